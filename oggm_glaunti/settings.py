@@ -1,0 +1,102 @@
+"""Names, defaults and constants of the package, each with unit and source.
+
+Nothing else in the package invents a file name or a default value. The module imports nothing heavy;
+:func:`register` hands the names to OGGM and is called by every module that holds a task or a class of ours, because
+spawned workers of OGGM restore PARAMS but not BASENAMES.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# --- files in a glacier directory (OGGM's BASENAMES) -----------------------------------------------------------------
+
+BASENAMES: dict[str, tuple[str, str]] = {
+    "glaunti_features": (
+        "glaunti_features.nc",
+        "GlaUnTI: corrector inputs (outline, elevation, its uncertainty, facies) on the 100 m UTM grid.",
+    ),
+    "glaunti_params": (
+        "glaunti_params.json",
+        "GlaUnTI: model, knobs, corrector mode and what they were calibrated to.",
+    ),
+    "glaunti_table": (
+        "glaunti_table.nc",
+        "GlaUnTI: monthly balance and climate as a function of height and year.",
+    ),
+    "glaunti_smb": (
+        "glaunti_smb.nc",
+        "GlaUnTI: gridded surface mass balance and glacier means.",
+    ),
+}
+
+# The daily climate lives under OGGM's own name with this suffix: climate_historical_daily.nc. OGGM 1.6.3 also has a
+# BASENAME of that name, its development version has not; basename plus suffix is found by both.
+DAILY_SUFFIX = "_daily"
+
+# --- parameters a user may change in cfg.PARAMS ----------------------------------------------------------------------
+
+PARAMS: dict[str, Any] = {
+    # K m-1. The gradient GlaUnTI was trained with (Maslov et al. 2026), not OGGM's temp_default_gradient of -0.0065.
+    "glaunti_temp_gradient": -0.0060,
+    # m. 1-sigma uncertainty of the DEM where no raster of it is given.
+    "glaunti_elevation_std": 5.0,
+    # m. Distance of the heights in the height-year table; cubic interpolation between them is good to 1e-5 m w.e.
+    "glaunti_table_step": 10.0,
+    # Server and file names of the daily GSWP3-W5E5 files flattened by OGGM.
+    "glaunti_w5e5_daily_server": "https://cluster.klima.uni-bremen.de/~oggm/climate/",
+    "glaunti_w5e5_daily_basenames": {
+        "inv": "gswp3-w5e5/flattened/2025.11.25/daily/"
+        "gswp3-w5e5_glacier_invariant_flat_v2025.11.25.nc",
+        "tmp": "gswp3-w5e5/flattened/2025.11.25/daily/"
+        "gswp3-w5e5_obsclim_tas_global_daily_1901_2019_flat_glaciers_v2025.11.25.nc",
+        "prcp": "gswp3-w5e5/flattened/2025.11.25/daily/"
+        "gswp3-w5e5_obsclim_pr_global_daily_1901_2019_flat_glaciers_v2025.11.25.nc",
+    },
+}
+
+# --- fixed by the training of the published weights: changing them changes what the corrector sees -------------------
+
+CELL_SIZE = 100.0  # m, side of a cell of the corrector grid
+MARGIN_CELLS = 15  # cells around the outline's bounding box
+MIN_CELLS = 16  # shortest side of the grid; three 2x2 pools need it
+MASS_BALANCE_YEAR_START = {"nh": 10, "sh": 4}  # month in which a mass-balance year begins
+
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+WEIGHTS_ENV = "OGGM_GLAUNTI_WEIGHTS"
+SHARED_ENV = "OGGM_GLAUNTI_SHARED"
+
+
+def register() -> None:
+    """Make OGGM know our file names and parameters; safe to call any number of times."""
+    from oggm import cfg
+
+    for name, (filename, doc) in BASENAMES.items():
+        if name not in cfg.BASENAMES:
+            cfg.BASENAMES[name] = (filename, doc)
+    do_log, cfg.PARAMS.do_log = cfg.PARAMS.do_log, False
+    try:
+        for name, value in PARAMS.items():
+            if name not in cfg.PARAMS:
+                cfg.PARAMS[name] = value
+    finally:
+        cfg.PARAMS.do_log = do_log
+
+
+def param(name: str) -> Any:
+    """Value of one of our parameters: the user's from ``cfg.PARAMS``, else our default.
+
+    Parameters
+    ----------
+    name : str
+        a key of :data:`PARAMS`
+
+    Examples
+    --------
+    >>> param("glaunti_temp_gradient")
+    -0.006
+    """
+    from oggm import cfg
+
+    return cfg.PARAMS.get(name, PARAMS[name])
