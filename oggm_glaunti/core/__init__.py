@@ -1,0 +1,19 @@
+"""The numerics: arrays in, arrays out.
+
+Pure JAX and equinox; nothing here knows OGGM, xarray, files or global settings. Read in this order:
+
+``temperature_index``
+    one day of the smooth temperature index, its classical and single-factor relatives, the mass-conserving option
+``run``
+    days to seasons to years: the scan, half-weight edges, carried state, what is observed on the way
+``gru``, ``corrector``
+    model B; the network of models C and D
+``glaunti``
+    corrections applied: a whole mass-balance year on a grid
+``forcing``, ``smooth``, ``units``, ``checks``
+    weather at a point, interpolation between heights, constants, errors
+``weights``
+    leaves of a weight file, its header, the embedded model A
+
+Temperatures are degC, precipitation m w.e. per day, balances and snow m w.e., elevations m.
+"""

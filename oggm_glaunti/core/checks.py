@@ -1,0 +1,56 @@
+"""Errors of the numerics, in two tiers.
+
+What is known before the computation starts raises a :class:`ValueError` that says what was expected and found. Inside
+a JIT-compiled function the same check becomes :func:`equinox.error_if`, so that a NaN is never passed on.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+
+def require_finite(name: str, values: Array) -> Array:
+    """Return `values`, or fail and name the field where any of them is NaN or infinite.
+
+    Parameters
+    ----------
+    name : str
+        what the array holds, as the user knows it
+    values : array (...)
+
+    Raises
+    ------
+    ValueError
+        outside JIT, with the count and the first place
+    equinox.EquinoxRuntimeError
+        inside JIT, with the name
+
+    Examples
+    --------
+    >>> require_finite("temp", np.array([0.0, np.nan]))
+    Traceback (most recent call last):
+    ...
+    ValueError: temp: 1 of 2 values are NaN or infinite, the first at index (1,). Fill or remove them first.
+    """
+    if isinstance(values, jax.core.Tracer):
+        return eqx.error_if(values, ~jnp.all(jnp.isfinite(values)), f"{name} holds NaN or infinite values")
+    host = np.asarray(values)
+    bad = ~np.isfinite(host)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{name}: {int(bad.sum())} of {host.size} values are NaN or infinite, the first at index {where}. "
+            "Fill or remove them first."
+        )
+    return values
+
+
+def require_shape(name: str, values: Array, expected: tuple[int, ...]) -> Array:
+    """Return `values`, or raise a ValueError that names the field, the shape expected and the shape found."""
+    if tuple(values.shape) != tuple(expected):
+        raise ValueError(f"{name}: expected shape {tuple(expected)}, found {tuple(values.shape)}")
+    return values

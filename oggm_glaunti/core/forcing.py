@@ -1,0 +1,175 @@
+"""Weather at every point, day by day.
+
+A forcing is scanned over: :meth:`days` gives what changes from day to day (leading axis: time) and :meth:`at` turns one
+day of it into temperature and precipitation at the points. So the field of a whole season need never exist.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from oggm_glaunti.core.checks import require_finite
+from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
+
+
+class GriddedForcing(eqx.Module):
+    """Daily fields given at the points themselves.
+
+    Attributes
+    ----------
+    temp : array (T, ...)
+        daily mean temperature at the surface, degC
+    prcp : array (T, ...)
+        precipitation, m w.e. day-1
+    """
+
+    temp: Float[Array, "time ..."]
+    prcp: Float[Array, "time ..."]
+
+    def days(self) -> PyTree:
+        """What changes from day to day."""
+        return self.temp, self.prcp
+
+    def at(self, day: PyTree) -> tuple[Array, Array]:
+        """Temperature and precipitation of one day at the points."""
+        return day
+
+    def shifted(self, temp_bias: float = 0.0, prcp_fac: float = 1.0) -> GriddedForcing:
+        """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
+        return GriddedForcing(self.temp + temp_bias, self.prcp * prcp_fac)
+
+    def checked(self) -> GriddedForcing:
+        """The same, or an error that names the field with a NaN in it."""
+        return GriddedForcing(require_finite("temp", self.temp), require_finite("prcp", self.prcp))
+
+
+class StationForcing(eqx.Module):
+    """One daily series at a reference height, carried to the points by a lapse rate; precipitation is uniform.
+
+    Attributes
+    ----------
+    temp : array (T,)
+        daily mean temperature at the reference height, degC
+    prcp : array (T,)
+        precipitation, m w.e. day-1
+    temp_offset : array (...)
+        temperature at the points minus temperature at the reference height, K
+    """
+
+    temp: Float[Array, " time"]
+    prcp: Float[Array, " time"]
+    temp_offset: Float[Array, ...]
+
+    def days(self) -> PyTree:
+        """What changes from day to day."""
+        return self.temp, self.prcp
+
+    def at(self, day: PyTree) -> tuple[Array, Array]:
+        """Temperature and precipitation of one day at the points."""
+        temp, prcp = day
+        return temp + self.temp_offset, jnp.broadcast_to(prcp, self.temp_offset.shape)
+
+    def shifted(self, temp_bias: float = 0.0, prcp_fac: float = 1.0) -> StationForcing:
+        """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
+        return StationForcing(self.temp + temp_bias, self.prcp * prcp_fac, self.temp_offset)
+
+    def checked(self) -> StationForcing:
+        """The same, or an error that names the field with a NaN in it."""
+        return StationForcing(
+            require_finite("temp", self.temp),
+            require_finite("prcp", self.prcp),
+            require_finite("elevation", self.temp_offset),
+        )
+
+
+Forcing = GriddedForcing | StationForcing
+
+
+def station_forcing(
+    temp: Float[Array, " time"],
+    prcp: Float[Array, " time"],
+    heights: Float[Array, ...],
+    ref_hgt: float,
+    temp_gradient: float,
+) -> StationForcing:
+    """Weather of a station at other heights.
+
+    Parameters
+    ----------
+    temp, prcp : arrays (T,)
+        degC and m w.e. day-1 at `ref_hgt`
+    heights : array (...)
+        m
+    ref_hgt : float
+        m
+    temp_gradient : float
+        K m-1, negative where it gets colder upwards
+
+    Returns
+    -------
+    StationForcing
+
+    Examples
+    --------
+    >>> weather = station_forcing(jnp.array([4.0]), jnp.array([0.01]), jnp.array([2000.0, 3000.0]), 2000.0, -0.006)
+    >>> temp, prcp = weather.at((weather.temp[0], weather.prcp[0]))
+    >>> [round(float(t), 3) for t in temp]
+    [4.0, -2.0]
+    """
+    return StationForcing(temp, prcp, temp_gradient * (heights - ref_hgt))
+
+
+def pad_days(forcing: Forcing, weights: np.ndarray, n_days: int) -> tuple[Forcing, np.ndarray]:
+    """Fill a forcing up to `n_days` with days of weight 0, which are not run.
+
+    Periods of different lengths then share one compiled program.
+
+    Raises
+    ------
+    ValueError
+        where it is longer already
+    """
+    missing = n_days - weights.shape[0]
+    if missing < 0:
+        raise ValueError(f"cannot pad {weights.shape[0]} days to {n_days}")
+
+    def pad(values):
+        return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
+
+    weights = np.concatenate([weights, np.zeros(missing, weights.dtype)])
+    if isinstance(forcing, StationForcing):
+        return StationForcing(pad(forcing.temp), pad(forcing.prcp), forcing.temp_offset), weights
+    return GriddedForcing(pad(forcing.temp), pad(forcing.prcp)), weights
+
+
+def monthly_climate(
+    time: np.ndarray, temp: Float[np.ndarray, " time"], prcp: Float[np.ndarray, " time"]
+) -> Float[np.ndarray, "2 month"]:
+    """The corrector's climate: normalised means over the calendar months that the days touch.
+
+    Parameters
+    ----------
+    time : array (T,) of datetime64[D]
+        consecutive days
+    temp, prcp : arrays (T,)
+        averaged over the outline, degC and m w.e. day-1
+
+    Returns
+    -------
+    array (2, M)
+        float32; M is 12 to 14 for a mass-balance year
+
+    Examples
+    --------
+    >>> days = np.arange("2019-01-30", "2019-02-03", dtype="datetime64[D]")
+    >>> monthly_climate(days, np.array([1.0, 3.0, 5.0, 5.0]), np.zeros(4)).shape
+    (2, 2)
+    """
+    months = time.astype("datetime64[M]")
+    starts = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
+    counts = np.diff(np.r_[starts, time.size])
+    means = [np.add.reduceat(np.asarray(series, np.float64), starts) / counts for series in (temp, prcp)]
+    return np.stack([means[0] / TEMP_NORM, means[1] / PRCP_NORM]).astype(np.float32)

@@ -1,0 +1,88 @@
+"""Model B: one gated recurrent cell shared by all pixels.
+
+Maslov et al. 2026, model B; the cell is the usual GRU with a bias inside the reset product (as in equinox and PyTorch).
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from oggm_glaunti.core.forcing import Forcing
+from oggm_glaunti.core.run import Observe, run_days
+from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
+
+
+class GRU(eqx.Module):
+    """Weights of model B, in the order of the published file: 2 inputs, 16 hidden units, a linear read-out.
+
+    The inputs are ``prcp / PRCP_NORM, temp / TEMP_NORM``; the gates are ordered reset, update, new.
+    """
+
+    weight_ih: Float[Array, "48 2"]
+    weight_hh: Float[Array, "48 16"]
+    bias: Float[Array, 48]
+    bias_n: Float[Array, 16]
+    out_weight: Float[Array, "1 16"]
+    out_bias: Float[Array, 1]
+    init_h: Float[Array, 16]
+
+    def initial_state(self, shape: tuple[int, ...]) -> Float[Array, "... 16"]:
+        """Hidden state at the very start of a run over points of that shape."""
+        return jnp.broadcast_to(self.init_h, (*shape, self.init_h.shape[0]))
+
+    def cell(self, hidden: Float[Array, "... 16"], inputs: Float[Array, "... 2"]) -> Float[Array, "... 16"]:
+        """The hidden state one day later."""
+        lead = (1,) * (hidden.ndim - 1)
+        from_input = inputs @ self.weight_ih.T + self.bias.reshape(*lead, -1)
+        from_hidden = hidden @ self.weight_hh.T
+        input_reset, input_update, input_new = jnp.split(from_input, 3, axis=-1)
+        hidden_reset, hidden_update, hidden_new = jnp.split(from_hidden, 3, axis=-1)
+        reset = jax.nn.sigmoid(input_reset + hidden_reset)
+        update = jax.nn.sigmoid(input_update + hidden_update)
+        new = jnp.tanh(input_new + reset * (hidden_new + self.bias_n.reshape(*lead, -1)))
+        return new + update * (hidden - new)
+
+    def read_out(self, hidden: Float[Array, "... 16"]) -> Float[Array, ...]:
+        """Balance of the day, m w.e."""
+        return hidden @ self.out_weight[0] + self.out_bias[0]
+
+
+def run_gru(
+    model: GRU,
+    hidden: Float[Array, "... 16"],
+    forcing: Forcing,
+    weights: Float[Array, " time"],
+    observe: Observe | None = None,
+    *,
+    first_day_seen: bool = False,
+) -> tuple[Float[Array, "... 16"], Float[Array, ...], Array | None]:
+    """Run model B over all days of a forcing.
+
+    Parameters
+    ----------
+    model : GRU
+    hidden : array (..., 16)
+        state at the beginning, see :meth:`GRU.initial_state`
+    forcing, weights, observe
+        see :func:`~oggm_glaunti.core.run.run_days`
+    first_day_seen : bool
+        True where the state comes from a season whose last day is this season's first: that day then counts in the
+        balance and does not advance the state again
+
+    Returns
+    -------
+    (hidden, smb, observed)
+        as in :func:`~oggm_glaunti.core.run.run_days`
+    """
+
+    def step(state, temp, prcp, weight):
+        hidden, seen = state
+        inputs = jnp.stack([prcp / PRCP_NORM, temp / TEMP_NORM], axis=-1)
+        hidden = jnp.where(seen, hidden, model.cell(hidden, inputs))
+        return (hidden, jnp.zeros_like(seen)), weight * model.read_out(hidden)
+
+    state, smb, observed = run_days(step, (hidden, jnp.asarray(first_day_seen)), forcing, weights, observe)
+    return state[0], smb, observed

@@ -1,0 +1,151 @@
+"""Days to seasons to years: the scan, its edge weights and what is observed on the way.
+
+A *step* is a function ``(state, temp, prcp, weight) -> (state, smb)`` of one day, such as
+:func:`~oggm_glaunti.core.temperature_index.smooth_day` with its parameters filled in. States are handed on from season
+to season and year to year by the caller: running two halves one after the other is running the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from oggm_glaunti.core.forcing import Forcing
+from oggm_glaunti.core.temperature_index import DAYS, TIParameters
+
+Step = Callable[[Any, Array, Array, Array], tuple[Any, Array]]
+Observe = Callable[[Array], Any]
+
+
+def season_weights(n_days: int, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
+    """Weights of the days of a season run by itself: half on the first and last day, which seasons share.
+
+    Examples
+    --------
+    >>> season_weights(4)
+    array([0.5, 1. , 1. , 0.5], dtype=float32)
+    """
+    if n_days < 2:
+        raise ValueError(f"a season needs at least 2 days, found {n_days}")
+    weights = np.ones(n_days, dtype)
+    weights[[0, -1]] = 0.5
+    return weights
+
+
+def continuous_weights(n_days: int, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
+    """Weights of the days of a continuous run: one each."""
+    return np.ones(n_days, dtype)
+
+
+def run_days(
+    step: Step, state: Any, forcing: Forcing, weights: Float[Array, " time"], observe: Observe | None = None
+) -> tuple[Any, Float[Array, ...], Any]:
+    """Run a step over all days of a forcing.
+
+    Parameters
+    ----------
+    step : callable
+        ``(state, temp, prcp, weight) -> (state, smb)``
+    state : pytree
+        at the beginning
+    forcing : Forcing
+    weights : array (T,)
+        of the days, see :func:`season_weights`; a day of weight 0 is not run and leaves the state alone, so that
+        periods of different lengths can be padded to one
+    observe : callable, optional
+        applied to the daily smb (...); what it returns is stacked over the days. The identity gives daily maps,
+        ``lambda smb: smb[rows, cols]`` the series of some pixels.
+
+    Returns
+    -------
+    state : pytree
+        at the end
+    smb : array (...)
+        sum over the days, m w.e.
+    observed : pytree with a leading time axis, or None
+    """
+
+    def body(carry, day):
+        state, total = carry
+        weather, weight = day
+        temp, prcp = forcing.at(weather)
+        new_state, smb = step(state, temp, prcp, weight)
+        state = jax.tree.map(lambda new, old: jnp.where(weight > 0, new, old), new_state, state)
+        return (state, total + smb), None if observe is None else observe(smb)
+
+    first = jax.tree.map(lambda leaf: leaf[0], forcing.days())
+    temp, prcp = jax.eval_shape(forcing.at, first)
+    total = jnp.zeros(jnp.broadcast_shapes(temp.shape, prcp.shape), jnp.result_type(temp, prcp))
+    (state, total), observed = jax.lax.scan(body, (state, total), (forcing.days(), jnp.asarray(weights)))
+    return state, total, observed
+
+
+def ti_step(params: TIParameters, variant: str = "smooth") -> Step:
+    """Return the step of a temperature index.
+
+    Parameters
+    ----------
+    params : TIParameters
+    variant : str
+        a key of :data:`~oggm_glaunti.core.temperature_index.DAYS`
+
+    Raises
+    ------
+    ValueError
+        for an unknown variant
+    """
+    if variant not in DAYS:
+        raise ValueError(f"variant: expected one of {sorted(DAYS)}, found {variant!r}")
+    day = DAYS[variant]
+    return lambda swe, temp, prcp, weight: day(params, swe, temp, prcp, weight)
+
+
+def run_ti(
+    params: TIParameters,
+    swe: Float[Array, ...],
+    forcing: Forcing,
+    weights: Float[Array, " time"],
+    observe: Observe | None = None,
+    variant: str = "smooth",
+) -> tuple[Float[Array, ...], Float[Array, ...], Any]:
+    """Run a temperature index over all days of a forcing.
+
+    Parameters
+    ----------
+    params : TIParameters
+    swe : array (...)
+        snow at the beginning, m w.e.; see :func:`initial_swe`
+    forcing, weights, observe
+        see :func:`run_days`
+    variant : str
+        ``smooth`` (model A), ``mass_conserving``, ``classical`` or ``single_factor``
+
+    Returns
+    -------
+    swe : array (...)
+        snow at the end, m w.e.
+    smb : array (...)
+        balance of the period, m w.e.
+    observed : pytree or None
+
+    Examples
+    --------
+    >>> from oggm_glaunti.core.forcing import station_forcing
+    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> params = ti_weights().resolve()
+    >>> weather = station_forcing(jnp.full(30, 5.0), jnp.zeros(30), jnp.array([2000.0, 4000.0]), 2000.0, -0.006)
+    >>> swe, smb, _ = run_ti(params, initial_swe(params, (2,)), weather, season_weights(30))
+    >>> [round(float(b), 2) for b in smb]
+    [-0.84, -0.0]
+    """
+    return run_days(ti_step(params, variant), swe, forcing, weights, observe)
+
+
+def initial_swe(params: TIParameters, shape: tuple[int, ...]) -> Float[Array, ...]:
+    """Snow at the start where none is known: the depletion centre everywhere, m w.e."""
+    return jnp.broadcast_to(params.snow_depletion_centre, shape)

@@ -1,0 +1,77 @@
+"""Interpolation between heights.
+
+Where precipitation is uniform and temperature follows a lapse rate, an uncorrected run depends on height alone. So it is
+run on evenly spaced heights and interpolated to the points: cubics on heights 10 m apart reproduce the maps to 1e-5 m w.e.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+
+def even_heights(lowest: float, highest: float, step: float, margin: int = 2) -> np.ndarray:
+    """Heights `step` apart, on multiples of it, reaching `margin` steps beyond both ends; float64 (N,), m.
+
+    Examples
+    --------
+    >>> even_heights(2003.0, 2015.0, 10.0, margin=1)
+    array([1990., 2000., 2010., 2020., 2030.])
+    """
+    first = np.floor(lowest / step) - margin
+    last = np.ceil(highest / step) + margin
+    return np.arange(first, last + 1.0) * step
+
+
+def cubic_weights(
+    heights: Float[Array, ...], first: float, step: float, n: int, xp: ModuleType = jnp
+) -> tuple[Int[Array, ...], Float[Array, "... 4"]]:
+    """Where and with which weights to take four neighbours on an even grid (Lagrange cubic).
+
+    Parameters
+    ----------
+    heights : array (...)
+        m
+    first, step : float
+        lowest height of the grid and its spacing, m
+    n : int
+        number of heights, at least 4
+    xp : module
+        ``numpy`` where JAX is not to be started
+
+    Returns
+    -------
+    start : int array (...)
+        index of the first neighbour
+    weights : array (..., 4)
+    """
+    position = (heights - first) / step
+    start = xp.clip(xp.floor(position).astype(np.int32) - 1, 0, n - 4)
+    t = position - start.astype(position.dtype) - 1.0
+    weights = xp.stack(
+        [
+            -t * (t - 1.0) * (t - 2.0) / 6.0,
+            (t + 1.0) * (t - 1.0) * (t - 2.0) / 2.0,
+            -(t + 1.0) * t * (t - 2.0) / 2.0,
+            (t + 1.0) * t * (t - 1.0) / 6.0,
+        ],
+        axis=-1,
+    )
+    return start, weights
+
+
+def interpolate_cubic(
+    values: Float[Array, "... n"], start: Float[Array, ...], weights: Float[Array, "... 4"]
+) -> Float[Array, ...]:
+    """Values at the places of :func:`cubic_weights`; the last axis of `values` is height and is replaced by them."""
+    return sum(values[..., start + k] * weights[..., k] for k in range(4))
+
+
+def interpolate_profile(
+    height: Float[Array, ...], nodes: Float[Array, " n"], values: Float[Array, " n"]
+) -> Float[Array, ...]:
+    """Piecewise linear in height, constant beyond the ends."""
+    return jnp.interp(height, nodes, values)

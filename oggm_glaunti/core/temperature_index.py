@@ -1,0 +1,256 @@
+"""One day of the smooth temperature index (model A) and of its relatives.
+
+All functions map a day's weather and the snow at hand to the snow left and the balance of the day; they work on any
+spatial shape, including none. Equations: Maslov et al. 2026 (doi 10.5194/egusphere-2026-515), section on model A.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing
+from jaxtyping import Array, Float
+
+Field = Float[Array, "..."]
+
+
+class TIParameters(eqx.Module):
+    """Temperature-index parameters in physical units; any of them may be a field of the spatial shape.
+
+    Attributes
+    ----------
+    prec_scale : array (...)
+        factor on precipitation, 1
+    ddf_snow : array (...)
+        degree-day factor of snow, m w.e. K-1 day-1
+    ddf_relative_ice : array (...)
+        degree-day factor of ice over that of snow, 1
+    snow_to_rain_steepness : array (...)
+        K-1
+    snow_to_rain_centre : array (...)
+        temperature at which half of the precipitation is snow, degC
+    snow_depletion_steepness : array (...)
+        exponent of the Hill curve, 1
+    snow_depletion_centre : array (...)
+        SWE at which half of the surface is snow covered, m w.e.
+    t_softplus_sharpness : array (...)
+        sharpness of the smooth positive part of temperature, K-1
+    swe_softplus_sharpness : array (...)
+        sharpness of the smooth positive part of SWE, (m w.e.)-1
+    t_pos_shift : array (...)
+        shift of temperature in the positive part, K; 0 in model A, the fifth correction in models C and D
+    """
+
+    prec_scale: Field
+    ddf_snow: Field
+    ddf_relative_ice: Field
+    snow_to_rain_steepness: Field
+    snow_to_rain_centre: Field
+    snow_depletion_steepness: Field
+    snow_depletion_centre: Field
+    t_softplus_sharpness: Field
+    swe_softplus_sharpness: Field
+    t_pos_shift: Field
+
+
+class TIWeights(eqx.Module):
+    """The nine stored numbers of model A: logarithms where the parameter must stay positive.
+
+    The last two are fixed in the published training; all others were trained. ``resolve`` gives physical units.
+    Fields are in the order of the published weight files.
+    """
+
+    ddf_relative_ice_minus_one_log: Float[Array, ""]
+    ddf_snow_log: Float[Array, ""]
+    prec_scale_log: Float[Array, ""]
+    snow_depletion_centre_log: Float[Array, ""]
+    snow_depletion_steepness_log: Float[Array, ""]
+    snow_to_rain_centre: Float[Array, ""]
+    snow_to_rain_steepness_log: Float[Array, ""]
+    swe_softplus_sharpness_log: Float[Array, ""]
+    t_softplus_sharpness_log: Float[Array, ""]
+
+    def resolve(self) -> TIParameters:
+        """Return the parameters in physical units.
+
+        Returns
+        -------
+        TIParameters
+            of scalars
+
+        Examples
+        --------
+        >>> round(float(ti_weights().resolve().ddf_relative_ice), 6)
+        1.5
+        """
+        return TIParameters(
+            prec_scale=jnp.exp(self.prec_scale_log),
+            ddf_snow=jnp.exp(self.ddf_snow_log),
+            ddf_relative_ice=1.0 + jnp.exp(self.ddf_relative_ice_minus_one_log),
+            snow_to_rain_steepness=jnp.exp(self.snow_to_rain_steepness_log),
+            snow_to_rain_centre=self.snow_to_rain_centre,
+            snow_depletion_steepness=jnp.exp(self.snow_depletion_steepness_log),
+            snow_depletion_centre=jnp.exp(self.snow_depletion_centre_log),
+            t_softplus_sharpness=jnp.exp(self.t_softplus_sharpness_log),
+            swe_softplus_sharpness=jnp.exp(self.swe_softplus_sharpness_log),
+            t_pos_shift=jnp.zeros_like(self.prec_scale_log),
+        )
+
+
+def solid_prcp(params: TIParameters, temp: Field, prcp: Field) -> Field:
+    """Solid part of the precipitation, before ``prec_scale``; units of `prcp`."""
+    return prcp * jax.nn.sigmoid(params.snow_to_rain_steepness * (params.snow_to_rain_centre - temp))
+
+
+def positive_temp(params: TIParameters, temp: Field) -> Field:
+    """Smooth positive part of temperature: the positive degree days of one day, K day."""
+    sharpness = params.t_softplus_sharpness
+    return jax.nn.softplus(sharpness * (temp + params.t_pos_shift)) / sharpness
+
+
+def snow_cover(params: TIParameters, swe: Field) -> Field:
+    """Snow-covered fraction of the surface (Hill curve of SWE), 0 to 1."""
+    # swe is positive up to rounding; the floor keeps the power's gradient finite at zero.
+    ratio = jnp.maximum(swe, 1e-9) / params.snow_depletion_centre
+    power = ratio**params.snow_depletion_steepness
+    return power / (1.0 + power)
+
+
+def smooth_day(params: TIParameters, swe: Field, temp: Field, prcp: Field, weight: Field) -> tuple[Field, Field]:
+    """One day of model A.
+
+    Parameters
+    ----------
+    params : TIParameters
+    swe : array (...)
+        snow at the beginning of the day, m w.e.
+    temp : array (...)
+        mean temperature of the day, degC
+    prcp : array (...)
+        precipitation of the day, m w.e.
+    weight : array ()
+        1, or 0.5 on the first and last day of a season run by itself
+
+    Returns
+    -------
+    (swe, smb) : arrays (...)
+        snow at the end of the day and the day's balance, m w.e.
+
+    Notes
+    -----
+    The softplus of SWE makes mass from nothing (a year at -20 degC without precipitation ends with 0.3 m w.e. of snow)
+    and keeps a little snow under any melt. This is how the published weights were trained; see
+    :func:`mass_conserving_day` for the alternative.
+
+    Examples
+    --------
+    >>> swe, smb = smooth_day(ti_weights().resolve(), jnp.array(0.5), jnp.array(-5.0), jnp.array(0.01), jnp.array(1.0))
+    >>> round(float(smb), 4)
+    0.014
+    """
+    fraction = snow_cover(params, swe)
+    accumulation = params.prec_scale * solid_prcp(params, temp, prcp)
+    energy = params.ddf_snow * positive_temp(params, temp)
+    snow_melt = energy * fraction
+    ice_melt = params.ddf_relative_ice * energy * (1.0 - fraction)
+    sharpness = params.swe_softplus_sharpness
+    swe = jax.nn.softplus(sharpness * (swe + weight * (accumulation - snow_melt))) / sharpness
+    return swe, weight * (accumulation - snow_melt - ice_melt)
+
+
+def mass_conserving_day(
+    params: TIParameters, swe: Field, temp: Field, prcp: Field, weight: Field
+) -> tuple[Field, Field]:
+    """One day in which the change of SWE is exactly snowfall minus snow melt; arguments as :func:`smooth_day`.
+
+    Of the energy of the day, the part ``a (1 - exp(-p / a)) / p`` melts snow, where ``a`` is the snow at hand and ``p``
+    the melt that the energy would give on snow; the rest melts ice. Smooth, never more than ``a``, and SWE reaches
+    zero. The snow-covered fraction follows from the two, so the depletion parameters have no effect, and published
+    parameters do not fit: it needs a calibration of its own.
+    """
+    available = swe + weight * params.prec_scale * solid_prcp(params, temp, prcp)
+    potential = weight * params.ddf_snow * positive_temp(params, temp)
+    # The floor only avoids 0/0 where there is neither snow nor melt.
+    snow_melt = available * -jnp.expm1(-potential / (available + 1e-12))
+    ice_melt = params.ddf_relative_ice * (potential - snow_melt)
+    return available - snow_melt, (available - swe) - snow_melt - ice_melt
+
+
+def classical_day(params: TIParameters, swe: Field, temp: Field, prcp: Field, weight: Field) -> tuple[Field, Field]:
+    """One day of the classical temperature index: arguments as :func:`smooth_day`.
+
+    Rain and snow mix linearly between ``centre - 2 / steepness`` and ``centre + 2 / steepness``, melt starts sharply at
+    0 degC, and the surface is snow covered where SWE exceeds ``snow_depletion_centre``.
+    """
+    length = 4.0 / params.snow_to_rain_steepness
+    left = params.snow_to_rain_centre - 0.5 * length
+    solid = prcp * (1.0 - jnp.clip((temp - left) / length, 0.0, 1.0))
+    energy = params.ddf_snow * jnp.maximum(temp + params.t_pos_shift, 0.0)
+    covered = (swe > params.snow_depletion_centre).astype(swe.dtype)
+    accumulation = params.prec_scale * solid
+    snow_melt = energy * covered
+    ice_melt = params.ddf_relative_ice * energy * (1.0 - covered)
+    swe = jnp.maximum(0.0, swe + weight * (accumulation - snow_melt))
+    return swe, weight * (accumulation - snow_melt - ice_melt)
+
+
+def single_factor_day(params: TIParameters, swe: Field, temp: Field, prcp: Field, weight: Field) -> tuple[Field, Field]:
+    """One day with a single degree-day factor and no snow: arguments as :func:`smooth_day`, `swe` passes through.
+
+    The factor is the mean of those of snow and ice.
+    """
+    factor = 0.5 * params.ddf_snow * (1.0 + params.ddf_relative_ice)
+    accumulation = params.prec_scale * solid_prcp(params, temp, prcp)
+    return swe, weight * (accumulation - factor * positive_temp(params, temp))
+
+
+DAYS = {
+    "smooth": smooth_day,
+    "mass_conserving": mass_conserving_day,
+    "classical": classical_day,
+    "single_factor": single_factor_day,
+}
+"""The variants by name."""
+
+
+def ti_weights(
+    prec_scale: float = 1.4,
+    ddf_snow: float = 0.0049,
+    ddf_relative_ice: float = 1.5,
+    snow_to_rain_steepness: float = 1.5,
+    snow_to_rain_centre: float = 1.0,
+    snow_depletion_steepness: float = 3.0,
+    snow_depletion_centre: float = 0.03,
+    dtype: np.typing.DTypeLike = np.float32,
+) -> TIWeights:
+    """Weights of model A from physical values; the defaults are the priors before calibration.
+
+    Parameters
+    ----------
+    prec_scale, ddf_snow, ddf_relative_ice, ... : float
+        units as in :class:`TIParameters`; `ddf_relative_ice` must exceed 1
+    dtype : dtype
+
+    Examples
+    --------
+    >>> round(float(ti_weights(ddf_snow=0.006).resolve().ddf_snow), 6)
+    0.006
+    """
+
+    # NumPy, not JAX: making the numbers must not start JAX.
+    def log(value: float) -> np.ndarray:
+        return np.asarray(np.log(value), dtype)
+
+    return TIWeights(
+        ddf_relative_ice_minus_one_log=log(ddf_relative_ice - 1.0),
+        ddf_snow_log=log(ddf_snow),
+        prec_scale_log=log(prec_scale),
+        snow_depletion_centre_log=log(snow_depletion_centre),
+        snow_depletion_steepness_log=log(snow_depletion_steepness),
+        snow_to_rain_centre=np.asarray(snow_to_rain_centre, dtype),
+        snow_to_rain_steepness_log=log(snow_to_rain_steepness),
+        swe_softplus_sharpness_log=log(20.0),
+        t_softplus_sharpness_log=log(10.0),
+    )

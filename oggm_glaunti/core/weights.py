@@ -1,0 +1,240 @@
+"""Leaves of a weight file and their checks; the embedded model A.
+
+A published file is nothing but ``.npy`` records, one per leaf. Our own format is the same records after one line of
+JSON. Reading never unpickles, and a file whose leaves have another count, shape or dtype is refused. This module reads and
+writes streams; where files are looked for is another module's matter.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from oggm_glaunti.core.corrector import Branch, ConvBlock, Corrector, DoubleConv
+from oggm_glaunti.core.glaunti import GlaUnTI
+from oggm_glaunti.core.gru import GRU
+from oggm_glaunti.core.temperature_index import TIWeights
+
+FORMAT = "oggm-glaunti-weights-1"
+TI_NAMES = tuple(TIWeights.__dataclass_fields__)
+UNITS = {
+    "ddf_snow": "m w.e. K-1 day-1",
+    "prec_scale": "1",
+    "ddf_relative_ice": "1",
+    "snow_depletion_centre": "m w.e.",
+    "snow_depletion_steepness": "1",
+    "snow_to_rain_centre": "degC",
+    "snow_to_rain_steepness": "K-1",
+    "swe_softplus_sharpness": "(m w.e.)-1",
+    "t_softplus_sharpness": "K-1",
+}
+Model = GlaUnTI | GRU
+
+
+def embedded_a() -> GlaUnTI:
+    """The published model A: the nine numbers of ``a.eqx``, bit for bit.
+
+    Examples
+    --------
+    >>> round(float(embedded_a().ti.resolve().ddf_snow), 6)
+    0.004964
+    """
+    values = {
+        "ddf_relative_ice_minus_one_log": -0.6806425,
+        "ddf_snow_log": -5.305512,
+        "prec_scale_log": 0.32365558,
+        "snow_depletion_centre_log": -3.4936974,
+        "snow_depletion_steepness_log": 1.0856535,
+        "snow_to_rain_centre": 0.9869593,
+        "snow_to_rain_steepness_log": 0.41627684,
+        "swe_softplus_sharpness_log": 2.9957323,
+        "t_softplus_sharpness_log": 2.3025851,
+    }
+    return GlaUnTI(TIWeights(**{name: np.asarray(v, np.float32) for name, v in values.items()}), None, "A")
+
+
+def _double_conv_shapes(channels: int, ndim: int) -> list[tuple[int, ...]]:
+    norm = (channels,) + (1,) * ndim
+    return [(channels, channels) + (3,) * ndim, norm, norm] * 2
+
+
+def leaf_shapes(name: str) -> list[tuple[int, ...]]:
+    """Shapes of the leaves of a model's file, in order.
+
+    Parameters
+    ----------
+    name : str
+        ``A``, ``B``, ``C`` or ``D``
+
+    Examples
+    --------
+    >>> [len(leaf_shapes(name)) for name in "ABCD"]
+    [9, 7, 56, 56]
+    """
+    if name == "B":
+        return [(48, 2), (48, 16), (48,), (16,), (1, 16), (1,), (16,)]
+    scalars: list[tuple[int, ...]] = [()] * len(TI_NAMES)
+    if name == "A":
+        return scalars
+    if name not in ("C", "D"):
+        raise ValueError(f"model: expected A, B, C or D, found {name!r}")
+    branch_2d = [(32, 15, 1, 1)] + 4 * _double_conv_shapes(32, 2)
+    branch_1d = [(8, 2, 1)] + 2 * _double_conv_shapes(8, 1)
+    return [*branch_2d, *branch_1d, (32, 8, 1), *_double_conv_shapes(32, 2), (5, 32, 1, 1), (5, 1, 1), *scalars]
+
+
+def _take_double_conv(leaves: list[np.ndarray]) -> DoubleConv:
+    blocks = [ConvBlock(leaves.pop(0), leaves.pop(0), leaves.pop(0)) for _ in range(2)]
+    return DoubleConv(*blocks)
+
+
+def _take_corrector(leaves: list[np.ndarray]) -> Corrector:
+    """Build the corrector from the front of the list, in file order."""
+    branch_2d = Branch(leaves.pop(0), tuple(_take_double_conv(leaves) for _ in range(3)), _take_double_conv(leaves))
+    branch_1d = Branch(leaves.pop(0), tuple(_take_double_conv(leaves) for _ in range(2)), None)
+    reproj = leaves.pop(0)
+    return Corrector(branch_2d, branch_1d, reproj, _take_double_conv(leaves), leaves.pop(0), leaves.pop(0))
+
+
+def model_from_leaves(name: str, leaves: list[np.ndarray], source: str = "weights") -> Model:
+    """Build a model from the leaves of its file.
+
+    Parameters
+    ----------
+    name : str
+        ``A``, ``B``, ``C`` or ``D``
+    leaves : list of arrays
+        in file order
+    source : str
+        named in errors
+
+    Raises
+    ------
+    ValueError
+        where count, shape or dtype differ from what the model needs, or a value is not finite
+    """
+    shapes = leaf_shapes(name)
+    if len(leaves) != len(shapes):
+        raise ValueError(f"{source}: model {name} has {len(shapes)} leaves, the file has {len(leaves)}")
+    dtype = leaves[0].dtype
+    for index, (leaf, shape) in enumerate(zip(leaves, shapes, strict=True)):
+        if leaf.shape != shape:
+            raise ValueError(f"{source}: leaf {index} of model {name} has shape {shape}, the file has {leaf.shape}")
+        if leaf.dtype != dtype or dtype not in (np.float32, np.float64):
+            raise ValueError(
+                f"{source}: leaf {index} of model {name} is {leaf.dtype}, expected {dtype} of a float kind"
+            )
+        if not np.isfinite(leaf).all():
+            raise ValueError(f"{source}: leaf {index} of model {name} holds NaN or infinite values")
+    if name == "B":
+        return GRU(*leaves)
+    rest = list(leaves)
+    corrector = None if name == "A" else _take_corrector(rest)
+    return GlaUnTI(TIWeights(*rest), corrector, name)
+
+
+def leaves_of(model: Model) -> list[np.ndarray]:
+    """Leaves of a model in file order, as NumPy arrays."""
+    if isinstance(model, GRU):
+        return [np.asarray(getattr(model, field)) for field in GRU.__dataclass_fields__]
+    corrector = [] if model.corrector is None else _corrector_leaves(model.corrector)
+    return [np.asarray(leaf) for leaf in [*corrector, *(getattr(model.ti, name) for name in TI_NAMES)]]
+
+
+def _corrector_leaves(c: Corrector) -> list[np.ndarray]:
+    def of(double: DoubleConv) -> list[Any]:
+        return [leaf for b in (double.block1, double.block2) for leaf in (b.conv, b.scale, b.shift)]
+
+    leaves: list[Any] = []
+    for branch in (c.branch_2d, c.branch_1d):
+        leaves.append(branch.in_conv)
+        for double in (*branch.downs, branch.bottleneck):
+            leaves += of(double) if double is not None else []
+    return [*leaves, c.reproj_1d_to_2d, *of(c.fuse), c.out_conv, c.out_bias]
+
+
+def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Model, dict[str, Any]]:
+    """Read a model from a published file or one of ours.
+
+    Parameters
+    ----------
+    stream : binary stream
+    name : str
+        ``A``, ``B``, ``C`` or ``D``: published C and D files look the same, so it must be said
+    source : str
+        named in errors
+
+    Returns
+    -------
+    (model, header)
+        the header is empty for a published file
+
+    Raises
+    ------
+    ValueError
+        where the file is damaged, holds anything pickled, or is another model's
+    """
+    header = _read_header(stream, name, source)
+    leaves = []
+    while stream.peek(1)[:1] if hasattr(stream, "peek") else _more(stream):
+        try:
+            leaves.append(np.lib.format.read_array(stream, allow_pickle=False))
+        except (ValueError, EOFError, SyntaxError) as err:
+            raise ValueError(f"{source}: leaf {len(leaves)} cannot be read ({err}); the file is damaged") from err
+    if not leaves:
+        raise ValueError(f"{source}: no leaves; the file is empty or damaged")
+    dtype = header.get("dtype", "float32")
+    if leaves[0].dtype != np.dtype(dtype):
+        raise ValueError(f"{source}: leaf 0 of model {name} is {leaves[0].dtype}, expected {dtype}")
+    return model_from_leaves(name, leaves, source), header
+
+
+def _more(stream: BinaryIO) -> bool:
+    position = stream.tell()
+    found = stream.read(1)
+    stream.seek(position)
+    return bool(found)
+
+
+def _read_header(stream: BinaryIO, name: str, source: str) -> dict[str, Any]:
+    """Header of our own format, empty for a published file; the stream stands at the first leaf afterwards."""
+    position = stream.tell()
+    if stream.read(1) != b"{":
+        stream.seek(position)
+        return {}
+    stream.seek(position)
+    try:
+        header = json.loads(stream.readline())
+    except ValueError as err:
+        raise ValueError(f"{source}: the header is no JSON ({err})") from err
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{source}: expected format {FORMAT!r}, found {header.get('format')!r}")
+    if header.get("model") != name:
+        raise ValueError(f"{source}: holds model {header.get('model')!r}, asked for {name!r}")
+    return header
+
+
+def write_model(stream: BinaryIO, model: Model, header: dict[str, Any] | None = None) -> None:
+    """Write a model with a JSON header; what :func:`read_model` returned is written back byte for byte.
+
+    Parameters
+    ----------
+    stream : binary stream
+    model : GlaUnTI or GRU
+    header : dict, optional
+        version, training data and whatever else should travel along; format, model, dtype and units are filled in
+    """
+    leaves = leaves_of(model)
+    name = "B" if isinstance(model, GRU) else model.name
+    line = {
+        **(header or {}),
+        "format": FORMAT,
+        "model": name,
+        "dtype": str(leaves[0].dtype),
+        "units": UNITS if name != "B" else {"smb": "m w.e. day-1"},
+    }
+    stream.write(json.dumps(line, sort_keys=True).encode() + b"\n")
+    for leaf in leaves:
+        np.lib.format.write_array(stream, leaf, allow_pickle=False)
