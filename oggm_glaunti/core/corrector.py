@@ -21,10 +21,11 @@ class ConvBlock(eqx.Module):
     """Convolution (3-wide, SAME), RMS norm with scale and shift, swish. Leaves: 2D (O, I, 3, 3) or 1D (O, I, 3)."""
 
     conv: Float[Array, "out inp *window"]
-    scale: Float[Array, out *ones]
-    shift: Float[Array, out *ones]
+    scale: Float[Array, "out *ones"]
+    shift: Float[Array, "out *ones"]
 
-    def __call__(self, x: Float[Array, inp *space]) -> Float[Array, out *space]:
+    def __call__(self, x: Float[Array, "inp *space"]) -> Float[Array, "out *space"]:
+        """Apply the block."""
         x = convolve(x, self.conv)
         return jax.nn.swish(rms_norm(x) * self.scale + self.shift)
 
@@ -35,7 +36,8 @@ class DoubleConv(eqx.Module):
     block1: ConvBlock
     block2: ConvBlock
 
-    def __call__(self, x: Float[Array, inp *space]) -> Float[Array, out *space]:
+    def __call__(self, x: Float[Array, "inp *space"]) -> Float[Array, "out *space"]:
+        """Apply both."""
         return self.block2(self.block1(x))
 
 
@@ -58,12 +60,12 @@ class Corrector(eqx.Module):
     out_bias: Float[Array, "5 1 1"]
 
 
-def convolve(x: Float[Array, inp *space], kernel: Float[Array, "out inp *window"]) -> Float[Array, out *space]:
+def convolve(x: Float[Array, "inp *space"], kernel: Float[Array, "out inp *window"]) -> Float[Array, "out *space"]:
     """Convolution of one example with SAME padding, stride 1, channels first."""
     return jax.lax.conv_general_dilated(x[None], kernel, window_strides=(1,) * (x.ndim - 1), padding="SAME")[0]
 
 
-def rms_norm(x: Float[Array, channel *space]) -> Float[Array, channel *space]:
+def rms_norm(x: Float[Array, "channel *space"]) -> Float[Array, "channel *space"]:
     """Each channel divided by its root mean square over space."""
     axes = tuple(range(1, x.ndim))
     return x * jax.lax.rsqrt(jnp.mean(x * x, axis=axes, keepdims=True) + NORM_EPS)

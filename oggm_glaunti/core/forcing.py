@@ -61,7 +61,7 @@ class StationForcing(eqx.Module):
 
     temp: Float[Array, " time"]
     prcp: Float[Array, " time"]
-    temp_offset: Float[Array, ...]
+    temp_offset: Float[Array, "..."]
 
     def days(self) -> PyTree:
         """What changes from day to day."""
@@ -91,7 +91,7 @@ Forcing = GriddedForcing | StationForcing
 def station_forcing(
     temp: Float[Array, " time"],
     prcp: Float[Array, " time"],
-    heights: Float[Array, ...],
+    heights: Float[Array, "..."],
     ref_hgt: float,
     temp_gradient: float,
 ) -> StationForcing:

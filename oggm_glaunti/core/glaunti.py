@@ -60,9 +60,9 @@ class Season(NamedTuple):
 class CorrectedYear(NamedTuple):
     """A mass-balance year of model C or D on a grid."""
 
-    swe: Float[Array, ...]
+    swe: Float[Array, "..."]
     """snow at the end, m w.e."""
-    smb: tuple[Float[Array, ...], ...]
+    smb: tuple[Float[Array, "..."], ...]
     """balance of each season, m w.e."""
     ds: Float[Array, "5 h w"]
     """corrections"""
@@ -120,11 +120,11 @@ def correct(params: TIParameters, ds: Float[Array, "5 ..."]) -> TIParameters:
 
 def run_seasons(
     params: TIParameters,
-    swe: Float[Array, ...],
+    swe: Float[Array, "..."],
     seasons: tuple[Season, ...],
     observe: Observe | None = None,
     variant: str = "smooth",
-) -> tuple[Float[Array, ...], tuple[Float[Array, ...], ...], tuple[Any, ...]]:
+) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], ...], tuple[Any, ...]]:
     """Run seasons one after the other, the snow carried over.
 
     Returns
@@ -145,7 +145,7 @@ def run_seasons(
 
 
 def response_fields(
-    params: TIParameters, swe: Float[Array, ...], seasons: tuple[Season, ...]
+    params: TIParameters, swe: Float[Array, "..."], seasons: tuple[Season, ...]
 ) -> Float[Array, "3 ..."]:
     """How the uncorrected model behaves this year: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation.
 

@@ -23,11 +23,11 @@ class GRU(eqx.Module):
 
     weight_ih: Float[Array, "48 2"]
     weight_hh: Float[Array, "48 16"]
-    bias: Float[Array, 48]
-    bias_n: Float[Array, 16]
+    bias: Float[Array, "48"]
+    bias_n: Float[Array, "16"]
     out_weight: Float[Array, "1 16"]
-    out_bias: Float[Array, 1]
-    init_h: Float[Array, 16]
+    out_bias: Float[Array, "1"]
+    init_h: Float[Array, "16"]
 
     def initial_state(self, shape: tuple[int, ...]) -> Float[Array, "... 16"]:
         """Hidden state at the very start of a run over points of that shape."""
@@ -45,7 +45,7 @@ class GRU(eqx.Module):
         new = jnp.tanh(input_new + reset * (hidden_new + self.bias_n.reshape(*lead, -1)))
         return new + update * (hidden - new)
 
-    def read_out(self, hidden: Float[Array, "... 16"]) -> Float[Array, ...]:
+    def read_out(self, hidden: Float[Array, "... 16"]) -> Float[Array, "..."]:
         """Balance of the day, m w.e."""
         return hidden @ self.out_weight[0] + self.out_bias[0]
 
@@ -58,7 +58,7 @@ def run_gru(
     observe: Observe | None = None,
     *,
     first_day_seen: bool = False,
-) -> tuple[Float[Array, "... 16"], Float[Array, ...], Array | None]:
+) -> tuple[Float[Array, "... 16"], Float[Array, "..."], Array | None]:
     """Run model B over all days of a forcing.
 
     Parameters

@@ -1,7 +1,8 @@
 """Interpolation between heights.
 
-Where precipitation is uniform and temperature follows a lapse rate, an uncorrected run depends on height alone. So it is
-run on evenly spaced heights and interpolated to the points: cubics on heights 10 m apart reproduce the maps to 1e-5 m w.e.
+Where precipitation is uniform and temperature follows a lapse rate, an uncorrected run depends on height alone. So it
+is run on evenly spaced heights and interpolated to the points: cubics on heights 10 m apart reproduce the maps to
+1e-5 m w.e.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def even_heights(lowest: float, highest: float, step: float, margin: int = 2) ->
 
 
 def cubic_weights(
-    heights: Float[Array, ...], first: float, step: float, n: int, xp: ModuleType = jnp
-) -> tuple[Int[Array, ...], Float[Array, "... 4"]]:
+    heights: Float[Array, "..."], first: float, step: float, n: int, xp: ModuleType = jnp
+) -> tuple[Int[Array, "..."], Float[Array, "... 4"]]:
     """Where and with which weights to take four neighbours on an even grid (Lagrange cubic).
 
     Parameters
@@ -64,14 +65,14 @@ def cubic_weights(
 
 
 def interpolate_cubic(
-    values: Float[Array, "... n"], start: Float[Array, ...], weights: Float[Array, "... 4"]
-) -> Float[Array, ...]:
+    values: Float[Array, "... n"], start: Float[Array, "..."], weights: Float[Array, "... 4"]
+) -> Float[Array, "..."]:
     """Values at the places of :func:`cubic_weights`; the last axis of `values` is height and is replaced by them."""
     return sum(values[..., start + k] * weights[..., k] for k in range(4))
 
 
 def interpolate_profile(
-    height: Float[Array, ...], nodes: Float[Array, " n"], values: Float[Array, " n"]
-) -> Float[Array, ...]:
+    height: Float[Array, "..."], nodes: Float[Array, " n"], values: Float[Array, " n"]
+) -> Float[Array, "..."]:
     """Piecewise linear in height, constant beyond the ends."""
     return jnp.interp(height, nodes, values)

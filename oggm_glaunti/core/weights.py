@@ -1,8 +1,8 @@
 """Leaves of a weight file and their checks; the embedded model A.
 
 A published file is nothing but ``.npy`` records, one per leaf. Our own format is the same records after one line of
-JSON. Reading never unpickles, and a file whose leaves have another count, shape or dtype is refused. This module reads and
-writes streams; where files are looked for is another module's matter.
+JSON. Reading never unpickles, and a file whose leaves have another count, shape or dtype is refused. This module reads
+and writes streams; where files are looked for is another module's matter.
 """
 
 from __future__ import annotations
