@@ -1,0 +1,38 @@
+"""GlaUnTI, the differentiable glacier-universal temperature-index mass-balance model, inside OGGM.
+
+``GlaUnTIMassBalance`` is an OGGM mass-balance model: name it wherever OGGM takes ``mb_model_class``. ``tasks`` holds the
+entity tasks that prepare a glacier directory for it: daily climate, corrector inputs, calibration, gridded balances.
+``core`` is the numerics in pure JAX. Importing this package imports neither JAX nor OGGM; using it does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oggm_glaunti import tasks
+    from oggm_glaunti.coupling.massbalance import (
+        GlaUnTIMassBalance,
+        GlaUnTIMassBalanceA,
+        GlaUnTIMassBalanceC,
+        GlaUnTIMassBalanceD,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GlaUnTIMassBalance",
+    "GlaUnTIMassBalanceA",
+    "GlaUnTIMassBalanceC",
+    "GlaUnTIMassBalanceD",
+    "tasks",
+]
+
+
+def __getattr__(name: str):
+    if name == "tasks":
+        return importlib.import_module("oggm_glaunti.tasks")
+    if name in __all__:
+        return getattr(importlib.import_module("oggm_glaunti.coupling.massbalance"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,249 @@
+"""Everything that can be downloaded: where it is, its checksum, its licence.
+
+Published weights are looked for, in this order, at the path given, in the folder or file named by the environment variable
+``OGGM_GLAUNTI_WEIGHTS``, in OGGM's download cache, and then at the authors' public repository at a fixed commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlparse
+
+from oggm_glaunti import settings
+
+if TYPE_CHECKING:
+    from oggm_glaunti.core.weights import Model
+
+WEIGHTS_URL = (
+    "https://raw.githubusercontent.com/konstantin-a-maslov/glaunti/764da514d6ecbb82736ee7048c814c23eccfd9b4/params/"
+)
+WEIGHTS_LICENCE = "GPL-2.0, K. A. Maslov, T. Schellenberger, C. Persello and A. Stein"
+
+# SHA-256 of the published files.
+WEIGHTS_SHA256 = {
+    "a.eqx": "c85fe1214ffba62dd902b13d8b3f60d5c719e4d435f0d346cabcf6a367c31600",
+    "b.eqx": "32fbb1d6e4362fb55b0029ad7c936a26bf2aa219716a8f54e3f1094f1ddabea8",
+    "c.eqx": "fd70a9367a431b470fec549a9de2e177d2dfd297e4dcb435a725db2cfc0e5d9d",
+    "d.eqx": "3a23d92ac04bec67623174e26e04d1ca7081080a4a2d85e4a55d114fb4a58774",
+    "a_finetuned_Grosser Aletsch.eqx": "795ffffe62c122f89a35ac82ea4762e27ae13a8315ea4397166cdaf7a92fa7bc",
+    "a_finetuned_Rembesdalskaaka.eqx": "d821c689dfbf70a21ad3a5d7b8b55771123f23122666164e56c7a5425008e1b9",
+    "a_finetuned_Schwarzberg.eqx": "daf4fa998cc5e54408156d9a89784c4e5a1d49db4e786b858d5224b15591f75b",
+}
+
+
+class WeightsNotFoundError(FileNotFoundError):
+    """No weights where they were looked for; the message names the ways out."""
+
+
+class LoadedModel(NamedTuple):
+    """A model and where it came from."""
+
+    model: Model
+    sha256: str
+    """of the file; of the embedded numbers in file order for model A"""
+    source: str
+
+
+def weights_file(name: str, glacier: str | None = None) -> str:
+    """File name of published weights.
+
+    Parameters
+    ----------
+    name : str
+        ``A``, ``B``, ``C`` or ``D``
+    glacier : str, optional
+        for model A finetuned on one glacier
+
+    Examples
+    --------
+    >>> weights_file("A", "Grosser Aletsch")
+    'a_finetuned_Grosser Aletsch.eqx'
+    """
+    if name not in ("A", "B", "C", "D"):
+        raise ValueError(f"model: expected A, B, C or D, found {name!r}")
+    if glacier is None:
+        return f"{name.lower()}.eqx"
+    if name != "A":
+        raise ValueError(f"only model A was finetuned on single glaciers, asked for {name} on {glacier}")
+    return f"a_finetuned_{glacier}.eqx"
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _in_place(place: str | Path, filename: str) -> Path:
+    """The file itself, or the file of that name in a folder."""
+    place = Path(place).expanduser()
+    return place / filename if place.is_dir() else place
+
+
+def cached_file(url: str) -> Path | None:
+    """The copy of a URL in OGGM's download cache, if there is one (nothing is downloaded)."""
+    from oggm import cfg
+
+    parts = urlparse(url)
+    name = parts.netloc.split(":", 1)[0] + parts.path
+    folders = [cfg.PATHS.get("dl_cache_dir")]
+    if cfg.PATHS.get("working_dir"):
+        folders.append(os.path.join(cfg.PATHS["working_dir"], "cache"))
+    found = [Path(folder, name) for folder in folders if folder]
+    return next((path for path in found if path.is_file()), None)
+
+
+def download(url: str, what: str) -> Path:
+    """Fetch a URL through OGGM's downloader and cache.
+
+    Raises
+    ------
+    FileNotFoundError
+        naming URL, cache and remedy where it cannot be had
+    """
+    from oggm import cfg, utils
+    from oggm.exceptions import NoInternetException
+
+    reason = "the server did not deliver it"
+    try:
+        path = utils.file_downloader(url)
+    except (NoInternetException, OSError) as err:
+        path, reason = None, f"{type(err).__name__}: {err}"
+    if path is None:
+        raise FileNotFoundError(
+            f"{what} could not be downloaded from {url} ({reason}). OGGM's download cache is "
+            f"{cfg.PATHS.get('dl_cache_dir')}. Connect to the internet and run again, or put the file there by hand."
+        )
+    return Path(path)
+
+
+def _check_sha256(path: Path, filename: str) -> Path:
+    expected, found = WEIGHTS_SHA256.get(filename), sha256_of(path)
+    if expected is not None and found != expected:
+        raise ValueError(
+            f"{path}: expected SHA-256 {expected} for {filename}, found {found}. The file is damaged or another: "
+            "delete it and run again."
+        )
+    return path
+
+
+def _not_found(filename: str, looked: list[str]) -> WeightsNotFoundError:
+    return WeightsNotFoundError(
+        f"GlaUnTI weights {filename} not found. Looked at: {'; '.join(looked)}. Three ways out: "
+        "give the path of the file or of the folder that holds it; set the environment variable "
+        f"{settings.WEIGHTS_ENV} to it; or run once with an internet connection, which downloads {WEIGHTS_URL}"
+        f"{quote(filename)} into OGGM's cache. Model A needs no file: ask for it with model='A'."
+    )
+
+
+def find_weights(
+    name: str, path: str | Path | None = None, glacier: str | None = None, allow_download: bool = True
+) -> Path:
+    """Path of published weights (or of your own, given by path or environment variable).
+
+    Parameters
+    ----------
+    name : str
+        ``A``, ``B``, ``C`` or ``D``
+    path : path, optional
+        a file, or a folder that holds files of the published names
+    glacier : str, optional
+        for model A finetuned on one glacier
+    allow_download : bool
+        whether to ask the network as a last resort
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    WeightsNotFoundError
+        naming the places looked at and the three ways out
+    ValueError
+        where a cached or downloaded file has the wrong checksum
+    """
+    filename = weights_file(name, glacier)
+    given = path if path is not None else os.environ.get(settings.WEIGHTS_ENV)
+    if given:
+        found = _in_place(given, filename)
+        if found.is_file():
+            return found
+        asked = "the path given" if path is not None else f"the environment variable {settings.WEIGHTS_ENV}"
+        raise _not_found(filename, [f"{found} ({asked})"])
+    return _find_published(filename, allow_download)
+
+
+def _find_published(filename: str, allow_download: bool) -> Path:
+    """A published file from OGGM's cache or the network."""
+    from oggm import cfg
+
+    looked = [f"environment variable {settings.WEIGHTS_ENV} (not set)"]
+    if not cfg.IS_INITIALIZED:
+        raise _not_found(filename, [*looked, "OGGM's download cache (OGGM is not initialised: cfg.initialize())"])
+    url = WEIGHTS_URL + quote(filename)
+    cached = cached_file(url)
+    if cached is None:
+        looked.append(f"OGGM's download cache {cfg.PATHS.get('dl_cache_dir')}")
+        if not allow_download:
+            raise _not_found(filename, looked)
+        try:
+            cached = download(url, f"GlaUnTI weights {filename}")
+        except FileNotFoundError as err:
+            raise _not_found(filename, [*looked, str(err)]) from err
+    return _check_sha256(cached, filename)
+
+
+def load(
+    name: str, path: str | Path | None = None, glacier: str | None = None, allow_download: bool = True
+) -> LoadedModel:
+    """Load a model with its provenance; arguments as in :func:`find_weights`.
+
+    Model A without a path or a glacier is the one embedded in the package.
+    """
+    from oggm_glaunti.core.weights import embedded_a, leaves_of, read_model
+
+    if name == "A" and path is None and glacier is None:
+        model = embedded_a()
+        digest = hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves_of(model))).hexdigest()
+        return LoadedModel(model, digest, "embedded")
+    found = find_weights(name, path, glacier, allow_download)
+    with found.open("rb") as stream:
+        model, _ = read_model(stream, name, str(found))
+    return LoadedModel(model, sha256_of(found), str(found))
+
+
+def load_model(name: str, path: str | Path | None = None, glacier: str | None = None) -> Model:
+    """Load a model; arguments as in :func:`find_weights`.
+
+    Examples
+    --------
+    >>> load_model("A").name
+    'A'
+    """
+    return load(name, path, glacier).model
+
+
+def save_model(model: Model, path: str | Path, header: dict | None = None) -> Path:
+    """Save a model in our own format, to a temporary name that is then renamed.
+
+    Parameters
+    ----------
+    model : GlaUnTI or GRU
+    path : path
+    header : dict, optional
+        what should travel along: version, training data, ...
+    """
+    from oggm_glaunti.core.weights import write_model
+
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            write_model(stream, model, header)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
