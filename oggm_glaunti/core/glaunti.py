@@ -64,10 +64,10 @@ class CorrectedYear(NamedTuple):
     """snow at the end, m w.e."""
     smb: tuple[Float[Array, "..."], ...]
     """balance of each season, m w.e."""
-    ds: Float[Array, "5 h w"]
-    """corrections"""
-    response: Float[Array, "3 h w"]
-    """the three input fields that come from the uncorrected model"""
+    ds: Float[Array, "5 h w"] | None
+    """corrections; None for model A"""
+    response: Float[Array, "3 h w"] | None
+    """the three input fields that come from the uncorrected model; None where the corrections were given"""
 
 
 def geometry_fields(
@@ -188,6 +188,7 @@ def run_year(
     seasons: tuple[Season, ...],
     fields: Float[Array, "12 h w"],
     climate: Float[Array, "2 month"],
+    ds: Float[Array, "5 h w"] | None = None,
 ) -> CorrectedYear:
     """A mass-balance year of model C or D on all cells of the grid: the published procedure, exactly.
 
@@ -202,14 +203,18 @@ def run_year(
         see :func:`geometry_fields`
     climate : array (2, M)
         see :func:`~oggm_glaunti.core.forcing.monthly_climate`
+    ds : array (5, H, W), optional
+        corrections to use instead of asking the corrector
 
     Returns
     -------
     CorrectedYear
     """
     params = model.ti.resolve()
-    response = response_fields(params, swe, seasons)
-    ds = corrections(model, response, fields, climate)
+    response = None
+    if ds is None:
+        response = response_fields(params, swe, seasons)
+        ds = corrections(model, response, fields, climate)
     swe, smb, _ = run_seasons(correct(params, ds), swe, seasons)
     return CorrectedYear(swe, smb, ds, response)
 
@@ -328,10 +333,10 @@ def run_year_on_columns(
     On Hintereisferner, ten years: cells within 1.7e-3 m, the glacier mean within 2.5e-4 m of :func:`run_year`.
     """
     params = model.ti.resolve()
-    at_nodes = _moved(seasons, columns.node_offset)
-    response = response_fields(params, swe_profile(columns, swe), at_nodes)
-    response = interpolate_cubic(response, columns.node_start, columns.node_weights)
+    response = None
     if ds is None:
+        at_nodes = response_fields(params, swe_profile(columns, swe), _moved(seasons, columns.node_offset))
+        response = interpolate_cubic(at_nodes, columns.node_start, columns.node_weights)
         ds = corrections(model, response, fields, climate)
     corrected = correct(params, ds[:, columns.rows, columns.cols])
     swe, smb, _ = run_seasons(corrected, swe, _moved(seasons, columns.pixel_offset))

@@ -1,0 +1,9 @@
+"""GlaUnTI in OGGM's glacier directories.
+
+Importing this package makes sure that OGGM itself can be imported, with or without a network, so its modules may
+import ``oggm`` at their top.
+"""
+
+from oggm_glaunti.coupling.offline import ensure_oggm_importable
+
+ensure_oggm_importable()

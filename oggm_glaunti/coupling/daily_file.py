@@ -1,0 +1,300 @@
+"""The daily climate file of a glacier directory: found, read, written.
+
+It is OGGM's climate file with one value a day: ``climate_historical_daily.nc`` with the variables ``time`` (whole
+calendar years), ``temp`` (degC) and ``prcp`` (kg m-2 day-1), and OGGM's attributes. In memory precipitation is
+m w.e. day-1, the unit of the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+from oggm import cfg
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.utils import haversine
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling import daily_series as ds
+
+settings.register()
+
+_ATTRIBUTES = ("ref_hgt", "ref_pix_lon", "ref_pix_lat", "climate_source")
+# Units of an amount in OGGM's climate files are per time step; the step is a day here.
+_AMOUNTS_PER_STEP = ("kg m-2", "mm")
+
+
+@dataclass(frozen=True, eq=False)
+class DailyClimate:
+    """Daily weather at one height, whole calendar years without gaps.
+
+    Attributes
+    ----------
+    time : (T,) datetime64[D]
+    temp : (T,) float32, degC at `ref_hgt`
+    prcp : (T,) float32, m w.e. day-1
+    ref_hgt : float, m
+    ref_pix_lon, ref_pix_lat : float, degrees
+    source : str, the file's ``climate_source``
+    path : str
+
+    Examples
+    --------
+    >>> days = np.arange("2003-01-01", "2005-01-01", dtype="M8[D]")
+    >>> zeros = np.zeros(days.size, np.float32)
+    >>> climate = DailyClimate(days, zeros, zeros, 3000.0, 10.8, 46.8, "CUSTOM_daily", "climate_historical_daily.nc")
+    >>> climate.years.tolist(), climate.select(ys=2004).time.size
+    ([2003, 2004], 366)
+    """
+
+    time: NDArray[np.datetime64]
+    temp: NDArray[np.float32]
+    prcp: NDArray[np.float32]
+    ref_hgt: float
+    ref_pix_lon: float
+    ref_pix_lat: float
+    source: str
+    path: str
+
+    def __post_init__(self) -> None:
+        shapes = self.time.shape, self.temp.shape, self.prcp.shape
+        if self.time.size == 0 or not shapes[0] == shapes[1] == shapes[2]:
+            raise ValueError(f"{self.path}: time, temp, prcp have shapes {shapes}; expected one length above zero")
+        rows = ds.rows_of_years(self.path, self.time, *ds.whole_years(self.path, self.time))
+        if rows != slice(0, self.time.size):
+            raise ValueError(f"{self.path}: {self.time[0]}..{self.time[-1]} are not whole calendar years")
+
+    @property
+    def ys(self) -> int:
+        """First calendar year."""
+        return int(ds.calendar_years(self.time[:1])[0])
+
+    @property
+    def ye(self) -> int:
+        """Last calendar year, included."""
+        return int(ds.calendar_years(self.time[-1:])[0])
+
+    @property
+    def years(self) -> NDArray[np.int64]:
+        """The calendar years covered, each once."""
+        return np.arange(self.ys, self.ye + 1)
+
+    def select(self, ys: int | None = None, ye: int | None = None) -> DailyClimate:
+        """The calendar years `ys` to `ye`, both included; None is the file's own first or last.
+
+        Raises
+        ------
+        InvalidParamsError
+            where the file does not hold them
+        """
+        ys, ye = self.ys if ys is None else int(ys), self.ye if ye is None else int(ye)
+        require_years(self.path, (self.ys, self.ye), ys, ye)
+        rows = ds.rows_of_years(self.path, self.time, ys, ye)
+        return replace(self, time=self.time[rows], temp=self.temp[rows], prcp=self.prcp[rows])
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of times, temp, prcp and ref_hgt: equal where files derived from this one are still valid."""
+        sha = hashlib.sha256()
+        for values, dtype in ((self.time, "<M8[D]"), (self.temp, "<f4"), (self.prcp, "<f4"), (self.ref_hgt, "<f8")):
+            sha.update(np.ascontiguousarray(values, dtype=dtype).tobytes())
+        return sha.hexdigest()
+
+
+def require_years(label: str, covered: tuple[int, int], ys: int, ye: int) -> None:
+    """Raise InvalidParamsError where `ys`..`ye` is empty or not inside the years covered."""
+    if not covered[0] <= ys <= ye <= covered[1]:
+        raise InvalidParamsError(f"{label} covers the years {covered[0]}-{covered[1]}; asked for {ys}-{ye}")
+
+
+def daily_climate_path(gdir: Any, filename: str = "climate_historical", input_filesuffix: str = "") -> str:
+    """Path of the daily climate file that OGGM's `filename` and `input_filesuffix` mean.
+
+    The suffix followed by ``_daily``, ``_daily`` followed by the suffix, and the suffix alone are looked at, in this
+    order; the first file with daily steps wins. So the empty suffix finds ``climate_historical_daily.nc``.
+
+    Parameters
+    ----------
+    gdir : oggm.GlacierDirectory
+    filename : str
+        key of ``cfg.BASENAMES``
+    input_filesuffix : str
+        as given to OGGM's tasks, e.g. ``_ssp126``
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where there is no such file (its possible names are listed), or only one with monthly steps
+    """
+    suffixes = dict.fromkeys(
+        (input_filesuffix + settings.DAILY_SUFFIX, settings.DAILY_SUFFIX + input_filesuffix, input_filesuffix)
+    )
+    candidates = [gdir.get_filepath(filename, filesuffix=suffix) for suffix in suffixes]
+    found = [path for path in candidates if os.path.exists(path)]
+    for path in found:
+        if not _holds_months(gdir, path):
+            return path
+    names = [os.path.basename(path) for path in candidates]
+    remedy = f"Run oggm_glaunti.tasks.process_daily_climate(gdir, source=..., filesuffix={next(iter(suffixes))!r})"
+    if filename != "climate_historical":
+        remedy += f" and read it with filename='climate_historical' in place of {filename!r}"
+    if found:
+        monthly = os.path.basename(found[0])
+        raise InvalidWorkflowError(f"{gdir.rgi_id}: {monthly} is monthly, GlaUnTI needs daily weather. {remedy}.")
+    raise InvalidWorkflowError(f"{gdir.rgi_id}: no daily climate in {gdir.dir}: none of {', '.join(names)}. {remedy}.")
+
+
+def _holds_months(gdir: Any, path: str) -> bool:
+    label = _label(gdir, path)
+    with open_netcdf(label, path) as nc:
+        return ds.is_monthly(read_time(label, nc, slice(0, 24)))
+
+
+def read_daily_climate(gdir: Any, filename: str = "climate_historical", input_filesuffix: str = "") -> DailyClimate:
+    """Read and check a glacier directory's daily climate (some milliseconds for 40 years).
+
+    Parameters
+    ----------
+    gdir : oggm.GlacierDirectory
+    filename, input_filesuffix : str
+        see :func:`daily_climate_path`
+
+    Returns
+    -------
+    DailyClimate
+        temp in degC, prcp in m w.e. day-1, (T,) float32
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where there is no daily file
+    InvalidParamsError
+        where it is not a file of whole calendar years without gaps, NaN and impossible values, in known units, e.g.
+        ``RGI60-11.00897: climate_historical_daily.nc has 14609 of 14610 days; missing: 2004-02-29``
+    """
+    path = daily_climate_path(gdir, filename, input_filesuffix)
+    label = _label(gdir, path)
+    with open_netcdf(label, path) as nc:
+        days = ds.to_days(label, read_time(label, nc))
+        temp = ds.to_celsius(label, read_series(label, nc, "temp"), read_units(label, nc, "temp"))
+        units = read_units(label, nc, "prcp")
+        units = "kg m-2 day-1" if units in _AMOUNTS_PER_STEP else units
+        prcp = ds.to_kg_per_day(label, read_series(label, nc, "prcp"), units)
+        height, lon, lat, source = (read_attribute(label, nc, name) for name in _ATTRIBUTES)
+    _require_first_and_last_day(label, days)
+    ds.rows_of_years(label, days, *ds.whole_years(label, days))
+    ds.check_values(label, days, temp, prcp)
+    metres = (prcp.astype(np.float64) * 1e-3).astype(np.float32)
+    return DailyClimate(days, temp, metres, float(height), float(lon), float(lat), str(source), path)
+
+
+def _require_first_and_last_day(label: str, days: NDArray[np.datetime64]) -> None:
+    first, last = ds.calendar_years(days[[0, -1]])
+    if str(days[0]) != f"{first:04d}-01-01" or str(days[-1]) != f"{last:04d}-12-31":
+        raise InvalidParamsError(
+            f"{label} covers {days[0]}..{days[-1]}; expected whole calendar years, 1 January to 31 December"
+        )
+
+
+def _label(gdir: Any, path: str) -> str:
+    return f"{gdir.rgi_id}: {os.path.basename(path)}"
+
+
+def open_netcdf(label: str, path: str) -> netCDF4.Dataset:
+    """Open a NetCDF file, or raise an InvalidParamsError that begins with `label`."""
+    try:
+        return netCDF4.Dataset(path)
+    except OSError as err:
+        raise InvalidParamsError(f"{label} cannot be read as NetCDF ({err}). If it is damaged, make it again.") from err
+
+
+def read_variable(label: str, nc: netCDF4.Dataset, name: str) -> netCDF4.Variable:
+    """A variable of an open file, or an InvalidParamsError that lists the variables there are."""
+    if name not in nc.variables:
+        raise InvalidParamsError(f"{label} has no variable '{name}'; found: {', '.join(nc.variables)}")
+    return nc.variables[name]
+
+
+def read_attribute(label: str, holder: Any, name: str) -> Any:
+    """An attribute of a file or variable, or an InvalidParamsError that names it."""
+    if name not in holder.ncattrs():
+        where = f"variable '{holder.name}'" if isinstance(holder, netCDF4.Variable) else "file"
+        raise InvalidParamsError(f"{label}: the {where} has no attribute '{name}'")
+    return holder.getncattr(name)
+
+
+def read_units(label: str, nc: netCDF4.Dataset, name: str) -> str:
+    """The units of a variable as written in the file."""
+    return str(read_attribute(label, read_variable(label, nc, name), "units"))
+
+
+def read_time(label: str, nc: netCDF4.Dataset, rows: slice = slice(None), name: str = "time") -> NDArray[np.datetime64]:
+    """The time stamps of an open file as ``datetime64[s]``."""
+    var = read_variable(label, nc, name)
+    calendar = var.getncattr("calendar") if "calendar" in var.ncattrs() else "standard"
+    return ds.decode_time(label, var[rows], read_units(label, nc, name), calendar)
+
+
+def read_series(label: str, nc: netCDF4.Dataset, name: str) -> NDArray[np.floating]:
+    """A variable as one series (T,), missing values as NaN; dimensions of length one are dropped."""
+    values = np.ma.masked_array(read_variable(label, nc, name)[:])
+    if np.squeeze(values).ndim != 1:
+        raise InvalidParamsError(f"{label}: '{name}' has shape {values.shape}; expected one series, so select a point")
+    dtype = values.dtype if values.dtype.kind == "f" else np.float64
+    return np.squeeze(values).astype(dtype).filled(np.nan)
+
+
+def write_daily_climate(gdir: Any, series: ds.DailySeries, filesuffix: str = settings.DAILY_SUFFIX) -> str:
+    """Write ``climate_historical<filesuffix>.nc`` as OGGM writes its climate files, but with daily steps.
+
+    The file appears complete or not at all: it is written to a temporary name and renamed.
+
+    Returns
+    -------
+    str
+        the path
+    """
+    path = gdir.get_filepath("climate_historical", filesuffix=filesuffix)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+            _fill_attributes(nc, gdir, series)
+            _fill_variables(nc, series)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def _fill_attributes(nc: netCDF4.Dataset, gdir: Any, series: ds.DailySeries) -> None:
+    nc.ref_hgt = float(series.ref_hgt)
+    nc.ref_pix_lon = float(series.ref_pix_lon)
+    nc.ref_pix_lat = float(series.ref_pix_lat)
+    nc.ref_pix_dis = float(haversine(gdir.cenlon, gdir.cenlat, series.ref_pix_lon, series.ref_pix_lat))
+    nc.climate_source = series.source
+    nc.yr_0, nc.yr_1 = (int(year) for year in ds.calendar_years(series.time[[0, -1]]))
+    nc.author = "OGGM"
+    nc.author_info = "Open Global Glacier Model"
+    nc.glaunti_source_file = series.origin
+
+
+def _fill_variables(nc: netCDF4.Dataset, series: ds.DailySeries) -> None:
+    # OGGM counts from 1801 unless the series begins earlier.
+    start = 1801 if nc.yr_0 > 1800 else nc.yr_0
+    nc.createDimension("time", None)
+    time = nc.createVariable("time", "i4", ("time",))
+    time.setncatts({"units": f"days since {start:04d}-01-01 00:00:00", "calendar": "standard"})
+    time[:] = (series.time - np.datetime64(f"{start:04d}-01-01", "D")).astype(np.int32)
+    described = {
+        "prcp": (series.prcp, "kg m-2 day-1", "total daily precipitation amount"),
+        "temp": (series.temp, "degC", "2m temperature at height ref_hgt"),
+    }
+    for name, (values, units, long_name) in described.items():
+        var = nc.createVariable(name, "f4", ("time",), zlib=cfg.PARAMS["compress_climate_netcdf"])
+        var.setncatts({"units": units, "long_name": long_name})
+        var[:] = values

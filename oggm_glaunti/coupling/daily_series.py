@@ -1,0 +1,273 @@
+"""What a daily weather series must be: real dates, whole calendar years, known units, possible values.
+
+Pure functions on arrays. Each takes a `label` ("RGI60-11.00897: file.nc") and begins its error message with it, so that
+whoever runs a thousand glaciers knows which one to look at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cftime
+import numpy as np
+from numpy.typing import NDArray
+from oggm.exceptions import InvalidParamsError
+
+DAY = np.timedelta64(1, "D")
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+GREGORIAN_START = np.datetime64("1582-10-15", "s")
+
+# degC. Coldest and warmest air ever measured are -89.2 and 56.7 (WMO); the rest is room for gridded products.
+TEMP_LIMITS = (-90.0, 60.0)
+# kg m-2 day-1. The wettest day ever measured brought 1825 (Foc-Foc, La Reunion, WMO).
+PRCP_LIMIT = 2000.0
+
+REMEDY = "Fill them, or take years without with y0 and y1 of process_daily_climate."
+
+# Offset to degC, by unit in lower case without blanks, "_" or degree sign.
+_TEMP_OFFSET = {
+    **dict.fromkeys(("degc", "c", "celsius", "degreescelsius", "degreecelsius", "degreesc"), 0.0),
+    **dict.fromkeys(("k", "kelvin", "degk"), -273.15),
+}
+# Factor to kg m-2 day-1, by unit in lower case without blanks.
+_PRCP_FACTOR = {
+    **dict.fromkeys(("mm/day", "mm/d", "mmday-1", "mmd-1", "mmday^-1", "kgm-2day-1", "kgm-2d-1", "kg/m2/day"), 1.0),
+    **dict.fromkeys(("kgm-2s-1", "kgm^-2s^-1", "kg/m2/s", "mms-1", "mm/s"), 86400.0),
+    **dict.fromkeys(("m/day", "m/d", "mday-1", "md-1", "mw.e.day-1"), 1000.0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class DailySeries:
+    """A checked daily series as it goes into the glacier directory's file.
+
+    Attributes
+    ----------
+    time : (T,) datetime64[D], whole calendar years
+    temp : (T,) float32, degC at `ref_hgt`
+    prcp : (T,) float32, kg m-2 day-1
+    ref_hgt : float, m
+    ref_pix_lon, ref_pix_lat : float, degrees
+    source : str, written as ``climate_source``
+    origin : str, file names the series was made from
+    """
+
+    time: NDArray[np.datetime64]
+    temp: NDArray[np.float32]
+    prcp: NDArray[np.float32]
+    ref_hgt: float
+    ref_pix_lon: float
+    ref_pix_lat: float
+    source: str
+    origin: str
+
+
+def decode_time(label: str, values: Any, units: str, calendar: str) -> NDArray[np.datetime64]:
+    """CF time values to ``datetime64[s]``: one date is decoded, the others are added to it (2 ms for 40 years).
+
+    Parameters
+    ----------
+    label : str
+        glacier and file, for the messages
+    values : (T,) numbers in any order
+    units : str
+        e.g. ``days since 1801-01-01 00:00:00``
+    calendar : str
+        ``standard``, ``gregorian`` or ``proleptic_gregorian``
+
+    Raises
+    ------
+    InvalidParamsError
+        for another calendar, units that are no time, missing times and dates before the Gregorian calendar
+
+    Examples
+    --------
+    >>> decode_time("RGI60-11.00897: a.nc", [0, 1], "days since 2004-02-29", "standard").astype("M8[D]").tolist()
+    [datetime.date(2004, 2, 29), datetime.date(2004, 3, 1)]
+    """
+    if calendar.lower() not in CALENDARS:
+        raise InvalidParamsError(
+            f"{label}: calendar '{calendar}' has no real dates; expected one of {', '.join(CALENDARS)}. Convert it "
+            "first, for example xarray's ds.convert_calendar('standard', missing=nan, align_on='date'), then fill the "
+            "days that are new (29 February for noleap)."
+        )
+    unit = units.partition(" since ")[0].strip().lower()
+    seconds = SECONDS.get(unit.removesuffix("s"))
+    if seconds is None:
+        raise InvalidParamsError(f"{label}: time units '{units}'; expected 'days since YYYY-MM-DD' (or hours, seconds)")
+    numbers = np.ma.masked_array(values, dtype=np.float64).filled(np.nan)
+    if numbers.size == 0 or not np.isfinite(numbers).all():
+        raise InvalidParamsError(f"{label}: time has {numbers.size} values, {int(np.isnan(numbers).sum())} are missing")
+    first = cftime.num2date(numbers.min(), units, calendar=calendar.lower()).isoformat()
+    start = (np.datetime64(first, "us") + np.timedelta64(500, "ms")).astype("M8[s]")
+    if start < GREGORIAN_START:
+        raise InvalidParamsError(f"{label}: begins on {start}, before the Gregorian calendar of 1582; use later years")
+    return start + np.rint((numbers - numbers.min()) * seconds).astype("m8[s]")
+
+
+def to_days(label: str, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """Time stamps to ``datetime64[D]``, refusing all but one stamp a day in order (days may be missing).
+
+    Raises
+    ------
+    InvalidParamsError
+        for monthly or sub-daily steps, stamps at changing times of day, days twice or out of order; dates are named
+    """
+    ordered = np.unique(stamps)
+    if ordered.size < 2:
+        raise InvalidParamsError(f"{label}: {ordered.size} time step(s); expected whole calendar years of days")
+    step = float(np.median(np.diff(ordered).astype("m8[s]").astype(float))) / SECONDS["day"]
+    if step != 1.0:
+        raise InvalidParamsError(f"{label}: {_step_in_words(step)}; expected one value a day")
+    days = stamps.astype("M8[D]")
+    time_of_day = stamps - days
+    odd = time_of_day != time_of_day[0]
+    if odd.any():
+        raise InvalidParamsError(f"{label}: time of day changes, from {stamps[0]} to others on {spell(days[odd])}")
+    unique, count = np.unique(days, return_counts=True)
+    if (count > 1).any():
+        raise InvalidParamsError(f"{label}: days found more than once: {spell(unique[count > 1])}")
+    backward = np.diff(days) < 0 * DAY
+    if backward.any():
+        raise InvalidParamsError(f"{label}: days out of order, time steps back at {spell(days[1:][backward])}")
+    return days
+
+
+def is_monthly(stamps: NDArray[np.datetime64]) -> bool:
+    """True where the steps are months (28 to 31 days) and not days."""
+    steps = np.diff(stamps.astype("M8[s]")).astype(float) / SECONDS["day"]
+    return steps.size > 0 and 27.5 < float(np.median(steps)) < 31.5
+
+
+def _step_in_words(step: float) -> str:
+    if 27.5 < step < 31.5:
+        return "monthly steps, GlaUnTI needs daily weather"
+    if step < 1:
+        return f"steps of {24 * step:g} hours, aggregate them to calendar days first"
+    return f"steps of {step:g} days"
+
+
+def calendar_years(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Calendar year of each day."""
+    return days.astype("M8[Y]").astype(np.int64) + 1970
+
+
+def whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
+    """First and last calendar year that the period covers from 1 January to 31 December, gaps inside not looked at.
+
+    Raises
+    ------
+    InvalidParamsError
+        where no year is left
+
+    Examples
+    --------
+    >>> whole_years("HEF: a.csv", np.arange("2013-10-01", "2016-03-01", dtype="M8[D]"))
+    (2014, 2015)
+    """
+    first, last = (int(y) for y in calendar_years(days[[0, -1]]))
+    first += bool(days[0] != np.datetime64(f"{first:04d}-01-01"))
+    last -= bool(days[-1] != np.datetime64(f"{last:04d}-12-31"))
+    if first > last:
+        raise InvalidParamsError(f"{label}: {days[0]}..{days[-1]} holds no whole calendar year (1 January-31 December)")
+    return first, last
+
+
+def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int) -> slice:
+    """Rows of the calendar years `ys` to `ye`, both included, refusing missing days among them.
+
+    Raises
+    ------
+    InvalidParamsError
+        with the number of days found and expected and the dates of the missing ones
+    """
+    wanted = np.arange(f"{ys:04d}-01-01", f"{ye + 1:04d}-01-01", dtype="M8[D]")
+    rows = slice(*(int(i) for i in np.searchsorted(days, [wanted[0], wanted[-1] + DAY])))
+    found = days[rows]
+    if found.size != wanted.size:
+        missing = np.setdiff1d(wanted, found)
+        raise InvalidParamsError(f"{label} has {found.size} of {wanted.size} days; missing: {spell(missing)}. {REMEDY}")
+    return rows
+
+
+def spell(days: NDArray[np.datetime64], most: int = 5) -> str:
+    """Days as text, consecutive ones as a range, the first few of them and how many more there are.
+
+    Examples
+    --------
+    >>> spell(np.array(["2004-02-29", "2005-01-01", "2005-01-02"], "M8[D]"))
+    '2004-02-29, 2005-01-01..2005-01-02 (2 days)'
+    """
+    runs = np.split(days, np.flatnonzero(np.diff(days) != DAY) + 1)
+    texts = [str(r[0]) if r.size == 1 else f"{r[0]}..{r[-1]} ({r.size} days)" for r in runs[:most]]
+    rest = sum(r.size for r in runs[most:])
+    return ", ".join(texts) + (f" and {rest} more days in {len(runs) - most} more places" if rest else "")
+
+
+def to_celsius(label: str, temp: Any, units: str) -> NDArray[np.float32]:
+    """Temperatures in degC, float32, from degC or K.
+
+    Raises
+    ------
+    InvalidParamsError
+        where the unit is another
+    """
+    return (np.asarray(temp, np.float64) + _lookup(label, "temp", units, _TEMP_OFFSET, "degC or K")).astype(np.float32)
+
+
+def to_kg_per_day(label: str, prcp: Any, units: str) -> NDArray[np.float32]:
+    """Precipitation in kg m-2 day-1 (mm w.e. a day), float32, from mm or m a day or kg m-2 s-1.
+
+    Raises
+    ------
+    InvalidParamsError
+        where the unit is another; plain "mm" too, since it does not say in what time
+    """
+    factor = _lookup(label, "prcp", units, _PRCP_FACTOR, "mm/day, kg m-2 day-1, kg m-2 s-1 or m/day")
+    return (np.asarray(prcp, np.float64) * factor).astype(np.float32)
+
+
+def same_unit(one: str, other: str) -> bool:
+    """True where both names mean one unit, or where one of them is not a unit that is known here."""
+    known = [_TEMP_OFFSET | _PRCP_FACTOR] * 2
+    found = [table.get(_plain(unit)) for table, unit in zip(known, (one, other), strict=True)]
+    return None in found or found[0] == found[1]
+
+
+def _plain(units: str) -> str:
+    return units.lower().replace(" ", "").replace("_", "").replace("°", "deg")
+
+
+def _lookup(label: str, name: str, units: str, table: dict[str, float], expected: str) -> float:
+    if _plain(units) not in table:
+        raise InvalidParamsError(f"{label}: {name} has units '{units}'; expected {expected}. Say it: {name}_units=...")
+    return table[_plain(units)]
+
+
+def check_values(label: str, days: NDArray[np.datetime64], temp: NDArray[Any], prcp: NDArray[Any]) -> None:
+    """Refuse NaN, impossible temperatures (degC) and negative or impossible precipitation (kg m-2 day-1).
+
+    Raises
+    ------
+    InvalidParamsError
+        that names all that is wrong: the variable, how many days, which of them
+    """
+    low, high = TEMP_LIMITS
+    faults = (
+        ("temp is NaN or infinite", temp, ~np.isfinite(temp)),
+        ("prcp is NaN or infinite", prcp, ~np.isfinite(prcp)),
+        (f"temp is outside {low:g}..{high:g} degC, check units", temp, (temp < low) | (temp > high)),
+        ("prcp is negative", prcp, prcp < 0),
+        (f"prcp is above {PRCP_LIMIT:g} kg m-2 day-1, check units", prcp, prcp > PRCP_LIMIT),
+    )
+    found = [_fault_in_words(what, days, values, bad) for what, values, bad in faults if bad.any()]
+    if found:
+        raise InvalidParamsError(f"{label}: {'; '.join(found)}. {REMEDY}")
+
+
+def _fault_in_words(what: str, days: NDArray[np.datetime64], values: NDArray[Any], bad: NDArray[np.bool_]) -> str:
+    first = values[bad][0]
+    example = f" (first value: {first:g})" if np.isfinite(first) else ""
+    return f"{what} on {int(bad.sum())} of {bad.size} days: {spell(days[bad])}{example}"

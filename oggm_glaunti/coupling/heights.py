@@ -1,0 +1,54 @@
+"""The range of heights that a glacier's table must cover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import netCDF4
+import numpy as np
+from oggm.exceptions import InvalidWorkflowError
+
+from oggm_glaunti.core.smooth import even_heights
+
+# m. The bed lies below the surface and glaciers thin and advance: the table reaches this far beyond today's surface.
+BELOW, ABOVE = 1000.0, 500.0
+
+
+def table_heights(gdir: Any, step: float) -> np.ndarray:
+    """Heights of a glacier's table, m (N,), on multiples of `step`.
+
+    From well below the lowest surface or bed to well above the highest surface, by the glacier's gridded data and,
+    where there are, its flowlines.
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where the directory has neither gridded data nor flowlines
+    """
+    bounds = [*_gridded_bounds(gdir), *_flowline_bounds(gdir)]
+    if not bounds:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: gridded_data.nc has no glacier heights and there are no flowlines; run "
+            "oggm.tasks.simple_glacier_masks first"
+        )
+    lowest = min(low for low, _ in bounds)
+    highest = max(high for _, high in bounds)
+    return even_heights(lowest, highest, step)
+
+
+def _gridded_bounds(gdir: Any) -> list[tuple[float, float]]:
+    if not gdir.has_file("gridded_data"):
+        return []
+    with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
+        low, high = (getattr(nc, name, np.nan) for name in ("min_h_glacier", "max_h_glacier"))
+    return [(float(low) - BELOW, float(high) + ABOVE)] if np.isfinite([low, high]).all() else []
+
+
+def _flowline_bounds(gdir: Any) -> list[tuple[float, float]]:
+    bounds = []
+    for name in ("inversion_flowlines", "model_flowlines"):
+        if gdir.has_file(name):
+            for line in gdir.read_pickle(name):
+                low = np.min(getattr(line, "bed_h", line.surface_h))
+                bounds.append((float(low), float(np.max(line.surface_h))))
+    return bounds

@@ -1,0 +1,551 @@
+"""GlaUnTI as an OGGM mass-balance model."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from oggm import cfg
+from oggm.core.massbalance import MassBalanceModel
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.utils import floatyear_to_date
+
+from oggm_glaunti import settings, shop
+from oggm_glaunti.core.units import DAYS_PER_MONTH
+from oggm_glaunti.coupling.climate import DailyClimate, read_daily_climate
+from oggm_glaunti.coupling.corrections import (
+    BandCorrections,
+    compute_corrections,
+    corrections_digest,
+    resolve_mode,
+)
+from oggm_glaunti.coupling.features import read_features
+from oggm_glaunti.coupling.heights import table_heights
+from oggm_glaunti.coupling.params import read_params
+from oggm_glaunti.coupling.processes import require_jax
+from oggm_glaunti.coupling.table import Knobs, Table, TableInputs, build_table, days_of_year, initial_swe
+from oggm_glaunti.coupling.table_file import read_corrections, read_table, write_table
+
+settings.register()
+
+DEFAULT_MODEL = "C"
+# Tables of other knob settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
+TABLES_KEPT = 4
+
+
+class GlaUnTIMassBalance(MassBalanceModel):
+    """GlaUnTI, the glacier-universal temperature index, wherever OGGM takes a mass-balance model.
+
+    Daily weather and, in models C and D, the corrector are turned into a height-year table once; every call is an
+    interpolation in it. The table is kept in the glacier directory and rebuilt when anything it was made from changes.
+    Everything not given is taken from the directory's ``glaunti_params.json`` (see ``calibrate_glaunti``), and where
+    that is missing from the published model.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
+    filename : str
+        BASENAME of the climate
+    input_filesuffix : str
+        of the climate; ``''`` finds ``climate_historical_daily.nc`` by itself
+    mb_params_filesuffix : str
+        of ``glaunti_params.json`` (or of ``mb_calib.json`` as OGGM's calibration tasks write it for this class)
+    settings_filesuffix : str
+        name of the same in OGGM's development version; used where `mb_params_filesuffix` is empty
+    fl_id : int, optional
+        accepted for OGGM's sake; all flowlines share a table
+    melt_f : float or 12 of them, optional
+        degree-day factor of snow, kg m-2 day-1 K-1
+    temp_bias : float or 12 of them, optional
+        K
+    prcp_fac : float or 12 of them, optional
+        factor on precipitation, on top of the model's own
+    bias : float
+        mm w.e. yr-1, subtracted from the balance
+    ys, ye : int, optional
+        first and last calendar year; the default is the whole record
+    repeat : bool
+        repeat the years from `ys` to `ye` for ever
+    check_calib_params : bool
+        raise where the directory was calibrated with another climate, lapse rate or weights than those at hand
+    model : {'A', 'C', 'D'}, optional
+        the default is the calibrated one, else C. A is never taken in silence
+    corrector : {'auto', 'yearly', 'climatology', 'off'}, optional
+        ``auto`` is ``yearly`` where the weather is ERA5-Land and ``climatology`` elsewhere
+    weights : path, optional
+        file or folder of the weights; see :func:`oggm_glaunti.shop.find_weights` for where else they are looked for
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where an input is missing or the calibration does not fit the inputs; the message says what to run
+    InvalidParamsError
+        for impossible parameters
+    oggm_glaunti.shop.WeightsNotFoundError
+        where the weights of models C or D cannot be found
+
+    Notes
+    -----
+    Rates are m of ice per second; the sum over a calendar year, leap day included, is divided by OGGM's year of 365
+    days, so that OGGM's integration over a year gives it back. Heights beyond the table continue with its end slopes.
+    ``tempformelt`` is the sum of positive degree days over OGGM's mean month (365 / 12 days), so that it is a
+    temperature, as in OGGM's MonthlyTIModel.
+    """
+
+    # The model a subclass stands for, whatever the directory's calibration says.
+    fixed_model: str | None = None
+
+    def __init__(
+        self,
+        gdir: Any,
+        filename: str = "climate_historical",
+        input_filesuffix: str = "",
+        mb_params_filesuffix: str = "",
+        settings_filesuffix: str = "",
+        fl_id: int | None = None,
+        melt_f: Any = None,
+        temp_bias: Any = None,
+        prcp_fac: Any = None,
+        bias: float = 0,
+        ys: int | None = None,
+        ye: int | None = None,
+        repeat: bool = False,
+        check_calib_params: bool = True,
+        model: str | None = None,
+        corrector: str | None = None,
+        weights: Any = None,
+        **kwargs: Any,
+    ):
+        if kwargs:
+            raise TypeError(f"{type(self).__name__}: unknown arguments {sorted(kwargs)}")
+        super().__init__()
+        self.gdir = gdir
+        self.fl_id = fl_id
+        self.valid_bounds = [-1e4, 2e4]
+        self.hemisphere = gdir.hemisphere
+        self.rho = self.ice_density = cfg.PARAMS["ice_density"]
+        self.use_leap_years = False  # rates refer to years of 365 days, see Notes
+        self.repeat = repeat
+        self.bias = bias
+        self._filename, self._input_filesuffix = filename, input_filesuffix
+        self._params_filesuffix = mb_params_filesuffix or settings_filesuffix
+        self.calib_params = read_params(gdir, self._params_filesuffix)
+        self._choose_model(model, weights)
+        self._read_climate(ys, ye)
+        self.corrector = resolve_mode(
+            corrector or self.calib_params.get("corrector", "auto"), self.model_name, self.climate_source
+        )
+        self._set_temperature_globals()
+        if check_calib_params:
+            self._check_calibration()
+        self._melt_f = self._checked("melt_f", melt_f, self.published_melt_f)
+        self._prcp_fac = self._checked("prcp_fac", prcp_fac, 1.0)
+        self._temp_bias = self._checked("temp_bias", temp_bias, 0.0)
+        self._own_knobs = self.knobs().digest()
+        self._tables: dict[str, _Interpolators] = {}
+        self._inputs: TableInputs | None = None
+        self._all_corrections: BandCorrections | None = None
+        self._corrections_digest = ""
+
+    # --- what it is made of ---
+
+    def _choose_model(self, model: str | None, weights: Any) -> None:
+        calibrated = self.calib_params.get("model")
+        if self.fixed_model is not None and model not in (None, self.fixed_model):
+            raise InvalidParamsError(f"{type(self).__name__} is model {self.fixed_model}, asked for model={model!r}")
+        self.model_name = self.fixed_model or model or calibrated or DEFAULT_MODEL
+        if self.model_name not in ("A", "C", "D"):
+            raise InvalidParamsError(f"{self.gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {self.model_name!r}")
+        if weights is None and calibrated == self.model_name:
+            weights = self.calib_params.get("weights_path")
+        self._loaded = shop.load(self.model_name, weights)
+
+    def _read_climate(self, ys: int | None, ye: int | None) -> None:
+        self._climate: DailyClimate = read_daily_climate(self.gdir, self._filename, self._input_filesuffix)
+        self.climate_source = self._climate.source
+        self.ref_hgt = self._climate.ref_hgt
+        self.ys = int(self._climate.ys if ys is None else max(ys, self._climate.ys))
+        self.ye = int(self._climate.ye if ye is None else min(ye, self._climate.ye))
+        if self.ys > self.ye:
+            raise InvalidParamsError(
+                f"{self.gdir.rgi_id}: no years between ys={ys} and ye={ye}; {self._climate.path} holds "
+                f"{self._climate.ys} to {self._climate.ye}"
+            )
+        self.years = np.arange(self.ys, self.ye + 1)
+
+    def _set_temperature_globals(self) -> None:
+        """The names by which OGGM knows its temperature parameters, as they are in GlaUnTI."""
+        ti = {name: float(getattr(self._loaded.model.ti, name)) for name in self._loaded.model.ti.__dataclass_fields__}
+        self._weights = ti
+        half_width = 2.0 / np.exp(ti["snow_to_rain_steepness_log"])
+        self.temp_default_gradient = settings.param("glaunti_temp_gradient")
+        self.temp_all_solid = ti["snow_to_rain_centre"] - half_width
+        self.temp_all_liq = ti["snow_to_rain_centre"] + half_width
+        self.temp_melt = 0.0
+        self.t_solid, self.t_liq, self.t_melt = self.temp_all_solid, self.temp_all_liq, self.temp_melt
+
+    @property
+    def published_melt_f(self) -> float:
+        """Degree-day factor of snow of the weights, kg m-2 day-1 K-1."""
+        return 1000.0 * float(np.exp(self._weights["ddf_snow_log"]))
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights in use."""
+        return self._loaded.sha256
+
+    def published_parameters(self) -> dict[str, dict[str, Any]]:
+        """The temperature index of the weights in physical units, before knobs: ``{name: {value, units}}``."""
+        from oggm_glaunti.core.weights import UNITS
+
+        stored = self._weights
+        values = {}
+        for name, units in UNITS.items():
+            if name == "ddf_relative_ice":
+                value = 1.0 + np.exp(stored["ddf_relative_ice_minus_one_log"])
+            elif name == "snow_to_rain_centre":
+                value = stored[name]
+            else:
+                value = np.exp(stored[f"{name}_log"])
+            values[name] = {"value": float(value), "units": units}
+        return values
+
+    def _check_calibration(self) -> None:
+        at_hand = {
+            "model": self.model_name,
+            "weights_sha256": self._loaded.sha256,
+            "temp_gradient": self.temp_default_gradient,
+            "corrector": self.corrector,
+        }
+        if self._filename == "climate_historical":
+            at_hand["climate_source"] = self.climate_source
+        for key, found in at_hand.items():
+            calibrated = self.calib_params.get(key, found)
+            if calibrated != found:
+                raise InvalidWorkflowError(
+                    f"{self.gdir.rgi_id}: {key} is {found!r} here, but the glacier was calibrated with {calibrated!r}. "
+                    "Calibrate again, or set check_calib_params=False to use the knobs all the same."
+                )
+
+    def _checked(self, name: str, given: Any, published: float) -> Any:
+        """A knob: the one given, else the calibrated, else the published; validated."""
+        value = self.calib_params.get(name, published) if given is None else given
+        array = np.asarray(value, np.float64)
+        if array.shape not in ((), (1,), (12,)) or not np.isfinite(array).all():
+            raise InvalidParamsError(f"{name}: expected a finite number or 12 of them, found {value!r}")
+        if name != "temp_bias" and (array <= 0).any():
+            raise InvalidParamsError(f"{name} has to be above zero, found {value!r}")
+        return float(array.reshape(-1)[0]) if array.size == 1 else array
+
+    # --- knobs ---
+
+    @property
+    def melt_f(self) -> Any:
+        """Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12)."""
+        return self._melt_f
+
+    @melt_f.setter
+    def melt_f(self, value: Any) -> None:
+        self._melt_f = self._checked("melt_f", value, self.published_melt_f)
+
+    @property
+    def prcp_fac(self) -> Any:
+        """Factor on precipitation (a number or 12)."""
+        return self._prcp_fac
+
+    @prcp_fac.setter
+    def prcp_fac(self, value: Any) -> None:
+        self._prcp_fac = self._checked("prcp_fac", value, 1.0)
+
+    @property
+    def temp_bias(self) -> Any:
+        """Temperature bias, K (a number or 12)."""
+        return self._temp_bias
+
+    @temp_bias.setter
+    def temp_bias(self, value: Any) -> None:
+        self._temp_bias = self._checked("temp_bias", value, 0.0)
+
+    @property
+    def monthly_melt_f(self) -> Any:
+        """Degree-day factor of snow over OGGM's mean month, kg m-2 month-1 K-1."""
+        return self._melt_f * DAYS_PER_MONTH
+
+    # --- the table ---
+
+    def _table_path(self, params_filesuffix: str | None = None) -> str:
+        suffix = self._params_filesuffix if params_filesuffix is None else params_filesuffix
+        return self.gdir.get_filepath("glaunti_table", filesuffix=suffix + self._input_filesuffix)
+
+    @property
+    def climate(self) -> DailyClimate:
+        """The daily record, knobs not applied."""
+        return self._climate
+
+    @property
+    def loaded_model(self) -> Any:
+        """The model itself, knobs not applied (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
+        return self._loaded.model
+
+    def knobs(self) -> Knobs:
+        """The knobs as they are now."""
+        return Knobs(self._melt_f, self._prcp_fac, self._temp_bias)
+
+    @property
+    def inputs(self) -> TableInputs:
+        """What the table is made from, computed on first use."""
+        if self._inputs is None:
+            self._inputs = TableInputs(
+                weights=self._weights,
+                climate=self._climate,
+                heights=table_heights(self.gdir, settings.param("glaunti_table_step")),
+                temp_gradient=self.temp_default_gradient,
+                hemisphere=self.hemisphere,
+                corrections=self._corrections(),
+            )
+        return self._inputs
+
+    def _corrections(self) -> BandCorrections | None:
+        if self.corrector == "off":
+            return None
+        yearly = self._yearly_corrections()
+        return yearly.climatology() if self.corrector == "climatology" else yearly
+
+    def _yearly_corrections(self) -> BandCorrections:
+        """Corrections of all mass-balance years, from the table's file where it has them."""
+        suffix = self._input_filesuffix if self._input_filesuffix.startswith("_RGI") else ""
+        features = read_features(self.gdir, filesuffix=suffix)
+        digest = corrections_digest(self._climate, features, self._loaded.sha256)
+        self._corrections_digest = digest
+        kept = read_corrections(self._table_path(), digest)
+        if kept is None:
+            require_jax(f"{self.gdir.rgi_id}: computing the corrections of model {self.model_name}")
+            kept = compute_corrections(self._loaded.model, self._climate, features, self.hemisphere, self.gdir.rgi_id)
+        self._all_corrections = kept
+        return kept
+
+    def _digest(self) -> str:
+        inputs = self.inputs
+        parts = [
+            self._climate.digest(),
+            self._loaded.sha256,
+            repr(inputs.temp_gradient),
+            self.corrector,
+            self.hemisphere,
+            self._corrections_digest,
+            hashlib.sha256(inputs.heights.tobytes()).hexdigest(),
+            self.knobs().digest(),
+        ]
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+    def _interpolators(self) -> _Interpolators:
+        """The table of the knobs as they are now."""
+        key = self.knobs().digest()
+        if key not in self._tables:
+            table = self._read_or_build(keep=key == self._own_knobs)
+            while len(self._tables) >= TABLES_KEPT:
+                self._tables.pop(next(iter(self._tables)))
+            self._tables[key] = _Interpolators(table)
+        return self._tables[key]
+
+    def _read_or_build(self, keep: bool) -> Table:
+        """The table; that of the knobs this model was made with is kept in the directory, others are not."""
+        table = read_table(self._table_path(), self._digest()) if keep else None
+        if table is None:
+            table = build_table(self.inputs, self.knobs())
+            self._require_finite(table)
+            if keep:
+                self._write_table(table, self._table_path())
+        return table
+
+    def _write_table(self, table: Table, path: str) -> None:
+        attributes = {
+            "rgi_id": self.gdir.rgi_id,
+            "model": self.model_name,
+            "corrector": self.corrector,
+            "weights_sha256": self._loaded.sha256,
+            "climate_source": self.climate_source,
+            "ref_hgt": self.ref_hgt,
+            "table_digest": self._digest(),
+            "corrections_digest": self._corrections_digest,
+        }
+        write_table(path, table, attributes, self._all_corrections)
+
+    def keep_table(self, params_filesuffix: str = "") -> None:
+        """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""
+        self._write_table(self._interpolators().table, self._table_path(params_filesuffix))
+
+    def _require_finite(self, table: Table) -> None:
+        if not np.isfinite(table.smb).all():
+            raise InvalidWorkflowError(
+                f"{self.gdir.rgi_id}: the balance is not finite with melt_f={self._melt_f}, prcp_fac={self._prcp_fac}, "
+                f"temp_bias={self._temp_bias}; check the knobs and {self._climate.path}"
+            )
+
+    # --- years ---
+
+    def is_year_valid(self, year: float) -> bool:
+        """Whether the climate covers the year."""
+        return self.ys <= year <= self.ye
+
+    def _year_index(self, year: float) -> int:
+        year = int(np.floor(year))
+        if self.repeat:
+            year = self.ys + (year - self.ys) % (self.ye - self.ys + 1)
+        if not self.is_year_valid(year):
+            raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")
+        return year - int(self._climate.ys)
+
+    def sec_in_year(self, year: float | None = None) -> float:
+        """Seconds in a year as OGGM counts them: 365 days, always."""
+        del year
+        return cfg.SEC_IN_YEAR
+
+    def sec_in_month(self, year: float | None = None) -> float:
+        """Seconds in a month as OGGM counts them: a twelfth of its year."""
+        del year
+        return cfg.SEC_IN_MONTH
+
+    # --- what OGGM asks for ---
+
+    def get_monthly_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
+        """Climate of a month at the heights, all knobs applied.
+
+        Parameters
+        ----------
+        heights : array-like (N,)
+            m
+        year : float
+            floating year
+
+        Returns
+        -------
+        (temp, tempformelt, prcp, prcpsol) : arrays (N,)
+            degC, K, kg m-2 month-1, kg m-2 month-1; precipitation as the balance counts it, with the model's own factor
+        """
+        y, month = floatyear_to_date(year)
+        return self._climate_of(heights, self._year_index(y), month - 1)
+
+    def _climate_of(self, heights: Any, index: int, month: int) -> tuple[np.ndarray, ...]:
+        heights = np.atleast_1d(np.asarray(heights, np.float64))
+        at = self._interpolators()
+        temp = at.table.temp[index, month] + self.temp_default_gradient * (heights - self.ref_hgt)
+        pdd, solid, scale = (at.monthly(name, heights, index, month) for name in ("pdd", "solid_prcp", "prec_scale"))
+        # Extrapolation beyond the table's ends must not make rain of snow or negative amounts.
+        prcp = 1000.0 * np.maximum(scale, 0.0) * at.table.prcp[index, month]
+        return temp, np.maximum(pdd, 0.0) / DAYS_PER_MONTH, prcp, np.clip(1000.0 * solid, 0.0, prcp)
+
+    def get_annual_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
+        """Climate of a calendar year at the heights: mean temp, sums of the monthly tempformelt, prcp and prcpsol."""
+        index = self._year_index(year)
+        months = [self._climate_of(heights, index, month) for month in range(12)]
+        temp, tempformelt, prcp, prcpsol = (np.stack(values) for values in zip(*months, strict=True))
+        return temp.mean(axis=0), tempformelt.sum(axis=0), prcp.sum(axis=0), prcpsol.sum(axis=0)
+
+    def get_monthly_mb(
+        self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
+        """Balance of a month at the heights.
+
+        Parameters
+        ----------
+        heights : array-like (N,)
+            m
+        year : float
+            floating year
+        add_climate : bool
+            also return what :meth:`get_monthly_climate` returns
+
+        Returns
+        -------
+        array (N,)
+            m of ice per second
+        """
+        del kwargs
+        y, month = floatyear_to_date(year)
+        index = self._year_index(y)
+        smb = 1000.0 * self._interpolators().monthly("smb", heights, index, month - 1)
+        mb = (smb - self.bias * cfg.SEC_IN_MONTH / cfg.SEC_IN_YEAR) / cfg.SEC_IN_MONTH / self.rho
+        return (mb, *self._climate_of(heights, index, month - 1)) if add_climate else mb
+
+    def get_annual_mb(
+        self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
+        """Balance of a calendar year at the heights; arguments as in :meth:`get_monthly_mb`."""
+        del kwargs
+        smb = self._interpolators().annual(heights, self._year_index(year))
+        mb = (1000.0 * smb - self.bias) / cfg.SEC_IN_YEAR / self.rho
+        return (mb, *self.get_annual_climate(heights, year)) if add_climate else mb
+
+    def get_daily_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> np.ndarray:
+        """Balance of every day of a calendar year at the heights.
+
+        Returns
+        -------
+        array (N, 365 or 366)
+            m of ice per second; the sum over the days times a day's seconds is the year's balance
+        """
+        del kwargs
+        index = self._year_index(year)
+        at = self._interpolators()
+        swe = at.table.swe[index - 1] if index else initial_swe(self.inputs)
+        days = [day.smb for month in days_of_year(self.inputs, self.knobs(), index, swe) for day in month]
+        smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days], axis=1)
+        return (1000.0 * smb - self.bias / len(days)) / cfg.SEC_IN_DAY / self.rho
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers get the inputs and find or rebuild the table themselves."""
+        return {**self.__dict__, "_tables": {}}
+
+
+class _Interpolators:
+    """A table with one far height added at each end, so that one linear interpolation also continues the end slopes."""
+
+    FAR = 1e5  # m
+
+    def __init__(self, table: Table):
+        self.table = table
+        self.heights = np.concatenate([[-self.FAR], table.heights, [self.FAR]])
+        self._annual = self.padded(table.smb.sum(axis=1))
+        self._monthly: dict[str, np.ndarray] = {}
+
+    def padded(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., N) with both ends carried on."""
+        h = self.table.heights
+        low = values[..., 0] + (values[..., 1] - values[..., 0]) / (h[1] - h[0]) * (-self.FAR - h[0])
+        high = values[..., -1] + (values[..., -1] - values[..., -2]) / (h[-1] - h[-2]) * (self.FAR - h[-1])
+        return np.concatenate([low[..., None], values, high[..., None]], axis=-1)
+
+    def interpolate(self, heights: Any, values: np.ndarray) -> np.ndarray:
+        """Padded values at the heights."""
+        return np.interp(np.asarray(heights, np.float64), self.heights, values)
+
+    def annual(self, heights: Any, year: int) -> np.ndarray:
+        """Annual balance, m w.e."""
+        return self.interpolate(heights, self._annual[year])
+
+    def monthly(self, name: str, heights: Any, year: int, month: int) -> np.ndarray:
+        """A monthly field of the table."""
+        if name not in self._monthly:
+            self._monthly[name] = self.padded(getattr(self.table, name))
+        return self.interpolate(heights, self._monthly[name][year, month])
+
+
+class GlaUnTIMassBalanceA(GlaUnTIMassBalance):
+    """Model A, the smooth temperature index, whatever the directory's calibration says."""
+
+    fixed_model = "A"
+
+
+class GlaUnTIMassBalanceC(GlaUnTIMassBalance):
+    """Model C, corrected without facies, whatever the directory's calibration says."""
+
+    fixed_model = "C"
+
+
+class GlaUnTIMassBalanceD(GlaUnTIMassBalance):
+    """Model D, corrected with facies, whatever the directory's calibration says."""
+
+    fixed_model = "D"

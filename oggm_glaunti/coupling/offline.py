@@ -1,0 +1,204 @@
+"""OGGM on a machine without a network: importing it, and starting it.
+
+The module imports OGGM on use only, because it is what makes that import safe.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+import re
+import socket
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from oggm_glaunti import settings
+
+log = logging.getLogger(__name__)
+
+# Errors by which a download ends when there is no network, or only a proxy's page in place of the file.
+NETWORK_ERRORS = (URLError, ConnectionError, TimeoutError, socket.gaierror, HTTPException, zipfile.BadZipFile)
+# s. Longest wait for one answer of the server; without it a network that drops packets holds the import for minutes.
+NETWORK_TIMEOUT = 15.0
+
+
+def salem_sample_data_dir() -> Path:
+    """Folder in which salem looks for its sample data, read from its source without importing it.
+
+    Returns
+    -------
+    pathlib.Path
+        ``~/.salem_cache/salem-sample-data-<commit>``, which need not exist
+
+    Raises
+    ------
+    ImportError
+        if salem is not installed, or no longer names the commit of its sample data
+    """
+    spec = importlib.util.find_spec("salem")
+    if spec is None or spec.origin is None:
+        raise ImportError("salem is not installed, and OGGM needs it: pip install salem")
+    found = re.search(r"^sample_data_gh_commit\s*=\s*['\"](\w+)['\"]", Path(spec.origin).read_text("utf-8"), re.M)
+    if found is None:
+        raise ImportError(f"{spec.origin} does not name the commit of salem's sample data (sample_data_gh_commit)")
+    return Path("~").expanduser() / ".salem_cache" / f"salem-sample-data-{found.group(1)}"
+
+
+def ensure_oggm_importable() -> None:
+    """Import OGGM, also on a machine without a network.
+
+    ``import salem``, so ``import oggm``, downloads salem's sample data when they are missing and fails where it cannot.
+    It only asks whether ``world_borders.shp`` exists: where the download fails an empty file is put there, one warning
+    is logged, and OGGM is imported again. salem's own download overwrites the file. Nothing happens if OGGM is
+    imported already.
+
+    Raises
+    ------
+    OSError
+        if the home directory cannot be written (salem keeps its cache there)
+
+    Examples
+    --------
+    >>> ensure_oggm_importable()
+    >>> import oggm
+    """
+    if "oggm" in sys.modules:
+        return
+    try:
+        with _short_network_waits():
+            importlib.import_module("oggm")
+    except NETWORK_ERRORS as err:
+        placeholder = salem_sample_data_dir() / "shapes" / "world_borders" / "world_borders.shp"
+        if placeholder.exists():
+            raise
+        placeholder.parent.mkdir(parents=True, exist_ok=True)
+        placeholder.touch()
+        log.warning(
+            "salem could not download its sample data (%s). OGGM is imported with an empty placeholder, %s: salem's "
+            "maps have no country borders until you delete it and import again with a network.",
+            err,
+            placeholder,
+        )
+        _forget_failed_import()
+        importlib.import_module("oggm")
+
+
+@contextmanager
+def _short_network_waits() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(NETWORK_TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _forget_failed_import() -> None:
+    # Python drops only the packages that failed; their finished submodules would be missing as attributes of the
+    # packages imported next, and xarray warns when an accessor is registered twice.
+    for name in [name for name in sys.modules if name.split(".")[0] in ("salem", "oggm")]:
+        del sys.modules[name]
+    xarray = sys.modules.get("xarray")
+    for cls in (xarray.DataArray, xarray.Dataset) if xarray else ():
+        if "salem" in vars(cls):
+            del cls.salem
+
+
+# First-order regions of the Randolph Glacier Inventory 6.0 (RGI Consortium 2017, doi 10.7265/N5-RGI-60).
+RGI_REGIONS = {
+    0: "None",
+    1: "Alaska",
+    2: "Western Canada and US",
+    3: "Arctic Canada North",
+    4: "Arctic Canada South",
+    5: "Greenland",
+    6: "Iceland",
+    7: "Svalbard",
+    8: "Scandinavia",
+    9: "Russian Arctic",
+    10: "North Asia",
+    11: "Central Europe",
+    12: "Caucasus and Middle East",
+    13: "Central Asia",
+    14: "South Asia West",
+    15: "South Asia East",
+    16: "Low Latitudes",
+    17: "Southern Andes",
+    18: "New Zealand",
+    19: "Antarctic and Subantarctic",
+}
+
+
+def start_offline(
+    working_dir: str | os.PathLike[str],
+    params: Mapping[str, Any] | None = None,
+    rgi_version: str = "6",
+    logging_level: str = "WARNING",
+) -> Path:
+    """Initialise OGGM so that glacier directories can be made from own outlines without any download.
+
+    Like ``cfg.initialize_minimal()``, and the names of the RGI's regions are filled in, which OGGM would download for
+    the first glacier directory (sub-regions are called NoName). Outlines' intersects are switched off, since they are
+    a download too.
+
+    Parameters
+    ----------
+    working_dir : str or path
+        folder of the glacier directories; made if missing
+    params : mapping, optional
+        parameters to set in ``cfg.PARAMS``
+    rgi_version : str
+        first digit of the RGI version of the glaciers' ids: '6' for ``RGI60-...``, '5' for ``RGI50-...``
+    logging_level : str
+        see ``cfg.set_logging_config``
+
+    Returns
+    -------
+    pathlib.Path
+        the working directory, absolute
+
+    Raises
+    ------
+    oggm.exceptions.InvalidParamsError
+        for a parameter that OGGM refuses
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = start_offline(tempfile.mkdtemp(), params={"border": 40})
+    >>> from oggm import cfg
+    >>> cfg.PARAMS["border"], cfg.PARAMS["has_internet"]
+    (40, False)
+    """
+    from oggm import cfg
+
+    cfg.initialize_minimal(logging_level=logging_level)
+    cfg.PARAMS.do_log = False
+    cfg.PARAMS["has_internet"] = False
+    cfg.PARAMS["use_intersects"] = False
+    for name, value in (params or {}).items():
+        cfg.PARAMS[name] = value
+    cfg.PARAMS.do_log = True
+    settings.register()
+    _fill_in_rgi_regions(rgi_version)
+    path = Path(working_dir).resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    cfg.PATHS["working_dir"] = str(path)
+    return path
+
+
+def _fill_in_rgi_regions(rgi_version: str) -> None:
+    import pandas as pd
+    from oggm.utils import _funcs as oggm_funcs
+
+    names = pd.DataFrame({"Full_name": RGI_REGIONS})
+    subregions = pd.DataFrame({"Full_name": {"00-00": "None"}})
+    oggm_funcs._RGI_METADATA.setdefault(rgi_version, (names, subregions))

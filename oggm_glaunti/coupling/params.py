@@ -1,0 +1,101 @@
+"""``glaunti_params.json``: which model a glacier directory uses, its knobs, and what they were calibrated to."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+from oggm_glaunti import settings
+
+settings.register()
+
+KNOBS = ("melt_f", "prcp_fac", "temp_bias", "bias")
+UNITS = {
+    "melt_f": "kg m-2 day-1 K-1",
+    "prcp_fac": "1",
+    "temp_bias": "K",
+    "bias": "kg m-2 yr-1",
+    "temp_gradient": "K m-1",
+    "reference_mb": "kg m-2 yr-1",
+    "reference_mb_err": "kg m-2 yr-1",
+    "residual": "kg m-2 yr-1",
+}
+
+
+def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
+    """Parameters of a glacier directory; empty where nothing was calibrated.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    filesuffix : str
+        a calibration stored under another name: ``glaunti_params<suffix>.json``, or else OGGM's
+        ``mb_calib<suffix>.json`` as its own calibration tasks write it with ``mb_model_class=GlaUnTIMassBalance``
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where a suffix is given and there is no file of either name
+    InvalidParamsError
+        where the file is damaged
+    """
+    path = Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix))
+    if path.exists():
+        return _load(path, gdir.rgi_id)
+    if not filesuffix:
+        return {}
+    oggm_path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
+    if oggm_path.exists():
+        calibrated = _load(oggm_path, gdir.rgi_id)
+        return {name: calibrated[name] for name in KNOBS}
+    raise InvalidWorkflowError(
+        f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti with "
+        f"filesuffix={filesuffix!r} first"
+    )
+
+
+def _load(path: Path, rgi_id: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as err:
+        raise InvalidParamsError(
+            f"{rgi_id}: {path.name} cannot be read ({err}); delete it and calibrate again"
+        ) from err
+
+
+def write_params(gdir: Any, params: dict[str, Any], filesuffix: str = "") -> None:
+    """Write ``glaunti_params<suffix>.json`` to a temporary name and rename it; units are added.
+
+    Raises
+    ------
+    InvalidParamsError
+        where a number is not finite
+    """
+    values = {key: _plain(value) for key, value in params.items() if key != "units"}
+    for key, value in values.items():
+        if isinstance(value, float) and not np.isfinite(value):
+            raise InvalidParamsError(f"{gdir.rgi_id}: {key} is {value}, expected a finite number")
+    values["units"] = {key: unit for key, unit in UNITS.items() if key in values}
+    write_json(Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix)), values)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write JSON to a temporary name in the same folder, then rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays as plain Python."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value

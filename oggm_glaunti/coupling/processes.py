@@ -1,0 +1,65 @@
+"""Forked workers and JAX.
+
+A process that is forked after JAX has computed something hangs as soon as it computes itself. OGGM's pool forks unless
+``PARAMS['use_mp_spawn']`` is set. So: what needs no JAX goes on in such a worker, everything else raises and says what
+to set. Nothing here imports JAX.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+
+_forked_after_jax = False
+
+
+def _jax_is_live() -> bool:
+    """Whether JAX has a live backend in this process."""
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return bool(bridge is not None and getattr(bridge, "_backends", None))
+
+
+def _after_fork_in_child() -> None:
+    global _forked_after_jax
+    _forked_after_jax = _forked_after_jax or _jax_is_live()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+if multiprocessing.parent_process() is not None and "__mp_main__" not in sys.modules and _jax_is_live():
+    # First imported in a forked worker (spawned ones have __mp_main__) in which JAX is live: it came with the fork.
+    _forked_after_jax = True
+
+
+def jax_is_unsafe() -> bool:
+    """Whether computing with JAX would hang here: a worker forked from a process in which JAX was live.
+
+    Examples
+    --------
+    >>> jax_is_unsafe()
+    False
+    """
+    return _forked_after_jax
+
+
+def require_jax(what: str) -> None:
+    """Raise instead of hanging.
+
+    Parameters
+    ----------
+    what : str
+        the work at hand, with the glacier's id
+
+    Raises
+    ------
+    InvalidWorkflowError
+        in a worker forked after JAX had started
+    """
+    if jax_is_unsafe():
+        from oggm.exceptions import InvalidWorkflowError
+
+        raise InvalidWorkflowError(
+            f"{what} needs JAX, and this worker was forked from a process that had used JAX already, where it would "
+            "hang. Set cfg.PARAMS['use_mp_spawn'] = True before the first multiprocessing task, or run this task "
+            "without multiprocessing."
+        )

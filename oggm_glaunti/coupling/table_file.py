@@ -1,0 +1,137 @@
+"""``glaunti_table.nc``: the table and the corrections in the glacier directory.
+
+Both are kept with the digest of what they were made from; a file made from anything else is rebuilt, never reused.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from oggm_glaunti.coupling.corrections import BandCorrections
+from oggm_glaunti.coupling.table import Table
+
+# name: (dimensions, units, long name)
+_VARIABLES = {
+    "smb": (("year", "month", "height"), "m", "surface mass balance of the month, water equivalent"),
+    "solid_prcp": (("year", "month", "height"), "m", "solid precipitation of the month, water equivalent"),
+    "pdd": (("year", "month", "height"), "K day", "positive degree days of the month"),
+    "prec_scale": (("year", "month", "height"), "1", "factor on precipitation with its correction"),
+    "temp": (("year", "month"), "degC", "mean air temperature at the reference height"),
+    "prcp": (("year", "month"), "m", "precipitation of the month, water equivalent, before prec_scale"),
+    "swe": (("year", "height"), "m", "snow water equivalent at the end of the year"),
+}
+_STANDARD_NAMES = {
+    "temp": "air_temperature",
+    "height": "height_above_reference_ellipsoid",
+    "swe": "lwe_thickness_of_surface_snow_amount",
+}
+
+
+def read_table(path: str | Path, digest: str) -> Table | None:
+    """The table of a file, or None where there is none made from the same inputs."""
+    with _open(path) as nc:
+        if nc is None or getattr(nc, "table_digest", "") != digest:
+            return None
+        values = {name: _array(nc, name) for name in _VARIABLES}
+        return Table(years=_array(nc, "year").astype(int), heights=_array(nc, "height"), **values)
+
+
+def read_corrections(path: str | Path, digest: str) -> BandCorrections | None:
+    """The corrections of a file, or None where there are none made from the same inputs."""
+    with _open(path) as nc:
+        if nc is None or getattr(nc, "corrections_digest", "") != digest:
+            return None
+        ds = np.ma.filled(nc["corrections"][:], np.nan).astype(np.float32)
+        return BandCorrections(_array(nc, "mb_year").astype(int), _array(nc, "band_height"), ds)
+
+
+class _Nothing:
+    """Stands for a file that is missing or cannot be read."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+def _open(path: str | Path) -> Any:
+    """Open a file for reading; a missing or damaged one counts as none, since it can always be rebuilt."""
+    try:
+        nc = netCDF4.Dataset(path)
+    except OSError:
+        return _Nothing()
+    nc.set_auto_mask(False)
+    return nc
+
+
+def _array(nc: netCDF4.Dataset, name: str) -> np.ndarray:
+    return np.asarray(nc[name][:], np.float64)
+
+
+def write_table(
+    path: str | Path, table: Table, attributes: dict[str, Any], corrections: BandCorrections | None = None
+) -> None:
+    """Write a table, and the corrections it was made with, to a temporary name and rename it.
+
+    Parameters
+    ----------
+    path : path
+    table : Table
+    attributes : dict
+        global attributes: ``table_digest``, ``corrections_digest`` and what else should be known of the origin
+    corrections : BandCorrections, optional
+        of all mass-balance years, also where the table uses their mean
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+            nc.Conventions = "CF-1.8"
+            nc.title = "GlaUnTI height-year table"
+            nc.setncatts(attributes)
+            _write_axes(nc, table)
+            for name, (dims, units, long_name) in _VARIABLES.items():
+                _write(nc, name, dims, getattr(table, name), units, long_name)
+            if corrections is not None:
+                _write_corrections(nc, corrections)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(nc: netCDF4.Dataset, name: str, dims: tuple, values: np.ndarray, units: str, long_name: str) -> None:
+    # float64: the table is small, and what was computed and what was read must be the same to the last bit.
+    kind = "f4" if values.dtype == np.float32 else "f8"
+    variable = nc.createVariable(name, kind, dims, zlib=True, complevel=1)
+    variable.units, variable.long_name = units, long_name
+    if name in _STANDARD_NAMES:
+        variable.standard_name = _STANDARD_NAMES[name]
+    variable[:] = values
+
+
+def _write_axes(nc: netCDF4.Dataset, table: Table) -> None:
+    for name, values, units, long_name in (
+        ("year", table.years.astype(np.float64), "1", "calendar year"),
+        ("month", np.arange(1.0, 13.0), "1", "calendar month"),
+        ("height", table.heights, "m", "height of the surface"),
+    ):
+        nc.createDimension(name, values.size)
+        _write(nc, name, (name,), values, units, long_name)
+
+
+def _write_corrections(nc: netCDF4.Dataset, corrections: BandCorrections) -> None:
+    nc.createDimension("mb_year", corrections.years.size)
+    nc.createDimension("band_height", corrections.heights.size)
+    nc.createDimension("correction", 5)
+    years = corrections.years.astype(np.float64)
+    _write(nc, "mb_year", ("mb_year",), years, "1", "year in which the mass-balance year ends")
+    _write(nc, "band_height", ("band_height",), corrections.heights, "m", "mean height of the band's cells")
+    names = "ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
+    dims = ("mb_year", "correction", "band_height")
+    _write(nc, "corrections", dims, corrections.ds, "1", f"mean corrections of the band: {names}")

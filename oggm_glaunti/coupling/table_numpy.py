@@ -1,0 +1,78 @@
+"""The kernel of the height-year table once more, in NumPy.
+
+For workers in which JAX must not start, for daily balances, and as the independent check of the JAX kernel: the same
+few equations as :mod:`oggm_glaunti.core.temperature_index` (Maslov et al. 2026, model A), in float64 and a plain loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Day(NamedTuple):
+    """One day at all heights, m w.e. and K day."""
+
+    smb: np.ndarray
+    solid_prcp: np.ndarray
+    pdd: np.ndarray
+    swe: np.ndarray
+
+
+class MonthParameters(NamedTuple):
+    """Parameters of one month at all heights (or scalars), physical units, corrections and knobs applied."""
+
+    prec_scale: np.ndarray
+    ddf_snow: np.ndarray
+    ddf_relative_ice: np.ndarray
+    snow_to_rain_steepness: float
+    snow_to_rain_centre: np.ndarray
+    snow_depletion_steepness: float
+    snow_depletion_centre: float
+    t_softplus_sharpness: float
+    swe_softplus_sharpness: float
+    t_pos_shift: np.ndarray
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    """``log(1 + exp(x))`` without overflow."""
+    return np.logaddexp(x, 0.0)
+
+
+def one_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> Day:
+    """One day of model A with weight 1.
+
+    Parameters
+    ----------
+    p : MonthParameters
+    swe : array (N,)
+        m w.e.
+    temp : array (N,)
+        degC
+    prcp : float
+        m w.e. day-1
+
+    Returns
+    -------
+    Day
+    """
+    solid = p.prec_scale * prcp / (1.0 + np.exp(-p.snow_to_rain_steepness * (p.snow_to_rain_centre - temp)))
+    pdd = softplus(p.t_softplus_sharpness * (temp + p.t_pos_shift)) / p.t_softplus_sharpness
+    power = (np.maximum(swe, 1e-9) / p.snow_depletion_centre) ** p.snow_depletion_steepness
+    covered = power / (1.0 + power)
+    snow_melt = p.ddf_snow * pdd * covered
+    ice_melt = p.ddf_snow * p.ddf_relative_ice * pdd * (1.0 - covered)
+    swe = softplus(p.swe_softplus_sharpness * (swe + solid - snow_melt)) / p.swe_softplus_sharpness
+    return Day(solid - snow_melt - ice_melt, solid, pdd, swe)
+
+
+def days_of_month(
+    p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: np.ndarray, temp_offset: np.ndarray
+) -> Iterator[Day]:
+    """Yield the days of a month; `temp`, `prcp` (days,) at the reference height with their knobs applied."""
+    for day_temp, day_prcp in zip(temp, prcp, strict=True):
+        day = one_day(p, swe, day_temp + temp_offset, day_prcp)
+        swe = day.swe
+        yield day

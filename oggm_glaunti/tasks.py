@@ -1,0 +1,23 @@
+"""Every entity task of the package, as in ``oggm.tasks``.
+
+Examples
+--------
+>>> from oggm_glaunti import tasks as gtasks
+>>> sorted(name for name in gtasks.__all__ if name.startswith("run"))
+['run_dynamic_melt_f_calibration', 'run_dynamic_spinup']
+"""
+
+from oggm_glaunti.coupling.calibration import calibrate_glaunti
+from oggm_glaunti.coupling.climate import process_daily_climate
+from oggm_glaunti.coupling.compat import run_dynamic_melt_f_calibration, run_dynamic_spinup
+from oggm_glaunti.coupling.features import glaunti_features
+from oggm_glaunti.coupling.smb import glaunti_smb
+
+__all__ = [
+    "calibrate_glaunti",
+    "glaunti_features",
+    "glaunti_smb",
+    "process_daily_climate",
+    "run_dynamic_melt_f_calibration",
+    "run_dynamic_spinup",
+]

@@ -1,0 +1,152 @@
+"""Files: their layouts, their reading, and the verification of a whole file."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from oggm_glaunti.core.weights import Model
+from oggm_glaunti.verification import real_glacier, reference_derived, reference_runs
+from oggm_glaunti.verification.recipes import Load, Recipe, Source, recompute
+from oggm_glaunti.verification.report import Report, VerificationError
+
+
+class Layout(NamedTuple):
+    """A kind of file: what tells it apart, which arrays are inputs, how the others are recomputed."""
+
+    name: str
+    marks: frozenset[str]
+    inputs: re.Pattern[str]
+    recipes: list[Recipe]
+    check: Callable[[Source], None]
+    remarks: Callable[[Source], tuple[str, ...]]
+
+
+LAYOUTS = (
+    Layout(
+        name="reference file",
+        marks=frozenset({"in_temperature", "in_precipitation", "in_outlines"}),
+        inputs=re.compile(
+            rf"in_.+|{reference_derived.PARAMETER.pattern}|loss_(rows|cols|obs|begin_offset_days|end_offset_days|total_obs)"
+        ),
+        recipes=reference_runs.recipe.recipes + reference_derived.recipe.recipes,
+        check=reference_derived.check_parameters,
+        remarks=lambda source: (),
+    ),
+    Layout(
+        name="real glacier",
+        marks=frozenset({"forcing_dates", "forcing_temp", "forcing_prcp_m", "elevation", "outlines", "years"}),
+        inputs=re.compile(
+            "elevation|outlines|x0|y_top|years|cell_m|epsg|forcing_(dates|temp|prcp_m)|ref_hgt|lapse_rate|elevation_std"
+            "|initial_swe"
+        ),
+        recipes=real_glacier.recipe.recipes,
+        check=lambda source: None,
+        remarks=real_glacier.band_remarks,
+    ),
+)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """All arrays of an ``.npz``; nothing is unpickled.
+
+    Raises
+    ------
+    FileNotFoundError
+        where there is no such file
+    VerificationError
+        where it is no ``.npz``, or damaged
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if not zipfile.is_zipfile(path):
+        raise VerificationError(f"{path}: not an .npz file")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, zipfile.BadZipFile, EOFError) as err:
+        raise VerificationError(f"{path}: cannot be read as .npz ({err})") from err
+
+
+def find_layout(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Layout:
+    """The layout of a file, by the names in it; raises a VerificationError where it is none of the known."""
+    for layout in LAYOUTS:
+        if layout.marks <= arrays.keys():
+            return layout
+    known = "; or ".join(", ".join(sorted(layout.marks)) for layout in LAYOUTS)
+    raise VerificationError(
+        f"{path}: unknown layout, found {', '.join(list(arrays)[:5]) or 'no arrays'}. Known: {known}"
+    )
+
+
+def weights_loader(weights_dir: str | Path | None) -> Load:
+    """Loader of weights by model and glacier, from a folder or from where published weights are found.
+
+    Raises
+    ------
+    VerificationError
+        where the folder is none; the loader also where a file cannot be used
+    """
+    from oggm_glaunti import shop
+
+    if weights_dir is not None and not Path(weights_dir).is_dir():
+        raise VerificationError(f"{weights_dir}: no such folder of weights")
+
+    def load(name: str, glacier: str | None) -> Model:
+        try:
+            return shop.load_model(name, path=weights_dir, glacier=glacier)
+        except ValueError as err:
+            raise VerificationError(str(err)) from err
+
+    return load
+
+
+def environment(dtype: np.dtype) -> str:
+    """What computes: jax version, device, dtype and precision of matrix products."""
+    device = jax.devices()[0]
+    precision = jax.config.jax_default_matmul_precision or "default"
+    return f"jax {jax.__version__}, {device.platform} ({device.device_kind}), {dtype}, matrix products {precision}"
+
+
+def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Report:
+    """Recompute every output in a file from its inputs and the weights, and compare.
+
+    Parameters
+    ----------
+    path : path
+        an ``.npz`` in one of the layouts of :data:`LAYOUTS`, of any grid size and length
+    weights_dir : path, optional
+        folder with files of the published names; without it they are found as :func:`oggm_glaunti.shop.find_weights`
+        finds them, and model A is the embedded one
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    FileNotFoundError
+        where the file or weights are missing
+    VerificationError
+        where the file is no ``.npz``, has an unknown layout, lacks an input, has a NaN in one, or was made with other
+        weights
+    """
+    arrays = read_arrays(path)
+    layout = find_layout(path, arrays)
+    source = Source(str(path), arrays, weights_loader(weights_dir))
+    layout.check(source)
+    names = [name for name in arrays if not layout.inputs.fullmatch(name)]
+    if not names:
+        raise VerificationError(f"{path}: only inputs in the file, nothing to verify")
+    results = tuple(recompute(source, name, layout.recipes) for name in names)
+    # A real glacier's weather is cast to float32; a reference file is computed in its own type.
+    dtype = jnp.asarray(arrays.get("in_temperature", np.float32(0))).dtype
+    return Report(str(path), layout.name, environment(dtype), results, layout.remarks(source))

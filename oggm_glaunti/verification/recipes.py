@@ -1,0 +1,108 @@
+"""How an output of a file finds the function that recomputes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from oggm_glaunti.core.checks import require_finite, require_shape
+from oggm_glaunti.core.weights import Model
+from oggm_glaunti.verification.report import NOT_RECOMPUTED, ArrayResult, Tolerance, VerificationError, compare
+
+Outputs = dict[str, Any]
+Load = Callable[[str, str | None], Model]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """The arrays of a file and the weights that go with them; each recipe runs once."""
+
+    path: str
+    arrays: Mapping[str, np.ndarray]
+    load: Load
+    memory: dict[Any, Any] = dataclasses.field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.arrays:
+            raise VerificationError(f"{self.path}: no array {name!r}, which the outputs are computed from")
+        return self.arrays[name]
+
+    def model(self, name: str, glacier: str | None = None) -> Any:
+        """Weights by name, read once."""
+        return self.once(_load, name=name, glacier=glacier)
+
+    def finite(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """An input without NaN and, where given, of that shape; else a ValueError that names it."""
+        values = require_finite(name, self[name])
+        return values if shape is None else require_shape(name, values, shape)
+
+    def once(self, function: Callable[..., Any], **kwargs: str | None) -> Any:
+        """``function(self, **kwargs)``, from memory the second time."""
+        key = (function, tuple(sorted(kwargs.items())))
+        if key not in self.memory:
+            self.memory[key] = function(self, **kwargs)
+        return self.memory[key]
+
+
+def _load(source: Source, name: str, glacier: str | None) -> Model:
+    return source.load(name, glacier)
+
+
+class Recipe(NamedTuple):
+    """How the outputs whose names match `pattern` are recomputed.
+
+    The group ``what`` of the pattern is the key into what `compute` returns; its other groups are its arguments.
+    """
+
+    pattern: re.Pattern[str]
+    group: str
+    tolerance: Tolerance
+    compute: Callable[..., Outputs]
+
+
+class Registry:
+    """Recipes of a module; an instance is the decorator that fills it and may be applied several times."""
+
+    def __init__(self) -> None:
+        self.recipes: list[Recipe] = []
+
+    def __call__(
+        self, pattern: str, group: str, tolerance: Tolerance
+    ) -> Callable[[Callable[..., Outputs]], Callable[..., Outputs]]:
+        """Register the decorated function; no name may match two patterns."""
+
+        def register(compute: Callable[..., Outputs]) -> Callable[..., Outputs]:
+            self.recipes.append(Recipe(re.compile(pattern), group, tolerance, compute))
+            return compute
+
+        return register
+
+
+def recompute(source: Source, name: str, recipes: Iterable[Recipe]) -> ArrayResult:
+    """Compare one output of the file with what its recipe gives.
+
+    Raises
+    ------
+    VerificationError
+        naming the array, where inputs or weights are unusable
+    """
+    for entry in recipes:
+        match = entry.pattern.fullmatch(name)
+        if match is None:
+            continue
+        arguments = match.groupdict()
+        what = arguments.pop("what")
+        try:
+            outputs = source.once(entry.compute, **arguments)
+        except VerificationError:
+            raise
+        except ValueError as err:
+            raise VerificationError(f"{source.path}: {name} cannot be recomputed: {err}") from err
+        if what in outputs:
+            group = entry.group.format(**{key: value.upper() for key, value in arguments.items()})
+            return compare(name, group, outputs[what], source[name], entry.tolerance)
+    return ArrayResult(name, NOT_RECOMPUTED, np.nan, np.nan, 0.0, "none", f"{NOT_RECOMPUTED}: no recipe of that name")

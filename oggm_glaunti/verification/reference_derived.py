@@ -1,0 +1,131 @@
+"""What a reference file derives from runs: gradients, losses; and the parameters it lists."""
+
+from __future__ import annotations
+
+import re
+
+import jax.numpy as jnp
+import numpy as np
+
+from oggm_glaunti.core.glaunti import GlaUnTI
+from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.core.weights import TI_NAMES, leaves_of
+from oggm_glaunti.fit import losses
+from oggm_glaunti.verification.programs import mean_smb_gradients
+from oggm_glaunti.verification.recipes import Outputs, Registry, Source
+from oggm_glaunti.verification.reference_runs import (
+    a_annual,
+    corrected_annual,
+    corrector_inputs,
+    glacier_name,
+    outline_of,
+    seasons_of,
+)
+from oggm_glaunti.verification.report import GRADIENT, LOSS, SHARPNESS_GRADIENT, VerificationError
+
+recipe = Registry()
+
+PARAMETER = re.compile(r"(a|classical|singleddf)_param_.+")
+SHARPNESS = "t_softplus_sharpness_log"
+FORCING_GRADIENTS = r"(?P<what>temperature_per_day|temperature_map|precipitation_per_day)"
+PARAMETERS = "|".join(name for name in TI_NAMES if name != SHARPNESS)
+
+
+def _no_shifts(temp: np.ndarray) -> Outputs:
+    """Zeros to differentiate with respect to."""
+    shapes = {"temperature_map": temp.shape[1:], "t_pos_shift": ()}
+    shapes |= dict.fromkeys(("temperature_per_day", "precipitation_per_day"), temp.shape[:1])
+    return {name: jnp.zeros(shape, temp.dtype) for name, shape in shapes.items()}
+
+
+@recipe(f"(?P<m>[acd])_grad_(?P<what>{SHARPNESS})", "gradients: t_softplus sharpness", SHARPNESS_GRADIENT)
+@recipe(f"(?P<m>[acd])_grad_(?P<what>{PARAMETERS})", "gradients of {m}: parameters", GRADIENT)
+@recipe(f"(?P<m>[acd])_grad_{FORCING_GRADIENTS}", "gradients of {m}: weather", GRADIENT)
+@recipe(r"(?P<m>a)_grad_(?P<what>t_pos_shift)", "gradients of {m}: parameters", GRADIENT)
+@recipe(
+    r"(?P<m>[cd])_grad_(?P<what>corrector_fields|climate_monthly|corrector_leaf_norms|out_conv_bias)",
+    "gradients of {m}: corrector",
+    GRADIENT,
+)
+def gradients(source: Source, m: str) -> Outputs:
+    """Derivatives of the glacier's annual balance, in reverse mode; none flows through the response fields."""
+    outline, season = outline_of(source), source.once(seasons_of)["annual"]
+    if m == "a":
+        model, fields, climate, response = source.model("A"), None, None, None
+    else:
+        model, fields, climate = source.once(corrector_inputs, m=m)
+        response = source.once(corrected_annual, m=m)["extra"]
+    shifts = _no_shifts(season.forcing.temp)
+    of_model, of_shifts, of_fields, of_climate = mean_smb_gradients(
+        model, shifts, fields, climate, response, season, outline
+    )
+    outputs = {**of_shifts, **{name: getattr(of_model.ti, name) for name in TI_NAMES}}
+    if m != "a":
+        corrector_leaves = leaves_of(of_model)[: -len(TI_NAMES)]
+        outputs |= {"corrector_fields": of_fields, "climate_monthly": of_climate}
+        outputs |= {"out_conv_bias": of_model.corrector.out_bias}
+        outputs |= {"corrector_leaf_norms": [np.linalg.norm(leaf) for leaf in corrector_leaves]}
+    return outputs
+
+
+@recipe(r"loss_(?P<what>weights|a_point_err|a_point_w|a_total)", "losses and regularisers", LOSS)
+def loss_terms(source: Source) -> Outputs:
+    """Errors of model A's year against points and a glacier-wide balance."""
+    smb = source.once(a_annual)["smb"]
+    names = ("rows", "cols", "obs", "begin_offset_days", "end_offset_days")
+    rows, cols, obs, begin, end = (source.finite(f"loss_{n}", source["loss_rows"].shape) for n in names)
+    weights = losses.date_weights(begin, end)
+    error, weight = losses.point_error(smb, rows, cols, obs, weights)
+    total = losses.glacier_error(smb, outline_of(source), source.finite("loss_total_obs", ()))
+    return {"weights": weights, "a_point_err": error, "a_point_w": weight, "a_total": total}
+
+
+@recipe(r"loss_(?P<what>reg_ti)_a", "losses and regularisers", LOSS)
+@recipe(r"loss_(?P<what>reg_ti)_a_finetuned_(?P<glacier>.+)", "losses and regularisers", LOSS)
+def ti_regulariser(source: Source, glacier: str | None = None) -> Outputs:
+    """How far model A's parameters are from their priors."""
+    model = source.model("A", None if glacier is None else glacier_name(glacier))
+    return {"reg_ti": losses.ti_regulariser(model.ti, ti_weights())}
+
+
+@recipe(r"(?P<m>[cd])_(?P<what>reg_ti_corr)_annual", "losses and regularisers", LOSS)
+def corrector_regulariser(source: Source, m: str) -> Outputs:
+    """How far the corrections of the year go."""
+    return {"reg_ti_corr": losses.corrector_regulariser(source.once(corrected_annual, m=m)["ds"], outline_of(source))}
+
+
+def expected_parameters(a: GlaUnTI) -> dict[str, float]:
+    """Parameters that a reference file may list: those of model A and the priors of the two variants."""
+    prior = ti_weights()
+    values = {name: float(getattr(prior.resolve(), name)) for name in prior.resolve().__dataclass_fields__}
+    half_length = 2.0 / values["snow_to_rain_steepness"]
+    classical = {
+        "snow_to_rain_left_bound": values["snow_to_rain_centre"] - half_length,
+        "snow_to_rain_length": 2.0 * half_length,
+        **{k: values[k] for k in ("ddf_relative_ice", "ddf_snow", "prec_scale", "snow_depletion_centre")},
+    }
+    kept = ("prec_scale_log", "snow_to_rain_centre", "snow_to_rain_steepness_log", "t_softplus_sharpness_log")
+    single = {k: float(getattr(prior, k)) for k in kept}
+    single["ddf_log"] = float(np.log(0.5 * values["ddf_snow"] * (1.0 + values["ddf_relative_ice"])))
+    listed = {"a": {k: float(getattr(a.ti, k)) for k in TI_NAMES}, "classical": classical, "singleddf": single}
+    return {f"{model}_param_{k}": value for model, of in listed.items() for k, value in of.items()}
+
+
+def check_parameters(source: Source) -> None:
+    """Refuse a file whose listed parameters are not those of the weights at hand.
+
+    Raises
+    ------
+    VerificationError
+        naming parameter, file's value and ours
+    """
+    listed = [name for name in source.arrays if PARAMETER.fullmatch(name)]
+    expected = expected_parameters(source.model("A")) if listed else {}
+    for name in listed:
+        found = source[name]
+        if name not in expected or found.shape != () or not np.isclose(found, expected[name], rtol=1e-6, atol=0):
+            value = float(found) if found.shape == () else f"shape {found.shape}"
+            raise VerificationError(
+                f"{source.path}: {name} is {value}, the weights used have {expected.get(name, 'no such parameter')}. "
+                "The file was made with other weights: give theirs."
+            )

@@ -1,0 +1,185 @@
+"""Runs of all models and variants in a reference file, and the inputs they start from."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from oggm_glaunti.core.checks import require_shape
+from oggm_glaunti.core.forcing import GriddedForcing
+from oggm_glaunti.core.glaunti import GlaUnTI, Season, geometry_fields
+from oggm_glaunti.core.run import initial_swe, season_weights
+from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.fit import losses
+from oggm_glaunti.verification.programs import corrected_run, gru_run, ti_run
+from oggm_glaunti.verification.recipes import Outputs, Registry, Source
+from oggm_glaunti.verification.report import BALANCE, NUMBER
+
+recipe = Registry()
+
+
+def outline_of(source: Source) -> np.ndarray:
+    """1 on the glacier, 0 elsewhere, (H, W)."""
+    return source.finite("in_outlines", source["in_elevation"].shape)
+
+
+def _pixels(source: Source) -> np.ndarray:
+    pixels = source["in_series_pixels"]
+    require_shape("in_series_pixels", pixels, (pixels.shape[0], 2))
+    losses.require_inside(*pixels.T, outline_of(source).shape)
+    return pixels
+
+
+def seasons_of(source: Source) -> dict[str, Season]:
+    """Annual, winter and summer; the mid day belongs to both halves."""
+    shape = (source["in_dates"].size, *source["in_elevation"].shape)
+    temp = source.finite("in_temperature", shape)
+    prcp = source.finite("in_precipitation", temp.shape)
+    mid = int(source["in_mid_index"])
+    days = {"annual": slice(None), "winter": slice(None, mid + 1), "summer": slice(mid, None)}
+    forcings = {name: GriddedForcing(temp[part], prcp[part]) for name, part in days.items()}
+    return {name: Season(f, season_weights(f.temp.shape[0])) for name, f in forcings.items()}
+
+
+def corrector_inputs(source: Source, m: str) -> tuple[GlaUnTI, Any, np.ndarray]:
+    """Model, geometry fields and climate of C or D."""
+    shape = outline_of(source).shape
+    facies = source.finite("in_facies", (9, *shape)) if m == "d" else None
+    elevation, std = (source.finite(name, shape) for name in ("in_elevation", "in_elevation_std"))
+    fields = geometry_fields(outline_of(source), elevation, std, facies)
+    # C and D differ in weights and inputs alone; under one name they share compiled programs.
+    model = dataclasses.replace(source.model(m.upper()), name="C")
+    return model, fields, source.finite("in_climate_monthly")
+
+
+def _start(source: Source, ti: Any) -> Any:
+    return initial_swe(ti.resolve(), outline_of(source).shape)
+
+
+def _run_ti(source: Source, ti: Any, season: str, swe: Any = None, variant: str = "smooth") -> Outputs:
+    swe = _start(source, ti) if swe is None else swe
+    season_run = source.once(seasons_of)[season]
+    return ti_run(ti.resolve(), swe, season_run, _pixels(source), outline_of(source), variant)
+
+
+def glacier_name(name: str) -> str:
+    """Name of a glacier in file names, from that in array names."""
+    # Array names have underscores where file names have spaces.
+    return name.replace("_", " ")
+
+
+RUN = r"(?P<what>smb|swe_end|series_px|series_glacier_mean)"
+SEASONS = r"(?P<what>(winter|summer)_(smb|swe_end|h_end|series_px|series_glacier_mean))"
+
+
+@recipe(f"a_annual_{RUN}", "model A", BALANCE)
+@recipe(r"a_annual_(?P<what>series_sum_minus_total_maxabs)", "model A: rounding of daily sums", BALANCE)
+def a_annual(source: Source) -> Outputs:
+    """The year; how far the daily series at the pixels add up to it."""
+    outputs = _run_ti(source, source.model("A").ti, "annual")
+    rows, cols = _pixels(source).T
+    missing = jnp.sum(outputs["series_px"], axis=0) - outputs["smb"][rows, cols]
+    return {**outputs, "series_sum_minus_total_maxabs": jnp.max(jnp.abs(missing))}
+
+
+@recipe(f"a_annual_initswe_{RUN}", "model A", BALANCE)
+def a_from_given_snow(source: Source) -> Outputs:
+    """The year, started from the snow in the file."""
+    swe = source.finite("in_initial_swe", outline_of(source).shape)
+    return _run_ti(source, source.model("A").ti, "annual", swe)
+
+
+@recipe(f"a_{SEASONS}", "model A", BALANCE)
+def a_seasons(source: Source) -> Outputs:
+    """Winter, then summer with the snow that winter left."""
+    ti = source.model("A").ti
+    winter = _run_ti(source, ti, "winter")
+    return _by_season(winter, _run_ti(source, ti, "summer", winter["swe_end"]))
+
+
+def _by_season(winter: Outputs, summer: Outputs) -> Outputs:
+    return {f"{season}_{k}": v for season, run in (("winter", winter), ("summer", summer)) for k, v in run.items()}
+
+
+@recipe(f"a_finetuned_(?P<glacier>.+)_annual_{RUN}", "model A, finetuned", BALANCE)
+def a_finetuned(source: Source, glacier: str) -> Outputs:
+    """The year with model A finetuned on one glacier."""
+    return _run_ti(source, source.model("A", glacier_name(glacier)).ti, "annual")
+
+
+@recipe(f"a_initial_params_annual_{RUN}", "model A, initial parameters", BALANCE)
+def a_initial(source: Source) -> Outputs:
+    """The year with the parameters before calibration."""
+    return _run_ti(source, ti_weights(), "annual")
+
+
+@recipe(f"(?P<variant>classical)_annual_{RUN}", "classical temperature index", BALANCE)
+@recipe(f"(?P<variant>singleddf)_annual_{RUN}", "single-factor temperature index", BALANCE)
+def variants(source: Source, variant: str) -> Outputs:
+    """The year with the classical and the single-factor index, parameters before calibration."""
+    names = {"classical": "classical", "singleddf": "single_factor"}
+    return _run_ti(source, ti_weights(), "annual", variant=names[variant])
+
+
+def _run_b(source: Source, season: str, hidden: Any = None) -> Outputs:
+    model, outline = source.model("B"), outline_of(source)
+    start = model.initial_state(outline.shape) if hidden is None else hidden
+    season_run = source.once(seasons_of)[season]
+    return gru_run(model, start, season_run, _pixels(source), outline, hidden is not None)
+
+
+@recipe(f"b_annual_{RUN.replace('swe_end', 'h_end')}", "model B", BALANCE)
+def b_annual(source: Source) -> Outputs:
+    """The year with the recurrent network."""
+    return _run_b(source, "annual")
+
+
+@recipe(f"b_{SEASONS}", "model B", BALANCE)
+def b_seasons(source: Source) -> Outputs:
+    """Winter, then summer with the hidden state that winter left."""
+    winter = _run_b(source, "winter")
+    return _by_season(winter, _run_b(source, "summer", winter["h_end"]))
+
+
+def _run_corrected(source: Source, m: str, seen: tuple[str, ...], run: tuple[str, ...], swe: Any = None):
+    model, fields, climate = source.once(corrector_inputs, m=m)
+    swe = _start(source, model.ti) if swe is None else swe
+    seasons = source.once(seasons_of)
+    pick = lambda names: tuple(seasons[name] for name in names)
+    pixels, outline = _pixels(source), outline_of(source)
+    return corrected_run(model, swe, pick(seen), pick(run), fields, climate, pixels, outline)
+
+
+@recipe(f"(?P<m>[cd])_annual_{RUN}", "model {m}", BALANCE)
+@recipe(r"(?P<m>[cd])_annual_(?P<what>ds|extra|branch2d|branch1d)", "model {m}: corrections and branches", NUMBER)
+def corrected_annual(source: Source, m: str) -> Outputs:
+    """The year as one annual season."""
+    whole, (annual,) = _run_corrected(source, m, ("annual",), ("annual",))
+    return {**whole, **annual}
+
+
+@recipe(f"(?P<m>[cd])_{SEASONS}", "model {m}", BALANCE)
+@recipe(r"(?P<m>[cd])_(?P<what>seasonal_(ds|extra))", "model {m}: corrections and branches", NUMBER)
+def corrected_seasons(source: Source, m: str) -> Outputs:
+    """Winter and summer under the same corrections."""
+    whole, (winter, summer) = _run_corrected(source, m, ("winter", "summer"), ("winter", "summer"))
+    return {**_by_season(winter, summer), **{f"seasonal_{name}": value for name, value in whole.items()}}
+
+
+@recipe(r"(?P<m>[cd])_summer_recomputed_(?P<what>smb|swe_end)", "model {m}", BALANCE)
+@recipe(r"(?P<m>[cd])_summer_recomputed_(?P<what>ds|extra)", "model {m}: corrections and branches", NUMBER)
+def corrected_summer(source: Source, m: str) -> Outputs:
+    """Summer under corrections of its own: the whole year is seen, from the snow that winter left."""
+    swe = source.once(corrected_seasons, m=m)["winter_swe_end"]
+    whole, (summer,) = _run_corrected(source, m, ("winter", "summer"), ("summer",), swe)
+    return {**whole, **summer}
+
+
+@recipe(r"(?P<m>[acd])_(?P<what>mean_smb)", "model {m}", BALANCE)
+def mean_smb(source: Source, m: str) -> Outputs:
+    """The year's balance of the glacier."""
+    annual = source.once(a_annual) if m == "a" else source.once(corrected_annual, m=m)
+    return {"mean_smb": losses.outline_mean(annual["smb"], outline_of(source))}
