@@ -1,7 +1,8 @@
 """GlaUnTI, the differentiable glacier-universal temperature-index mass-balance model, inside OGGM.
 
 ``GlaUnTIMassBalance`` is an OGGM mass-balance model: name it wherever OGGM takes ``mb_model_class``. ``tasks`` holds
-the entity tasks that prepare a glacier directory for it: daily climate, corrector inputs, calibration, gridded balances.
+the entity tasks that prepare a glacier directory for it: daily climate, corrector inputs, calibration, gridded
+balances.
 ``core`` is the numerics in pure JAX. Importing this package imports neither JAX nor OGGM; using it does.
 """
 

@@ -1,7 +1,8 @@
 """Everything that can be downloaded: where it is, its checksum, its licence.
 
 Published weights are looked for, in this order, at the path given, in the folder or file named by the environment
-variable ``OGGM_GLAUNTI_WEIGHTS``, in OGGM's download cache, and then at the authors' public repository at a fixed commit.
+variable ``OGGM_GLAUNTI_WEIGHTS``, in OGGM's download cache, and then at the authors' public repository at a fixed
+commit.
 """
 
 from __future__ import annotations
