@@ -64,7 +64,8 @@ def start_oggm() -> None:
     from oggm import cfg
 
     if not cfg.IS_INITIALIZED:
-        cfg.initialize_minimal(logging_level="WARNING")
+        # OGGM's start-up lines have its level WORKFLOW, which lies above ERROR.
+        cfg.initialize_minimal(logging_level="CRITICAL")
 
 
 def add_demo(subparsers: argparse._SubParsersAction) -> None:
@@ -83,7 +84,10 @@ def run_demo(args: argparse.Namespace) -> int:
     """Run the demo."""
     from oggm_glaunti import demo
 
-    demo.run_demo(args.out)
+    try:
+        demo.run_demo(args.out)
+    except OSError as err:
+        return complain(err)
     return OK
 
 

@@ -132,7 +132,7 @@ def _check_sha256(path: Path, filename: str) -> Path:
 
 def _not_found(filename: str, looked: list[str]) -> WeightsNotFoundError:
     return WeightsNotFoundError(
-        f"GlaUnTI weights {filename} not found. Looked at: {'; '.join(looked)}. Three ways out: "
+        f"GlaUnTI weights {filename} not found. Looked at: {'; '.join(looked).rstrip('.')}. Three ways out: "
         "give the path of the file or of the folder that holds it; set the environment variable "
         f"{settings.WEIGHTS_ENV} to it; or run once with an internet connection, which downloads {WEIGHTS_URL}"
         f"{quote(filename)} into OGGM's cache. Model A needs no file: ask for it with model='A'."

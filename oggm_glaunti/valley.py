@@ -79,8 +79,8 @@ def valley_surface(easting: np.ndarray, northing: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> float(valley_surface(HEAD_EASTING, HEAD_NORTHING + 10_000.0).round(-1))
-    1930.0
+    >>> float(valley_surface(HEAD_EASTING, HEAD_NORTHING + 1000.0).round(-1))
+    3230.0
     """
     along = np.asarray(northing, dtype=float) - HEAD_NORTHING
     across = np.asarray(easting, dtype=float) - HEAD_EASTING - _axis(along)

@@ -36,8 +36,8 @@ class GRU(eqx.Module):
     def cell(self, hidden: Float[Array, "... 16"], inputs: Float[Array, "... 2"]) -> Float[Array, "... 16"]:
         """The hidden state one day later."""
         lead = (1,) * (hidden.ndim - 1)
-        from_input = inputs @ self.weight_ih.T + self.bias.reshape(*lead, -1)
-        from_hidden = hidden @ self.weight_hh.T
+        from_input = _product(inputs, self.weight_ih.T) + self.bias.reshape(*lead, -1)
+        from_hidden = _product(hidden, self.weight_hh.T)
         input_reset, input_update, input_new = jnp.split(from_input, 3, axis=-1)
         hidden_reset, hidden_update, hidden_new = jnp.split(from_hidden, 3, axis=-1)
         reset = jax.nn.sigmoid(input_reset + hidden_reset)
@@ -47,7 +47,12 @@ class GRU(eqx.Module):
 
     def read_out(self, hidden: Float[Array, "... 16"]) -> Float[Array, "..."]:
         """Balance of the day, m w.e."""
-        return hidden @ self.out_weight[0] + self.out_bias[0]
+        return _product(hidden, self.out_weight[0]) + self.out_bias[0]
+
+
+def _product(a: Array, b: Array) -> Array:
+    """Matrix product in full float32: GPUs would round to TF32 by default."""
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 
 
 def run_gru(

@@ -57,8 +57,8 @@ class ArrayResult:
 
     @property
     def ok(self) -> bool:
-        """Whether it was recomputed and lies within its tolerance; NaN never does."""
-        return not self.note and self.absolute <= self.limit
+        """Whether it was recomputed and lies within its tolerance; NaN and infinity never do."""
+        return not self.note and bool(np.isfinite(self.absolute)) and self.absolute <= self.limit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,6 +153,7 @@ def compare(name: str, group: str, found: Any, expected: np.ndarray, tolerance: 
         note = f"shape {expected.shape} in the file, recomputed {found.shape}"
         return ArrayResult(name, group, np.nan, np.nan, 0.0, str(tolerance), note)
     largest = float(np.max(np.abs(expected), initial=0.0))
-    absolute = float(np.max(np.abs(found - expected), initial=0.0))
-    relative = np.divide(absolute, largest) if largest > 0 else (np.inf if absolute > 0 else 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        absolute = float(np.max(np.abs(found - expected), initial=0.0))
+        relative = np.divide(absolute, largest) if absolute != 0 else 0.0
     return ArrayResult(name, group, absolute, float(relative), tolerance.limit(largest), str(tolerance))

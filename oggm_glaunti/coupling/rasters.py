@@ -1,0 +1,168 @@
+"""Raster files brought onto a glacier's grid; missing values are NaN, never filled."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import rasterio
+import rasterio.merge
+from affine import Affine
+from numpy.typing import NDArray
+from oggm.exceptions import InvalidParamsError
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.warp import reproject, transform_bounds
+
+from oggm_glaunti.coupling.grid import CellGrid
+
+PathLike = str | os.PathLike[str]
+
+
+class Raster(NamedTuple):
+    """Part of one or more raster files, in their own coordinates.
+
+    Attributes
+    ----------
+    values : float32 array (bands, h, w)
+        NaN where a file has no value
+    covered : bool array (h, w)
+        where there is a file at all
+    transform : affine.Affine
+    crs : rasterio.crs.CRS
+    """
+
+    values: NDArray[np.float32]
+    covered: NDArray[np.bool_]
+    transform: Affine
+    crs: rasterio.crs.CRS
+
+
+def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: int = 1) -> Raster:
+    """Read what raster files hold around a grid; neighbouring tiles are joined.
+
+    Parameters
+    ----------
+    label : str
+        begins the message of an error, e.g. ``RGI60-11.00897: facies``
+    paths : sequence of paths
+        of one coordinate system, anything that rasterio reads
+    grid : CellGrid
+    bands : int
+        number of bands that each file must have
+
+    Returns
+    -------
+    Raster
+
+    Raises
+    ------
+    oggm.exceptions.InvalidParamsError
+        where a file is missing, damaged, without CRS, not north up or has other bands, or where no file overlaps
+    """
+    names = ", ".join(Path(path).name for path in paths)
+    with ExitStack() as stack:
+        sources = [stack.enter_context(_opened(label, path, bands)) for path in paths]
+        first = sources[0]
+        bounds = _bounds_around(first, grid)
+        if not any(_overlap(source.bounds, bounds) for source in sources):
+            raise InvalidParamsError(
+                f"{label}: {names} does not overlap the glacier: the file covers {_text(first.bounds)}, the glacier's "
+                f"maps {_text(bounds)} (west, south, east, north in {first.crs})"
+            )
+        try:
+            values, transform = rasterio.merge.merge(
+                sources, bounds=bounds, res=first.res, nodata=np.nan, dtype="float32", resampling=Resampling.bilinear
+            )
+        except RasterioError as err:
+            raise InvalidParamsError(f"{label}: {names} cannot be read ({err})") from err
+        scale, offset = (np.float32(value)[:, None, None] for value in (first.scales, first.offsets))
+        covered = _covered(sources, transform, values.shape[1:])
+    values[~np.isfinite(values)] = np.nan
+    return Raster(values * scale + offset, covered, transform, first.crs)
+
+
+def to_grid(raster: Raster, grid: CellGrid, resampling: Resampling) -> NDArray[np.float32]:
+    """Resample a raster to a grid, array (bands, H, W).
+
+    ``Resampling.bilinear`` (averaging over finer pixels) gives NaN where any pixel that counts is missing;
+    ``Resampling.average`` gives the mean of those that are not missing.
+    """
+    known = np.isfinite(raster.values)
+    stack = np.concatenate([np.where(known, raster.values, 0.0), known]).astype(np.float32)
+    if resampling is Resampling.average:
+        stack[: len(known)] = raster.values
+    result = np.full((len(stack), *grid.shape), np.nan, np.float32)
+    reproject(
+        stack,
+        result,
+        src_transform=raster.transform,
+        src_crs=raster.crs,
+        dst_transform=grid.transform,
+        dst_crs=grid.crs.to_wkt(),
+        resampling=resampling,
+        src_nodata=np.nan,
+        dst_nodata=np.nan,
+        # Exact coordinates for every cell; GDAL's default is off by up to an eighth of a pixel.
+        tolerance=0,
+    )
+    values, weight = np.split(result, 2)
+    if resampling is Resampling.average:
+        return values
+    return np.where(weight > 1 - 1e-4, values, np.nan).astype(np.float32)
+
+
+def _opened(label: str, path: PathLike, bands: int) -> rasterio.DatasetReader:
+    if not Path(path).exists():
+        raise InvalidParamsError(f"{label}: {os.fspath(path)} does not exist")
+    try:
+        source = rasterio.open(path)
+    except RasterioIOError as err:
+        raise InvalidParamsError(f"{label}: {os.fspath(path)} cannot be read as a raster ({err})") from err
+    problem = None
+    if source.crs is None:
+        problem = "has no coordinate system; write one into it (gdal_edit -a_srs)"
+    elif source.count != bands:
+        problem = f"has {source.count} bands; expected {bands}"
+    elif source.transform.e >= 0 or source.transform.b != 0 or source.transform.d != 0:
+        problem = "is not north up; bring it into that form first (gdalwarp)"
+    if problem is not None:
+        source.close()
+        raise InvalidParamsError(f"{label}: {os.fspath(path)} {problem}")
+    return source
+
+
+def _bounds_around(source: rasterio.DatasetReader, grid: CellGrid) -> tuple[float, float, float, float]:
+    """The grid's bounds in a file's coordinates, two pixels (or cells) wider and on the edges of its pixels."""
+    cell = grid.window((-1, grid.shape[0] + 1), (-1, grid.shape[1] + 1))
+    west, south, east, north = transform_bounds(grid.crs.to_wkt(), source.crs, *cell.bounds, densify_pts=21)
+    dx, dy = source.res
+    left, top = source.transform.c, source.transform.f
+    return (
+        left + dx * (math.floor((west - left) / dx) - 2),
+        top - dy * (math.ceil((top - south) / dy) + 2),
+        left + dx * (math.ceil((east - left) / dx) + 2),
+        top - dy * (math.floor((top - north) / dy) - 2),
+    )
+
+
+def _overlap(one: Sequence[float], two: Sequence[float]) -> bool:
+    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
+
+
+def _covered(sources: Sequence[rasterio.DatasetReader], transform: Affine, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    x = transform.c + transform.a * (np.arange(shape[1]) + 0.5)
+    y = transform.f + transform.e * (np.arange(shape[0]) + 0.5)
+    covered = np.zeros(shape, bool)
+    for west, south, east, north in (source.bounds for source in sources):
+        covered |= ((y > south) & (y < north))[:, None] & ((x > west) & (x < east))
+    return covered
+
+
+def _text(bounds: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{value:.6g}" if abs(value) < 1000 else f"{value:.0f}" for value in bounds) + ")"

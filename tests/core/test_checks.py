@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from oggm_glaunti.core.checks import require_finite, require_shape
+
+BAD = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray], ids=["numpy", "jax"])
+def test_outside_jit_the_field_the_count_and_the_first_place_are_named(bad, array):
+    values = np.zeros((3, 4), np.float32)
+    values[1, 2] = values[2, 0] = bad
+    with pytest.raises(ValueError, match=r"prcp: 2 of 12 values are NaN or infinite, the first at index \(1, 2\)"):
+        require_finite("prcp", array(values))
+
+
+def doubled(values: jax.Array) -> jax.Array:
+    return 2.0 * require_finite("temp", values)
+
+
+# JAX's own jit wraps the error into one of its own, of another class by the way the computation was started.
+JIT_ERRORS = [
+    pytest.param(eqx.filter_jit, eqx.EquinoxRuntimeError, id="filter_jit"),
+    pytest.param(jax.jit, (ValueError, jax.errors.JaxRuntimeError), id="jit"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize(("jit", "error"), JIT_ERRORS)
+def test_inside_jit_the_field_is_named(bad, jit, error):
+    compiled = jit(doubled)
+    np.testing.assert_array_equal(compiled(jnp.ones(3)), 2.0 * jnp.ones(3))
+    with pytest.raises(error, match="temp holds NaN or infinite"):
+        jax.block_until_ready(compiled(jnp.array([1.0, bad, 1.0])))
+
+
+def test_the_check_leaves_values_and_gradients_alone():
+    values = np.array([1.0, 2.0])
+    assert require_finite("temp", values) is values
+    np.testing.assert_array_equal(jax.grad(lambda x: require_finite("temp", x).sum())(jnp.ones(3)), np.ones(3))
+
+
+def test_a_wrong_shape_is_named_with_both_shapes():
+    values = np.zeros((2, 3))
+    assert require_shape("swe", values, (2, 3)) is values
+    with pytest.raises(ValueError, match=r"swe: expected shape \(3, 2\), found \(2, 3\)"):
+        require_shape("swe", values, (3, 2))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from oggm_glaunti.core import units
+
+
+def test_a_metre_of_water_is_a_thousand_kilograms():
+    assert units.m_we_from_kg_m2(2.5) == 0.0025
+    assert units.kg_m2_from_m_we(0.0025) == 2.5
+
+
+def test_units_keep_the_dtype_and_shape_of_arrays():
+    values = np.array([[1.0, 2.0]], np.float32)
+    back = units.m_we_from_kg_m2(units.kg_m2_from_m_we(values))
+    assert back.dtype == np.float32
+    np.testing.assert_allclose(back, values)
+
+
+def test_a_month_is_a_twelfth_of_oggms_year():
+    oggm_sec_in_month = 365 * 24 * 3600 / 12
+    assert units.DAYS_PER_MONTH * 24 * 3600 == pytest.approx(oggm_sec_in_month)
+
+
+def test_the_norms_are_those_of_the_published_weights(weights_dir):
+    text = (weights_dir / "normalisation_factors.json").read_text("utf-8")
+    published = json.loads(text)
+    flat = {value for value in _numbers(published)}
+    for norm in (units.TEMP_NORM, units.PRCP_NORM, units.ELEVATION_NORM, units.ELEVATION_STD_NORM):
+        assert any(norm == pytest.approx(value, rel=1e-12) for value in flat), norm
+
+
+def _numbers(node):
+    if isinstance(node, dict):
+        node = list(node.values())
+    if isinstance(node, list):
+        for item in node:
+            yield from _numbers(item)
+    elif isinstance(node, int | float):
+        yield float(node)

@@ -1,0 +1,136 @@
+"""Real glaciers as OGGM glacier directories, prepared without a network; for tests and for scripts.
+
+Every function takes the folder of the shared data and a working directory, initialises OGGM there and leaves it so.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ALETSCH = "RGI60-11.01450"
+HEF = "RGI60-11.00897"
+PARAMS = {"use_multiprocessing": False, "border": 80, "store_model_geometry": True, "continue_on_error": False}
+HEF_PARAMS = {**PARAMS, "baseline_climate": "CUSTOM", "prcp_fac": 2.5}
+# What process_daily_climate has to be told of the two files of daily weather.
+CAMELS = {
+    "source": "custom",
+    "time_name": "date",
+    "temp_name": "temperature_mean(degC)",
+    "prcp_name": "precipitation(mm/d)",
+    "temp_units": "degC",
+    "prcp_units": "mm/day",
+    "ref_hgt": 2929.36,
+}
+ROFENTAL = {"source": "custom", "temp_units": "degC", "prcp_units": "m/day", "ref_hgt": 2919.0}
+GEOMETRY_TASKS = (
+    "simple_glacier_masks",
+    "elevation_band_flowline",
+    "fixed_dx_elevation_band_flowline",
+    "compute_downstream_line",
+    "compute_downstream_bedshape",
+)
+INVERSION_TASKS = (
+    "prepare_for_inversion",
+    "mass_conservation_inversion",
+    "filter_inversion_output",
+    "init_present_time_glacier",
+)
+
+
+def prepare_aletsch(working_dir: Path, shared: Path):
+    """Grosser Aletsch up to ``init_present_time_glacier``, with CAMELS-CH's daily weather of 1981-2020."""
+    from oggm import tasks, workflow
+
+    from oggm_glaunti.coupling.climate import process_daily_climate
+
+    _start(working_dir, shared, PARAMS)
+    target = Path(working_dir) / "per_glacier" / ALETSCH[:-6] / ALETSCH[:-3] / ALETSCH
+    shutil.copytree(shared / "data" / "aletsch_gdir", target)
+    make_writable(target)
+    (gdir,) = workflow.init_glacier_directories([ALETSCH])
+    _run(gdir, GEOMETRY_TASKS)
+    tasks.apparent_mb_from_any_mb(gdir)
+    _run(gdir, INVERSION_TASKS)
+    process_daily_climate(gdir, path=shared / "data/camels_ch_glaciers/CAMELS_CH_obs_based_2161.csv", **CAMELS)
+    return gdir
+
+
+def prepare_hef(working_dir: Path, shared: Path):
+    """Hintereisferner from its outline and the SRTM DEM, with the Rofental's daily weather of 2014-2022."""
+    import geopandas as gpd
+    import oggm
+    from oggm import cfg, tasks
+
+    from oggm_glaunti.coupling.climate import process_daily_climate
+
+    _start(working_dir, shared, HEF_PARAMS)
+    sample = shared / "data" / "oggm-sample-data"
+    cfg.PATHS["dem_file"] = str(sample / "test-workflow" / "srtm_oetztal.tif")
+    cfg.PATHS["climate_file"] = str(sample / "test-workflow" / "HISTALP_oetztal.nc")
+    outline = gpd.read_file(sample / "test-files" / "Hintereisferner_RGI6.shp").iloc[0]
+    gdir = oggm.GlacierDirectory(outline, base_dir=str(Path(working_dir) / "per_glacier"))
+    tasks.define_glacier_region(gdir, entity=outline, source="USER")
+    _run(gdir, GEOMETRY_TASKS)
+    tasks.process_custom_climate_data(gdir)
+    measured = gdir.get_ref_mb_data(y0=1990, y1=2012)["ANNUAL_BALANCE"].mean()
+    tasks.mb_calibration_from_scalar_mb(gdir, ref_mb=float(measured), ref_period="1990-01-01_2013-01-01")
+    tasks.apparent_mb_from_any_mb(gdir, mb_years=[1990, 2013])
+    _run(gdir, INVERSION_TASKS)
+    process_daily_climate(gdir, path=write_hef_weather(Path(working_dir) / "weather.csv", shared), **ROFENTAL)
+    return gdir
+
+
+def write_hef_weather(path: Path, shared: Path) -> Path:
+    """The forcing of ``hef_real.npz`` in whole calendar years as a CSV: date, temp degC, prcp m a day, at 2919 m."""
+    with np.load(shared / "reference" / "hef_real.npz") as npz:
+        weather = pd.DataFrame(
+            {"temp": npz["forcing_temp"], "prcp": npz["forcing_prcp_m"]},
+            index=pd.DatetimeIndex(npz["forcing_dates"], name="date"),
+        )
+    weather.loc["2014":"2022"].to_csv(path, date_format="%Y-%m-%d", float_format="%.17g")
+    return path
+
+
+def open_copy(prepared: Path, working_dir: Path, rgi_id: str):
+    """A glacier directory of its own for one test, copied from a prepared working directory."""
+    import oggm
+
+    shutil.copytree(Path(prepared) / "per_glacier", Path(working_dir) / "per_glacier", dirs_exist_ok=True)
+    return oggm.GlacierDirectory(rgi_id, base_dir=str(Path(working_dir) / "per_glacier"))
+
+
+def use_sample_data(shared: Path, cache_dir: Path) -> None:
+    """Let OGGM find its sample data below `cache_dir`, which becomes ``cfg.CACHE_DIR``."""
+    from oggm import cfg
+    from oggm.utils._downloads import SAMPLE_DATA_COMMIT
+
+    link = Path(cache_dir) / f"oggm-sample-data-{SAMPLE_DATA_COMMIT}"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.symlink_to(shared / "data" / "oggm-sample-data", target_is_directory=True)
+    cfg.CACHE_DIR = str(cache_dir)
+
+
+def make_writable(folder: Path) -> None:
+    """Give the owner write permission to a copy of read-only data."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)
+
+
+def _start(working_dir: Path, shared: Path, params: dict) -> None:
+    from oggm_glaunti.coupling.offline import start_offline
+
+    start_offline(working_dir, params=params)
+    use_sample_data(shared, Path(working_dir) / "oggm_cache")
+
+
+def _run(gdir, names: tuple[str, ...]) -> None:
+    from oggm import tasks
+
+    for name in names:
+        getattr(tasks, name)(gdir)
