@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from oggm import entity_task
 from oggm.exceptions import InvalidParamsError
 from pyproj import CRS
-from rasterio.enums import Resampling
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.features_file import (
@@ -28,7 +27,7 @@ from oggm_glaunti.coupling.features_file import (
     write_features,
 )
 from oggm_glaunti.coupling.grid import CellGrid, cells_inside, directory_grid, grid_around, utm_crs
-from oggm_glaunti.coupling.rasters import PathLike, read_around, to_grid
+from oggm_glaunti.coupling.rasters import PathLike, average_on_grid, bilinear_on_grid, read_around
 from oggm_glaunti.coupling.terrain import find_terrain
 
 __all__ = ["FACIES_BANDS", "Features", "glaunti_features", "outline_on_grid", "read_features"]
@@ -136,7 +135,7 @@ def _elevation_std(gdir: Any, grid: CellGrid, given: float | PathLike | None) ->
 
 def _elevation_std_raster(gdir: Any, grid: CellGrid, path: PathLike) -> NDArray[np.float32]:
     label = f"{gdir.rgi_id}: elevation_std"
-    values = to_grid(read_around(label, [path], grid), grid, Resampling.bilinear)[0]
+    values = bilinear_on_grid(read_around(label, [path], grid), grid)[0]
     for bad, what in ((np.isnan(values), "have no value"), (values < 0, "are negative")):
         if bad.any():
             raise InvalidParamsError(
@@ -155,10 +154,11 @@ def _facies(gdir: Any, grid: CellGrid, path: PathLike) -> NDArray[np.float32]:
     bad = ~absent & impossible_facies(np.nan_to_num(scores, nan=0.0))
     if bad.any():
         raise InvalidParamsError(
-            f"{label}: {os.fspath(path)}: {100 * bad.mean():.2g} % of the pixels around the glacier hold scores outside "
-            f"0..1 (found {np.nanmin(scores):g} to {np.nanmax(scores):g}); missing pixels are nodata, or -1 in all bands"
+            f"{label}: {os.fspath(path)}: {100 * bad.mean():.2g} % of the pixels around the glacier hold scores "
+            f"outside 0..1 (found {np.nanmin(scores):g} to {np.nanmax(scores):g}); missing pixels are nodata, or -1 in "
+            "all bands"
         )
-    on_cells = to_grid(raster._replace(values=scores), grid, Resampling.average)
+    on_cells = average_on_grid(raster._replace(values=scores), grid)
     on_cells = np.where(np.isnan(on_cells).all(axis=0), np.float32(MISSING_FACIES), on_cells)
     if (on_cells == MISSING_FACIES).all():
         raise InvalidParamsError(f"{label}: {os.fspath(path)} has no value in any cell of the glacier's maps")

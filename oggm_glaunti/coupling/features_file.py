@@ -229,7 +229,7 @@ def write_features(gdir: Any, features: Features, attributes: Mapping[str, str],
                     **attributes,
                 }
             )
-            _write_coordinates(nc, features)
+            write_coordinates(nc, features)
             _write_fields(nc, features)
         os.replace(temporary, path)
     finally:
@@ -237,7 +237,8 @@ def write_features(gdir: Any, features: Features, attributes: Mapping[str, str],
     return path
 
 
-def _write_coordinates(nc: netCDF4.Dataset, features: Features) -> None:
+def write_coordinates(nc: netCDF4.Dataset, features: Features) -> None:
+    """Write dimensions and variables y, x and the grid mapping crs of the features' grid."""
     for name in ("y", "x"):
         values = getattr(features, name)
         nc.createDimension(name, values.size)

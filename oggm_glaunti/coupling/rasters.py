@@ -87,19 +87,26 @@ def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: in
     return Raster(values * scale + offset, covered, transform, first.crs)
 
 
-def to_grid(raster: Raster, grid: CellGrid, resampling: Resampling) -> NDArray[np.float32]:
-    """Resample a raster to a grid, array (bands, H, W).
+def bilinear_on_grid(raster: Raster, grid: CellGrid) -> NDArray[np.float32]:
+    """Bilinear values at the cell centres (bands, H, W), averaged over finer pixels.
 
-    ``Resampling.bilinear`` (averaging over finer pixels) gives NaN where any pixel that counts is missing;
-    ``Resampling.average`` gives the mean of those that are not missing.
+    NaN where any pixel that counts is missing: gaps do not shrink.
     """
     known = np.isfinite(raster.values)
     stack = np.concatenate([np.where(known, raster.values, 0.0), known]).astype(np.float32)
-    if resampling is Resampling.average:
-        stack[: len(known)] = raster.values
-    result = np.full((len(stack), *grid.shape), np.nan, np.float32)
+    values, weight = np.split(_warp(stack, raster, grid, Resampling.bilinear), 2)
+    return np.where(weight > 1 - 1e-4, values, np.float32(np.nan))
+
+
+def average_on_grid(raster: Raster, grid: CellGrid) -> NDArray[np.float32]:
+    """Mean over the pixels in each cell that are not missing (bands, H, W); NaN where all are."""
+    return _warp(raster.values, raster, grid, Resampling.average)
+
+
+def _warp(values: NDArray[np.float32], raster: Raster, grid: CellGrid, resampling: Resampling) -> NDArray[np.float32]:
+    result = np.full((len(values), *grid.shape), np.nan, np.float32)
     reproject(
-        stack,
+        values,
         result,
         src_transform=raster.transform,
         src_crs=raster.crs,
@@ -111,10 +118,7 @@ def to_grid(raster: Raster, grid: CellGrid, resampling: Resampling) -> NDArray[n
         # Exact coordinates for every cell; GDAL's default is off by up to an eighth of a pixel.
         tolerance=0,
     )
-    values, weight = np.split(result, 2)
-    if resampling is Resampling.average:
-        return values
-    return np.where(weight > 1 - 1e-4, values, np.nan).astype(np.float32)
+    return result
 
 
 def _opened(label: str, path: PathLike, bands: int) -> rasterio.DatasetReader:

@@ -16,6 +16,7 @@ from oggm.exceptions import InvalidParamsError
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.corrections import climatological_fields
 from oggm_glaunti.coupling.features import Features, read_features
+from oggm_glaunti.coupling.features_file import write_coordinates
 from oggm_glaunti.coupling.gridded import GriddedModel
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.periods import (
@@ -339,14 +340,7 @@ def _write_head(nc: netCDF4.Dataset, gdir: Any, mb_model: GlaUnTIMassBalance, gr
 
 
 def _write_grid(nc: netCDF4.Dataset, features: Features) -> None:
-    for name, values in (("y", features.y), ("x", features.x)):
-        nc.createDimension(name, values.size)
-        axis = nc.createVariable(name, "f8", (name,))
-        axis.units, axis.axis = "m", name.upper()
-        axis.standard_name, axis.long_name = f"projection_{name}_coordinate", f"{name} of the cell's centre"
-        axis[:] = values
-    crs = nc.createVariable("crs", "i4")
-    crs.setncatts(features.grid_mapping())
+    write_coordinates(nc, features)
     outline = nc.createVariable("outline", "i1", ("y", "x"), zlib=True)
     outline.units, outline.long_name, outline.grid_mapping = "1", "1 on the glacier, by cell centre", "crs"
     outline[:] = features.outline.astype(np.int8)

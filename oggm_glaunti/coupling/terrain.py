@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +9,6 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 from oggm import cfg, utils
-from oggm.core import gis
 from oggm.exceptions import (
     DownloadCredentialsMissingException,
     FTPSDownloadError,
@@ -21,14 +19,11 @@ from oggm.exceptions import (
     InvalidWorkflowError,
     NoInternetException,
 )
-from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.grid import CellGrid, directory_grid
-from oggm_glaunti.coupling.rasters import PathLike, Raster, read_around, to_grid
-
-log = logging.getLogger(__name__)
+from oggm_glaunti.coupling.rasters import PathLike, Raster, bilinear_on_grid, read_around
 
 # m. Below this OGGM takes a height for a missing value that the file does not declare.
 _UNDECLARED_NODATA = -999.0
@@ -205,7 +200,7 @@ def _heights(raster: Raster, grid: CellGrid, source: str) -> NDArray[np.float32]
     values = np.where(raster.values <= _UNDECLARED_NODATA, np.float32(np.nan), raster.values)
     if source.startswith("COPDEM"):
         values = np.where(np.isnan(values) & raster.covered, np.float32(0.0), values)
-    return to_grid(raster._replace(values=values), grid, Resampling.bilinear)[0]
+    return bilinear_on_grid(raster._replace(values=values), grid)[0]
 
 
 def _recorded_source(gdir: Any) -> str:
