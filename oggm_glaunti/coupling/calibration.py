@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import netCDF4
@@ -16,7 +17,7 @@ from scipy.optimize import brentq
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.params import write_params
+from oggm_glaunti.coupling.params import write_json, write_params
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -103,9 +104,9 @@ def calibrate_glaunti(
     ref = _reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
     specific = _specific_mb(gdir, mb_model, ref.years, use_2d_mb)
     residual = _turn(mb_model, lambda: specific() - ref.mb, order, _bounds(order, bounds), gdir.rgi_id)
-    params = _as_params(gdir, mb_model, ref, residual, order, weights)
+    params = _as_params(gdir, mb_model, ref, residual, order)
     write_params(gdir, params, filesuffix)
-    _write_oggm_calibration(gdir, mb_model, ref, filesuffix)
+    _write_oggm_calibration(gdir, params, filesuffix)
     mb_model.keep_table(filesuffix)
     return params
 
@@ -267,7 +268,7 @@ def _wgms_reference(gdir: Any, mb_model: GlaUnTIMassBalance, period: str | None)
 
 
 def _as_params(
-    gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, order: Sequence[str], weights: Any
+    gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, order: Sequence[str]
 ) -> dict[str, Any]:
     return {
         "rgi_id": gdir.rgi_id,
@@ -279,13 +280,13 @@ def _as_params(
         "bias": 0.0,
         "published_parameters": mb_model.published_parameters(),
         "weights_sha256": mb_model.weights_sha256,
-        "weights_path": None if weights is None else str(weights),
+        "weights_path": mb_model.weights_path,
         "temp_gradient": mb_model.temp_default_gradient,
         "climate_source": mb_model.climate_source,
         "reference_mb": ref.mb,
         "reference_mb_err": ref.err,
         "reference_period": ref.period,
-        "reference_years": ref.years,
+        "reference_years": ref.years.tolist(),
         "reference_source": ref.source,
         "calibrated": list(order),
         "residual": residual,
@@ -293,18 +294,11 @@ def _as_params(
     }
 
 
-def _write_oggm_calibration(gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, filesuffix: str) -> None:
-    """The same for OGGM's own tasks, beside its own ``mb_calib.json`` and not over it."""
+def _write_oggm_calibration(gdir: Any, params: dict[str, Any], filesuffix: str) -> None:
+    """The same with what OGGM's own tasks look for, beside its own ``mb_calib.json`` and not over it."""
     calibration = {
-        "rgi_id": gdir.rgi_id,
-        "bias": 0,
-        "melt_f": mb_model.melt_f,
-        "prcp_fac": mb_model.prcp_fac,
-        "temp_bias": mb_model.temp_bias,
-        "reference_mb": ref.mb,
-        "reference_mb_err": ref.err,
-        "reference_period": ref.period,
+        **params,
         "mb_global_params": {name: cfg.PARAMS[name] for name in MB_GLOBAL_PARAMS},
-        "baseline_climate_source": mb_model.climate_source,
+        "baseline_climate_source": params["climate_source"],
     }
-    gdir.write_json(calibration, "mb_calib", filesuffix=OGGM_SUFFIX + filesuffix)
+    write_json(Path(gdir.get_filepath("mb_calib", filesuffix=OGGM_SUFFIX + filesuffix)), calibration)

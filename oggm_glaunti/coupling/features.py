@@ -139,7 +139,7 @@ def _elevation_std_raster(gdir: Any, grid: CellGrid, path: PathLike) -> NDArray[
     for bad, what in ((np.isnan(values), "have no value"), (values < 0, "are negative")):
         if bad.any():
             raise InvalidParamsError(
-                f"{label}: {os.fspath(path)}: {100 * bad.mean():.2g} % of the {bad.size} cells of the glacier's maps "
+                f"{label}: {os.fspath(path)}: {100 * bad.mean():.3g} % of the {bad.size} cells of the glacier's maps "
                 f"{what}; expected 0 m or more in every cell, {settings.MARGIN_CELLS} cells around the outline included"
             )
     return values
@@ -154,7 +154,7 @@ def _facies(gdir: Any, grid: CellGrid, path: PathLike) -> NDArray[np.float32]:
     bad = ~absent & impossible_facies(np.nan_to_num(scores, nan=0.0))
     if bad.any():
         raise InvalidParamsError(
-            f"{label}: {os.fspath(path)}: {100 * bad.mean():.2g} % of the pixels around the glacier hold scores "
+            f"{label}: {os.fspath(path)}: {100 * bad.mean():.3g} % of the pixels around the glacier hold scores "
             f"outside 0..1 (found {np.nanmin(scores):g} to {np.nanmax(scores):g}); missing pixels are nodata, or -1 in "
             "all bands"
         )

@@ -159,7 +159,7 @@ def impossible_facies(facies: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _share(bad: NDArray[np.bool_]) -> str:
-    return f"{bad.sum()} of {bad.size} cells ({100 * bad.mean():.2g} %)"
+    return f"{bad.sum()} of {bad.size} cells ({100 * bad.mean():.3g} %)"
 
 
 def read_features(gdir: Any, filesuffix: str = "") -> Features:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import rasterio.features
-from affine import Affine
 from numpy.typing import NDArray
 from oggm.exceptions import InvalidWorkflowError
 from pyproj import CRS
+from rasterio import Affine
 
 from oggm_glaunti import settings
 

@@ -8,8 +8,6 @@ import netCDF4
 import numpy as np
 from oggm.exceptions import InvalidWorkflowError
 
-from oggm_glaunti.core.smooth import even_heights
-
 # m. The bed lies below the surface and glaciers thin and advance: the table reaches this far beyond today's surface.
 BELOW, ABOVE = 1000.0, 500.0
 
@@ -25,6 +23,8 @@ def table_heights(gdir: Any, step: float) -> np.ndarray:
     InvalidWorkflowError
         where the directory has neither gridded data nor flowlines
     """
+    from oggm_glaunti.core.smooth import even_heights
+
     bounds = [*_gridded_bounds(gdir), *_flowline_bounds(gdir)]
     if not bounds:
         raise InvalidWorkflowError(

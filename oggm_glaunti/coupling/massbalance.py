@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
             raise InvalidParamsError(f"{self.gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {self.model_name!r}")
         if weights is None and calibrated == self.model_name:
             weights = self.calib_params.get("weights_path")
+        self.weights_path = None if weights is None else str(Path(weights).expanduser().absolute())
         self._loaded = shop.load(self.model_name, weights)
 
     def _read_climate(self, ys: int | None, ye: int | None) -> None:

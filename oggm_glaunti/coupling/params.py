@@ -52,7 +52,8 @@ def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
     oggm_path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
     if oggm_path.exists():
         calibrated = _load(oggm_path, gdir.rgi_id)
-        return {name: calibrated[name] for name in KNOBS}
+        # OGGM's own tasks know nothing but the knobs; what goes with MonthlyTIModel is none of ours.
+        return calibrated if "weights_sha256" in calibrated else {name: calibrated[name] for name in KNOBS}
     raise InvalidWorkflowError(
         f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti with "
         f"filesuffix={filesuffix!r} first"

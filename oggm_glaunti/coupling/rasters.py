@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import rasterio
 import rasterio.merge
-from affine import Affine
 from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError
+from pyproj import Transformer
+from rasterio import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.warp import reproject, transform_bounds
@@ -33,7 +34,7 @@ class Raster(NamedTuple):
         NaN where a file has no value
     covered : bool array (h, w)
         where there is a file at all
-    transform : affine.Affine
+    transform : rasterio.Affine
     crs : rasterio.crs.CRS
     """
 
@@ -88,31 +89,60 @@ def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: in
 
 
 def bilinear_on_grid(raster: Raster, grid: CellGrid) -> NDArray[np.float32]:
-    """Bilinear values at the cell centres (bands, H, W), averaged over finer pixels.
+    """Values at the cell centres (bands, H, W), bilinear between pixels.
 
-    NaN where any pixel that counts is missing: gaps do not shrink.
+    Pixels finer than half a cell are averaged in blocks first. NaN where any pixel that counts is missing: gaps do not
+    shrink.
     """
-    known = np.isfinite(raster.values)
-    stack = np.concatenate([np.where(known, raster.values, 0.0), known]).astype(np.float32)
-    values, weight = np.split(_warp(stack, raster, grid, Resampling.bilinear), 2)
-    return np.where(weight > 1 - 1e-4, values, np.float32(np.nan))
+    rows, columns = _pixels_of_centres(raster, grid)
+    per_cell = [max(1, int(_largest_step(positions) + 1e-6)) for positions in (rows, columns)]
+    values = _block_means(raster.values, *per_cell)
+    rows, columns = ((p + 0.5) / n - 0.5 for p, n in zip((rows, columns), per_cell, strict=True))
+    known = np.isfinite(values)
+    stack = np.concatenate([np.where(known, values, 0.0), known])
+    total, weight = np.split(_bilinear(stack, rows, columns), 2)
+    return np.where(weight > 1 - 1e-4, total / np.maximum(weight, 0.5), np.nan).astype(np.float32)
+
+
+def _pixels_of_centres(raster: Raster, grid: CellGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Row and column of every cell's centre among the pixels (H, W); whole numbers are pixel centres."""
+    to_raster = Transformer.from_crs(grid.crs, raster.crs.to_wkt(), always_xy=True)
+    x, y = to_raster.transform(*np.meshgrid(grid.x, grid.y))
+    a, _, c, _, e, f = raster.transform[:6]
+    return (y - f) / e - 0.5, (x - c) / a - 0.5
+
+
+def _largest_step(positions: NDArray[np.float64]) -> float:
+    return float(max(abs(np.diff(positions, axis=axis)).max() for axis in (0, 1)))
+
+
+def _block_means(values: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.float64]:
+    bands, height, width = values.shape
+    height, width = height // tall, width // wide
+    blocks = values[:, : height * tall, : width * wide].reshape(bands, height, tall, width, wide)
+    return blocks.mean(axis=(2, 4), dtype=np.float64)
+
+
+def _bilinear(values: NDArray[np.float64], rows: NDArray, columns: NDArray) -> NDArray[np.float64]:
+    row = np.clip(np.floor(rows).astype(int), 0, values.shape[1] - 2)
+    column = np.clip(np.floor(columns).astype(int), 0, values.shape[2] - 2)
+    down, right = rows - row, columns - column
+    north = values[:, row, column] * (1 - right) + values[:, row, column + 1] * right
+    south = values[:, row + 1, column] * (1 - right) + values[:, row + 1, column + 1] * right
+    return north * (1 - down) + south * down
 
 
 def average_on_grid(raster: Raster, grid: CellGrid) -> NDArray[np.float32]:
     """Mean over the pixels in each cell that are not missing (bands, H, W); NaN where all are."""
-    return _warp(raster.values, raster, grid, Resampling.average)
-
-
-def _warp(values: NDArray[np.float32], raster: Raster, grid: CellGrid, resampling: Resampling) -> NDArray[np.float32]:
-    result = np.full((len(values), *grid.shape), np.nan, np.float32)
+    result = np.full((len(raster.values), *grid.shape), np.nan, np.float32)
     reproject(
-        values,
+        raster.values,
         result,
         src_transform=raster.transform,
         src_crs=raster.crs,
         dst_transform=grid.transform,
         dst_crs=grid.crs.to_wkt(),
-        resampling=resampling,
+        resampling=Resampling.average,
         src_nodata=np.nan,
         dst_nodata=np.nan,
         # Exact coordinates for every cell; GDAL's default is off by up to an eighth of a pixel.

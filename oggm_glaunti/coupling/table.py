@@ -50,8 +50,9 @@ class Knobs:
 
     def digest(self) -> str:
         """Digest of the values."""
-        values = b"".join(np.asarray(v, np.float64).tobytes() for v in (self.melt_f, self.prcp_fac, self.temp_bias))
-        return hashlib.sha256(values).hexdigest()
+        values = (self.melt_f, self.prcp_fac, self.temp_bias)
+        by_month = [np.broadcast_to(np.asarray(value, np.float64), (12,)) for value in values]
+        return hashlib.sha256(np.stack(by_month).tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ Both are kept with the digest of what they were made from; a file made from anyt
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
+from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti.coupling.corrections import BandCorrections
 from oggm_glaunti.coupling.table import Table
@@ -34,40 +36,36 @@ _STANDARD_NAMES = {
 
 def read_table(path: str | Path, digest: str) -> Table | None:
     """The table of a file, or None where there is none made from the same inputs."""
-    with _open(path) as nc:
-        if nc is None or getattr(nc, "table_digest", "") != digest:
-            return None
+
+    def table(nc: netCDF4.Dataset) -> Table:
         values = {name: _array(nc, name) for name in _VARIABLES}
         return Table(years=_array(nc, "year").astype(int), heights=_array(nc, "height"), **values)
+
+    return _read(path, "table_digest", digest, table)
 
 
 def read_corrections(path: str | Path, digest: str) -> BandCorrections | None:
     """The corrections of a file, or None where there are none made from the same inputs."""
-    with _open(path) as nc:
-        if nc is None or getattr(nc, "corrections_digest", "") != digest:
-            return None
-        ds = np.ma.filled(nc["corrections"][:], np.nan).astype(np.float32)
+
+    def corrections(nc: netCDF4.Dataset) -> BandCorrections:
+        ds = np.asarray(nc["corrections"][:], np.float32)
         return BandCorrections(_array(nc, "mb_year").astype(int), _array(nc, "band_height"), ds)
 
-
-class _Nothing:
-    """Stands for a file that is missing or cannot be read."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *error: object) -> None:
-        return None
+    return _read(path, "corrections_digest", digest, corrections)
 
 
-def _open(path: str | Path) -> Any:
-    """Open a file for reading; a missing or damaged one counts as none, since it can always be rebuilt."""
+def _read(path: str | Path, attribute: str, digest: str, take: Callable[[netCDF4.Dataset], Any]) -> Any:
+    """What `take` makes of a file whose attribute is the digest, else None.
+
+    A missing or damaged file counts as one of other inputs, since it can always be made again. HDF5 finds damage when
+    the file is opened or, by its checksums, only when a variable is read.
+    """
     try:
-        nc = netCDF4.Dataset(path)
-    except OSError:
-        return _Nothing()
-    nc.set_auto_mask(False)
-    return nc
+        with netCDF4.Dataset(path) as nc:
+            nc.set_auto_mask(False)
+            return take(nc) if getattr(nc, attribute, "") == digest else None
+    except (OSError, RuntimeError, LookupError, ValueError):
+        return None
 
 
 def _array(nc: netCDF4.Dataset, name: str) -> np.ndarray:
@@ -87,6 +85,11 @@ def write_table(
         global attributes: ``table_digest``, ``corrections_digest`` and what else should be known of the origin
     corrections : BandCorrections, optional
         of all mass-balance years, also where the table uses their mean
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where the file cannot be written
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -101,6 +104,11 @@ def write_table(
             if corrections is not None:
                 _write_corrections(nc, corrections)
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as err:
+        raise InvalidWorkflowError(
+            f"{attributes.get('rgi_id', path.parent.name)}: {path} cannot be written ({err}). The disk has to have "
+            "room and the folder must not be read-only."
+        ) from err
     finally:
         temporary.unlink(missing_ok=True)
 

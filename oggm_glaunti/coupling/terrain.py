@@ -116,7 +116,7 @@ def find_terrain(gdir: Any, grid: CellGrid, dem_file: PathLike | None = None) ->
 
 def _nothing_covers(gdir: Any, grid: CellGrid, found: list[Terrain | str]) -> str:
     reasons = [
-        look if isinstance(look, str) else f"{look.origin} misses {100 * look.missing:.2g} % of them" for look in found
+        look if isinstance(look, str) else f"{look.origin} misses {100 * look.missing:.3g} % of them" for look in found
     ]
     rows, columns = grid.shape
     return (
@@ -131,7 +131,7 @@ def _possible(gdir: Any, terrain: Terrain) -> Terrain:
     if bad.any():
         raise InvalidParamsError(
             f"{gdir.rgi_id}: {terrain.origin} holds heights from {heights.min():.0f} to {heights.max():.0f} m; "
-            f"{100 * bad.mean():.2g} % of the cells are outside {_LOWEST:.0f}..{_HIGHEST:.0f} m. Are they in metres, "
+            f"{100 * bad.mean():.3g} % of the cells are outside {_LOWEST:.0f}..{_HIGHEST:.0f} m. Are they in metres, "
             "and are missing values declared?"
         )
     return terrain._replace(elevation=heights.astype(np.float32))

@@ -142,7 +142,12 @@ def corrector(leaves: Sequence[np.ndarray], fields: np.ndarray, climate: np.ndar
     for _ in range(3):
         x = block(block(x, rest), rest)
         h, w = x.shape[1] // 2, x.shape[2] // 2
-        x = np.array([[[channel[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max() for j in range(w)] for i in range(h)] for channel in x])
+        x = np.array(
+            [
+                [[channel[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max() for j in range(w)] for i in range(h)]
+                for channel in x
+            ]
+        )
     x = block(block(x, rest), rest)
     season = rest.pop(0)[:, :, 0] @ np.asarray(climate, np.float64)
     for _ in range(2):

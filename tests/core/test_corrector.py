@@ -108,7 +108,9 @@ def test_upside_down_is_another_glacier():
 def test_a_batch_of_glaciers_is_each_by_itself():
     c = model("C").corrector
     many = [inputs((16, 16), seed=seed) for seed in range(2)]
-    together = jax.jit(jax.vmap(run_corrector, in_axes=(None, 0, 0)))(c, *(np.stack(x) for x in zip(*many, strict=True)))
+    together = jax.jit(jax.vmap(run_corrector, in_axes=(None, 0, 0)))(
+        c, *(np.stack(x) for x in zip(*many, strict=True))
+    )
     for one, (fields, climate) in zip(together, many, strict=True):
         np.testing.assert_allclose(one, run(c, fields, climate), atol=2e-5)
 

@@ -121,7 +121,9 @@ def test_gradients_are_central_differences(float64):
 
 def test_gradients_are_finite_over_the_whole_range():
     b = model("B")
-    temp, prcp = (x.ravel() for x in np.meshgrid(np.linspace(-60, 40, 21, dtype="f4"), np.linspace(0, 0.3, 7, dtype="f4")))
+    temp, prcp = (
+        x.ravel() for x in np.meshgrid(np.linspace(-60, 40, 21, dtype="f4"), np.linspace(0, 0.3, 7, dtype="f4"))
+    )
     state = b.initial_state(temp.shape)
     jacobian = jax.jit(
         jax.vmap(jax.grad(lambda h, t, p: b.read_out(b.cell(h, jax.numpy.stack([p, t]))), argnums=(0, 1, 2)))

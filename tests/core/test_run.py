@@ -193,9 +193,7 @@ def test_any_spatial_shape_gives_the_same_numbers():
     temp, prcp = weather(90)
     flat = run(small_a(), start(shape=(6,)), station(90, at=np.linspace(1900, 3500, 6, dtype="f4")), season_weights(90))
     offset = np.float32(GRADIENT) * (np.linspace(1900, 3500, 6, dtype="f4") - np.float32(REF_HGT))
-    grid = run_ti(
-        small_a(), start(shape=(2, 3)), StationForcing(temp, prcp, offset.reshape(2, 3)), season_weights(90)
-    )
+    grid = run_ti(small_a(), start(shape=(2, 3)), StationForcing(temp, prcp, offset.reshape(2, 3)), season_weights(90))
     point = run_ti(small_a(), start(shape=()), GriddedForcing(temp + offset[4], prcp), season_weights(90))
     for one, two, three in zip(flat[:2], grid[:2], point[:2], strict=True):
         np.testing.assert_allclose(two.ravel(), one, atol=2e-6)

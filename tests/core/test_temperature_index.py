@@ -263,7 +263,9 @@ def test_parameters_may_be_fields(function):
 
     def balance(ddf_snow):
         params = TIParameters(**{**values, "ddf_snow": ddf_snow})
-        return function(params, jnp.full(jnp.shape(ddf_snow), 0.02), jnp.float32(6.0), jnp.float32(0.0), jnp.float32(1.0))
+        return function(
+            params, jnp.full(jnp.shape(ddf_snow), 0.02), jnp.float32(6.0), jnp.float32(0.0), jnp.float32(1.0)
+        )
 
     together = balance(jnp.asarray(ddf))
     alone = [balance(jnp.asarray(one)) for one in ddf]

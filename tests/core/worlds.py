@@ -64,16 +64,23 @@ def station(n_days: int = 365, dtype="float32", seed: int = 0, at: np.ndarray | 
     return station_forcing(temp, prcp, heights(dtype) if at is None else at, REF_HGT, GRADIENT)
 
 
-def model(name: str, dtype="float32", seed: int = 1):
-    """A model: A as published, the networks with seeded random weights of realistic size."""
-    from oggm_glaunti.core.weights import embedded_a, leaf_shapes, leaves_of, model_from_leaves
+def leaves(name: str, dtype="float32", seed: int = 1) -> list[np.ndarray]:
+    """Leaves of a model: A as published, the networks with seeded random weights of realistic size."""
+    from oggm_glaunti.core.weights import embedded_a, leaf_shapes, leaves_of
 
     rng = np.random.default_rng(seed)
     published = leaves_of(embedded_a())
-    leaves = [rng.normal(size=shape) / np.sqrt(max(1.0, np.prod(shape[1:]))) for shape in leaf_shapes(name)]
+    values = [rng.normal(size=shape) / np.sqrt(max(1.0, np.prod(shape[1:]))) for shape in leaf_shapes(name)]
     if name != "B":
-        leaves[-len(published) :] = published
-    return model_from_leaves(name, [np.asarray(leaf, dtype) for leaf in leaves])
+        values[-len(published) :] = published
+    return [np.asarray(value, dtype) for value in values]
+
+
+def model(name: str, dtype="float32", seed: int = 1):
+    """The model of :func:`leaves`."""
+    from oggm_glaunti.core.weights import model_from_leaves
+
+    return model_from_leaves(name, leaves(name, dtype, seed))
 
 
 def small_a(dtype="float32"):
@@ -93,14 +100,14 @@ class World(NamedTuple):
 
 
 def world(shape: tuple[int, int] = (24, 21), dtype="float32", seed: int = 0, mid: int | None = 211) -> World:
-    """A valley glacier between 2000 and 3400 m, about a third of its grid; winter and summer, or one season."""
+    """A valley glacier between 2400 and 4100 m, about a third of its grid; winter and summer, or one season."""
     from oggm_glaunti.core.forcing import monthly_climate
     from oggm_glaunti.core.glaunti import geometry_fields
     from oggm_glaunti.core.run import initial_swe
 
     row, col = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
     bumps = np.random.default_rng(99).normal(0.0, 15.0, shape)
-    elevation = (2700.0 - 600.0 * row + 500.0 * np.abs(col) + bumps).astype(dtype)
+    elevation = (3000.0 - 600.0 * row + 500.0 * np.abs(col) + bumps).astype(dtype)
     outline = ((row / 0.85) ** 2 + (col / 0.5) ** 2 < 1.0).astype(dtype)
     temp, prcp = weather(365, dtype, seed)
     time = OCTOBER + np.arange(365)

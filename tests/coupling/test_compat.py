@@ -233,3 +233,25 @@ def test_oggms_own_spinup_works_as_ever_afterwards(calibrated):
     compat.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2005, precision_percent=5)
     model = tasks.run_dynamic_spinup(calibrated, ye=2005, precision_percent=5)
     assert type(model.mb_model.flowline_mb_models[0]) is MonthlyTIModel
+
+
+def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
+    from oggm_glaunti.coupling.calibration import calibrate_glaunti
+    from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+
+    oggm_bytes = paths(aletsch_gdir)["oggm"].read_bytes()
+    reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
+    static = calibrate_glaunti(aletsch_gdir, **reference, model="A")["melt_f"]
+    model = compat.run_dynamic_spinup(aletsch_gdir, ye=2010, precision_percent=5)
+    assert type(model.mb_model.flowline_mb_models[0]) is GlaUnTIMassBalance
+
+    model = compat.run_dynamic_melt_f_calibration(
+        aletsch_gdir, err_dmdtda_scaling_factor=0.2, kwargs_run_function={"precision_percent": 5}
+    )
+    found = aletsch_gdir.get_diagnostics()["melt_f_dynamic_calibration"]
+    # Lowering of the surface is part of the run, so less melt a degree is needed than on the fixed one.
+    assert 0.7 * static < found < static
+    assert melt_f_of(paths(aletsch_gdir)["params"]) == melt_f_of(paths(aletsch_gdir)["ours"]) == found
+    assert model.mb_model.flowline_mb_models[0].melt_f == found
+    assert model.yr == 2021
+    assert paths(aletsch_gdir)["oggm"].read_bytes() == oggm_bytes
