@@ -36,7 +36,7 @@ uncorrected = jax.jit(run_seasons, static_argnames="observe")
 
 
 def columns_of(place: World):
-    nodes = even_heights(place.elevation.min(), place.elevation.max(), 10.0)
+    nodes = even_heights(float(place.elevation.min()), float(place.elevation.max()), 10.0)
     return glacier_columns(place.outline, place.elevation, nodes, REF_HGT, GRADIENT)
 
 
@@ -61,9 +61,9 @@ def c(request: pytest.FixtureRequest) -> GlaUnTI:
 
 def test_a_model_says_whether_it_has_a_corrector():
     full = model("C")
-    with pytest.raises(ValueError, match="'C'.*A has no corrector"):
+    with pytest.raises(ValueError, match=r"'C'.*A has no corrector"):
         GlaUnTI(full.ti, None, "C")
-    with pytest.raises(ValueError, match="'A'.*A has no corrector"):
+    with pytest.raises(ValueError, match=r"'A'.*A has no corrector"):
         GlaUnTI(full.ti, full.corrector, "A")
 
 
@@ -187,14 +187,15 @@ def test_the_derivative_to_the_corrector_is_a_central_difference(float64):
     place, c = world((16, 16), "float64", mid=None), model("C", "float64")
 
     @jax.jit
+    @jax.value_and_grad
     def balance(bias):
         biased = eqx.tree_at(lambda model: model.corrector.out_bias, c, bias)
         return sum(run_year(biased, *inputs_of(place)).smb).mean()
 
     at = jnp.asarray(c.corrector.out_bias)
-    gradient = jax.jit(jax.grad(balance))(at)
+    gradient = balance(at)[1]
     step = 1e-5
-    rough = [(balance(at + h) - balance(at - h)) / (2 * step) for h in step * np.eye(5).reshape(5, 5, 1, 1)]
+    rough = [(balance(at + h)[0] - balance(at - h)[0]) / (2 * step) for h in step * np.eye(5).reshape(5, 5, 1, 1)]
     np.testing.assert_allclose(gradient.ravel(), rough, rtol=1e-6)
 
 
@@ -203,17 +204,22 @@ def test_no_gradient_flows_through_the_response(float64):
     place, c = world((16, 16), "float64", mid=None), model("C", "float64")
 
     def balance(ti):
-        return sum(run_year(GlaUnTI(ti, c.corrector, "C"), *inputs_of(place)).smb).mean()
+        year = run_year(GlaUnTI(ti, c.corrector, "C"), *inputs_of(place))
+        return sum(year.smb).mean(), year.ds
 
-    ds = run(c, *inputs_of(place)).ds
+    taken, ds = jax.jit(jax.grad(balance, has_aux=True))(c.ti)
 
     def balance_of_given(ti):
         return sum(run_seasons(correct(ti.resolve(), ds), place.swe, place.seasons)[1]).mean()
 
-    taken, given = jax.jit(jax.grad(balance))(c.ti), jax.jit(jax.grad(balance_of_given))(c.ti)
+    given = jax.jit(jax.grad(balance_of_given))(c.ti)
     for one, two in zip(jax.tree.leaves(taken), jax.tree.leaves(given), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
-    response = jax.grad(lambda p: response_fields(p, place.swe, place.seasons).sum())(c.ti.resolve())
+
+
+def test_the_response_has_no_derivative():
+    place = world((16, 16), mid=None)
+    response = jax.jit(jax.grad(lambda p: response_fields(p, place.swe, place.seasons).sum()))(small_a())
     assert all((leaf == 0.0).all() for leaf in jax.tree.leaves(response))
 
 
@@ -282,7 +288,7 @@ def test_uniform_snow_is_a_uniform_profile_and_a_gradient_is_kept():
 
 def test_an_outline_without_cells_is_refused():
     place = world()
-    nodes = even_heights(place.elevation.min(), place.elevation.max(), 10.0)
+    nodes = even_heights(float(place.elevation.min()), float(place.elevation.max()), 10.0)
     with pytest.raises(ValueError, match="outline"):
         glacier_columns(np.zeros_like(place.outline), place.elevation, nodes, REF_HGT, GRADIENT)
 

@@ -241,7 +241,7 @@ def annual(variant: str, forcing: StationForcing, swe: float) -> np.ndarray:
         )
 
 
-# Proved for two of the variants (see the tests of one day); true of model A on every weather tried; not of the classical.
+# Proved for two variants (see the tests of one day); true of model A on every weather tried; not of the classical one.
 ORDERED = ["smooth", "mass_conserving", "single_factor"]
 
 

@@ -75,7 +75,7 @@ def test_a_corrected_year_has_the_shape_of_the_grid(core, name):
 
 def test_a_year_on_columns_has_the_shape_of_the_cells(core):
     place = worlds.world((17, 22))
-    nodes = core.smooth.even_heights(place.elevation.min(), place.elevation.max(), 10.0)
+    nodes = core.smooth.even_heights(float(place.elevation.min()), float(place.elevation.max()), 10.0)
     columns = core.glaunti.glacier_columns(place.outline, place.elevation, nodes, worlds.REF_HGT, worlds.GRADIENT)
     cells = columns.rows.shape
     assert jax.eval_shape(core.glaunti.swe_profile, columns, jnp.zeros(cells)).shape == nodes.shape

@@ -69,7 +69,7 @@ def test_fewer_than_four_heights_are_refused():
 
 def test_heights_ten_metres_apart_reproduce_a_map_within_2e_5_m():
     elevation = np.random.default_rng(3).uniform(1800.0, 3600.0, (20, 24)).astype("f4")
-    nodes = even_heights(elevation.min(), elevation.max(), 10.0)
+    nodes = even_heights(float(elevation.min()), float(elevation.max()), 10.0)
     params = small_a()
     maps = run_ti(params, initial_swe(params, (20, 24)), station(at=elevation), season_weights(365))
     at_nodes = station(at=nodes.astype("f4"))

@@ -52,7 +52,7 @@ def test_a_year_with_corrections(strict):
 def test_a_year_on_columns():
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         place = world((16, 17))
-        nodes = even_heights(place.elevation.min(), place.elevation.max(), 10.0)
+        nodes = even_heights(float(place.elevation.min()), float(place.elevation.max()), 10.0)
         columns = glacier_columns(place.outline, place.elevation, nodes, REF_HGT, GRADIENT)
         swe = place.swe[columns.rows, columns.cols]
         year = jax.eval_shape(run_year_on_columns, model("C"), swe, place.seasons, place.fields, place.climate, columns)

@@ -153,7 +153,7 @@ def test_a_leaf_of_another_shape_is_refused_with_its_place(name):
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "int32", ">f4", "complex64", "bool"])
 def test_a_published_file_of_another_dtype_is_refused(dtype):
-    with pytest.raises(ValueError, match="leaf 0 of model A is .*expected float32"):
+    with pytest.raises(ValueError, match=r"leaf 0 of model A is .*expected float32"):
         read(npy(*(leaf.astype(dtype) for leaf in leaves_of(embedded_a()))), "A")
 
 

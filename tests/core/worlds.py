@@ -29,12 +29,12 @@ def x64(on: bool = True):
 def import_checked_core() -> dict[str, ModuleType]:
     """Import the modules of core so that every call checks the shapes and dtypes of its annotations.
 
-    The package takes NumPy arrays wherever it takes JAX arrays, so ``Array`` means either while it is imported.
+    The package takes NumPy arrays and scalars wherever it takes JAX arrays: ``Array`` means all while it is imported.
     """
     import oggm_glaunti.core as core
 
     names = [module.name for module in pkgutil.iter_modules(core.__path__)]
-    jaxtyping.Array = typing.Union[jax.Array, np.ndarray]  # noqa: UP007
+    jaxtyping.Array = typing.Union[jax.Array, np.ndarray, np.generic]  # noqa: UP007
     try:
         with jaxtyping.install_import_hook("oggm_glaunti.core", "beartype.beartype"):
             return {name: importlib.import_module(f"oggm_glaunti.core.{name}") for name in names}

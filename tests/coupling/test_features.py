@@ -563,7 +563,7 @@ def nothing(scores):
     ("change", "message"),
     [
         (percent, r"100 % of the pixels .* outside 0\.\.1 \(found 0 to 100\)"),
-        (minus_one_in_some_bands, r"% of the pixels .* outside 0\.\.1 \(found -1 to 1\)"),
+        (minus_one_in_some_bands, r"[\d.]+ % of the pixels .* outside 0\.\.1 \(found -1 to 1\)"),
         (nothing, "has no value in any cell"),
     ],
 )

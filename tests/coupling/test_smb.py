@@ -1,0 +1,176 @@
+"""Gridded balances: what is written, over which days, and that ways of asking agree."""
+
+from __future__ import annotations
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+
+@pytest.fixture
+def hef(hef_gdir, monkeypatch):
+    from oggm_glaunti.tasks import glaunti_features
+
+    glaunti_features(hef_gdir)
+    return hef_gdir
+
+
+def run(gdir, **kwargs):
+    from oggm_glaunti.tasks import glaunti_smb
+
+    return glaunti_smb(gdir, **{"model": "A", **kwargs})
+
+
+def opened(gdir):
+    with xr.open_dataset(gdir.get_filepath("glaunti_smb")) as ds:
+        return ds.load()
+
+
+def test_the_glacier_mean_is_the_mean_of_the_map(hef):
+    means = run(hef, ys=2015, ye=2016)
+    ds = opened(hef)
+    assert list(ds["time"].dt.year) == [2015, 2016]
+    np.testing.assert_allclose(ds["smb"].mean(("y", "x")), means["smb"], atol=1e-6)
+    np.testing.assert_allclose(ds["smb_glacier"], means["smb"])
+
+
+def test_cells_off_the_glacier_are_masked_and_those_on_it_are_not(hef):
+    run(hef, ys=2015, ye=2015)
+    ds = opened(hef)
+    np.testing.assert_array_equal(ds["smb"][0].notnull(), ds["outline"] == 1)
+
+
+def test_days_add_up_to_the_year(hef):
+    year = run(hef, ys=2016, ye=2016)["smb"]
+    days = run(hef, ys=2016, ye=2016, daily=True)
+    assert days["time"][0] == np.datetime64("2016-01-01")
+    assert days["smb"].size == 366
+    np.testing.assert_allclose(days["smb"].sum(), year[0], atol=1e-5)
+
+
+def test_an_earlier_start_does_not_change_a_year(hef):
+    whole, late = run(hef), run(hef, ys=2018, ye=2019)
+    np.testing.assert_array_equal(whole["smb"][4:6], late["smb"])
+
+
+def test_winter_and_summer_add_up_to_the_year_between_the_same_days(hef):
+    begin, end = pd.to_datetime(["2015-10-01", "2016-10-01"]), pd.to_datetime(["2016-09-30", "2017-09-30"])
+    mid = pd.to_datetime(["2016-04-30", "2017-04-30"])
+    seasons = run(hef, dates=pd.DataFrame({"begin": begin, "mid": mid, "end": end}))
+    annual = run(hef, dates=pd.DataFrame({"begin": begin, "end": end}))
+    np.testing.assert_allclose(seasons["smb_winter"] + seasons["smb_summer"], seasons["smb"], atol=1e-6)
+    # Half a day twice is not quite a whole day: the snow does not see the other half.
+    np.testing.assert_allclose(seasons["smb"], annual["smb"], atol=5e-3)
+    assert "smb_winter" not in annual
+
+
+def test_mass_balance_years_end_in_september_and_the_days_are_in_the_bounds(hef):
+    run(hef, years="mass_balance")
+    with netCDF4.Dataset(hef.get_filepath("glaunti_smb")) as nc:
+        bounds = np.datetime64("1801-01-01") + np.asarray(nc["time_bnds"][:]).astype("timedelta64[D]")
+    assert [str(day) for day in bounds[0]] == ["2014-10-01", "2015-10-01"]
+    assert len(bounds) == 8
+
+
+def test_all_cells_are_written_by_the_exact_run_and_agree_on_the_glacier(hef):
+    fast = run(hef, ys=2015, ye=2016)
+    exact = run(hef, ys=2015, ye=2016, exact=True)
+    np.testing.assert_allclose(fast["smb"], exact["smb"], atol=1e-6)
+    assert bool(opened(hef)["smb"].notnull().all())
+
+
+@pytest.mark.slow
+def test_the_fast_run_of_model_c_is_within_its_stated_error(hef, weights_dir):
+    options = {"model": "C", "corrector": "yearly", "weights": weights_dir, "years": "mass_balance"}
+    fast = run(hef, **options)["smb"]
+    fast_map = opened(hef)["smb"]
+    exact = run(hef, exact=True, **options)["smb"]
+    exact_map = opened(hef)["smb"]
+    on_glacier = opened(hef)["outline"] == 1
+    cells = float(np.abs(fast_map - exact_map).where(on_glacier).max())
+    means = float(np.abs(fast - exact).max())
+    print(f"largest difference: cells {cells:.2e}, glacier mean {means:.2e} m w.e.")
+    assert cells < 5e-3
+    assert means < 1e-3
+
+
+@pytest.mark.slow
+def test_climatological_corrections_are_the_mean_of_the_yearly_ones(hef, weights_dir):
+    options = {"model": "C", "weights": weights_dir, "years": "mass_balance"}
+    run(hef, corrector="yearly", **options)
+    yearly = opened(hef)["corrections"].mean("time")
+    run(hef, corrector="climatology", **options)
+    climatology = opened(hef)["corrections"]
+    np.testing.assert_allclose(climatology[0], yearly, atol=1e-6)
+    np.testing.assert_array_equal(climatology[0], climatology[-1])
+
+
+def test_knobs_act_on_the_map_as_on_the_table(hef):
+    from oggm import cfg
+
+    from oggm_glaunti import GlaUnTIMassBalanceA
+    from oggm_glaunti.coupling.features import read_features
+
+    knobs = {"melt_f": 6.0, "prcp_fac": 1.2, "temp_bias": -0.5}
+    gridded = run(hef, **knobs)["smb"]
+    model = GlaUnTIMassBalanceA(hef, **knobs)
+    features = read_features(hef)
+    heights = features.elevation[features.glacier]
+    table = [model.get_annual_mb(heights, year=y).mean() * cfg.SEC_IN_YEAR * model.rho / 1000 for y in model.years]
+    np.testing.assert_allclose(gridded, table, atol=1e-3)
+
+
+def test_monthly_melt_factors_are_refused_where_seasons_cross_months(hef):
+    with pytest.raises(InvalidParamsError, match="melt_f by month needs years='calendar'"):
+        run(hef, melt_f=np.linspace(4, 6, 12), years="mass_balance")
+
+
+@pytest.mark.parametrize(
+    ("dates", "message"),
+    [
+        ({"begin": ["2015-10-01"]}, "missing {'end'}"),
+        ({"begin": ["2016-10-01"], "end": ["2015-09-30"]}, "not in order"),
+        ({"begin": ["2005-10-01"], "end": ["2006-09-30"]}, "holds 2014-01-01 to 2022-12-31"),
+        (
+            {"begin": ["2015-10-01", "2016-10-01"], "mid": ["2016-05-01", None], "end": ["2016-09-30", "2017-09-30"]},
+            "1 of 2 rows have no mid date",
+        ),
+    ],
+)
+def test_impossible_dates_are_refused(hef, dates, message):
+    frame = pd.DataFrame({name: pd.to_datetime(values) for name, values in dates.items()})
+    with pytest.raises(InvalidParamsError, match=message):
+        run(hef, dates=frame)
+
+
+def test_daily_maps_of_seasons_and_unknown_years_are_refused(hef):
+    with pytest.raises(InvalidParamsError, match="daily maps are of calendar years"):
+        run(hef, daily=True, years="mass_balance")
+    with pytest.raises(InvalidParamsError, match="found 'hydrological'"):
+        run(hef, years="hydrological")
+
+
+def test_a_missing_features_file_names_the_task(hef_gdir):
+    with pytest.raises(InvalidWorkflowError, match="glaunti_features"):
+        run(hef_gdir)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(hef, monkeypatch):
+    import os
+
+    from oggm_glaunti.coupling import smb
+
+    run(hef, ys=2015, ye=2015)
+    before = opened(hef)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(smb, "_write_maps", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(hef, ys=2016, ye=2016)
+    xr.testing.assert_identical(before, opened(hef))
+    assert not [name for name in os.listdir(hef.dir) if "glaunti_smb" in name and name.startswith(".")]

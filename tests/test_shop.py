@@ -1,0 +1,121 @@
+"""Weights are found in the order promised, checked, and missed with three ways out."""
+
+from __future__ import annotations
+
+import io
+import shutil
+
+import pytest
+
+from oggm_glaunti import settings, shop
+
+
+@pytest.fixture
+def no_env(monkeypatch):
+    monkeypatch.delenv(settings.WEIGHTS_ENV, raising=False)
+
+
+@pytest.fixture
+def offline(oggm_env, no_env):
+    from oggm import cfg
+
+    cfg.PARAMS["has_internet"] = False
+    cfg.PATHS["dl_cache_dir"] = str(oggm_env / "dl_cache")
+    return oggm_env
+
+
+def cache_folder(folder):
+    return folder / "dl_cache" / "raw.githubusercontent.com" / shop.WEIGHTS_URL.split(".com/")[1]
+
+
+def test_checksums_are_those_of_the_published_files(weights_dir):
+    assert {path.name: shop.sha256_of(path) for path in weights_dir.glob("*.eqx")} == shop.WEIGHTS_SHA256
+
+
+def test_an_explicit_path_comes_before_the_environment(weights_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv(settings.WEIGHTS_ENV, str(tmp_path))
+    assert shop.find_weights("C", weights_dir) == weights_dir / "c.eqx"
+    assert shop.find_weights("C", weights_dir / "d.eqx") == weights_dir / "d.eqx"
+
+
+def test_the_environment_names_a_folder_or_a_file(weights_dir, monkeypatch):
+    for place in (weights_dir, weights_dir / "c.eqx"):
+        monkeypatch.setenv(settings.WEIGHTS_ENV, str(place))
+        assert shop.find_weights("C") == weights_dir / "c.eqx"
+
+
+def test_finetuned_files_have_spaces_in_their_names(weights_dir):
+    found = shop.find_weights("A", weights_dir, glacier="Grosser Aletsch")
+    assert found.name == "a_finetuned_Grosser Aletsch.eqx"
+    assert shop.load_model("A", weights_dir, "Grosser Aletsch").name == "A"
+
+
+def test_the_cache_is_found_without_a_network(offline, weights_dir):
+    folder = cache_folder(offline)
+    folder.mkdir(parents=True)
+    shutil.copy(weights_dir / "c.eqx", folder / "c.eqx")
+    assert shop.find_weights("C") == folder / "c.eqx"
+
+
+def test_a_damaged_file_in_the_cache_is_refused_by_its_checksum(offline, weights_dir):
+    folder = cache_folder(offline)
+    folder.mkdir(parents=True)
+    (folder / "c.eqx").write_bytes((weights_dir / "c.eqx").read_bytes()[:-1] + b"\0")
+    with pytest.raises(ValueError, match="expected SHA-256 fd70a9367a43"):
+        shop.find_weights("C")
+
+
+@pytest.mark.parametrize("allow_download", [True, False])
+def test_missing_weights_are_one_error_with_three_ways_out(offline, allow_download):
+    with pytest.raises(shop.WeightsNotFoundError) as error:
+        shop.find_weights("C", allow_download=allow_download)
+    message = str(error.value)
+    for part in (
+        "path of the file",
+        settings.WEIGHTS_ENV,
+        "internet connection",
+        str(offline / "dl_cache"),
+        "model='A'",
+    ):
+        assert part in message
+
+
+def test_a_path_that_is_wrong_is_named(tmp_path, no_env):
+    with pytest.raises(shop.WeightsNotFoundError, match="nowhere"):
+        shop.find_weights("C", tmp_path / "nowhere.eqx")
+
+
+def test_model_a_needs_no_file(monkeypatch, tmp_path):
+    monkeypatch.setenv(settings.WEIGHTS_ENV, str(tmp_path))
+    loaded = shop.load("A")
+    assert loaded.source == "embedded"
+    assert loaded.model.corrector is None
+
+
+def test_another_model_and_a_finetuned_c_are_refused():
+    with pytest.raises(ValueError, match="expected A, B, C or D, found 'E'"):
+        shop.weights_file("E")
+    with pytest.raises(ValueError, match="only model A was finetuned"):
+        shop.weights_file("C", "Gries")
+
+
+def test_a_saved_model_is_loaded_again(tmp_path):
+    from oggm_glaunti.core.weights import leaves_of, read_model
+
+    path = shop.save_model(shop.load_model("A"), tmp_path / "mine.eqx", {"training_data": "none"})
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.eqx"]
+    _, header = read_model(io.BytesIO(path.read_bytes()), "A")
+    assert header["training_data"] == "none"
+    assert all(
+        a == b for a, b in zip(leaves_of(shop.load_model("A", path)), leaves_of(shop.load_model("A")), strict=True)
+    )
+
+
+def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("oggm_glaunti.core.weights.write_model", full)
+    with pytest.raises(OSError, match="No space left"):
+        shop.save_model(shop.load_model("A"), tmp_path / "mine.eqx")
+    assert list(tmp_path.iterdir()) == []
