@@ -234,7 +234,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     def _checked(self, name: str, given: Any, published: float) -> Any:
         """A knob: the one given, else the calibrated, else the published; validated."""
         value = self.calib_params.get(name, published) if given is None else given
-        array = np.asarray(value, np.float64)
+        array = np.array(value, np.float64)  # a copy: OGGM's tasks say mb_model.temp_bias += 1
         if array.shape not in ((), (1,), (12,)) or not np.isfinite(array).all():
             raise InvalidParamsError(f"{name}: expected a finite number or 12 of them, found {value!r}")
         if name != "temp_bias" and (array <= 0).any():

@@ -529,12 +529,12 @@ def test_a_missing_score_is_zero_and_a_missing_pixel_is_minus_one_in_all_bands(g
     def change(scores):
         scores[2:8, y < SOUTH + 1000] = np.nan
         scores[:, x < WEST + 300] = np.nan
-        scores[:, x > WEST + 1500] = -1
+        scores[:, x > WEST + 1550] = -1  # half of a column of cells, and all beyond
 
     glaunti_features(gdir, facies=write_facies(tmp_path / "facies.tif", change))
     features = read_features(gdir)
     x, y = centres_of(features)
-    absent = (x < WEST + 300) | (x > WEST + 1500)
+    absent = (x < WEST + 300) | (x > WEST + 1600)
     assert (features.facies[:, absent] == -1).all()
     assert (features.facies[2:8, ~absent] == 0).all()
     np.testing.assert_allclose(features.facies[8, ~absent], 0.8, atol=1e-6)

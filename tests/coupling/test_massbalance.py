@@ -546,6 +546,16 @@ def test_two_models_side_by_side_do_not_disturb_each_other(hef_gdir):
     assert same(snapshot(two), alone[1])
 
 
+def test_knobs_given_as_an_array_are_not_shared(hef_gdir):
+    given = np.linspace(-1, 1, 12)
+    one, two = (GlaUnTIMassBalanceA(hef_gdir, temp_bias=given) for _ in range(2))
+    before = snapshot(two)
+    one.temp_bias += 1.0  # as in run_from_climate_data
+    assert same(snapshot(two), before)
+    assert not same(snapshot(one), before)
+    np.testing.assert_array_equal(given, np.linspace(-1, 1, 12))
+
+
 # --- the table in the directory ---
 
 
