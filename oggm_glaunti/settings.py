@@ -46,8 +46,7 @@ PARAMS: dict[str, Any] = {
     # Server and file names of the daily GSWP3-W5E5 files flattened by OGGM.
     "glaunti_w5e5_daily_server": "https://cluster.klima.uni-bremen.de/~oggm/climate/",
     "glaunti_w5e5_daily_basenames": {
-        "inv": "gswp3-w5e5/flattened/2025.11.25/daily/"
-        "gswp3-w5e5_glacier_invariant_flat_v2025.11.25.nc",
+        "inv": "gswp3-w5e5/flattened/2025.11.25/daily/gswp3-w5e5_glacier_invariant_flat_v2025.11.25.nc",
         "tmp": "gswp3-w5e5/flattened/2025.11.25/daily/"
         "gswp3-w5e5_obsclim_tas_global_daily_1901_2019_flat_glaciers_v2025.11.25.nc",
         "prcp": "gswp3-w5e5/flattened/2025.11.25/daily/"

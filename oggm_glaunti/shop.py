@@ -83,39 +83,47 @@ def _in_place(place: str | Path, filename: str) -> Path:
     return place / filename if place.is_dir() else place
 
 
-def cached_file(url: str) -> Path | None:
-    """The copy of a URL in OGGM's download cache, if there is one (nothing is downloaded)."""
+def _cache_folders() -> list[str]:
+    """Where OGGM keeps downloads: its cache and, for a read-only cache, the working directory's."""
     from oggm import cfg
 
+    working_dir = cfg.PATHS.get("working_dir")
+    fallback = os.path.join(working_dir, "cache") if working_dir else None
+    return [folder for folder in (cfg.PATHS.get("dl_cache_dir"), fallback) if folder]
+
+
+def _cache_name(url: str) -> str:
     parts = urlparse(url)
-    name = parts.netloc.split(":", 1)[0] + parts.path
-    folders = [cfg.PATHS.get("dl_cache_dir")]
-    if cfg.PATHS.get("working_dir"):
-        folders.append(os.path.join(cfg.PATHS["working_dir"], "cache"))
-    found = [Path(folder, name) for folder in folders if folder]
+    return parts.netloc.split(":", 1)[0] + parts.path
+
+
+def cached_file(url: str) -> Path | None:
+    """The copy of a URL in OGGM's download cache, if there is one (nothing is downloaded)."""
+    found = (Path(folder, _cache_name(url)) for folder in _cache_folders())
     return next((path for path in found if path.is_file()), None)
 
 
-def download(url: str, what: str) -> Path:
+def download(url: str) -> Path:
     """Fetch a URL through OGGM's downloader and cache.
 
     Raises
     ------
     FileNotFoundError
-        naming URL, cache and remedy where it cannot be had
+        naming URL, the place in the cache and the remedy where it cannot be had
     """
-    from oggm import cfg, utils
-    from oggm.exceptions import NoInternetException
+    from oggm import utils
+    from oggm.exceptions import HttpDownloadError, NoInternetException
 
-    reason = "the server did not deliver it"
+    reason: Exception | str = "the server did not give it"
     try:
+        # None where OGGM gave up.
         path = utils.file_downloader(url)
-    except (NoInternetException, OSError) as err:
-        path, reason = None, f"{type(err).__name__}: {err}"
+    except (NoInternetException, HttpDownloadError, OSError) as err:
+        path, reason = None, err
     if path is None:
+        place = Path(_cache_folders()[0], _cache_name(url)) if _cache_folders() else "OGGM's download cache"
         raise FileNotFoundError(
-            f"{what} could not be downloaded from {url} ({reason}). OGGM's download cache is "
-            f"{cfg.PATHS.get('dl_cache_dir')}. Connect to the internet and run again, or put the file there by hand."
+            f"cannot download {url} ({reason}). Connect to the internet and run again, or put the file at {place}."
         )
     return Path(path)
 
@@ -191,7 +199,7 @@ def _find_published(filename: str, allow_download: bool) -> Path:
         if not allow_download:
             raise _not_found(filename, looked)
         try:
-            cached = download(url, f"GlaUnTI weights {filename}")
+            cached = download(url)
         except FileNotFoundError as err:
             raise _not_found(filename, [*looked, str(err)]) from err
     return _check_sha256(cached, filename)

@@ -13,17 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import netCDF4
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from oggm import cfg, entity_task, utils
-from oggm.exceptions import HttpDownloadError, InvalidParamsError, InvalidWorkflowError, NoInternetException
+from oggm import cfg, entity_task
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import settings
-from oggm_glaunti.coupling import daily_file
+from oggm_glaunti import settings, shop
+from oggm_glaunti.coupling import daily_file, monthly_file
 from oggm_glaunti.coupling import daily_series as ds
 from oggm_glaunti.coupling.daily_file import DailyClimate, daily_climate_path, read_daily_climate
 
@@ -130,10 +129,10 @@ def process_daily_climate(
     series = SOURCES[_choose_source(gdir, source)](gdir, request)
     monthly_suffix = filesuffix.replace(settings.DAILY_SUFFIX, "", 1)
     if also_monthly and not overwrite_monthly:
-        _require_same_monthly_source(gdir, monthly_suffix, series.source)
+        monthly_file.require_same_source(gdir, monthly_suffix, series.source)
     daily_file.write_daily_climate(gdir, series, filesuffix)
     if also_monthly:
-        _write_monthly(gdir, series, monthly_suffix)
+        monthly_file.write_monthly(gdir, series, monthly_suffix)
 
 
 def _choose_source(gdir: Any, source: str | None) -> str:
@@ -338,71 +337,13 @@ def _nearest_point(gdir: Any, label: str, nc: netCDF4.Dataset) -> tuple[int, tup
 def _download(gdir: Any, key: str) -> str:
     """Local path of one of the flattened files, from OGGM's cache or its server."""
     url = settings.param("glaunti_w5e5_daily_server") + settings.param("glaunti_w5e5_daily_basenames")[key]
-    reason: Exception | str = "the server did not give it"
     try:
-        path = utils.file_downloader(url)
-    except (OSError, NoInternetException, HttpDownloadError) as err:
-        path, reason = None, err
-    if path is None:
+        return str(shop.download(url))
+    except FileNotFoundError as err:
         raise InvalidWorkflowError(
-            f"{gdir.rgi_id}: cannot download {url} ({reason}). Put the file at {_cache_path(url)}, or set "
-            "cfg.PARAMS['glaunti_w5e5_daily_server'] to a copy of the server, or use source='custom' with weather of "
-            "your own."
-        )
-    return path
-
-
-def _cache_path(url: str) -> str:
-    """Where OGGM keeps a download: its cache, server and path of the URL."""
-    parts = urlparse(url)
-    cache = cfg.PATHS["dl_cache_dir"] or os.path.join(cfg.PATHS["working_dir"], "cache")
-    return os.path.join(cache, parts.netloc.split(":")[0] + parts.path)
-
-
-# --- OGGM's monthly file ---------------------------------------------------------------------------------------------
-
-
-def _require_same_monthly_source(gdir: Any, filesuffix: str, source: str) -> None:
-    path = gdir.get_filepath("climate_historical", filesuffix=filesuffix)
-    if not os.path.exists(path):
-        return
-    with daily_file.open_netcdf(f"{gdir.rgi_id}: {os.path.basename(path)}", path) as nc:
-        there = getattr(nc, "climate_source", "unknown")
-    if there != source:
-        raise InvalidWorkflowError(
-            f"{gdir.rgi_id}: {os.path.basename(path)} is there already, from '{there}' and not '{source}'. Keep it "
-            "(also_monthly=False) or replace it (overwrite_monthly=True)."
-        )
-
-
-def monthly_statistics(
-    series: ds.DailySeries,
-) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """First days of the months, mean and standard deviation of daily temp (degC), sum of prcp (kg m-2), (M,) each.
-
-    The standard deviation divides by the number of days, as in OGGM's files.
-    """
-    months = series.time.astype("M8[M]")
-    first, starts, count = np.unique(months, return_index=True, return_counts=True)
-    temp, prcp = series.temp.astype(np.float64), series.prcp.astype(np.float64)
-    mean = np.add.reduceat(temp, starts) / count
-    variance = np.add.reduceat((temp - np.repeat(mean, count)) ** 2, starts) / count
-    return first.astype("M8[s]"), mean, np.sqrt(variance), np.add.reduceat(prcp, starts)
-
-
-def _write_monthly(gdir: Any, series: ds.DailySeries, filesuffix: str) -> None:
-    """Let OGGM write its own file, under a name of its own until it is complete."""
-    months, mean, std, total = monthly_statistics(series)
-    # OGGM's development version has renamed the method.
-    write = getattr(gdir, "write_monthly_climate_file", None) or gdir.write_climate_file
-    temporary = f"{filesuffix}_{os.getpid()}"
-    path = gdir.get_filepath("climate_historical", filesuffix=temporary)
-    place = (series.ref_hgt, series.ref_pix_lon, series.ref_pix_lat)
-    try:
-        write(months, total, mean, *place, temp_std=std, source=series.source, filesuffix=temporary)
-        os.replace(path, gdir.get_filepath("climate_historical", filesuffix=filesuffix))
-    finally:
-        Path(path).unlink(missing_ok=True)
+            f"{gdir.rgi_id}: {err} Or set cfg.PARAMS['glaunti_w5e5_daily_server'] to a copy of the server, or use "
+            "source='custom' with weather of your own."
+        ) from err
 
 
 SOURCES: dict[str, Callable[[Any, Request], ds.DailySeries]] = {"W5E5_daily": w5e5_daily, "custom": custom}

@@ -70,6 +70,13 @@ def rebuild_of(mb_model) -> Callable[[], object]:
     return rebuild
 
 
+def processor() -> str:
+    """Name of the CPU."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
+
+
 def main() -> None:
     """Print the tables."""
     from tests.conftest import SHARED
@@ -94,8 +101,7 @@ def _measure(gdir) -> None:
         "GlaUnTI A": GlaUnTIMassBalanceA,
         "GlaUnTI C": GlaUnTIMassBalanceC,
     }
-    processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), "?")
-    print(f"{time.strftime('%Y-%m-%d')}, {processor}, {os.cpu_count()} cores, Python {platform.python_version()}, ")
+    print(f"{time.strftime('%Y-%m-%d')}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()},")
     print(f"jax {jax.__version__}; Grosser Aletsch, daily weather 1981-2020; medians of {ROUNDS}, in turn")
     heights, years = gdir.read_pickle("model_flowlines")[0].surface_h, np.arange(1982, 2020)
     models = {name: mb_model_class(gdir) for name, mb_model_class in classes.items()}

@@ -22,10 +22,10 @@ from oggm_glaunti.coupling import daily_file, daily_series
 from oggm_glaunti.coupling.climate import (
     DailyClimate,
     daily_climate_path,
-    monthly_statistics,
     process_daily_climate,
     read_daily_climate,
 )
+from oggm_glaunti.coupling.monthly_file import monthly_statistics
 
 UNITS = {"temp_units": "degC", "prcp_units": "mm/day", "ref_hgt": 3000.0}
 CAMELS = {
