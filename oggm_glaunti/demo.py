@@ -104,7 +104,7 @@ def _collect(gdir: GlacierDirectory, model: str, mb_model_class: type, out: Path
 
     sources = {
         "smb": gdir.get_filepath("glaunti_smb"),
-        "table": gdir.get_filepath("glaunti_table"),
+        "table": gdir.get_filepath("glaunti_table", filesuffix=f"_{model}"),
         "run": gdir.get_filepath("model_diagnostics", filesuffix="_demo"),
     }
     for name, source in sources.items():

@@ -55,6 +55,20 @@ def embedded_a() -> GlaUnTI:
     return GlaUnTI(TIWeights(**{name: np.asarray(v, np.float32) for name, v in values.items()}), None, "A")
 
 
+def physical_values(ti: TIWeights) -> dict[str, dict[str, Any]]:
+    """The temperature index in physical units, ``{name: {value, units}}``; NumPy only.
+
+    Examples
+    --------
+    >>> round(physical_values(embedded_a().ti)["prec_scale"]["value"], 3)
+    1.382
+    """
+    values = {name.removesuffix("_log"): np.asarray(getattr(ti, name), np.float64) for name in TI_NAMES}
+    physical = {name: value if name == "snow_to_rain_centre" else np.exp(value) for name, value in values.items()}
+    physical["ddf_relative_ice"] = 1.0 + physical.pop("ddf_relative_ice_minus_one")
+    return {name: {"value": float(physical[name]), "units": units} for name, units in UNITS.items()}
+
+
 def _double_conv_shapes(channels: int, ndim: int) -> list[tuple[int, ...]]:
     norm = (channels,) + (1,) * ndim
     return [(channels, channels) + (3,) * ndim, norm, norm] * 2

@@ -12,7 +12,13 @@ import netCDF4
 import numpy as np
 from oggm import cfg, entity_task, utils
 from oggm.core.massbalance import MB_GLOBAL_PARAMS
-from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
+from oggm.exceptions import (
+    HttpDownloadError,
+    InvalidParamsError,
+    InvalidWorkflowError,
+    MassBalanceCalibrationError,
+    NoInternetException,
+)
 from scipy.optimize import brentq
 
 from oggm_glaunti import settings
@@ -227,7 +233,7 @@ def _geodetic_reference(gdir: Any, period: str) -> tuple[float, float]:
     remedy = "Give ref_mb, ref_mb_err and ref_period yourself."
     try:
         table = utils.get_geodetic_mb_dataframe()
-    except (TypeError, OSError) as err:
+    except (TypeError, OSError, HttpDownloadError, NoInternetException) as err:
         # OGGM's downloader returns None where there is no network, over which the reader stumbles with a TypeError.
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: OGGM's geodetic table could not be had ({err}). Connect to the internet once, or: {remedy}"
@@ -270,6 +276,8 @@ def _wgms_reference(gdir: Any, mb_model: GlaUnTIMassBalance, period: str | None)
 def _as_params(
     gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, order: Sequence[str]
 ) -> dict[str, Any]:
+    from oggm_glaunti.core.weights import physical_values
+
     return {
         "rgi_id": gdir.rgi_id,
         "model": mb_model.model_name,
@@ -278,7 +286,7 @@ def _as_params(
         "prcp_fac": mb_model.prcp_fac,
         "temp_bias": mb_model.temp_bias,
         "bias": 0.0,
-        "published_parameters": mb_model.published_parameters(),
+        "published_parameters": physical_values(mb_model.loaded_model.ti),
         "weights_sha256": mb_model.weights_sha256,
         "weights_path": mb_model.weights_path,
         "temp_gradient": mb_model.temp_default_gradient,

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from oggm import cfg
 from oggm.core.massbalance import MassBalanceModel
-from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.exceptions import InvalidParamsError
 from oggm.utils import floatyear_to_date
 
 from oggm_glaunti import settings, shop
 from oggm_glaunti.core.units import DAYS_PER_MONTH
 from oggm_glaunti.coupling.climate import DailyClimate, read_daily_climate
-from oggm_glaunti.coupling.corrections import (
-    BandCorrections,
-    compute_corrections,
-    corrections_digest,
-    resolve_mode,
-)
-from oggm_glaunti.coupling.features import read_features
-from oggm_glaunti.coupling.heights import table_heights
-from oggm_glaunti.coupling.params import read_params
-from oggm_glaunti.coupling.processes import require_jax
-from oggm_glaunti.coupling.table import Knobs, Table, TableInputs, build_table, days_of_year, initial_swe
-from oggm_glaunti.coupling.table_file import read_corrections, read_table, write_table
+from oggm_glaunti.coupling.corrections import resolve_mode
+from oggm_glaunti.coupling.interpolation import Interpolator
+from oggm_glaunti.coupling.params import read_params_for, require_calibrated_with
+from oggm_glaunti.coupling.table import Knobs, days_of_year, initial_swe
+from oggm_glaunti.coupling.table_store import TableStore
 
 settings.register()
 
 DEFAULT_MODEL = "C"
-# Tables of other knob settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
-TABLES_KEPT = 4
 
 
 class GlaUnTIMassBalance(MassBalanceModel):
@@ -131,8 +121,8 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self.repeat = repeat
         self.bias = bias
         self._filename, self._input_filesuffix = filename, input_filesuffix
-        self._params_filesuffix = mb_params_filesuffix or settings_filesuffix
-        self.calib_params = read_params(gdir, self._params_filesuffix)
+        suffix = mb_params_filesuffix or settings_filesuffix
+        self.calib_params, self._params_filesuffix = read_params_for(gdir, self.fixed_model or model, suffix)
         self._choose_model(model, weights)
         self._read_climate(ys, ye)
         self.corrector = resolve_mode(
@@ -145,10 +135,15 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self._prcp_fac = self._checked("prcp_fac", prcp_fac, 1.0)
         self._temp_bias = self._checked("temp_bias", temp_bias, 0.0)
         self._own_knobs = self.knobs().digest()
-        self._tables: dict[str, _Interpolators] = {}
-        self._inputs: TableInputs | None = None
-        self._all_corrections: BandCorrections | None = None
-        self._corrections_digest = ""
+        self._store = TableStore(
+            gdir,
+            self._loaded,
+            self._climate,
+            self.corrector,
+            self.temp_default_gradient,
+            self._params_filesuffix,
+            input_filesuffix,
+        )
 
     # --- what it is made of ---
 
@@ -179,40 +174,22 @@ class GlaUnTIMassBalance(MassBalanceModel):
 
     def _set_temperature_globals(self) -> None:
         """The names by which OGGM knows its temperature parameters, as they are in GlaUnTI."""
-        ti = {name: float(getattr(self._loaded.model.ti, name)) for name in self._loaded.model.ti.__dataclass_fields__}
-        self._weights = ti
-        half_width = 2.0 / np.exp(ti["snow_to_rain_steepness_log"])
+        ti = self._loaded.model.ti
+        centre, half_width = float(ti.snow_to_rain_centre), 2.0 / float(np.exp(ti.snow_to_rain_steepness_log))
         self.temp_default_gradient = settings.param("glaunti_temp_gradient")
-        self.temp_all_solid = ti["snow_to_rain_centre"] - half_width
-        self.temp_all_liq = ti["snow_to_rain_centre"] + half_width
+        self.temp_all_solid, self.temp_all_liq = centre - half_width, centre + half_width
         self.temp_melt = 0.0
         self.t_solid, self.t_liq, self.t_melt = self.temp_all_solid, self.temp_all_liq, self.temp_melt
 
     @property
     def published_melt_f(self) -> float:
         """Degree-day factor of snow of the weights, kg m-2 day-1 K-1."""
-        return 1000.0 * float(np.exp(self._weights["ddf_snow_log"]))
+        return 1000.0 * float(np.exp(self._loaded.model.ti.ddf_snow_log))
 
     @property
     def weights_sha256(self) -> str:
         """SHA-256 of the weights in use."""
         return self._loaded.sha256
-
-    def published_parameters(self) -> dict[str, dict[str, Any]]:
-        """The temperature index of the weights in physical units, before knobs: ``{name: {value, units}}``."""
-        from oggm_glaunti.core.weights import UNITS
-
-        stored = self._weights
-        values = {}
-        for name, units in UNITS.items():
-            if name == "ddf_relative_ice":
-                value = 1.0 + np.exp(stored["ddf_relative_ice_minus_one_log"])
-            elif name == "snow_to_rain_centre":
-                value = stored[name]
-            else:
-                value = np.exp(stored[f"{name}_log"])
-            values[name] = {"value": float(value), "units": units}
-        return values
 
     def _check_calibration(self) -> None:
         at_hand = {
@@ -223,13 +200,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
         }
         if self._filename == "climate_historical":
             at_hand["climate_source"] = self.climate_source
-        for key, found in at_hand.items():
-            calibrated = self.calib_params.get(key, found)
-            if calibrated != found:
-                raise InvalidWorkflowError(
-                    f"{self.gdir.rgi_id}: {key} is {found!r} here, but the glacier was calibrated with {calibrated!r}. "
-                    "Calibrate again, or set check_calib_params=False to use the knobs all the same."
-                )
+        require_calibrated_with(self.calib_params, at_hand, self.gdir.rgi_id)
 
     def _checked(self, name: str, given: Any, published: float) -> Any:
         """A knob: the one given, else the calibrated, else the published; validated."""
@@ -277,10 +248,6 @@ class GlaUnTIMassBalance(MassBalanceModel):
 
     # --- the table ---
 
-    def _table_path(self, params_filesuffix: str | None = None) -> str:
-        suffix = self._params_filesuffix if params_filesuffix is None else params_filesuffix
-        return self.gdir.get_filepath("glaunti_table", filesuffix=suffix + self._input_filesuffix)
-
     @property
     def climate(self) -> DailyClimate:
         """The daily record, knobs not applied."""
@@ -295,96 +262,14 @@ class GlaUnTIMassBalance(MassBalanceModel):
         """The knobs as they are now."""
         return Knobs(self._melt_f, self._prcp_fac, self._temp_bias)
 
-    @property
-    def inputs(self) -> TableInputs:
-        """What the table is made from, computed on first use."""
-        if self._inputs is None:
-            self._inputs = TableInputs(
-                weights=self._weights,
-                climate=self._climate,
-                heights=table_heights(self.gdir, settings.param("glaunti_table_step")),
-                temp_gradient=self.temp_default_gradient,
-                hemisphere=self.hemisphere,
-                corrections=self._corrections(),
-            )
-        return self._inputs
-
-    def _corrections(self) -> BandCorrections | None:
-        if self.corrector == "off":
-            return None
-        yearly = self._yearly_corrections()
-        return yearly.climatology() if self.corrector == "climatology" else yearly
-
-    def _yearly_corrections(self) -> BandCorrections:
-        """Corrections of all mass-balance years, from the table's file where it has them."""
-        suffix = self._input_filesuffix if self._input_filesuffix.startswith("_RGI") else ""
-        features = read_features(self.gdir, filesuffix=suffix)
-        digest = corrections_digest(self._climate, features, self._loaded.sha256)
-        self._corrections_digest = digest
-        kept = read_corrections(self._table_path(), digest)
-        if kept is None:
-            require_jax(f"{self.gdir.rgi_id}: computing the corrections of model {self.model_name}")
-            kept = compute_corrections(self._loaded.model, self._climate, features, self.hemisphere, self.gdir.rgi_id)
-        self._all_corrections = kept
-        return kept
-
-    def _digest(self) -> str:
-        inputs = self.inputs
-        parts = [
-            self._climate.digest(),
-            self._loaded.sha256,
-            repr(inputs.temp_gradient),
-            self.corrector,
-            self.hemisphere,
-            self._corrections_digest,
-            hashlib.sha256(inputs.heights.tobytes()).hexdigest(),
-            self.knobs().digest(),
-        ]
-        return hashlib.sha256("|".join(parts).encode()).hexdigest()
-
-    def _interpolators(self) -> _Interpolators:
-        """The table of the knobs as they are now."""
-        key = self.knobs().digest()
-        if key not in self._tables:
-            table = self._read_or_build(keep=key == self._own_knobs)
-            while len(self._tables) >= TABLES_KEPT:
-                self._tables.pop(next(iter(self._tables)))
-            self._tables[key] = _Interpolators(table)
-        return self._tables[key]
-
-    def _read_or_build(self, keep: bool) -> Table:
-        """The table; that of the knobs this model was made with is kept in the directory, others are not."""
-        table = read_table(self._table_path(), self._digest()) if keep else None
-        if table is None:
-            table = build_table(self.inputs, self.knobs())
-            self._require_finite(table)
-            if keep:
-                self._write_table(table, self._table_path())
-        return table
-
-    def _write_table(self, table: Table, path: str) -> None:
-        attributes = {
-            "rgi_id": self.gdir.rgi_id,
-            "model": self.model_name,
-            "corrector": self.corrector,
-            "weights_sha256": self._loaded.sha256,
-            "climate_source": self.climate_source,
-            "ref_hgt": self.ref_hgt,
-            "table_digest": self._digest(),
-            "corrections_digest": self._corrections_digest,
-        }
-        write_table(path, table, attributes, self._all_corrections)
+    def table(self) -> Interpolator:
+        """The table of the knobs as they are now; that of the knobs it was made with is kept in the directory."""
+        knobs = self.knobs()
+        return self._store.table_of(knobs, on_disk=knobs.digest() == self._own_knobs)
 
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""
-        self._write_table(self._interpolators().table, self._table_path(params_filesuffix))
-
-    def _require_finite(self, table: Table) -> None:
-        if not np.isfinite(table.smb).all():
-            raise InvalidWorkflowError(
-                f"{self.gdir.rgi_id}: the balance is not finite with melt_f={self._melt_f}, prcp_fac={self._prcp_fac}, "
-                f"temp_bias={self._temp_bias}; check the knobs and {self._climate.path}"
-            )
+        self._store.keep(self.knobs(), params_filesuffix)
 
     # --- years ---
 
@@ -432,7 +317,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
 
     def _climate_of(self, heights: Any, index: int, month: int) -> tuple[np.ndarray, ...]:
         heights = np.atleast_1d(np.asarray(heights, np.float64))
-        at = self._interpolators()
+        at = self.table()
         temp = at.table.temp[index, month] + self.temp_default_gradient * (heights - self.ref_hgt)
         pdd, solid, scale = (at.monthly(name, heights, index, month) for name in ("pdd", "solid_prcp", "prec_scale"))
         # Extrapolation beyond the table's ends must not make rain of snow or negative amounts.
@@ -468,7 +353,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
         del kwargs
         y, month = floatyear_to_date(year)
         index = self._year_index(y)
-        smb = 1000.0 * self._interpolators().monthly("smb", heights, index, month - 1)
+        smb = 1000.0 * self.table().monthly("smb", heights, index, month - 1)
         mb = (smb - self.bias * cfg.SEC_IN_MONTH / cfg.SEC_IN_YEAR) / cfg.SEC_IN_MONTH / self.rho
         return (mb, *self._climate_of(heights, index, month - 1)) if add_climate else mb
 
@@ -477,7 +362,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     ) -> np.ndarray | tuple[np.ndarray, ...]:
         """Balance of a calendar year at the heights; arguments as in :meth:`get_monthly_mb`."""
         del kwargs
-        smb = self._interpolators().annual(heights, self._year_index(year))
+        smb = self.table().annual(heights, self._year_index(year))
         mb = (1000.0 * smb - self.bias) / cfg.SEC_IN_YEAR / self.rho
         return (mb, *self.get_annual_climate(heights, year)) if add_climate else mb
 
@@ -491,63 +376,26 @@ class GlaUnTIMassBalance(MassBalanceModel):
         """
         del kwargs
         index = self._year_index(year)
-        at = self._interpolators()
-        swe = at.table.swe[index - 1] if index else initial_swe(self.inputs)
-        days = [day.smb for month in days_of_year(self.inputs, self.knobs(), index, swe) for day in month]
+        at = self.table()
+        swe = at.table.swe[index - 1] if index else initial_swe(self._store.inputs)
+        days = [day.smb for month in days_of_year(self._store.inputs, self.knobs(), index, swe) for day in month]
         smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days], axis=1)
         return (1000.0 * smb - self.bias / len(days)) / cfg.SEC_IN_DAY / self.rho
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Workers get the inputs and find or rebuild the table themselves."""
-        return {**self.__dict__, "_tables": {}}
-
-
-class _Interpolators:
-    """A table with one far height added at each end, so that one linear interpolation also continues the end slopes."""
-
-    FAR = 1e5  # m
-
-    def __init__(self, table: Table):
-        self.table = table
-        self.heights = np.concatenate([[-self.FAR], table.heights, [self.FAR]])
-        self._annual = self.padded(table.smb.sum(axis=1))
-        self._monthly: dict[str, np.ndarray] = {}
-
-    def padded(self, values: np.ndarray) -> np.ndarray:
-        """Values (..., N) with both ends carried on."""
-        h = self.table.heights
-        low = values[..., 0] + (values[..., 1] - values[..., 0]) / (h[1] - h[0]) * (-self.FAR - h[0])
-        high = values[..., -1] + (values[..., -1] - values[..., -2]) / (h[-1] - h[-2]) * (self.FAR - h[-1])
-        return np.concatenate([low[..., None], values, high[..., None]], axis=-1)
-
-    def interpolate(self, heights: Any, values: np.ndarray) -> np.ndarray:
-        """Padded values at the heights."""
-        return np.interp(np.asarray(heights, np.float64), self.heights, values)
-
-    def annual(self, heights: Any, year: int) -> np.ndarray:
-        """Annual balance, m w.e."""
-        return self.interpolate(heights, self._annual[year])
-
-    def monthly(self, name: str, heights: Any, year: int, month: int) -> np.ndarray:
-        """A monthly field of the table."""
-        if name not in self._monthly:
-            self._monthly[name] = self.padded(getattr(self.table, name))
-        return self.interpolate(heights, self._monthly[name][year, month])
-
 
 class GlaUnTIMassBalanceA(GlaUnTIMassBalance):
-    """Model A, the smooth temperature index, whatever the directory's calibration says."""
+    """Model A, the smooth temperature index; its calibration may lie beside another's as ``glaunti_params_A.json``."""
 
     fixed_model = "A"
 
 
 class GlaUnTIMassBalanceC(GlaUnTIMassBalance):
-    """Model C, corrected without facies, whatever the directory's calibration says."""
+    """Model C, corrected without facies; its calibration may lie beside another's as ``glaunti_params_C.json``."""
 
     fixed_model = "C"
 
 
 class GlaUnTIMassBalanceD(GlaUnTIMassBalance):
-    """Model D, corrected with facies, whatever the directory's calibration says."""
+    """Model D, corrected with facies; its calibration may lie beside another's as ``glaunti_params_D.json``."""
 
     fixed_model = "D"

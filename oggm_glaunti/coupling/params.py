@@ -60,6 +60,32 @@ def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
     )
 
 
+def read_params_for(gdir: Any, model: str | None, filesuffix: str = "") -> tuple[dict[str, Any], str]:
+    """Parameters for a model that was asked for by name, and the suffix under which they were found.
+
+    Without a suffix the directory's ``glaunti_params.json`` counts, unless it is another model's and
+    ``glaunti_params_<model>.json`` is there: so calibrations of several models can lie side by side.
+    """
+    params = read_params(gdir, filesuffix)
+    if model is not None and not filesuffix and params.get("model", model if params else None) != model:
+        beside = f"_{model}"
+        if Path(gdir.get_filepath("glaunti_params", filesuffix=beside)).exists():
+            return read_params(gdir, beside), beside
+    return params, filesuffix
+
+
+def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi_id: str) -> None:
+    """Raise InvalidWorkflowError where a calibration was made with other inputs than those at hand."""
+    for key, found in at_hand.items():
+        calibrated = params.get(key, found)
+        if calibrated != found:
+            raise InvalidWorkflowError(
+                f"{rgi_id}: {key} is {found!r} here, but the glacier was calibrated with {calibrated!r}. Calibrate "
+                "again (a second model beside the first: with filesuffix='_A', '_C' or '_D'), or set "
+                "check_calib_params=False to use the knobs all the same."
+            )
+
+
 def _load(path: Path, rgi_id: str) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import sys
 
-_forked_after_jax = False
+_forked_after_jax: bool
 
 
 def _jax_is_live() -> bool:
@@ -25,10 +25,16 @@ def _after_fork_in_child() -> None:
     _forked_after_jax = _forked_after_jax or _jax_is_live()
 
 
+def _in_forked_worker() -> bool:
+    """Whether this is a worker of multiprocessing that was forked, neither spawned nor by a forkserver."""
+    own = getattr(multiprocessing.current_process(), "_start_method", None)
+    method = own or multiprocessing.get_start_method(allow_none=True)
+    return multiprocessing.parent_process() is not None and method == "fork"
+
+
 os.register_at_fork(after_in_child=_after_fork_in_child)
-if multiprocessing.parent_process() is not None and "__mp_main__" not in sys.modules and _jax_is_live():
-    # First imported in a forked worker (spawned ones have __mp_main__) in which JAX is live: it came with the fork.
-    _forked_after_jax = True
+# First imported in a forked worker in which JAX is live already: it came with the fork.
+_forked_after_jax = _in_forked_worker() and _jax_is_live()
 
 
 def jax_is_unsafe() -> bool:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 
 import jax
 import pytest
 
-from .worlds import import_checked_core, x64
+from .worlds import CHECKED, import_checked_core, x64
 
-if os.environ.get("OGGM_GLAUNTI_CHECK_SHAPES", "0") != "0":
+if CHECKED:
     if any(name.startswith("oggm_glaunti.core") for name in sys.modules):
         raise pytest.UsageError("OGGM_GLAUNTI_CHECK_SHAPES works for tests/core by itself: core is imported already")
     import_checked_core()

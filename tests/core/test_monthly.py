@@ -90,7 +90,7 @@ def test_years_are_the_sums_of_all_their_days_leap_days_too():
 def test_snow_is_that_of_the_last_day_of_each_year():
     params, found = small_a(), sums()
     for k in range(N_YEARS):
-        n = np.count_nonzero(calendar()[1][0] <= k)
+        n = int(np.count_nonzero(calendar()[1][0] <= k))
         forcing = StationForcing(series()[0][:n], series()[1][:n], OFFSET)
         swe = run_ti(params, initial_swe(params, OFFSET.shape), forcing, continuous_weights(n))[0]
         np.testing.assert_allclose(found.swe[k], swe, atol=2e-5)

@@ -24,6 +24,9 @@ def core() -> Iterator[SimpleNamespace]:
     def ours() -> list[str]:
         return [name for name in sys.modules if name.split(".")[:2] == ["oggm_glaunti", "core"]]
 
+    if worlds.CHECKED:
+        yield SimpleNamespace(**worlds.import_checked_core())
+        return
     kept = {name: sys.modules.pop(name) for name in ours()}
     kept_attribute = oggm_glaunti.__dict__.get("core")
     try:

@@ -192,7 +192,7 @@ def test_classical_more_snow_can_leave_much_less_on_a_warm_day():
 @given(swe=SWE, temp=TEMP, prcp=PRCP, weight=WEIGHT)
 def test_mass_conserving_snow_changes_by_snowfall_less_snow_melt(swe, temp, prcp, weight):
     with x64():
-        p = small_a("float64")
+        p, temp, prcp = small_a("float64"), np.float64(temp), np.float64(prcp)
         after, smb = in_float64("mass_conserving", swe, temp, prcp, weight)
         snowfall = float(weight * p.prec_scale * solid_prcp(p, temp, prcp))
         potential = float(weight * p.ddf_snow * positive_temp(p, temp))

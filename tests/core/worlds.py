@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import typing
 from types import ModuleType
@@ -15,6 +16,10 @@ import numpy as np
 REF_HGT = 2500.0
 GRADIENT = -0.006
 OCTOBER = np.datetime64("2018-10-01")
+
+
+CHECKED = os.environ.get("OGGM_GLAUNTI_CHECK_SHAPES", "0") != "0"
+"""Whether all tests of core run with shapes and dtypes checked against the annotations."""
 
 
 def x64(on: bool = True):
@@ -33,11 +38,12 @@ def import_checked_core() -> dict[str, ModuleType]:
     """
     import oggm_glaunti.core as core
 
-    names = [module.name for module in pkgutil.iter_modules(core.__path__)]
+    names = [f"oggm_glaunti.core.{module.name}" for module in pkgutil.iter_modules(core.__path__)]
     jaxtyping.Array = typing.Union[jax.Array, np.ndarray, np.generic]  # noqa: UP007
     try:
-        with jaxtyping.install_import_hook("oggm_glaunti.core", "beartype.beartype"):
-            return {name: importlib.import_module(f"oggm_glaunti.core.{name}") for name in names}
+        # Not weights: beartype takes no io.BytesIO for a BinaryIO.
+        with jaxtyping.install_import_hook([n for n in names if not n.endswith(".weights")], "beartype.beartype"):
+            return {name.rpartition(".")[2]: importlib.import_module(name) for name in names}
     finally:
         del jaxtyping.Array
 

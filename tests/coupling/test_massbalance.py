@@ -512,7 +512,7 @@ def test_many_knob_settings_do_not_pile_up_in_memory(model):
     for bias in np.linspace(-1, 1, 12):
         model.temp_bias = bias
         model.get_annual_mb(HEIGHTS, year=2018)
-    assert len(model._tables) <= massbalance.TABLES_KEPT
+    assert len(model._store._in_memory) <= table_store.TABLES_KEPT
 
 
 def test_results_do_not_depend_on_the_order_of_calls(hef_gdir):

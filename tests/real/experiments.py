@@ -92,21 +92,19 @@ def calibrations(gdir) -> dict[str, dict]:
     results = {"A": gtasks.calibrate_glaunti(gdir, model="A", filesuffix="_A", **GEODETIC)}
     for mode in MODES:
         results[f"C, {mode}"] = gtasks.calibrate_glaunti(
-            gdir, model="C", corrector=mode, filesuffix=f"_C_{mode}", **GEODETIC
+            gdir, model="C", corrector=mode, filesuffix="_C" if mode == "climatology" else f"_C_{mode}", **GEODETIC
         )
     return results
 
 
-def volumes(gdir, ys: int, ye: int, filesuffixes: dict[str, str]) -> dict[str, pd.Series]:
-    """Ice volume (km3) of runs from `ys` to the end of `ye` with models A and C, a calibration suffix for each."""
+def volumes(gdir, ys: int, ye: int) -> dict[str, pd.Series]:
+    """Ice volume (km3) of runs from `ys` to the end of `ye` with models A and C, calibrated as ``_A`` and ``_C``."""
     from oggm import tasks
 
     from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
-    from oggm_glaunti.coupling.params import read_params, write_params
 
     results = {}
     for name, mb_model_class in (("A", GlaUnTIMassBalanceA), ("C", GlaUnTIMassBalanceC)):
-        write_params(gdir, read_params(gdir, filesuffixes[name]))
         model = tasks.run_from_climate_data(
             gdir, mb_model_class=mb_model_class, ys=ys, ye=ye + 1, output_filesuffix=f"_{name}"
         )
@@ -175,7 +173,7 @@ def _print_hef(folder: Path, shared: Path) -> None:
     for model in "AC":
         result = gtasks.calibrate_glaunti(gdir, model=model, filesuffix=f"_{model}", **reference)
         print(f"calibrated to -1100 kg m-2 yr-1 (2014-2019), model {model}: {_knob(result)}")
-    _print_volumes("2014-2022", volumes(gdir, 2014, 2022, {"A": "_A", "C": "_C"}))
+    _print_volumes("2014-2022", volumes(gdir, 2014, 2022))
 
 
 def _knob(result: dict) -> str:
@@ -203,7 +201,7 @@ def _print_aletsch(folder: Path, shared: Path) -> None:
         )
     for name, result in calibrations(gdir).items():
         print(f"calibrated to -1210.7 kg m-2 yr-1 (2000-2019), model {name}: {_knob(result)}")
-    _print_volumes("1982-2020", volumes(gdir, 1982, 2020, {"A": "_A", "C": "_C_climatology"}))
+    _print_volumes("1982-2020", volumes(gdir, 1982, 2020))
 
 
 if __name__ == "__main__":

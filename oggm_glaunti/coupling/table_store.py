@@ -1,0 +1,171 @@
+"""Where tables are kept: in memory for knobs turned to and fro, in the glacier directory for the calibrated ones."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from oggm.exceptions import InvalidWorkflowError
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.climate import DailyClimate
+from oggm_glaunti.coupling.corrections import BandCorrections, compute_corrections, corrections_digest
+from oggm_glaunti.coupling.features import read_features
+from oggm_glaunti.coupling.heights import table_heights
+from oggm_glaunti.coupling.interpolation import Interpolator
+from oggm_glaunti.coupling.processes import require_jax
+from oggm_glaunti.coupling.table import Knobs, Table, TableInputs, build_table
+from oggm_glaunti.coupling.table_file import read_corrections, read_table, write_table
+from oggm_glaunti.shop import LoadedModel
+
+# Tables of other knob settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
+TABLES_KEPT = 4
+
+
+class TableStore:
+    """Tables of one glacier under one model, climate and corrector mode.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    loaded : LoadedModel
+        A, C or D
+    climate : DailyClimate
+    corrector : {'yearly', 'climatology', 'off'}
+    temp_gradient : float
+        K m-1
+    params_filesuffix, input_filesuffix : str
+        of the calibration and of the climate: each pair has a file of its own, ``glaunti_table_<model>...nc``
+    """
+
+    def __init__(
+        self,
+        gdir: Any,
+        loaded: LoadedModel,
+        climate: DailyClimate,
+        corrector: str,
+        temp_gradient: float,
+        params_filesuffix: str,
+        input_filesuffix: str,
+    ):
+        self.gdir, self.loaded, self.climate = gdir, loaded, climate
+        self.corrector, self.temp_gradient = corrector, temp_gradient
+        self._suffixes = (params_filesuffix, input_filesuffix)
+        self._in_memory: dict[str, Interpolator] = {}
+        self._inputs: TableInputs | None = None
+        self._yearly: BandCorrections | None = None
+        self._corrections_digest = ""
+
+    def path(self, params_filesuffix: str | None = None) -> Path:
+        """The table's file."""
+        params, climate = self._suffixes
+        params = params if params_filesuffix is None else params_filesuffix
+        suffix = f"_{self.loaded.model.name}{params}{climate}"
+        return Path(self.gdir.get_filepath("glaunti_table", filesuffix=suffix))
+
+    @property
+    def inputs(self) -> TableInputs:
+        """What tables are made from, computed on first use."""
+        if self._inputs is None:
+            ti = self.loaded.model.ti
+            self._inputs = TableInputs(
+                weights={name: float(getattr(ti, name)) for name in ti.__dataclass_fields__},
+                climate=self.climate,
+                heights=table_heights(self.gdir, settings.param("glaunti_table_step")),
+                temp_gradient=self.temp_gradient,
+                hemisphere=self.gdir.hemisphere,
+                corrections=self._corrections(),
+            )
+        return self._inputs
+
+    def _corrections(self) -> BandCorrections | None:
+        if self.corrector == "off":
+            return None
+        self._yearly = self._yearly_corrections()
+        return self._yearly.climatology() if self.corrector == "climatology" else self._yearly
+
+    def _yearly_corrections(self) -> BandCorrections:
+        """Corrections of all mass-balance years, from any table's file of the directory that has them."""
+        # Merged glaciers: each tributary has its own climate and its own features.
+        suffix = self._suffixes[1] if self._suffixes[1].startswith("_RGI") else ""
+        features = read_features(self.gdir, filesuffix=suffix)
+        self._corrections_digest = corrections_digest(self.climate, features, self.loaded.sha256)
+        own = self.path()
+        others = sorted(own.parent.glob("glaunti_table*.nc")) if own.parent.is_dir() else []
+        for path in (own, *others):
+            kept = read_corrections(path, self._corrections_digest)
+            if kept is not None:
+                return kept
+        model = self.loaded.model
+        require_jax(f"{self.gdir.rgi_id}: computing the corrections of model {model.name}")
+        return compute_corrections(model, self.climate, features, self.gdir.hemisphere, self.gdir.rgi_id)
+
+    def digest(self, knobs: Knobs) -> str:
+        """Digest of everything a table is made from."""
+        heights = self.inputs.heights  # first: it fills in the digest of the corrections
+        parts = [
+            self.climate.digest(),
+            self.loaded.sha256,
+            repr(self.temp_gradient),
+            self.corrector,
+            self.gdir.hemisphere,
+            self._corrections_digest,
+            hashlib.sha256(heights.tobytes()).hexdigest(),
+            knobs.digest(),
+        ]
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+    def table_of(self, knobs: Knobs, on_disk: bool) -> Interpolator:
+        """The table of some knobs.
+
+        Parameters
+        ----------
+        knobs : Knobs
+        on_disk : bool
+            whether to look for it in the directory, and keep it there
+        """
+        key = knobs.digest()
+        if key not in self._in_memory:
+            table = self._read_or_build(knobs, on_disk)
+            while len(self._in_memory) >= TABLES_KEPT:
+                self._in_memory.pop(next(iter(self._in_memory)))
+            self._in_memory[key] = Interpolator(table)
+        return self._in_memory[key]
+
+    def _read_or_build(self, knobs: Knobs, on_disk: bool) -> Table:
+        table = read_table(self.path(), self.digest(knobs)) if on_disk else None
+        if table is None:
+            table = build_table(self.inputs, knobs)
+            self._require_finite(table, knobs)
+            if on_disk:
+                self._write(table, knobs, self.path())
+        return table
+
+    def keep(self, knobs: Knobs, params_filesuffix: str) -> None:
+        """Write the table of some knobs, for models made from the calibration with that suffix."""
+        self._write(self.table_of(knobs, on_disk=False).table, knobs, self.path(params_filesuffix))
+
+    def _write(self, table: Table, knobs: Knobs, path: Path) -> None:
+        attributes = {
+            "rgi_id": self.gdir.rgi_id,
+            "model": self.loaded.model.name,
+            "corrector": self.corrector,
+            "weights_sha256": self.loaded.sha256,
+            "climate_source": self.climate.source,
+            "ref_hgt": self.climate.ref_hgt,
+            "table_digest": self.digest(knobs),
+            "corrections_digest": self._corrections_digest,
+        }
+        write_table(path, table, attributes, self._yearly)
+
+    def _require_finite(self, table: Table, knobs: Knobs) -> None:
+        if not np.isfinite(table.smb).all():
+            raise InvalidWorkflowError(
+                f"{self.gdir.rgi_id}: the balance is not finite with {knobs}; check the knobs and {self.climate.path}"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers get the inputs and find or rebuild the tables themselves."""
+        return {**self.__dict__, "_in_memory": {}}

@@ -1,0 +1,347 @@
+"""Figures of a glacier's balance, and the scores that belong beside them.
+
+Every function draws on axes of the caller's (or on the current ones), as OGGM's do, and returns what a colour bar or a
+legend needs. Colours are those of Okabe and Ito, told apart with any colour vision; every series also has a line style
+and a marker of its own, for print. Maps of a balance are red-blue with zero in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+
+    from oggm_glaunti.coupling.features import Features
+
+__all__ = [
+    "Scores",
+    "mean_profile",
+    "plot_against_observations",
+    "plot_balance_map",
+    "plot_elevation",
+    "plot_hypsometry",
+    "plot_profiles",
+    "plot_series",
+    "scores",
+]
+
+# Okabe and Ito (2008), without yellow, which is too pale for lines.
+COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#CC79A7", "#009E73", "#E69F00")
+LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
+MARKERS = ("o", "^", "s", "D", "v", "P")
+BAND = 100.0  # m, height of the bands of a hypsometry
+
+
+class Scores(NamedTuple):
+    """Agreement of a model with observations; `rmse` and `bias` (model minus observation) in the unit of both."""
+
+    r: float
+    rmse: float
+    bias: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"r {self.r:.2f}, RMSE {self.rmse:.2f}, bias {self.bias:+.2f}, n = {self.n}"
+
+
+def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
+    """Correlation, root mean square error and bias.
+
+    Parameters
+    ----------
+    modelled, observed : arrays (N,)
+        in the same unit, N at least two
+
+    Raises
+    ------
+    ValueError
+        where the two do not fit together or hold NaN
+
+    Examples
+    --------
+    >>> print(scores([-1.0, 0.0, 1.5], [-1.0, -0.5, 1.0]))
+    r 0.98, RMSE 0.41, bias +0.33, n = 3
+    """
+    modelled, observed = np.asarray(modelled, np.float64), np.asarray(observed, np.float64)
+    if modelled.shape != observed.shape or modelled.ndim != 1 or modelled.size < 2:
+        raise ValueError(
+            f"expected two series of one length, at least two values; found {modelled.shape} modelled and "
+            f"{observed.shape} observed"
+        )
+    for name, values in (("modelled", modelled), ("observed", observed)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}: {int((~np.isfinite(values)).sum())} of {values.size} values are not finite")
+    difference = modelled - observed
+    r = float(np.corrcoef(modelled, observed)[0, 1])
+    return Scores(r, float(np.sqrt(np.mean(difference**2))), float(difference.mean()), observed.size)
+
+
+# --- maps ---
+
+
+def plot_balance_map(
+    values: ArrayLike,
+    features: Features,
+    ax: Axes | None = None,
+    *,
+    limit: float | None = None,
+    zero_line: bool = True,
+) -> QuadMesh:
+    """Map of a balance (or of anything else with two signs) with the outline; red is loss, blue is gain.
+
+    Parameters
+    ----------
+    values : array (H, W)
+        on the cells of `features`; NaN where there is nothing to show
+    features : Features
+        the glacier's cells, see :func:`oggm_glaunti.coupling.features.read_features`
+    ax : matplotlib Axes, optional
+        the current ones by default
+    limit : float, optional
+        colours go from ``-limit`` to ``+limit``; the largest absolute value by default. Values beyond have the last
+        colour, and the colour bar an arrow.
+    zero_line : bool
+        draw the line where the values are zero: of an annual balance it is the equilibrium line
+
+    Returns
+    -------
+    QuadMesh
+        for ``fig.colorbar``
+
+    Raises
+    ------
+    ValueError
+        where `values` are not on the cells of `features`, or none is finite
+    """
+    import matplotlib as mpl
+
+    values = _on_cells(values, features)
+    ax = _axes(ax)
+    limit = float(np.nanmax(np.abs(values))) if limit is None else limit
+    beyond = bool((values < -limit).any()), bool((values > limit).any())
+    colours = mpl.colormaps["RdBu"].copy()
+    colours.colorbar_extend = {(False, False): "neither", (True, False): "min", (False, True): "max"}.get(
+        beyond, "both"
+    )
+    colours.set_extremes(bad="none")
+    x, y = _kilometres(features)
+    image = ax.pcolormesh(x, y, values, cmap=colours, vmin=-limit, vmax=limit, shading="nearest", rasterized=True)
+    if zero_line and np.nanmin(values) < 0.0 < np.nanmax(values):
+        ax.contour(x, y, values, levels=[0.0], colors="0.25", linewidths=0.7)
+    _plot_outline(features, ax)
+    _finish_map(features, ax, margin=5)
+    return image
+
+
+def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 200.0) -> QuadMesh:
+    """Map of the corrector's elevation on all of its cells, with contour lines and outline.
+
+    Parameters
+    ----------
+    features : Features
+    ax : matplotlib Axes, optional
+    step : float
+        m, of the contour lines
+
+    Returns
+    -------
+    QuadMesh
+        for ``fig.colorbar``
+    """
+    ax = _axes(ax)
+    x, y = _kilometres(features)
+    image = ax.pcolormesh(x, y, features.elevation, cmap="cividis", shading="nearest", rasterized=True)
+    levels = np.arange(step * np.ceil(features.elevation.min() / step), features.elevation.max(), step)
+    ax.contour(x, y, features.elevation, levels=levels, colors="0.2", linewidths=0.3, alpha=0.6)
+    _plot_outline(features, ax, color="white", linewidth=1.6)
+    _plot_outline(features, ax)
+    _finish_map(features, ax)
+    return image
+
+
+def _on_cells(values: ArrayLike, features: Features) -> NDArray[np.floating]:
+    values = np.asarray(values)
+    if values.shape != features.shape:
+        raise ValueError(f"expected a map of {features.shape}, the cells of the features; found {values.shape}")
+    if not np.isfinite(values).any():
+        raise ValueError("the map holds no finite value")
+    return values
+
+
+def _kilometres(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return features.x / 1000.0, features.y / 1000.0
+
+
+def _plot_outline(features: Features, ax: Axes, color: str = "black", linewidth: float = 0.8) -> None:
+    x, y = _kilometres(features)
+    ax.contour(x, y, features.outline, levels=[0.5], colors=color, linewidths=linewidth)
+
+
+def _finish_map(features: Features, ax: Axes, margin: int | None = None) -> None:
+    """Equal scales, and the glacier with `margin` cells around it (all cells where None)."""
+    x, y = _kilometres(features)
+    if margin is not None:
+        rows, cols = np.nonzero(features.glacier)
+        x = x[max(cols.min() - margin, 0) : cols.max() + margin + 1]
+        y = y[max(rows.min() - margin, 0) : rows.max() + margin + 1]
+    ax.set(xlim=(x[0], x[-1]), ylim=(y[-1], y[0]), aspect="equal", xlabel="easting (km)", ylabel="northing (km)")
+    ax.ticklabel_format(useOffset=False, style="plain")
+
+
+# --- balance against height ---
+
+
+def mean_profile(mb_model: Any, heights: ArrayLike, years: Sequence[int]) -> NDArray[np.float64]:
+    """Mean annual balance at heights, of any OGGM mass-balance model.
+
+    Parameters
+    ----------
+    mb_model : oggm.core.massbalance.MassBalanceModel
+    heights : array (N,)
+        m
+    years : sequence of int
+        calendar years
+
+    Returns
+    -------
+    array (N,)
+        m w.e. per year
+    """
+    heights = np.asarray(heights, np.float64)
+    balances = [_seconds(mb_model, year) * np.asarray(mb_model.get_annual_mb(heights, year=year)) for year in years]
+    return np.mean(balances, axis=0) * mb_model.rho / 1000.0
+
+
+def _seconds(mb_model: Any, year: int) -> float:
+    """Seconds in a year as the model counts them; models of OGGM 1.6.3 do not say and mean 365 days."""
+    if hasattr(mb_model, "sec_in_year"):
+        return mb_model.sec_in_year(year)
+    from oggm import cfg
+
+    return cfg.SEC_IN_YEAR
+
+
+def plot_profiles(profiles: Mapping[str, ArrayLike], heights: ArrayLike, ax: Axes | None = None) -> None:
+    """Balance against height.
+
+    Parameters
+    ----------
+    profiles : mapping of str to arrays (N,)
+        m w.e. per year, by label
+    heights : array (N,)
+        m
+    ax : matplotlib Axes, optional
+    """
+    ax = _axes(ax)
+    ax.axvline(0.0, color="0.6", linewidth=0.8)
+    for i, (label, profile) in enumerate(profiles.items()):
+        ax.plot(profile, heights, label=label, color=COLOURS[i % len(COLOURS)], linestyle=LINES[i % len(LINES)])
+    ax.set(xlabel="surface mass balance (m w.e. yr$^{-1}$)", ylabel="height (m)")
+    ax.legend(frameon=False)
+
+
+def plot_hypsometry(features: Features, ax: Axes | None = None) -> None:
+    """Glacier area in bands of 100 m of height, as horizontal bars.
+
+    Parameters
+    ----------
+    features : Features
+    ax : matplotlib Axes, optional
+    """
+    from oggm_glaunti.settings import CELL_SIZE
+
+    ax = _axes(ax)
+    heights = features.elevation[features.glacier]
+    edges = np.arange(BAND * np.floor(heights.min() / BAND), heights.max() + BAND, BAND)
+    cells, _ = np.histogram(heights, edges)
+    ax.barh(edges[:-1], cells * (CELL_SIZE / 1000.0) ** 2, height=0.9 * BAND, align="edge", color="0.7")
+    ax.set(xlabel=f"area (km$^2$ per {BAND:.0f} m)", ylabel="height (m)")
+
+
+# --- observations ---
+
+
+def plot_against_observations(
+    observed: ArrayLike, modelled: Mapping[str, ArrayLike], ax: Axes | None = None, *, label: str = "balance (m w.e.)"
+) -> dict[str, Scores]:
+    """Scatter of models against observations with the line of equality; the scores are in the legend.
+
+    Parameters
+    ----------
+    observed : array (N,)
+        m w.e.
+    modelled : mapping of str to arrays (N,)
+        m w.e., by label
+    ax : matplotlib Axes, optional
+    label : str
+        of both axes, after "observed" and "modelled"
+
+    Returns
+    -------
+    dict of Scores
+        by label
+
+    Raises
+    ------
+    ValueError
+        where a series does not fit the observations
+    """
+    ax = _axes(ax)
+    found = {name: scores(values, observed) for name, values in modelled.items()}
+    every = np.concatenate([np.ravel(observed), *(np.ravel(values) for values in modelled.values())])
+    margin = 0.05 * np.ptp(every)
+    ends = float(every.min() - margin), float(every.max() + margin)
+    ax.plot(ends, ends, color="0.6", linewidth=0.8, zorder=1)
+    for i, (name, values) in enumerate(modelled.items()):
+        style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        ax.scatter(observed, values, s=16, alpha=0.7, linewidths=0, label=f"{name}: {_short(found[name])}", **style)
+    ax.set(xlim=ends, ylim=ends, aspect="equal", xlabel=f"observed {label}", ylabel=f"modelled {label}")
+    ax.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.1)
+    return found
+
+
+def _short(found: Scores) -> str:
+    return f"r {found.r:.2f}, RMSE {found.rmse:.2f}, bias {found.bias:+.2f}"
+
+
+def plot_series(
+    years: ArrayLike,
+    observed: ArrayLike,
+    modelled: Mapping[str, ArrayLike],
+    ax: Axes | None = None,
+    *,
+    label: str = "balance (m w.e.)",
+) -> None:
+    """Balances year by year: observations in black, models in colour.
+
+    Parameters
+    ----------
+    years : array (N,)
+    observed : array (N,)
+        m w.e.
+    modelled : mapping of str to arrays (N,)
+        m w.e., by label
+    ax : matplotlib Axes, optional
+    label : str
+        of the vertical axis
+    """
+    ax = _axes(ax)
+    ax.axhline(0.0, color="0.6", linewidth=0.8)
+    ax.plot(years, observed, color="black", marker=".", linewidth=1.4, label="observed", zorder=3)
+    for i, (name, values) in enumerate(modelled.items()):
+        ax.plot(years, values, color=COLOURS[i % len(COLOURS)], linestyle=LINES[i % len(LINES)], label=name)
+    ax.set(ylabel=label)
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.gca()

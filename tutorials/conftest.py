@@ -1,0 +1,44 @@
+"""The notebooks run on real data; where those are missing they are skipped, with the reason."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_ENV = "OGGM_GLAUNTI_SHARED"
+HERE = Path(__file__).resolve().parent
+NEEDED = {
+    "01_first_glacier.ipynb": (
+        "data/aletsch_gdir",
+        "data/camels_ch_glaciers",
+        "data/glamos_massbalance",
+        "reference/upstream",
+        "reference/aletsch_real.csv",
+    ),
+    "02_from_outline.ipynb": (
+        "data/oggm-sample-data",
+        "data/rofental_openamundsen",
+        "reference/upstream",
+        "reference/hef_real.npz",
+        "reference/hef_real_rows.csv",
+    ),
+}
+
+
+def shared_folder() -> Path:
+    """The folder a notebook will look in."""
+    given = os.environ.get(SHARED_ENV)
+    return Path(given) if given else HERE.parents[1] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = shared_folder()
+    for item in items:
+        if item.path.parent != HERE or item.path.suffix != ".ipynb":
+            continue
+        missing = [name for name in NEEDED[item.path.name] if not (folder / name).exists()]
+        if missing:
+            reason = f"real data: {', '.join(missing)} not in {folder}; set {SHARED_ENV} to the folder that holds them"
+            item.add_marker(pytest.mark.skip(reason=reason))
