@@ -7,7 +7,9 @@ and a marker of its own, for print. Maps of a balance are red-blue with zero in 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
 
     from oggm_glaunti.coupling.features import Features
 
@@ -28,6 +31,7 @@ __all__ = [
     "plot_hypsometry",
     "plot_profiles",
     "plot_series",
+    "save_png",
     "scores",
 ]
 
@@ -92,6 +96,7 @@ def plot_balance_map(
     *,
     limit: float | None = None,
     zero_line: bool = True,
+    cmap: str = "RdBu",
 ) -> QuadMesh:
     """Map of a balance (or of anything else with two signs) with the outline; red is loss, blue is gain.
 
@@ -108,6 +113,8 @@ def plot_balance_map(
         colour, and the colour bar an arrow.
     zero_line : bool
         draw the line where the values are zero: of an annual balance it is the equilibrium line
+    cmap : str
+        diverging colour map of matplotlib's; its middle is zero
 
     Returns
     -------
@@ -125,7 +132,7 @@ def plot_balance_map(
     ax = _axes(ax)
     limit = float(np.nanmax(np.abs(values))) if limit is None else limit
     beyond = bool((values < -limit).any()), bool((values > limit).any())
-    colours = mpl.colormaps["RdBu"].copy()
+    colours = mpl.colormaps[cmap].copy()
     colours.colorbar_extend = {(False, False): "neither", (True, False): "min", (False, True): "max"}.get(
         beyond, "both"
     )
@@ -185,12 +192,16 @@ def _plot_outline(features: Features, ax: Axes, color: str = "black", linewidth:
 
 def _finish_map(features: Features, ax: Axes, margin: int | None = None) -> None:
     """Equal scales, and the glacier with `margin` cells around it (all cells where None)."""
+    from matplotlib.ticker import MaxNLocator
+
     x, y = _kilometres(features)
     if margin is not None:
         rows, cols = np.nonzero(features.glacier)
         x = x[max(cols.min() - margin, 0) : cols.max() + margin + 1]
         y = y[max(rows.min() - margin, 0) : rows.max() + margin + 1]
     ax.set(xlim=(x[0], x[-1]), ylim=(y[-1], y[0]), aspect="equal", xlabel="easting (km)", ylabel="northing (km)")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     ax.ticklabel_format(useOffset=False, style="plain")
 
 
@@ -345,3 +356,36 @@ def _axes(ax: Axes | None) -> Axes:
     from matplotlib import pyplot as plt
 
     return plt.gca()
+
+
+# --- files ---
+
+
+def save_png(fig: Figure, path: str | os.PathLike[str], dpi: int = 110) -> Path:
+    """Write a figure as a PNG with a palette of 256 colours, a third of the size of a full one.
+
+    Parameters
+    ----------
+    fig : matplotlib Figure
+    path : str or path
+        of the file; its folder must exist
+    dpi : int
+        dots per inch
+
+    Returns
+    -------
+    pathlib.Path
+        of the file, complete or not there at all
+    """
+    from PIL import Image
+
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
+    try:
+        fig.savefig(temporary, dpi=dpi)
+        with Image.open(temporary) as image:
+            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(temporary, optimize=True)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -16,7 +16,7 @@ from oggm_glaunti.core.units import DAYS_PER_MONTH
 from oggm_glaunti.coupling.climate import DailyClimate, read_daily_climate
 from oggm_glaunti.coupling.corrections import resolve_mode
 from oggm_glaunti.coupling.interpolation import Interpolator
-from oggm_glaunti.coupling.params import read_params_for, require_calibrated_with
+from oggm_glaunti.coupling.params import checked_knob, read_params_for, require_calibrated_with
 from oggm_glaunti.coupling.table import Knobs, days_of_year, initial_swe
 from oggm_glaunti.coupling.table_store import TableStore
 
@@ -135,6 +135,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self._prcp_fac = self._checked("prcp_fac", prcp_fac, 1.0)
         self._temp_bias = self._checked("temp_bias", temp_bias, 0.0)
         self._own_knobs = self.knobs().digest()
+        self._table: Interpolator | None = None
         self._store = TableStore(
             gdir,
             self._loaded,
@@ -204,13 +205,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
 
     def _checked(self, name: str, given: Any, published: float) -> Any:
         """A knob: the one given, else the calibrated, else the published; validated."""
-        value = self.calib_params.get(name, published) if given is None else given
-        array = np.array(value, np.float64)  # a copy: OGGM's tasks say mb_model.temp_bias += 1
-        if array.shape not in ((), (1,), (12,)) or not np.isfinite(array).all():
-            raise InvalidParamsError(f"{name}: expected a finite number or 12 of them, found {value!r}")
-        if name != "temp_bias" and (array <= 0).any():
-            raise InvalidParamsError(f"{name} has to be above zero, found {value!r}")
-        return float(array.reshape(-1)[0]) if array.size == 1 else array
+        return checked_knob(name, self.calib_params.get(name, published) if given is None else given)
 
     # --- knobs ---
 
@@ -222,6 +217,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     @melt_f.setter
     def melt_f(self, value: Any) -> None:
         self._melt_f = self._checked("melt_f", value, self.published_melt_f)
+        self._table = None  # stale
 
     @property
     def prcp_fac(self) -> Any:
@@ -231,6 +227,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     @prcp_fac.setter
     def prcp_fac(self, value: Any) -> None:
         self._prcp_fac = self._checked("prcp_fac", value, 1.0)
+        self._table = None  # stale
 
     @property
     def temp_bias(self) -> Any:
@@ -240,6 +237,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     @temp_bias.setter
     def temp_bias(self, value: Any) -> None:
         self._temp_bias = self._checked("temp_bias", value, 0.0)
+        self._table = None  # stale
 
     @property
     def monthly_melt_f(self) -> Any:
@@ -264,8 +262,10 @@ class GlaUnTIMassBalance(MassBalanceModel):
 
     def table(self) -> Interpolator:
         """The table of the knobs as they are now; that of the knobs it was made with is kept in the directory."""
-        knobs = self.knobs()
-        return self._store.table_of(knobs, on_disk=knobs.digest() == self._own_knobs)
+        if self._table is None:
+            knobs = self.knobs()
+            self._table = self._store.table_of(knobs, on_disk=knobs.digest() == self._own_knobs)
+        return self._table
 
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""

@@ -74,6 +74,22 @@ def read_params_for(gdir: Any, model: str | None, filesuffix: str = "") -> tuple
     return params, filesuffix
 
 
+def checked_knob(name: str, value: Any) -> Any:
+    """A knob as a float or an array (12,), or InvalidParamsError where it is impossible.
+
+    Examples
+    --------
+    >>> checked_knob("prcp_fac", 1)
+    1.0
+    """
+    array = np.array(value, np.float64)  # a copy: OGGM's tasks say mb_model.temp_bias += 1
+    if array.shape not in ((), (1,), (12,)) or not np.isfinite(array).all():
+        raise InvalidParamsError(f"{name}: expected a finite number or 12 of them, found {value!r}")
+    if name != "temp_bias" and (array <= 0).any():
+        raise InvalidParamsError(f"{name} has to be above zero, found {value!r}")
+    return float(array.reshape(-1)[0]) if array.size == 1 else array
+
+
 def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi_id: str) -> None:
     """Raise InvalidWorkflowError where a calibration was made with other inputs than those at hand."""
     for key, found in at_hand.items():

@@ -25,6 +25,11 @@ def test_a_month_is_a_twelfth_of_oggms_year():
     assert seconds == pytest.approx(365 * 24 * 3600 / 12)
 
 
+def test_the_norms_are_the_constants_of_the_training():
+    norms = (units.TEMP_NORM, units.PRCP_NORM, units.ELEVATION_NORM, units.ELEVATION_STD_NORM, units.SMB_NORM)
+    assert norms == (45.744850158691406, 0.16851751506328583, 4341.383118842848, 5699.1201273232155, 10.0)
+
+
 def test_the_norms_are_those_of_the_published_weights(weights_dir):
     text = (weights_dir / "normalisation_factors.json").read_text("utf-8")
     published = json.loads(text)

@@ -17,6 +17,7 @@ from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBal
 from oggm_glaunti.coupling import calibration
 from oggm_glaunti.coupling.calibration import calibrate_glaunti
 from oggm_glaunti.coupling.features import glaunti_features
+from oggm_glaunti.coupling.params import write_params
 
 # Grosser Aletsch, 2000-2020 (Hugonnet et al. 2021, as in OGGM's geodetic table).
 GEODETIC = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
@@ -313,7 +314,7 @@ def test_the_table_of_the_calibration_is_ready(aletsch_gdir, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("a table was built")
 
-    monkeypatch.setattr("oggm_glaunti.coupling.massbalance.build_table", never)
+    monkeypatch.setattr("oggm_glaunti.coupling.table_store.build_table", never)
     assert mean_balance(aletsch_gdir) == pytest.approx(-1210.7, abs=1)
 
 
@@ -377,6 +378,14 @@ def test_weights_of_ones_own_are_remembered(aletsch_gdir, weights_dir, monkeypat
     again = calibrate_glaunti(aletsch_gdir, **GEODETIC, model="A")
     assert again == first
     assert mean_balance(aletsch_gdir) == pytest.approx(-1210.7, abs=1)
+
+
+def test_calibrations_of_two_models_live_side_by_side(aletsch_gdir, weights_dir):
+    """OGGM's tasks can say the class and nothing else."""
+    calibrate_glaunti(aletsch_gdir, **GEODETIC, model="A", filesuffix="_A")
+    write_params(aletsch_gdir, {"model": "C", "melt_f": 5.2, "prcp_fac": 1.0, "temp_bias": 0.0})
+    assert mean_balance(aletsch_gdir, GlaUnTIMassBalanceA) == pytest.approx(-1210.7, abs=1)
+    assert GlaUnTIMassBalanceC(aletsch_gdir, weights=weights_dir).melt_f == 5.2
 
 
 # --- model C ---

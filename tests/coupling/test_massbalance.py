@@ -23,7 +23,7 @@ from oggm_glaunti import (
     GlaUnTIMassBalanceD,
     settings,
 )
-from oggm_glaunti.coupling import massbalance
+from oggm_glaunti.coupling import table_store
 from oggm_glaunti.coupling.features import glaunti_features
 from oggm_glaunti.shop import WeightsNotFoundError
 
@@ -45,6 +45,10 @@ def months_of(model, heights, year):
     )
 
 
+def table_path(gdir, model="A") -> Path:
+    return Path(gdir.get_filepath("glaunti_table", filesuffix=f"_{model}"))
+
+
 @pytest.fixture
 def model(hef_gdir):
     return GlaUnTIMassBalanceA(hef_gdir)
@@ -58,7 +62,7 @@ def kept(tmp_path_factory) -> Path:
 @pytest.fixture
 def hef_c(hef_gdir, weights_dir, kept):
     """Hintereisferner with features and, in its table, the corrections of model C, computed once."""
-    files = [Path(hef_gdir.get_filepath(name)) for name in ("glaunti_features", "glaunti_table")]
+    files = [Path(hef_gdir.get_filepath("glaunti_features")), table_path(hef_gdir, "C")]
     if not any(kept.iterdir()):
         glaunti_features(hef_gdir)
         GlaUnTIMassBalanceC(hef_gdir, weights=weights_dir).get_annual_mb(HEIGHTS, year=2015)
@@ -178,7 +182,7 @@ def test_knobs_too_large_for_the_numbers_are_an_error_and_not_nan(hef_gdir):
         InvalidWorkflowError, match=r"RGI60-11\.00897: the balance is not finite with .*prcp_fac=1e\+38"
     ):
         model.get_annual_mb(HEIGHTS, year=2015)
-    assert not Path(hef_gdir.get_filepath("glaunti_table")).exists()
+    assert not table_path(hef_gdir).exists()
 
 
 def test_a_missing_daily_file_is_named_with_the_task_that_makes_it(hef_gdir):
@@ -565,13 +569,13 @@ def test_a_second_model_reads_the_table_and_builds_none(hef_gdir, model, monkeyp
     def never(*args, **kwargs):
         raise AssertionError("a table was built")
 
-    monkeypatch.setattr(massbalance, "build_table", never)
+    monkeypatch.setattr(table_store, "build_table", never)
     assert same(snapshot(GlaUnTIMassBalanceA(hef_gdir)), expected)
 
 
 def test_knobs_turned_later_do_not_touch_the_table_in_the_directory(hef_gdir, model):
     model.get_annual_mb(HEIGHTS, year=2018)
-    path = Path(hef_gdir.get_filepath("glaunti_table"))
+    path = table_path(hef_gdir)
     before = path.read_bytes()
     model.melt_f = 9.0
     model.get_annual_mb(HEIGHTS, year=2018)
@@ -644,7 +648,7 @@ def test_c_has_the_claims_of_a(hef_c, weights_dir):
 
 
 def test_the_corrections_know_nothing_of_the_knobs(hef_c, weights_dir):
-    Path(hef_c.get_filepath("glaunti_table")).unlink()
+    table_path(hef_c, "C").unlink()
     turned = GlaUnTIMassBalanceC(hef_c, weights=weights_dir, temp_bias=2.0, melt_f=8.0)
     with_knobs = snapshot(turned)
     fresh = GlaUnTIMassBalanceC(hef_c, weights=weights_dir)

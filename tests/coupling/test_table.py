@@ -13,7 +13,7 @@ from oggm import cfg
 
 from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
 from oggm_glaunti.coupling import corrections as corrections_module
-from oggm_glaunti.coupling import massbalance
+from oggm_glaunti.coupling import table_store
 from oggm_glaunti.coupling.corrections import BandCorrections
 from oggm_glaunti.coupling.features import glaunti_features
 from oggm_glaunti.coupling.heights import table_heights
@@ -24,6 +24,10 @@ HEIGHTS = np.array([2500.0, 3001.0, 3500.0])
 PUBLISHED = 4.964156
 FIELDS = [field.name for field in dataclasses.fields(Table)]
 EVERY_MONTH = Knobs(np.linspace(4.0, 7.0, 12), np.linspace(0.7, 1.5, 12), np.linspace(1.0, -1.5, 12))
+
+
+def table_path(gdir, model="A") -> Path:
+    return Path(gdir.get_filepath("glaunti_table", filesuffix=f"_{model}"))
 
 
 def some_corrections(years, size=0.3) -> BandCorrections:
@@ -160,7 +164,7 @@ def test_a_file_of_other_inputs_is_none(tmp_path, inputs):
 
 def test_the_file_says_what_it_holds(hef_gdir):
     GlaUnTIMassBalanceA(hef_gdir).get_annual_mb(HEIGHTS, year=2018)
-    with netCDF4.Dataset(hef_gdir.get_filepath("glaunti_table")) as nc:
+    with netCDF4.Dataset(table_path(hef_gdir)) as nc:
         assert (nc.Conventions, nc.rgi_id, nc.model) == ("CF-1.8", "RGI60-11.00897", "A")
         assert nc.climate_source == "CUSTOM_daily"
         for name, variable in nc.variables.items():
@@ -178,7 +182,7 @@ class Builds:
             self.count += 1
             return build_table(*args, **kwargs)
 
-        monkeypatch.setattr(massbalance, "build_table", counting)
+        monkeypatch.setattr(table_store, "build_table", counting)
 
 
 @pytest.fixture
@@ -242,7 +246,7 @@ def overwritten(good: bytes) -> bytes:
 @pytest.mark.parametrize("damage", [halved, overwritten, lambda good: b"", lambda good: b"no table"])
 def test_a_damaged_file_is_made_anew(hef_gdir, builds, damage):
     first = balance(hef_gdir)
-    path = Path(hef_gdir.get_filepath("glaunti_table"))
+    path = table_path(hef_gdir)
     path.write_bytes(damage(path.read_bytes()))
     np.testing.assert_array_equal(balance(hef_gdir), first)
     assert builds.count == 2
@@ -252,7 +256,7 @@ def test_a_damaged_file_is_made_anew(hef_gdir, builds, damage):
 
 def test_a_file_without_a_variable_is_made_anew(hef_gdir, builds):
     first = balance(hef_gdir)
-    with netCDF4.Dataset(hef_gdir.get_filepath("glaunti_table"), "a") as nc:
+    with netCDF4.Dataset(table_path(hef_gdir), "a") as nc:
         nc.renameVariable("swe", "snow")
     np.testing.assert_array_equal(balance(hef_gdir), first)
     assert builds.count == 2
@@ -272,7 +276,7 @@ class Computations:
             self.count += 1
             return compute(*args, **kwargs)
 
-        monkeypatch.setattr(massbalance, "compute_corrections", counting)
+        monkeypatch.setattr(table_store, "compute_corrections", counting)
 
 
 @pytest.mark.slow
@@ -291,13 +295,13 @@ def test_corrections_are_computed_once_and_again_when_their_inputs_change(hef_gd
     np.testing.assert_array_equal(last, first)
     assert (computed.count, builds.count) == (1, 5)
 
-    shutil.copy(hef_gdir.get_filepath("glaunti_table"), hef_gdir.dir + "/kept.nc")
+    shutil.copy(table_path(hef_gdir, "C"), hef_gdir.dir + "/kept.nc")
     glaunti_features(hef_gdir, elevation_std=50.0)
     assert not np.array_equal(balance_c(), first)
     assert (computed.count, builds.count) == (2, 6)
 
     glaunti_features(hef_gdir)
-    shutil.copy(hef_gdir.dir + "/kept.nc", hef_gdir.get_filepath("glaunti_table"))
+    shutil.copy(hef_gdir.dir + "/kept.nc", table_path(hef_gdir, "C"))
     np.testing.assert_array_equal(balance_c(), first)
     assert (computed.count, builds.count) == (2, 6)
 

@@ -34,7 +34,8 @@ A, C = {"mb_model_class": GlaUnTIMassBalanceA}, {"mb_model_class": GlaUnTIMassBa
 
 def forget_tables(gdirs):
     for gdir in gdirs:
-        Path(gdir.get_filepath("glaunti_table")).unlink(missing_ok=True)
+        for path in Path(gdir.dir).glob("glaunti_table*.nc"):
+            path.unlink()
 
 
 def elas(gdirs, **kwargs):
