@@ -146,8 +146,6 @@ class GlaUnTIMassBalance(MassBalanceModel):
             input_filesuffix,
         )
 
-    # --- what it is made of ---
-
     def _choose_model(self, model: str | None, weights: Any) -> None:
         calibrated = self.calib_params.get("model")
         if self.fixed_model is not None and model not in (None, self.fixed_model):
@@ -270,8 +268,6 @@ class GlaUnTIMassBalance(MassBalanceModel):
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""
         self._store.keep(self.knobs(), params_filesuffix)
-
-    # --- years ---
 
     def is_year_valid(self, year: float) -> bool:
         """Whether the climate covers the year."""
