@@ -40,6 +40,7 @@ COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#CC79A7", "#009E73", "#E69F00")
 LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
 MARKERS = ("o", "^", "s", "D", "v", "P")
 BAND = 100.0  # m, height of the bands of a hypsometry
+SHADES = 16  # of a map with two signs, eight for each: few enough to find each in the colour bar
 
 
 class Scores(NamedTuple):
@@ -109,8 +110,8 @@ def plot_balance_map(
     ax : matplotlib Axes, optional
         the current ones by default
     limit : float, optional
-        colours go from ``-limit`` to ``+limit``; the largest absolute value by default. Values beyond have the last
-        colour, and the colour bar an arrow.
+        colours go from ``-limit`` to ``+limit`` in 16 steps; by default the next round number above the largest
+        absolute value. Values beyond have the last colour, and the colour bar an arrow.
     zero_line : bool
         draw the line where the values are zero: of an annual balance it is the equilibrium line
     cmap : str
@@ -130,9 +131,9 @@ def plot_balance_map(
 
     values = _on_cells(values, features)
     ax = _axes(ax)
-    limit = float(np.nanmax(np.abs(values))) if limit is None else limit
+    limit = _round_up(float(np.nanmax(np.abs(values)))) if limit is None else limit
     beyond = bool((values < -limit).any()), bool((values > limit).any())
-    colours = mpl.colormaps[cmap].copy()
+    colours = mpl.colormaps[cmap].resampled(SHADES)
     colours.colorbar_extend = {(False, False): "neither", (True, False): "min", (False, True): "max"}.get(
         beyond, "both"
     )
@@ -170,6 +171,14 @@ def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 
     _plot_outline(features, ax)
     _finish_map(features, ax)
     return image
+
+
+def _round_up(largest: float) -> float:
+    """The next number above that divides into eight round steps; 1 for a map of zeros."""
+    if largest == 0.0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(largest))
+    return float(power * next(step for step in (1.2, 1.6, 2.0, 4.0, 8.0, 12.0) if largest <= step * power))
 
 
 def _on_cells(values: ArrayLike, features: Features) -> NDArray[np.floating]:
@@ -254,7 +263,6 @@ def plot_profiles(profiles: Mapping[str, ArrayLike], heights: ArrayLike, ax: Axe
     for i, (label, profile) in enumerate(profiles.items()):
         ax.plot(profile, heights, label=label, color=COLOURS[i % len(COLOURS)], linestyle=LINES[i % len(LINES)])
     ax.set(xlabel="surface mass balance (m w.e. yr$^{-1}$)", ylabel="height (m)")
-    ax.legend(frameon=False)
 
 
 def plot_hypsometry(features: Features, ax: Axes | None = None) -> None:
@@ -384,7 +392,7 @@ def save_png(fig: Figure, path: str | os.PathLike[str], dpi: int = 110) -> Path:
     try:
         fig.savefig(temporary, dpi=dpi)
         with Image.open(temporary) as image:
-            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(temporary, optimize=True)
+            image.convert("RGB").quantize(256, kmeans=4, dither=Image.Dither.NONE).save(temporary, optimize=True)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ LAYERS = (
     ("analysis",),
     ("region",),
     ("companions",),
-    ("graphics", "verification", "demo", "tasks", "cli"),
+    ("graphics", "verification", "valley", "demo", "tasks", "cli"),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 CORE_NEEDS = {"equinox", "jax", "jaxtyping", "numpy"}
@@ -146,9 +146,11 @@ def test_modules_are_short():
 
 
 def public_definitions(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.AST]]:
-    """Public functions, classes and their methods; not what is defined inside functions."""
+    """Public functions, classes and their methods; not what is inside functions, nor setters (the getter tells)."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if any(ast.unparse(decorator).endswith(".setter") for decorator in node.decorator_list):
+                continue
             yield f"{prefix}{node.name}", node
             if isinstance(node, ast.ClassDef):
                 yield from public_definitions(node.body, f"{prefix}{node.name}.")

@@ -26,8 +26,8 @@ def require_finite(name: str, values: Array) -> Array:
     ------
     ValueError
         outside JIT, with the count and the first place
-    equinox.EquinoxRuntimeError
-        inside JIT, with the name
+    RuntimeError
+        inside JIT, with the name (:func:`equinox.filter_jit` raises its own EquinoxRuntimeError)
 
     Examples
     --------

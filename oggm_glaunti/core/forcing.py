@@ -9,6 +9,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing
 from jaxtyping import Array, Float, PyTree
 
 from oggm_glaunti.core.checks import require_finite
@@ -37,7 +38,9 @@ class GriddedForcing(eqx.Module):
         """Temperature and precipitation of one day at the points."""
         return day
 
-    def shifted(self, temp_bias: float = 0.0, prcp_fac: float = 1.0) -> GriddedForcing:
+    def shifted(
+        self, temp_bias: float | Float[Array, "..."] = 0.0, prcp_fac: float | Float[Array, "..."] = 1.0
+    ) -> GriddedForcing:
         """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return GriddedForcing(self.temp + temp_bias, self.prcp * prcp_fac)
 
@@ -72,7 +75,9 @@ class StationForcing(eqx.Module):
         temp, prcp = day
         return temp + self.temp_offset, jnp.broadcast_to(prcp, self.temp_offset.shape)
 
-    def shifted(self, temp_bias: float = 0.0, prcp_fac: float = 1.0) -> StationForcing:
+    def shifted(
+        self, temp_bias: float | Float[Array, "..."] = 0.0, prcp_fac: float | Float[Array, "..."] = 1.0
+    ) -> StationForcing:
         """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return StationForcing(self.temp + temp_bias, self.prcp * prcp_fac, self.temp_offset)
 
@@ -146,7 +151,10 @@ def pad_days(forcing: Forcing, weights: np.ndarray, n_days: int) -> tuple[Forcin
 
 
 def monthly_climate(
-    time: np.ndarray, temp: Float[np.ndarray, " time"], prcp: Float[np.ndarray, " time"]
+    time: np.ndarray,
+    temp: Float[np.ndarray, " time"],
+    prcp: Float[np.ndarray, " time"],
+    dtype: np.typing.DTypeLike = np.float32,
 ) -> Float[np.ndarray, "2 month"]:
     """The corrector's climate: normalised means over the calendar months that the days touch.
 
@@ -160,7 +168,7 @@ def monthly_climate(
     Returns
     -------
     array (2, M)
-        float32; M is 12 to 14 for a mass-balance year
+        of that dtype; M is 12 to 14 for a mass-balance year
 
     Examples
     --------
@@ -172,4 +180,4 @@ def monthly_climate(
     starts = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
     counts = np.diff(np.r_[starts, time.size])
     means = [np.add.reduceat(np.asarray(series, np.float64), starts) / counts for series in (temp, prcp)]
-    return np.stack([means[0] / TEMP_NORM, means[1] / PRCP_NORM]).astype(np.float32)
+    return np.stack([means[0] / TEMP_NORM, means[1] / PRCP_NORM]).astype(dtype)

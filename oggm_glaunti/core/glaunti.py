@@ -13,6 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing
 from jaxtyping import Array, Float
 
 from oggm_glaunti.core.corrector import Corrector, run_corrector
@@ -46,7 +47,7 @@ class GlaUnTI(eqx.Module):
     name: str = eqx.field(static=True)
 
     def __check_init__(self):
-        if (self.name == "A") != (self.corrector is None):
+        if self.name not in ("A", "C", "D") or (self.name == "A") != (self.corrector is None):
             raise ValueError(f"model {self.name!r}: A has no corrector, C and D have one")
 
 
@@ -257,6 +258,7 @@ def glacier_columns(
     ref_hgt: float,
     temp_gradient: float,
     band_width: float = 50.0,
+    dtype: np.typing.DTypeLike = np.float32,
 ) -> GlacierColumns:
     """Prepare the fast path (NumPy, once per glacier).
 
@@ -273,22 +275,28 @@ def glacier_columns(
         m; the on-glacier snow is carried into the next year's uncorrected run as a profile over such bands
     """
     rows, cols = np.nonzero(outline > 0.5)
+    if rows.size == 0:
+        raise ValueError("outline: no cell is inside")
+    if elevation.min() < nodes[0] or elevation.max() > nodes[-1]:
+        raise ValueError(
+            f"elevation: {elevation.min():.0f} to {elevation.max():.0f} m is not within the heights, "
+            f"{nodes[0]:.0f} to {nodes[-1]:.0f} m"
+        )
     height = np.asarray(elevation[rows, cols], np.float64)
     _, band = np.unique(np.floor(height / band_width), return_inverse=True)
     count = np.bincount(band)
     start, weights = cubic_weights(np.asarray(elevation, np.float64), nodes[0], nodes[1] - nodes[0], nodes.size, np)
-    f32 = np.float32
     return GlacierColumns(
         rows=rows,
         cols=cols,
-        pixel_offset=(temp_gradient * (height - ref_hgt)).astype(f32),
-        node_offset=(temp_gradient * (nodes - ref_hgt)).astype(f32),
+        pixel_offset=(temp_gradient * (height - ref_hgt)).astype(dtype),
+        node_offset=(temp_gradient * (nodes - ref_hgt)).astype(dtype),
         node_start=start,
-        node_weights=weights.astype(f32),
-        nodes=nodes.astype(f32),
+        node_weights=weights.astype(dtype),
+        nodes=nodes.astype(dtype),
         band=band,
-        band_height=(np.bincount(band, height) / count).astype(f32),
-        band_count=count.astype(f32),
+        band_height=(np.bincount(band, height) / count).astype(dtype),
+        band_count=count.astype(dtype),
     )
 
 
@@ -343,6 +351,6 @@ def run_year_on_columns(
     return CorrectedYear(swe, smb, ds, response)
 
 
-def _moved(seasons: tuple[Season, ...], offset: np.ndarray) -> tuple[Season, ...]:
+def _moved(seasons: tuple[Season, ...], offset: Float[Array, "..."]) -> tuple[Season, ...]:
     """Seasons of station weather, at other points."""
     return tuple(Season(StationForcing(s.forcing.temp, s.forcing.prcp, offset), s.weights) for s in seasons)

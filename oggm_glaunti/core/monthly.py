@@ -15,7 +15,16 @@ from jaxtyping import Array, Bool, Float, Int
 
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.run import ti_step
-from oggm_glaunti.core.temperature_index import TIParameters, positive_temp, solid_prcp
+from oggm_glaunti.core.temperature_index import (
+    TIParameters,
+    classical_positive_temp,
+    classical_solid_prcp,
+    positive_temp,
+    solid_prcp,
+)
+
+# Variants that split precipitation and count degree days in a way of their own.
+FORCING_OF = {"classical": (classical_solid_prcp, classical_positive_temp)}
 
 
 class Knobs(NamedTuple):
@@ -87,7 +96,8 @@ def monthly_sums(
     -------
     MonthlySums
     """
-    zeros = jnp.zeros_like(temp_offset)
+    zeros, ds = jnp.zeros_like(temp_offset), jnp.asarray(ds)
+    solid_of, pdd_of = FORCING_OF.get(variant, (solid_prcp, positive_temp))
     one = jnp.ones((), temp_offset.dtype)
 
     def one_month(swe, month):
@@ -101,8 +111,8 @@ def monthly_sums(
             local = temp + bias + temp_offset
             wet = jnp.broadcast_to(prcp * factor, local.shape)
             new_swe, day_smb = step(swe, local, wet, one)
-            snowfall = corrected.prec_scale * solid_prcp(corrected, local, wet)
-            new = (new_swe, smb + day_smb, solid + snowfall, pdd + positive_temp(corrected, local))
+            snowfall = corrected.prec_scale * solid_of(corrected, local, wet)
+            new = (new_swe, smb + day_smb, solid + snowfall, pdd + pdd_of(corrected, local))
             return jax.tree.map(lambda a, b: jnp.where(valid, a, b), new, carry), None
 
         (swe, smb, solid, pdd), _ = jax.lax.scan(one_day, (swe, zeros, zeros, zeros), (temp, prcp, valid))

@@ -76,6 +76,7 @@ def run_days(
         temp, prcp = forcing.at(weather)
         new_state, smb = step(state, temp, prcp, weight)
         state = jax.tree.map(lambda new, old: jnp.where(weight > 0, new, old), new_state, state)
+        smb = jnp.where(weight > 0, smb, jnp.zeros_like(smb))
         return (state, total + smb), None if observe is None else observe(smb)
 
     first = jax.tree.map(lambda leaf: leaf[0], forcing.days())

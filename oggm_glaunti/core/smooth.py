@@ -48,7 +48,14 @@ def cubic_weights(
     start : int array (...)
         index of the first neighbour
     weights : array (..., 4)
+
+    Raises
+    ------
+    ValueError
+        for fewer than four heights
     """
+    if n < 4:
+        raise ValueError(f"cubic interpolation needs at least 4 heights, found {n}: widen the margin")
     position = (heights - first) / step
     start = xp.clip(xp.floor(position).astype(np.int32) - 1, 0, n - 4)
     t = position - start.astype(position.dtype) - 1.0
@@ -65,10 +72,11 @@ def cubic_weights(
 
 
 def interpolate_cubic(
-    values: Float[Array, "... n"], start: Float[Array, "..."], weights: Float[Array, "... 4"]
+    values: Float[Array, "... n"], start: Int[Array, "..."], weights: Float[Array, "... 4"]
 ) -> Float[Array, "..."]:
     """Values at the places of :func:`cubic_weights`; the last axis of `values` is height and is replaced by them."""
-    return sum(values[..., start + k] * weights[..., k] for k in range(4))
+    at = weights.reshape((1,) * (values.ndim - 1) + weights.shape)
+    return sum(values[..., start + k] * at[..., k] for k in range(4))
 
 
 def interpolate_profile(

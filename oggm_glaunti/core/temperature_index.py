@@ -113,9 +113,9 @@ def positive_temp(params: TIParameters, temp: Field) -> Field:
 def snow_cover(params: TIParameters, swe: Field) -> Field:
     """Snow-covered fraction of the surface (Hill curve of SWE), 0 to 1."""
     # swe is positive up to rounding; the floor keeps the power's gradient finite at zero.
+    # As a sigmoid of the logarithm the power cannot overflow.
     ratio = jnp.maximum(swe, 1e-9) / params.snow_depletion_centre
-    power = ratio**params.snow_depletion_steepness
-    return power / (1.0 + power)
+    return jax.nn.sigmoid(params.snow_depletion_steepness * jnp.log(ratio))
 
 
 def smooth_day(params: TIParameters, swe: Field, temp: Field, prcp: Field, weight: Field) -> tuple[Field, Field]:
@@ -178,16 +178,26 @@ def mass_conserving_day(
     return available - snow_melt, (available - swe) - snow_melt - ice_melt
 
 
+def classical_solid_prcp(params: TIParameters, temp: Field, prcp: Field) -> Field:
+    """Solid part of the precipitation in the classical model: linear over ``4 / steepness`` kelvin."""
+    length = 4.0 / params.snow_to_rain_steepness
+    left = params.snow_to_rain_centre - 0.5 * length
+    return prcp * (1.0 - jnp.clip((temp - left) / length, 0.0, 1.0))
+
+
+def classical_positive_temp(params: TIParameters, temp: Field) -> Field:
+    """Positive part of temperature in the classical model, K day."""
+    return jnp.maximum(temp + params.t_pos_shift, 0.0)
+
+
 def classical_day(params: TIParameters, swe: Field, temp: Field, prcp: Field, weight: Field) -> tuple[Field, Field]:
     """One day of the classical temperature index: arguments as :func:`smooth_day`.
 
     Rain and snow mix linearly between ``centre - 2 / steepness`` and ``centre + 2 / steepness``, melt starts sharply at
     0 degC, and the surface is snow covered where SWE exceeds ``snow_depletion_centre``.
     """
-    length = 4.0 / params.snow_to_rain_steepness
-    left = params.snow_to_rain_centre - 0.5 * length
-    solid = prcp * (1.0 - jnp.clip((temp - left) / length, 0.0, 1.0))
-    energy = params.ddf_snow * jnp.maximum(temp + params.t_pos_shift, 0.0)
+    solid = classical_solid_prcp(params, temp, prcp)
+    energy = params.ddf_snow * classical_positive_temp(params, temp)
     covered = (swe > params.snow_depletion_centre).astype(swe.dtype)
     accumulation = params.prec_scale * solid
     snow_melt = energy * covered
@@ -240,17 +250,19 @@ def ti_weights(
     """
 
     # NumPy, not JAX: making the numbers must not start JAX.
-    def log(value: float) -> np.ndarray:
-        return np.asarray(np.log(value), dtype)
+    def log(name: str, value: float, above: float = 0.0) -> np.ndarray:
+        if not value > above:
+            raise ValueError(f"{name}: expected more than {above:g}, found {value:g}")
+        return np.asarray(np.log(value - above), dtype)
 
     return TIWeights(
-        ddf_relative_ice_minus_one_log=log(ddf_relative_ice - 1.0),
-        ddf_snow_log=log(ddf_snow),
-        prec_scale_log=log(prec_scale),
-        snow_depletion_centre_log=log(snow_depletion_centre),
-        snow_depletion_steepness_log=log(snow_depletion_steepness),
+        ddf_relative_ice_minus_one_log=log("ddf_relative_ice", ddf_relative_ice, above=1.0),
+        ddf_snow_log=log("ddf_snow", ddf_snow),
+        prec_scale_log=log("prec_scale", prec_scale),
+        snow_depletion_centre_log=log("snow_depletion_centre", snow_depletion_centre),
+        snow_depletion_steepness_log=log("snow_depletion_steepness", snow_depletion_steepness),
         snow_to_rain_centre=np.asarray(snow_to_rain_centre, dtype),
-        snow_to_rain_steepness_log=log(snow_to_rain_steepness),
-        swe_softplus_sharpness_log=log(20.0),
-        t_softplus_sharpness_log=log(10.0),
+        snow_to_rain_steepness_log=log("snow_to_rain_steepness", snow_to_rain_steepness),
+        swe_softplus_sharpness_log=log("swe_softplus_sharpness", 20.0),
+        t_softplus_sharpness_log=log("t_softplus_sharpness", 10.0),
     )

@@ -8,6 +8,7 @@ and writes streams; where files are looked for is another module's matter.
 from __future__ import annotations
 
 import json
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -195,12 +196,12 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
     while stream.peek(1)[:1] if hasattr(stream, "peek") else _more(stream):
         try:
             leaves.append(np.lib.format.read_array(stream, allow_pickle=False))
-        except (ValueError, EOFError, SyntaxError) as err:
+        except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, TokenError) as err:
             raise ValueError(f"{source}: leaf {len(leaves)} cannot be read ({err}); the file is damaged") from err
     if not leaves:
         raise ValueError(f"{source}: no leaves; the file is empty or damaged")
     dtype = header.get("dtype", "float32")
-    if leaves[0].dtype != np.dtype(dtype):
+    if str(leaves[0].dtype) != dtype:
         raise ValueError(f"{source}: leaf 0 of model {name} is {leaves[0].dtype}, expected {dtype}")
     return model_from_leaves(name, leaves, source), header
 
@@ -231,7 +232,7 @@ def _read_header(stream: BinaryIO, name: str, source: str) -> dict[str, Any]:
 
 
 def write_model(stream: BinaryIO, model: Model, header: dict[str, Any] | None = None) -> None:
-    """Write a model with a JSON header; what :func:`read_model` returned is written back byte for byte.
+    """Write a model with a JSON header; a file of ours that was read is written back byte for byte.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
         if kwargs:
             raise TypeError(f"{type(self).__name__}: unknown arguments {sorted(kwargs)}")
         super().__init__()
-        self.gdir = gdir
-        self.fl_id = fl_id
+        self.gdir, self.fl_id = gdir, fl_id
         self.valid_bounds = [-1e4, 2e4]
         self.hemisphere = gdir.hemisphere
         self.rho = self.ice_density = cfg.PARAMS["ice_density"]
@@ -210,7 +210,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     @property
     def melt_f(self) -> Any:
         """Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12)."""
-        return self._melt_f
+        return copy(self._melt_f)
 
     @melt_f.setter
     def melt_f(self, value: Any) -> None:
@@ -220,7 +220,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     @property
     def prcp_fac(self) -> Any:
         """Factor on precipitation (a number or 12)."""
-        return self._prcp_fac
+        return copy(self._prcp_fac)
 
     @prcp_fac.setter
     def prcp_fac(self, value: Any) -> None:
@@ -230,7 +230,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     @property
     def temp_bias(self) -> Any:
         """Temperature bias, K (a number or 12)."""
-        return self._temp_bias
+        return copy(self._temp_bias)
 
     @temp_bias.setter
     def temp_bias(self, value: Any) -> None:
@@ -264,6 +264,9 @@ class GlaUnTIMassBalance(MassBalanceModel):
             knobs = self.knobs()
             self._table = self._store.table_of(knobs, on_disk=knobs.digest() == self._own_knobs)
         return self._table
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_table": None}  # workers find or rebuild the table themselves
 
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""

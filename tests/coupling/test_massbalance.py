@@ -339,7 +339,7 @@ def test_snowfall_minus_balance_is_melt_and_never_below_zero(model):
 
 
 def test_beyond_the_table_the_balance_goes_on_with_its_end_slopes(model):
-    table = model.inputs.heights
+    table = model._store.inputs.heights
     for ends, far in ((table[:2], [-1e4, table[0] - 777]), (table[-2:], [table[-1] + 55, 2e4])):
         low, high = metres(model.get_annual_mb(ends, year=2015))
         expected = low + (high - low) / (ends[1] - ends[0]) * (np.array(far) - ends[0])
@@ -367,8 +367,8 @@ def test_the_ela_is_where_the_balance_is_zero(model):
 def test_the_table_reaches_below_the_bed_and_above_the_summit(hef_gdir, model):
     (fl,) = hef_gdir.read_pickle("model_flowlines")
     glacier = fl.thick > 0
-    assert model.inputs.heights[0] <= fl.bed_h.min()
-    assert model.inputs.heights[-1] >= fl.surface_h[glacier].max()
+    assert model._store.inputs.heights[0] <= fl.bed_h.min()
+    assert model._store.inputs.heights[-1] >= fl.surface_h[glacier].max()
 
 
 # --- heights and years as OGGM gives them ---
@@ -560,6 +560,15 @@ def test_knobs_given_as_an_array_are_not_shared(hef_gdir):
     np.testing.assert_array_equal(given, np.linspace(-1, 1, 12))
 
 
+def test_a_knob_is_turned_by_setting_it_and_in_no_other_way(hef_gdir):
+    model = GlaUnTIMassBalanceA(hef_gdir, melt_f=[5.0] * 12, prcp_fac=[1.0] * 12, temp_bias=[0.0] * 12)
+    before = snapshot(model)
+    for knob in ("melt_f", "prcp_fac", "temp_bias"):
+        getattr(model, knob)[6] = 3.0
+    model.prcp_fac = 1.0
+    assert same(snapshot(model), before)
+
+
 # --- the table in the directory ---
 
 
@@ -653,7 +662,7 @@ def test_the_corrections_know_nothing_of_the_knobs(hef_c, weights_dir):
     with_knobs = snapshot(turned)
     fresh = GlaUnTIMassBalanceC(hef_c, weights=weights_dir)
     snapshot(fresh)
-    np.testing.assert_array_equal(turned.inputs.corrections.ds, fresh.inputs.corrections.ds)
+    np.testing.assert_array_equal(turned._store.inputs.corrections.ds, fresh._store.inputs.corrections.ds)
     fresh.temp_bias, fresh.melt_f = 2.0, 8.0
     assert same(snapshot(fresh), with_knobs)
 
