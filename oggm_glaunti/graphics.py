@@ -71,7 +71,7 @@ def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
     Examples
     --------
     >>> print(scores([-1.0, 0.0, 1.5], [-1.0, -0.5, 1.0]))
-    r 0.98, RMSE 0.41, bias +0.33, n = 3
+    r 0.99, RMSE 0.41, bias +0.33, n = 3
     """
     modelled, observed = np.asarray(modelled, np.float64), np.asarray(observed, np.float64)
     if modelled.shape != observed.shape or modelled.ndim != 1 or modelled.size < 2:
@@ -137,7 +137,6 @@ def plot_balance_map(
     colours.colorbar_extend = {(False, False): "neither", (True, False): "min", (False, True): "max"}.get(
         beyond, "both"
     )
-    colours.set_extremes(bad="none")
     x, y = _kilometres(features)
     image = ax.pcolormesh(x, y, values, cmap=colours, vmin=-limit, vmax=limit, shading="nearest", rasterized=True)
     if zero_line and np.nanmin(values) < 0.0 < np.nanmax(values):

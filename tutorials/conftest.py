@@ -21,7 +21,6 @@ NEEDED = {
         "data/oggm-sample-data",
         "data/rofental_openamundsen",
         "reference/upstream",
-        "reference/hef_real.npz",
         "reference/hef_real_rows.csv",
     ),
 }

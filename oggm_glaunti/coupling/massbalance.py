@@ -197,7 +197,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
             "temp_gradient": self.temp_default_gradient,
             "corrector": self.corrector,
         }
-        if self._filename == "climate_historical":
+        if (self._filename, self._input_filesuffix) == ("climate_historical", ""):
             at_hand["climate_source"] = self.climate_source
         require_calibrated_with(self.calib_params, at_hand, self.gdir.rgi_id)
 

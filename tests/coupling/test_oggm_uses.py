@@ -201,8 +201,8 @@ def test_oggms_own_calibration_gives_the_answer_of_ours(aletsch_gdir):
     assert model.get_specific_mb(fls=fls, year=range(2000, 2020)).mean() == pytest.approx(-1210.7, abs=1)
 
 
-@pytest.mark.parametrize("knob", ["prcp_fac", "temp_bias"])
-def test_oggms_own_calibration_of_other_knobs_gives_the_answer_of_ours(aletsch_gdir, knob):
+def test_oggms_own_calibration_of_another_knob_gives_the_answer_of_ours(aletsch_gdir):
+    knob = "temp_bias"
     reference = {"ref_mb": -800.0, "ref_period": "2000-01-01_2020-01-01"}
     melt_f = GlaUnTIMassBalanceA(aletsch_gdir).published_melt_f
     theirs = tasks.mb_calibration_from_scalar_mb(
