@@ -118,7 +118,7 @@ def calibrate_glaunti(
 
 
 def _uncalibrated(gdir: Any, model: str | None, corrector: str, weights: Any) -> GlaUnTIMassBalance:
-    """The published model, whatever an earlier calibration wrote."""
+    """The model at its published knobs; where none is named, the one calibrated before, with its weights."""
     given = {"model": model, "corrector": corrector, "weights": weights, "check_calib_params": False}
     mb_model = GlaUnTIMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, **given)
     mb_model.melt_f = mb_model.published_melt_f

@@ -26,8 +26,9 @@ from oggm.core.massbalance import ConstantMassBalance
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.offline import ensure_oggm_importable, start_offline
-from oggm_glaunti.coupling.params import write_json
+from oggm_glaunti.coupling.params import read_params_for, write_json
 
 __all__ = [
     "ensure_oggm_importable",
@@ -76,7 +77,7 @@ def glaunti_dynamic_spinup(mb_model_class: type) -> Iterator[None]:
             ConstantMassBalance=partial(ConstantMassBalance, mb_model_class=mb_model_class),
             apparent_mb_from_any_mb=_with_class(oggm_spinup.apparent_mb_from_any_mb, mb_model_class),
             run_from_climate_data=_with_class(oggm_spinup.run_from_climate_data, mb_model_class),
-            define_new_melt_f_in_gdir=_writing_both_files(oggm_spinup.define_new_melt_f_in_gdir),
+            define_new_melt_f_in_gdir=_writing_both_files(oggm_spinup.define_new_melt_f_in_gdir, mb_model_class),
             run_dynamic_spinup=_accepting_a_spinup_model(oggm_spinup.run_dynamic_spinup),
         ),
     ):
@@ -104,11 +105,16 @@ def _with_class(task: Callable[..., Any], mb_model_class: type) -> Callable[...,
     return with_class
 
 
-def _writing_both_files(define_new_melt_f: Callable[..., Any]) -> Callable[..., Any]:
+def _params_suffix(gdir: GlacierDirectory, mb_model_class: type) -> str:
+    """Suffix of the calibration that a class reads when it is made without arguments."""
+    return read_params_for(gdir, getattr(mb_model_class, "fixed_model", None))[1]
+
+
+def _writing_both_files(define_new_melt_f: Callable[..., Any], mb_model_class: type) -> Callable[..., Any]:
     @wraps(define_new_melt_f)
     def define_in_both(gdir: GlacierDirectory, new_melt_f: float, **kwargs: Any) -> None:
         define_new_melt_f(gdir, new_melt_f, **kwargs)
-        _set_melt_f(gdir, "glaunti_params", "", new_melt_f)
+        _set_melt_f(gdir, "glaunti_params", _params_suffix(gdir, mb_model_class), new_melt_f)
 
     return define_in_both
 
@@ -136,6 +142,9 @@ def _set_melt_f(gdir: GlacierDirectory, basename: str, filesuffix: str, melt_f: 
     path = Path(gdir.get_filepath(basename, filesuffix=filesuffix))
     content = json.loads(path.read_text("utf-8"))
     content["melt_f"] = float(melt_f)
+    # What the static calibration left is no longer true.
+    content.pop("residual", None)
+    content["calibrated_by"] = "run_dynamic_melt_f_calibration"
     write_json(path, content)
 
 
@@ -166,7 +175,7 @@ def run_dynamic_spinup(gdir: GlacierDirectory, mb_model_class: type | None = Non
     RuntimeError
         by OGGM, if no spin-up meets the glacier's present area or volume and `ignore_errors` is not set
     """
-    return _run_spinup_task("run_dynamic_spinup", gdir, mb_model_class, kwargs)
+    return _run_spinup_task("run_dynamic_spinup", gdir, mb_model_class or _default_class(), kwargs)
 
 
 @entity_task(log, writes=["glaunti_params"])
@@ -198,20 +207,25 @@ def run_dynamic_melt_f_calibration(gdir: GlacierDirectory, mb_model_class: type 
     RuntimeError
         by OGGM, if no melt_f meets the reference balance and `ignore_errors` is not set
     """
-    with _glaunti_calibration_in_place(gdir):
+    mb_model_class = mb_model_class or _default_class()
+    with _glaunti_calibration_in_place(gdir, _params_suffix(gdir, mb_model_class)):
         return _run_spinup_task("run_dynamic_melt_f_calibration", gdir, mb_model_class, kwargs)
 
 
-def _run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type | None, kwargs: dict[str, Any]) -> Any:
-    if mb_model_class is None:
-        from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance as mb_model_class
+def _default_class() -> type:
+    from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+
+    return GlaUnTIMassBalance
+
+
+def _run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kwargs: dict[str, Any]) -> Any:
     # The task around this one logs, and decides whether errors go on.
     kwargs = dict(kwargs, print_log=False, add_to_log_file=False, continue_on_error=False, reset=True)
     run_kwargs = kwargs.get("kwargs_run_function") or {}
     suffix = kwargs.get("climate_input_filesuffix") or run_kwargs.get("climate_input_filesuffix", "")
     if "mb_model_class" in inspect.signature(getattr(oggm_spinup, name)).parameters:
         kwargs["mb_model_class"] = mb_model_class
-        define = _writing_both_files(oggm_spinup.define_new_melt_f_in_gdir)
+        define = _writing_both_files(oggm_spinup.define_new_melt_f_in_gdir, mb_model_class)
         context = _swapped(oggm_spinup, define_new_melt_f_in_gdir=define)
     else:
         context = glaunti_dynamic_spinup(mb_model_class)
@@ -246,11 +260,9 @@ def _years_of_daily_climate(gdir: GlacierDirectory, filesuffix: str) -> Iterator
 
 
 @contextmanager
-def _glaunti_calibration_in_place(gdir: GlacierDirectory) -> Iterator[None]:
-    oggm_calib, ours, params = (
-        Path(gdir.get_filepath(name, filesuffix=suffix))
-        for name, suffix in (("mb_calib", ""), ("mb_calib", "_glaunti"), ("glaunti_params", ""))
-    )
+def _glaunti_calibration_in_place(gdir: GlacierDirectory, params_suffix: str) -> Iterator[None]:
+    names = (("mb_calib", ""), ("mb_calib", f"_glaunti{params_suffix}"), ("glaunti_params", params_suffix))
+    oggm_calib, ours, params = (Path(gdir.get_filepath(name, filesuffix=suffix)) for name, suffix in names)
     with _put_back(always=[oggm_calib], after_error=[ours, params]):
         for path in (ours, params):
             if not path.exists():
@@ -260,7 +272,7 @@ def _glaunti_calibration_in_place(gdir: GlacierDirectory) -> Iterator[None]:
                 )
         shutil.copyfile(ours, oggm_calib)
         yield
-        _set_melt_f(gdir, "mb_calib", "_glaunti", gdir.read_json("mb_calib")["melt_f"])
+        _set_melt_f(gdir, "mb_calib", f"_glaunti{params_suffix}", gdir.read_json("mb_calib")["melt_f"])
 
 
 @contextmanager
@@ -287,6 +299,5 @@ def _put_back(always: list[Path], after_error: list[Path]) -> Iterator[None]:
 
 
 def _copy_whole(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
+    with replacing(target, target.parent.name) as temporary:
+        shutil.copyfile(source, temporary)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import netCDF4
@@ -22,6 +21,7 @@ from oggm.utils import haversine
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling import daily_series as ds
+from oggm_glaunti.coupling.atomic import replacing
 
 settings.register()
 
@@ -260,14 +260,9 @@ def write_daily_climate(gdir: Any, series: ds.DailySeries, filesuffix: str = set
         the path
     """
     path = gdir.get_filepath("climate_historical", filesuffix=filesuffix)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-            _fill_attributes(nc, gdir, series)
-            _fill_variables(nc, series)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        _fill_attributes(nc, gdir, series)
+        _fill_variables(nc, series)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from pyproj import CRS
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.grid import TOLERANCE
 
 settings.register()
@@ -217,23 +217,16 @@ def write_features(gdir: Any, features: Features, attributes: Mapping[str, str],
     pathlib.Path
     """
     path = Path(gdir.get_filepath("glaunti_features", filesuffix=filesuffix))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-            nc.setncatts(
-                {
-                    "Conventions": "CF-1.8",
-                    "title": "GlaUnTI: corrector inputs",
-                    "rgi_id": gdir.rgi_id,
-                    "oggm_glaunti_version": version("oggm-glaunti"),
-                    **attributes,
-                }
-            )
-            write_coordinates(nc, features)
-            _write_fields(nc, features)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    about = {
+        "Conventions": "CF-1.8",
+        "title": "GlaUnTI: corrector inputs",
+        "rgi_id": gdir.rgi_id,
+        "oggm_glaunti_version": version("oggm-glaunti"),
+    }
+    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        nc.setncatts({**about, **attributes})
+        write_coordinates(nc, features)
+        _write_fields(nc, features)
     return path
 
 

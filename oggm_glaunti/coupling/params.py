@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.atomic import replacing
 
 settings.register()
 
@@ -129,12 +129,9 @@ def write_params(gdir: Any, params: dict[str, Any], filesuffix: str = "") -> Non
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write JSON to a temporary name in the same folder, then rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    with replacing(path, str(values.get("rgi_id", path.parent.name))) as temporary:
+        temporary.write_text(text)
 
 
 def _plain(value: Any) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import netCDF4
@@ -14,6 +12,7 @@ from oggm import entity_task
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.corrections import climatological_fields
 from oggm_glaunti.coupling.features import Features, read_features
 from oggm_glaunti.coupling.features_file import write_coordinates
@@ -300,24 +299,19 @@ def _from_to(maps: Maps, ys: int, ye: int, rgi_id: str) -> Maps:
 def _write(
     gdir: Any, gridded: GriddedModel, mb_model: GlaUnTIMassBalance, maps: Maps, filesuffix: str
 ) -> dict[str, np.ndarray]:
-    path = Path(gdir.get_filepath("glaunti_smb", filesuffix=filesuffix))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    path = gdir.get_filepath("glaunti_smb", filesuffix=filesuffix)
     means = {name: np.array([gridded.glacier_mean(v) for v in values]) for name, values in maps.fields.items()}
-    try:
-        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-            _write_head(nc, gdir, mb_model, gridded)
-            _write_grid(nc, gridded.features)
-            _write_time(nc, maps)
-            for name, values in maps.fields.items():
-                _write_maps(nc, gridded, name, values, f"{_LONG_NAMES[name]}, water equivalent")
-                _write_series(nc, f"{name}_glacier", means[name], f"{_LONG_NAMES[name]}, mean over the glacier")
-            if maps.swe:
-                _write_maps(nc, gridded, "swe", maps.swe, "snow water equivalent at the end of the period")
-            if maps.ds:
-                _write_corrections(nc, maps.ds)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        _write_head(nc, gdir, mb_model, gridded)
+        _write_grid(nc, gridded.features)
+        _write_time(nc, maps)
+        for name, values in maps.fields.items():
+            _write_maps(nc, gridded, name, values, f"{_LONG_NAMES[name]}, water equivalent")
+            _write_series(nc, f"{name}_glacier", means[name], f"{_LONG_NAMES[name]}, mean over the glacier")
+        if maps.swe:
+            _write_maps(nc, gridded, "swe", maps.swe, "snow water equivalent at the end of the period")
+        if maps.ds:
+            _write_corrections(nc, maps.ds)
     return {"time": np.array(maps.last), **means}
 
 

@@ -5,15 +5,14 @@ Both are kept with the digest of what they were made from; a file made from anyt
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
-from oggm.exceptions import InvalidWorkflowError
 
+from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.corrections import BandCorrections
 from oggm_glaunti.coupling.table import Table
 
@@ -91,26 +90,16 @@ def write_table(
     InvalidWorkflowError
         where the file cannot be written
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-            nc.Conventions = "CF-1.8"
-            nc.title = "GlaUnTI height-year table"
-            nc.setncatts(attributes)
-            _write_axes(nc, table)
-            for name, (dims, units, long_name) in _VARIABLES.items():
-                _write(nc, name, dims, getattr(table, name), units, long_name)
-            if corrections is not None:
-                _write_corrections(nc, corrections)
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as err:
-        raise InvalidWorkflowError(
-            f"{attributes.get('rgi_id', path.parent.name)}: {path} cannot be written ({err}). The disk has to have "
-            "room and the folder must not be read-only."
-        ) from err
-    finally:
-        temporary.unlink(missing_ok=True)
+    rgi_id = str(attributes.get("rgi_id", Path(path).parent.name))
+    with replacing(path, rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        nc.Conventions = "CF-1.8"
+        nc.title = "GlaUnTI height-year table"
+        nc.setncatts(attributes)
+        _write_axes(nc, table)
+        for name, (dims, units, long_name) in _VARIABLES.items():
+            _write(nc, name, dims, getattr(table, name), units, long_name)
+        if corrections is not None:
+            _write_corrections(nc, corrections)
 
 
 def _write(nc: netCDF4.Dataset, name: str, dims: tuple, values: np.ndarray, units: str, long_name: str) -> None:

@@ -426,7 +426,7 @@ def test_a_writer_that_dies_leaves_the_old_file_and_nothing_else(gdir, tmp_path,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(daily_file, "_fill_variables", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InvalidWorkflowError, match="No space left"):
         custom(gdir, tmp_path, weather(seed=2))
     assert os.listdir(gdir.dir) == ["climate_historical_daily.nc"]
     assert read_daily_climate(gdir).digest() == before.digest()

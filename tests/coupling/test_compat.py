@@ -142,7 +142,11 @@ def test_melt_f_found_stays_with_glaunti_and_oggms_file_is_untouched(calibrated)
     found = calibrated.get_diagnostics()["melt_f_dynamic_calibration"]
     assert found != 6.1
     assert melt_f_of(files["params"]) == melt_f_of(files["ours"]) == found
-    assert json.loads(files["params"].read_text()) == {**others, "melt_f": found}
+    assert json.loads(files["params"].read_text()) == {
+        **{key: value for key, value in others.items() if key != "residual"},
+        "melt_f": found,
+        "calibrated_by": "run_dynamic_melt_f_calibration",
+    }
     assert files["oggm"].read_bytes() == oggm_bytes
     assert type(model.mb_model.flowline_mb_models[0]) is OtherBalance
     assert not list(files["oggm"].parent.glob("*before_dynamic*"))
@@ -255,3 +259,29 @@ def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
     assert model.mb_model.flowline_mb_models[0].melt_f == found
     assert model.yr == 2021
     assert paths(aletsch_gdir)["oggm"].read_bytes() == oggm_bytes
+
+
+@pytest.mark.slow
+def test_a_calibration_beside_another_models_is_the_one_that_is_turned(aletsch_gdir, weights_dir, monkeypatch):
+    from oggm_glaunti import GlaUnTIMassBalanceA
+    from oggm_glaunti import tasks as gtasks
+
+    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
+    reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
+    gtasks.glaunti_features(aletsch_gdir)
+    gtasks.calibrate_glaunti(aletsch_gdir, model="C", corrector="off", **reference)
+    gtasks.calibrate_glaunti(aletsch_gdir, model="A", filesuffix="_A", **reference)
+    main, beside = (Path(aletsch_gdir.get_filepath("glaunti_params", filesuffix=suffix)) for suffix in ("", "_A"))
+    before = main.read_bytes()
+    gtasks.run_dynamic_melt_f_calibration(
+        aletsch_gdir,
+        mb_model_class=GlaUnTIMassBalanceA,
+        err_dmdtda_scaling_factor=0.2,
+        ys=1985,
+        ye=2020,
+        target_yr=2003,
+    )
+    found = aletsch_gdir.get_diagnostics()["melt_f_dynamic_calibration"]
+    assert melt_f_of(beside) == found
+    assert main.read_bytes() == before
+    assert GlaUnTIMassBalanceA(aletsch_gdir).melt_f == found

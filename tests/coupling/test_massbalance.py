@@ -178,9 +178,7 @@ def test_factors_have_to_be_above_zero(hef_gdir, knob):
 
 def test_knobs_too_large_for_the_numbers_are_an_error_and_not_nan(hef_gdir):
     model = GlaUnTIMassBalanceA(hef_gdir, melt_f=1e40)
-    with pytest.raises(
-        InvalidWorkflowError, match=r"RGI60-11\.00897: the balance is not finite with .*melt_f=1e\+40"
-    ):
+    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.00897: the balance is not finite with .*melt_f=1e\+40"):
         model.get_annual_mb(HEIGHTS, year=2015)
     assert not table_path(hef_gdir).exists()
 

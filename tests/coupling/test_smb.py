@@ -170,7 +170,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(hef, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(smb, "_write_maps", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InvalidWorkflowError, match="No space left"):
         run(hef, ys=2016, ye=2016)
     xr.testing.assert_identical(before, opened(hef))
     assert not [name for name in os.listdir(hef.dir) if "glaunti_smb" in name and name.startswith(".")]

@@ -158,9 +158,8 @@ for factor in (4.0, float(sys.argv[3])) * 10:
     GlaUnTIMassBalanceA(gdir, melt_f=factor).get_annual_mb([3000.0], year=2018)
 """
     writers = [start(code, hef_gdir, factor) for factor in ("6.0", "7.0")]
-    for writer in writers:
-        _, err = writer.communicate(timeout=120)
-        assert writer.returncode == 0, err
+    errors = [writer.communicate(timeout=120)[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0], errors
     assert ours(hef_gdir) == {"glaunti_table_A.nc"}
     with netCDF4.Dataset(table_path(hef_gdir)) as nc:
         assert np.isfinite(nc["smb"][:]).all()
