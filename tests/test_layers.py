@@ -127,7 +127,7 @@ temperature_index.ti_weights()
 weights.leaves_of(weights.embedded_a())
 days = np.datetime64("2018-10-01") + np.arange(365)
 forcing.monthly_climate(days, np.zeros(365), np.zeros(365))
-weather = forcing.station_forcing(np.zeros(365), np.zeros(365), ground, 2500.0, -0.006).checked()
+weather = forcing.station_forcing(np.zeros(365), np.zeros(365), ground, 2500.0, -0.006).checked(np.ones(365))
 forcing.pad_days(weather, run.season_weights(365), 366)
 glaunti.glacier_columns(ground > 2500.0, ground, smooth.even_heights(2000.0, 3000.0, 10.0), 2500.0, -0.006)
 """

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array
 
 
-def require_finite(name: str, values: Array) -> Array:
+def require_finite(name: str, values: Array, days: Array | None = None) -> Array:
     """Return `values`, or fail and name the field where any of them is NaN or infinite.
 
     Parameters
@@ -21,6 +21,8 @@ def require_finite(name: str, values: Array) -> Array:
     name : str
         what the array holds, as the user knows it
     values : array (...)
+    days : bool array (T,), optional
+        where the leading axis is time: only these days are looked at
 
     Raises
     ------
@@ -36,10 +38,12 @@ def require_finite(name: str, values: Array) -> Array:
     ...
     ValueError: temp: 1 of 2 values are NaN or infinite, the first at index (1,). Fill or remove them first.
     """
-    if isinstance(values, jax.core.Tracer):
-        return eqx.error_if(values, ~jnp.all(jnp.isfinite(values)), f"{name} holds NaN or infinite values")
+    looked_at = True if days is None else days.reshape(days.shape + (1,) * (values.ndim - 1))
+    if isinstance(values, jax.core.Tracer) or isinstance(days, jax.core.Tracer):
+        bad = jnp.any(~jnp.isfinite(values) & looked_at)
+        return eqx.error_if(values, bad, f"{name} holds NaN or infinite values")
     host = np.asarray(values)
-    bad = ~np.isfinite(host)
+    bad = ~np.isfinite(host) & np.asarray(looked_at)
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(

@@ -44,9 +44,10 @@ class GriddedForcing(eqx.Module):
         """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return GriddedForcing(self.temp + temp_bias, self.prcp * prcp_fac)
 
-    def checked(self) -> GriddedForcing:
-        """The same, or an error that names the field with a NaN in it."""
-        return GriddedForcing(require_finite("temp", self.temp), require_finite("prcp", self.prcp))
+    def checked(self, weights: Float[Array, " time"]) -> GriddedForcing:
+        """The same, or an error that names the field with a NaN in it on a day that is run."""
+        days = weights > 0
+        return GriddedForcing(require_finite("temp", self.temp, days), require_finite("prcp", self.prcp, days))
 
 
 class StationForcing(eqx.Module):
@@ -81,11 +82,12 @@ class StationForcing(eqx.Module):
         """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return StationForcing(self.temp + temp_bias, self.prcp * prcp_fac, self.temp_offset)
 
-    def checked(self) -> StationForcing:
-        """The same, or an error that names the field with a NaN in it."""
+    def checked(self, weights: Float[Array, " time"]) -> StationForcing:
+        """The same, or an error that names the field with a NaN in it on a day that is run."""
+        days = weights > 0
         return StationForcing(
-            require_finite("temp", self.temp),
-            require_finite("prcp", self.prcp),
+            require_finite("temp", self.temp, days),
+            require_finite("prcp", self.prcp, days),
             require_finite("elevation", self.temp_offset),
         )
 

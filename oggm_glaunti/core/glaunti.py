@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.corrector import Corrector, run_corrector
 from oggm_glaunti.core.forcing import Forcing, StationForcing
-from oggm_glaunti.core.run import Observe, run_ti
+from oggm_glaunti.core.run import Observe, run_days, ti_step
 from oggm_glaunti.core.smooth import cubic_weights, interpolate_cubic, interpolate_profile
 from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
 from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, SMB_NORM
@@ -69,6 +70,8 @@ class CorrectedYear(NamedTuple):
     """corrections; None for model A"""
     response: Float[Array, "3 h w"] | None
     """the three input fields that come from the uncorrected model; None where the corrections were given"""
+    observed: tuple[Any, ...] = ()
+    """what `observe` returned, per season"""
 
 
 def geometry_fields(
@@ -137,9 +140,24 @@ def run_seasons(
     observed : tuple
         what `observe` returned, per season
     """
+    return _run_checked(params, require_finite("swe", swe), _checked(seasons), observe, variant)
+
+
+def _checked(seasons: tuple[Season, ...]) -> tuple[Season, ...]:
+    return tuple(Season(season.forcing.checked(season.weights), season.weights) for season in seasons)
+
+
+def _run_checked(
+    params: TIParameters,
+    swe: Float[Array, "..."],
+    seasons: tuple[Season, ...],
+    observe: Observe | None = None,
+    variant: str = "smooth",
+) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], ...], tuple[Any, ...]]:
+    """:func:`run_seasons` for inputs that were looked at before."""
     balances, observations = [], []
     for season in seasons:
-        swe, smb, observed = run_ti(params, swe, season.forcing, season.weights, observe, variant)
+        swe, smb, observed = run_days(ti_step(params, variant), swe, season.forcing, season.weights, observe)
         balances.append(smb)
         observations.append(observed)
     return swe, tuple(balances), tuple(observations)
@@ -148,7 +166,7 @@ def run_seasons(
 def response_fields(
     params: TIParameters, swe: Float[Array, "..."], seasons: tuple[Season, ...]
 ) -> Float[Array, "3 ..."]:
-    """How the uncorrected model behaves this year: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation.
+    """How the uncorrected model behaves this year (inputs not checked): ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation.
 
     Parameters
     ----------
@@ -166,7 +184,7 @@ def response_fields(
 
     def balance(temp_bias, prcp_fac):
         shifted = tuple(Season(s.forcing.shifted(temp_bias, prcp_fac), s.weights) for s in seasons)
-        return sum(run_seasons(params, swe, shifted)[1])
+        return sum(_run_checked(params, swe, shifted)[1])
 
     smb0 = balance(0.0, 1.0)
     warmer = balance(RESPONSE_WARMER, 1.0) - smb0
@@ -180,7 +198,8 @@ def corrections(
     """Corrections of one mass-balance year; arguments as in :func:`run_year`."""
     if model.corrector is None:
         raise ValueError("model A has no corrections")
-    return run_corrector(model.corrector, jnp.concatenate([response, fields]), climate)
+    inputs = jnp.concatenate([response, require_finite("corrector fields", fields)])
+    return run_corrector(model.corrector, inputs, require_finite("monthly climate", climate))
 
 
 def run_year(
@@ -190,6 +209,7 @@ def run_year(
     fields: Float[Array, "12 h w"],
     climate: Float[Array, "2 month"],
     ds: Float[Array, "5 h w"] | None = None,
+    observe: Observe | None = None,
 ) -> CorrectedYear:
     """A mass-balance year of model C or D on all cells of the grid: the published procedure, exactly.
 
@@ -206,18 +226,20 @@ def run_year(
         see :func:`~oggm_glaunti.core.forcing.monthly_climate`
     ds : array (5, H, W), optional
         corrections to use instead of asking the corrector
+    observe : callable, optional
+        applied to the daily balance, see :func:`~oggm_glaunti.core.run.run_days`
 
     Returns
     -------
     CorrectedYear
     """
     params = model.ti.resolve()
-    response = None
+    swe, seasons, response = require_finite("swe", swe), _checked(seasons), None
     if ds is None:
         response = response_fields(params, swe, seasons)
         ds = corrections(model, response, fields, climate)
-    swe, smb, _ = run_seasons(correct(params, ds), swe, seasons)
-    return CorrectedYear(swe, smb, ds, response)
+    swe, smb, observed = _run_checked(correct(params, ds), swe, seasons, observe)
+    return CorrectedYear(swe, smb, ds, response, observed)
 
 
 class GlacierColumns(NamedTuple):
@@ -314,6 +336,7 @@ def run_year_on_columns(
     climate: Float[Array, "2 month"],
     columns: GlacierColumns,
     ds: Float[Array, "5 h w"] | None = None,
+    observe: Observe | None = None,
 ) -> CorrectedYear:
     """A mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
 
@@ -326,6 +349,8 @@ def run_year_on_columns(
     columns : GlacierColumns
     ds : array (5, H, W), optional
         corrections to use instead of asking the corrector
+    observe : callable, optional
+        applied to the daily balance of the cells (P,)
     model, fields, climate
         as in :func:`run_year`
 
@@ -341,14 +366,14 @@ def run_year_on_columns(
     On Hintereisferner, ten years: cells within 1.7e-3 m, the glacier mean within 2.5e-4 m of :func:`run_year`.
     """
     params = model.ti.resolve()
-    response = None
+    swe, seasons, response = require_finite("swe", swe), _checked(seasons), None
     if ds is None:
         at_nodes = response_fields(params, swe_profile(columns, swe), _moved(seasons, columns.node_offset))
         response = interpolate_cubic(at_nodes, columns.node_start, columns.node_weights)
         ds = corrections(model, response, fields, climate)
     corrected = correct(params, ds[:, columns.rows, columns.cols])
-    swe, smb, _ = run_seasons(corrected, swe, _moved(seasons, columns.pixel_offset))
-    return CorrectedYear(swe, smb, ds, response)
+    swe, smb, observed = _run_checked(corrected, swe, _moved(seasons, columns.pixel_offset), observe)
+    return CorrectedYear(swe, smb, ds, response, observed)
 
 
 def _moved(seasons: tuple[Season, ...], offset: Float[Array, "..."]) -> tuple[Season, ...]:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, run_days
 from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
@@ -89,5 +90,6 @@ def run_gru(
         hidden = jnp.where(seen, hidden, model.cell(hidden, inputs))
         return (hidden, jnp.zeros_like(seen)), weight * model.read_out(hidden)
 
-    state, smb, observed = run_days(step, (hidden, jnp.asarray(first_day_seen)), forcing, weights, observe)
+    state = (require_finite("hidden state", hidden), jnp.asarray(first_day_seen))
+    state, smb, observed = run_days(step, state, forcing.checked(weights), weights, observe)
     return state[0], smb, observed

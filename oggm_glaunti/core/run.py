@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.temperature_index import DAYS, TIParameters
 
@@ -45,7 +46,7 @@ def continuous_weights(n_days: int, dtype: np.typing.DTypeLike = np.float32) -> 
 def run_days(
     step: Step, state: Any, forcing: Forcing, weights: Float[Array, " time"], observe: Observe | None = None
 ) -> tuple[Any, Float[Array, "..."], Any]:
-    """Run a step over all days of a forcing.
+    """Run a step over all days of a forcing, unchecked; :func:`run_ti` and its like look for NaN first.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def run_days(
     first = jax.tree.map(lambda leaf: leaf[0], forcing.days())
     temp, prcp = jax.eval_shape(forcing.at, first)
     total = jnp.zeros(jnp.broadcast_shapes(temp.shape, prcp.shape), jnp.result_type(temp, prcp))
-    (state, total), observed = jax.lax.scan(body, (state, total), (forcing.days(), jnp.asarray(weights)))
+    (state, total), observed = jax.lax.scan(body, (state, total), (forcing.days(), jnp.asarray(weights, total.dtype)))
     return state, total, observed
 
 
@@ -144,7 +145,8 @@ def run_ti(
     >>> [round(float(b), 2) for b in smb]
     [-0.77, -0.0]
     """
-    return run_days(ti_step(params, variant), swe, forcing, weights, observe)
+    swe = require_finite("swe", swe)
+    return run_days(ti_step(params, variant), swe, forcing.checked(weights), weights, observe)
 
 
 def initial_swe(params: TIParameters, shape: tuple[int, ...]) -> Float[Array, "..."]:

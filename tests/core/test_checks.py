@@ -51,3 +51,46 @@ def test_a_wrong_shape_is_named_with_both_shapes():
     assert require_shape("swe", values, (2, 3)) is values
     with pytest.raises(ValueError, match=r"swe: expected shape \(3, 2\), found \(2, 3\)"):
         require_shape("swe", values, (3, 2))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("field", ["temp", "prcp", "swe", "elevation"])
+def test_a_nan_in_any_input_of_a_run_is_an_error_that_names_the_field(field, compiled):
+    import equinox as eqx
+
+    from oggm_glaunti.core.forcing import StationForcing
+    from oggm_glaunti.core.run import run_ti, season_weights
+    from oggm_glaunti.core.temperature_index import ti_weights
+
+    inputs = {name: np.zeros(n, np.float32) for name, n in (("temp", 5), ("prcp", 5), ("swe", 3), ("elevation", 3))}
+    inputs[field][1] = np.nan
+
+    def run(temp, prcp, swe, elevation):
+        weather = StationForcing(temp, prcp, elevation)
+        return run_ti(ti_weights().resolve(), swe, weather, season_weights(5))[1]
+
+    with pytest.raises((ValueError, RuntimeError), match=field):
+        (eqx.filter_jit(run) if compiled else run)(**inputs)
+
+
+def test_a_nan_on_a_day_that_is_not_run_is_no_error():
+    from oggm_glaunti.core.forcing import StationForcing
+    from oggm_glaunti.core.run import run_ti
+    from oggm_glaunti.core.temperature_index import ti_weights
+
+    temp = np.array([1.0, np.nan], np.float32)
+    weather = StationForcing(temp, np.zeros(2, np.float32), np.zeros(3, np.float32))
+    _, smb, _ = run_ti(ti_weights().resolve(), np.full(3, 0.5, np.float32), weather, np.array([1.0, 0.0], np.float32))
+    assert np.isfinite(smb).all()
+
+
+def test_a_nan_in_the_hidden_state_of_model_b_is_named():
+    from oggm_glaunti.core.forcing import StationForcing
+    from oggm_glaunti.core.gru import GRU, run_gru
+    from oggm_glaunti.core.run import season_weights
+    from oggm_glaunti.core.weights import leaf_shapes
+
+    model = GRU(*(np.zeros(shape, np.float32) for shape in leaf_shapes("B")))
+    weather = StationForcing(np.zeros(5, np.float32), np.zeros(5, np.float32), np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match="hidden state"):
+        run_gru(model, np.full((3, 16), np.nan, np.float32), weather, season_weights(5))

@@ -11,6 +11,10 @@ from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
 from .worlds import heights, small_a, station, weather
 
 
+def every_day(forcing):
+    return np.ones(forcing.temp.shape[0])
+
+
 def gridded(forcing: StationForcing) -> GriddedForcing:
     """The same weather as fields of their own."""
     temp = forcing.temp[:, None] + forcing.temp_offset
@@ -46,17 +50,17 @@ def test_a_shift_warms_by_the_bias_and_wets_by_the_factor(make):
 @pytest.mark.parametrize("name", ["temp", "prcp"])
 def test_a_nan_is_named_with_its_field(make, name):
     forcing = make()
-    assert jax.tree.all(jax.tree.map(np.array_equal, forcing.checked(), forcing))
+    assert jax.tree.all(jax.tree.map(np.array_equal, forcing.checked(every_day(forcing)), forcing))
     getattr(forcing, name)[7] = np.nan
     with pytest.raises(ValueError, match=rf"{name}: .*first at index \(7"):
-        forcing.checked()
+        forcing.checked(every_day(forcing))
 
 
 def test_a_height_that_is_not_known_is_named():
     at = heights()
     at[2] = np.nan
     with pytest.raises(ValueError, match=r"elevation: 1 of 5"):
-        station(30, at=at).checked()
+        station(30, at=at).checked(np.ones(30))
 
 
 @pytest.mark.parametrize("make", [lambda: station(10), lambda: gridded(station(10))], ids=["station", "gridded"])
