@@ -86,7 +86,7 @@ def run_demo(args: argparse.Namespace) -> int:
 
     try:
         demo.run_demo(args.out)
-    except OSError as err:
+    except (OSError, ValueError) as err:
         return complain(err)
     return OK
 

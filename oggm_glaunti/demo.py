@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from oggm_glaunti import settings
 from oggm_glaunti.valley import make_daily_weather, make_valley_glacier
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def _models_at_hand(out: Path) -> list[str]:
     try:
         path = find_weights("C", allow_download=False)
     except WeightsNotFoundError:
+        if os.environ.get(settings.WEIGHTS_ENV):
+            raise  # somebody meant to run C
         print("Model A only: the weights of model C are not on this machine.")
         return ["A"]
     print(f"Models A and C, C with the weights in {path}.")

@@ -41,7 +41,8 @@ PARAMS: dict[str, Any] = {
     "glaunti_temp_gradient": -0.0060,
     # m. 1-sigma uncertainty of the DEM where no raster of it is given.
     "glaunti_elevation_std": 5.0,
-    # m. Distance of the heights in the height-year table; cubic interpolation between them is good to 1e-5 m w.e.
+    # m. Distance of the heights in the height-year table, which is read by linear interpolation: good to 1e-4 m w.e. a
+    # year. The uncorrected runs of the corrector use the same heights and cubics: good to 1e-5 m w.e.
     "glaunti_table_step": 10.0,
     # Server and file names of the daily GSWP3-W5E5 files flattened by OGGM.
     "glaunti_w5e5_daily_server": "https://cluster.klima.uni-bremen.de/~oggm/climate/",
@@ -61,10 +62,12 @@ MARGIN_CELLS = 15  # cells around the outline's bounding box
 MIN_CELLS = 16  # shortest side of the grid; three 2x2 pools need it
 MASS_BALANCE_YEAR_START = {"nh": 10, "sh": 4}  # month in which a mass-balance year begins
 
+# Raised whenever the numerics change: tables and corrections made before are then computed anew.
+NUMERICS_VERSION = 1
+
 # --- weights ---------------------------------------------------------------------------------------------------------
 
 WEIGHTS_ENV = "OGGM_GLAUNTI_WEIGHTS"
-SHARED_ENV = "OGGM_GLAUNTI_SHARED"
 
 
 def register() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlparse
@@ -175,21 +176,43 @@ def find_weights(
         where a cached or downloaded file has the wrong checksum
     """
     filename = weights_file(name, glacier)
-    given = path if path is not None else os.environ.get(settings.WEIGHTS_ENV)
-    if given:
-        found = _in_place(given, filename)
-        if found.is_file():
-            return found
-        asked = "the path given" if path is not None else f"the environment variable {settings.WEIGHTS_ENV}"
-        raise _not_found(filename, [f"{found} ({asked})"])
-    return _find_published(filename, allow_download)
+    if path is not None:
+        found = _in_place(path, filename)
+        if not found.is_file():
+            raise _not_found(filename, [f"{found} (the path given)"])
+        return _require_right_model(found, filename)
+    place = os.environ.get(settings.WEIGHTS_ENV)
+    if not place:
+        return _find_published(filename, allow_download, f"environment variable {settings.WEIGHTS_ENV} (not set)")
+    found = _in_place(place, filename)
+    if found.is_file():
+        return _require_right_model(found, filename)
+    looked = f"{found} (environment variable {settings.WEIGHTS_ENV})"
+    if not Path(place).expanduser().exists():
+        # A variable that points nowhere is a mistake; a folder may well hold other models' files only.
+        raise _not_found(filename, [looked])
+    return _find_published(filename, allow_download, looked)
 
 
-def _find_published(filename: str, allow_download: bool) -> Path:
-    """A published file from OGGM's cache or the network."""
+def _require_right_model(path: Path, filename: str) -> Path:
+    """Refuse another model's published file, and a damaged one under a published name."""
+    digest = sha256_of(path)
+    holds = next((name for name, sha in WEIGHTS_SHA256.items() if sha == digest), None)
+    if holds is not None and holds != filename and not (filename == "a.eqx" and holds.startswith("a_finetuned")):
+        raise ValueError(f"{path}: holds the published {holds}, expected {filename}. Name the file of the right model.")
+    if holds is None and path.name in WEIGHTS_SHA256 and path.read_bytes()[:1] != b"{":
+        raise ValueError(
+            f"{path}: expected SHA-256 {WEIGHTS_SHA256[path.name]} for {path.name}, found {digest}. The file is "
+            "damaged: fetch it again. (Weights of your own need another name.)"
+        )
+    return path
+
+
+def _find_published(filename: str, allow_download: bool, before: str) -> Path:
+    """A published file from OGGM's cache or the network; `before` was looked at already."""
     from oggm import cfg
 
-    looked = [f"environment variable {settings.WEIGHTS_ENV} (not set)"]
+    looked = [before]
     if not cfg.IS_INITIALIZED:
         raise _not_found(filename, [*looked, "OGGM's download cache (OGGM is not initialised: cfg.initialize())"])
     url = WEIGHTS_URL + quote(filename)
@@ -208,11 +231,14 @@ def _find_published(filename: str, allow_download: bool) -> Path:
 def load(
     name: str, path: str | Path | None = None, glacier: str | None = None, allow_download: bool = True
 ) -> LoadedModel:
-    """Load a model with its provenance; arguments as in :func:`find_weights`.
+    """Load a model with its provenance, in float32; arguments as in :func:`find_weights`.
 
-    Model A without a path or a glacier is the one embedded in the package.
+    Model A without a path or a glacier is the one embedded in the package. Weights of your own in float64 are rounded:
+    everything in a glacier directory is computed in float32.
     """
-    from oggm_glaunti.core.weights import embedded_a, leaves_of, read_model
+    import numpy as np
+
+    from oggm_glaunti.core.weights import embedded_a, leaves_of, model_from_leaves, read_model
 
     if name == "A" and path is None and glacier is None:
         model = embedded_a()
@@ -221,6 +247,8 @@ def load(
     found = find_weights(name, path, glacier, allow_download)
     with found.open("rb") as stream:
         model, _ = read_model(stream, name, str(found))
+    if leaves_of(model)[0].dtype != np.float32:
+        model = model_from_leaves(name, [leaf.astype(np.float32) for leaf in leaves_of(model)], str(found))
     return LoadedModel(model, sha256_of(found), str(found))
 
 
@@ -235,15 +263,17 @@ def load_model(name: str, path: str | Path | None = None, glacier: str | None = 
     return load(name, path, glacier).model
 
 
-def save_model(model: Model, path: str | Path, header: dict | None = None) -> Path:
+def save_model(model: Model, path: str | Path, training_data: str, header: dict | None = None) -> Path:
     """Save a model in our own format, to a temporary name that is then renamed.
 
     Parameters
     ----------
     model : GlaUnTI or GRU
     path : path
+    training_data : str
+        what it was trained on
     header : dict, optional
-        what should travel along: version, training data, ...
+        what else should travel along; the version of the package, the units and the layout are filled in
     """
     from oggm_glaunti.core.weights import write_model
 
@@ -251,7 +281,8 @@ def save_model(model: Model, path: str | Path, header: dict | None = None) -> Pa
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as stream:
-            write_model(stream, model, header)
+            about = {"package_version": version("oggm-glaunti"), "training_data": training_data}
+            write_model(stream, model, {**(header or {}), **about})
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

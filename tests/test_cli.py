@@ -20,7 +20,7 @@ from oggm_glaunti.core.weights import embedded_a
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    shop.save_model(embedded_a(), tmp_path / "a.eqx")
+    shop.save_model(embedded_a(), tmp_path / "a.eqx", training_data="none")
     return tmp_path
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_used_is_one_line_on_stderr_and_exits_2(file, weights, ca
 def test_missing_weights_end_with_the_three_ways_out(file, oggm_env, monkeypatch, capsys):
     from oggm import cfg
 
-    def no_network(url, what):
+    def no_network(url):
         raise FileNotFoundError(f"{url} is out of reach")
 
     arrays = dict(np.load(file))

@@ -35,7 +35,7 @@ def test_checksums_are_those_of_the_published_files(weights_dir):
 def test_an_explicit_path_comes_before_the_environment(weights_dir, tmp_path, monkeypatch):
     monkeypatch.setenv(settings.WEIGHTS_ENV, str(tmp_path))
     assert shop.find_weights("C", weights_dir) == weights_dir / "c.eqx"
-    assert shop.find_weights("C", weights_dir / "d.eqx") == weights_dir / "d.eqx"
+    assert shop.find_weights("C", weights_dir / "c.eqx") == weights_dir / "c.eqx"
 
 
 def test_the_environment_names_a_folder_or_a_file(weights_dir, monkeypatch):
@@ -102,10 +102,11 @@ def test_another_model_and_a_finetuned_c_are_refused():
 def test_a_saved_model_is_loaded_again(tmp_path):
     from oggm_glaunti.core.weights import leaves_of, read_model
 
-    path = shop.save_model(shop.load_model("A"), tmp_path / "mine.eqx", {"training_data": "none"})
+    path = shop.save_model(shop.load_model("A"), tmp_path / "mine.eqx", training_data="none")
     assert [p.name for p in tmp_path.iterdir()] == ["mine.eqx"]
     _, header = read_model(io.BytesIO(path.read_bytes()), "A")
     assert header["training_data"] == "none"
+    assert header["package_version"]
     assert all(
         a == b for a, b in zip(leaves_of(shop.load_model("A", path)), leaves_of(shop.load_model("A")), strict=True)
     )
@@ -117,5 +118,48 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr("oggm_glaunti.core.weights.write_model", full)
     with pytest.raises(OSError, match="No space left"):
-        shop.save_model(shop.load_model("A"), tmp_path / "mine.eqx")
+        shop.save_model(shop.load_model("A"), tmp_path / "mine.eqx", training_data="none")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("through", ["path", "environment"])
+def test_another_models_published_file_is_refused(weights_dir, monkeypatch, through):
+    given = weights_dir / "d.eqx"
+    if through == "environment":
+        monkeypatch.setenv(settings.WEIGHTS_ENV, str(given))
+    with pytest.raises(ValueError, match=r"holds the published d\.eqx, expected c\.eqx"):
+        shop.load("C", given if through == "path" else None)
+
+
+def test_a_damaged_file_under_a_published_name_is_refused(weights_dir, tmp_path):
+    content = bytearray((weights_dir / "c.eqx").read_bytes())
+    content[-3] ^= 1
+    (tmp_path / "c.eqx").write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        shop.load("C", tmp_path)
+
+
+def test_a_finetuned_a_is_a_model_a(weights_dir):
+    found = shop.load("A", weights_dir / "a_finetuned_Grosser Aletsch.eqx")
+    assert found.sha256 == shop.WEIGHTS_SHA256["a_finetuned_Grosser Aletsch.eqx"]
+
+
+def test_a_folder_without_the_file_leads_on_to_the_cache(offline, weights_dir, monkeypatch):
+    folder = cache_folder(offline)
+    folder.mkdir(parents=True)
+    shutil.copy(weights_dir / "c.eqx", folder / "c.eqx")
+    monkeypatch.setenv(settings.WEIGHTS_ENV, str(offline))
+    assert shop.find_weights("C") == folder / "c.eqx"
+    monkeypatch.setenv(settings.WEIGHTS_ENV, str(offline / "nowhere"))
+    with pytest.raises(shop.WeightsNotFoundError, match="nowhere"):
+        shop.find_weights("C")
+
+
+def test_weights_of_our_own_in_float64_are_used_in_float32(tmp_path):
+    import numpy as np
+
+    from oggm_glaunti.core.weights import leaves_of, model_from_leaves
+
+    double = model_from_leaves("A", [leaf.astype(np.float64) for leaf in leaves_of(shop.load_model("A"))])
+    path = shop.save_model(double, tmp_path / "mine.eqx", training_data="none")
+    assert all(leaf.dtype == np.float32 for leaf in leaves_of(shop.load_model("A", path)))

@@ -30,12 +30,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, rng = tmp_path_factory.mktemp("weights"), np.random.default_rng(3)
     a = embedded_a()
     for glacier in (None, "Two Words"):
-        shop.save_model(a, folder / shop.weights_file("A", glacier))
+        shop.save_model(a, folder / shop.weights_file("A", glacier), training_data="none")
     for name in "BCD":
         leaves = [rng.normal(0.0, 0.2, shape).astype(np.float32) for shape in leaf_shapes(name)]
         if name != "B":
             leaves[-9:] = [np.asarray(leaf) for leaf in jax.tree.leaves(a)]
-        shop.save_model(model_from_leaves(name, leaves), folder / f"{name.lower()}.eqx")
+        shop.save_model(model_from_leaves(name, leaves), folder / f"{name.lower()}.eqx", training_data="none")
     return folder
 
 

@@ -166,7 +166,7 @@ def _run_checked(
 def response_fields(
     params: TIParameters, swe: Float[Array, "..."], seasons: tuple[Season, ...]
 ) -> Float[Array, "3 ..."]:
-    """How the uncorrected model behaves this year (inputs not checked): ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation.
+    """How the uncorrected model behaves: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation; unchecked.
 
     Parameters
     ----------

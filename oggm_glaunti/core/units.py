@@ -5,34 +5,9 @@ from __future__ import annotations
 DAYS_PER_MONTH = 365.0 / 12.0
 """Mean days in a month as OGGM counts them (its SEC_IN_MONTH is a twelfth of 365 days)."""
 
-KG_M2_PER_M_WE = 1000.0
-"""kg m-2 in one metre of water equivalent (density of water, kg m-3)."""
-
 # Normalisation of the corrector's and the GRU's inputs: the constants of the published weights (Maslov et al. 2026).
 TEMP_NORM = 45.744850158691406  # degC
 PRCP_NORM = 0.16851751506328583  # m w.e. day-1
 ELEVATION_NORM = 4341.383118842848  # m
 ELEVATION_STD_NORM = 5699.1201273232155  # m
 SMB_NORM = 10.0  # m w.e.
-
-
-def m_we_from_kg_m2(value):
-    """Metres of water equivalent from kg m-2 (the same number as mm of water).
-
-    Examples
-    --------
-    >>> m_we_from_kg_m2(1500.0)
-    1.5
-    """
-    return value / KG_M2_PER_M_WE
-
-
-def kg_m2_from_m_we(value):
-    """Kg m-2 from metres of water equivalent.
-
-    Examples
-    --------
-    >>> kg_m2_from_m_we(1.5)
-    1500.0
-    """
-    return value * KG_M2_PER_M_WE

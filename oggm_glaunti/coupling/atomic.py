@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from oggm.exceptions import InvalidWorkflowError
@@ -48,4 +48,5 @@ def replacing(path: str | os.PathLike[str], rgi_id: str) -> Iterator[Path]:
             "folder must not be read-only."
         ) from err
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only file system refuses this as well, and has said so above
+            temporary.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from oggm.exceptions import (
 from scipy.optimize import brentq
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.params import write_json, write_params
 
@@ -109,8 +110,9 @@ def calibrate_glaunti(
     mb_model = _uncalibrated(gdir, model, corrector, weights)
     ref = _reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
     specific = _specific_mb(gdir, mb_model, ref.years, use_2d_mb)
-    residual = _turn(mb_model, lambda: specific() - ref.mb, order, _bounds(order, bounds), gdir.rgi_id)
-    params = _as_params(gdir, mb_model, ref, residual, order)
+    limits = _bounds(order, bounds, gdir.rgi_id)
+    residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits, gdir.rgi_id)
+    params = _as_params(gdir, mb_model, ref, residual, turned)
     write_params(gdir, params, filesuffix)
     _write_oggm_calibration(gdir, params, filesuffix)
     mb_model.keep_table(filesuffix)
@@ -130,7 +132,12 @@ def _check_order(order: Sequence[str], rgi_id: str) -> None:
         raise InvalidParamsError(f"{rgi_id}: order: expected some of {KNOBS}, each once, found {order!r}")
 
 
-def _bounds(order: Sequence[str], given: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[float, float]]:
+def _bounds(
+    order: Sequence[str], given: Mapping[str, tuple[float, float]] | None, rgi_id: str
+) -> dict[str, tuple[float, float]]:
+    unknown = set(given or {}) - set(KNOBS)
+    if unknown:
+        raise InvalidParamsError(f"{rgi_id}: bounds: expected some of {KNOBS}, found {sorted(unknown)}")
     bounds = {knob: (cfg.PARAMS[f"{knob}_min"], cfg.PARAMS[f"{knob}_max"]) for knob in KNOBS}
     if order[0] == "prcp_fac" and len(order) > 1:
         bounds["prcp_fac"] = tuple(np.clip(INFORMED_PRCP_WINDOW, *bounds["prcp_fac"]).tolist())
@@ -143,8 +150,8 @@ def _turn(
     order: Sequence[str],
     bounds: Mapping[str, tuple[float, float]],
     rgi_id: str,
-) -> float:
-    """Turn the knobs in order until the misfit vanishes; returns what remains, kg m-2 yr-1."""
+) -> tuple[float, list[str]]:
+    """Turn the knobs in order until the misfit vanishes; what remains (kg m-2 yr-1), and the knobs turned."""
 
     def with_knob(value: float, knob: str) -> float:
         setattr(mb_model, knob, value)
@@ -161,7 +168,7 @@ def _turn(
                 raise MassBalanceCalibrationError(
                     f"{rgi_id}: {knob}={best:.4f} leaves {residual:.1f} kg m-2 yr-1, more than {TOLERANCE}"
                 )
-            return residual
+            return residual, list(order[: order.index(knob) + 1])
         nearest = int(abs(ends[1]) < abs(ends[0]))
         with_knob((low, high)[nearest], knob)
         tried.append(f"{knob} {low:g} to {high:g} misses it by {ends[0]:.0f} to {ends[1]:.0f}")
@@ -274,7 +281,7 @@ def _wgms_reference(gdir: Any, mb_model: GlaUnTIMassBalance, period: str | None)
 
 
 def _as_params(
-    gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, order: Sequence[str]
+    gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, turned: list[str]
 ) -> dict[str, Any]:
     from oggm_glaunti.core.weights import physical_values
 
@@ -291,12 +298,14 @@ def _as_params(
         "weights_path": mb_model.weights_path,
         "temp_gradient": mb_model.temp_default_gradient,
         "climate_source": mb_model.climate_source,
+        "climate_sha256": mb_model.climate.digest(),
+        **({} if mb_model.corrector == "off" else {"features_sha256": read_features(gdir).digest()}),
         "reference_mb": ref.mb,
         "reference_mb_err": ref.err,
         "reference_period": ref.period,
         "reference_years": ref.years.tolist(),
         "reference_source": ref.source,
-        "calibrated": list(order),
+        "calibrated": turned,
         "residual": residual,
         "package_version": importlib.metadata.version("oggm-glaunti"),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 _SOURCE_OF_BASELINE = {"GSWP3_W5E5": "W5E5_daily", "GSWP3_W5E5_daily": "W5E5_daily", "CUSTOM": "custom"}
 # Degrees. The points of the flattened files are half a degree apart, so the nearest is within 0.36 of a glacier.
 _FARTHEST_POINT = 1.0
+# A UTC offset at the end of a time of day, unless it is zero.
+_OFFSET = re.compile(r"[T ]\d.*?[+-](?!00(?::?00)?\s*$)\d{2}(?::?\d{2})?\s*$")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Request:
     temp_name: str | None = None
     prcp_name: str | None = None
     time_name: str | None = None
+    climate_source: str | None = None
 
 
 @entity_task(log, writes=["climate_historical"])
@@ -69,6 +73,7 @@ def process_daily_climate(
     temp_name: str | None = None,
     prcp_name: str | None = None,
     time_name: str | None = None,
+    climate_source: str | None = None,
     y0: int | None = None,
     y1: int | None = None,
     also_monthly: bool = False,
@@ -100,6 +105,10 @@ def process_daily_climate(
         custom: unit of precipitation, unless the NetCDF says it
     temp_name, prcp_name, time_name : str, optional
         custom: names of variables or columns, if not ``temp``, ``prcp`` and ``time`` (in a CSV also ``date``)
+    climate_source : str, optional
+        custom: what the weather is called in the file and everything made from it, ``CUSTOM_daily`` where not said.
+        Weather of ERA5-Land must be named so (``ERA5-Land_daily``): only then does ``corrector='auto'`` mean yearly
+        corrections, see :func:`~oggm_glaunti.coupling.corrections.resolve_mode`
     y0, y1 : int, optional
         first and last calendar year to take, both included; only these are checked for gaps and impossible values
     also_monthly : bool
@@ -125,7 +134,8 @@ def process_daily_climate(
     """
     if settings.DAILY_SUFFIX not in filesuffix:
         raise InvalidParamsError(f"{gdir.rgi_id}: filesuffix {filesuffix!r} must hold {settings.DAILY_SUFFIX!r}")
-    request = Request(y0, y1, path, ref_hgt, ref_lon, ref_lat, temp_units, prcp_units, temp_name, prcp_name, time_name)
+    names = temp_name, prcp_name, time_name, climate_source
+    request = Request(y0, y1, path, ref_hgt, ref_lon, ref_lat, temp_units, prcp_units, *names)
     series = SOURCES[_choose_source(gdir, source)](gdir, request)
     monthly_suffix = filesuffix.replace(settings.DAILY_SUFFIX, "", 1)
     if also_monthly and not overwrite_monthly:
@@ -174,6 +184,9 @@ class _Raw:
 
 def custom(gdir: Any, request: Request) -> ds.DailySeries:
     """Weather from a NetCDF or CSV file of one series; see :func:`process_daily_climate`."""
+    name = "CUSTOM_daily" if request.climate_source is None else str(request.climate_source).strip()
+    if not name:
+        raise InvalidParamsError(f"{gdir.rgi_id}: climate_source is empty; give a name such as 'ERA5-Land_daily'")
     path = Path(request.path or cfg.PATHS.get("climate_file") or "")
     if not path.is_file():
         raise InvalidParamsError(f"{gdir.rgi_id}: no climate file '{path}'; give path= or cfg.PATHS['climate_file']")
@@ -190,7 +203,7 @@ def custom(gdir: Any, request: Request) -> ds.DailySeries:
     lon = _first_said(request.ref_lon, raw.ref_lon, gdir.cenlon)
     lat = _first_said(request.ref_lat, raw.ref_lat, gdir.cenlat)
     height = _height(label, request.ref_hgt, raw.ref_hgt)
-    return ds.DailySeries(days[rows], temp, prcp, height, lon, lat, "CUSTOM_daily", path.name)
+    return ds.DailySeries(days[rows], temp, prcp, height, lon, lat, name, path.name)
 
 
 def _first_said(*values: float | None) -> float:
@@ -222,6 +235,7 @@ def _read_csv(label: str, path: Path, request: Request) -> _Raw:
     except (ValueError, OSError) as err:
         raise InvalidParamsError(f"{label} cannot be read as CSV with a header line: {err}") from err
     dates = _column(label, table, "time_name", request.time_name, ("time", "date"))
+    _refuse_offsets(label, dates.astype(str))
     stamps = pd.to_datetime(dates.astype(str), format="ISO8601", errors="coerce", utc=True)
     if stamps.isna().any():
         bad = dates[stamps.isna()]
@@ -235,6 +249,16 @@ def _read_csv(label: str, path: Path, request: Request) -> _Raw:
         pd.to_numeric(temp, errors="coerce").to_numpy(np.float64),
         pd.to_numeric(prcp, errors="coerce").to_numpy(np.float64),
     )
+
+
+def _refuse_offsets(label: str, dates: pd.Series) -> None:
+    """An offset would have to move days to the calendar day in UTC or leave them: which is meant cannot be known."""
+    bad = dates[dates.str.contains(_OFFSET)]
+    if bad.size:
+        raise InvalidParamsError(
+            f"{label}: {bad.size} dates have a UTC offset, first in row {bad.index[0]}: {bad.iloc[0]}. Give local or "
+            "UTC calendar days without offset (YYYY-MM-DD)."
+        )
 
 
 def _column(label: str, table: pd.DataFrame, argument: str, name: str | None, usual: tuple[str, ...]) -> pd.Series:
@@ -336,7 +360,8 @@ def _nearest_point(gdir: Any, label: str, nc: netCDF4.Dataset) -> tuple[int, tup
 
 def _download(gdir: Any, key: str) -> str:
     """Local path of one of the flattened files, from OGGM's cache or its server."""
-    url = settings.param("glaunti_w5e5_daily_server") + settings.param("glaunti_w5e5_daily_basenames")[key]
+    server = str(settings.param("glaunti_w5e5_daily_server")).rstrip("/")
+    url = f"{server}/{settings.param('glaunti_w5e5_daily_basenames')[key]}"
     try:
         return str(shop.download(url))
     except FileNotFoundError as err:

@@ -208,8 +208,23 @@ def run_dynamic_melt_f_calibration(gdir: GlacierDirectory, mb_model_class: type 
         by OGGM, if no melt_f meets the reference balance and `ignore_errors` is not set
     """
     mb_model_class = mb_model_class or _default_class()
-    with _glaunti_calibration_in_place(gdir, _params_suffix(gdir, mb_model_class)):
-        return _run_spinup_task("run_dynamic_melt_f_calibration", gdir, mb_model_class, kwargs)
+    suffix = _params_suffix(gdir, mb_model_class)
+    with _glaunti_calibration_in_place(gdir, suffix):
+        model = _run_spinup_task("run_dynamic_melt_f_calibration", gdir, mb_model_class, kwargs)
+        _note_reference(gdir, suffix, kwargs)
+    return model
+
+
+def _note_reference(gdir: GlacierDirectory, params_suffix: str, kwargs: dict[str, Any]) -> None:
+    """Write down the reference that was given, where it is not the one of the static calibration."""
+    if kwargs.get("ref_dmdtda") is None:
+        return
+    path = Path(gdir.get_filepath("glaunti_params", filesuffix=params_suffix))
+    content = json.loads(path.read_text("utf-8"))
+    content.pop("reference_years", None)
+    reference = {"mb": kwargs["ref_dmdtda"], "mb_err": kwargs.get("err_ref_dmdtda"), "period": kwargs.get("ref_period")}
+    content |= {f"reference_{name}": value for name, value in reference.items()}
+    write_json(path, content | {"reference_source": "given"})
 
 
 def _default_class() -> type:

@@ -14,6 +14,7 @@ import numpy as np
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.core.units import ELEVATION_NORM, PRCP_NORM
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.features import Features
 from oggm_glaunti.coupling.gridded import GriddedModel, mean_corrections
@@ -25,8 +26,7 @@ MODES = ("auto", "yearly", "climatology", "off")
 
 # Corrector inputs met in training: highest cell (m) and wettest day (m w.e.) are the normalisation constants of the
 # published weights, the sides of the rectangle (cells) those of the published list of training glaciers.
-TRAINING_ELEVATION = 4341.383118842848
-TRAINING_PRCP = 0.16851751506328583
+TRAINING_ELEVATION, TRAINING_PRCP = ELEVATION_NORM, PRCP_NORM
 TRAINING_SIDES = (28, 575)
 
 _warned: set[str] = set()
@@ -98,9 +98,10 @@ def resolve_mode(mode: str, model_name: str, climate_source: str) -> str:
     return "yearly" if plain.startswith(("era5land", "era5l")) else "climatology"
 
 
-def corrections_digest(climate: DailyClimate, features: Features, weights_sha256: str) -> str:
+def corrections_digest(climate: DailyClimate, features: Features, weights_sha256: str, hemisphere: str) -> str:
     """Digest of everything the corrections are made from."""
-    parts = [climate.digest(), features.digest(), weights_sha256, repr(settings.param("glaunti_temp_gradient"))]
+    numerics = f"{settings.NUMERICS_VERSION} {settings.param('glaunti_temp_gradient')!r} {hemisphere}"
+    parts = [climate.digest(), features.digest(), weights_sha256, numerics]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
@@ -125,7 +126,8 @@ def compute_corrections(
         where the record holds no full mass-balance year
     """
     periods = _periods(climate, hemisphere, rgi_id)
-    warn_outside_training(climate, features, rgi_id)
+    if model.name == "D" and features.facies is None:
+        log.warning("(%s) model D runs without facies: glaunti_features was given no map, all bands are -1", rgi_id)
     gridded = GriddedModel(model, climate, features, rgi_id)
     columns = gridded.columns
     ds = np.stack([_band_means(result.ds, columns) for result in gridded.run(periods)])

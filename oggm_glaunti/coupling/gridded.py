@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.features import Features
-from oggm_glaunti.coupling.periods import Period, day_slice
+from oggm_glaunti.coupling.periods import Period, day_slice, require_corrector_months
 from oggm_glaunti.coupling.processes import require_jax
 
 
@@ -45,6 +46,11 @@ class GriddedModel:
         self.model, self.climate, self.features = model, climate, features
         self.rgi_id, self.exact = rgi_id, exact
         self.temp_gradient = settings.param("glaunti_temp_gradient")
+        if model.corrector is not None:
+            # Here and not above: the corrections of a record are made with this class.
+            from oggm_glaunti.coupling.corrections import warn_outside_training
+
+            warn_outside_training(climate, features, rgi_id)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -98,7 +104,18 @@ class GriddedModel:
         Yields
         ------
         PeriodResult
+
+        Raises
+        ------
+        InvalidParamsError
+            for no periods, days outside the record, or lengths that the corrector does not take
         """
+        periods = list(periods)
+        if not periods:
+            raise InvalidParamsError(f"{self.rgi_id}: no periods to run; give at least one")
+        if self.model.corrector is not None and ds is None:
+            for period in periods:
+                require_corrector_months(period, self.rgi_id)
         swe = self.initial_swe() if swe is None else swe
         slices = [[day_slice(self.climate, b, e, self.rgi_id) for b, e in period.seasons()] for period in periods]
         longest = max(s.stop - s.start for parts in slices for s in parts)

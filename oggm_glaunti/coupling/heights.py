@@ -6,10 +6,11 @@ from typing import Any
 
 import netCDF4
 import numpy as np
-from oggm.exceptions import InvalidWorkflowError
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 # m. The bed lies below the surface and glaciers thin and advance: the table reaches this far beyond today's surface.
 BELOW, ABOVE = 1000.0, 500.0
+MAX_STEP = 50.0  # m; the table is read by linear interpolation, which errs by the square of the step
 
 
 def table_heights(gdir: Any, step: float) -> np.ndarray:
@@ -22,9 +23,15 @@ def table_heights(gdir: Any, step: float) -> np.ndarray:
     ------
     InvalidWorkflowError
         where the directory has neither gridded data nor flowlines
+    InvalidParamsError
+        for a step that is no distance, or too coarse
     """
     from oggm_glaunti.core.smooth import even_heights
 
+    if not isinstance(step, (int, float)) or not 0 < step <= MAX_STEP:
+        raise InvalidParamsError(
+            f"cfg.PARAMS['glaunti_table_step']: expected more than 0 and at most {MAX_STEP:g} m, found {step!r}"
+        )
     bounds = [*_gridded_bounds(gdir), *_flowline_bounds(gdir)]
     if not bounds:
         raise InvalidWorkflowError(

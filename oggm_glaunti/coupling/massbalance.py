@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ from oggm_glaunti import settings, shop
 from oggm_glaunti.core.units import DAYS_PER_MONTH
 from oggm_glaunti.coupling.climate import DailyClimate, read_daily_climate
 from oggm_glaunti.coupling.corrections import resolve_mode
+from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.interpolation import Interpolator
-from oggm_glaunti.coupling.params import checked_knob, read_params_for, require_calibrated_with
+from oggm_glaunti.coupling.params import KnobProperty, read_params_for, require_calibrated_with
 from oggm_glaunti.coupling.table import Knobs, days_of_year, initial_swe
 from oggm_glaunti.coupling.table_store import TableStore
 
@@ -121,8 +121,9 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self.repeat = repeat
         self.bias = bias
         self._filename, self._input_filesuffix = filename, input_filesuffix
-        suffix = mb_params_filesuffix or settings_filesuffix
-        self.calib_params, self._params_filesuffix = read_params_for(gdir, self.fixed_model or model, suffix)
+        self.calib_params, self._params_filesuffix = read_params_for(
+            gdir, self.fixed_model or model, mb_params_filesuffix or settings_filesuffix, check_calib_params
+        )
         self._choose_model(model, weights)
         self._read_climate(ys, ye)
         self.corrector = resolve_mode(
@@ -131,11 +132,11 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self._set_temperature_globals()
         if check_calib_params:
             self._check_calibration()
-        self._melt_f = self._checked("melt_f", melt_f, self.published_melt_f)
-        self._prcp_fac = self._checked("prcp_fac", prcp_fac, 1.0)
-        self._temp_bias = self._checked("temp_bias", temp_bias, 0.0)
+        given = {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
+        published = {"melt_f": self.published_melt_f, "prcp_fac": 1.0, "temp_bias": 0.0}
+        for name, value in given.items():
+            setattr(self, name, self.calib_params.get(name, published[name]) if value is None else value)
         self._own_knobs = self.knobs().digest()
-        self._table: Interpolator | None = None
         self._store = TableStore(
             gdir,
             self._loaded,
@@ -143,7 +144,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
             self.corrector,
             self.temp_default_gradient,
             self._params_filesuffix,
-            input_filesuffix,
+            input_filesuffix if filename == "climate_historical" else f"_{filename}{input_filesuffix}",
         )
 
     def _choose_model(self, model: str | None, weights: Any) -> None:
@@ -153,8 +154,10 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self.model_name = self.fixed_model or model or calibrated or DEFAULT_MODEL
         if self.model_name not in ("A", "C", "D"):
             raise InvalidParamsError(f"{self.gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {self.model_name!r}")
-        if weights is None and calibrated == self.model_name:
-            weights = self.calib_params.get("weights_path")
+        recorded = self.calib_params.get("weights_path")
+        if weights is None and calibrated == self.model_name and recorded and Path(recorded).exists():
+            # Elsewhere (another machine) the usual search goes on; the checksum is compared in any case.
+            weights = recorded
         self.weights_path = None if weights is None else str(Path(weights).expanduser().absolute())
         self._loaded = shop.load(self.model_name, weights)
 
@@ -198,49 +201,19 @@ class GlaUnTIMassBalance(MassBalanceModel):
             "corrector": self.corrector,
         }
         if (self._filename, self._input_filesuffix) == ("climate_historical", ""):
-            at_hand["climate_source"] = self.climate_source
+            at_hand |= {"climate_source": self.climate_source, "climate_sha256": self._climate.digest()}
+        if self.corrector != "off" and "features_sha256" in self.calib_params:
+            at_hand["features_sha256"] = read_features(self.gdir).digest()
         require_calibrated_with(self.calib_params, at_hand, self.gdir.rgi_id)
 
-    def _checked(self, name: str, given: Any, published: float) -> Any:
-        """A knob: the one given, else the calibrated, else the published; validated."""
-        return checked_knob(name, self.calib_params.get(name, published) if given is None else given)
-
-    # --- knobs ---
-
-    @property
-    def melt_f(self) -> Any:
-        """Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12)."""
-        return copy(self._melt_f)
-
-    @melt_f.setter
-    def melt_f(self, value: Any) -> None:
-        self._melt_f = self._checked("melt_f", value, self.published_melt_f)
-        self._table = None  # stale
-
-    @property
-    def prcp_fac(self) -> Any:
-        """Factor on precipitation (a number or 12)."""
-        return copy(self._prcp_fac)
-
-    @prcp_fac.setter
-    def prcp_fac(self, value: Any) -> None:
-        self._prcp_fac = self._checked("prcp_fac", value, 1.0)
-        self._table = None  # stale
-
-    @property
-    def temp_bias(self) -> Any:
-        """Temperature bias, K (a number or 12)."""
-        return copy(self._temp_bias)
-
-    @temp_bias.setter
-    def temp_bias(self, value: Any) -> None:
-        self._temp_bias = self._checked("temp_bias", value, 0.0)
-        self._table = None  # stale
+    melt_f = KnobProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
+    prcp_fac = KnobProperty("Factor on precipitation (a number or 12).")
+    temp_bias = KnobProperty("Temperature bias, K (a number or 12).")
 
     @property
     def monthly_melt_f(self) -> Any:
         """Degree-day factor of snow over OGGM's mean month, kg m-2 month-1 K-1."""
-        return self._melt_f * DAYS_PER_MONTH
+        return self.melt_f * DAYS_PER_MONTH
 
     # --- the table ---
 
@@ -256,7 +229,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
 
     def knobs(self) -> Knobs:
         """The knobs as they are now."""
-        return Knobs(self._melt_f, self._prcp_fac, self._temp_bias)
+        return Knobs(self.melt_f, self.prcp_fac, self.temp_bias)
 
     def table(self) -> Interpolator:
         """The table of the knobs as they are now; that of the knobs it was made with is kept in the directory."""
@@ -271,6 +244,11 @@ class GlaUnTIMassBalance(MassBalanceModel):
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""
         self._store.keep(self.knobs(), params_filesuffix)
+
+    def __repr__(self) -> str:
+        """OGGM's summary, with the knobs."""
+        knobs = (f"    - {name}: {getattr(self, name)}" for name in ("melt_f", "prcp_fac", "temp_bias"))
+        return "\n".join([super().__repr__().rstrip(), *knobs, ""])
 
     def is_year_valid(self, year: float) -> bool:
         """Whether the climate covers the year."""
@@ -373,7 +351,8 @@ class GlaUnTIMassBalance(MassBalanceModel):
         array (N, 365 or 366)
             m of ice per second; the sum over the days times a day's seconds is the year's balance
         """
-        del kwargs
+        if kwargs.get("add_climate"):
+            raise InvalidParamsError("get_daily_mb gives the balance only; the weather is in the daily climate file")
         index = self._year_index(year)
         at = self.table()
         swe = at.table.swe[index - 1] if index else initial_swe(self._store.inputs)

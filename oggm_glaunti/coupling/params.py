@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,22 @@ def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
     )
 
 
-def read_params_for(gdir: Any, model: str | None, filesuffix: str = "") -> tuple[dict[str, Any], str]:
+def read_params_for(
+    gdir: Any, model: str | None, filesuffix: str = "", strict: bool = False
+) -> tuple[dict[str, Any], str]:
     """Parameters for a model that was asked for by name, and the suffix under which they were found.
 
     Without a suffix the directory's ``glaunti_params.json`` counts, unless it is another model's and
     ``glaunti_params_<model>.json`` is there: so calibrations of several models can lie side by side.
+
+    Raises
+    ------
+    InvalidWorkflowError
+        with `strict`, where neither suffix nor model is said and there are only calibrations under a suffix
     """
     params = read_params(gdir, filesuffix)
+    if strict and model is None and not params:
+        _require_no_other(gdir)
     if model is not None and not filesuffix and params.get("model", model if params else None) != model:
         beside = f"_{model}"
         if Path(gdir.get_filepath("glaunti_params", filesuffix=beside)).exists():
@@ -90,6 +100,25 @@ def checked_knob(name: str, value: Any) -> Any:
     return float(array.reshape(-1)[0]) if array.size == 1 else array
 
 
+class KnobProperty:
+    """A knob of a mass-balance model, a number or one per calendar month; turning it marks the table stale."""
+
+    def __init__(self, doc: str):
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        """A copy of the value, so that the caller cannot turn it behind the model's back."""
+        return self if model is None else copy(vars(model)[f"_{self.name}"])
+
+    def __set__(self, model: Any, value: Any) -> None:
+        """Check the value, keep a copy."""
+        vars(model)[f"_{self.name}"] = checked_knob(self.name, value)
+        model._table = None
+
+
 def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi_id: str) -> None:
     """Raise InvalidWorkflowError where a calibration was made with other inputs than those at hand."""
     for key, found in at_hand.items():
@@ -98,8 +127,19 @@ def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi
             raise InvalidWorkflowError(
                 f"{rgi_id}: {key} is {found!r} here, but the glacier was calibrated with {calibrated!r}. Calibrate "
                 "again (a second model beside the first: with filesuffix='_A', '_C' or '_D'), or set "
-                "check_calib_params=False to use the knobs all the same."
+                "check_calib_params=False, to use the knobs all the same."
             )
+
+
+def _require_no_other(gdir: Any) -> None:
+    """Raise InvalidWorkflowError where calibrations under a suffix are there and none without."""
+    others = sorted(path.name for path in Path(gdir.dir).glob("glaunti_params_*.json"))
+    if others:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: there is no glaunti_params.json, but {', '.join(others)}. Name one by "
+            "mb_params_filesuffix, name the model (GlaUnTIMassBalanceC finds glaunti_params_C.json), or calibrate "
+            "without filesuffix."
+        )
 
 
 def _load(path: Path, rgi_id: str) -> dict[str, Any]:

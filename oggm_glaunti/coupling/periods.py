@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from oggm.exceptions import InvalidParamsError
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.climate import DailyClimate
+
+# Calendar months that a period may touch: what the corrector's climate branch takes.
+CORRECTOR_MONTHS = (12, 14)
 
 
 class Period(NamedTuple):
@@ -61,6 +64,17 @@ def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
     return periods
 
 
+def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: str) -> list[Period]:
+    """:func:`mass_balance_years`, or InvalidWorkflowError where the record holds no full one."""
+    periods = mass_balance_years(climate, hemisphere)
+    if not periods:
+        raise InvalidWorkflowError(
+            f"{label}: {climate.path} holds {climate.time[0]} to {climate.time[-1]}, no full mass-balance year; "
+            "years='mass_balance' needs two calendar years of weather or more (or take years='calendar')"
+        )
+    return periods
+
+
 def mass_balance_year_of_months(years: np.ndarray, hemisphere: str) -> np.ndarray:
     """Year in which the mass-balance year of each calendar month ends, int array (Y, 12)."""
     month = settings.MASS_BALANCE_YEAR_START[hemisphere]
@@ -80,20 +94,46 @@ def periods_from_dates(dates: pd.DataFrame | Sequence[Period], label: str) -> li
     Raises
     ------
     InvalidParamsError
-        for missing columns or dates out of order
+        for no rows, missing columns, missing or unreadable dates, or dates out of order
     """
+    if len(dates) == 0:
+        raise InvalidParamsError(f"{label}: dates has no rows; give at least one period, columns begin and end")
     if not isinstance(dates, pd.DataFrame):
         return [_ordered(period, label) for period in dates]
     missing = {"begin", "end"} - set(dates.columns)
     if missing:
         raise InvalidParamsError(f"{label}: season dates need columns begin and end (and mid), missing {missing}")
 
-    def day(value):
-        return None if pd.isnull(value) else np.datetime64(pd.Timestamp(value), "D")
+    begins, ends = (_days(dates, column, label) for column in ("begin", "end"))
+    mids = _days(dates, "mid", label, required=False) if "mid" in dates.columns else [None] * len(dates)
+    rows = zip(begins, mids, ends, strict=True)
+    return [_ordered(Period(pd.Timestamp(e).year, b, m, e), label) for b, m, e in rows]
 
-    mids = dates["mid"] if "mid" in dates.columns else [None] * len(dates)
-    rows = zip(dates["begin"], mids, dates["end"], strict=True)
-    return [_ordered(Period(pd.Timestamp(e).year, day(b), day(m), day(e)), label) for b, m, e in rows]
+
+def _days(dates: pd.DataFrame, column: str, label: str, required: bool = True) -> list[np.datetime64 | None]:
+    """Days of one column; None where one that is not required is missing."""
+    days: list[np.datetime64 | None] = []
+    for row, value in dates[column].items():
+        where = f"{label}: {column} in row {row} of the season dates"
+        if pd.isnull(value) and required:
+            raise InvalidParamsError(f"{where} is missing; give a date, or drop the row")
+        try:
+            days.append(None if pd.isnull(value) else np.datetime64(pd.Timestamp(value), "D"))
+        except (ValueError, TypeError) as err:
+            raise InvalidParamsError(f"{where} is no date: {value!r}; expected YYYY-MM-DD") from err
+    return days
+
+
+def require_corrector_months(period: Period, label: str) -> None:
+    """Raise InvalidParamsError where a period touches fewer or more calendar months than the corrector takes."""
+    months = int((period.end.astype("M8[M]") - period.begin.astype("M8[M]")).astype(int)) + 1
+    fewest, most = CORRECTOR_MONTHS
+    if not fewest <= months <= most:
+        raise InvalidParamsError(
+            f"{label}: the period of {period.year}, begin {period.begin} to end {period.end}, touches {months} "
+            f"calendar months; yearly corrections need {fewest} to {most}. Correct begin or end, drop the period, or "
+            "ask for corrector='climatology' or 'off'."
+        )
 
 
 def _ordered(period: Period, label: str) -> Period:

@@ -13,6 +13,7 @@ from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.atomic import replacing
+from oggm_glaunti.coupling.corrections import _periods as full_years
 from oggm_glaunti.coupling.corrections import climatological_fields
 from oggm_glaunti.coupling.features import Features, read_features
 from oggm_glaunti.coupling.features_file import write_coordinates
@@ -22,8 +23,8 @@ from oggm_glaunti.coupling.periods import (
     Period,
     day_slice,
     mass_balance_year_of_months,
-    mass_balance_years,
     periods_from_dates,
+    require_mass_balance_years,
 )
 from oggm_glaunti.coupling.processes import require_jax
 
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 YEARS = ("calendar", "mass_balance")
 SEASON_NAMES = ("smb_winter", "smb_summer")
 EPOCH = np.datetime64("1801-01-01", "D")  # OGGM's
+
+# A calendar year has those of two mass-balance years; one of them is kept.
+JANUARY = " of January only (later in the year those of the next mass-balance year act)"
 
 
 class Maps(NamedTuple):
@@ -48,6 +52,8 @@ class Maps(NamedTuple):
         corrections
     swe : list of K arrays
         at the end of each period, m w.e.
+    ds_when : str
+        where corrections change within a period, which of them `ds` are
     """
 
     first: list[np.datetime64]
@@ -55,6 +61,7 @@ class Maps(NamedTuple):
     fields: dict[str, list[np.ndarray]]
     ds: list[np.ndarray]
     swe: list[np.ndarray]
+    ds_when: str = ""
 
 
 @entity_task(log, writes=["glaunti_smb"])
@@ -74,6 +81,7 @@ def glaunti_smb(
     daily: bool = False,
     exact: bool = False,
     mb_params_filesuffix: str = "",
+    check_calib_params: bool = True,
     output_filesuffix: str = "",
 ) -> dict[str, np.ndarray]:
     """Balance on the 100 m grid, year by year, with its glacier mean.
@@ -83,8 +91,8 @@ def glaunti_smb(
     gdir : GlacierDirectory
         with daily climate and ``glaunti_features``
     ys, ye : int, optional
-        first and last year written; the run always starts with the record, so that the snow is right
-    model, corrector, weights, melt_f, prcp_fac, temp_bias, mb_params_filesuffix
+        first and last year written, of those in the record; the run always starts with it, so that the snow is right
+    model, corrector, weights, melt_f, prcp_fac, temp_bias, mb_params_filesuffix, check_calib_params
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`: what is not given is the directory's calibration, and without one
         the published model
     years : {'calendar', 'mass_balance'}
@@ -120,6 +128,7 @@ def glaunti_smb(
     mb_model = GlaUnTIMassBalance(
         gdir,
         mb_params_filesuffix=mb_params_filesuffix,
+        check_calib_params=check_calib_params,
         model=model,
         corrector=corrector,
         weights=weights,
@@ -129,16 +138,26 @@ def glaunti_smb(
         ys=ys,
         ye=ye,
     )
-    features = read_features(gdir)
-    gridded = GriddedModel(mb_model.loaded_model, mb_model.climate, features, gdir.rgi_id, exact)
+    _require_in_record(gdir, mb_model, ys, ye)
+    gridded = GriddedModel(mb_model.loaded_model, mb_model.climate, read_features(gdir), gdir.rgi_id, exact)
     if dates is not None:
         maps = _seasons(gridded, mb_model, periods_from_dates(dates, gdir.rgi_id))
     elif years == "mass_balance":
-        maps = _seasons(gridded, mb_model, mass_balance_years(mb_model.climate, gdir.hemisphere))
+        maps = _seasons(gridded, mb_model, require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id))
     else:
         maps = _calendar(gridded, mb_model, daily)
     maps = _from_to(maps, mb_model.ys, mb_model.ye, gdir.rgi_id)
     return _write(gdir, gridded, mb_model, maps, output_filesuffix)
+
+
+def _require_in_record(gdir: Any, mb_model: GlaUnTIMassBalance, ys: int | None, ye: int | None) -> None:
+    record = mb_model.climate
+    for name, year in (("ys", ys), ("ye", ye)):
+        if year is not None and not record.ys <= year <= record.ye:
+            raise InvalidParamsError(
+                f"{gdir.rgi_id}: {name}={year}, but {record.path} holds {record.ys} to {record.ye}; take a year of "
+                "these, or none for the whole record"
+            )
 
 
 # --- runs ---
@@ -194,14 +213,15 @@ def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[
 def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) -> Maps:
     """Calendar years, every day once, month by month under the corrections of its mass-balance year."""
     climate = gridded.climate
-    periods = mass_balance_years(climate, mb_model.hemisphere)
-    all_ds = _period_corrections(gridded, mb_model, periods) if mb_model.corrector != "off" else [None]
+    off = mb_model.corrector == "off"
+    periods = [] if off else full_years(climate, mb_model.hemisphere, gridded.rgi_id)
+    all_ds = [None] if off else _period_corrections(gridded, mb_model, periods)
     cells = [_on_cells(gridded, ds) for ds in all_ds]
     first_year = periods[0].year if periods else climate.ys
     index = np.clip(mass_balance_year_of_months(climate.years, mb_model.hemisphere) - first_year, 0, len(all_ds) - 1)
     temp_bias, prcp_fac, ddf = mb_model.knobs().by_month()
     months = climate.time.astype("datetime64[M]")
-    maps = Maps([], [], {"smb": []}, [], [])
+    maps = Maps([], [], {"smb": []}, [], [], JANUARY)
     swe = gridded.initial_swe()
     for y, year in enumerate(climate.years[climate.years <= mb_model.ye]):
         total = np.zeros(gridded.shape, np.float32)
@@ -284,13 +304,8 @@ def _from_to(maps: Maps, ys: int, ye: int, rgi_id: str) -> Maps:
     def only(values):
         return [values[i] for i in keep] if values else []
 
-    return Maps(
-        only(maps.first),
-        only(maps.last),
-        {name: only(values) for name, values in maps.fields.items()},
-        only(maps.ds),
-        only(maps.swe),
-    )
+    fields = {name: only(values) for name, values in maps.fields.items()}
+    return Maps(only(maps.first), only(maps.last), fields, only(maps.ds), only(maps.swe), maps.ds_when)
 
 
 # --- the file ---
@@ -311,7 +326,7 @@ def _write(
         if maps.swe:
             _write_maps(nc, gridded, "swe", maps.swe, "snow water equivalent at the end of the period")
         if maps.ds:
-            _write_corrections(nc, maps.ds)
+            _write_corrections(nc, maps)
     return {"time": np.array(maps.last), **means}
 
 
@@ -370,12 +385,11 @@ def _write_series(nc: netCDF4.Dataset, name: str, values: np.ndarray, long_name:
     variable[:] = values
 
 
-def _write_corrections(nc: netCDF4.Dataset, ds: list[np.ndarray]) -> None:
+def _write_corrections(nc: netCDF4.Dataset, maps: Maps) -> None:
     nc.createDimension("correction", 5)
     variable = nc.createVariable("corrections", "f4", ("time", "correction", "y", "x"), zlib=True, complevel=1)
     variable.units, variable.grid_mapping = "1", "crs"
-    variable.long_name = (
-        "corrections: ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
-    )
-    for i, fields in enumerate(ds):
+    names = "ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
+    variable.long_name = f"corrections{maps.ds_when}: {names}"
+    for i, fields in enumerate(maps.ds):
         variable[i] = fields

@@ -28,7 +28,6 @@ _VARIABLES = {
 }
 _STANDARD_NAMES = {
     "temp": "air_temperature",
-    "height": "height_above_reference_ellipsoid",
     "swe": "lwe_thickness_of_surface_snow_amount",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from oggm_glaunti.shop import LoadedModel
 
 # Tables of other knob settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
 TABLES_KEPT = 4
+# What OGGM puts before the climate's suffix for a tributary of a merged glacier: its id in RGI 5, 6 or 7.
+_TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}|2000-v[\d.]+-[GC]-\d\d-\d{5})")
 
 
 class TableStore:
@@ -89,9 +92,9 @@ class TableStore:
     def _yearly_corrections(self) -> BandCorrections:
         """Corrections of all mass-balance years, from any table's file of the directory that has them."""
         # Merged glaciers: each tributary has its own climate and its own features.
-        suffix = self._suffixes[1] if self._suffixes[1].startswith("_RGI") else ""
-        features = read_features(self.gdir, filesuffix=suffix)
-        self._corrections_digest = corrections_digest(self.climate, features, self.loaded.sha256)
+        tributary = _TRIBUTARY.search(self._suffixes[1])
+        features = read_features(self.gdir, filesuffix=tributary.group() if tributary else "")
+        self._corrections_digest = corrections_digest(self.climate, features, self.loaded.sha256, self.gdir.hemisphere)
         own = self.path()
         others = sorted(own.parent.glob("glaunti_table*.nc")) if own.parent.is_dir() else []
         for path in (own, *others):
@@ -106,9 +109,9 @@ class TableStore:
         """Digest of everything a table is made from."""
         heights = self.inputs.heights  # first: it fills in the digest of the corrections
         parts = [
+            f"{settings.NUMERICS_VERSION} {self.temp_gradient!r}",
             self.climate.digest(),
             self.loaded.sha256,
-            repr(self.temp_gradient),
             self.corrector,
             self.gdir.hemisphere,
             self._corrections_digest,

@@ -2,22 +2,9 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from oggm_glaunti.core import units
-
-
-def test_a_metre_of_water_is_a_thousand_kilograms():
-    assert units.m_we_from_kg_m2(2.5) == 0.0025
-    assert units.kg_m2_from_m_we(0.0025) == 2.5
-
-
-def test_units_keep_the_dtype_and_shape_of_arrays():
-    values = np.array([[1.0, 2.0]], np.float32)
-    back = units.m_we_from_kg_m2(units.kg_m2_from_m_we(values))
-    assert back.dtype == np.float32
-    np.testing.assert_allclose(back, values)
 
 
 def test_a_month_is_a_twelfth_of_oggms_year():

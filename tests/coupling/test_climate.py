@@ -25,6 +25,7 @@ from oggm_glaunti.coupling.climate import (
     process_daily_climate,
     read_daily_climate,
 )
+from oggm_glaunti.coupling.corrections import resolve_mode
 from oggm_glaunti.coupling.monthly_file import monthly_statistics
 
 UNITS = {"temp_units": "degC", "prcp_units": "mm/day", "ref_hgt": 3000.0}
@@ -208,6 +209,13 @@ def test_the_custom_file_may_come_from_oggms_paths_and_its_baseline_setting(gdir
     assert read_daily_climate(gdir).years.tolist() == [2003, 2004]
 
 
+def test_weather_named_era5_land_gets_yearly_corrections_and_unnamed_weather_does_not(gdir, tmp_path):
+    assert resolve_mode("auto", "C", custom(gdir, tmp_path, weather()).source) == "climatology"
+    climate = custom(gdir, tmp_path, weather(), climate_source="ERA5-Land_daily", also_monthly=True)
+    assert climate.source == gdir.get_climate_info()["baseline_climate_source"] == "ERA5-Land_daily"
+    assert resolve_mode("auto", "C", climate.source) == "yearly"
+
+
 def test_incomplete_years_at_the_ends_are_left_out_and_named_in_the_log(gdir, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         climate = custom(gdir, tmp_path, weather("2001-10-01", "2004-02-10"))
@@ -345,6 +353,25 @@ def test_days_stamped_at_noon_are_days_but_a_changing_hour_is_not(gdir, tmp_path
         custom(gdir, tmp_path, table.assign(date=noon.where(table.index != 30, "2003-01-31T13:00")))
 
 
+@pytest.mark.parametrize("offset", ["+01:00", "-05:00", "+0530", "+00:30", " +02", "-11"])
+def test_dates_with_a_utc_offset_are_refused(offset, gdir, tmp_path):
+    table = weather()
+    table["date"] = (
+        table["date"].dt.strftime("%Y-%m-%dT00:00:00").where(table.index != 3, "2003-01-04T00:00:00" + offset)
+    )
+    with pytest.raises(
+        InvalidParamsError, match=r"1 dates have a UTC offset, first in row 3: 2003-01-04T.*days without offset"
+    ):
+        custom(gdir, tmp_path, table)
+
+
+@pytest.mark.parametrize("utc", ["Z", "+00:00", "+0000", "-00:00"])
+def test_dates_in_utc_are_the_days_they_name(utc, gdir, tmp_path):
+    table = weather()
+    climate = custom(gdir, tmp_path, table.assign(date=table["date"].dt.strftime("%Y-%m-%dT00:00:00") + utc))
+    np.testing.assert_array_equal(climate.time, table["date"].to_numpy("M8[D]"))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -355,6 +382,7 @@ def test_days_stamped_at_noon_are_days_but_a_changing_hour_is_not(gdir, tmp_path
         ({"temp_units": "K"}, r"temp is outside -90\.\.60 degC, check units on 731 of 731 days"),
         ({"ref_hgt": None}, "no attribute ref_hgt; give the height"),
         ({"ref_hgt": 29000.0}, "ref_hgt is 29000; expected metres"),
+        ({"climate_source": " "}, "climate_source is empty"),
         ({"y0": 1990}, "covers the years 2003-2004; asked for 1990-2004"),
         ({"y0": 2004, "y1": 2003}, "asked for 2004-2003"),
         ({"filesuffix": ""}, "filesuffix '' must hold '_daily'"),
@@ -689,6 +717,14 @@ def test_w5e5_comes_through_oggms_download_cache(oggm_env, tmp_path, monkeypatch
     assert len(list((tmp_path / "cache" / "localhost").rglob("*.nc"))) == 3
 
 
+@pytest.mark.parametrize("end", ["", "/", "//"])
+def test_the_w5e5_server_may_be_written_with_and_without_a_slash_at_its_end(end, oggm_env, tmp_path):
+    cfg.PARAMS["glaunti_w5e5_daily_server"] = write_flattened(tmp_path / "server").rstrip("/") + end
+    gdir = Gdir(tmp_path / "glacier", *POINTS["alps"])
+    process_daily_climate(gdir, source="W5E5_daily")
+    assert read_daily_climate(gdir).ys == 1901
+
+
 @pytest.mark.parametrize("internet", [True, False])
 def test_without_the_server_the_error_names_url_cache_path_and_remedy(internet, oggm_env, tmp_path):
     cfg.PATHS["dl_cache_dir"] = str(tmp_path / "cache")
@@ -717,6 +753,8 @@ def test_the_cache_path_of_the_message_is_where_oggm_looks(oggm_env, tmp_path):
 def test_w5e5_far_from_any_point_and_arguments_of_a_custom_file_are_errors(flattened, tmp_path):
     with pytest.raises(InvalidParamsError, match=r"nearest of 4 points is \d+\.\d degrees from the glacier at 86\.900"):
         process_daily_climate(Gdir(tmp_path / "far", 86.9, 28.0), source="W5E5_daily")
+    with pytest.raises(InvalidParamsError, match="climate_source go with source='custom'"):
+        process_daily_climate(Gdir(tmp_path / "named"), source="W5E5_daily", climate_source="ERA5-Land")
     with pytest.raises(InvalidParamsError, match="path, ref_hgt go with source='custom'"):
         process_daily_climate(Gdir(tmp_path / "near"), source="W5E5_daily", path="a.csv", ref_hgt=1.0)
 

@@ -9,7 +9,12 @@ from oggm.exceptions import InvalidParamsError
 from oggm_glaunti.coupling import corrections
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.corrections import BandCorrections, resolve_mode
-from oggm_glaunti.coupling.periods import mass_balance_year_of_months, mass_balance_years
+from oggm_glaunti.coupling.periods import (
+    Period,
+    mass_balance_year_of_months,
+    mass_balance_years,
+    require_corrector_months,
+)
 
 
 def climate(first="2000-01-01", last="2003-12-31", **kwargs):
@@ -47,6 +52,23 @@ def test_october_belongs_to_the_next_mass_balance_year_in_the_north_and_april_in
     north, south = (mass_balance_year_of_months(np.array([2001]), hemisphere)[0] for hemisphere in ("nh", "sh"))
     assert list(north) == [2001] * 9 + [2002] * 3
     assert list(south) == [2001] * 3 + [2002] * 9
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"), [("2000-10-01", "2001-09-30"), ("2000-10-31", "2001-11-01"), ("2000-10-15", "2001-10-14")]
+)
+def test_periods_that_touch_12_to_14_months_can_be_corrected(begin, end):
+    require_corrector_months(Period(2001, np.datetime64(begin), None, np.datetime64(end)), "g")
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "months"), [("2000-11-01", "2001-09-30", 11), ("2000-10-31", "2001-12-01", 15)]
+)
+def test_periods_of_other_lengths_are_named_with_their_dates(begin, end, months):
+    period = Period(2001, np.datetime64(begin), None, np.datetime64(end))
+    message = f"^RGI60-11.00897: the period of 2001, begin {begin} to end {end}, touches {months} calendar months"
+    with pytest.raises(InvalidParamsError, match=message):
+        require_corrector_months(period, "RGI60-11.00897")
 
 
 def test_bands_are_joined_linearly_and_go_on_flat():

@@ -132,6 +132,9 @@ def test_monthly_melt_factors_are_refused_where_seasons_cross_months(hef):
     ("dates", "message"),
     [
         ({"begin": ["2015-10-01"]}, "missing {'end'}"),
+        ({"begin": [], "end": []}, "^RGI60-11.00897: dates has no rows"),
+        ({"begin": ["2015-10-01", None], "end": ["2016-09-30", "2017-09-30"]}, "begin in row 1 of .* is missing"),
+        ({"begin": ["2015-10-01", "2016-10-01"], "end": [None, "2017-09-30"]}, "end in row 0 of .* is missing"),
         ({"begin": ["2016-10-01"], "end": ["2015-09-30"]}, "not in order"),
         ({"begin": ["2005-10-01"], "end": ["2006-09-30"]}, "holds 2014-01-01 to 2022-12-31"),
         (
@@ -144,6 +147,108 @@ def test_impossible_dates_are_refused(hef, dates, message):
     frame = pd.DataFrame({name: pd.to_datetime(values) for name, values in dates.items()})
     with pytest.raises(InvalidParamsError, match=message):
         run(hef, dates=frame)
+
+
+def test_a_date_that_is_none_is_named_with_row_and_column(hef):
+    frame = pd.DataFrame({"begin": ["first of May"], "end": ["2016-09-30"]}, index=["hef"])
+    with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: begin in row hef of .* is no date: 'first of May'"):
+        run(hef, dates=frame)
+
+
+@pytest.fixture
+def short(hef):
+    """One year of weather."""
+    cut(hef, 2015)
+    return hef
+
+
+def cut(gdir, year):
+    """Leave one year of the daily weather."""
+    path = gdir.get_filepath("climate_historical", filesuffix="_daily")
+    with xr.open_dataset(path, decode_times=False) as ds:
+        days = np.datetime64("1801-01-01") + ds["time"].values.astype("timedelta64[D]")
+        part = ds.isel(time=days.astype("M8[Y]") == np.datetime64(str(year))).load()
+    part.to_netcdf(path)
+
+
+def test_one_year_of_weather_is_enough_without_corrector_and_not_for_mass_balance_years(short):
+    assert run(short)["smb"].size == 1
+    with pytest.raises(
+        InvalidWorkflowError, match=r"RGI60-11.00897: .*_daily.nc holds 2015-01-01 to 2015-12-31, no full mass-balance"
+    ):
+        run(short, years="mass_balance")
+
+
+@pytest.mark.parametrize("corrector", ["yearly", "climatology"])
+def test_the_corrector_says_that_it_needs_a_mass_balance_year(corrector, short, weights_dir):
+    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11.00897: .*no full mass-balance year.*corrector='off'"):
+        run(short, model="C", corrector=corrector, weights=weights_dir)
+
+
+def test_a_gridded_run_of_no_periods_is_refused(hef):
+    from oggm_glaunti import GlaUnTIMassBalanceA
+    from oggm_glaunti.coupling.features import read_features
+    from oggm_glaunti.coupling.gridded import GriddedModel
+
+    model = GlaUnTIMassBalanceA(hef)
+    gridded = GriddedModel(model.loaded_model, model.climate, read_features(hef), hef.rgi_id)
+    with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: no periods to run"):
+        list(gridded.run([]))
+
+
+@pytest.mark.parametrize(("end", "months"), [("2016-07-31", 10), ("2016-12-31", 15)])
+def test_periods_that_yearly_corrections_do_not_take_are_named(end, months, hef, weights_dir):
+    frame = pd.DataFrame({"begin": pd.to_datetime(["2015-10-01"]), "end": pd.to_datetime([end])})
+    with pytest.raises(InvalidParamsError, match=f"begin 2015-10-01 to end {end}, touches {months} calendar months"):
+        run(hef, model="C", corrector="yearly", weights=weights_dir, dates=frame)
+
+
+def test_inputs_beyond_the_training_range_are_said_once_and_not_without_corrector(hef, weights_dir, caplog):
+    from dataclasses import replace
+
+    from oggm_glaunti import GlaUnTIMassBalance
+    from oggm_glaunti.coupling import corrections
+    from oggm_glaunti.coupling.features import read_features
+    from oggm_glaunti.coupling.gridded import GriddedModel
+
+    features = read_features(hef)
+    high = replace(features, elevation=features.elevation + 2000)
+    corrections._warned.discard(hef.rgi_id)
+
+    def warnings():
+        return sum("leave the range it was trained on" in record.getMessage() for record in caplog.records)
+
+    for name, said in (("A", 0), ("C", 1), ("C", 1)):
+        model = GlaUnTIMassBalance(hef, model=name, weights=weights_dir)
+        GriddedModel(model.loaded_model, model.climate, high, hef.rgi_id)
+        assert warnings() == said
+
+
+@pytest.mark.parametrize("years", [{"ys": 1900}, {"ye": 2050}, {"ys": 1900, "ye": 2016}, {"ys": 2016, "ye": 2050}])
+def test_years_outside_the_record_are_refused_and_the_records_named(years, hef):
+    with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: y[se]=\d+, but .*_daily.nc holds 2014 to 2022"):
+        run(hef, **years)
+
+
+def test_a_calibration_with_other_inputs_is_used_on_request_only(hef):
+    from oggm_glaunti import GlaUnTIMassBalanceA
+    from oggm_glaunti.coupling import params
+
+    model = GlaUnTIMassBalanceA(hef)
+    about = {"model": "A", "corrector": "off", "weights_sha256": model.weights_sha256, "temp_gradient": -0.005}
+    params.write_params(hef, about | {"melt_f": 7.0, "climate_source": model.climate_source})
+    with pytest.raises(InvalidWorkflowError, match="check_calib_params=False"):
+        run(hef, ys=2015, ye=2015)
+    calibrated = run(hef, ys=2015, ye=2015, check_calib_params=False)["smb"]
+    np.testing.assert_array_equal(calibrated, run(hef, ys=2015, ye=2015, melt_f=7.0, check_calib_params=False)["smb"])
+
+
+@pytest.mark.parametrize(("years", "january"), [("calendar", True), ("mass_balance", False)])
+def test_corrections_of_calendar_years_are_said_to_be_those_of_january(years, january, hef, weights_dir):
+    run(hef, model="C", corrector="yearly", weights=weights_dir, years=years, ys=2016, ye=2016)
+    name = opened(hef)["corrections"].long_name
+    assert "ln prec_scale" in name
+    assert ("of January only" in name) == january
 
 
 def test_daily_maps_of_seasons_and_unknown_years_are_refused(hef):
