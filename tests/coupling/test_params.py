@@ -26,7 +26,7 @@ def test_a_calibration_made_with_other_weather_of_the_same_name_is_refused(hef_g
     gtasks.calibrate_glaunti(hef_gdir, model="A", **REFERENCE)
     assert GlaUnTIMassBalance(hef_gdir).melt_f == read_params(hef_gdir)["melt_f"]
     _lift_reference_height(hef_gdir, 200.0)
-    with pytest.raises(InvalidWorkflowError, match="climate_sha256 is .* Calibrate again"):
+    with pytest.raises(InvalidWorkflowError, match=r"climate_sha256 is .* Calibrate again"):
         GlaUnTIMassBalance(hef_gdir)
     with pytest.raises(InvalidWorkflowError, match="climate_sha256"):
         gtasks.glaunti_smb(hef_gdir)
