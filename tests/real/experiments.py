@@ -134,6 +134,16 @@ def table_against_gridded(gdir, **kwargs) -> float:
     return float(np.abs(np.array(table) - gridded).max())
 
 
+def rebuild_difference(gdir, **kwargs) -> float:
+    """Largest difference of a month's or a year's balance between the table made by JAX and by NumPy, m w.e."""
+    from oggm_glaunti import GlaUnTIMassBalance
+    from oggm_glaunti.coupling.table import build_table
+
+    model = GlaUnTIMassBalance(gdir, **kwargs)
+    jax, numpy = (build_table(model._store.inputs, model.knobs(), backend).smb for backend in ("jax", "numpy"))
+    return float(max(np.abs(jax - numpy).max(), np.abs(jax.sum(axis=1) - numpy.sum(axis=1)).max()))
+
+
 def _print_scores(label: str, values: dict[str, float], n: int) -> None:
     print(f"{label:<42} r {values['r']:.3f}  RMSE {values['rmse']:.3f}  bias {values['bias']:+.3f}  n = {n}")
 
@@ -199,6 +209,8 @@ def _print_aletsch(folder: Path, shared: Path) -> None:
         print(
             f"table against gridded run, C {mode}: {table_against_gridded(gdir, model='C', corrector=mode):.5f} m w.e."
         )
+    difference = rebuild_difference(gdir, model="C", corrector="yearly")
+    print(f"table made by JAX against NumPy, C yearly, 40 years: largest difference {difference:.2e} m w.e.")
     for name, result in calibrations(gdir).items():
         print(f"calibrated to -1210.7 kg m-2 yr-1 (2000-2019), model {name}: {_knob(result)}")
     _print_volumes("1982-2020", volumes(gdir, 1982, 2020))

@@ -89,6 +89,13 @@ def test_table_and_gridded_run_of_aletsch_agree(aletsch, mode):
     assert largest < 0.01
 
 
+@pytest.mark.parametrize("options", [{"model": "A"}, {"model": "C", "corrector": "yearly"}], ids=["A", "C"])
+def test_a_table_made_by_numpy_is_that_made_by_jax(hef, options):
+    largest = experiments.rebuild_difference(hef, **options)
+    print(f"{largest:.2e} m w.e.")
+    assert largest < 1e-5
+
+
 def test_hintereisferner_loses_volume_in_2014_to_2022(hef):
     _calibrate(hef, ref_mb=-1100.0, ref_period="2014-01-01_2020-01-01")
     for name, volume in experiments.volumes(hef, 2014, 2022).items():
