@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import ELEVATION_NORM, PRCP_NORM
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.features import Features
 from oggm_glaunti.coupling.gridded import GriddedModel, mean_corrections
-from oggm_glaunti.coupling.periods import mass_balance_years
+from oggm_glaunti.coupling.periods import Period, require_mass_balance_years
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def compute_corrections(
     InvalidWorkflowError
         where the record holds no full mass-balance year
     """
-    periods = _periods(climate, hemisphere, rgi_id)
+    periods = correction_years(climate, hemisphere, rgi_id)
     if model.name == "D" and features.facies is None:
         log.warning("(%s) model D runs without facies: glaunti_features was given no map, all bands are -1", rgi_id)
     gridded = GriddedModel(model, climate, features, rgi_id)
@@ -136,17 +136,13 @@ def compute_corrections(
 
 def climatological_fields(gridded: GriddedModel, hemisphere: str) -> np.ndarray:
     """Mean over all full mass-balance years of the corrections on the grid, array (5, H, W)."""
-    return mean_corrections(gridded, _periods(gridded.climate, hemisphere, gridded.rgi_id))
+    return mean_corrections(gridded, correction_years(gridded.climate, hemisphere, gridded.rgi_id))
 
 
-def _periods(climate: DailyClimate, hemisphere: str, rgi_id: str) -> list:
-    periods = mass_balance_years(climate, hemisphere)
-    if not periods:
-        raise InvalidWorkflowError(
-            f"{rgi_id}: {climate.path} holds {climate.time[0]} to {climate.time[-1]}, no full mass-balance year. The "
-            "corrector needs at least two calendar years of daily weather (or ask for corrector='off')."
-        )
-    return periods
+def correction_years(climate: DailyClimate, hemisphere: str, rgi_id: str) -> list[Period]:
+    """Full mass-balance years of a record, for each of which there are corrections, or InvalidWorkflowError."""
+    remedy = ". The corrector needs at least two calendar years of daily weather (or ask for corrector='off')."
+    return require_mass_balance_years(climate, hemisphere, rgi_id, remedy)
 
 
 def _band_means(ds: np.ndarray, columns: Any) -> np.ndarray:

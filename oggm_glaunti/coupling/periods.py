@@ -64,13 +64,12 @@ def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
     return periods
 
 
-def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: str) -> list[Period]:
-    """:func:`mass_balance_years`, or InvalidWorkflowError where the record holds no full one."""
+def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: str, remedy: str) -> list[Period]:
+    """:func:`mass_balance_years`, or InvalidWorkflowError where the record holds no full one; it ends with `remedy`."""
     periods = mass_balance_years(climate, hemisphere)
     if not periods:
         raise InvalidWorkflowError(
-            f"{label}: {climate.path} holds {climate.time[0]} to {climate.time[-1]}, no full mass-balance year; "
-            "years='mass_balance' needs two calendar years of weather or more (or take years='calendar')"
+            f"{label}: {climate.path} holds {climate.time[0]} to {climate.time[-1]}, no full mass-balance year{remedy}"
         )
     return periods
 

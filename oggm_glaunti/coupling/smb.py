@@ -13,8 +13,7 @@ from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.atomic import replacing
-from oggm_glaunti.coupling.corrections import _periods as full_years
-from oggm_glaunti.coupling.corrections import climatological_fields
+from oggm_glaunti.coupling.corrections import climatological_fields, correction_years
 from oggm_glaunti.coupling.features import Features, read_features
 from oggm_glaunti.coupling.features_file import write_coordinates
 from oggm_glaunti.coupling.gridded import GriddedModel
@@ -143,7 +142,9 @@ def glaunti_smb(
     if dates is not None:
         maps = _seasons(gridded, mb_model, periods_from_dates(dates, gdir.rgi_id))
     elif years == "mass_balance":
-        maps = _seasons(gridded, mb_model, require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id))
+        remedy = "; years='mass_balance' needs two calendar years of weather or more (or take years='calendar')"
+        periods = require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id, remedy)
+        maps = _seasons(gridded, mb_model, periods)
     else:
         maps = _calendar(gridded, mb_model, daily)
     maps = _from_to(maps, mb_model.ys, mb_model.ye, gdir.rgi_id)
@@ -214,7 +215,7 @@ def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) 
     """Calendar years, every day once, month by month under the corrections of its mass-balance year."""
     climate = gridded.climate
     off = mb_model.corrector == "off"
-    periods = [] if off else full_years(climate, mb_model.hemisphere, gridded.rgi_id)
+    periods = [] if off else correction_years(climate, mb_model.hemisphere, gridded.rgi_id)
     all_ds = [None] if off else _period_corrections(gridded, mb_model, periods)
     cells = [_on_cells(gridded, ds) for ds in all_ds]
     first_year = periods[0].year if periods else climate.ys
