@@ -23,12 +23,9 @@ SEASONS = {"w": "smb_winter", "s": "smb_summer"}
 
 def scores(modelled: np.ndarray, observed: np.ndarray) -> dict[str, float]:
     """Correlation, root mean square error and bias (modelled minus observed)."""
-    difference = modelled - observed
-    return {
-        "r": float(np.corrcoef(modelled, observed)[0, 1]),
-        "rmse": float(np.sqrt(np.mean(difference**2))),
-        "bias": float(difference.mean()),
-    }
+    from oggm_glaunti import graphics
+
+    return graphics.scores(modelled, observed)._asdict()
 
 
 def band_scores(gdir, shared: Path) -> dict:
