@@ -7,16 +7,30 @@ day of it into temperature and precipitation at the points. So the field of a wh
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
 
 
-class GriddedForcing(eqx.Module):
+class _Daily:
+    """What all forcings share."""
+
+    def one_day(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+        """Shapes and precision of a day's temperature and precipitation."""
+        return jax.eval_shape(lambda: self.at(jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], self.days())))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the points (...)."""
+        return np.broadcast_shapes(*(series.shape for series in self.one_day()))
+
+
+class GriddedForcing(_Daily, eqx.Module):
     """Daily fields given at the points themselves.
 
     Attributes
@@ -38,6 +52,11 @@ class GriddedForcing(eqx.Module):
         """Temperature and precipitation of one day at the points."""
         return day
 
+    def block(self, start: Int[Array, ""], size: int) -> BlockForcing:
+        """Weather of `size` neighbouring points, all points taken as one row."""
+        n_days = self.temp.shape[0]
+        return BlockForcing(self.temp.reshape(n_days, -1), self.prcp.reshape(n_days, -1), start, size)
+
     def shifted(
         self, temp_bias: float | Float[Array, "..."] = 0.0, prcp_fac: float | Float[Array, "..."] = 1.0
     ) -> GriddedForcing:
@@ -50,7 +69,36 @@ class GriddedForcing(eqx.Module):
         return GriddedForcing(require_finite("temp", self.temp, days), require_finite("prcp", self.prcp, days))
 
 
-class StationForcing(eqx.Module):
+class BlockForcing(_Daily, eqx.Module):
+    """Some neighbouring points of gridded weather, read from the whole array day by day, never copied.
+
+    Attributes
+    ----------
+    temp, prcp : arrays (T, N)
+        as in :class:`GriddedForcing`
+    start : int array ()
+        first point of the block
+    size : int
+        number of points
+    """
+
+    temp: Float[Array, "time n"]
+    prcp: Float[Array, "time n"]
+    start: Int[Array, ""]
+    size: int = eqx.field(static=True)
+
+    def days(self) -> PyTree:
+        """What changes from day to day: the index of the day."""
+        return jnp.arange(self.temp.shape[0], dtype=self.start.dtype)
+
+    def at(self, day: PyTree) -> tuple[Array, Array]:
+        """Temperature and precipitation of one day at the points."""
+        cut = (1, self.size)
+        temp, prcp = (jax.lax.dynamic_slice(a, (day, self.start), cut)[0] for a in (self.temp, self.prcp))
+        return temp, prcp
+
+
+class StationForcing(_Daily, eqx.Module):
     """One daily series at a reference height, carried to the points by a lapse rate; precipitation is uniform.
 
     Attributes
@@ -75,6 +123,11 @@ class StationForcing(eqx.Module):
         """Temperature and precipitation of one day at the points."""
         temp, prcp = day
         return temp + self.temp_offset, jnp.broadcast_to(prcp, self.temp_offset.shape)
+
+    def block(self, start: Int[Array, ""], size: int) -> StationForcing:
+        """Weather of `size` neighbouring points, all points taken as one row."""
+        offset = jax.lax.dynamic_slice_in_dim(self.temp_offset.reshape(-1), start, size)
+        return StationForcing(self.temp, self.prcp, offset)
 
     def shifted(
         self, temp_bias: float | Float[Array, "..."] = 0.0, prcp_fac: float | Float[Array, "..."] = 1.0

@@ -66,8 +66,8 @@ def run_days(
     -------
     state : pytree
         at the end
-    smb : array (...)
-        sum over the days, m w.e.
+    smb : pytree
+        sum over the days of what the step returned, m w.e.
     observed : pytree with a leading time axis, or None
     """
 
@@ -77,13 +77,13 @@ def run_days(
         temp, prcp = forcing.at(weather)
         new_state, smb = step(state, temp, prcp, weight)
         state = jax.tree.map(lambda new, old: jnp.where(weight > 0, new, old), new_state, state)
-        smb = jnp.where(weight > 0, smb, jnp.zeros_like(smb))
-        return (state, total + smb), None if observe is None else observe(smb)
+        smb = jax.tree.map(lambda balance: jnp.where(weight > 0, balance, jnp.zeros_like(balance)), smb)
+        return (state, jax.tree.map(jnp.add, total, smb)), None if observe is None else observe(smb)
 
-    first = jax.tree.map(lambda leaf: leaf[0], forcing.days())
-    temp, prcp = jax.eval_shape(forcing.at, first)
-    total = jnp.zeros(jnp.broadcast_shapes(temp.shape, prcp.shape), jnp.result_type(temp, prcp))
-    (state, total), observed = jax.lax.scan(body, (state, total), (forcing.days(), jnp.asarray(weights, total.dtype)))
+    temp, prcp = forcing.one_day()
+    weights = jnp.asarray(weights, jnp.result_type(temp, prcp))
+    total = jax.tree.map(jnp.zeros_like, jax.eval_shape(step, state, temp, prcp, weights[0])[1])
+    (state, total), observed = jax.lax.scan(body, (state, total), (forcing.days(), weights))
     return state, total, observed
 
 

@@ -7,11 +7,12 @@ spatial shape, including none. Equations: Maslov et al. 2026 (doi 10.5194/egusph
 from __future__ import annotations
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float
+
+from oggm_glaunti.core.elementary import hill, sigmoid, softplus, softplus_quotient
 
 Field = Float[Array, "..."]
 
@@ -101,21 +102,18 @@ class TIWeights(eqx.Module):
 
 def solid_prcp(params: TIParameters, temp: Field, prcp: Field) -> Field:
     """Solid part of the precipitation, before ``prec_scale``; units of `prcp`."""
-    return prcp * jax.nn.sigmoid(params.snow_to_rain_steepness * (params.snow_to_rain_centre - temp))
+    return prcp * sigmoid(params.snow_to_rain_steepness * (params.snow_to_rain_centre - temp))
 
 
 def positive_temp(params: TIParameters, temp: Field) -> Field:
     """Smooth positive part of temperature: the positive degree days of one day, K day."""
-    sharpness = params.t_softplus_sharpness
-    return jax.nn.softplus(sharpness * (temp + params.t_pos_shift)) / sharpness
+    return softplus_quotient(temp + params.t_pos_shift, params.t_softplus_sharpness)
 
 
 def snow_cover(params: TIParameters, swe: Field) -> Field:
     """Snow-covered fraction of the surface (Hill curve of SWE), 0 to 1."""
     # swe is positive up to rounding; the floor keeps the power's gradient finite at zero.
-    # As a sigmoid of the logarithm the power cannot overflow.
-    ratio = jnp.maximum(swe, 1e-9) / params.snow_depletion_centre
-    return jax.nn.sigmoid(params.snow_depletion_steepness * jnp.log(ratio))
+    return hill(jnp.maximum(swe, 1e-9), params.snow_depletion_centre, params.snow_depletion_steepness)
 
 
 def smooth_day(params: TIParameters, swe: Field, temp: Field, prcp: Field, weight: Field) -> tuple[Field, Field]:
@@ -155,8 +153,7 @@ def smooth_day(params: TIParameters, swe: Field, temp: Field, prcp: Field, weigh
     energy = params.ddf_snow * positive_temp(params, temp)
     snow_melt = energy * fraction
     ice_melt = params.ddf_relative_ice * energy * (1.0 - fraction)
-    sharpness = params.swe_softplus_sharpness
-    swe = jax.nn.softplus(sharpness * (swe + weight * (accumulation - snow_melt))) / sharpness
+    swe = softplus(swe + weight * (accumulation - snow_melt), params.swe_softplus_sharpness)
     return swe, weight * (accumulation - snow_melt - ice_melt)
 
 

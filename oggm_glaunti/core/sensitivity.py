@@ -1,0 +1,206 @@
+"""Model A and its exact derivatives in one sweep.
+
+Reverse mode keeps every day of a run in memory and walks back over it. A run has thousands of points but only a handful
+of parameters at each, so their derivatives are carried forwards with the snow instead: with ``S = d swe / d x``,
+
+    S <- slope (S + w (da - dE F - E (dF + F' S)))
+
+where ``a`` is the accumulation, ``E`` the melt energy, ``F`` the snow-covered fraction of the day, ``F'`` its
+derivative by SWE and ``da, dE, dF`` the explicit derivatives by ``x``. The factor of ice changes no snow, so it needs
+no ``S``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Array, Float
+
+from oggm_glaunti.core.columns import in_blocks, run_columns
+from oggm_glaunti.core.elementary import sigmoid, softplus_with_slope
+from oggm_glaunti.core.forcing import Forcing
+from oggm_glaunti.core.run import run_days, ti_step
+from oggm_glaunti.core.temperature_index import TIParameters, snow_cover
+
+Field = Float[Array, "..."]
+PARAMETERS = tuple(TIParameters.__dataclass_fields__)
+INITIAL_SWE = "swe"
+# Columns of a block: with all derivatives a column's state is several times that of a plain run.
+BLOCK = 512
+
+
+class _Day(NamedTuple):
+    """What the derivatives of a day are made of; notation as in the module's description."""
+
+    solid: Field
+    solid_slope: Field
+    temp_above_centre: Field
+    energy: Field
+    pdd: Field
+    pdd_slope: Field
+    temp_shifted: Field
+    cover: Field
+    swe: Field
+
+
+def _explicit(name: str, params: TIParameters, day: _Day) -> tuple[Any, Any, Any, Any]:
+    """Explicit derivatives ``da, dE, dF, dr`` of a day by one of the parameters; 0 where there is none."""
+    mixed = day.cover * (1.0 - day.cover)
+    match name:
+        case "prec_scale":
+            return day.solid, 0.0, 0.0, 0.0
+        case "ddf_snow":
+            return 0.0, day.pdd, 0.0, 0.0
+        case "ddf_relative_ice":
+            return 0.0, 0.0, 0.0, 1.0
+        case "snow_to_rain_steepness":
+            return -params.prec_scale * day.solid_slope * day.temp_above_centre, 0.0, 0.0, 0.0
+        case "snow_to_rain_centre":
+            return params.prec_scale * day.solid_slope * params.snow_to_rain_steepness, 0.0, 0.0, 0.0
+        case "snow_depletion_steepness":
+            return 0.0, 0.0, mixed * jnp.log(day.swe / params.snow_depletion_centre), 0.0
+        case "snow_depletion_centre":
+            return 0.0, 0.0, -mixed * params.snow_depletion_steepness / params.snow_depletion_centre, 0.0
+        case "t_softplus_sharpness":
+            by_sharpness = (day.temp_shifted * day.pdd_slope - day.pdd) / params.t_softplus_sharpness
+            return 0.0, params.ddf_snow * by_sharpness, 0.0, 0.0
+        case "t_pos_shift":
+            return 0.0, params.ddf_snow * day.pdd_slope, 0.0, 0.0
+        case _:
+            return 0.0, 0.0, 0.0, 0.0
+
+
+def _step(params: TIParameters, wrt: tuple[str, ...]):
+    """A day of model A that carries derivatives of SWE by `wrt` and returns those of the balance."""
+
+    def step(state, temp, prcp, weight):
+        swe, by = state
+        cover = snow_cover(params, swe)
+        above = temp - params.snow_to_rain_centre
+        fraction = sigmoid(-params.snow_to_rain_steepness * above)
+        shifted = temp + params.t_pos_shift
+        pdd, pdd_slope = softplus_with_slope(shifted, params.t_softplus_sharpness)
+        solid = prcp * fraction
+        energy = params.ddf_snow * pdd
+        day = _Day(
+            solid, solid * (1.0 - fraction), above, energy, pdd, pdd_slope, shifted, cover, jnp.maximum(swe, 1e-9)
+        )
+        accumulation, ice = params.prec_scale * solid, params.ddf_relative_ice
+        balance_of_snow = weight * (accumulation - energy * cover)
+        raw = swe + balance_of_snow
+        new_swe, slope = softplus_with_slope(raw, params.swe_softplus_sharpness)
+        cover_slope = params.snow_depletion_steepness * cover * (1.0 - cover) / day.swe
+        bare = 1.0 - cover
+
+        def derivative(name):
+            da, de, df, dr = _explicit(name, params, day)
+            through_swe = df + (cover_slope * by[name] if name in by else 0.0)
+            own = da - de * (cover + ice * bare) - energy * (1.0 - ice) * through_swe - dr * energy * bare
+            if name not in by:
+                return None, weight * own
+            new = slope * (by[name] + weight * (da - de * cover - energy * through_swe))
+            if name == "swe_softplus_sharpness":
+                new = new + (raw * slope - new_swe) / params.swe_softplus_sharpness
+            return new, weight * own
+
+        derivatives = {name: derivative(name) for name in wrt}
+        smb = balance_of_snow - weight * ice * energy * bare
+        by_swe = {name: derivatives[name][0] for name in by}
+        return (new_swe, by_swe), (smb, {name: own for name, (_, own) in derivatives.items()})
+
+    return step
+
+
+def run_sensitive(
+    params: TIParameters, swe: Field, forcing: Forcing, weights: Float[Array, " time"], wrt: tuple[str, ...]
+) -> tuple[Field, Field, dict[str, Field], dict[str, Field]]:
+    """Run model A with exact derivatives at every point.
+
+    Parameters
+    ----------
+    params : TIParameters
+        scalars or fields
+    swe : array (...)
+        snow at the beginning, m w.e.
+    forcing, weights
+        see :func:`~oggm_glaunti.core.run.run_days`
+    wrt : tuple of str
+        names of parameters, and ``swe`` for the snow at the beginning
+
+    Returns
+    -------
+    swe, smb : arrays (...)
+        at the end, and of the period, m w.e.
+    by_swe, by_smb : dict of arrays (...)
+        derivatives of the two by each of `wrt`: units of the result over those of the parameter
+
+    Examples
+    --------
+    >>> from oggm_glaunti.core.forcing import station_forcing
+    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> weather = station_forcing(jnp.full(30, 5.0), jnp.zeros(30), jnp.array([2000.0]), 2000.0, -0.006)
+    >>> params, swe = ti_weights().resolve(), jnp.array([0.5])
+    >>> _, smb, _, by = run_sensitive(params, swe, weather, jnp.ones(30), ("ddf_snow",))
+    >>> bool(by["ddf_snow"][0] < 0)
+    True
+    """
+    names = tuple(name for name in wrt if name != "ddf_relative_ice")
+
+    def run(params, state, forcing):
+        swe, by = state
+        (swe, by_swe), (smb, by_smb), _ = run_days(_step(params, wrt), (swe, by), forcing, weights)
+        return swe, smb, by_swe, by_smb
+
+    swe = jnp.broadcast_to(swe, forcing.shape)
+    start = {name: jnp.full_like(swe, 1.0 if name == INITIAL_SWE else 0.0) for name in names}
+    swe, smb, by_swe, by_smb = in_blocks(run, params, (swe, start), forcing, BLOCK)
+    if "ddf_relative_ice" in wrt:
+        by_swe["ddf_relative_ice"] = jnp.zeros_like(swe)
+    return swe, smb, by_swe, by_smb
+
+
+@jax.custom_jvp
+def run_smooth(
+    params: TIParameters, swe: Field, forcing: Forcing, weights: Float[Array, " time"]
+) -> tuple[Field, Field]:
+    """Run model A over any number of points; differentiable in both modes and cheaply so.
+
+    Derivatives by parameters and initial snow are those of :func:`run_sensitive`, whatever transformation asks for
+    them; only derivatives by the weather take JAX's way through the days.
+
+    Parameters
+    ----------
+    params, swe, forcing, weights
+        see :func:`run_sensitive`
+
+    Returns
+    -------
+    swe, smb : arrays (...)
+        at the end, and of the period, m w.e.
+    """
+    return run_columns(ti_step, params, swe, forcing, weights)
+
+
+def _run_smooth_jvp(primals, tangents):
+    params, swe, forcing, weights = primals
+    dparams, dswe, *others = tangents
+    if not all(isinstance(leaf, SymbolicZero) for leaf in jax.tree.leaves(others)):
+        filled = jax.tree.map(_instantiate, tangents, is_leaf=lambda leaf: isinstance(leaf, SymbolicZero))
+        return jax.jvp(lambda *args: run_columns(ti_step, *args), primals, filled)
+    moved = {name: getattr(dparams, name) for name in PARAMETERS} | {INITIAL_SWE: dswe}
+    moved = {name: tangent for name, tangent in moved.items() if not isinstance(tangent, SymbolicZero)}
+    swe, smb, by_swe, by_smb = run_sensitive(params, swe, forcing, weights, tuple(moved))
+    dswe, dsmb = (
+        sum((by[name] * tangent for name, tangent in moved.items()), jnp.zeros_like(smb)) for by in (by_swe, by_smb)
+    )
+    return (swe, smb), (dswe, dsmb)
+
+
+def _instantiate(tangent: Any) -> Any:
+    return jnp.zeros(tangent.shape, tangent.dtype) if isinstance(tangent, SymbolicZero) else tangent
+
+
+run_smooth.defjvp(_run_smooth_jvp, symbolic_zeros=True)
