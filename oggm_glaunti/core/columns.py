@@ -8,12 +8,14 @@ a thousand columns keep their state in the cache and one core busy for all days;
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Step, run_days
@@ -38,10 +40,28 @@ def block_size(n: int, most: int = BLOCK) -> int:
     return min(most, math.ceil(n / count / _ALIGNED) * _ALIGNED)
 
 
+class Span(NamedTuple):
+    """Some neighbouring columns, all points taken as one row: a share of a run, see :mod:`~oggm_glaunti.core.threads`.
+
+    Attributes
+    ----------
+    first : int array ()
+    count : int
+    """
+
+    first: Int[Array, ""]
+    count: int
+
+
 def in_blocks(
-    run: Callable[[Any, Any, Forcing], Any], params: Any, state: Any, forcing: Forcing, most: int = BLOCK
+    run: Callable[[Any, Any, Sequence[Forcing]], Any],
+    params: Any,
+    state: Any,
+    forcings: Sequence[Forcing],
+    most: int = BLOCK,
+    span: Span | None = None,
 ) -> Any:
-    """Apply ``run(params, state, forcing)`` block by block and put its results together.
+    """Apply ``run(params, state, forcings)`` block by block and put its results together.
 
     Parameters
     ----------
@@ -49,52 +69,52 @@ def in_blocks(
         returns arrays whose last axis is that of the columns
     params, state : pytrees
         leaves are scalars, the same everywhere, or fields of the spatial shape
-    forcing : Forcing
+    forcings : sequence of Forcing
+        at the same points, for one period or several
     most : int
         columns of a block
+    span : Span, optional
+        only these
 
     Returns
     -------
     pytree
-        results of `run` with the spatial shape (...) in place of the last axis
+        results of `run` with the spatial shape (...) in place of the last axis; with a span its `count`
     """
-    shape = forcing.shape
-    n = math.prod(shape)
-    size = block_size(n, most)
-    if size == n or jax.default_backend() != "cpu":
-        size = n
+    shape = forcings[0].shape
+    first, n = (jnp.zeros((), jnp.int32), math.prod(shape)) if span is None else span
+    size = block_size(n, most) if jax.default_backend() == "cpu" else n
     leaves, structure = jax.tree.flatten((params, state))
-    shared = [jnp.ndim(leaf) == 0 for leaf in leaves]
-    leaves = [
-        leaf if scalar else jnp.broadcast_to(leaf, shape).reshape(n)
-        for leaf, scalar in zip(leaves, shared, strict=True)
-    ]
+    rows = [leaf if jnp.ndim(leaf) == 0 else jnp.broadcast_to(leaf, shape).reshape(-1) for leaf in leaves]
 
     def one(start):
-        cut = [
-            leaf if scalar else jax.lax.dynamic_slice_in_dim(leaf, start, size)
-            for leaf, scalar in zip(leaves, shared, strict=True)
-        ]
-        return run(*jax.tree.unflatten(structure, cut), forcing.block(start, size))
+        cut = [row if jnp.ndim(row) == 0 else jax.lax.dynamic_slice_in_dim(row, start, size) for row in rows]
+        return run(*jax.tree.unflatten(structure, cut), [forcing.block(start, size) for forcing in forcings])
 
-    if size == n:
-        return jax.tree.map(lambda out: out.reshape(out.shape[:-1] + shape), one(jnp.zeros((), jnp.int32)))
     # The last block ends with the last column and so overlaps the one before: nothing need be padded.
-    starts = jnp.minimum(jnp.arange(0, n, size, dtype=jnp.int32), n - size)
-    new = n - (len(starts) - 1) * size
+    starts = first + np.minimum(np.arange(0, n, size, dtype=np.int32), n - size)
+    joined = one(starts[0]) if size == n else jax.tree.map(partial(_join, n=n), jax.lax.map(one, starts))
+    if span is not None:
+        return joined
+    return jax.tree.map(lambda out: out.reshape(out.shape[:-1] + shape), joined)
 
-    def join(out):
-        out = jnp.moveaxis(out, 0, -2)
-        whole = out[..., :-1, :].reshape(*out.shape[:-2], -1)
-        return jnp.concatenate([whole, out[..., -1, size - new :]], axis=-1).reshape(out.shape[:-2] + shape)
 
-    return jax.tree.map(join, jax.lax.map(one, starts))
+def _join(blocks: Float[Array, "block *extra size"], n: int) -> Float[Array, "*extra n"]:
+    """Blocks end to end, without what the last one shares with the one before."""
+    count, size = blocks.shape[0], blocks.shape[-1]
+    blocks = jnp.moveaxis(blocks, 0, -2)
+    whole = blocks[..., :-1, :].reshape(*blocks.shape[:-2], -1)
+    return jnp.concatenate([whole, blocks[..., -1, count * size - n :]], axis=-1)
 
 
 def run_columns(
-    make_step: Callable[[Any], Step], params: Any, state: Any, forcing: Forcing, weights: Float[Array, " time"]
-) -> tuple[Any, Any]:
-    """:func:`~oggm_glaunti.core.run.run_days` over any number of columns, in blocks.
+    make_step: Callable[[Any], Step],
+    params: Any,
+    state: Any,
+    seasons: Sequence[tuple[Forcing, Float[Array, " time"]]],
+    span: Span | None = None,
+) -> tuple[Any, tuple[Any, ...]]:
+    """:func:`~oggm_glaunti.core.run.run_days` over any number of columns, in blocks, season after season.
 
     Parameters
     ----------
@@ -102,21 +122,27 @@ def run_columns(
         the step of some parameters, see :func:`~oggm_glaunti.core.run.ti_step`
     params, state : pytrees
         of scalars or fields
-    forcing, weights
+    seasons : sequence of (forcing, weights)
         see :func:`~oggm_glaunti.core.run.run_days`
+    span : Span, optional
+        only these columns
 
     Returns
     -------
-    state, smb : pytrees
-        at the end, and summed over the days
+    state : pytree
+        at the end
+    smb : tuple of pytrees
+        summed over the days of each season
     """
 
-    def run(params, state, forcing):
-        return run_days(make_step(params), state, forcing, weights)[:2]
+    def run(params, state, forcings):
+        balances = []
+        for forcing, (_, weights) in zip(forcings, seasons, strict=True):
+            state, smb, _ = run_days(make_step(params), state, forcing, weights)
+            balances.append(smb)
+        return state, tuple(balances)
 
-    return in_blocks(run, params, _on_points(state, forcing), forcing)
-
-
-def _on_points(state: Any, forcing: Forcing) -> Any:
-    """A state of the forcing's shape, also where it was given as scalars: a scan's carry keeps its shape."""
-    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, forcing.shape), state)
+    forcings = [forcing for forcing, _ in seasons]
+    # A scan's carry keeps its shape: the state must have that of the points, also where it was given as scalars.
+    state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, forcings[0].shape), state)
+    return in_blocks(run, params, state, forcings, span=span)

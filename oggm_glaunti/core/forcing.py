@@ -145,7 +145,7 @@ class StationForcing(_Daily, eqx.Module):
         )
 
 
-Forcing = GriddedForcing | StationForcing
+Forcing = GriddedForcing | StationForcing | BlockForcing
 
 
 def station_forcing(

@@ -7,20 +7,20 @@ They are evaluated once per mass-balance year and serve winter and summer alike.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-import numpy.typing
 from jaxtyping import Array, Float
 
 from oggm_glaunti.core.checks import require_finite
+from oggm_glaunti.core.columns import Span, run_columns
 from oggm_glaunti.core.corrector import Corrector, run_corrector
-from oggm_glaunti.core.forcing import Forcing, StationForcing
-from oggm_glaunti.core.run import Observe, run_days, ti_step
-from oggm_glaunti.core.smooth import cubic_weights, interpolate_cubic, interpolate_profile
+from oggm_glaunti.core.forcing import Forcing
+from oggm_glaunti.core.run import Observe, Step, run_days, ti_step
+from oggm_glaunti.core.sensitivity import run_smooth
 from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
 from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, SMB_NORM
 
@@ -140,14 +140,15 @@ def run_seasons(
     observed : tuple
         what `observe` returned, per season
     """
-    return _run_checked(params, require_finite("swe", swe), _checked(seasons), observe, variant)
+    return run_checked(params, require_finite("swe", swe), checked(seasons), observe, variant)
 
 
-def _checked(seasons: tuple[Season, ...]) -> tuple[Season, ...]:
+def checked(seasons: tuple[Season, ...]) -> tuple[Season, ...]:
+    """The same seasons, or an error that names the field with a NaN in it."""
     return tuple(Season(season.forcing.checked(season.weights), season.weights) for season in seasons)
 
 
-def _run_checked(
+def run_checked(
     params: TIParameters,
     swe: Float[Array, "..."],
     seasons: tuple[Season, ...],
@@ -157,14 +158,25 @@ def _run_checked(
     """:func:`run_seasons` for inputs that were looked at before."""
     balances, observations = [], []
     for season in seasons:
-        swe, smb, observed = run_days(ti_step(params, variant), swe, season.forcing, season.weights, observe)
+        swe, smb, observed = _run_season(params, swe, season, observe, variant)
         balances.append(smb)
         observations.append(observed)
     return swe, tuple(balances), tuple(observations)
 
 
+def _run_season(
+    params: TIParameters, swe: Float[Array, "..."], season: Season, observe: Observe | None, variant: str
+) -> tuple[Float[Array, "..."], Float[Array, "..."], Any]:
+    if observe is not None:
+        return run_days(ti_step(params, variant), swe, season.forcing, season.weights, observe)
+    if variant == "smooth":
+        return *run_smooth(params, swe, season.forcing, season.weights), None
+    swe, (smb,) = run_columns(partial(ti_step, variant=variant), params, swe, [season])
+    return swe, smb, None
+
+
 def response_fields(
-    params: TIParameters, swe: Float[Array, "..."], seasons: tuple[Season, ...]
+    params: TIParameters, swe: Float[Array, "..."], seasons: tuple[Season, ...], span: Span | None = None
 ) -> Float[Array, "3 ..."]:
     """How the uncorrected model behaves: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation; unchecked.
 
@@ -175,6 +187,8 @@ def response_fields(
     swe : array (...)
         snow at hand, m w.e.
     seasons : tuple of Season
+    span : Span, optional
+        only these columns
 
     Returns
     -------
@@ -182,14 +196,24 @@ def response_fields(
         no gradient flows through it: the published network was trained so
     """
 
-    def balance(temp_bias, prcp_fac):
-        shifted = tuple(Season(s.forcing.shifted(temp_bias, prcp_fac), s.weights) for s in seasons)
-        return sum(_run_checked(params, swe, shifted)[1])
+    _, balances = run_columns(response_step, params, (swe, swe, swe), seasons, span)
+    smb0, warmer, wetter = (sum(of_seasons) for of_seasons in zip(*balances, strict=True))
+    return jax.lax.stop_gradient(jnp.stack([smb0 / SMB_NORM, warmer - smb0, wetter - smb0]))
 
-    smb0 = balance(0.0, 1.0)
-    warmer = balance(RESPONSE_WARMER, 1.0) - smb0
-    wetter = balance(0.0, RESPONSE_WETTER) - smb0
-    return jax.lax.stop_gradient(jnp.stack([smb0 / SMB_NORM, warmer, wetter]))
+
+def response_step(params: TIParameters) -> Step:
+    """A day of three runs at once: as it is, warmer, and wetter; what they have in common is computed once."""
+    step = ti_step(params)
+
+    def three(states, temp, prcp, weight):
+        days = (
+            step(states[0], temp, prcp, weight),
+            step(states[1], temp + RESPONSE_WARMER, prcp, weight),
+            step(states[2], temp, RESPONSE_WETTER * prcp, weight),
+        )
+        return tuple(zip(*days, strict=True))
+
+    return three
 
 
 def corrections(
@@ -234,148 +258,9 @@ def run_year(
     CorrectedYear
     """
     params = model.ti.resolve()
-    swe, seasons, response = require_finite("swe", swe), _checked(seasons), None
+    swe, seasons, response = require_finite("swe", swe), checked(seasons), None
     if ds is None:
         response = response_fields(params, swe, seasons)
         ds = corrections(model, response, fields, climate)
-    swe, smb, observed = _run_checked(correct(params, ds), swe, seasons, observe)
+    swe, smb, observed = run_checked(correct(params, ds), swe, seasons, observe)
     return CorrectedYear(swe, smb, ds, response, observed)
-
-
-class GlacierColumns(NamedTuple):
-    """What the fast path needs to know of a glacier: where its cells are and how they map to heights.
-
-    Attributes
-    ----------
-    rows, cols : int arrays (P,)
-        the glacier's cells
-    pixel_offset, node_offset : arrays (P,), (N,)
-        temperature there minus temperature at the reference height, K
-    node_start, node_weights : arrays (H, W), (H, W, 4)
-        interpolation from the heights to all cells
-    nodes : array (N,)
-        heights on which the uncorrected model runs, m
-    band : int array (P,)
-        band of each glacier cell, only bands that hold cells are counted
-    band_height, band_count : arrays (B,)
-        mean height (m) of the cells of a band, and their number
-    """
-
-    rows: np.ndarray
-    cols: np.ndarray
-    pixel_offset: np.ndarray
-    node_offset: np.ndarray
-    node_start: np.ndarray
-    node_weights: np.ndarray
-    nodes: np.ndarray
-    band: np.ndarray
-    band_height: np.ndarray
-    band_count: np.ndarray
-
-
-def glacier_columns(
-    outline: np.ndarray,
-    elevation: np.ndarray,
-    nodes: np.ndarray,
-    ref_hgt: float,
-    temp_gradient: float,
-    band_width: float = 50.0,
-    dtype: np.typing.DTypeLike = np.float32,
-) -> GlacierColumns:
-    """Prepare the fast path (NumPy, once per glacier).
-
-    Parameters
-    ----------
-    outline, elevation : arrays (H, W)
-    nodes : array (N,)
-        evenly spaced heights around all elevations, m, see :func:`~oggm_glaunti.core.smooth.even_heights`
-    ref_hgt : float
-        reference height of the weather, m
-    temp_gradient : float
-        K m-1
-    band_width : float
-        m; the on-glacier snow is carried into the next year's uncorrected run as a profile over such bands
-    """
-    rows, cols = np.nonzero(outline > 0.5)
-    if rows.size == 0:
-        raise ValueError("outline: no cell is inside")
-    if elevation.min() < nodes[0] or elevation.max() > nodes[-1]:
-        raise ValueError(
-            f"elevation: {elevation.min():.0f} to {elevation.max():.0f} m is not within the heights, "
-            f"{nodes[0]:.0f} to {nodes[-1]:.0f} m"
-        )
-    height = np.asarray(elevation[rows, cols], np.float64)
-    _, band = np.unique(np.floor(height / band_width), return_inverse=True)
-    count = np.bincount(band)
-    start, weights = cubic_weights(np.asarray(elevation, np.float64), nodes[0], nodes[1] - nodes[0], nodes.size, np)
-    return GlacierColumns(
-        rows=rows,
-        cols=cols,
-        pixel_offset=(temp_gradient * (height - ref_hgt)).astype(dtype),
-        node_offset=(temp_gradient * (nodes - ref_hgt)).astype(dtype),
-        node_start=start,
-        node_weights=weights.astype(dtype),
-        nodes=nodes.astype(dtype),
-        band=band,
-        band_height=(np.bincount(band, height) / count).astype(dtype),
-        band_count=count.astype(dtype),
-    )
-
-
-def swe_profile(columns: GlacierColumns, swe: Float[Array, " pixel"]) -> Float[Array, " node"]:
-    """Snow of the glacier's cells as a profile over the heights: band means, linear between, constant beyond."""
-    sums = jnp.zeros(columns.band_height.shape, swe.dtype).at[columns.band].add(swe)
-    return interpolate_profile(columns.nodes, columns.band_height, sums / columns.band_count)
-
-
-def run_year_on_columns(
-    model: GlaUnTI,
-    swe: Float[Array, " pixel"],
-    seasons: tuple[Season, ...],
-    fields: Float[Array, "12 h w"],
-    climate: Float[Array, "2 month"],
-    columns: GlacierColumns,
-    ds: Float[Array, "5 h w"] | None = None,
-    observe: Observe | None = None,
-) -> CorrectedYear:
-    """A mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
-
-    Parameters
-    ----------
-    swe : array (P,)
-        snow of the glacier's cells
-    seasons : tuple of Season
-        with a :class:`~oggm_glaunti.core.forcing.StationForcing` whose offsets are not used
-    columns : GlacierColumns
-    ds : array (5, H, W), optional
-        corrections to use instead of asking the corrector
-    observe : callable, optional
-        applied to the daily balance of the cells (P,)
-    model, fields, climate
-        as in :func:`run_year`
-
-    Returns
-    -------
-    CorrectedYear
-        `swe` and `smb` on the cells (P,)
-
-    Notes
-    -----
-    With uniform snow the inputs of the corrector are those of :func:`run_year` to 1e-5 m w.e. From the second year on
-    the snow differs from cell to cell; it enters the uncorrected runs as a profile by height, also outside the outline.
-    On Hintereisferner, ten years: cells within 1.7e-3 m, the glacier mean within 2.5e-4 m of :func:`run_year`.
-    """
-    params = model.ti.resolve()
-    swe, seasons, response = require_finite("swe", swe), _checked(seasons), None
-    if ds is None:
-        at_nodes = response_fields(params, swe_profile(columns, swe), _moved(seasons, columns.node_offset))
-        response = interpolate_cubic(at_nodes, columns.node_start, columns.node_weights)
-        ds = corrections(model, response, fields, climate)
-    corrected = correct(params, ds[:, columns.rows, columns.cols])
-    swe, smb, observed = _run_checked(corrected, swe, _moved(seasons, columns.pixel_offset), observe)
-    return CorrectedYear(swe, smb, ds, response, observed)
-
-
-def _moved(seasons: tuple[Season, ...], offset: Float[Array, "..."]) -> tuple[Season, ...]:
-    """Seasons of station weather, at other points."""
-    return tuple(Season(StationForcing(s.forcing.temp, s.forcing.prcp, offset), s.weights) for s in seasons)

@@ -19,7 +19,7 @@ from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.temperature_index import DAYS, TIParameters
 
-Step = Callable[[Any, Array, Array, Array], tuple[Any, Array]]
+Step = Callable[[Any, Array, Array, Array], tuple[Any, Any]]
 Observe = Callable[[Array], Any]
 
 
@@ -45,7 +45,7 @@ def continuous_weights(n_days: int, dtype: np.typing.DTypeLike = np.float32) -> 
 
 def run_days(
     step: Step, state: Any, forcing: Forcing, weights: Float[Array, " time"], observe: Observe | None = None
-) -> tuple[Any, Float[Array, "..."], Any]:
+) -> tuple[Any, Any, Any]:
     """Run a step over all days of a forcing, unchecked; :func:`run_ti` and its like look for NaN first.
 
     Parameters

@@ -149,14 +149,14 @@ def run_sensitive(
     """
     names = tuple(name for name in wrt if name != "ddf_relative_ice")
 
-    def run(params, state, forcing):
+    def run(params, state, forcings):
         swe, by = state
-        (swe, by_swe), (smb, by_smb), _ = run_days(_step(params, wrt), (swe, by), forcing, weights)
+        (swe, by_swe), (smb, by_smb), _ = run_days(_step(params, wrt), (swe, by), forcings[0], weights)
         return swe, smb, by_swe, by_smb
 
     swe = jnp.broadcast_to(swe, forcing.shape)
     start = {name: jnp.full_like(swe, 1.0 if name == INITIAL_SWE else 0.0) for name in names}
-    swe, smb, by_swe, by_smb = in_blocks(run, params, (swe, start), forcing, BLOCK)
+    swe, smb, by_swe, by_smb = in_blocks(run, params, (swe, start), [forcing], BLOCK)
     if "ddf_relative_ice" in wrt:
         by_swe["ddf_relative_ice"] = jnp.zeros_like(swe)
     return swe, smb, by_swe, by_smb
@@ -181,7 +181,7 @@ def run_smooth(
     swe, smb : arrays (...)
         at the end, and of the period, m w.e.
     """
-    return run_columns(ti_step, params, swe, forcing, weights)
+    return _run_plainly(params, swe, forcing, weights)
 
 
 def _run_smooth_jvp(primals, tangents):
@@ -189,7 +189,7 @@ def _run_smooth_jvp(primals, tangents):
     dparams, dswe, *others = tangents
     if not all(isinstance(leaf, SymbolicZero) for leaf in jax.tree.leaves(others)):
         filled = jax.tree.map(_instantiate, tangents, is_leaf=lambda leaf: isinstance(leaf, SymbolicZero))
-        return jax.jvp(lambda *args: run_columns(ti_step, *args), primals, filled)
+        return jax.jvp(_run_plainly, primals, filled)
     moved = {name: getattr(dparams, name) for name in PARAMETERS} | {INITIAL_SWE: dswe}
     moved = {name: tangent for name, tangent in moved.items() if not isinstance(tangent, SymbolicZero)}
     swe, smb, by_swe, by_smb = run_sensitive(params, swe, forcing, weights, tuple(moved))
@@ -197,6 +197,11 @@ def _run_smooth_jvp(primals, tangents):
         sum((by[name] * tangent for name, tangent in moved.items()), jnp.zeros_like(smb)) for by in (by_swe, by_smb)
     )
     return (swe, smb), (dswe, dsmb)
+
+
+def _run_plainly(params: TIParameters, swe: Field, forcing: Forcing, weights: Array) -> tuple[Field, Field]:
+    swe, (smb,) = run_columns(ti_step, params, swe, [(forcing, weights)])
+    return swe, smb
 
 
 def _instantiate(tangent: Any) -> Any:

@@ -54,7 +54,8 @@ class GriddedModel:
         self._prepare()
 
     def _prepare(self) -> None:
-        from oggm_glaunti.core.glaunti import geometry_fields, glacier_columns
+        from oggm_glaunti.core.glacier_columns import glacier_columns
+        from oggm_glaunti.core.glaunti import geometry_fields
         from oggm_glaunti.core.smooth import even_heights
 
         f = self.features
@@ -127,17 +128,18 @@ class GriddedModel:
             )
 
     def _run_one(self, swe: np.ndarray, parts: list[slice], longest: int, ds: np.ndarray | None) -> Any:
+        from oggm_glaunti.core import threads
         from oggm_glaunti.core.forcing import monthly_climate
+        from oggm_glaunti.core.glaunti import CorrectedYear
 
         seasons = tuple(self._season(part, longest) for part in parts)
         if self.model.corrector is None:
-            return _compiled().temperature_index(self.model, swe, seasons)
+            return CorrectedYear(*threads.run_seasons_threaded(self.model.ti.resolve(), swe, seasons), None, None)
         whole = slice(parts[0].start, parts[-1].stop)
         temp = self.climate.temp[whole].astype(np.float64) + self.mean_offset
         monthly = monthly_climate(self.climate.time[whole], temp, self.climate.prcp[whole])
-        if self.exact:
-            return _compiled().exact(self.model, swe, seasons, self.fields, monthly, ds)
-        return _compiled().columns(self.model, swe, seasons, self.fields, monthly, self.columns, ds)
+        columns = None if self.exact else self.columns
+        return threads.run_year_threaded(self.model, swe, seasons, self.fields, monthly, columns, ds)
 
     def _season(self, part: slice, longest: int) -> Any:
         from oggm_glaunti.core.forcing import StationForcing, pad_days
@@ -147,31 +149,6 @@ class GriddedModel:
         offset = self.grid_offset if self.exact else self.columns.pixel_offset
         forcing = StationForcing(self.climate.temp[part], self.climate.prcp[part], offset)
         return Season(*pad_days(forcing, season_weights(part.stop - part.start), longest))
-
-
-class _Compiled(NamedTuple):
-    temperature_index: Any
-    exact: Any
-    columns: Any
-
-
-_programs: list[_Compiled] = []
-
-
-def _compiled() -> _Compiled:
-    """Compile on use, once per process."""
-    if not _programs:
-        import equinox as eqx
-
-        from oggm_glaunti.core import glaunti
-
-        def temperature_index(model, swe, seasons):
-            swe, smb, _ = glaunti.run_seasons(model.ti.resolve(), swe, seasons)
-            return glaunti.CorrectedYear(swe, smb, None, None)
-
-        programs = (temperature_index, glaunti.run_year, glaunti.run_year_on_columns)
-        _programs.append(_Compiled(*(eqx.filter_jit(program) for program in programs)))
-    return _programs[0]
 
 
 def mean_corrections(gridded: GriddedModel, periods: Sequence[Period]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from oggm_glaunti.core.forcing import GriddedForcing
+from oggm_glaunti.core.glacier_columns import glacier_columns, run_year_on_columns, swe_profile
 from oggm_glaunti.core.glaunti import (
     CorrectedYear,
     GlaUnTI,
@@ -16,12 +17,9 @@ from oggm_glaunti.core.glaunti import (
     correct,
     corrections,
     geometry_fields,
-    glacier_columns,
     response_fields,
     run_seasons,
     run_year,
-    run_year_on_columns,
-    swe_profile,
 )
 from oggm_glaunti.core.smooth import even_heights
 from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, SMB_NORM

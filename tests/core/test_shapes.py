@@ -79,11 +79,13 @@ def test_a_corrected_year_has_the_shape_of_the_grid(core, name):
 def test_a_year_on_columns_has_the_shape_of_the_cells(core):
     place = worlds.world((17, 22))
     nodes = core.smooth.even_heights(float(place.elevation.min()), float(place.elevation.max()), 10.0)
-    columns = core.glaunti.glacier_columns(place.outline, place.elevation, nodes, worlds.REF_HGT, worlds.GRADIENT)
+    columns = core.glacier_columns.glacier_columns(
+        place.outline, place.elevation, nodes, worlds.REF_HGT, worlds.GRADIENT
+    )
     cells = columns.rows.shape
-    assert jax.eval_shape(core.glaunti.swe_profile, columns, jnp.zeros(cells)).shape == nodes.shape
+    assert jax.eval_shape(core.glacier_columns.swe_profile, columns, jnp.zeros(cells)).shape == nodes.shape
     year = jax.eval_shape(
-        core.glaunti.run_year_on_columns,
+        core.glacier_columns.run_year_on_columns,
         worlds.model("C"),
         jnp.zeros(cells),
         place.seasons,

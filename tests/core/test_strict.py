@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from oggm_glaunti.core.forcing import GriddedForcing
-from oggm_glaunti.core.glaunti import glacier_columns, run_year, run_year_on_columns
+from oggm_glaunti.core.glacier_columns import glacier_columns, run_year_on_columns
+from oggm_glaunti.core.glaunti import run_year
 from oggm_glaunti.core.gru import run_gru
 from oggm_glaunti.core.monthly import Knobs, monthly_sums
 from oggm_glaunti.core.run import initial_swe, run_ti, season_weights

@@ -1,0 +1,181 @@
+"""Models C and D on a glacier's own cells: the fast path.
+
+Where precipitation is uniform and temperature follows a lapse rate, the uncorrected runs that feed the corrector depend
+on height alone: they are made on heights and interpolated to the grid. What the corrector changes is run on the cells
+inside the outline only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing
+from jaxtyping import Array, Float
+
+from oggm_glaunti.core.checks import require_finite
+from oggm_glaunti.core.forcing import StationForcing
+from oggm_glaunti.core.glaunti import (
+    CorrectedYear,
+    GlaUnTI,
+    Season,
+    checked,
+    correct,
+    corrections,
+    response_fields,
+    run_checked,
+)
+from oggm_glaunti.core.run import Observe
+from oggm_glaunti.core.smooth import cubic_weights, interpolate_cubic, interpolate_profile
+
+
+class GlacierColumns(NamedTuple):
+    """What the fast path needs to know of a glacier: where its cells are and how they map to heights.
+
+    Attributes
+    ----------
+    rows, cols : int arrays (P,)
+        the glacier's cells
+    pixel_offset, node_offset : arrays (P,), (N,)
+        temperature there minus temperature at the reference height, K
+    node_start, node_weights : arrays (H, W), (H, W, 4)
+        interpolation from the heights to all cells
+    nodes : array (N,)
+        heights on which the uncorrected model runs, m
+    band : int array (P,)
+        band of each glacier cell, only bands that hold cells are counted
+    band_height, band_count : arrays (B,)
+        mean height (m) of the cells of a band, and their number
+    """
+
+    rows: np.ndarray
+    cols: np.ndarray
+    pixel_offset: np.ndarray
+    node_offset: np.ndarray
+    node_start: np.ndarray
+    node_weights: np.ndarray
+    nodes: np.ndarray
+    band: np.ndarray
+    band_height: np.ndarray
+    band_count: np.ndarray
+
+
+def glacier_columns(
+    outline: np.ndarray,
+    elevation: np.ndarray,
+    nodes: np.ndarray,
+    ref_hgt: float,
+    temp_gradient: float,
+    band_width: float = 50.0,
+    dtype: np.typing.DTypeLike = np.float32,
+) -> GlacierColumns:
+    """Prepare the fast path (NumPy, once per glacier).
+
+    Parameters
+    ----------
+    outline, elevation : arrays (H, W)
+    nodes : array (N,)
+        evenly spaced heights around all elevations, m, see :func:`~oggm_glaunti.core.smooth.even_heights`
+    ref_hgt : float
+        reference height of the weather, m
+    temp_gradient : float
+        K m-1
+    band_width : float
+        m; the on-glacier snow is carried into the next year's uncorrected run as a profile over such bands
+    """
+    rows, cols = np.nonzero(outline > 0.5)
+    if rows.size == 0:
+        raise ValueError("outline: no cell is inside")
+    if elevation.min() < nodes[0] or elevation.max() > nodes[-1]:
+        raise ValueError(
+            f"elevation: {elevation.min():.0f} to {elevation.max():.0f} m is not within the heights, "
+            f"{nodes[0]:.0f} to {nodes[-1]:.0f} m"
+        )
+    height = np.asarray(elevation[rows, cols], np.float64)
+    _, band = np.unique(np.floor(height / band_width), return_inverse=True)
+    count = np.bincount(band)
+    start, weights = cubic_weights(np.asarray(elevation, np.float64), nodes[0], nodes[1] - nodes[0], nodes.size, np)
+    return GlacierColumns(
+        rows=rows,
+        cols=cols,
+        pixel_offset=(temp_gradient * (height - ref_hgt)).astype(dtype),
+        node_offset=(temp_gradient * (nodes - ref_hgt)).astype(dtype),
+        node_start=start,
+        node_weights=weights.astype(dtype),
+        nodes=nodes.astype(dtype),
+        band=band,
+        band_height=(np.bincount(band, height) / count).astype(dtype),
+        band_count=count.astype(dtype),
+    )
+
+
+def swe_profile(columns: GlacierColumns, swe: Float[Array, " pixel"]) -> Float[Array, " node"]:
+    """Snow of the glacier's cells as a profile over the heights: band means, linear between, constant beyond."""
+    sums = jnp.zeros(columns.band_height.shape, swe.dtype).at[columns.band].add(swe)
+    return interpolate_profile(columns.nodes, columns.band_height, sums / columns.band_count)
+
+
+def run_year_on_columns(
+    model: GlaUnTI,
+    swe: Float[Array, " pixel"],
+    seasons: tuple[Season, ...],
+    fields: Float[Array, "12 h w"],
+    climate: Float[Array, "2 month"],
+    columns: GlacierColumns,
+    ds: Float[Array, "5 h w"] | None = None,
+    observe: Observe | None = None,
+) -> CorrectedYear:
+    """A mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
+
+    Parameters
+    ----------
+    swe : array (P,)
+        snow of the glacier's cells
+    seasons : tuple of Season
+        with a :class:`~oggm_glaunti.core.forcing.StationForcing` whose offsets are not used
+    columns : GlacierColumns
+    ds : array (5, H, W), optional
+        corrections to use instead of asking the corrector
+    observe : callable, optional
+        applied to the daily balance of the cells (P,)
+    model, fields, climate
+        as in :func:`run_year`
+
+    Returns
+    -------
+    CorrectedYear
+        `swe` and `smb` on the cells (P,)
+
+    Notes
+    -----
+    With uniform snow the inputs of the corrector are those of :func:`run_year` to 1e-5 m w.e. From the second year on
+    the snow differs from cell to cell; it enters the uncorrected runs as a profile by height, also outside the outline.
+    On Hintereisferner, ten years: cells within 1.7e-3 m, the glacier mean within 2.5e-4 m of :func:`run_year`.
+    """
+    swe, seasons, response = require_finite("swe", swe), checked(seasons), None
+    if ds is None:
+        response, ds = correct_from_heights(model, swe, seasons, fields, climate, columns)
+    corrected = correct(model.ti.resolve(), ds[:, columns.rows, columns.cols])
+    swe, smb, observed = run_checked(corrected, swe, moved(seasons, columns.pixel_offset), observe)
+    return CorrectedYear(swe, smb, ds, response, observed)
+
+
+def correct_from_heights(
+    model: GlaUnTI,
+    swe: Float[Array, " pixel"],
+    seasons: tuple[Season, ...],
+    fields: Float[Array, "12 h w"],
+    climate: Float[Array, "2 month"],
+    columns: GlacierColumns,
+) -> tuple[Float[Array, "3 h w"], Float[Array, "5 h w"]]:
+    """Response fields and corrections of a year, the uncorrected runs on heights; arguments as above, unchecked."""
+    snow = swe_profile(columns, swe)
+    at_nodes = response_fields(model.ti.resolve(), snow, moved(seasons, columns.node_offset))
+    response = interpolate_cubic(at_nodes, columns.node_start, columns.node_weights)
+    return response, corrections(model, response, fields, climate)
+
+
+def moved(seasons: tuple[Season, ...], offset: Float[Array, "..."]) -> tuple[Season, ...]:
+    """Seasons of station weather, at other points."""
+    return tuple(Season(StationForcing(s.forcing.temp, s.forcing.prcp, offset), s.weights) for s in seasons)

@@ -1,0 +1,174 @@
+"""A mass-balance year on all cores of a CPU.
+
+Inside one compiled program XLA runs one loop at a time, so a program leaves all cores but one idle. Here the columns
+are shared out between Python threads, each of which calls the same compiled program for its share; JAX releases the
+interpreter while it computes. The results do not depend on the number of threads. These functions call compiled
+programs: they are for use from outside and cannot be traced (differentiated, mapped) themselves.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from oggm_glaunti.core.checks import require_finite
+from oggm_glaunti.core.columns import Span, run_columns
+from oggm_glaunti.core.glacier_columns import GlacierColumns, correct_from_heights, moved
+from oggm_glaunti.core.glaunti import (
+    CorrectedYear,
+    GlaUnTI,
+    Season,
+    checked,
+    correct,
+    corrections,
+    response_fields,
+)
+from oggm_glaunti.core.run import ti_step
+from oggm_glaunti.core.temperature_index import TIParameters
+
+# Columns below which a second thread costs more than it saves.
+SHARE = 256
+
+
+def available_threads() -> int:
+    """Threads worth starting: the cores this process may use on a CPU, one on any other device."""
+    if jax.default_backend() != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_out(program: Callable[[Span], Any], n: int, threads: int | None = None) -> Any:
+    """Run a program on equal shares of `n` columns at once and join what it returns along the last axis.
+
+    Parameters
+    ----------
+    program : callable
+        of a span of columns; shares may overlap, as all are of one size
+    n : int
+        number of columns
+    threads : int, optional
+        default: :func:`available_threads`
+
+    Returns
+    -------
+    pytree of NumPy arrays
+
+    Examples
+    --------
+    >>> share_out(lambda span: np.arange(span.first, span.first + span.count), 1001, threads=2).shape
+    (1001,)
+    """
+    threads = available_threads() if threads is None else threads
+    shares = max(1, min(threads, n // SHARE))
+    size = -(-n // shares)
+    firsts = [min(k * size, n - size) for k in range(shares)]
+    spans = [Span(np.asarray(first, np.int32), size) for first in firsts]
+    if shares == 1:
+        return jax.tree.map(np.asarray, program(spans[0]))
+    with ThreadPoolExecutor(shares) as pool:
+        parts = list(pool.map(lambda span: jax.tree.map(np.asarray, program(span)), spans))
+    skips = [k * size - first for k, first in enumerate(firsts)]
+    return jax.tree.map(
+        lambda *outs: np.concatenate([out[..., skip:] for out, skip in zip(outs, skips, strict=True)], axis=-1), *parts
+    )
+
+
+@eqx.filter_jit
+def _run_span(params, swe, seasons, first, count):
+    return run_columns(ti_step, params, swe, seasons, Span(first, count))
+
+
+@eqx.filter_jit
+def _response_of_span(params, swe, seasons, first, count):
+    return response_fields(params, swe, seasons, Span(first, count))
+
+
+@eqx.filter_jit
+def _correct_grid(model, response, fields, climate, ds):
+    if ds is None:
+        ds = corrections(model, response, fields, climate)
+    return ds, correct(model.ti.resolve(), ds)
+
+
+@eqx.filter_jit
+def _correct_columns(model, swe, seasons, fields, climate, columns, ds):
+    response = None
+    if ds is None:
+        response, ds = correct_from_heights(model, swe, seasons, fields, climate, columns)
+    return response, ds, correct(model.ti.resolve(), ds[:, columns.rows, columns.cols])
+
+
+def run_seasons_threaded(
+    params: TIParameters, swe: Float[Array, "..."], seasons: tuple[Season, ...], threads: int | None = None
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """:func:`~oggm_glaunti.core.glaunti.run_seasons` (smooth, nothing observed) on several cores.
+
+    Returns
+    -------
+    swe : array (...)
+        snow at the end, m w.e.
+    smb : tuple of arrays (...)
+        balance of each season, m w.e.
+    """
+    return _run_shares(params, require_finite("swe", swe), checked(seasons), threads)
+
+
+def _run_shares(params, swe, seasons, threads):
+    shape = seasons[0].forcing.shape
+    # Here and not in each thread: one copy to the device for all.
+    params, swe, seasons = jax.device_put((params, swe, seasons))
+    swe, smb = share_out(lambda span: _run_span(params, swe, seasons, *span), math.prod(shape), threads)
+    return swe.reshape(shape), tuple(balance.reshape(shape) for balance in smb)
+
+
+def run_year_threaded(
+    model: GlaUnTI,
+    swe: Float[Array, "..."],
+    seasons: tuple[Season, ...],
+    fields: Float[Array, "12 h w"],
+    climate: Float[Array, "2 month"],
+    columns: GlacierColumns | None = None,
+    ds: Float[Array, "5 h w"] | None = None,
+    threads: int | None = None,
+) -> CorrectedYear:
+    """A mass-balance year on several cores: the same as running it in one program.
+
+    Parameters
+    ----------
+    model, swe, seasons, fields, climate, ds
+        as in :func:`~oggm_glaunti.core.glaunti.run_year` where there are no `columns`, and as in
+        :func:`~oggm_glaunti.core.glacier_columns.run_year_on_columns` where there are
+    columns : GlacierColumns, optional
+        for the fast path; without them all cells of the rectangle are run
+    threads : int, optional
+        default: :func:`available_threads`
+
+    Returns
+    -------
+    CorrectedYear
+        of NumPy arrays
+    """
+    swe, seasons = require_finite("swe", swe), checked(seasons)
+    if columns is not None:
+        response, ds, corrected = _correct_columns(model, swe, seasons, fields, climate, columns, ds)
+        seasons = moved(seasons, columns.pixel_offset)
+    else:
+        response = None if ds is not None else _response_shares(model, swe, seasons, threads)
+        ds, corrected = _correct_grid(model, response, fields, climate, ds)
+    swe, smb = _run_shares(corrected, swe, seasons, threads)
+    return CorrectedYear(swe, smb, np.asarray(ds), None if response is None else np.asarray(response))
+
+
+def _response_shares(model, swe, seasons, threads):
+    shape = seasons[0].forcing.shape
+    params, swe, seasons = jax.device_put((model.ti.resolve(), swe, seasons))
+    out = share_out(lambda span: _response_of_span(params, swe, seasons, *span), math.prod(shape), threads)
+    return out.reshape(3, *shape)
