@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from oggm_glaunti import xla_flags
+
 if TYPE_CHECKING:
     from oggm_glaunti import tasks
     from oggm_glaunti.coupling.massbalance import (
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
         GlaUnTIMassBalanceC,
         GlaUnTIMassBalanceD,
     )
+
+xla_flags.set_flags()
 
 __version__ = "0.1.0"
 

@@ -1,7 +1,7 @@
 """Many columns at once: blocks that stay in a core's cache.
 
-On a CPU XLA splits every step of a scan over the cores and sends each field through memory once a day. Blocks of about
-a thousand columns keep their state in the cache and one core busy for all days; threads take care of the other cores
+On a CPU XLA splits every step of a scan over the cores and sends each field through memory once a day. Blocks of some
+hundred columns keep their state in the cache and one core busy for all days; threads take care of the other cores
 (:mod:`~oggm_glaunti.core.threads`). On other devices a step should be as wide as possible, so there nothing is cut.
 """
 
@@ -21,7 +21,7 @@ from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Step, run_days
 
 # Columns; a column's state and parameters are some 40 bytes.
-BLOCK = 1024
+BLOCK = 512
 # Blocks begin at multiples of the width of the widest vector registers.
 _ALIGNED = 16
 
@@ -32,7 +32,7 @@ def block_size(n: int, most: int = BLOCK) -> int:
     Examples
     --------
     >>> block_size(1500), block_size(100)
-    (752, 100)
+    (512, 100)
     """
     if n <= most:
         return n
@@ -58,7 +58,7 @@ def in_blocks(
     params: Any,
     state: Any,
     forcings: Sequence[Forcing],
-    most: int = BLOCK,
+    most: int | None = None,
     span: Span | None = None,
 ) -> Any:
     """Apply ``run(params, state, forcings)`` block by block and put its results together.
@@ -71,8 +71,8 @@ def in_blocks(
         leaves are scalars, the same everywhere, or fields of the spatial shape
     forcings : sequence of Forcing
         at the same points, for one period or several
-    most : int
-        columns of a block
+    most : int, optional
+        columns of a block, :data:`BLOCK` if not given
     span : Span, optional
         only these
 
@@ -83,7 +83,7 @@ def in_blocks(
     """
     shape = forcings[0].shape
     first, n = (jnp.zeros((), jnp.int32), math.prod(shape)) if span is None else span
-    size = block_size(n, most) if jax.default_backend() == "cpu" else n
+    size = block_size(n, BLOCK if most is None else most) if jax.default_backend() == "cpu" else n
     leaves, structure = jax.tree.flatten((params, state))
     rows = [leaf if jnp.ndim(leaf) == 0 else jnp.broadcast_to(leaf, shape).reshape(-1) for leaf in leaves]
 
@@ -111,7 +111,7 @@ def run_columns(
     make_step: Callable[[Any], Step],
     params: Any,
     state: Any,
-    seasons: Sequence[tuple[Forcing, Float[Array, " time"]]],
+    seasons: Sequence[tuple[Forcing, Float[Array, " _"]]],
     span: Span | None = None,
 ) -> tuple[Any, tuple[Any, ...]]:
     """:func:`~oggm_glaunti.core.run.run_days` over any number of columns, in blocks, season after season.

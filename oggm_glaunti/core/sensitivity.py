@@ -29,7 +29,7 @@ Field = Float[Array, "..."]
 PARAMETERS = tuple(TIParameters.__dataclass_fields__)
 INITIAL_SWE = "swe"
 # Columns of a block: with all derivatives a column's state is several times that of a plain run.
-BLOCK = 512
+BLOCK = 256
 
 
 class _Day(NamedTuple):

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
+
+from oggm_glaunti.xla_flags import jax_is_live
 
 _forked_after_jax: bool
 
 
-def _jax_is_live() -> bool:
-    """Whether JAX has a live backend in this process."""
-    bridge = sys.modules.get("jax._src.xla_bridge")
-    return bool(bridge is not None and getattr(bridge, "_backends", None))
-
-
 def _after_fork_in_child() -> None:
     global _forked_after_jax
-    _forked_after_jax = _forked_after_jax or _jax_is_live()
+    _forked_after_jax = _forked_after_jax or jax_is_live()
 
 
 def _in_forked_worker() -> bool:
@@ -34,7 +29,7 @@ def _in_forked_worker() -> bool:
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 # First imported in a forked worker in which JAX is live already: it came with the fork.
-_forked_after_jax = _in_forked_worker() and _jax_is_live()
+_forked_after_jax = _in_forked_worker() and jax_is_live()
 
 
 def jax_is_unsafe() -> bool:
