@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from oggm_glaunti.core.corrector import convolve, max_pool, mean_pool, rms_norm, run_branch_1d, run_corrector
+from oggm_glaunti.core.corrector import correction_fields, run_branch_1d, run_branch_2d, run_corrector
+from oggm_glaunti.core.network import convolve, inverse_rms, max_pool, mean_pool
 from oggm_glaunti.core.weights import leaves_of
 
-from . import plain
+from . import plain, plain_network
 from .worlds import CHECKED, model, world, x64
 
 run = jax.jit(run_corrector)
@@ -119,25 +120,47 @@ def test_a_batch_of_glaciers_is_each_by_itself():
 
 
 def test_pools_drop_an_odd_last_row_and_month():
-    x = np.arange(15.0).reshape(1, 3, 5)
-    np.testing.assert_array_equal(max_pool(x), [[[6.0, 8.0]]])
-    np.testing.assert_array_equal(mean_pool(np.array([[1.0, 3.0, 5.0, 5.0, 100.0]])), [[2.0, 5.0]])
+    x = np.arange(15.0).reshape(1, 3, 5, 1)
+    np.testing.assert_array_equal(max_pool(x)[0, :, :, 0], [[6.0, 8.0]])
+    months = np.array([1.0, 3.0, 5.0, 5.0, 100.0]).reshape(1, 5, 1)
+    np.testing.assert_array_equal(mean_pool(months)[0, :, 0], [2.0, 5.0])
 
 
 def test_the_norm_makes_the_root_mean_square_of_a_channel_one_and_keeps_zeros():
-    x = np.stack([np.random.default_rng(0).normal(size=(6, 7)) * 40.0, np.zeros((6, 7))]).astype(np.float32)
-    normed = rms_norm(x)
-    np.testing.assert_allclose(np.mean(np.square(normed[0])), 1.0, rtol=1e-5)
-    np.testing.assert_array_equal(normed[1], np.zeros((6, 7)))
-    assert np.isfinite(jax.grad(lambda v: rms_norm(v).sum())(jnp.zeros((1, 4, 4)))).all()
+    x = np.stack([np.random.default_rng(0).normal(size=(6, 7)) * 40.0, np.zeros((6, 7))], axis=-1)[None]
+    normed = x * inverse_rms(x.astype(np.float32))
+    np.testing.assert_allclose(np.mean(np.square(normed[..., 0])), 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(normed[..., 1], np.zeros((1, 6, 7)))
+    assert np.isfinite(jax.grad(lambda v: inverse_rms(v).sum())(jnp.zeros((1, 4, 4, 1)))).all()
 
 
 def test_convolution_pads_with_zeros_and_keeps_the_size(float64):
     rng = np.random.default_rng(2)
     x, kernel = rng.normal(size=(3, 6, 5)), rng.normal(size=(2, 3, 3, 3))
-    np.testing.assert_allclose(convolve(x, kernel), plain.conv2d(x, kernel), atol=1e-12)
-    line, taps = np.array([[1.0, 0.0, 0.0, 2.0]]), np.array([[[1.0, 10.0, 100.0]]])
-    np.testing.assert_allclose(convolve(line, taps), [[10.0, 1.0, 200.0, 20.0]])
+    found = convolve(np.moveaxis(x, 0, -1)[None], np.transpose(kernel, (2, 3, 1, 0)))
+    np.testing.assert_allclose(np.moveaxis(found[0], -1, 0), plain.conv2d(x, kernel), atol=1e-12)
+    line, taps = np.array([1.0, 0.0, 0.0, 2.0]).reshape(1, 4, 1), np.array([1.0, 10.0, 100.0]).reshape(3, 1, 1)
+    np.testing.assert_allclose(convolve(line, taps)[0, :, 0], [10.0, 1.0, 200.0, 20.0])
+
+
+@pytest.mark.parametrize("shape", [(19, 17)])
+def test_the_fast_network_is_the_plain_one(shape):
+    c, (fields, climate) = model("C").corrector, inputs(shape)
+    np.testing.assert_allclose(
+        run(c, fields, climate), jax.jit(plain_network.run_corrector)(c, fields, climate), atol=1e-6
+    )
+    fast, slow = jax.jit(run_branch_2d), jax.jit(plain_network.run_branch_2d)
+    np.testing.assert_allclose(fast(c.branch_2d, fields), slow(c.branch_2d, fields), atol=1e-5)
+    np.testing.assert_allclose(
+        run_branch_1d(c.branch_1d, climate), plain_network.run_branch_1d(c.branch_1d, climate), atol=1e-5
+    )
+
+
+def test_no_facies_bands_mean_the_same_as_minus_one_in_all_of_them():
+    c, (fields, climate) = model("C").corrector, inputs((33, 22))
+    fields[6:] = -1.0
+    few = jax.jit(correction_fields)(c, np.moveaxis(fields[:6], 0, -1), climate)
+    np.testing.assert_allclose(few, jax.jit(plain_network.run_corrector)(c, fields, climate), atol=1e-6)
 
 
 def test_the_climate_branch_ends_in_one_number_a_channel():
