@@ -15,6 +15,7 @@ from pathlib import Path
 
 import oggm_glaunti
 from oggm_glaunti import settings
+from oggm_glaunti.region_cli import add_run
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 
@@ -91,7 +92,7 @@ def run_demo(args: argparse.Namespace) -> int:
     return OK
 
 
-VERBS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (add_verify, add_demo)
+VERBS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (add_run, add_verify, add_demo)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -44,6 +44,8 @@ PARAMS: dict[str, Any] = {
     # m. Distance of the heights in the height-year table, which is read by linear interpolation: good to 1e-4 m w.e. a
     # year. The uncorrected runs of the corrector use the same heights and cubics: good to 1e-5 m w.e.
     "glaunti_table_step": 10.0,
+    # MB. Working memory of glaunti_tables for all batches at hand together, on top of the interpreter and libraries.
+    "glaunti_memory": 1000.0,
     # Server and file names of the daily GSWP3-W5E5 files flattened by OGGM.
     "glaunti_w5e5_daily_server": "https://cluster.klima.uni-bremen.de/~oggm/climate/",
     "glaunti_w5e5_daily_basenames": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -236,15 +237,26 @@ def load(
     Model A without a path or a glacier is the one embedded in the package. Weights of your own in float64 are rounded:
     everything in a glacier directory is computed in float32.
     """
-    import numpy as np
-
-    from oggm_glaunti.core.weights import embedded_a, leaves_of, model_from_leaves, read_model
+    from oggm_glaunti.core.weights import embedded_a, leaves_of
 
     if name == "A" and path is None and glacier is None:
         model = embedded_a()
         digest = hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves_of(model))).hexdigest()
         return LoadedModel(model, digest, "embedded")
     found = find_weights(name, path, glacier, allow_download)
+    stat = found.stat()
+    return _read(name, found, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+# Every glacier of a region loads the same few files: 7 ms each time.
+@lru_cache(maxsize=8)
+def _read(name: str, found: Path, state: tuple[int, int, int]) -> LoadedModel:
+    """A file of weights as it is; read again when its `state` has changed."""
+    del state
+    import numpy as np
+
+    from oggm_glaunti.core.weights import leaves_of, model_from_leaves, read_model
+
     with found.open("rb") as stream:
         model, _ = read_model(stream, name, str(found))
     if leaves_of(model)[0].dtype != np.float32:

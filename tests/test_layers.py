@@ -17,14 +17,25 @@ import oggm_glaunti
 PACKAGE = Path(oggm_glaunti.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
-    ("settings",),
+    ("settings", "xla_flags"),
     ("core",),
     ("coupling", "shop"),
     ("fit",),
     ("analysis",),
     ("region",),
     ("companions",),
-    ("graphics", "verification", "valley", "demo", "tasks", "cli"),
+    (
+        "graphics",
+        "region_graphics",
+        "verification",
+        "valley",
+        "demo",
+        "tasks",
+        "region_directories",
+        "region_chain",
+        "region_cli",
+        "cli",
+    ),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 CORE_NEEDS = {"equinox", "jax", "jaxtyping", "numpy"}
@@ -121,7 +132,7 @@ import importlib
 import numpy as np
 for name in {names}:
     importlib.import_module(name)
-from oggm_glaunti.core import forcing, glaunti, run, smooth, temperature_index, weights
+from oggm_glaunti.core import forcing, glacier_columns, run, smooth, temperature_index, weights
 ground = np.linspace(2000.0, 3000.0, 400).reshape(20, 20)
 temperature_index.ti_weights()
 weights.leaves_of(weights.embedded_a())
@@ -129,7 +140,7 @@ days = np.datetime64("2018-10-01") + np.arange(365)
 forcing.monthly_climate(days, np.zeros(365), np.zeros(365))
 weather = forcing.station_forcing(np.zeros(365), np.zeros(365), ground, 2500.0, -0.006).checked(np.ones(365))
 forcing.pad_days(weather, run.season_weights(365), 366)
-glaunti.glacier_columns(ground > 2500.0, ground, smooth.even_heights(2000.0, 3000.0, 10.0), 2500.0, -0.006)
+glacier_columns.glacier_columns(ground > 2500.0, ground, smooth.even_heights(2000.0, 3000.0, 10.0), 2500.0, -0.006)
 """
     done = run_python(code, **NO_PLATFORM)
     assert done.returncode == 0, done.stderr

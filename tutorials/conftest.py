@@ -23,6 +23,11 @@ NEEDED = {
         "reference/upstream",
         "reference/hef_real_rows.csv",
     ),
+    "03_region.ipynb": (
+        "data/oggm-sample-data",
+        "reference/upstream",
+        "reference/hef_real.npz",
+    ),
 }
 
 

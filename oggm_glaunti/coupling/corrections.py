@@ -126,8 +126,7 @@ def compute_corrections(
         where the record holds no full mass-balance year
     """
     periods = correction_years(climate, hemisphere, rgi_id)
-    if model.name == "D" and features.facies is None:
-        log.warning("(%s) model D runs without facies: glaunti_features was given no map, all bands are -1", rgi_id)
+    warn_about_inputs(model, climate, features, rgi_id)
     gridded = GriddedModel(model, climate, features, rgi_id)
     columns = gridded.columns
     ds = np.stack([_band_means(result.ds, columns) for result in gridded.run(periods)])
@@ -150,6 +149,13 @@ def _band_means(ds: np.ndarray, columns: Any) -> np.ndarray:
     on_glacier = ds[:, columns.rows, columns.cols].astype(np.float64)
     sums = np.stack([np.bincount(columns.band, row) for row in on_glacier])
     return (sums / columns.band_count).astype(np.float32)
+
+
+def warn_about_inputs(model: Any, climate: DailyClimate, features: Features, rgi_id: str) -> None:
+    """Warn in the log where the corrector's inputs are not what it was trained on."""
+    if model.name == "D" and features.facies is None:
+        log.warning("(%s) model D runs without facies: glaunti_features was given no map, all bands are -1", rgi_id)
+    warn_outside_training(climate, features, rgi_id)
 
 
 def warn_outside_training(climate: DailyClimate, features: Features, rgi_id: str) -> list[str]:

@@ -227,6 +227,11 @@ class GlaUnTIMassBalance(MassBalanceModel):
         """The model itself, knobs not applied (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
         return self._loaded.model
 
+    @property
+    def store(self) -> TableStore:
+        """Where the tables are kept, and what they are made from."""
+        return self._store
+
     def knobs(self) -> Knobs:
         """The knobs as they are now."""
         return Knobs(self.melt_f, self.prcp_fac, self.temp_bias)

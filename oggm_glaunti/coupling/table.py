@@ -7,6 +7,7 @@ to their year's sum.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,6 +169,11 @@ def build_table(inputs: TableInputs, knobs: Knobs, backend: str = "auto") -> Tab
     if backend == "auto":
         backend = "numpy" if jax_is_unsafe() else "jax"
     sums = {"jax": _sums_by_jax, "numpy": _sums_by_numpy}[backend](inputs, knobs)
+    return table_of_sums(inputs, knobs, sums)
+
+
+def table_of_sums(inputs: TableInputs, knobs: Knobs, sums: Sequence[np.ndarray]) -> Table:
+    """The table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
     temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks())
     temp_bias, prcp_fac, _ = (knob.astype(np.float64) for knob in knobs.by_month())
     scale = np.exp(inputs.weights["prec_scale_log"]) * np.exp(inputs.ds()[:, 0].astype(np.float64))

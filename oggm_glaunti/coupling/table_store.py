@@ -1,9 +1,16 @@
-"""Where tables are kept: in memory for knobs turned to and fro, in the glacier directory for the calibrated ones."""
+"""Where tables are kept: in memory for knobs turned to and fro, in the glacier directory for the calibrated ones.
+
+The steps from inputs to a table's file are those of one glacier as of a whole region: :attr:`TableStore.bare_inputs`,
+:meth:`TableStore.kept_corrections` or computed ones, :meth:`TableStore.adopt_corrections`, and :meth:`TableStore.adopt`
+of the finished table.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +20,7 @@ from oggm.exceptions import InvalidWorkflowError
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.corrections import BandCorrections, compute_corrections, corrections_digest
-from oggm_glaunti.coupling.features import read_features
+from oggm_glaunti.coupling.features import Features, read_features
 from oggm_glaunti.coupling.heights import table_heights
 from oggm_glaunti.coupling.interpolation import Interpolator
 from oggm_glaunti.coupling.processes import require_jax
@@ -59,7 +66,6 @@ class TableStore:
         self._in_memory: dict[str, Interpolator] = {}
         self._inputs: TableInputs | None = None
         self._yearly: BandCorrections | None = None
-        self._corrections_digest = ""
 
     def path(self, params_filesuffix: str | None = None) -> Path:
         """The table's file."""
@@ -68,57 +74,78 @@ class TableStore:
         suffix = f"_{self.loaded.model.name}{params}{climate}"
         return Path(self.gdir.get_filepath("glaunti_table", filesuffix=suffix))
 
+    # --- what a table is made from ---
+
+    @cached_property
+    def bare_inputs(self) -> TableInputs:
+        """What tables are made from, without the corrections."""
+        ti = self.loaded.model.ti
+        return TableInputs(
+            weights={name: float(getattr(ti, name)) for name in ti.__dataclass_fields__},
+            climate=self.climate,
+            heights=table_heights(self.gdir, settings.param("glaunti_table_step")),
+            temp_gradient=self.temp_gradient,
+            hemisphere=self.gdir.hemisphere,
+            corrections=None,
+        )
+
     @property
     def inputs(self) -> TableInputs:
-        """What tables are made from, computed on first use."""
+        """What tables are made from, the corrections computed on first use unless the directory has them."""
         if self._inputs is None:
-            ti = self.loaded.model.ti
-            self._inputs = TableInputs(
-                weights={name: float(getattr(ti, name)) for name in ti.__dataclass_fields__},
-                climate=self.climate,
-                heights=table_heights(self.gdir, settings.param("glaunti_table_step")),
-                temp_gradient=self.temp_gradient,
-                hemisphere=self.gdir.hemisphere,
-                corrections=self._corrections(),
-            )
+            yearly = None if self.corrector == "off" else self.kept_corrections() or self._compute_corrections()
+            self.adopt_corrections(yearly)
         return self._inputs
 
-    def _corrections(self) -> BandCorrections | None:
-        if self.corrector == "off":
-            return None
-        self._yearly = self._yearly_corrections()
-        return self._yearly.climatology() if self.corrector == "climatology" else self._yearly
-
-    def _yearly_corrections(self) -> BandCorrections:
-        """Corrections of all mass-balance years, from any table's file of the directory that has them."""
-        # Merged glaciers: each tributary has its own climate and its own features.
+    @cached_property
+    def features(self) -> Features:
+        """The corrector's inputs; each tributary of a merged glacier has its own, as it has its own climate."""
         tributary = _TRIBUTARY.search(self._suffixes[1])
-        features = read_features(self.gdir, filesuffix=tributary.group() if tributary else "")
-        self._corrections_digest = corrections_digest(self.climate, features, self.loaded.sha256, self.gdir.hemisphere)
+        return read_features(self.gdir, filesuffix=tributary.group() if tributary else "")
+
+    @cached_property
+    def corrections_digest(self) -> str:
+        """Digest of everything the corrections are made from; empty where there are none."""
+        if self.corrector == "off":
+            return ""
+        return corrections_digest(self.climate, self.features, self.loaded.sha256, self.gdir.hemisphere)
+
+    def kept_corrections(self) -> BandCorrections | None:
+        """Corrections of all mass-balance years, from any table's file of the directory that has them, or None."""
         own = self.path()
         others = sorted(own.parent.glob("glaunti_table*.nc")) if own.parent.is_dir() else []
         for path in (own, *others):
-            kept = read_corrections(path, self._corrections_digest)
+            kept = read_corrections(path, self.corrections_digest)
             if kept is not None:
                 return kept
+        return None
+
+    def _compute_corrections(self) -> BandCorrections:
         model = self.loaded.model
         require_jax(f"{self.gdir.rgi_id}: computing the corrections of model {model.name}")
-        return compute_corrections(model, self.climate, features, self.gdir.hemisphere, self.gdir.rgi_id)
+        return compute_corrections(model, self.climate, self.features, self.gdir.hemisphere, self.gdir.rgi_id)
+
+    def adopt_corrections(self, yearly: BandCorrections | None) -> None:
+        """Take corrections of all mass-balance years (None where the corrector is off) for the tables to be made."""
+        self._yearly = yearly
+        used = yearly.climatology() if yearly is not None and self.corrector == "climatology" else yearly
+        self._inputs = replace(self.bare_inputs, corrections=used)
 
     def digest(self, knobs: Knobs) -> str:
         """Digest of everything a table is made from."""
-        heights = self.inputs.heights  # first: it fills in the digest of the corrections
         parts = [
             f"{settings.NUMERICS_VERSION} {self.temp_gradient!r}",
             self.climate.digest(),
             self.loaded.sha256,
             self.corrector,
             self.gdir.hemisphere,
-            self._corrections_digest,
-            hashlib.sha256(heights.tobytes()).hexdigest(),
+            self.corrections_digest,
+            hashlib.sha256(self.bare_inputs.heights.tobytes()).hexdigest(),
             knobs.digest(),
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+    # --- tables ---
 
     def table_of(self, knobs: Knobs, on_disk: bool) -> Interpolator:
         """The table of some knobs.
@@ -137,18 +164,36 @@ class TableStore:
             self._in_memory[key] = Interpolator(table)
         return self._in_memory[key]
 
+    def read(self, knobs: Knobs) -> Table | None:
+        """The directory's table of these knobs; None where there is none, or one made from anything else."""
+        return read_table(self.path(), self.digest(knobs))
+
     def _read_or_build(self, knobs: Knobs, on_disk: bool) -> Table:
-        table = read_table(self.path(), self.digest(knobs)) if on_disk else None
+        table = self.read(knobs) if on_disk else None
         if table is None:
             table = build_table(self.inputs, knobs)
-            self._require_finite(table, knobs)
             if on_disk:
-                self._write(table, knobs, self.path())
+                self.adopt(table, knobs)
+            else:
+                self._require_finite(table, knobs)
         return table
+
+    def adopt(self, table: Table, knobs: Knobs) -> None:
+        """Check a table made from :attr:`inputs` and write it, with the corrections, to the glacier directory.
+
+        Raises
+        ------
+        InvalidWorkflowError
+            where the table is not finite, or cannot be written
+        """
+        self._require_finite(table, knobs)
+        self._write(table, knobs, self.path())
 
     def keep(self, knobs: Knobs, params_filesuffix: str) -> None:
         """Write the table of some knobs, for models made from the calibration with that suffix."""
-        self._write(self.table_of(knobs, on_disk=False).table, knobs, self.path(params_filesuffix))
+        table = self.table_of(knobs, on_disk=False).table
+        self.inputs  # noqa: B018 (the corrections are written beside the table)
+        self._write(table, knobs, self.path(params_filesuffix))
 
     def _write(self, table: Table, knobs: Knobs, path: Path) -> None:
         attributes = {
@@ -159,9 +204,9 @@ class TableStore:
             "climate_source": self.climate.source,
             "ref_hgt": self.climate.ref_hgt,
             "table_digest": self.digest(knobs),
-            "corrections_digest": self._corrections_digest,
+            "corrections_digest": self.corrections_digest,
         }
-        write_table(path, table, attributes, self._yearly)
+        write_table(path, _in_float32(table), attributes, self._yearly)
 
     def _require_finite(self, table: Table, knobs: Knobs) -> None:
         if not np.isfinite(table.smb).all():
@@ -172,3 +217,10 @@ class TableStore:
     def __getstate__(self) -> dict[str, Any]:
         """Workers get the inputs and find or rebuild the tables themselves."""
         return {**self.__dict__, "_in_memory": {}}
+
+
+def _in_float32(table: Table) -> Table:
+    """The same table, fields in float32 where that changes no value: JAX computes in float32, NumPy in float64."""
+    fields = {name: getattr(table, name) for name in ("smb", "solid_prcp", "pdd", "swe")}
+    short = {name: values.astype(np.float32) for name, values in fields.items()}
+    return replace(table, **{name: values for name, values in short.items() if np.array_equal(values, fields[name])})

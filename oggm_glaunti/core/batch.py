@@ -1,0 +1,300 @@
+"""A mass-balance year, and tables, of many glaciers at once.
+
+Glaciers of like size share a bucket: maps are padded to one side, heights and cells to one length, and every glacier
+has weather of its own. What is padded never reaches a result. Each kernel is one program; the years of a batch are run
+one after the other, the snow on the glaciers carried as a profile by height, as in
+:func:`~oggm_glaunti.core.glacier_columns.run_year_on_columns`.
+
+On a CPU a scan over more than about 1,500 columns is split over cores at a loss, so columns go in blocks that stay in
+the cache; on a GPU there are no blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
+from oggm_glaunti.core.glaunti import correct, response_step
+from oggm_glaunti.core.monthly import Knobs, MonthlySums, monthly_sums
+from oggm_glaunti.core.temperature_index import TIParameters, TIWeights, smooth_day
+from oggm_glaunti.core.units import SMB_NORM
+
+LANE = 16
+"""Cells of one glacier that lie side by side; a glacier's last lane is filled up."""
+
+
+class Weather(NamedTuple):
+    """Weather of the batch at the glaciers' reference heights, one mass-balance year after the other.
+
+    Attributes
+    ----------
+    temp, prcp : arrays (Y, D, G)
+        degC and m w.e. day-1
+    weight : array (Y, D, G)
+        of the days: 0 where a glacier has no such day
+    """
+
+    temp: Float[Array, "year day glacier"]
+    prcp: Float[Array, "year day glacier"]
+    weight: Float[Array, "year day glacier"]
+
+    def year(self, index: Int[Array, ""]) -> Weather:
+        """One of the years, without the leading axis."""
+        return Weather(*(jax.lax.dynamic_index_in_dim(values, index, keepdims=False) for values in self))
+
+
+class Maps(NamedTuple):
+    """The corrector's inputs that do not change from day to day, on maps of S cells a side.
+
+    Attributes
+    ----------
+    sizes : int array (G, 2)
+        rows and columns of each glacier's own map, which lies at the top left; (0, 0) where there is no glacier
+    place : array (G, S, S, C)
+        what describes the place, normalised: outline, elevation, elevation_std and, in model D, nine facies bands
+    start : int array (G, S, S)
+        first of the four heights between which a cell lies
+    weights : array (G, S, S, 4)
+        of the four
+    monthly : array (Y, G, 2, M)
+        the climate, see :func:`~oggm_glaunti.core.forcing.monthly_climate`
+    """
+
+    sizes: Int[Array, "glacier 2"]
+    place: Float[Array, "glacier side side channel"]
+    start: Int[Array, "glacier side side"]
+    weights: Float[Array, "glacier side side 4"]
+    monthly: Float[Array, "year glacier 2 month"]
+
+
+class Cells(NamedTuple):
+    """The glaciers' own cells in lanes, and the bands over which their snow is averaged.
+
+    Attributes
+    ----------
+    glacier : int array (L,)
+        to which a lane belongs
+    cell : int array (L, 16)
+        index into the batch's maps, ``(glacier, row, column)`` flattened
+    offset : array (L, 16)
+        temperature there minus that at the reference height, K
+    band : int array (L, 16)
+        ``glacier * B + band``; ``G * B`` where a lane is filled up
+    band_count : array (G, B)
+        cells of each band; 1 where there is no such band
+    below : int array (G, M)
+        the band below each height; more heights than are run (M >= N), so that programs differ in fewer shapes
+    share : array (G, M)
+        how far the height is from that band to the next, 0 to 1
+    """
+
+    glacier: Int[Array, " lane"]
+    cell: Int[Array, "lane place"]
+    offset: Float[Array, "lane place"]
+    band: Int[Array, "lane place"]
+    band_count: Float[Array, "glacier band"]
+    below: Int[Array, "glacier all_heights"]
+    share: Float[Array, "glacier all_heights"]
+
+
+def initial_state(ti: TIWeights, cells: Cells) -> tuple[Float[Array, "lane place"], Float[Array, "glacier height"]]:
+    """Snow where none is known, on the cells and by height: the depletion centre, m w.e."""
+    centre = ti.resolve().snow_depletion_centre
+    return jnp.broadcast_to(centre, cells.cell.shape), jnp.broadcast_to(centre, cells.below.shape)
+
+
+def responses(
+    ti: TIWeights,
+    swe: Float[Array, "glacier all_heights"],
+    weather: Weather,
+    index: Int[Array, ""],
+    offset: Float[Array, "glacier height"],
+    columns: int | None = None,
+) -> Float[Array, "glacier all_heights 3"]:
+    """How the uncorrected model behaves in a year: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation.
+
+    Parameters
+    ----------
+    ti : TIWeights
+    swe : array (G, M)
+        snow by height, m w.e.
+    weather : Weather
+    index : int
+        of the year
+    offset : array (G, N)
+        temperature at the heights run minus that at the reference height, K; N is at most M
+    columns : int, optional
+        heights run at a time; None is all
+
+    Returns
+    -------
+    array (G, M, 3)
+        zero beyond the heights run
+    """
+    params, year, n = ti.resolve(), weather.year(index), offset.shape[1]
+
+    def block(args: Any) -> Float[Array, "glacier height 3"]:
+        return _responses(params, *args)
+
+    arrays = (swe[:, :n], offset, *(days.T for days in year))
+    at_heights = in_blocks(block, arrays, block_count(*offset.shape, columns))
+    return jnp.pad(at_heights, ((0, 0), (0, swe.shape[1] - n), (0, 0)))
+
+
+def _responses(
+    params: TIParameters,
+    swe: Float[Array, "glacier height"],
+    offset: Float[Array, "glacier height"],
+    temp: Float[Array, "glacier day"],
+    prcp: Float[Array, "glacier day"],
+    weight: Float[Array, "glacier day"],
+) -> Float[Array, "glacier height 3"]:
+    step = response_step(params)
+
+    def one_day(carry, day):
+        temp, prcp, weight = (values[:, None] for values in day)
+        local = temp + offset
+        states, balances = step(carry[0], local, jnp.broadcast_to(prcp, local.shape), weight)
+        return jax.tree.map(partial(_if_run, weight), (states, tuple(map(jnp.add, carry[1], balances))), carry), None
+
+    zero = jnp.zeros_like(swe)
+    carry = ((swe,) * 3, (zero,) * 3)
+    (_, (smb0, warmer, wetter)), _ = jax.lax.scan(one_day, carry, (temp.T, prcp.T, weight.T))
+    return jnp.stack([smb0 / SMB_NORM, warmer - smb0, wetter - smb0], axis=-1)
+
+
+def _if_run(weight: Array, new: Array, old: Array) -> Array:
+    """On a day of weight 0 nothing changes."""
+    return jnp.where(weight > 0, new, old)
+
+
+def correction_maps(
+    corrector: Corrector, response: Float[Array, "glacier height 3"], index: Int[Array, ""], maps: Maps
+) -> Float[Array, "glacier side side 5"]:
+    """Corrections of a year (G, S, S, 5), from :func:`responses` by height."""
+    start = maps.start.reshape(maps.start.shape[0], -1)
+    weights = maps.weights.reshape(*start.shape, 4)
+
+    def at_cells(values: Float[Array, "n 3"], start: Int[Array, " p"], weights: Float[Array, "p 4"]) -> Array:
+        return sum(values[start + k] * weights[:, k, None] for k in range(4))
+
+    on_maps = jax.vmap(at_cells)(response, start, weights).reshape(*maps.start.shape, 3)
+    monthly = jax.lax.dynamic_index_in_dim(maps.monthly, index, keepdims=False)
+    return run_corrector_batch(corrector, jnp.concatenate([on_maps, maps.place], axis=-1), monthly, maps.sizes)
+
+
+def corrected_year(
+    ti: TIWeights,
+    swe: Float[Array, "lane place"],
+    ds: Float[Array, "glacier side side 5"],
+    weather: Weather,
+    index: Int[Array, ""],
+    cells: Cells,
+    columns: int | None = None,
+) -> tuple[Float[Array, "lane place"], Float[Array, "glacier height"], Float[Array, "lane place 5"]]:
+    """A corrected year on the glaciers' cells.
+
+    Parameters
+    ----------
+    ti, weather, index
+        as in :func:`responses`
+    swe : array (L, 16)
+        snow on the cells, m w.e.
+    ds : array (G, S, S, 5)
+        corrections
+    cells : Cells
+    columns : int, optional
+        cells run at a time; None is all
+
+    Returns
+    -------
+    swe : array (L, 16)
+        at the end
+    profile : array (G, M)
+        the same by height: means of the bands, linear between them, constant beyond
+    ds : array (L, 16, 5)
+        the corrections on the cells
+    """
+    params, year = ti.resolve(), weather.year(index)
+    on_cells = ds.reshape(-1, ds.shape[-1])[cells.cell]
+    n_blocks = block_count(*swe.shape, columns)
+
+    def block(args: Any) -> Float[Array, "lane place"]:
+        swe, ds, offset, glacier = args
+        corrected = correct(params, jnp.moveaxis(ds, -1, 0))
+
+        def one_day(swe, day):
+            temp, prcp, weight = (values[:, None] for values in day)
+            local = temp + offset
+            new_swe, _ = smooth_day(corrected, swe, local, jnp.broadcast_to(prcp, local.shape), weight)
+            return _if_run(weight, new_swe, swe), None
+
+        days = tuple(values[:, glacier] for values in (year.temp, year.prcp, year.weight))
+        return jax.lax.scan(one_day, swe, days)[0]
+
+    swe = in_blocks(block, (swe, on_cells, cells.offset, cells.glacier), n_blocks)
+    return swe, swe_profiles(swe, cells), on_cells
+
+
+def swe_profiles(swe: Float[Array, "lane place"], cells: Cells) -> Float[Array, "glacier height"]:
+    """Snow of the cells as profiles over the heights, m w.e."""
+    n_glaciers, n_bands = cells.band_count.shape
+    sums = jnp.zeros(n_glaciers * n_bands + 1, swe.dtype).at[cells.band.reshape(-1)].add(swe.reshape(-1))
+    means = sums[:-1].reshape(n_glaciers, n_bands) / cells.band_count
+    below = jnp.take_along_axis(means, cells.below, axis=1)
+    above = jnp.take_along_axis(means, jnp.minimum(cells.below + 1, n_bands - 1), axis=1)
+    return below + cells.share * (above - below)
+
+
+class TableArguments(NamedTuple):
+    """What the tables of G glaciers are made from; see :func:`~oggm_glaunti.core.monthly.monthly_sums`."""
+
+    temp: Float[Array, "glacier year 12 31"]
+    prcp: Float[Array, "glacier year 12 31"]
+    valid: Bool[Array, "glacier year 12 31"]
+    offset: Float[Array, "glacier height"]
+    temp_bias: Float[Array, "glacier 12"]
+    prcp_fac: Float[Array, "glacier 12"]
+    ddf_snow: Float[Array, "glacier 12"]
+    ds: Float[Array, "glacier period 5 height"]
+    ds_index: Int[Array, "glacier year 12"]
+
+
+def tables(ti: TIWeights, arguments: TableArguments) -> MonthlySums:
+    """Monthly sums by height of G glaciers, each with its own weather, heights, corrections and knobs."""
+    params = ti.resolve()
+
+    def one(temp, prcp, valid, offset, temp_bias, prcp_fac, ddf_snow, ds, ds_index):
+        swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
+        knobs = Knobs(temp_bias, prcp_fac, ddf_snow)
+        return monthly_sums(params, swe, temp, prcp, valid, offset, knobs, ds, ds_index)
+
+    return jax.vmap(one)(*arguments)
+
+
+def block_count(rows: int, width: int, columns: int | None) -> int:
+    """Into how many equal blocks to cut `rows` of `width` columns, so that none holds more than `columns`.
+
+    Examples
+    --------
+    >>> block_count(8, 256, 1024), block_count(6, 400, 1024), block_count(8, 256, None)
+    (2, 3, 1)
+    """
+    if columns is None:
+        return 1
+    return next(n for n in range(1, rows + 1) if rows % n == 0 and (rows // n * width <= columns or n == rows))
+
+
+def in_blocks(function: Callable[[Any], Any], arrays: Any, n_blocks: int) -> Any:
+    """Apply a function to arrays cut along their first axis, block by block, and join the results."""
+    if n_blocks == 1:
+        return function(arrays)
+    cut = jax.tree.map(lambda a: a.reshape(n_blocks, a.shape[0] // n_blocks, *a.shape[1:]), arrays)
+    done = jax.lax.map(function, cut)
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), done)

@@ -1,0 +1,196 @@
+"""The padded arrays of a batch, in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from oggm_glaunti.core import batch as kernels
+from oggm_glaunti.core.forcing import monthly_climate
+from oggm_glaunti.core.glacier_columns import GlacierColumns, glacier_columns
+from oggm_glaunti.core.glaunti import MISSING_FACIES, N_FACIES
+from oggm_glaunti.core.run import season_weights
+from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM
+from oggm_glaunti.coupling.corrections import BandCorrections, correction_years
+from oggm_glaunti.coupling.features import Features
+from oggm_glaunti.coupling.periods import day_slice
+from oggm_glaunti.region.jobs import Job, nodes_of
+from oggm_glaunti.region.plan import DAYS, Batch, round_up
+
+MONTHS = 12  # that a mass-balance year touches
+# Profiles of snow reach over this many heights, run or not: then only the uncorrected run depends on their number.
+ALL_HEIGHTS = 512
+
+
+class CorrectionArrays(NamedTuple):
+    """A batch for the corrector: what goes to the device, and what is needed to read the answer."""
+
+    weather: kernels.Weather
+    maps: kernels.Maps
+    offset: np.ndarray
+    cells: kernels.Cells
+    years: list[np.ndarray]
+    """in which each glacier's mass-balance years end"""
+    columns: list[GlacierColumns]
+
+
+def correction_arrays(batch: Batch, jobs: Sequence[Job]) -> CorrectionArrays:
+    """Arrays of a batch of stage 'corrections'; places without a glacier stay empty."""
+    weather, maps, offset, cells = _empty(batch)
+    years, columns, lane = [], [], 0
+    for place, job in enumerate(jobs):
+        own = glacier_columns(
+            job.features.outline,
+            job.features.elevation,
+            nodes_of(job.features),
+            job.inputs.climate.ref_hgt,
+            job.inputs.temp_gradient,
+        )
+        years.append(_fill_weather(weather, maps.monthly, place, job, own))
+        # Beyond the highest height the temperature stays the same: such heights are run, and never asked for.
+        _fill_up(offset[place], own.node_offset)
+        _fill_maps(maps, place, job.features, own)
+        lane = _fill_cells(cells, place, lane, own, batch)
+        columns.append(own)
+    return CorrectionArrays(weather, maps, offset, cells, years, columns)
+
+
+def _empty(batch: Batch) -> tuple[kernels.Weather, kernels.Maps, np.ndarray, kernels.Cells]:
+    g, s, n, b, lanes = batch.slots, batch.side, batch.nodes, batch.bands, (batch.lanes, kernels.LANE)
+    n_all = round_up(n, ALL_HEIGHTS)
+    days = (batch.years, DAYS, g)
+    weather = kernels.Weather(
+        temp=np.zeros(days, np.float32),
+        prcp=np.zeros(days, np.float32),
+        weight=np.zeros(days, np.float32),
+    )
+    maps = kernels.Maps(
+        sizes=np.zeros((g, 2), np.int32),
+        place=np.zeros((g, s, s, batch.channels - 3), np.float32),
+        start=np.zeros((g, s, s), np.int32),
+        weights=np.zeros((g, s, s, 4), np.float32),
+        monthly=np.zeros((batch.years, g, 2, MONTHS), np.float32),
+    )
+    cells = kernels.Cells(
+        glacier=np.zeros(batch.lanes, np.int32),
+        cell=np.zeros(lanes, np.int32),
+        offset=np.zeros(lanes, np.float32),
+        band=np.full(lanes, g * b, np.int32),
+        band_count=np.ones((g, b), np.float32),
+        below=np.zeros((g, n_all), np.int32),
+        share=np.zeros((g, n_all), np.float32),
+    )
+    return weather, maps, np.zeros((g, n), np.float32), cells
+
+
+def _fill_up(target: np.ndarray, values: np.ndarray) -> None:
+    """Values, and the last of them as often as there is room."""
+    target[: values.size], target[values.size :] = values, values[-1]
+
+
+def _fill_weather(
+    weather: kernels.Weather, monthly: np.ndarray, place: int, job: Job, own: GlacierColumns
+) -> np.ndarray:
+    """Weather of a glacier's mass-balance years; returns the years in which they end."""
+    climate = job.inputs.climate
+    periods = correction_years(climate, job.inputs.hemisphere, job.rgi_id)
+    slices = [day_slice(climate, p.begin, p.end, job.rgi_id) for p in periods]
+    for index, days in enumerate(slices):
+        n = days.stop - days.start
+        weather.temp[index, :n, place] = climate.temp[days]
+        weather.prcp[index, :n, place] = climate.prcp[days]
+        weather.weight[index, :n, place] = season_weights(n)
+    whole = slice(slices[0].start, slices[-1].stop)
+    temp = climate.temp[whole].astype(np.float64) + float(own.pixel_offset.mean(dtype=np.float64))
+    means = monthly_climate(climate.time[whole], temp, climate.prcp[whole])
+    monthly[: len(periods), place] = means.reshape(2, len(periods), MONTHS).transpose(1, 0, 2)
+    return np.array([p.year for p in periods])
+
+
+def _fill_maps(maps: kernels.Maps, place: int, f: Features, own: GlacierColumns) -> None:
+    h, w = f.shape
+    maps.sizes[place] = h, w
+    fields = maps.place[place, :h, :w]
+    fields[..., 0] = f.outline
+    fields[..., 1] = f.elevation / np.float32(ELEVATION_NORM)
+    fields[..., 2] = f.elevation_std / np.float32(ELEVATION_STD_NORM)
+    if fields.shape[-1] == 3 + N_FACIES:
+        fields[..., 3:] = MISSING_FACIES if f.facies is None else np.moveaxis(f.facies, 0, -1)
+    maps.start[place, :h, :w] = own.node_start
+    maps.weights[place, :h, :w] = own.node_weights
+
+
+def _fill_cells(cells: kernels.Cells, place: int, lane: int, own: GlacierColumns, batch: Batch) -> int:
+    """Lanes of a glacier from the first free one on; returns the next free one."""
+    n = own.rows.size
+    lanes = slice(lane, lane + -(-n // kernels.LANE))
+    cells.glacier[lanes] = place
+    first = (place * batch.side + own.rows) * batch.side + own.cols
+    for target, values in ((cells.cell, first), (cells.offset, own.pixel_offset)):
+        _fill_up(target[lanes].reshape(-1), values)
+    cells.band[lanes].reshape(-1)[:n] = place * batch.bands + own.band
+    n_bands = own.band_height.size
+    cells.band_count[place, :n_bands] = own.band_count
+    _fill_profile(cells, place, own)
+    return lanes.stop
+
+
+def _fill_profile(cells: kernels.Cells, place: int, own: GlacierColumns) -> None:
+    """Between which bands the heights lie; constant beyond the lowest and the highest."""
+    heights = own.band_height.astype(np.float64)
+    nodes = own.nodes.astype(np.float64)
+    below = np.clip(np.searchsorted(heights, nodes, side="right") - 1, 0, heights.size - 1)
+    above = np.minimum(below + 1, heights.size - 1)
+    step = np.where(above > below, heights[above] - heights[below], 1.0)
+    _fill_up(cells.below[place], below)
+    _fill_up(cells.share[place], np.where(above > below, np.clip((nodes - heights[below]) / step, 0.0, 1.0), 0.0))
+
+
+def band_corrections(arrays: CorrectionArrays, ds: np.ndarray) -> list[BandCorrections]:
+    """Corrections on the cells (Y, L, 16, 5) averaged over each glacier's bands."""
+    flat = ds.reshape(ds.shape[0], -1, ds.shape[-1])
+    found, first = [], 0
+    for years, own in zip(arrays.years, arrays.columns, strict=True):
+        n = own.rows.size
+        on_cells = flat[: years.size, first : first + n].astype(np.float64)
+        first += -(-n // kernels.LANE) * kernels.LANE
+        order = np.argsort(own.band, kind="stable")
+        starts = np.searchsorted(own.band[order], np.arange(own.band_count.size))
+        sums = np.add.reduceat(on_cells[:, order], starts, axis=1)
+        means = (sums / own.band_count[:, None]).transpose(0, 2, 1).astype(np.float32)
+        found.append(BandCorrections(years, own.band_height.astype(np.float64), means))
+    return found
+
+
+def table_arguments(batch: Batch, jobs: Sequence[Job]) -> kernels.TableArguments:
+    """Arrays of a batch of stage 'tables'; places without a glacier have no days."""
+    g, y, n = batch.slots, batch.table_years, batch.heights
+    days = (g, y, 12, 31)
+    arguments = kernels.TableArguments(
+        temp=np.zeros(days, np.float32),
+        prcp=np.zeros(days, np.float32),
+        valid=np.zeros(days, bool),
+        offset=np.zeros((g, n), np.float32),
+        temp_bias=np.zeros((g, 12), np.float32),
+        prcp_fac=np.ones((g, 12), np.float32),
+        ddf_snow=np.zeros((g, 12), np.float32),
+        ds=np.zeros((g, batch.periods, 5, n), np.float32),
+        ds_index=np.zeros((g, y, 12), np.int32),
+    )
+    for place, job in enumerate(jobs):
+        _fill_table(arguments, place, job)
+    return arguments
+
+
+def _fill_table(a: kernels.TableArguments, place: int, job: Job) -> None:
+    inputs = job.table_inputs()
+    years, n, ds = inputs.climate.years.size, inputs.heights.size, inputs.ds()
+    for target, values in zip((a.temp, a.prcp, a.valid), inputs.daily_blocks(), strict=True):
+        target[place, :years] = values
+    _fill_up(a.offset[place], inputs.temp_offset.astype(np.float32))
+    for target, values in zip((a.temp_bias, a.prcp_fac, a.ddf_snow), job.knobs.by_month(), strict=True):
+        target[place] = values
+    a.ds[place, : ds.shape[0], :, :n], a.ds[place, : ds.shape[0], :, n:] = ds, ds[..., -1:]
+    a.ds_index[place, :years] = inputs.ds_index()

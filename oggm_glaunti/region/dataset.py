@@ -1,0 +1,176 @@
+"""The balances of many glaciers side by side: one CF dataset (rgi_id, time)."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import logging
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from oggm.exceptions import InvalidWorkflowError
+
+from oggm_glaunti import settings
+from oggm_glaunti.region.outputs import WINTER_MONTHS, GlacierBalance
+from oggm_glaunti.region.sums import REGION_SUMS, region_sums
+
+log = logging.getLogger(__name__)
+
+
+class Variable(NamedTuple):
+    """CF attributes of a variable."""
+
+    units: str
+    long_name: str
+    cell_methods: str = "time: mean area: mean"
+    standard_name: str = ""
+
+    def attributes(self) -> dict[str, str]:
+        """Those that are set."""
+        return {name: value for name, value in self._asdict().items() if value}
+
+
+_OF_YEAR = "of the balance year, water equivalent"
+_TOTAL = "time: mean area: sum"
+_SEASON = "time: sum (comment: {} months only) area: mean"
+VARIABLES = {
+    "specific_mb": Variable(
+        "m year-1",
+        f"glacier-wide surface mass balance {_OF_YEAR}",
+        standard_name="land_ice_surface_specific_mass_balance_rate",
+    ),
+    "winter_mb": Variable("m", "glacier-wide winter balance, water equivalent", _SEASON.format("winter")),
+    "summer_mb": Variable("m", "glacier-wide summer balance, water equivalent", _SEASON.format("summer")),
+    "accumulation": Variable("m year-1", f"glacier-wide solid precipitation {_OF_YEAR}"),
+    "melt": Variable("m year-1", f"glacier-wide melt {_OF_YEAR}: accumulation minus balance"),
+    "mb_total": Variable(
+        "Gt year-1",
+        "surface mass balance of the whole glacier",
+        _TOTAL,
+        "tendency_of_land_ice_mass_due_to_surface_mass_balance",
+    ),
+    "accumulation_total": Variable("Gt year-1", "solid precipitation on the whole glacier", _TOTAL),
+    "melt_total": Variable("Gt year-1", "melt of the whole glacier", _TOTAL),
+    "area": Variable("km2", "glacier area that the balance is for", ""),
+    "volume": Variable("km3", "ice volume at the date of the area", ""),
+    "ela": Variable("m", "equilibrium line altitude; missing where no height of the table is one", ""),
+    "aar": Variable("1", "accumulation area ratio", ""),
+}
+ORIGIN = {
+    "model": "model of the balance",
+    "corrector": "use of the corrections: yearly, climatology or off",
+    "climate_source": "daily weather",
+}
+
+
+def region_dataset(
+    gdirs: list, balances: list[GlacierBalance | None], years: str, run_filesuffix: str | None = None
+) -> xr.Dataset:
+    """Put the balances of many glaciers side by side.
+
+    Parameters
+    ----------
+    gdirs : list of GlacierDirectory
+    balances : list of GlacierBalance or None
+        of each of them; None for a glacier that failed
+    years : {'mass_balance', 'calendar'}
+    run_filesuffix : str, optional
+        of the run whose geometry they are for
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where all failed
+    """
+    found = [balance for balance in balances or [] if balance is not None]
+    if not found:
+        raise InvalidWorkflowError(
+            f"none of {len(gdirs)} glaciers has a balance; the first error is in the log of the glacier directories"
+        )
+    _log_missing(gdirs, balances)
+    all_years = np.arange(min(b.years[0] for b in found), max(b.years[-1] for b in found) + 1)
+    ds = xr.Dataset(coords=_coordinates(gdirs, all_years, years))
+    for name, variable in VARIABLES.items():
+        values = np.full((len(gdirs), all_years.size), np.nan)
+        for row, balance in enumerate(balances):
+            if balance is not None:
+                values[row, balance.years - all_years[0]] = balance.fields[name]
+        if np.isfinite(values).any():  # calendar years have no seasons, a mapped geometry has no volume
+            ds[name] = (("rgi_id", "time"), values, variable.attributes())
+    for name, long_name in ORIGIN.items():
+        origin = [balance.origin[name] if balance is not None else "" for balance in balances]
+        ds[name] = ("rgi_id", np.array(origin, dtype=object), {"long_name": long_name})
+    ds["compiled"] = ("rgi_id", np.array([b is not None for b in balances], np.int8), _FLAG)
+    for name, values in region_sums(ds).items():
+        ds[name] = ("time", values, REGION_SUMS[name])
+    return ds.assign_attrs(_head(years, gdirs[0].hemisphere, run_filesuffix))
+
+
+_FLAG = {
+    "long_name": "whether the glacier's balance could be computed",
+    "flag_values": np.array([0, 1], np.int8),
+    "flag_meanings": "missing compiled",
+}
+
+
+def _log_missing(gdirs: list, balances: list[GlacierBalance | None]) -> None:
+    missing = [gdir.rgi_id for gdir, balance in zip(gdirs, balances, strict=True) if balance is None]
+    if missing:
+        names = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
+        log.warning("%d of %d glaciers have no balance and are missing values: %s", len(missing), len(gdirs), names)
+
+
+def _coordinates(gdirs: list, all_years: np.ndarray, years: str) -> dict[str, tuple]:
+    bounds = np.array([_bounds(year, years, gdirs[0].hemisphere) for year in all_years]).astype("M8[ns]")
+
+    def column(name: str, dtype: type = float) -> np.ndarray:
+        return np.array([getattr(gdir, name) for gdir in gdirs], dtype)
+
+    ids = {"long_name": "RGI identifier", "cf_role": "timeseries_id"}
+    lon = {"units": "degrees_east", "standard_name": "longitude", "long_name": "longitude of the glacier's centre"}
+    lat = {"units": "degrees_north", "standard_name": "latitude", "long_name": "latitude of the glacier's centre"}
+    last = {"standard_name": "time", "long_name": "last day of the balance year", "bounds": "time_bnds", "axis": "T"}
+    year = {"units": "1", "long_name": "calendar year in which the balance year ends"}
+    return {
+        "rgi_id": ("rgi_id", column("rgi_id", object), ids),
+        "time": ("time", bounds[:, 1] - np.timedelta64(1, "D"), last),
+        "time_bnds": (("time", "bnds"), bounds),
+        "year": ("time", all_years.astype(np.int32), year),
+        "cenlon": ("rgi_id", column("cenlon"), lon),
+        "cenlat": ("rgi_id", column("cenlat"), lat),
+        "rgi_area": ("rgi_id", column("rgi_area_km2"), {"units": "km2", "long_name": "area in the inventory"}),
+        "name": ("rgi_id", column("name", object), {"long_name": "name of the glacier"}),
+    }
+
+
+def _bounds(year: int, years: str, hemisphere: str) -> tuple[np.datetime64, np.datetime64]:
+    """First moment of a balance year, and of the next one."""
+    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
+    begin = f"{year - 1}-{month:02d}" if years == "mass_balance" else f"{year}-01"
+    begin = np.datetime64(begin, "M")
+    return begin.astype("M8[D]"), (begin + 12).astype("M8[D]")
+
+
+def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, str]:
+    version = importlib.metadata.version
+    first = settings.MASS_BALANCE_YEAR_START[hemisphere]
+    months = [datetime.date(2000, (first + shift - 1) % 12 + 1, 1).strftime("%B") for shift in range(12)]
+    seasons = (
+        f"winter {months[0]} to {months[WINTER_MONTHS - 1]}, summer {months[WINTER_MONTHS]} to {months[-1]}"
+        if years == "mass_balance"
+        else "calendar years, without seasons"
+    )
+    mapped = "mapped outline and surface in all years"
+    run = f"run of the ice dynamics with filesuffix '{run_filesuffix}', on 1 January of the year"
+    return {
+        "Conventions": "CF-1.8",
+        "title": "GlaUnTI surface mass balance of a region's glaciers",
+        "source": f"oggm-glaunti {version('oggm-glaunti')}, OGGM {version('oggm')}",
+        "references": "Maslov et al. 2026, doi 10.5194/egusphere-2026-515; Maussion et al. 2019, "
+        "doi 10.5194/gmd-12-909-2019",
+        "history": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ} compile_glaunti_output",
+        "balance_years": years,
+        "seasons": seasons,
+        "geometry": mapped if run_filesuffix is None else run,
+    }

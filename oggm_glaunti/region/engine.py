@@ -1,0 +1,222 @@
+"""Jobs in, tables out: batches on the devices at hand.
+
+On a CPU each core has a thread that runs batches of its own, since XLA runs such scans on one core; on GPUs each device
+has two, one of which prepares arrays while the other computes. Files are nobody's business here: jobs are pulled one by one and outcomes handed out one by one in the
+caller's thread, so that reading and writing go on while batches run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.table import Table, table_of_sums
+from oggm_glaunti.region.arrays import band_corrections, correction_arrays, table_arguments
+from oggm_glaunti.region.jobs import Job, Outcome
+from oggm_glaunti.region.plan import CPU_COLUMNS, Batch, Planner
+
+MEGABYTE = 1e6
+# Batches handed out per thread: one that runs and one that waits.
+AHEAD = 2
+
+
+class Resources(NamedTuple):
+    """What to run on.
+
+    Attributes
+    ----------
+    devices : tuple
+        of JAX
+    threads : int
+        batches that run at once
+    gpu : bool
+    memory : float
+        bytes for one batch
+    """
+
+    devices: tuple[Any, ...]
+    threads: int
+    gpu: bool
+    memory: float
+
+
+def resources(memory: float | None = None, threads: int | None = None) -> Resources:
+    """The devices at hand and the share of the memory that a batch gets.
+
+    Parameters
+    ----------
+    memory : float, optional
+        MB for all batches together, by default ``cfg.PARAMS['glaunti_memory']``
+    threads : int, optional
+        by default one for each core that this process may use, or two per GPU
+    """
+    import jax
+
+    memory = settings.param("glaunti_memory") if memory is None else memory
+    if not memory > 0:
+        raise InvalidParamsError(f"glaunti_memory: expected more than 0 MB, found {memory!r}")
+    devices, gpu = tuple(jax.local_devices()), jax.default_backend() == "gpu"
+    threads = threads or (2 * len(devices) if gpu else len(os.sched_getaffinity(0)))
+    # One share for each batch that runs, and one for the glaciers that wait.
+    return Resources(devices, threads, gpu, memory * MEGABYTE / (threads + 1))
+
+
+def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | None = None) -> Iterator[Outcome]:
+    """Corrections and tables of many glaciers.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        pulled in the caller's thread, as batches fill up
+    memory : float, optional
+        MB for all batches together, by default ``cfg.PARAMS['glaunti_memory']``
+    threads : int, optional
+        by default one for each core that this process may use, or two per GPU
+
+    Yields
+    ------
+    Outcome
+        in the order in which batches finish; a glacier that fails has an error in place of a table
+    """
+    jobs = iter(jobs)
+    first = next(jobs, None)
+    if first is None:  # nothing to do: the devices are not touched
+        return
+    at_hand = resources(memory, threads)
+    planner = Planner(at_hand.memory, at_hand.gpu)
+    known: dict[str, Job] = {}
+    with ThreadPoolExecutor(at_hand.threads, thread_name_prefix="glaunti") as pool:
+        running: dict[Future, Batch] = {}
+
+        def submit(batch: Batch | None) -> None:
+            if batch is not None:
+                device = at_hand.devices[len(submitted) % len(at_hand.devices)]
+                submitted.append(batch)
+                running[pool.submit(run_batch, batch, [known[key] for key in batch.keys], device, at_hand.gpu)] = batch
+
+        def finish(at_most: int) -> Iterator[Outcome]:
+            while len(running) > at_most:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    del running[future]
+                    yield from settle(future.result())
+
+        def settle(outcomes: list[Outcome]) -> Iterator[Outcome]:
+            """Corrected glaciers wait for their table, all others are finished."""
+            for outcome in outcomes:
+                job = outcome.job
+                if outcome.table is None and outcome.error is None:
+                    known[job.key] = job
+                    spent[job.key] = outcome.seconds
+                    submit(planner.add_table(job.size()))
+                else:
+                    known.pop(job.key, None)
+                    yield replace(outcome, seconds=outcome.seconds + spent.pop(job.key, 0.0))
+
+        submitted: list[Batch] = []
+        spent: dict[str, float] = {}
+        try:
+            for job in chain([first], jobs):
+                try:
+                    size = job.size()
+                except Exception as error:
+                    yield Outcome(job, error=error)
+                    continue
+                known[job.key] = job
+                submit(planner.add(size) if job.wants_corrections else planner.add_table(size))
+                yield from finish(at_hand.threads * AHEAD)
+            while running or known:
+                for batch in planner.flush():
+                    submit(batch)
+                yield from finish(0)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def run_batch(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[Outcome]:
+    """One batch; an error that concerns all of it is every glacier's."""
+    start = time.perf_counter()
+    stage = {"corrections": _corrections, "tables": _tables}[batch.stage]
+    try:
+        outcomes = stage(batch, jobs, device, gpu)
+    except Exception as error:
+        outcomes = [Outcome(job, error=error) for job in jobs]
+    each = (time.perf_counter() - start) / len(jobs)
+    return [replace(outcome, seconds=each) for outcome in outcomes]
+
+
+def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[Outcome]:
+    """The jobs with their corrections, still without tables."""
+    import jax
+
+    arrays = correction_arrays(batch, jobs)
+    weather, maps, offset, cells = jax.device_put(arrays[:4], device)
+    ti, corrector = jax.device_put((jobs[0].model.ti, jobs[0].model.corrector), device)
+    programs, columns = _programs(), None if gpu else CPU_COLUMNS
+    swe, profile = programs.initial(ti, cells)
+    found = []
+    for year in range(max(years.size for years in arrays.years)):
+        index = np.int32(year)
+        response = programs.responses(ti, profile, weather, index, offset, columns)
+        ds = programs.network(corrector, response, index, maps)
+        swe, profile, on_cells = programs.corrected(ti, swe, ds, weather, index, cells, columns)
+        found.append(on_cells)
+    ds = np.stack([np.asarray(on_cells) for on_cells in found])
+    outcomes = []
+    for job, yearly in zip(jobs, band_corrections(arrays, ds), strict=True):
+        if np.isfinite(yearly.ds).all():
+            outcomes.append(Outcome(job.corrected(yearly)))
+        else:
+            what = f"{job.rgi_id}: the corrections of model {job.model.name} are not finite"
+            outcomes.append(Outcome(job, error=InvalidWorkflowError(f"{what}; check {job.inputs.climate.path}")))
+    return outcomes
+
+
+def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[Outcome]:
+    import jax
+
+    del gpu
+    arguments = jax.device_put(table_arguments(batch, jobs), device)
+    sums = _programs().tables(jax.device_put(jobs[0].model.ti, device), arguments)
+    host = [np.asarray(values) for values in sums]
+    return [Outcome(job, _table(job, [values[place] for values in host])) for place, job in enumerate(jobs)]
+
+
+def _table(job: Job, sums: Sequence[np.ndarray]) -> Table:
+    inputs = job.table_inputs()
+    years, n = inputs.climate.years.size, inputs.heights.size
+    return table_of_sums(inputs, job.knobs, [values[:years, ..., :n].astype(np.float64) for values in sums])
+
+
+class _Programs(NamedTuple):
+    initial: Any
+    responses: Any
+    network: Any
+    corrected: Any
+    tables: Any
+
+
+@lru_cache(maxsize=1)
+def _programs() -> _Programs:
+    """Compile on use, once per process and shape."""
+    import jax
+
+    from oggm_glaunti.core import batch
+
+    return _Programs(
+        jax.jit(batch.initial_state),
+        jax.jit(batch.responses, static_argnums=5),
+        jax.jit(batch.correction_maps),
+        jax.jit(batch.corrected_year, static_argnums=6),
+        jax.jit(batch.tables),
+    )

@@ -1,0 +1,244 @@
+"""Balance of one glacier, year by year, from its height-year table and its area by height."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from oggm import entity_task
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.region.geometry import Geometry, read_geometry
+
+settings.register()
+log = logging.getLogger(__name__)
+
+YEARS = ("mass_balance", "calendar")
+# Months of the mass-balance year that are winter: October to April in the north, April to October in the south, as in
+# the fixed-date system of Cogley et al. (2011), Glossary of Glacier Mass Balance.
+WINTER_MONTHS = 7
+GT_PER_M3 = 1e-9  # of water
+
+
+class GlacierBalance(NamedTuple):
+    """Balance of one glacier.
+
+    Attributes
+    ----------
+    years : int array (K,)
+        the calendar year in which each balance year ends
+    fields : dict of str to arrays (K,)
+        see :data:`oggm_glaunti.region.dataset.VARIABLES`
+    origin : dict of str to str
+        model, corrector and climate_source
+    """
+
+    years: np.ndarray
+    fields: dict[str, np.ndarray]
+    origin: dict[str, str]
+
+
+@entity_task(log)
+def glacier_balance(
+    gdir: Any,
+    *,
+    run_filesuffix: str | None = None,
+    years: str = "mass_balance",
+    ys: int | None = None,
+    ye: int | None = None,
+    mb_model_class: type[GlaUnTIMassBalance] = GlaUnTIMassBalance,
+    climate_filename: str = "climate_historical",
+    climate_input_filesuffix: str = "",
+    mb_params_filesuffix: str = "",
+    bias: float = 0,
+    mb_kwargs: Mapping[str, Any] | None = None,
+) -> GlacierBalance:
+    """Balance, area, equilibrium line, melt and accumulation of one glacier.
+
+    Where the table is ready (``glaunti_tables``) nothing here starts JAX. The arguments are those of
+    :func:`~oggm_glaunti.region.store.compile_glaunti_output`.
+
+    Raises
+    ------
+    InvalidParamsError
+        for impossible arguments
+    InvalidWorkflowError
+        where an input is missing, or record and run have no full year in common
+    """
+    if years not in YEARS:
+        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}")
+    geometry = read_geometry(gdir, run_filesuffix)
+    mb_model = mb_model_class(
+        gdir,
+        filename=climate_filename,
+        input_filesuffix=climate_input_filesuffix,
+        mb_params_filesuffix=mb_params_filesuffix,
+        bias=bias,
+        **(mb_kwargs or {}),
+    )
+    table = mb_model.table().table
+    chosen = _common_years(gdir, table.years, geometry, years, (ys, ye))
+    start = settings.MASS_BALANCE_YEAR_START[gdir.hemisphere] if years == "mass_balance" else None
+    profiles = yearly_profiles(table, chosen, start, bias)
+    rows = [
+        balance_of(profiles, i, *geometry.of_year(year), volume=geometry.volume_of_year(year))
+        for i, year in enumerate(chosen)
+    ]
+    fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    origin = {name: str(getattr(mb_model, name)) for name in ("corrector", "climate_source")}
+    return GlacierBalance(chosen, fields, {"model": mb_model.model_name, **origin})
+
+
+def _common_years(
+    gdir: Any, record: np.ndarray, geometry: Geometry, years: str, asked: tuple[int | None, int | None]
+) -> np.ndarray:
+    """Full years of the record for which the geometry is known, within those asked for."""
+    full = record[1:] if years == "mass_balance" else record
+    known = full if geometry.years is None else np.intersect1d(full, geometry.years)
+    ys, ye = asked
+    chosen = known[(known >= (ys if ys is not None else -np.inf)) & (known <= (ye if ye is not None else np.inf))]
+    if chosen.size == 0:
+        run = "" if geometry.years is None else f", the run's years are {geometry.years[0]} to {geometry.years[-1]}"
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: no full {years.replace('_', '-')} year with ys={ys}, ye={ye}: the daily record holds "
+            f"{record[0]} to {record[-1]}{run}"
+        )
+    return chosen.astype(int)
+
+
+class Profiles(NamedTuple):
+    """Sums over the years, by height, m w.e.
+
+    Attributes
+    ----------
+    heights : array (N,)
+        m
+    smb, accumulation : arrays (K, N)
+    winter : array (K, N) or None
+        balance of the winter months; calendar years have none
+    """
+
+    heights: np.ndarray
+    smb: np.ndarray
+    accumulation: np.ndarray
+    winter: np.ndarray | None
+
+
+def yearly_profiles(table: Any, years: np.ndarray, start_month: int | None, bias: float = 0) -> Profiles:
+    """Sum the table's months over balance years.
+
+    Parameters
+    ----------
+    table : oggm_glaunti.coupling.table.Table
+    years : int array (K,)
+        in which the balance years end
+    start_month : int or None
+        first month of a balance year, in the calendar year before; None for calendar years
+    bias : float
+        mm w.e. yr-1, subtracted from the balance, a twelfth each month, as OGGM does
+
+    Returns
+    -------
+    Profiles
+    """
+    first = (np.asarray(years) - table.years[0]) * 12 + (0 if start_month is None else start_month - 13)
+    smb, solid = (values.reshape(-1, table.heights.size) for values in (table.smb, table.solid_prcp))
+    months = first[:, None] + np.arange(12)
+    winter = None
+    if start_month is not None:
+        winter = smb[months[:, :WINTER_MONTHS]].sum(axis=1) - bias / 1000 * WINTER_MONTHS / 12
+    return Profiles(table.heights, smb[months].sum(axis=1) - bias / 1000, solid[months].sum(axis=1), winter)
+
+
+def balance_of(
+    profiles: Profiles, index: int, heights: np.ndarray, areas: np.ndarray, volume: float = np.nan
+) -> dict[str, float]:
+    """Balance of one year on some area by height.
+
+    Parameters
+    ----------
+    profiles : Profiles
+    index : int
+        of the year
+    heights, areas : arrays (P,)
+        m, m2
+    volume : float
+        m3
+
+    Returns
+    -------
+    dict
+        every field of :data:`oggm_glaunti.region.dataset.VARIABLES`, in its unit. Means and the accumulation area
+        ratio of a glacier that has vanished are NaN, its sums zero.
+    """
+    total = float(areas.sum())
+    smb, accumulation, winter = (
+        _at(profiles.heights, values[index], heights) if values is not None else np.full(heights.size, np.nan)
+        for values in (profiles.smb, profiles.accumulation, profiles.winter)
+    )
+    sums = {
+        "specific_mb": areas @ smb,
+        "winter_mb": areas @ winter,
+        "summer_mb": areas @ (smb - winter),
+        "accumulation": areas @ accumulation,
+        "melt": areas @ (accumulation - smb),
+    }
+    gaining = float(areas[smb > 0].sum())
+    return {
+        **{name: value / total if total else np.nan for name, value in sums.items()},
+        "mb_total": sums["specific_mb"] * GT_PER_M3,
+        "accumulation_total": sums["accumulation"] * GT_PER_M3,
+        "melt_total": sums["melt"] * GT_PER_M3,
+        "area": total * 1e-6,
+        "volume": volume * 1e-9,
+        "ela": equilibrium_line(profiles.heights, profiles.smb[index], heights, areas, gaining),
+        "aar": gaining / total if total else np.nan,
+    }
+
+
+def _at(table_heights: np.ndarray, values: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Values at heights; beyond the table its end slopes go on, as in every call of the mass-balance model."""
+    inside = np.interp(heights, table_heights, values)
+    low, high = (np.diff(values[ends]) / np.diff(table_heights[ends]) for ends in (slice(0, 2), slice(-2, None)))
+    below, above = np.minimum(heights - table_heights[0], 0.0), np.maximum(heights - table_heights[-1], 0.0)
+    return inside + low * below + high * above
+
+
+def equilibrium_line(
+    table_heights: np.ndarray, smb: np.ndarray, heights: np.ndarray, areas: np.ndarray, gaining: float
+) -> float:
+    """Height at which loss turns into gain, m.
+
+    Where the balance does so at several heights (the corrections need not grow with height), the one above which the
+    area is closest to the accumulation area.
+
+    Parameters
+    ----------
+    table_heights, smb : arrays (N,)
+        m, balance of the year in m w.e.
+    heights, areas : arrays (P,)
+        of the glacier, m, m2
+    gaining : float
+        accumulation area, m2
+
+    Returns
+    -------
+    float
+        NaN where no height of the table, which reaches 1000 m below and 500 m above the glacier, is an equilibrium line
+
+    Examples
+    --------
+    >>> equilibrium_line(np.array([2000.0, 3000.0]), np.array([-3.0, 1.0]), np.array([2500.0]), np.array([1e6]), 0.0)
+    2750.0
+    """
+    turns = np.flatnonzero((smb[:-1] < 0) & (smb[1:] >= 0))
+    if turns.size == 0:
+        return float("nan")
+    step = table_heights[turns + 1] - table_heights[turns]
+    lines = table_heights[turns] - smb[turns] * step / (smb[turns + 1] - smb[turns])
+    above = np.array([areas[heights > line].sum() for line in lines])
+    return float(lines[np.argmin(np.abs(above - gaining))])

@@ -1,0 +1,262 @@
+"""Which glacier goes into which batch: plain data, planned from sizes alone.
+
+Programs are compiled for shapes, so sizes are rounded up to few of them, and batches of one shape hold a fixed number
+of glaciers; the last one may have empty places. Glaciers come one by one, in any number: a batch is handed out as soon
+as it is full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SIDES = (40, 48, 64, 96, 128, 192, 256)
+SIDES_BEYOND = 64  # larger maps are rounded up to multiples of this
+HEIGHTS_ROUNDED = 64
+NODES_ROUNDED = 32
+YEARS_ROUNDED = 10
+LANE = 16  # cells of one glacier side by side, see core.batch
+FEWEST_BANDS = 32
+
+# Columns that a CPU runs at a time: the state of a scan stays in the cache, and below about 1,500 it stays on one core.
+CPU_COLUMNS = 1024
+# Map cells of a batch: on a CPU the network's maps of 32 channels should stay in the cache; a GPU wants many.
+CPU_CELLS = 8 * 40 * 40
+GPU_CELLS = 512 * 40 * 40
+GPU_COLUMNS = 65_536
+
+FLOAT = 4
+DAYS = 366
+CHANNELS = 32  # of the network's widest maps
+# Measured: copies of the widest map that the network's program holds at once, and of the inputs' maps (host, device).
+NETWORK_COPIES = 8
+INPUT_COPIES = 3
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the plan has to know of a glacier.
+
+    Attributes
+    ----------
+    key : str
+        whatever the caller knows the glacier by
+    model : str
+        glaciers of different weights never share a batch
+    heights, table_years, periods : int
+        of the table; `periods` counts the years of corrections in it (1 for none or their mean)
+    rows, cols, channels : int
+        of the corrector's maps; 0 where only a table is wanted
+    nodes, cells, bands, years : int
+        heights of the uncorrected runs, cells of the glacier, bands that hold cells, full mass-balance years
+    held : int
+        bytes of its inputs, which are kept while it waits for its batch
+    """
+
+    key: str
+    model: str
+    heights: int
+    table_years: int
+    periods: int = 1
+    rows: int = 0
+    cols: int = 0
+    channels: int = 0
+    nodes: int = 0
+    cells: int = 0
+    bands: int = 0
+    years: int = 0
+    held: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Glaciers to be run together, and the shape they are padded to.
+
+    Attributes
+    ----------
+    stage : {'corrections', 'tables'}
+    keys : tuple of str
+        the glaciers, at most `slots`
+    model : str
+    slots : int
+    memory : int
+        bytes that the batch needs at its peak, estimated
+    side, channels, nodes, lanes, bands, years : int
+        stage 'corrections'; lanes of cells are those of all glaciers together
+    heights, table_years, periods : int
+        stage 'tables'
+    """
+
+    stage: str
+    keys: tuple[str, ...]
+    model: str
+    slots: int
+    memory: int
+    side: int = 0
+    channels: int = 0
+    nodes: int = 0
+    lanes: int = 0
+    bands: int = 0
+    years: int = 0
+    heights: int = 0
+    table_years: int = 0
+    periods: int = 0
+
+
+def round_up(n: int, multiple: int) -> int:
+    """The next multiple.
+
+    Examples
+    --------
+    >>> round_up(130, 64), round_up(128, 64)
+    (192, 128)
+    """
+    return -(-n // multiple) * multiple
+
+
+def bucket_side(rows: int, cols: int) -> int:
+    """Side of the smallest bucket that holds a map.
+
+    Examples
+    --------
+    >>> bucket_side(33, 41), bucket_side(256, 100), bucket_side(257, 100)
+    (48, 256, 320)
+    """
+    longest = max(rows, cols)
+    return next((side for side in SIDES if side >= longest), round_up(longest, SIDES_BEYOND))
+
+
+class Planner:
+    """Collects glaciers and hands out batches: full ones, and others where too many glaciers wait.
+
+    Parameters
+    ----------
+    memory : float
+        bytes for one batch at its peak, and for the inputs of all glaciers that wait; a single glacier may need more
+        and is then run alone
+    gpu : bool
+        many glaciers at once instead of few
+
+    Examples
+    --------
+    >>> planner = Planner(1e9)
+    >>> sizes = [Size(str(i), "C", heights=100, table_years=20) for i in range(9)]
+    >>> [batch.keys for batch in map(planner.add_table, sizes) if batch]
+    [('0', '1', '2', '3', '4', '5', '6', '7')]
+    >>> [batch.keys for batch in planner.flush()]
+    [('8',)]
+    """
+
+    def __init__(self, memory: float, gpu: bool = False):
+        self.memory, self.gpu = memory, gpu
+        self._waiting: dict[tuple, list[Size]] = {}
+
+    def add(self, size: Size) -> Batch | None:
+        """Take a glacier that needs corrections; the batch that is then to be run, if any."""
+        side, years = bucket_side(size.rows, size.cols), round_up(size.years, YEARS_ROUNDED)
+        return self._put(("corrections", size.model, side, size.channels, years), size)
+
+    def add_table(self, size: Size) -> Batch | None:
+        """Take a glacier whose corrections are known, or that has none; the batch that is then to be run, if any."""
+        years, periods = round_up(size.table_years, YEARS_ROUNDED), size.periods
+        periods = periods if periods == 1 else round_up(periods, YEARS_ROUNDED)
+        return self._put(("tables", size.model, round_up(size.heights, HEIGHTS_ROUNDED), years, periods), size)
+
+    def flush(self) -> list[Batch]:
+        """The glaciers still waiting, in batches that have empty places."""
+        batches = [self._batch(key, sizes) for key, sizes in self._waiting.items()]
+        self._waiting.clear()
+        return batches
+
+    def _put(self, key: tuple, size: Size) -> Batch | None:
+        waiting = self._waiting.setdefault(key, [])
+        waiting.append(size)
+        if len(waiting) == self.slots(key):
+            return self._batch(key, self._waiting.pop(key))
+        held = {key: sum(size.held for size in sizes) for key, sizes in self._waiting.items()}
+        if sum(held.values()) <= self.memory:
+            return None
+        most = max(held, key=held.__getitem__)
+        return self._batch(most, self._waiting.pop(most))
+
+    def slots(self, key: tuple) -> int:
+        """Places of a batch: as many as the device likes and the memory allows, at least one."""
+        if key[0] == "tables":
+            wanted = (GPU_COLUMNS if self.gpu else CPU_COLUMNS) // key[2]
+            each = table_memory(*key[2:])
+        else:
+            wanted = (GPU_CELLS if self.gpu else CPU_CELLS) // key[2] ** 2
+            each = corrections_memory(key[2], key[3], key[4])
+        return max(1, min(wanted, int(self.memory // each)))
+
+    def _batch(self, key: tuple, sizes: list[Size]) -> Batch:
+        slots, keys = self.slots(key), tuple(size.key for size in sizes)
+        if key[0] == "tables":
+            _, model, heights, years, periods = key
+            memory = slots * table_memory(heights, years, periods)
+            shape = {"heights": heights, "table_years": years, "periods": periods}
+            return Batch("tables", keys, model, slots, memory, **shape)
+        _, model, side, channels, years = key
+        return Batch(
+            "corrections",
+            keys,
+            model,
+            slots,
+            slots * corrections_memory(side, channels, years),
+            side=side,
+            channels=channels,
+            nodes=round_up(max(size.nodes for size in sizes), NODES_ROUNDED),
+            lanes=power_of_two(sum(-(-size.cells // LANE) for size in sizes), fewest=slots * side**2 // 400),
+            bands=power_of_two(max(size.bands for size in sizes), fewest=FEWEST_BANDS),
+            years=years,
+        )
+
+
+def power_of_two(n: int, fewest: int) -> int:
+    """The next power of two that is not below `fewest` either.
+
+    Examples
+    --------
+    >>> power_of_two(17, fewest=16), power_of_two(3, fewest=16)
+    (32, 16)
+    """
+    return 1 << (max(n, fewest) - 1).bit_length()
+
+
+def corrections_memory(side: int, channels: int, years: int) -> int:
+    """Bytes that one place of a batch of the corrector needs at its peak, estimated from measurements."""
+    cells = side * side
+    network = NETWORK_COPIES * CHANNELS * cells
+    maps = INPUT_COPIES * (channels + 10) * cells
+    weather = INPUT_COPIES * 3 * DAYS * years
+    on_cells = 2 * 5 * years * cells  # at most all cells are glacier
+    return FLOAT * (network + maps + weather + on_cells)
+
+
+def table_memory(heights: int, years: int, periods: int) -> int:
+    """Bytes that one place of a batch of tables needs at its peak: float32 sums, and the tables in float64."""
+    sums, weather = 3 * 12 * heights * years, 3 * 12 * 31 * years
+    return FLOAT * (sums * 5 + weather * INPUT_COPIES + 5 * heights * periods * INPUT_COPIES)
+
+
+def make_plan(sizes: Iterable[Size], memory: float, gpu: bool = False) -> list[Batch]:
+    """All batches for some glaciers, in the order in which they fill up.
+
+    Parameters
+    ----------
+    sizes : iterable of Size
+        with maps: corrections first, then the table; without (`rows` 0): the table only
+    memory : float
+        bytes for one batch
+    gpu : bool
+        whether the device is a GPU
+
+    Returns
+    -------
+    list of Batch
+    """
+    planner, sizes = Planner(memory, gpu), list(sizes)
+    corrected = [planner.add(size) for size in sizes if size.rows]
+    plan = [batch for batch in corrected if batch] + planner.flush()
+    tables = [planner.add_table(size) for size in sizes]
+    return plan + [batch for batch in tables if batch] + planner.flush()

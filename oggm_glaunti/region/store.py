@@ -1,0 +1,231 @@
+"""The balance of all glaciers of a region in one CF dataset, as NetCDF or Zarr."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from oggm import cfg, global_task
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.utils import tolist
+from oggm.workflow import execute_entity_task
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.atomic import replacing
+from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.region.dataset import region_dataset
+from oggm_glaunti.region.outputs import glacier_balance
+
+settings.register()
+log = logging.getLogger(__name__)
+
+SUFFIX = {"netcdf": ".nc", "zarr": ".zarr"}
+GLACIERS_PER_CHUNK = 1000  # with all years: a chunk of 40 years is 160 kB
+
+
+@global_task(log)
+def compile_glaunti_output(
+    gdirs: Any,
+    path: bool | str | os.PathLike[str] = True,
+    *,
+    input_filesuffix: str | None = None,
+    output_filesuffix: str = "",
+    format: str = "netcdf",
+    years: str = "mass_balance",
+    ys: int | None = None,
+    ye: int | None = None,
+    mb_model_class: type[GlaUnTIMassBalance] = GlaUnTIMassBalance,
+    climate_filename: str = "climate_historical",
+    climate_input_filesuffix: str = "",
+    mb_params_filesuffix: str = "",
+    bias: float = 0,
+    mb_kwargs: Mapping[str, Any] | None = None,
+    use_compression: bool = True,
+) -> xr.Dataset:
+    """Compile the balance of many glaciers, year by year, into one CF dataset and file.
+
+    Parameters
+    ----------
+    gdirs : list of GlacierDirectory
+    path : bool or path
+        True writes ``glaunti_output<output_filesuffix>.nc`` (or ``.zarr``) to the working directory, False nothing
+    input_filesuffix : str, optional
+        `output_filesuffix` of a run of OGGM's dynamics (``''`` is the run without one): every year's balance is that of
+        its own geometry, the one of the 1 January within or at the beginning of the balance year. The run must have
+        been stored with ``store_fl_diagnostics`` or ``store_model_geometry``. Without it the glaciers keep their mapped
+        geometry (``inversion_flowlines``) in all years
+    output_filesuffix : str
+        of the file written; the default is `input_filesuffix`
+    format : {'netcdf', 'zarr'}
+        Zarr (version 2, consolidated) needs the package zarr. Both are chunked, 1000 glaciers a chunk, and can be read
+        lazily with ``xr.open_dataset(path, chunks={})`` and ``xr.open_zarr(path)``
+    years : {'mass_balance', 'calendar'}
+        balance years from 1 October to 30 September (1 April to 31 March in the south), with a winter of the first
+        seven months and a summer of five; or calendar years as OGGM's dynamics count them, without seasons. The first
+        calendar year of the daily record has no full mass-balance year
+    ys, ye : int, optional
+        first and last year, by the calendar year in which it ends
+    mb_model_class : class
+        :class:`~oggm_glaunti.GlaUnTIMassBalance` or its subclass of one model
+    climate_filename, climate_input_filesuffix, mb_params_filesuffix, bias
+        as the run had them, see :class:`~oggm_glaunti.GlaUnTIMassBalance`; a bias counts as melt
+    mb_kwargs : mapping, optional
+        further arguments of the mass-balance model, as ``glaunti_tables`` had them (model, corrector, weights)
+    use_compression : bool
+        of NetCDF; Zarr always compresses
+
+    Returns
+    -------
+    xarray.Dataset
+        dimensions (rgi_id, time). ``time`` is the last day of each year, ``time_bnds`` its first moment and that after
+        its end, ``year`` the calendar year in which it ends. Variables are those of
+        :data:`oggm_glaunti.region.dataset.VARIABLES`, and sums and area-weighted means over the region, ``region_*``
+        (time), of the ``region_count`` glaciers that have values in that year.
+
+    Raises
+    ------
+    InvalidParamsError
+        for impossible arguments, a glacier twice, or mass-balance years of both hemispheres
+    InvalidWorkflowError
+        where no glacier has what is needed; where one lacks it, unless ``cfg.PARAMS['continue_on_error']``: then it is
+        logged as by any of OGGM's tasks, all of its values are missing and ``compiled`` is 0; or where the file cannot
+        be written
+
+    Notes
+    -----
+    The glaciers are computed by an entity task, so in parallel where OGGM is told so. Prepare their tables with
+    ``glaunti_tables`` first: then no process starts JAX.
+
+    Examples
+    --------
+    >>> ds = compile_glaunti_output(gdirs, format="zarr")  # doctest: +SKIP
+    >>> ds["specific_mb"].sel(rgi_id="RGI60-11.00897", time="2003")  # doctest: +SKIP
+    """
+    gdirs = tolist(gdirs)
+    _check(gdirs, format, years)
+    written = _path(path, output_filesuffix or input_filesuffix or "", format)
+    balances = execute_entity_task(
+        glacier_balance,
+        gdirs,
+        # A success noted in the glacier's log is not its result.
+        reset=True,
+        run_filesuffix=input_filesuffix,
+        years=years,
+        ys=ys,
+        ye=ye,
+        mb_model_class=mb_model_class,
+        climate_filename=climate_filename,
+        climate_input_filesuffix=climate_input_filesuffix,
+        mb_params_filesuffix=mb_params_filesuffix,
+        bias=bias,
+        mb_kwargs=dict(mb_kwargs or {}),
+    )
+    ds = region_dataset(gdirs, balances, years, input_filesuffix)
+    if written is not None:
+        write_region(ds, written, format, use_compression)
+    return ds
+
+
+def _check(gdirs: list, format: str, years: str) -> None:
+    if format not in SUFFIX:
+        raise InvalidParamsError(f"format: expected one of {[*SUFFIX]}, found {format!r}")
+    _require_package(format)
+    ids = [gdir.rgi_id for gdir in gdirs]
+    twice = sorted({name for name in ids if ids.count(name) > 1}) if len(set(ids)) < len(ids) else []
+    if twice:
+        raise InvalidParamsError(f"glaciers are given twice: {', '.join(twice)}")
+    if years == "mass_balance" and len({gdir.hemisphere for gdir in gdirs}) > 1:
+        raise InvalidParamsError(
+            "glaciers of both hemispheres: their mass-balance years begin in October and in April. Compile them one "
+            "hemisphere at a time, or take years='calendar'"
+        )
+
+
+def _path(path: bool | str | os.PathLike[str], filesuffix: str, format: str) -> Path | None:
+    if path is True:
+        return Path(cfg.PATHS["working_dir"]) / f"glaunti_output{filesuffix}{SUFFIX[format]}"
+    if not path:
+        return None
+    path = Path(path)
+    if path.suffix in SUFFIX.values() and path.suffix != SUFFIX[format]:
+        raise InvalidParamsError(
+            f"path={str(path)!r} does not go with format={format!r}, whose suffix is {SUFFIX[format]}"
+        )
+    return path
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+def write_region(ds: xr.Dataset, path: str | os.PathLike[str], format: str = "netcdf", compress: bool = True) -> None:
+    """Write a dataset of :func:`region_dataset` under a temporary name and rename it.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+    path : path
+        file (netcdf) or folder (zarr), replaced if it exists
+    format : {'netcdf', 'zarr'}
+    compress : bool
+        NetCDF only: Zarr always compresses
+
+    Raises
+    ------
+    InvalidParamsError
+        for Zarr, where the package is missing
+    InvalidWorkflowError
+        where the file cannot be written
+    """
+    _require_package(format)
+    path = Path(path)
+    encoding = _encoding(ds, format, compress)
+    if format == "netcdf":
+        with replacing(path, path.name) as temporary:
+            ds.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+    else:
+        _write_zarr(ds, path, encoding)
+
+
+def _encoding(ds: xr.Dataset, format: str, compress: bool) -> dict[str, dict[str, Any]]:
+    encoding: dict[str, dict[str, Any]] = {name: {"_FillValue": None} for name in ("cenlon", "cenlat", "rgi_area")}
+    encoding |= {"time": dict(_TIME), "time_bnds": dict(_TIME)}
+    for name in (name for name, values in ds.data_vars.items() if values.dims == ("rgi_id", "time")):
+        chunks = min(GLACIERS_PER_CHUNK, ds.sizes["rgi_id"]), ds.sizes["time"]
+        encoding[name] = {"dtype": "float32", "chunks" if format == "zarr" else "chunksizes": chunks}
+        if compress and format == "netcdf":
+            encoding[name] |= {"zlib": True, "complevel": 5}
+    return encoding
+
+
+_TIME = {"units": "days since 1801-01-01", "calendar": "standard", "dtype": "int32"}  # OGGM's epoch
+
+
+def _require_package(format: str) -> None:
+    if format == "zarr" and importlib.util.find_spec("zarr") is None:
+        raise InvalidParamsError("format='zarr' needs the package zarr: pip install zarr, or take format='netcdf'")
+
+
+def _write_zarr(ds: xr.Dataset, path: Path, encoding: dict[str, dict]) -> None:
+    temporary, former = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("new", "former"))
+    try:
+        # Zarr 3 has no strings in its standard yet; version 2 is read by every Zarr.
+        ds.to_zarr(temporary, mode="w", zarr_format=2, consolidated=True, encoding=encoding)
+        if path.exists():
+            os.replace(path, former)  # a folder cannot be replaced in one step unless it is empty
+        os.replace(temporary, path)
+    except OSError as err:
+        raise InvalidWorkflowError(
+            f"{path} cannot be written ({type(err).__name__}: {err}). The disk has to have room and the folder must "
+            "not be read-only."
+        ) from err
+    finally:
+        if former.exists() and not path.exists():
+            os.replace(former, path)
+        for folder in (temporary, former):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,76 @@
+"""Sums and means over the glaciers of a region."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_COUNTED = "over the region_count glaciers that have values in this year"
+REGION_SUMS = {
+    "region_count": {"units": "1", "long_name": "number of glaciers with values in this year"},
+    "region_area": {"units": "km2", "long_name": f"area, sum {_COUNTED}"},
+    **{
+        f"region_{name}": {"units": units, "long_name": f"{what}, water equivalent, area-weighted mean {_COUNTED}"}
+        for name, units, what in (
+            ("specific_mb", "m year-1", "surface mass balance of the balance year"),
+            ("winter_mb", "m", "winter balance"),
+            ("summer_mb", "m", "summer balance"),
+            ("accumulation", "m year-1", "solid precipitation of the balance year"),
+            ("melt", "m year-1", "melt of the balance year"),
+        )
+    },
+    **{
+        f"region_{name}": {"units": "Gt year-1", "long_name": f"{what}, sum {_COUNTED}"}
+        for name, what in (
+            ("mb_total", "surface mass balance"),
+            ("accumulation_total", "solid precipitation"),
+            ("melt_total", "melt"),
+        )
+    },
+    "region_volume": {"units": "km3", "long_name": f"ice volume, sum {_COUNTED}"},
+}
+MEANS = ("specific_mb", "winter_mb", "summer_mb", "accumulation", "melt")
+SUMS = ("mb_total", "accumulation_total", "melt_total", "volume")
+
+
+def region_sums(ds: xr.Dataset) -> dict[str, np.ndarray]:
+    """Sums and area-weighted means over the glaciers that have values, year by year.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        with `area` and any others of ``compile_glaunti_output``'s variables, (rgi_id, time)
+
+    Returns
+    -------
+    dict of arrays (time,)
+        names as in :data:`REGION_SUMS`. A glacier without values in a year is in none of that year's numbers, and
+        ``region_count`` says how many are. One that has vanished counts, with no area. Where none is left to take a
+        mean of, the mean is NaN.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> area, smb = [[9.0], [1.0], [np.nan]], [[-1.0], [1.0], [np.nan]]
+    >>> dims = ("rgi_id", "time")
+    >>> sums = region_sums(xr.Dataset({"area": (dims, area), "specific_mb": (dims, smb)}))
+    >>> sums["region_specific_mb"].tolist(), sums["region_count"].tolist()
+    ([-0.8], [2])
+    """
+    area = ds["area"].transpose("rgi_id", "time").to_numpy()
+    counted = np.isfinite(area)
+    weights = np.where(counted, area, 0.0)
+    total = weights.sum(axis=0)
+    sums = {"region_count": counted.sum(axis=0, dtype=np.int32), "region_area": total}
+    for name in (name for name in MEANS if name in ds):
+        values = np.where(weights > 0, ds[name].transpose("rgi_id", "time").to_numpy(), 0.0)
+        sums[f"region_{name}"] = np.divide(
+            (weights * values).sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0
+        )
+    for name in (name for name in SUMS if name in ds):
+        sums[f"region_{name}"] = np.where(counted, ds[name].transpose("rgi_id", "time").to_numpy(), 0.0).sum(axis=0)
+    return sums

@@ -1,0 +1,10 @@
+"""All cases by name, in the order of the document."""
+
+from __future__ import annotations
+
+from tests.benchmarks import coupled, kernels, regions, scaling
+
+
+def all_cases() -> dict:
+    """Cases by name."""
+    return {case.name: case for case in [*kernels.CASES, *coupled.CASES, *scaling.CASES, *regions.CASES]}

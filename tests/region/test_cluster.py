@@ -1,0 +1,241 @@
+"""A region over a Dask cluster of real worker processes, some of which die."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+
+from oggm_glaunti import GlaUnTIMassBalanceA
+from oggm_glaunti.region import run
+from oggm_glaunti.valley import make_daily_weather, make_valley_glacier
+
+pytestmark = pytest.mark.timeout(240)
+GLACIERS = 12
+YEARS = {"first_year": 2000, "last_year": 2003}
+MODEL_A = {"model": "A", "progress": False}
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """The invented glacier, with weather."""
+    from ..conftest import _OGGMState
+
+    state = _OGGMState()
+    gdir = make_valley_glacier(tmp_path_factory.mktemp("valley"))
+    make_daily_weather(gdir, **YEARS)
+    state.put_back()
+    return gdir
+
+
+@pytest.fixture
+def gdirs(one, oggm_env) -> list:
+    """Many of it, each with a directory of its own and snow that begins at another temperature."""
+    return [clone(one, oggm_env, number) for number in range(1, GLACIERS + 1)]
+
+
+def clone(gdir, working_dir: Path, number: int):
+    other = copy.copy(gdir)
+    other.rgi_id = f"RGI60-11.{number:05d}"
+    other.base_dir = str(working_dir / "per_glacier")
+    other.dir = str(working_dir / "per_glacier" / other.rgi_id)
+    shutil.copytree(gdir.dir, other.dir)
+    other.logfile = str(Path(other.dir) / "log.txt")
+    with netCDF4.Dataset(other.get_filepath("climate_historical", filesuffix="_daily"), "a") as nc:
+        nc["temp"][:] = nc["temp"][:] + 0.1 * number
+    return other
+
+
+@pytest.fixture
+def client(tmp_path, oggm_env) -> Iterator:
+    """Two worker processes; a chunk may lose one of them, not two."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        "distributed.scheduler.allowed-failures": 1,
+        "distributed.comm.timeouts.connect": "10s",
+        "temporary-directory": str(tmp_path / "dask"),
+    }
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with dask.config.set(settings), LocalCluster(**options, memory_limit="3GiB") as cluster, Client(cluster) as client:
+        yield client
+
+
+def tables(gdirs: list) -> dict[str, np.ndarray]:
+    """Balances of the tables in the directories."""
+    found = {}
+    for gdir in gdirs:
+        if table_path(gdir).exists():
+            with netCDF4.Dataset(table_path(gdir)) as nc:
+                found[gdir.rgi_id] = np.asarray(nc["smb"][:])
+    return found
+
+
+def table_path(gdir) -> Path:
+    return Path(gdir.get_filepath("glaunti_table", filesuffix="_A"))
+
+
+def when_half_done(gdirs: list, action) -> threading.Thread:
+    """Do something once a third of the tables are there."""
+
+    def wait():
+        deadline = time.monotonic() + 120
+        while sum(table_path(gdir).exists() for gdir in gdirs) < len(gdirs) // 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        action()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def pid_at_work(client) -> int:
+    """The process of a worker that has chunks to do."""
+    pids = client.run(os.getpid)
+    return pids[next(address for address, chunks in client.processing().items() if chunks)]
+
+
+class Killer:
+    """Kills the worker that begins with one of some glaciers, every worker, for ever."""
+
+    name = "killer"
+
+    def __init__(self, *rgi_ids: str):
+        self.rgi_ids = rgi_ids
+
+    def setup(self, worker):
+        from oggm_glaunti.region import cluster
+
+        see, rgi_ids = cluster._require_seen, self.rgi_ids
+
+        def require_seen(gdirs):
+            see(gdirs)
+            if {gdir.rgi_id for gdir in gdirs} & set(rgi_ids):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        cluster._require_seen = require_seen
+
+    def teardown(self, worker):
+        pass
+
+
+def register_killer(client, *rgi_ids: str) -> None:
+    import cloudpickle
+    from distributed import WorkerPlugin
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    plugin = type("Plugin", (Killer, WorkerPlugin), {})(*rgi_ids)
+    client.register_plugin(plugin)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_when_a_worker_is_killed_half_way(client, gdirs, one, oggm_env):
+    killed = []
+
+    def kill():
+        killed.append(pid_at_work(client))
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = when_half_done(gdirs, kill)
+    statuses = run(gdirs, client=client, chunk_size=2, **MODEL_A)
+    thread.join()
+    assert killed
+    assert killed[0] not in client.run(os.getpid).values()
+    assert list(statuses.index) == [gdir.rgi_id for gdir in gdirs]
+    # A table that the dead worker had finished is not made again.
+    assert set(statuses["status"]) <= {"written", "valid"}
+    there = tables(gdirs)
+    assert there.keys() == set(statuses.index)
+    for number, smb in enumerate(there.values(), 1):
+        model = GlaUnTIMassBalanceA(clone(one, oggm_env / "one_by_one", number))
+        np.testing.assert_allclose(smb, model.table().table.smb, atol=1e-5)
+    again = run(gdirs, client=client, chunk_size=5, **MODEL_A)
+    assert set(again["status"]) == {"valid"}
+
+
+@pytest.mark.slow
+def test_a_glacier_that_kills_every_worker_is_found_and_the_rest_goes_on(client, gdirs):
+    from oggm import cfg
+
+    cfg.PARAMS["continue_on_error"] = True
+    gdirs, culprit = gdirs[:4], gdirs[0]
+    register_killer(client, culprit.rgi_id)
+    statuses = run(gdirs, client=client, chunk_size=2, **MODEL_A)
+    failed = statuses[statuses["status"] == "failed"]
+    assert list(failed.index) == [culprit.rgi_id], list(failed["message"])
+    assert "every worker that made its table died" in statuses.loc[culprit.rgi_id, "message"]
+    assert tables(gdirs).keys() == {gdir.rgi_id for gdir in gdirs} - {culprit.rgi_id}
+    assert "every worker" in culprit.get_task_status("glaunti_tables")
+
+
+@pytest.mark.slow
+def test_errors_reach_the_caller_and_workers_know_its_configuration(client, gdirs, monkeypatch):
+    from oggm import cfg
+    from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+    # What the workers were not told, they would not have: a step that only this process has been given.
+    cfg.PARAMS["glaunti_table_step"] = 25.0
+    run(gdirs[:2], client=client, chunk_size=1, **MODEL_A)
+    with netCDF4.Dataset(gdirs[0].get_filepath("glaunti_table", filesuffix="_A")) as nc:
+        assert set(np.diff(nc["height"][:])) == {25.0}
+    shutil.rmtree(gdirs[2].dir)
+    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11.00003: .* is not there on"):
+        run(gdirs[:4], client=client, chunk_size=1, retries=0, **MODEL_A)
+    Path(gdirs[5].get_filepath("climate_historical", filesuffix="_daily")).unlink()
+    cfg.PARAMS["continue_on_error"] = True
+    statuses = run(gdirs[4:7], client=client, chunk_size=3, **MODEL_A)
+    assert list(statuses["status"]) == ["written", "failed", "written"]
+    assert gdirs[5].rgi_id in statuses["message"].iloc[1]
+    cfg.PARAMS["continue_on_error"] = False
+    with pytest.raises((InvalidWorkflowError, InvalidParamsError), match=gdirs[5].rgi_id):
+        run(gdirs[4:7], client=client, chunk_size=3, retries=0, **MODEL_A)
+
+
+def test_without_a_client_everything_runs_here(gdirs):
+    statuses = run(gdirs[:2], **MODEL_A)
+    assert list(statuses["status"]) == ["written", "written"]
+    assert tables(gdirs).keys() == {gdirs[0].rgi_id, gdirs[1].rgi_id}
+
+
+def test_arguments_that_cannot_be_are_refused_before_anything_runs(gdirs):
+    from oggm.exceptions import InvalidParamsError
+
+    with pytest.raises(TypeError, match="modell"):
+        run(gdirs, modell="A")
+    with pytest.raises(InvalidParamsError, match="chunk_size: expected 1 or more, found 0"):
+        run(gdirs, chunk_size=0)
+    with pytest.raises(InvalidParamsError, match=r"given twice: RGI60-11.00001"):
+        run([*gdirs, gdirs[0]])
+
+
+def test_glacier_directories_travel(gdirs):
+    there = pickle.loads(pickle.dumps(gdirs[0]))
+    assert (there.rgi_id, there.dir, there.hemisphere) == (gdirs[0].rgi_id, gdirs[0].dir, "nh")
+    assert there.grid == gdirs[0].grid
+
+
+def test_a_cluster_without_dask_says_how_to_get_it():
+    code = """
+import sys
+sys.modules["distributed"] = None
+from oggm_glaunti.region import run
+try:
+    run([type("Directory", (), {"rgi_id": "one"})], client="tcp://127.0.0.1:8786")
+except ImportError as err:
+    print(err)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "pip install 'oggm-glaunti[region]'" in done.stdout, done.stderr

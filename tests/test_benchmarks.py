@@ -1,0 +1,180 @@
+"""The benchmarks compare like with like, and all of them run."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from tests.benchmarks import __main__ as program
+from tests.benchmarks import cases, coupled, plain, regions, report, runner, scaling, synthetic
+
+DATA_CASES = ("corrected_table", "carried_snow", *(case.name for case in coupled.CASES))
+REGIONS = tuple(case.name for case in regions.CASES)
+
+
+@pytest.fixture(scope="module")
+def glacier():
+    return synthetic.glacier(24)
+
+
+def test_the_plain_baseline_is_the_exact_path(glacier):
+    from tests.benchmarks import kernels, subjects
+
+    for baseline, exact in ((kernels.plain_a, subjects.a_exact), (kernels.plain_c, subjects.c_exact)):
+        np.testing.assert_allclose(baseline(glacier)(), exact(glacier)(), atol=2e-5, rtol=0)
+
+
+def test_the_plain_baseline_runs_seasons_like_the_package(glacier):
+    from oggm_glaunti.core.forcing import StationForcing
+    from oggm_glaunti.core.glaunti import Season, run_seasons
+
+    parts = slice(0, 212), slice(211, 365)
+    weights = [plain.season_weights(part.stop - part.start) for part in parts]
+    seasons = tuple(
+        Season(StationForcing(glacier.temp[p], glacier.prcp[p], glacier.offset), w)
+        for p, w in zip(parts, weights, strict=True)
+    )
+    swe, smb, _ = run_seasons(synthetic.model("A").ti.resolve(), glacier.swe, seasons)
+    plain_swe, plain_smb = plain.station_a(
+        synthetic.leaves("A"), glacier.swe, glacier.temp, glacier.prcp, glacier.offset, weights
+    )
+    np.testing.assert_allclose(plain_smb, sum(smb), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(plain_swe, swe, atol=2e-5, rtol=0)
+
+
+def test_plain_months_are_the_packages():
+    from oggm_glaunti.core.forcing import monthly_climate
+
+    temp, prcp = synthetic.weather(380)
+    time = np.datetime64("2018-09-20") + np.arange(380)
+    np.testing.assert_allclose(plain.monthly_climate(time, temp, prcp), monthly_climate(time, temp, prcp), rtol=1e-6)
+
+
+def test_the_synthetic_glacier_is_as_described():
+    glacier = synthetic.glacier(100)
+    assert glacier.outline.mean() == pytest.approx(synthetic.COVER, abs=0.01)
+    assert glacier.elevation.min() == synthetic.LOWEST
+    assert glacier.elevation.max() == synthetic.HIGHEST
+
+
+def test_work_is_done_in_turn_and_first_calls_are_apart():
+    order = []
+
+    def slow_at_first() -> str:
+        time.sleep(0.0 if "a" in order else 0.05)
+        order.append("a")
+        return "of a"
+
+    medians, first, results = runner.alternate({"a": slow_at_first, "b": lambda: order.append("b")}, 3, 0.0)
+    assert order == list("ab" * 5)  # first call, one for the caches, three rounds
+    assert results["a"] == "of a"
+    assert first["a"] > 0.05 > medians["a"]
+
+
+def test_more_rounds_are_run_while_there_is_time():
+    order = []
+    runner.alternate({"a": lambda: order.append("a")}, 3, 60.0)
+    assert len(order) == 1 + 5 * 3 + 1
+
+
+def test_a_median_of_nothing_is_an_error():
+    assert runner.median([3.0, 1.0, 100.0]) == 3.0
+    with pytest.raises(ValueError, match="no times"):
+        runner.median([])
+
+
+def fake_case() -> runner.Case:
+    subjects = [
+        runner.Subject("slow", lambda: time.sleep(0.02)),
+        runner.Subject("fast", lambda: time.sleep(0.002), lambda _: "1e-6 m", needed=2.0),
+        runner.Subject("late", lambda: time.sleep(0.002), limit=1e-4),
+        runner.Subject("steps", lambda: time.sleep(0.02), needed=5.0, units=lambda: 10),
+    ]
+    return runner.Case("fake", "A fake", lambda quick: subjects, measures_memory=False, rounds=1)
+
+
+def test_ratios_are_per_unit_and_what_is_not_met_is_said():
+    rows = runner.measure(fake_case())
+    assert [row.met() for row in rows] == [None, True, False, True]
+    lines = report.table(fake_case(), rows).splitlines()
+    assert "2x: met | 1e-6 m" in lines[3]
+    assert "NOT MET" in lines[4]
+    assert fake_case().body(False, False, None)[1] is False
+
+
+def test_too_much_memory_is_not_met():
+    row = runner.Row("a", 1.0, 1.0, 20.0, "", 1200.0, 1.0, runner.Subject("a", lambda: None, memory_limit=1000.0))
+    assert row.met() is False
+    assert "1000 MB: NOT MET" in report.needed(row)
+
+
+def test_one_block_of_the_document_is_replaced_alone(tmp_path):
+    path = tmp_path / "benchmarks.md"
+    order = ["one", "two", "three"]
+    block = lambda name, body: report.block(name, f"Title of {name}", "machine", body)
+    report.write({"three": block("three", "| 3 |"), "one": block("one", "| 1 |")}, order, path)
+    report.write({"two": block("two", "| 2 |"), "three": block("three", "| new |")}, order, path)
+    text = path.read_text()
+    assert text.startswith("# Benchmarks")
+    assert [text.index(part) for part in ("| 1 |", "| 2 |", "| new |")] == sorted(
+        text.index(part) for part in ("| 1 |", "| 2 |", "| new |")
+    )
+    assert "| 3 |" not in text
+    assert text.count("# Benchmarks") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["benchmarks.md"]
+
+
+def test_proportional_cost_has_slope_one(tmp_path):
+    times = {n: 0.003 * n for n in (1, 10, 100, 1000)}
+    assert scaling.slope(times) == pytest.approx(1.0)
+    scaling.draw(tmp_path / "a.png", "Cost", "cells", {"work": times})
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+def test_peak_memory_is_that_of_the_process_itself():
+    before = runner.own_peak_mb()
+    taken = np.ones(40_000_000)  # 320 MB
+    assert runner.own_peak_mb() > before + 200 or before > 1500
+    del taken
+
+
+@pytest.mark.parametrize("name", [n for n in cases.all_cases() if n not in (*DATA_CASES, *REGIONS)])
+def test_every_case_of_the_numerics_runs(name, capsys):
+    assert program.main(["--quick", "--case", name]) == 0
+    assert f"<!-- {name} -->" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["corrected_table", "carried_snow"])
+def test_every_case_on_real_data_runs(shared, name, capsys):
+    assert program.main(["--quick", "--case", name]) == 0
+    assert f"<!-- {name} -->" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_every_case_in_oggm_runs(weights_dir, oggm_env, capsys):
+    names = [case.name for case in coupled.CASES]
+    assert program.main(["--quick", *(word for name in names for word in ("--case", name))]) == 0
+    out = capsys.readouterr().out
+    assert all(f"<!-- {name} -->" in out for name in names)
+
+
+@pytest.mark.slow
+def test_a_region_is_measured_in_a_process_of_its_own(weights_dir, monkeypatch):
+    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
+    measured = regions.measure_apart(2, 2)
+    assert (measured.glaciers, measured.years) == (2, 2)
+    assert 0 < measured.warm < measured.first
+    assert json.dumps(measured._asdict())
+
+
+def test_an_unknown_case_is_named(capsys):
+    assert program.main(["--case", "nonsense"]) == 2
+    assert "no case nonsense; there are a_100" in capsys.readouterr().err
+
+
+def test_quick_numbers_are_never_written():
+    with pytest.raises(SystemExit):
+        program.main(["--quick", "--write"])
