@@ -1,6 +1,6 @@
 """Two flags that make XLA's CPU programs faster, set before JAX starts.
 
-``xla_cpu_small_while_loop_byte_threshold`` (1 MB instead of 1 kB)
+``xla_cpu_small_while_loop_byte_threshold`` (256 kB instead of 1 kB)
     loops whose data fit into a core's cache are compiled into one function, not handed out operation by operation: 2 to
     3 times faster on height tables. Loops with more data are not touched, nor is anything that is not a loop.
 ``xla_cpu_prefer_vector_width`` (512 instead of 256 bits)
@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 SWITCH = "OGGM_GLAUNTI_XLA_FLAGS"
-SMALL_LOOP = 1 << 20  # bytes
+SMALL_LOOP = 1 << 18  # bytes
 EXTRA = "xla_backend_extra_options"
 WIDTH = "xla_cpu_prefer_vector_width"
 # XLA aborts the process at a flag it does not know, so this one is set only for versions known to have it. (Unknown
@@ -48,7 +48,7 @@ def flags_to_set(own: str, avx512: bool, jaxlib: tuple[int, ...]) -> list[str]:
     Examples
     --------
     >>> flags_to_set("--xla_cpu_prefer_vector_width=256", True, (0, 10))
-    ['--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1048576']
+    ['--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=262144']
     """
     flags = []
     if EXTRA not in own:

@@ -1,8 +1,12 @@
 """Jobs in, tables out: batches on the devices at hand.
 
-On a CPU each core has a thread that runs batches of its own, since XLA runs such scans on one core; on GPUs each device
-has two, one of which prepares arrays while the other computes. Files are nobody's business here: jobs are pulled one by one and outcomes handed out one by one in the
-caller's thread, so that reading and writing go on while batches run.
+On a CPU each core has a thread that runs batches of its own, since XLA runs such scans on one core; on GPUs each
+device has two, one of which prepares arrays while the other computes. Files are nobody's business here: jobs are pulled
+one by one and outcomes handed out one by one in the caller's thread, so that reading and writing go on while batches
+run.
+
+Programs are compiled once per process and shape, some two seconds each. ``JAX_COMPILATION_CACHE_DIR``, a variable of
+JAX's own, names a folder in which they are kept for the next process.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 
 import netCDF4
 import numpy as np
+from pyproj import CRS
 
 from oggm_glaunti import shop
 from oggm_glaunti.coupling.climate import DailyClimate
@@ -31,6 +32,7 @@ MEDIAN_AREA, SPREAD, SMALLEST, LARGEST = 0.09, 1.55, 0.02, 80.0  # km2, -, km2, 
 SHARE_OF_LARGE, LARGE = 1 / 250, (5.0, 80.0)  # -, km2
 WEATHER_HEIGHT = 2900.0  # m
 TEMP_GRADIENT = -0.006
+UTM = CRS.from_epsg(32632)
 TABLE_BELOW, TABLE_ABOVE, STEP = 1000.0, 500.0, 10.0  # m, as for a glacier directory
 
 
@@ -60,7 +62,7 @@ def make_features(area: float, rng: np.random.Generator) -> Features:
     tilt = slope * reach * np.tanh(along / reach)
     elevation = np.clip(rng.normal(3050.0, 180.0) + tilt + _rough(rows, cols, rng), 1400.0, 4300.0)
     easting, northing = 600_050.0 + CELL * np.arange(cols), 5_200_050.0 - CELL * np.arange(rows)
-    return Features(outline, elevation, np.full(outline.shape, 5.0), None, easting, northing, "EPSG:32632")
+    return Features(outline, elevation, np.full(outline.shape, 5.0), None, easting, northing, UTM)
 
 
 def _rough(rows: int, cols: int, rng: np.random.Generator) -> np.ndarray:
@@ -155,6 +157,6 @@ def daily_series(climate: DailyClimate) -> DailySeries:
     return DailySeries(climate.time, climate.temp, np.float32(1e3) * climate.prcp, *place, "synthetic.py")
 
 
-def run_region(n: int, seed: int = 0, years: int = 20, memory: float | None = None, **kwargs: Any) -> list[Outcome]:
+def run_region(n: int, seed: int = 0, years: int = 20, memory: float | None = None, **kwargs: Any) -> Iterator[Outcome]:
     """Corrections and tables of a region of n glaciers; keyword arguments as in :func:`make_region`."""
-    return list(run_jobs(make_region(n, seed, years, **kwargs), memory))
+    return run_jobs(make_region(n, seed, years, **kwargs), memory)

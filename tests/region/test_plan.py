@@ -112,16 +112,16 @@ def test_less_memory_means_smaller_batches_and_a_glacier_too_large_runs_alone():
 
 
 def test_inputs_that_wait_are_bounded_by_the_memory():
-    """Forty sizes of glaciers, so that no batch is ever full: the queue with the most inputs is run half empty."""
-    planner, waiting, most = Planner(5e6), {}, 0
+    """Forty models, so that no batch is full for long: the queue with the most inputs is run half empty."""
+    planner, waiting, most = Planner(5e7), {}, 0
     for index in range(400):
-        size = small(index, years=10 * (index % 40) + 1, held=200_000)
+        size = dataclasses.replace(small(index, held=1_000_000), model=f"weights {index % 40}")
         waiting[size.key] = size.held
         batch = planner.add(size)
         for key in batch.keys if batch else ():
             del waiting[key]
         most = max(most, sum(waiting.values()))
-    assert 4e6 < most <= 5e6
+    assert 4.8e7 < most <= 5e7
     assert {key for batch in planner.flush() for key in batch.keys} == set(waiting)
 
 
@@ -152,7 +152,7 @@ def test_buckets_pad_little():
     assert sum(padded) / len(padded) < 1.45
 
 
-def test_planning_needs_neither_jax_nor_oggm():
-    code = "import sys, oggm_glaunti.region.plan; print(sorted({'jax', 'equinox', 'oggm', 'salem'} & set(sys.modules)))"
+def test_planning_needs_no_jax():
+    code = "import sys, oggm_glaunti.region.plan; print(sorted({'jax', 'equinox'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr

@@ -375,7 +375,7 @@ def test_an_error_of_a_whole_batch_is_every_glaciers(monkeypatch, weights_dir):
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(engine, "correction_arrays", broken)
-    outcomes = run_region(3, seed=SEED, years=4, weights=weights_dir)
+    outcomes = list(run_region(3, seed=SEED, years=4, weights=weights_dir))
     assert [str(outcome.error) for outcome in outcomes] == ["out of memory"] * 3
 
 
