@@ -65,7 +65,7 @@ MIN_CELLS = 16  # shortest side of the grid; three 2x2 pools need it
 MASS_BALANCE_YEAR_START = {"nh": 10, "sh": 4}  # month in which a mass-balance year begins
 
 # Raised whenever the numerics change: tables and corrections made before are then computed anew.
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 
 # --- weights ---------------------------------------------------------------------------------------------------------
 

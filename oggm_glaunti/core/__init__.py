@@ -6,10 +6,16 @@ Pure JAX and equinox; nothing here knows OGGM, xarray, files or global settings.
     one day of the smooth temperature index, its classical and single-factor relatives, the mass-conserving option
 ``run``
     days to seasons to years: the scan, half-weight edges, carried state, what is observed on the way
-``gru``, ``corrector``
-    model B; the network of models C and D
+``gru``, ``corrector``, ``network``
+    model B; the network of models C and D; its layers
 ``glaunti``
     corrections applied: a whole mass-balance year on a grid
+``glacier_columns``
+    the same on the glacier's cells only, the uncorrected runs on heights
+``monthly``, ``batch``
+    monthly sums by height; many glaciers at once
+``columns``, ``threads``, ``sensitivity``, ``elementary``
+    blocks, cores, derivatives carried forwards, cheap functions
 ``forcing``, ``smooth``, ``units``, ``checks``
     weather at a point, interpolation between heights, constants, errors
 ``weights``

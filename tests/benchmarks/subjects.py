@@ -13,10 +13,11 @@ import numpy as np
 from oggm_glaunti import settings
 from oggm_glaunti.core.forcing import GriddedForcing, StationForcing, pad_days
 from oggm_glaunti.core.glacier_columns import GlacierColumns, glacier_columns, run_year_on_columns
-from oggm_glaunti.core.glaunti import Season, run_year
+from oggm_glaunti.core.glaunti import Season
 from oggm_glaunti.core.run import run_ti, season_weights
 from oggm_glaunti.core.sensitivity import run_smooth
 from oggm_glaunti.core.smooth import cubic_weights, even_heights, interpolate_cubic
+from oggm_glaunti.core.threads import run_seasons_threaded, run_year_threaded
 from tests.benchmarks import synthetic
 from tests.benchmarks.synthetic import GRADIENT, REF_HGT, Glacier
 
@@ -61,8 +62,8 @@ def _run_fast(model, swe, season) -> jax.Array:
 def a_masked(glacier: Glacier) -> Work:
     """Balance of the glacier's cells (P,), each run by itself."""
     columns, model = columns_of(glacier), synthetic.model("A")
-    (season,), swe = season_of(glacier, columns.pixel_offset), glacier.swe[columns.rows, columns.cols]
-    return lambda: _run_fast(model, swe, season)
+    seasons, swe = season_of(glacier, columns.pixel_offset), glacier.swe[columns.rows, columns.cols]
+    return lambda: run_seasons_threaded(model.ti.resolve(), swe, seasons)[1][0]
 
 
 @eqx.filter_jit
@@ -100,27 +101,23 @@ def a_gradient(glacier: Glacier, step: float) -> Work:
 
 # --- model C ---
 
-_exact = eqx.filter_jit(run_year)
-_fast = eqx.filter_jit(run_year_on_columns)
-
-
 def c_exact(glacier: Glacier) -> Work:
     """Balance of all cells (H, W): the published procedure."""
     model, seasons = synthetic.model("C"), season_of(glacier, glacier.offset)
-    return lambda: _exact(model, glacier.swe, seasons, glacier.fields, glacier.climate).smb[0]
+    return lambda: run_year_threaded(model, glacier.swe, seasons, glacier.fields, glacier.climate).smb[0]
 
 
 def c_fast(glacier: Glacier) -> Work:
     """Balance of the glacier's cells (P,), the uncorrected runs on heights."""
     columns, model = columns_of(glacier), synthetic.model("C")
     seasons, swe = season_of(glacier, columns.pixel_offset), glacier.swe[columns.rows, columns.cols]
-    return lambda: _fast(model, swe, seasons, glacier.fields, glacier.climate, columns).smb[0]
+    return lambda: run_year_threaded(model, swe, seasons, glacier.fields, glacier.climate, columns).smb[0]
 
 
 def c_gridded(glacier: Glacier, temp: np.ndarray, prcp: np.ndarray) -> Work:
     """Balance of all cells (H, W) where weather is given for each of them (T, H, W)."""
     model, seasons = synthetic.model("C"), (Season(GriddedForcing(temp, prcp), glacier.weights),)
-    return lambda: _exact(model, glacier.swe, seasons, glacier.fields, glacier.climate).smb[0]
+    return lambda: run_year_threaded(model, glacier.swe, seasons, glacier.fields, glacier.climate).smb[0]
 
 
 @eqx.filter_jit
@@ -168,10 +165,11 @@ def years_exact(years: Years) -> Work:
     def run() -> np.ndarray:
         swe, maps = years.swe, []
         for (_, temp, prcp), climate in zip(years.weather, years.climate, strict=True):
-            year = _exact(synthetic.model("C"), swe, _padded(temp, prcp, years.offset), years.fields, climate)
+            seasons = _padded(temp, prcp, years.offset)
+            year = run_year_threaded(synthetic.model("C"), swe, seasons, years.fields, climate)
             swe = year.swe
             maps.append(year.smb[0])
-        return jnp.stack(maps)
+        return np.stack(maps)
 
     return run
 
@@ -185,10 +183,10 @@ def years_profile(years: Years) -> Work:
         swe, maps = years.swe[columns.rows, columns.cols], []
         for (_, temp, prcp), climate in zip(years.weather, years.climate, strict=True):
             seasons = _padded(temp, prcp, columns.pixel_offset)
-            year = _fast(synthetic.model("C"), swe, seasons, years.fields, climate, columns)
+            year = run_year_threaded(synthetic.model("C"), swe, seasons, years.fields, climate, columns)
             swe = year.swe
             maps.append(year.smb[0])
-        return jnp.stack(maps)
+        return np.stack(maps)
 
     return run
 
