@@ -151,7 +151,10 @@ def test_a_cell_is_glacier_where_its_centre_is_inside(offset):
     from shapely import contains_xy
 
     x, y = np.meshgrid(grid.x, grid.y)
-    np.testing.assert_array_equal(cells_inside([polygon], grid) > 0, contains_xy(polygon, x, y))
+    # A centre on the very edge is nobody's: there the two may differ.
+    off_edge = ~contains_xy(polygon.boundary.buffer(1e-6), x, y)
+    found, expected = cells_inside([polygon], grid) > 0, contains_xy(polygon, x, y)
+    np.testing.assert_array_equal(found[off_edge], expected[off_edge])
 
 
 def test_nunataks_and_parts_are_kept(oggm_env):
