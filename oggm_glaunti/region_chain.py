@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -163,15 +164,22 @@ class _Chain:
 
     def finish(self) -> pd.DataFrame:
         """Compile the outputs and write down what became of every glacier."""
-        for name in (OUTPUT, RUN_OUTPUT):
+        for name in (OUTPUT, RUN_OUTPUT, STATUS):
             (self.request.out / name).unlink(missing_ok=True)  # of an earlier call
+        self._write_statuses()  # they are there whatever happens to the outputs
         if self.gdirs:
             self._compile()
+        return self._write_statuses()
+
+    def _write_statuses(self) -> pd.DataFrame:
+        from oggm_glaunti.coupling.atomic import replacing
+
         rows = dict.fromkeys(self.rgi_ids, ("done", "", ""))
         rows |= {rgi_id: ("failed", *failure) for rgi_id, failure in self.failures.items()}
         statuses = pd.DataFrame.from_dict(rows, orient="index", columns=["status", "stage", "message"])
         statuses = statuses.rename_axis("rgi_id")
-        statuses.to_csv(self.request.out / STATUS)
+        with replacing(self.request.out / STATUS, "all glaciers") as temporary:
+            statuses.to_csv(temporary)
         return statuses
 
     def _compile(self) -> None:
@@ -251,13 +259,28 @@ def do_stage(gdir: Any, stage: str, digest: str, tasks: Sequence[tuple[Callable,
     write_json(path, {name: value for name, value in stages.items() if name != stage})
     for task, kwargs in tasks:
         try:
-            # continue_on_error would hide the reason.
-            task(gdir, print_log=False, continue_on_error=False, reset=True, **kwargs)
+            with _reasons_shown():
+                task(gdir, print_log=False, reset=True, **kwargs)
         except Exception as err:
             # Whatever it is, OGGM has it in the directory's log, and the other glaciers go on.
             return f"{task.__name__}: {type(err).__name__}: {' '.join(str(err).split())}"
     write_json(path, {**_read_stages(path), stage: digest})
     return DONE
+
+
+@contextmanager
+def _reasons_shown() -> Iterator[None]:
+    """Let tasks raise, those that a task calls as well: continue_on_error would hide what is behind a failure."""
+    from oggm import cfg
+
+    before = cfg.PARAMS["continue_on_error"]
+    cfg.PARAMS.do_log = False
+    cfg.PARAMS["continue_on_error"] = False
+    try:
+        yield
+    finally:
+        cfg.PARAMS["continue_on_error"] = before
+        cfg.PARAMS.do_log = True
 
 
 def _read_stages(path: Path) -> dict[str, str]:
@@ -289,7 +312,7 @@ def _climate_tasks(gdir: Any, request: Request, corrected: bool) -> list[tuple[C
 
 
 def require_years(gdir: Any, first: int, last: int, **kwargs: Any) -> None:
-    """Raise InvalidParamsError where the weather does not hold all years from `first` to `last`."""
+    """Raise InvalidParamsError where the weather does not hold all years from `first` to `last`, or no balance year."""
     from oggm.exceptions import InvalidParamsError
 
     from oggm_glaunti.coupling.climate import read_daily_climate
@@ -298,6 +321,11 @@ def require_years(gdir: Any, first: int, last: int, **kwargs: Any) -> None:
     years = read_daily_climate(gdir).years
     if first < years[0] or last > years[-1]:
         raise InvalidParamsError(f"{gdir.rgi_id}: the weather holds {years[0]} to {years[-1]}, not {first} to {last}")
+    if last == years[0]:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: the weather begins in {last}, in the middle of that balance year; ask for years to "
+            f"{last + 1} or later, or give weather from {last - 1} on"
+        )
 
 
 def _balance_tasks(gdir: Any, request: Request) -> list[tuple[Callable, dict]]:

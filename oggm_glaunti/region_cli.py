@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 OK, FAILED = 0, 1
+INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
 SHOWN = 20  # failures printed; all of them are in the file
 
 DESCRIPTION = """\
@@ -22,7 +23,8 @@ files in DIR:
   glaciers.csv       every glacier: done, or failed with the stage and the reason
   per_glacier/       OGGM's glacier directories
 
-exit status: 0 at least one glacier is done, 1 none is, 2 nothing could be run (the line on standard error says why).
+exit status: 0 at least one glacier is done, 1 none is, 2 nothing could be run (the line on standard error says why),
+130 interrupted.
 
 example:
   oggm-glaunti run --shapefile outlines.shp --dem dem.tif --climate station.csv --ref-hgt 2919 --temp-units degC \\
@@ -127,6 +129,9 @@ def run_run(args: argparse.Namespace) -> int:
         statuses = run_region(_request(args), say)
     except (OSError, ValueError, InvalidParamsError, InvalidWorkflowError) as err:
         return complain(err)
+    except KeyboardInterrupt:
+        complain(InterruptedError("interrupted; the same call goes on from here"))
+        return INTERRUPTED
     return _report(statuses, args.out.resolve(), say)
 
 

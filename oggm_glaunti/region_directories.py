@@ -37,40 +37,40 @@ def open_directories(request: Request, say: Callable[[str], None]) -> tuple[list
     InvalidWorkflowError
         where OGGM needs the network and there is none
     """
+    from oggm_glaunti.coupling.params import write_json
+
     request.out.mkdir(parents=True, exist_ok=True)
-    _require_same_source(request)
+    source = _source(request)
+    _require_same_source(request.out, source)
     outlines = None if request.shapefile is None else read_outlines(request.shapefile, request.years[0])
     _start(request, outlines)
+    # Only now: a file that could not be read is no reason to refuse the right one.
+    write_json(request.out / MADE_FROM, source)
     if outlines is None:
         return _prepro_directories(request, say)
-    import oggm
-
-    # Not in OGGM's pool: a spawned worker would download the names of the RGI's regions.
-    gdirs = [oggm.GlacierDirectory(entity) for _, entity in outlines.iterrows()]
-    say(f"outlines: {len(gdirs)} glaciers from {request.shapefile}")
+    say(f"outlines: {len(outlines)} glaciers from {request.shapefile}")
     if outlines.attrs.get("made_up"):
-        say(f"  no RGI attributes: called {gdirs[0].rgi_id} and so on in the file's order, as of {request.years[0]}")
-    return gdirs, {}
+        first = outlines["RGIId"].iloc[0]
+        say(f"  no RGI attributes: called {first} and so on in the file's order, as of {request.years[0]}")
+    return _outline_directories(outlines)
 
 
-def _require_same_source(request: Request) -> None:
+def _source(request: Request) -> dict[str, Any]:
+    """What the geometry of the glaciers is made from."""
+    if request.shapefile is None:
+        return {"prepro_level": request.prepro_level, "border": request.border, "prepro_url": request.prepro_url}
+    files = {"shapefile": request.shapefile, "dem": request.dem}
+    return {name: None if path is None else str(path.resolve()) for name, path in files.items()}
+
+
+def _require_same_source(out: Path, source: dict[str, Any]) -> None:
     """Geometry is never made again under an existing directory: ice and tables would no longer belong to it."""
     from oggm.exceptions import InvalidParamsError
 
-    from oggm_glaunti.coupling.params import write_json
-
-    here = {"shapefile": request.shapefile, "dem": request.dem}
-    if request.shapefile is None:
-        here = {"prepro_level": request.prepro_level, "border": request.border, "prepro_url": request.prepro_url}
-    here = {name: str(value.resolve()) if isinstance(value, Path) else value for name, value in here.items()}
-    path = request.out / MADE_FROM
-    if path.exists():
-        there = json.loads(path.read_text())
-        if there != here:
-            raise InvalidParamsError(
-                f"{request.out} was made from {there}, now asked for is {here}; give another --out"
-            )
-    write_json(path, here)
+    path = out / MADE_FROM
+    there = json.loads(path.read_text()) if path.exists() else source
+    if there != source:
+        raise InvalidParamsError(f"{out} was made from {there}, now asked for is {source}; give another --out")
 
 
 def read_outlines(path: Path, year: int) -> Any:
@@ -104,10 +104,14 @@ def read_outlines(path: Path, year: int) -> Any:
         area = outlines.to_crs({"proj": "cea"}).area.to_numpy() * 1e-6
         outlines = utils.cook_rgidf(outlines, o1_region=REGION_OF_UNKNOWN, bgndate=f"{year}9999").assign(Area=area)
         outlines.attrs["made_up"] = True
-    ids = outlines["RGIId" if "RGIId" in outlines else "rgi_id"]
+    ids = _ids(outlines)
     if ids.duplicated().any():
         raise InvalidParamsError(f"{path}: ids twice: {', '.join(ids[ids.duplicated()][:5])}")
     return outlines.to_crs("EPSG:4326")
+
+
+def _ids(outlines: Any) -> Any:
+    return outlines["RGIId" if "RGIId" in outlines else "rgi_id"]
 
 
 def _start(request: Request, outlines: Any) -> None:
@@ -172,6 +176,22 @@ def _start_online(request: Request, params: dict[str, Any]) -> None:
         cfg.PARAMS[name] = value
     cfg.PARAMS.do_log = True
     cfg.PATHS["working_dir"] = str(request.out.resolve())
+
+
+def _outline_directories(outlines: Any) -> tuple[list, dict[str, str]]:
+    import oggm
+
+    gdirs, failures = [], {}
+    # Not in OGGM's pool: a spawned worker would download the names of the RGI's regions.
+    for rgi_id, (_, entity) in zip(_ids(outlines), outlines.iterrows(), strict=True):
+        try:
+            gdirs.append(oggm.GlacierDirectory(entity))
+        except Exception as err:  # an attribute of the inventory that is missing or senseless, wherever OGGM meets it
+            failures[rgi_id] = (
+                f"OGGM makes no directory of its outline ({type(err).__name__}: {err}); give all attributes of the "
+                "RGI, or none, not even an id"
+            )
+    return gdirs, failures
 
 
 def _prepro_directories(request: Request, say: Callable[[str], None]) -> tuple[list, dict[str, str]]:

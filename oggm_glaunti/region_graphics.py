@@ -189,11 +189,12 @@ def _beyond(drawn: Any, values: np.ndarray) -> str:
 
 def _area_legend(ax: Axes, areas: np.ndarray, scale: Any) -> None:
     """Three round areas, with the discs they get."""
-    largest = 10.0 ** np.floor(np.log10(areas.max()))
+    power = 10.0 ** np.floor(np.log10(areas.max()))
+    largest = max(step * power for step in (1, 2, 5) if step * power <= areas.max())
     style = {"facecolors": "none", "edgecolors": "0.25", "linewidths": 0.5}
     for area in (largest, largest / 2, largest / 10):
         ax.scatter([], [], s=scale(area), label=f"{area:g} km$^2$", **style)
-    ax.legend(frameon=False, fontsize="small", loc="best", labelspacing=1.1, handletextpad=1.1, borderpad=1.0)
+    ax.legend(frameon=False, fontsize="small", loc="best", labelspacing=2.2, handletextpad=1.4, borderpad=1.6)
 
 
 def _finish_map(ax: Axes, lat: np.ndarray) -> None:
@@ -258,7 +259,7 @@ def _who(ds: xr.Dataset) -> str:
     counts = ds["region_count"].to_numpy()
     counts = f"{counts.min()}" if np.ptp(counts) == 0 else f"{counts.min()} to {counts.max()}"
     area, year = float(ds["region_area"][0]), int(ds["year"][0])
-    return f"{counts} of {ds.sizes['rgi_id']} glaciers, {area:.0f} km$^2$ in {year}"
+    return f"{counts} of {ds.sizes['rgi_id']} glaciers, {area:.{0 if area >= 10 else 2}f} km$^2$ in {year}"
 
 
 def _annual(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:

@@ -7,7 +7,8 @@
     only where the processor has AVX-512: up to a quarter faster.
 
 Results change by rounding at most. ``OGGM_GLAUNTI_XLA_FLAGS=0`` leaves everything alone; a flag that the user has set
-in ``XLA_FLAGS`` is left as it is; once JAX has computed something nothing is set, as it would have no effect.
+in ``XLA_FLAGS`` is left as it is, and so is the name of a file with flags; once JAX has computed something nothing is
+set, as it would have no effect.
 """
 
 from __future__ import annotations
@@ -67,12 +68,13 @@ def jax_is_live() -> bool:
 
 def set_flags() -> None:
     """Add the flags to ``XLA_FLAGS`` of this process (and of those it starts)."""
-    if os.environ.get(SWITCH, "1") == "0" or jax_is_live():
+    own = os.environ.get("XLA_FLAGS", "")
+    # What does not begin with a dash XLA takes as the name of a file.
+    if os.environ.get(SWITCH, "1") == "0" or jax_is_live() or (own.strip() and not own.startswith("-")):
         return
     try:
         version = metadata.version("jaxlib")
     except metadata.PackageNotFoundError:
         return
-    own = os.environ.get("XLA_FLAGS", "")
     jaxlib = tuple(int(part) for part in version.split(".")[:2])
     os.environ["XLA_FLAGS"] = " ".join(filter(None, [own, *flags_to_set(own, has_avx512(), jaxlib)]))

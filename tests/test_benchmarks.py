@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import jax
 import numpy as np
 import pytest
 
@@ -25,6 +26,17 @@ def test_the_plain_baseline_is_the_exact_path(glacier):
 
     for baseline, exact in ((kernels.plain_a, subjects.a_exact), (kernels.plain_c, subjects.c_exact)):
         np.testing.assert_allclose(baseline(glacier)(), exact(glacier)(), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["gridded_c", "gradient_a", "gradient_c", "table"])
+def test_all_sides_of_a_case_compute_the_same(name):
+    baseline, *others = (
+        np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(subject.run())])
+        for subject in cases.all_cases()[name].make(True)
+    )
+    assert others
+    for other in others:
+        assert np.linalg.norm(other - baseline) < 1e-3 * np.linalg.norm(baseline)
 
 
 def test_the_plain_baseline_runs_seasons_like_the_package(glacier):

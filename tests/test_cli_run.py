@@ -80,7 +80,11 @@ def test_a_region_is_run_goes_on_where_it_was_and_follows_what_is_asked_for(inpu
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "Model A with its published parameters: not calibrated to these glaciers (see --ref-mb)."
-    assert any(line.startswith(f"failed: {OFF_THE_MAP}, geometry: ") for line in lines)
+    # What is wrong with the DEM, and not what the next task makes of it.
+    assert (
+        f"failed: {OFF_THE_MAP}, geometry: simple_glacier_masks: InvalidDEMError: Not a single valid grid point in DEM"
+        in done.stdout
+    )
     assert lines[-2] == "1 of 2 glaciers done"
     assert lines[-1] == f"In {out}: glaunti_output.nc, run_output.nc, glaciers.csv"
     statuses = pd.read_csv(out / "glaciers.csv", index_col="rgi_id")
@@ -152,6 +156,46 @@ def test_years_without_weather_are_named_and_other_outlines_need_another_folder(
     assert status == 2
     assert error.startswith("oggm-glaunti: error: ")
     assert error.endswith("give another --out\n")
+
+
+def test_a_record_without_a_balance_year_is_named(tmp_path, run):
+    status, printed, _ = run(tmp_path / "out", "--years", "2000", "2000", "--no-dynamics")
+    assert status == 1
+    assert f"{GOOD}: the weather begins in 2000, in the middle of that balance year" in printed
+    assert pd.read_csv(tmp_path / "out" / "glaciers.csv")["stage"].tolist() == ["climate"]
+
+
+def test_an_interrupted_run_says_so_in_one_line_and_goes_on(tmp_path, run, monkeypatch):
+    from oggm_glaunti import region_chain
+
+    def interrupt(gdir, **kwargs):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(region_chain, "forget_calibration", interrupt)
+        status, _, error = run(out, "--no-dynamics")
+    assert status == 130
+    assert error.splitlines() == ["oggm-glaunti: error: interrupted; the same call goes on from here"]
+    status, printed, _ = run(out, "--no-dynamics")
+    assert status == 0
+    assert "climate: 1 glaciers, 1 from before" in printed
+    assert "balance: 1 glaciers\n" in printed
+
+
+def test_outlines_with_an_id_and_nothing_else_fail_with_the_reason(inputs, tmp_path, run):
+    gpd.read_file(inputs / "one.gpkg")[["RGIId", "geometry"]].to_file(inputs / "only_id.gpkg")
+    status, printed, _ = run(tmp_path / "out", outlines="only_id.gpkg")
+    assert status == 1
+    assert f"failed: {GOOD}, directory: OGGM makes no directory of its outline (AttributeError: " in printed
+
+
+def test_a_file_that_could_not_be_read_does_not_claim_the_folder(tmp_path, run):
+    out = tmp_path / "out"
+    status, _, error = run(out, outlines="weather.csv")
+    assert (status, "coordinate system None" in error) == (2, True)
+    status, printed, error = run(out, "--no-dynamics")
+    assert status == 0, printed + error
 
 
 OWN = ["--shapefile", "{}/one.gpkg", "--dem", "{}/dem.tif", "--climate", "{}/weather.csv"]

@@ -88,6 +88,14 @@ def test_discs_have_areas_like_the_glaciers_and_small_ones_lie_on_top(ax):
     assert sizes[2] / sizes[0] == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(("largest", "said"), [(9.9, "5"), (4.0, "2"), (1.9, "1"), (0.3, "0.2")])
+def test_the_largest_disc_of_the_legend_is_of_the_order_of_the_largest_glacier(ax, largest, said):
+    ds = make_region()
+    ds["rgi_area"] = ds["rgi_area"] * largest / 10.0
+    plot_region_map(ds, ax=ax)
+    assert ax.get_legend().get_texts()[0].get_text() == f"{said} km$^2$"
+
+
 def test_without_a_time_the_mean_of_all_years_is_drawn(ax):
     plot_region_map(make_region(), ax=ax)
     assert coloured(ax).get_array()[0] == pytest.approx((0.5 - 0.5 + 0.2 - 1.0) / 4)

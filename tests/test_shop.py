@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import shutil
+import time
 
 import pytest
 
@@ -163,3 +166,17 @@ def test_weights_of_our_own_in_float64_are_used_in_float32(tmp_path):
     double = model_from_leaves("A", [leaf.astype(np.float64) for leaf in leaves_of(shop.load_model("A"))])
     path = shop.save_model(double, tmp_path / "mine.eqx", training_data="none")
     assert all(leaf.dtype == np.float32 for leaf in leaves_of(shop.load_model("A", path)))
+
+
+def test_a_file_rewritten_to_the_same_size_and_time_has_its_own_checksum(tmp_path, monkeypatch):
+    path = tmp_path / "mine.eqx"
+    for i in range(20):  # one after the other, within a step of the file system's clock
+        path.write_bytes(b"%03d" % i)
+        assert shop.sha256_of(path) == hashlib.sha256(b"%03d" % i).hexdigest()
+    monkeypatch.setattr(shop, "SETTLED", -1.0)  # as if it had been there for long
+    before = path.stat()
+    shop.sha256_of(path)
+    time.sleep(0.02)
+    path.write_bytes(b"new")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert shop.sha256_of(path) == hashlib.sha256(b"new").hexdigest()

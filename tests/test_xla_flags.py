@@ -33,6 +33,13 @@ def test_a_flag_of_the_user_stays_as_it_is(own):
     assert [flag.split("=")[0] for flag in flags].count(own.split("=")[0]) == 1
 
 
+def test_a_file_of_flags_of_the_user_stays_as_it_is(tmp_path):
+    own = tmp_path / "flags"
+    own.write_text("--xla_cpu_enable_fast_math=false")
+    done = python(SHOW + "; import jax; print(jax.numpy.ones(3).sum())", XLA_FLAGS=str(own), JAX_PLATFORMS="cpu")
+    assert (done.returncode, done.stdout.split()) == (0, [str(own), "3.0"]), done.stderr
+
+
 def test_one_variable_switches_all_of_it_off():
     assert python(SHOW, **{xla_flags.SWITCH: "0"}).stdout.strip() == ""
 

@@ -55,6 +55,24 @@ def require_finite(name: str, values: Array, days: Array | None = None) -> Array
     return values
 
 
+def require_index(name: str, values: Array, n: int) -> Array:
+    """Return `values`, or fail and name the field where any of them is no index into `n` values.
+
+    Raises
+    ------
+    ValueError
+        outside JIT, with the range found
+    RuntimeError
+        inside JIT, see :func:`require_finite`
+    """
+    if isinstance(values, jax.core.Tracer):
+        return eqx.error_if(values, jnp.any((values < 0) | (values >= n)), f"{name} holds no indices into {n} values")
+    host = np.asarray(values)
+    if host.size and (host.min() < 0 or host.max() >= n):
+        raise ValueError(f"{name}: expected indices from 0 to {n - 1}, found {host.min()} to {host.max()}")
+    return values
+
+
 def require_shape(name: str, values: Array, expected: tuple[int, ...]) -> Array:
     """Return `values`, or raise a ValueError that names the field, the shape expected and the shape found."""
     if tuple(values.shape) != tuple(expected):

@@ -68,7 +68,7 @@ def in_blocks(
     run : callable
         returns arrays whose last axis is that of the columns
     params, state : pytrees
-        leaves are scalars, the same everywhere, or fields of the spatial shape
+        leaves are scalars, the same everywhere, or fields of the spatial shape; those of `state` reach `run` as fields
     forcings : sequence of Forcing
         at the same points, for one period or several
     most : int, optional
@@ -84,19 +84,27 @@ def in_blocks(
     shape = forcings[0].shape
     first, n = (jnp.zeros((), jnp.int32), math.prod(shape)) if span is None else span
     size = block_size(n, BLOCK if most is None else most) if jax.default_backend() == "cpu" else n
-    leaves, structure = jax.tree.flatten((params, state))
-    rows = [leaf if jnp.ndim(leaf) == 0 else jnp.broadcast_to(leaf, shape).reshape(-1) for leaf in leaves]
+    params = jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else _as_row(leaf, shape), params)
+    # A scan's carry keeps its shape: the state must have that of the points, also where it was given as scalars.
+    leaves, structure = jax.tree.flatten((params, jax.tree.map(partial(_as_row, shape=shape), state)))
 
     def one(start):
-        cut = [row if jnp.ndim(row) == 0 else jax.lax.dynamic_slice_in_dim(row, start, size) for row in rows]
+        cut = [row if jnp.ndim(row) == 0 else jax.lax.dynamic_slice_in_dim(row, start, size) for row in leaves]
         return run(*jax.tree.unflatten(structure, cut), [forcing.block(start, size) for forcing in forcings])
 
-    # The last block ends with the last column and so overlaps the one before: nothing need be padded.
-    starts = first + np.minimum(np.arange(0, n, size, dtype=np.int32), n - size)
-    joined = one(starts[0]) if size == n else jax.tree.map(partial(_join, n=n), jax.lax.map(one, starts))
+    if size == n:
+        joined = one(first)
+    else:
+        # The last block ends with the last column and so overlaps the one before: nothing need be padded.
+        starts = first + np.minimum(np.arange(0, n, size, dtype=np.int32), n - size)
+        joined = jax.tree.map(partial(_join, n=n), jax.lax.map(one, starts))
     if span is not None:
         return joined
     return jax.tree.map(lambda out: out.reshape(out.shape[:-1] + shape), joined)
+
+
+def _as_row(field: Array, shape: tuple[int, ...]) -> Float[Array, " n"]:
+    return jnp.broadcast_to(field, shape).reshape(-1)
 
 
 def _join(blocks: Float[Array, "block *extra size"], n: int) -> Float[Array, "*extra n"]:
@@ -142,7 +150,4 @@ def run_columns(
             balances.append(smb)
         return state, tuple(balances)
 
-    forcings = [forcing for forcing, _ in seasons]
-    # A scan's carry keeps its shape: the state must have that of the points, also where it was given as scalars.
-    state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, forcings[0].shape), state)
-    return in_blocks(run, params, state, forcings, span=span)
+    return in_blocks(run, params, state, [forcing for forcing, _ in seasons], span=span)

@@ -26,10 +26,11 @@ from oggm_glaunti.core.network import (
 )
 
 N_FIELDS = 15
-N_WITHOUT_FACIES = 6
+N_FACIES = 9
+N_WITHOUT_FACIES = N_FIELDS - N_FACIES
 N_CORRECTIONS = 5
 MIN_SIDE = 16
-NO_FACIES = -1.0
+MISSING_FACIES = -1.0
 OUTPUT_SCALE = 0.1
 # Convolutions on CPUs take twice as long with one channel less than this.
 CHANNELS_AT_ONCE = 8
@@ -237,7 +238,7 @@ def first_kernel(branch: Branch, n_fields: int) -> Float[Array, "3 3 channel 32"
     """First 3x3 convolution and the 1x1 convolution before it in one; channels as of :func:`first_channels`."""
     kernel = jnp.einsum("omij,mc->ijco", branch.downs[0].block1.conv, branch.in_conv[:, :, 0, 0], precision=EXACT)
     if n_fields == N_WITHOUT_FACIES:
-        facies = NO_FACIES * kernel[:, :, N_WITHOUT_FACIES:].sum(axis=2, keepdims=True)
+        facies = MISSING_FACIES * kernel[:, :, N_WITHOUT_FACIES:].sum(axis=2, keepdims=True)
         kernel = jnp.concatenate([kernel[:, :, :N_WITHOUT_FACIES], facies], axis=2)
     return jnp.pad(kernel, ((0, 0), (0, 0), (0, -kernel.shape[2] % CHANNELS_AT_ONCE), (0, 0)))
 

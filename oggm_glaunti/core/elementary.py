@@ -73,8 +73,9 @@ def _polynomial(coefficients: tuple[float, ...], x: Field) -> Field:
     return value
 
 
-def _is_cheap(x: Field) -> bool:
-    return jnp.result_type(x) == jnp.float32
+def _is_cheap(*arguments: Field) -> bool:
+    # Of all arguments: a float64 parameter makes a float64 result, whose bits the functions below do not know.
+    return jnp.result_type(*arguments) == jnp.float32
 
 
 def _power_of_two(exponent: Int[Array, "..."]) -> Field:
@@ -128,7 +129,7 @@ def softplus(x: Field, sharpness: Field) -> Field:
     >>> round(float(softplus(jnp.float32(0.0), jnp.float32(10.0))), 5)
     0.06931
     """
-    if not _is_cheap(x):
+    if not _is_cheap(x, sharpness):
         return jax.nn.softplus(sharpness * x) / sharpness
     u = _exp2_of(jnp.maximum(jnp.abs(x) * (-LOG2_E * sharpness), -_FAR))
     return jnp.maximum(x, 0.0) + u * _polynomial(_LOG1P, u) / sharpness
@@ -141,7 +142,7 @@ def softplus_quotient(x: Field, sharpness: Field) -> Field:
     XLA repeats cheap work in every loop that needs its result, but never a division: where two results of a day depend
     on the value, this form is computed once.
     """
-    if not _is_cheap(x):
+    if not _is_cheap(x, sharpness):
         return jax.nn.softplus(sharpness * x) / sharpness
     u = _exp2_of(jnp.maximum(jnp.abs(x) * (-LOG2_E * sharpness), -_FAR))
     under = _polynomial(_LOG1P_UNDER, u)
@@ -151,7 +152,7 @@ def softplus_quotient(x: Field, sharpness: Field) -> Field:
 @jax.custom_jvp
 def softplus_with_slope(x: Field, sharpness: Field) -> tuple[Field, Field]:
     """:func:`softplus` and its derivative by `x`, from the same exponential."""
-    if not _is_cheap(x):
+    if not _is_cheap(x, sharpness):
         return jax.nn.softplus(sharpness * x) / sharpness, jax.nn.sigmoid(sharpness * x)
     u = _exp2_of(jnp.maximum(jnp.abs(x) * (-LOG2_E * sharpness), -_FAR))
     under = 1.0 / (1.0 + u)
@@ -189,10 +190,10 @@ def hill(x: Field, centre: Field, exponent: Field) -> Field:
     >>> round(float(hill(jnp.float32(0.06), jnp.float32(0.03), jnp.float32(2.0))), 5)
     0.8
     """
-    if not _is_cheap(x):
+    if not _is_cheap(x, centre, exponent):
         # As a sigmoid of the logarithm the power cannot overflow.
         return jax.nn.sigmoid(exponent * jnp.log(x / centre))
-    power = exponent * (jnp.log2(centre) - _log2_of(x))
+    power = exponent * (jnp.log2(jnp.asarray(centre, jnp.float32)) - _log2_of(x))
     return 1.0 / (1.0 + _exp2_of(jnp.clip(power, -_FAR, _FAR)))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float, Int, PyTree
 
-from oggm_glaunti.core.checks import require_finite
+from oggm_glaunti.core.checks import require_finite, require_index
 from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
 
 
@@ -54,6 +54,8 @@ class GriddedForcing(_Daily, eqx.Module):
 
     def block(self, start: Int[Array, ""], size: int) -> BlockForcing:
         """Weather of `size` neighbouring points, all points taken as one row."""
+        if self.temp.shape != self.prcp.shape:
+            raise ValueError(f"temp and prcp: expected one shape, found {self.temp.shape} and {self.prcp.shape}")
         n_days = self.temp.shape[0]
         return BlockForcing(self.temp.reshape(n_days, -1), self.prcp.reshape(n_days, -1), start, size)
 
@@ -145,7 +147,66 @@ class StationForcing(_Daily, eqx.Module):
         )
 
 
-Forcing = GriddedForcing | StationForcing | BlockForcing
+class CoarseForcing(_Daily, eqx.Module):
+    """Daily series of some cells of a coarse grid; every point takes those of its cell, carried by a lapse rate.
+
+    Attributes
+    ----------
+    temp : array (T, K)
+        daily mean temperature at each cell's own height, degC
+    prcp : array (T, K)
+        precipitation, m w.e. day-1
+    cell : int array (...)
+        which of the K cells each point lies in
+    temp_offset : array (...)
+        temperature at the points minus that of their cell, K
+
+    Examples
+    --------
+    >>> weather = CoarseForcing(np.zeros((1, 2)), np.array([[0.01, 0.02]]), np.array([0, 1, 1]), np.zeros(3))
+    >>> weather.at((weather.temp[0], weather.prcp[0]))[1].tolist()
+    [0.01, 0.02, 0.02]
+    """
+
+    temp: Float[Array, "time cell"]
+    prcp: Float[Array, "time cell"]
+    cell: Int[Array, "..."]
+    temp_offset: Float[Array, "..."]
+
+    def days(self) -> PyTree:
+        """What changes from day to day."""
+        return self.temp, self.prcp
+
+    def at(self, day: PyTree) -> tuple[Array, Array]:
+        """Temperature and precipitation of one day at the points."""
+        temp, prcp = day
+        return temp[self.cell] + self.temp_offset, prcp[self.cell]
+
+    def block(self, start: Int[Array, ""], size: int) -> CoarseForcing:
+        """Weather of `size` neighbouring points, all points taken as one row."""
+        cell, offset = (
+            jax.lax.dynamic_slice_in_dim(values.reshape(-1), start, size) for values in (self.cell, self.temp_offset)
+        )
+        return CoarseForcing(self.temp, self.prcp, cell, offset)
+
+    def shifted(
+        self, temp_bias: float | Float[Array, "..."] = 0.0, prcp_fac: float | Float[Array, "..."] = 1.0
+    ) -> CoarseForcing:
+        """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
+        return CoarseForcing(self.temp + temp_bias, self.prcp * prcp_fac, self.cell, self.temp_offset)
+
+    def checked(self, weights: Float[Array, " time"]) -> CoarseForcing:
+        """The same, or an error that names the field with a NaN in it on a day that is run."""
+        days = weights > 0
+        return CoarseForcing(
+            require_finite("temp", self.temp, days),
+            require_finite("prcp", self.prcp, days),
+            require_index("cell", self.cell, self.temp.shape[1]),
+            require_finite("elevation", self.temp_offset),
+        )
+
+
+Forcing = GriddedForcing | StationForcing | CoarseForcing | BlockForcing
 
 
 def station_forcing(
@@ -196,13 +257,15 @@ def pad_days(forcing: Forcing, weights: np.ndarray, n_days: int) -> tuple[Forcin
     if missing < 0:
         raise ValueError(f"cannot pad {weights.shape[0]} days to {n_days}")
 
+    if missing == 0:
+        return forcing, weights
+
     def pad(values):
         return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
 
-    weights = np.concatenate([weights, np.zeros(missing, weights.dtype)])
-    if isinstance(forcing, StationForcing):
-        return StationForcing(pad(forcing.temp), pad(forcing.prcp), forcing.temp_offset), weights
-    return GriddedForcing(pad(forcing.temp), pad(forcing.prcp)), weights
+    padded = pad(forcing.temp), pad(forcing.prcp)
+    forcing = eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, padded)
+    return forcing, np.concatenate([weights, np.zeros(missing, weights.dtype)])
 
 
 def monthly_climate(

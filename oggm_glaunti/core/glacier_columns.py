@@ -1,8 +1,9 @@
 """Models C and D on a glacier's own cells: the fast path.
 
 Where precipitation is uniform and temperature follows a lapse rate, the uncorrected runs that feed the corrector depend
-on height alone: they are made on heights and interpolated to the grid. What the corrector changes is run on the cells
-inside the outline only.
+on height alone: they are made on heights and interpolated to the grid. Under coarse-gridded weather this holds within
+each coarse cell, which then has heights of its own. What the corrector changes is run on the cells inside the outline
+only.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core.checks import require_finite
-from oggm_glaunti.core.forcing import StationForcing
+from oggm_glaunti.core.checks import require_finite, require_index
+from oggm_glaunti.core.forcing import CoarseForcing, StationForcing
 from oggm_glaunti.core.glaunti import (
     CorrectedYear,
     GlaUnTI,
@@ -47,6 +48,8 @@ class GlacierColumns(NamedTuple):
         band of each glacier cell, only bands that hold cells are counted
     band_height, band_count : arrays (B,)
         mean height (m) of the cells of a band, and their number
+    pixel_cell, node_cell : int arrays (P,), (N,), optional
+        cell of the coarse grid of weather; None for station weather. The heights of all coarse cells stand in one row
     """
 
     rows: np.ndarray
@@ -59,16 +62,19 @@ class GlacierColumns(NamedTuple):
     band: np.ndarray
     band_height: np.ndarray
     band_count: np.ndarray
+    pixel_cell: np.ndarray | None = None
+    node_cell: np.ndarray | None = None
 
 
 def glacier_columns(
     outline: np.ndarray,
     elevation: np.ndarray,
     nodes: np.ndarray,
-    ref_hgt: float,
+    ref_hgt: float | np.ndarray,
     temp_gradient: float,
     band_width: float = 50.0,
     dtype: np.typing.DTypeLike = np.float32,
+    cells: np.ndarray | None = None,
 ) -> GlacierColumns:
     """Prepare the fast path (NumPy, once per glacier).
 
@@ -77,12 +83,19 @@ def glacier_columns(
     outline, elevation : arrays (H, W)
     nodes : array (N,)
         evenly spaced heights around all elevations, m, see :func:`~oggm_glaunti.core.smooth.even_heights`
-    ref_hgt : float
-        reference height of the weather, m
+    ref_hgt : float or array (K,)
+        reference height of the weather, m; with `cells` that of each coarse cell
     temp_gradient : float
         K m-1
     band_width : float
         m; the on-glacier snow is carried into the next year's uncorrected run as a profile over such bands
+    cells : int array (H, W), optional
+        coarse cell of every cell of the grid, for a :class:`~oggm_glaunti.core.forcing.CoarseForcing`
+
+    Raises
+    ------
+    ValueError
+        for an empty outline, elevations beyond the heights, or coarse cells that are not there
     """
     rows, cols = np.nonzero(outline > 0.5)
     if rows.size == 0:
@@ -96,18 +109,48 @@ def glacier_columns(
     _, band = np.unique(np.floor(height / band_width), return_inverse=True)
     count = np.bincount(band)
     start, weights = cubic_weights(np.asarray(elevation, np.float64), nodes[0], nodes[1] - nodes[0], nodes.size, np)
+    pixel_cell = node_cell = None
+    pixel_ref = node_ref = ref_hgt
+    if cells is not None:
+        cells = require_index("cells", np.asarray(cells, np.int32), np.size(ref_hgt))
+        start, node, node_cell = _heights_by_cell(start, cells)
+        nodes, pixel_cell = nodes[node], cells[rows, cols]
+        pixel_ref, node_ref = np.asarray(ref_hgt)[pixel_cell], np.asarray(ref_hgt)[node_cell]
     return GlacierColumns(
         rows=rows,
         cols=cols,
-        pixel_offset=(temp_gradient * (height - ref_hgt)).astype(dtype),
-        node_offset=(temp_gradient * (nodes - ref_hgt)).astype(dtype),
+        pixel_offset=(temp_gradient * (height - pixel_ref)).astype(dtype),
+        node_offset=(temp_gradient * (nodes - node_ref)).astype(dtype),
         node_start=start,
         node_weights=weights.astype(dtype),
         nodes=nodes.astype(dtype),
         band=band,
         band_height=(np.bincount(band, height) / count).astype(dtype),
         band_count=count.astype(dtype),
+        pixel_cell=pixel_cell,
+        node_cell=node_cell,
     )
+
+
+def _heights_by_cell(start: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give each coarse cell only the heights that its points need, all cells' heights in one row.
+
+    Returns
+    -------
+    start : int array (H, W)
+        index of the first of four neighbours in that row
+    node, node_cell : int arrays (N,)
+        which of the original heights, and of which coarse cell
+    """
+    start, nodes, owners, end = start.copy(), [], [], 0
+    for cell in np.unique(cells):
+        here = cells == cell
+        first, last = start[here].min(), start[here].max() + 3
+        start[here] += end - first
+        nodes.append(np.arange(first, last + 1))
+        owners.append(np.full(nodes[-1].size, cell, np.int32))
+        end += nodes[-1].size
+    return start, np.concatenate(nodes), np.concatenate(owners)
 
 
 def swe_profile(columns: GlacierColumns, swe: Float[Array, " pixel"]) -> Float[Array, " node"]:
@@ -133,7 +176,9 @@ def run_year_on_columns(
     swe : array (P,)
         snow of the glacier's cells
     seasons : tuple of Season
-        with a :class:`~oggm_glaunti.core.forcing.StationForcing` whose offsets are not used
+        with a :class:`~oggm_glaunti.core.forcing.StationForcing`, or a
+        :class:`~oggm_glaunti.core.forcing.CoarseForcing` where the columns have coarse cells; what they say of points
+        (offsets, cells) is not used
     columns : GlacierColumns
     ds : array (5, H, W), optional
         corrections to use instead of asking the corrector
@@ -151,13 +196,14 @@ def run_year_on_columns(
     -----
     With uniform snow the inputs of the corrector are those of :func:`run_year` to 1e-5 m w.e. From the second year on
     the snow differs from cell to cell; it enters the uncorrected runs as a profile by height, also outside the outline.
-    On Hintereisferner, ten years: cells within 1.7e-3 m, the glacier mean within 2.5e-4 m of :func:`run_year`.
+    On Hintereisferner, ten years: cells within 1.7e-3 m, the glacier mean within 2.5e-4 m of :func:`run_year`. Under
+    coarse weather the profile is one for all coarse cells together.
     """
     swe, seasons, response = require_finite("swe", swe), checked(seasons), None
     if ds is None:
         response, ds = correct_from_heights(model, swe, seasons, fields, climate, columns)
     corrected = correct(model.ti.resolve(), ds[:, columns.rows, columns.cols])
-    swe, smb, observed = run_checked(corrected, swe, moved(seasons, columns.pixel_offset), observe)
+    swe, smb, observed = run_checked(corrected, swe, at_pixels(seasons, columns), observe)
     return CorrectedYear(swe, smb, ds, response, observed)
 
 
@@ -171,11 +217,32 @@ def correct_from_heights(
 ) -> tuple[Float[Array, "3 h w"], Float[Array, "5 h w"]]:
     """Response fields and corrections of a year, the uncorrected runs on heights; arguments as above, unchecked."""
     snow = swe_profile(columns, swe)
-    at_nodes = response_fields(model.ti.resolve(), snow, moved(seasons, columns.node_offset))
+    at_nodes = response_fields(model.ti.resolve(), snow, _moved(seasons, columns.node_offset, columns.node_cell))
     response = interpolate_cubic(at_nodes, columns.node_start, columns.node_weights)
     return response, corrections(model, response, fields, climate)
 
 
-def moved(seasons: tuple[Season, ...], offset: Float[Array, "..."]) -> tuple[Season, ...]:
-    """Seasons of station weather, at other points."""
-    return tuple(Season(StationForcing(s.forcing.temp, s.forcing.prcp, offset), s.weights) for s in seasons)
+def at_pixels(seasons: tuple[Season, ...], columns: GlacierColumns) -> tuple[Season, ...]:
+    """The same weather at the glacier's cells.
+
+    Raises
+    ------
+    ValueError
+        where the columns were prepared for another kind of weather
+    """
+    return _moved(seasons, columns.pixel_offset, columns.pixel_cell)
+
+
+def _moved(
+    seasons: tuple[Season, ...], offset: Float[Array, "..."], cell: Int[Array, "..."] | None
+) -> tuple[Season, ...]:
+    """Seasons of station or coarse weather, at other points."""
+    kind = StationForcing if cell is None else CoarseForcing
+    for season in seasons:
+        if not isinstance(season.forcing, kind):
+            raise ValueError(
+                f"forcing: expected {kind.__name__}, for which the columns were prepared, found "
+                f"{type(season.forcing).__name__}"
+            )
+    points = (offset,) if cell is None else (cell, offset)
+    return tuple(Season(kind(s.forcing.temp, s.forcing.prcp, *points), s.weights) for s in seasons)

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
-from oggm_glaunti.core.corrector import Corrector, run_corrector
+from oggm_glaunti.core.corrector import MISSING_FACIES, N_FACIES, Corrector, run_corrector
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, Step, run_days, ti_step
 from oggm_glaunti.core.sensitivity import run_smooth
@@ -26,8 +26,6 @@ from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, SMB_NORM
 
 RESPONSE_WARMER = 0.5  # K
 RESPONSE_WETTER = 1.05  # factor on precipitation
-N_FACIES = 9
-MISSING_FACIES = -1.0
 
 
 class GlaUnTI(eqx.Module):

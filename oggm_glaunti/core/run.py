@@ -56,8 +56,8 @@ def run_days(
         at the beginning
     forcing : Forcing
     weights : array (T,)
-        of the days, see :func:`season_weights`; a day of weight 0 is not run and leaves the state alone, so that
-        periods of different lengths can be padded to one
+        of the days, see :func:`season_weights`; a day of weight 0 is not run and leaves the state alone, whatever
+        its weather, so that periods of different lengths can be padded to one
     observe : callable, optional
         applied to the daily smb (...); what it returns is stacked over the days. The identity gives daily maps,
         ``lambda smb: smb[rows, cols]`` the series of some pixels.
@@ -74,7 +74,8 @@ def run_days(
     def body(carry, day):
         state, total = carry
         weather, weight = day
-        temp, prcp = forcing.at(weather)
+        # Whatever such a day holds must not reach a derivative either: zero times NaN is NaN.
+        temp, prcp = (jnp.where(weight > 0, series, jnp.zeros_like(series)) for series in forcing.at(weather))
         new_state, smb = step(state, temp, prcp, weight)
         state = jax.tree.map(lambda new, old: jnp.where(weight > 0, new, old), new_state, state)
         smb = jax.tree.map(lambda balance: jnp.where(weight > 0, balance, jnp.zeros_like(balance)), smb)

@@ -9,6 +9,7 @@ programs: they are for use from outside and cannot be traced (differentiated, ma
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from jaxtyping import Array, Float
 
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
-from oggm_glaunti.core.glacier_columns import GlacierColumns, correct_from_heights, moved
+from oggm_glaunti.core.glacier_columns import GlacierColumns, at_pixels, correct_from_heights
 from oggm_glaunti.core.glaunti import (
     CorrectedYear,
     GlaUnTI,
@@ -34,15 +35,25 @@ from oggm_glaunti.core.glaunti import (
 from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.core.temperature_index import TIParameters
 
+try:
+    from jax import enable_x64
+except ImportError:  # older versions
+    from jax.experimental import enable_x64
+
 # Columns below which a second thread costs more than it saves.
 SHARE = 256
 
 
-def available_threads() -> int:
-    """Threads worth starting: the cores this process may use on a CPU, one on any other device."""
-    if jax.default_backend() != "cpu":
-        return 1
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_threads() -> int:
+    """Threads worth starting: one for each core; one alone on a GPU, and in a worker of a pool, which has its share."""
+    if jax.default_backend() != "cpu" or multiprocessing.current_process().daemon:
+        return 1
+    return cores()
 
 
 def share_out(program: Callable[[Span], Any], n: int, threads: int | None = None) -> Any:
@@ -73,8 +84,15 @@ def share_out(program: Callable[[Span], Any], n: int, threads: int | None = None
     spans = [Span(np.asarray(first, np.int32), size) for first in firsts]
     if shares == 1:
         return jax.tree.map(np.asarray, program(spans[0]))
+    double = bool(jax.config.jax_enable_x64)
+
+    def run(span: Span) -> Any:
+        # JAX's 64-bit mode, where it was set by a context, belongs to the caller's thread alone.
+        with enable_x64(double):
+            return jax.tree.map(np.asarray, program(span))
+
     with ThreadPoolExecutor(shares) as pool:
-        parts = list(pool.map(lambda span: jax.tree.map(np.asarray, program(span)), spans))
+        parts = list(pool.map(run, spans))
     skips = [k * size - first for k, first in enumerate(firsts)]
     return jax.tree.map(
         lambda *outs: np.concatenate([out[..., skip:] for out, skip in zip(outs, skips, strict=True)], axis=-1), *parts
@@ -159,8 +177,10 @@ def run_year_threaded(
     swe, seasons = require_finite("swe", swe), checked(seasons)
     if columns is not None:
         response, ds, corrected = _correct_columns(model, swe, seasons, fields, climate, columns, ds)
-        seasons = moved(seasons, columns.pixel_offset)
+        seasons = at_pixels(seasons, columns)
     else:
+        # Weather of every cell is large: one copy to the device for all runs.
+        swe, seasons = jax.device_put((swe, seasons))
         response = None if ds is not None else _response_shares(model, swe, seasons, threads)
         ds, corrected = _correct_grid(model, response, fields, climate, ds)
     swe, smb = _run_shares(corrected, swe, seasons, threads)

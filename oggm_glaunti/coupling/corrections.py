@@ -98,10 +98,10 @@ def resolve_mode(mode: str, model_name: str, climate_source: str) -> str:
     return "yearly" if plain.startswith(("era5land", "era5l")) else "climatology"
 
 
-def corrections_digest(climate: DailyClimate, features: Features, weights_sha256: str, hemisphere: str) -> str:
+def corrections_digest(climate_sha256: str, features_sha256: str, weights_sha256: str, hemisphere: str) -> str:
     """Digest of everything the corrections are made from."""
     numerics = f"{settings.NUMERICS_VERSION} {settings.param('glaunti_temp_gradient')!r} {hemisphere}"
-    parts = [climate.digest(), features.digest(), weights_sha256, numerics]
+    parts = [climate_sha256, features_sha256, weights_sha256, numerics]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +30,32 @@ settings.register()
 _ATTRIBUTES = ("ref_hgt", "ref_pix_lon", "ref_pix_lat", "climate_source")
 # Units of an amount in OGGM's climate files are per time step; the step is a day here.
 _AMOUNTS_PER_STEP = ("kg m-2", "mm")
+
+
+@dataclass(frozen=True)
+class AboutClimate:
+    """A daily record without its days.
+
+    Attributes
+    ----------
+    file : str
+        name of the file
+    source : str
+        the file's ``climate_source``
+    ref_hgt : float
+        m
+    ys, ye : int
+        first and last calendar year, both included
+    sha256 : str
+        see :meth:`DailyClimate.digest`
+    """
+
+    file: str
+    source: str
+    ref_hgt: float
+    ys: int
+    ye: int
+    sha256: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +126,10 @@ class DailyClimate:
         rows = ds.rows_of_years(self.path, self.time, ys, ye)
         return replace(self, time=self.time[rows], temp=self.temp[rows], prcp=self.prcp[rows])
 
+    def about(self) -> AboutClimate:
+        """Years, height, source and digest."""
+        return AboutClimate(os.path.basename(self.path), self.source, self.ref_hgt, self.ys, self.ye, self.digest())
+
     def digest(self) -> str:
         """SHA-256 (hex) of times, temp, prcp and ref_hgt: equal where files derived from this one are still valid."""
         sha = hashlib.sha256()
@@ -110,6 +142,13 @@ def require_years(label: str, covered: tuple[int, int], ys: int, ye: int) -> Non
     """Raise InvalidParamsError where `ys`..`ye` is empty or not inside the years covered."""
     if not covered[0] <= ys <= ye <= covered[1]:
         raise InvalidParamsError(f"{label} covers the years {covered[0]}-{covered[1]}; asked for {ys}-{ye}")
+
+
+def daily_climate_candidates(gdir: Any, filename: str = "climate_historical", input_filesuffix: str = "") -> list[str]:
+    """Paths that OGGM's `filename` and `input_filesuffix` may mean, in the order of :func:`daily_climate_path`."""
+    daily = settings.DAILY_SUFFIX
+    suffixes = dict.fromkeys((input_filesuffix + daily, daily + input_filesuffix, input_filesuffix))
+    return [gdir.get_filepath(filename, filesuffix=suffix) for suffix in suffixes]
 
 
 def daily_climate_path(gdir: Any, filename: str = "climate_historical", input_filesuffix: str = "") -> str:
@@ -131,28 +170,30 @@ def daily_climate_path(gdir: Any, filename: str = "climate_historical", input_fi
     InvalidWorkflowError
         where there is no such file (its possible names are listed), or only one with monthly steps
     """
-    suffixes = dict.fromkeys(
-        (input_filesuffix + settings.DAILY_SUFFIX, settings.DAILY_SUFFIX + input_filesuffix, input_filesuffix)
-    )
-    candidates = [gdir.get_filepath(filename, filesuffix=suffix) for suffix in suffixes]
+    with _open_daily(gdir, filename, input_filesuffix) as (path, _):
+        return path
+
+
+@contextmanager
+def _open_daily(gdir: Any, filename: str, input_filesuffix: str) -> Iterator[tuple[str, netCDF4.Dataset]]:
+    """Path of the daily climate, and the file open."""
+    candidates = daily_climate_candidates(gdir, filename, input_filesuffix)
     found = [path for path in candidates if os.path.exists(path)]
     for path in found:
-        if not _holds_months(gdir, path):
-            return path
+        label = _label(gdir, path)
+        with open_netcdf(label, path) as nc:
+            if not ds.is_monthly(read_time(label, nc, slice(0, 24))):
+                yield path, nc
+                return
     names = [os.path.basename(path) for path in candidates]
-    remedy = f"Run oggm_glaunti.tasks.process_daily_climate(gdir, source=..., filesuffix={next(iter(suffixes))!r})"
+    suffix = input_filesuffix + settings.DAILY_SUFFIX
+    remedy = f"Run oggm_glaunti.tasks.process_daily_climate(gdir, source=..., filesuffix={suffix!r})"
     if filename != "climate_historical":
         remedy += f" and read it with filename='climate_historical' in place of {filename!r}"
     if found:
         monthly = os.path.basename(found[0])
         raise InvalidWorkflowError(f"{gdir.rgi_id}: {monthly} is monthly, GlaUnTI needs daily weather. {remedy}.")
     raise InvalidWorkflowError(f"{gdir.rgi_id}: no daily climate in {gdir.dir}: none of {', '.join(names)}. {remedy}.")
-
-
-def _holds_months(gdir: Any, path: str) -> bool:
-    label = _label(gdir, path)
-    with open_netcdf(label, path) as nc:
-        return ds.is_monthly(read_time(label, nc, slice(0, 24)))
 
 
 def read_daily_climate(gdir: Any, filename: str = "climate_historical", input_filesuffix: str = "") -> DailyClimate:
@@ -177,9 +218,8 @@ def read_daily_climate(gdir: Any, filename: str = "climate_historical", input_fi
         where it is not a file of whole calendar years without gaps, NaN and impossible values, in known units, e.g.
         ``RGI60-11.00897: climate_historical_daily.nc has 14609 of 14610 days; missing: 2004-02-29``
     """
-    path = daily_climate_path(gdir, filename, input_filesuffix)
-    label = _label(gdir, path)
-    with open_netcdf(label, path) as nc:
+    with _open_daily(gdir, filename, input_filesuffix) as (path, nc):
+        label = _label(gdir, path)
         days = ds.to_days(label, read_time(label, nc))
         temp = ds.to_celsius(label, read_series(label, nc, "temp"), read_units(label, nc, "temp"))
         units = read_units(label, nc, "prcp")

@@ -175,8 +175,8 @@ def whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
     return first, last
 
 
-def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int) -> slice:
-    """Rows of the calendar years `ys` to `ye`, both included, refusing missing days among them.
+def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int, remedy: str = REMEDY) -> slice:
+    """Rows of the calendar years `ys` to `ye`, both included, refusing missing days; errors end with `remedy`.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int) ->
     found = days[rows]
     if found.size != wanted.size:
         missing = np.setdiff1d(wanted, found)
-        raise InvalidParamsError(f"{label} has {found.size} of {wanted.size} days; missing: {spell(missing)}. {REMEDY}")
+        raise InvalidParamsError(f"{label} has {found.size} of {wanted.size} days; missing: {spell(missing)}. {remedy}")
     return rows
 
 
@@ -206,7 +206,7 @@ def spell(days: NDArray[np.datetime64], most: int = 5) -> str:
     return ", ".join(texts) + (f" and {rest} more days in {len(runs) - most} more places" if rest else "")
 
 
-def to_celsius(label: str, temp: Any, units: str) -> NDArray[np.float32]:
+def to_celsius(label: str, temp: Any, units: str, remedy: str = "Say it: temp_units=...") -> NDArray[np.float32]:
     """Temperatures in degC, float32, from degC or K.
 
     Raises
@@ -214,10 +214,12 @@ def to_celsius(label: str, temp: Any, units: str) -> NDArray[np.float32]:
     InvalidParamsError
         where the unit is another
     """
-    return (np.asarray(temp, np.float64) + _lookup(label, "temp", units, _TEMP_OFFSET, "degC or K")).astype(np.float32)
+    return (np.asarray(temp, np.float64) + _lookup(label, "temp", units, _TEMP_OFFSET, "degC or K", remedy)).astype(
+        np.float32
+    )
 
 
-def to_kg_per_day(label: str, prcp: Any, units: str) -> NDArray[np.float32]:
+def to_kg_per_day(label: str, prcp: Any, units: str, remedy: str = "Say it: prcp_units=...") -> NDArray[np.float32]:
     """Precipitation in kg m-2 day-1 (mm w.e. a day), float32, from mm or m a day or kg m-2 s-1.
 
     Raises
@@ -225,7 +227,7 @@ def to_kg_per_day(label: str, prcp: Any, units: str) -> NDArray[np.float32]:
     InvalidParamsError
         where the unit is another; plain "mm" too, since it does not say in what time
     """
-    factor = _lookup(label, "prcp", units, _PRCP_FACTOR, "mm/day, kg m-2 day-1, kg m-2 s-1 or m/day")
+    factor = _lookup(label, "prcp", units, _PRCP_FACTOR, "mm/day, kg m-2 day-1, kg m-2 s-1 or m/day", remedy)
     return (np.asarray(prcp, np.float64) * factor).astype(np.float32)
 
 
@@ -240,13 +242,15 @@ def _plain(units: str) -> str:
     return units.lower().replace(" ", "").replace("_", "").replace("°", "deg")
 
 
-def _lookup(label: str, name: str, units: str, table: dict[str, float], expected: str) -> float:
+def _lookup(label: str, name: str, units: str, table: dict[str, float], expected: str, remedy: str) -> float:
     if _plain(units) not in table:
-        raise InvalidParamsError(f"{label}: {name} has units '{units}'; expected {expected}. Say it: {name}_units=...")
+        raise InvalidParamsError(f"{label}: {name} has units '{units}'; expected {expected}. {remedy}")
     return table[_plain(units)]
 
 
-def check_values(label: str, days: NDArray[np.datetime64], temp: NDArray[Any], prcp: NDArray[Any]) -> None:
+def check_values(
+    label: str, days: NDArray[np.datetime64], temp: NDArray[Any], prcp: NDArray[Any], remedy: str = REMEDY
+) -> None:
     """Refuse NaN, impossible temperatures (degC) and negative or impossible precipitation (kg m-2 day-1).
 
     Raises
@@ -264,7 +268,7 @@ def check_values(label: str, days: NDArray[np.datetime64], temp: NDArray[Any], p
     )
     found = [_fault_in_words(what, days, values, bad) for what, values, bad in faults if bad.any()]
     if found:
-        raise InvalidParamsError(f"{label}: {'; '.join(found)}. {REMEDY}")
+        raise InvalidParamsError(f"{label}: {'; '.join(found)}. {remedy}")
 
 
 def _fault_in_words(what: str, days: NDArray[np.datetime64], values: NDArray[Any], bad: NDArray[np.bool_]) -> str:

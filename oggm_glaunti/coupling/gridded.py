@@ -13,6 +13,7 @@ from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.features import Features
 from oggm_glaunti.coupling.periods import Period, day_slice, require_corrector_months
 from oggm_glaunti.coupling.processes import require_jax
+from oggm_glaunti.coupling.weather import StationWeather, Weather
 
 
 class PeriodResult(NamedTuple):
@@ -31,26 +32,36 @@ class GriddedModel:
     ----------
     model : GlaUnTI
         A, C or D
-    climate : DailyClimate
+    climate : DailyClimate or Weather
+        the glacier directory's daily series, or other weather, see :func:`~oggm_glaunti.coupling.weather.open_weather`
     features : Features
     rgi_id : str
         named in errors
     exact : bool
         True: all cells of the rectangle (H, W), the published procedure. False: the glacier's cells only (P,), the
         uncorrected runs on heights with the snow as a profile; on Hintereisferner, ten years, single cells within
-        1.7e-3 m w.e. and the glacier mean within 2.5e-4 m w.e. of the exact run.
+        1.7e-3 m w.e. and the glacier mean within 2.5e-4 m w.e. of the exact run. Under weather given as
+        fields on the glacier's own grid, models C and D are always run exactly.
+
+    Attributes
+    ----------
+    climate : DailyClimate
+        the series, or the outline's means of other weather: its days are those that can be run
     """
 
-    def __init__(self, model: Any, climate: DailyClimate, features: Features, rgi_id: str, exact: bool = False):
+    def __init__(
+        self, model: Any, climate: DailyClimate | Weather, features: Features, rgi_id: str, exact: bool = False
+    ):
         require_jax(f"{rgi_id}: a gridded run")
-        self.model, self.climate, self.features = model, climate, features
-        self.rgi_id, self.exact = rgi_id, exact
-        self.temp_gradient = settings.param("glaunti_temp_gradient")
+        self.weather = StationWeather(climate, features) if isinstance(climate, DailyClimate) else climate
+        self.climate = self.weather.climate
+        self.model, self.features, self.rgi_id = model, features, rgi_id
+        self.exact = exact or (self.weather.needs_all_cells and model.corrector is not None)
         if model.corrector is not None:
             # Here and not above: the corrections of a record are made with this class.
             from oggm_glaunti.coupling.corrections import warn_outside_training
 
-            warn_outside_training(climate, features, rgi_id)
+            warn_outside_training(self.climate, features, rgi_id)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -60,11 +71,12 @@ class GriddedModel:
 
         f = self.features
         nodes = even_heights(f.elevation.min(), f.elevation.max(), settings.param("glaunti_table_step"))
-        self.columns = glacier_columns(f.outline, f.elevation, nodes, self.climate.ref_hgt, self.temp_gradient)
-        self.grid_offset = (self.temp_gradient * (f.elevation - self.climate.ref_hgt)).astype(np.float32)
+        gradient = settings.param("glaunti_temp_gradient")
+        self.columns = glacier_columns(
+            f.outline, f.elevation, nodes, self.weather.ref_hgt, gradient, cells=self.weather.cells
+        )
         facies = f.facies if self.model.name == "D" else None
         self.fields = geometry_fields(f.outline, f.elevation, f.elevation_std, facies)
-        self.mean_offset = float(self.columns.pixel_offset.mean(dtype=np.float64))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -129,26 +141,25 @@ class GriddedModel:
 
     def _run_one(self, swe: np.ndarray, parts: list[slice], longest: int, ds: np.ndarray | None) -> Any:
         from oggm_glaunti.core import threads
-        from oggm_glaunti.core.forcing import monthly_climate
         from oggm_glaunti.core.glaunti import CorrectedYear
 
         seasons = tuple(self._season(part, longest) for part in parts)
         if self.model.corrector is None:
             return CorrectedYear(*threads.run_seasons_threaded(self.model.ti.resolve(), swe, seasons), None, None)
-        whole = slice(parts[0].start, parts[-1].stop)
-        temp = self.climate.temp[whole].astype(np.float64) + self.mean_offset
-        monthly = monthly_climate(self.climate.time[whole], temp, self.climate.prcp[whole])
+        monthly = self.weather.monthly(slice(parts[0].start, parts[-1].stop))
         columns = None if self.exact else self.columns
         return threads.run_year_threaded(self.model, swe, seasons, self.fields, monthly, columns, ds)
 
     def _season(self, part: slice, longest: int) -> Any:
-        from oggm_glaunti.core.forcing import StationForcing, pad_days
+        from oggm_glaunti.core.forcing import pad_days
         from oggm_glaunti.core.glaunti import Season
         from oggm_glaunti.core.run import season_weights
 
-        offset = self.grid_offset if self.exact else self.columns.pixel_offset
-        forcing = StationForcing(self.climate.temp[part], self.climate.prcp[part], offset)
-        return Season(*pad_days(forcing, season_weights(part.stop - part.start), longest))
+        return Season(*pad_days(self.forcing(part), season_weights(part.stop - part.start), longest))
+
+    def forcing(self, days: slice) -> Any:
+        """Weather of some days of :attr:`climate` on the cells run."""
+        return self.weather.forcing(days, None if self.exact else self.columns)
 
 
 def mean_corrections(gridded: GriddedModel, periods: Sequence[Period]) -> np.ndarray:

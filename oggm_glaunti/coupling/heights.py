@@ -10,19 +10,15 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 # m. The bed lies below the surface and glaciers thin and advance: the table reaches this far beyond today's surface.
 BELOW, ABOVE = 1000.0, 500.0
+_FLOWLINES = ("inversion_flowlines", "model_flowlines")
 MAX_STEP = 50.0  # m; the table is read by linear interpolation, which errs by the square of the step
 
 
-def table_heights(gdir: Any, step: float) -> np.ndarray:
-    """Heights of a glacier's table, m (N,), on multiples of `step`.
-
-    From well below the lowest surface or bed to well above the highest surface, by the glacier's gridded data and,
-    where there are, its flowlines.
+def table_heights(bounds: tuple[float, float], step: float) -> np.ndarray:
+    """Heights of a glacier's table, m (N,), on multiples of `step`, covering the bounds.
 
     Raises
     ------
-    InvalidWorkflowError
-        where the directory has neither gridded data nor flowlines
     InvalidParamsError
         for a step that is no distance, or too coarse
     """
@@ -32,15 +28,32 @@ def table_heights(gdir: Any, step: float) -> np.ndarray:
         raise InvalidParamsError(
             f"cfg.PARAMS['glaunti_table_step']: expected more than 0 and at most {MAX_STEP:g} m, found {step!r}"
         )
+    return even_heights(*bounds, step)
+
+
+def height_files(gdir: Any) -> list[str]:
+    """The files that :func:`height_bounds` looks at, there or not."""
+    return [gdir.get_filepath(name) for name in ("gridded_data", *_FLOWLINES)]
+
+
+def height_bounds(gdir: Any) -> tuple[float, float]:
+    """Lowest and highest height that a glacier's table must cover, m.
+
+    From well below the lowest surface or bed to well above the highest surface, by the glacier's gridded data and,
+    where there are, its flowlines.
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where the directory has neither gridded data nor flowlines
+    """
     bounds = [*_gridded_bounds(gdir), *_flowline_bounds(gdir)]
     if not bounds:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: gridded_data.nc has no glacier heights and there are no flowlines; run "
             "oggm.tasks.simple_glacier_masks first"
         )
-    lowest = min(low for low, _ in bounds)
-    highest = max(high for _, high in bounds)
-    return even_heights(lowest, highest, step)
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
 
 
 def _gridded_bounds(gdir: Any) -> list[tuple[float, float]]:
@@ -53,7 +66,7 @@ def _gridded_bounds(gdir: Any) -> list[tuple[float, float]]:
 
 def _flowline_bounds(gdir: Any) -> list[tuple[float, float]]:
     bounds = []
-    for name in ("inversion_flowlines", "model_flowlines"):
+    for name in _FLOWLINES:
         if gdir.has_file(name):
             for line in gdir.read_pickle(name):
                 low = np.min(getattr(line, "bed_h", line.surface_h))

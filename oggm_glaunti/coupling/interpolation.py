@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,20 +16,35 @@ class Interpolator:
 
     Parameters
     ----------
-    table : Table
+    heights : array (N,)
+        m
+    annual_smb : array (Y, N)
+        m w.e.
+    table : callable
+        gives the whole table; asked when months, climate or days are wanted
     """
 
     FAR = 1e5  # m
 
-    def __init__(self, table: Table):
-        self.table = table
-        self.heights = np.concatenate([[-self.FAR], table.heights, [self.FAR]])
-        self._annual = self.padded(table.smb.sum(axis=1))
+    def __init__(self, heights: np.ndarray, annual_smb: np.ndarray, table: Callable[[], Table]):
+        self._inside, self._table = heights, table
+        self.heights = np.concatenate([[-self.FAR], heights, [self.FAR]])
+        self._annual = self.padded(annual_smb)
         self._monthly: dict[str, np.ndarray] = {}
+
+    @classmethod
+    def of(cls, table: Table) -> Interpolator:
+        """Of a table at hand."""
+        return cls(table.heights, table.smb.sum(axis=1), lambda: table)
+
+    @cached_property
+    def table(self) -> Table:
+        """The whole table."""
+        return self._table()
 
     def padded(self, values: np.ndarray) -> np.ndarray:
         """Values (..., N) with both ends carried on (..., N + 2)."""
-        h = self.table.heights
+        h = self._inside
         low = values[..., 0] + (values[..., 1] - values[..., 0]) / (h[1] - h[0]) * (-self.FAR - h[0])
         high = values[..., -1] + (values[..., -1] - values[..., -2]) / (h[-1] - h[-2]) * (self.FAR - h[-1])
         return np.concatenate([low[..., None], values, high[..., None]], axis=-1)

@@ -13,13 +13,14 @@ from oggm.utils import floatyear_to_date
 
 from oggm_glaunti import settings, shop
 from oggm_glaunti.core.units import DAYS_PER_MONTH
-from oggm_glaunti.coupling.climate import DailyClimate, read_daily_climate
+from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.corrections import resolve_mode
-from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.interpolation import Interpolator
 from oggm_glaunti.coupling.params import KnobProperty, read_params_for, require_calibrated_with
+from oggm_glaunti.coupling.sources import Sources
 from oggm_glaunti.coupling.table import Knobs, days_of_year, initial_swe
-from oggm_glaunti.coupling.table_store import TableStore
+from oggm_glaunti.coupling.table_file import read_head
+from oggm_glaunti.coupling.table_store import TableStore, table_path
 
 settings.register()
 
@@ -125,7 +126,10 @@ class GlaUnTIMassBalance(MassBalanceModel):
             gdir, self.fixed_model or model, mb_params_filesuffix or settings_filesuffix, check_calib_params
         )
         self._choose_model(model, weights)
-        self._read_climate(ys, ye)
+        climate_suffix = input_filesuffix if filename == "climate_historical" else f"_{filename}{input_filesuffix}"
+        head = read_head(table_path(gdir, self.model_name, self._params_filesuffix, climate_suffix))
+        self._sources = Sources(gdir, filename, input_filesuffix, "" if head is None else head.input_files)
+        self._set_years(ys, ye)
         self.corrector = resolve_mode(
             corrector or self.calib_params.get("corrector", "auto"), self.model_name, self.climate_source
         )
@@ -140,11 +144,12 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self._store = TableStore(
             gdir,
             self._loaded,
-            self._climate,
+            self._sources,
             self.corrector,
             self.temp_default_gradient,
             self._params_filesuffix,
-            input_filesuffix if filename == "climate_historical" else f"_{filename}{input_filesuffix}",
+            climate_suffix,
+            head,
         )
 
     def _choose_model(self, model: str | None, weights: Any) -> None:
@@ -161,16 +166,15 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self.weights_path = None if weights is None else str(Path(weights).expanduser().absolute())
         self._loaded = shop.load(self.model_name, weights)
 
-    def _read_climate(self, ys: int | None, ye: int | None) -> None:
-        self._climate: DailyClimate = read_daily_climate(self.gdir, self._filename, self._input_filesuffix)
-        self.climate_source = self._climate.source
-        self.ref_hgt = self._climate.ref_hgt
-        self.ys = int(self._climate.ys if ys is None else max(ys, self._climate.ys))
-        self.ye = int(self._climate.ye if ye is None else min(ye, self._climate.ye))
+    def _set_years(self, ys: int | None, ye: int | None) -> None:
+        climate = self._sources.about_climate
+        self.climate_source, self.ref_hgt, self._first_year = climate.source, climate.ref_hgt, climate.ys
+        self.ys = int(climate.ys if ys is None else max(ys, climate.ys))
+        self.ye = int(climate.ye if ye is None else min(ye, climate.ye))
         if self.ys > self.ye:
             raise InvalidParamsError(
-                f"{self.gdir.rgi_id}: no years between ys={ys} and ye={ye}; {self._climate.path} holds "
-                f"{self._climate.ys} to {self._climate.ye}"
+                f"{self.gdir.rgi_id}: no years between ys={ys} and ye={ye}; {climate.file} in {self.gdir.dir} holds "
+                f"{climate.ys} to {climate.ye}"
             )
         self.years = np.arange(self.ys, self.ye + 1)
 
@@ -201,9 +205,10 @@ class GlaUnTIMassBalance(MassBalanceModel):
             "corrector": self.corrector,
         }
         if (self._filename, self._input_filesuffix) == ("climate_historical", ""):
-            at_hand |= {"climate_source": self.climate_source, "climate_sha256": self._climate.digest()}
+            climate = self._sources.about_climate
+            at_hand |= {"climate_source": climate.source, "climate_sha256": climate.sha256}
         if self.corrector != "off" and "features_sha256" in self.calib_params:
-            at_hand["features_sha256"] = read_features(self.gdir).digest()
+            at_hand["features_sha256"] = self._sources.features_sha256()
         require_calibrated_with(self.calib_params, at_hand, self.gdir.rgi_id)
 
     melt_f = KnobProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
@@ -220,7 +225,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
     @property
     def climate(self) -> DailyClimate:
         """The daily record, knobs not applied."""
-        return self._climate
+        return self._sources.climate
 
     @property
     def loaded_model(self) -> Any:
@@ -265,7 +270,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
             year = self.ys + (year - self.ys) % (self.ye - self.ys + 1)
         if not self.is_year_valid(year):
             raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")
-        return year - int(self._climate.ys)
+        return year - self._first_year
 
     def sec_in_year(self, year: float | None = None) -> float:
         """Seconds in a year as OGGM counts them: 365 days, always."""

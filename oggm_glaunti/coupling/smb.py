@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
-from typing import Any, NamedTuple
+from typing import Any
 
-import netCDF4
 import numpy as np
 from oggm import entity_task
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.corrections import climatological_fields, correction_years
-from oggm_glaunti.coupling.features import Features, read_features
-from oggm_glaunti.coupling.features_file import write_coordinates
+from oggm_glaunti.coupling.daily_file import AboutClimate, DailyClimate
+from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.gridded import GriddedModel
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.periods import (
@@ -26,41 +23,18 @@ from oggm_glaunti.coupling.periods import (
     require_mass_balance_years,
 )
 from oggm_glaunti.coupling.processes import require_jax
+from oggm_glaunti.coupling.smb_file import Maps, write_smb
+from oggm_glaunti.coupling.sources import Sources
+from oggm_glaunti.coupling.weather import Weather, open_weather, shifted_by_day
 
 settings.register()
 log = logging.getLogger(__name__)
 
 YEARS = ("calendar", "mass_balance")
 SEASON_NAMES = ("smb_winter", "smb_summer")
-EPOCH = np.datetime64("1801-01-01", "D")  # OGGM's
 
 # A calendar year has those of two mass-balance years; one of them is kept.
 JANUARY = " of January only (later in the year those of the next mass-balance year act)"
-
-
-class Maps(NamedTuple):
-    """Balances of several periods on the cells run.
-
-    Attributes
-    ----------
-    first, last : arrays (K,) of datetime64[D]
-        days of each period, both included
-    fields : dict
-        name to list of K arrays, m w.e.
-    ds : list of K arrays (5, H, W) or empty
-        corrections
-    swe : list of K arrays
-        at the end of each period, m w.e.
-    ds_when : str
-        where corrections change within a period, which of them `ds` are
-    """
-
-    first: list[np.datetime64]
-    last: list[np.datetime64]
-    fields: dict[str, list[np.ndarray]]
-    ds: list[np.ndarray]
-    swe: list[np.ndarray]
-    ds_when: str = ""
 
 
 @entity_task(log, writes=["glaunti_smb"])
@@ -82,13 +56,14 @@ def glaunti_smb(
     mb_params_filesuffix: str = "",
     check_calib_params: bool = True,
     output_filesuffix: str = "",
+    weather: Any = None,
 ) -> dict[str, np.ndarray]:
     """Balance on the 100 m grid, year by year, with its glacier mean.
 
     Parameters
     ----------
     gdir : GlacierDirectory
-        with daily climate and ``glaunti_features``
+        with ``glaunti_features``, and with daily climate where `weather` is not given
     ys, ye : int, optional
         first and last year written, of those in the record; the run always starts with it, so that the snow is right
     model, corrector, weights, melt_f, prcp_fac, temp_bias, mb_params_filesuffix, check_calib_params
@@ -107,6 +82,10 @@ def glaunti_smb(
         run all cells of the rectangle instead of the glacier's and write them too; see
         :class:`~oggm_glaunti.coupling.gridded.GriddedModel` for what the fast way costs in accuracy
     output_filesuffix : str
+    weather : path, optional
+        daily gridded weather in place of the directory's series: a NetCDF file, or a folder of three, on the glacier's
+        own cells or on coarser ones, see :func:`~oggm_glaunti.coupling.weather.open_weather`. It is read some days at a
+        time. On the glacier's own cells, models C and D are always run as with `exact`
 
     Returns
     -------
@@ -124,8 +103,11 @@ def glaunti_smb(
         raise InvalidParamsError(
             f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}; daily maps are of calendar years"
         )
-    mb_model = GlaUnTIMassBalance(
+    features = read_features(gdir)
+    climate = None if weather is None else open_weather(weather, features, gdir.rgi_id)
+    mb_model = _ModelOnWeather(
         gdir,
+        weather=climate,
         mb_params_filesuffix=mb_params_filesuffix,
         check_calib_params=check_calib_params,
         model=model,
@@ -138,7 +120,7 @@ def glaunti_smb(
         ye=ye,
     )
     _require_in_record(gdir, mb_model, ys, ye)
-    gridded = GriddedModel(mb_model.loaded_model, mb_model.climate, read_features(gdir), gdir.rgi_id, exact)
+    gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact)
     if dates is not None:
         maps = _seasons(gridded, mb_model, periods_from_dates(dates, gdir.rgi_id))
     elif years == "mass_balance":
@@ -148,7 +130,38 @@ def glaunti_smb(
     else:
         maps = _calendar(gridded, mb_model, daily)
     maps = _from_to(maps, mb_model.ys, mb_model.ye, gdir.rgi_id)
-    return _write(gdir, gridded, mb_model, maps, output_filesuffix)
+    return write_smb(gdir, gridded, mb_model, maps, output_filesuffix)
+
+
+class _GivenWeather(Sources):
+    """Other weather than that of the glacier directory."""
+
+    def __init__(self, gdir: Any, climate: DailyClimate):
+        super().__init__(gdir, "climate_historical", "")
+        self._given = climate
+
+    @property
+    def about_climate(self) -> AboutClimate:
+        """Years, height, source and digest of the means over the outline."""
+        return self._given.about()
+
+    @property
+    def climate(self) -> DailyClimate:
+        """Means over the outline."""
+        return self._given
+
+
+class _ModelOnWeather(GlaUnTIMassBalance):
+    """The directory's model and calibration, on other weather than the directory's where some is given."""
+
+    def __init__(self, gdir: Any, weather: Weather | None, **kwargs: Any):
+        self._weather = weather
+        super().__init__(gdir, **kwargs)
+
+    def _set_years(self, ys: int | None, ye: int | None) -> None:
+        if self._weather is not None:
+            self._sources = _GivenWeather(self.gdir, self._weather.climate)
+        super()._set_years(ys, ye)
 
 
 def _require_in_record(gdir: Any, mb_model: GlaUnTIMassBalance, ys: int | None, ye: int | None) -> None:
@@ -196,10 +209,9 @@ def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[
     for period, parts, ds in zip(periods, slices, all_ds, strict=True):
         total = np.zeros(gridded.shape, np.float32)
         for name, part in zip(SEASON_NAMES, parts, strict=False):
-            temp = gridded.climate.temp[part] + temp_bias[month[part]]
-            prcp = gridded.climate.prcp[part] * prcp_fac[month[part]]
+            knobs = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
             weights = season_weights(part.stop - part.start)
-            swe, smb, _ = _segment(gridded, swe, temp, prcp, weights, longest, ddf[0], _on_cells(gridded, ds))
+            swe, smb, _ = _segment(gridded, swe, part, weights, longest, knobs, _on_cells(gridded, ds))
             total += smb
             if period.mid is not None:
                 maps.fields[name].append(smb)
@@ -228,9 +240,9 @@ def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) 
         total = np.zeros(gridded.shape, np.float32)
         for m in range(12):
             days = np.flatnonzero(months == np.datetime64(f"{year}-{m + 1:02d}", "M"))
-            weather = climate.temp[days] + temp_bias[m], climate.prcp[days] * prcp_fac[m]
-            weights = np.ones(days.size, np.float32)
-            swe, smb, series = _segment(gridded, swe, *weather, weights, 31, ddf[m], cells[index[y, m]], daily)
+            knobs = np.full(days.size, temp_bias[m]), np.full(days.size, prcp_fac[m]), ddf[m]
+            part, weights = slice(days[0], days[-1] + 1), np.ones(days.size, np.float32)
+            swe, smb, series = _segment(gridded, swe, part, weights, 31, knobs, cells[index[y, m]], daily)
             total += smb
             if daily and year >= mb_model.ys:
                 for day, day_map in zip(climate.time[days], series, strict=False):
@@ -261,21 +273,24 @@ _programs: list[Any] = []
 def _segment(
     gridded: GriddedModel,
     swe: np.ndarray,
-    temp: np.ndarray,
-    prcp: np.ndarray,
+    days: slice,
     weights: np.ndarray,
     n_days: int,
-    ddf_snow: float,
+    knobs: tuple[np.ndarray, np.ndarray, float],
     ds: np.ndarray,
     daily: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Some days under one set of corrections: snow at the end, balance, and the daily balance on request."""
-    from oggm_glaunti.core.forcing import StationForcing, pad_days
+    """Some days under one set of corrections: snow at the end, balance, and the daily balance on request.
+
+    `knobs` are temp_bias and prcp_fac by day, and ddf_snow.
+    """
+    from oggm_glaunti.core.forcing import pad_days
 
     if not _programs:
         _programs.append(_segment_program())
-    offset = gridded.grid_offset if gridded.exact else gridded.columns.pixel_offset
-    forcing, weights = pad_days(StationForcing(temp, prcp, offset), weights, n_days)
+    temp_bias, prcp_fac, ddf_snow = knobs
+    # Fields live here only, so that the next days are not read before these are gone.
+    forcing, weights = pad_days(shifted_by_day(gridded.forcing(days), temp_bias, prcp_fac), weights, n_days)
     swe, smb, series = _programs[0](gridded.model.ti, swe, forcing, weights, np.float32(ddf_snow), ds, daily)
     return np.asarray(swe), np.asarray(smb), None if series is None else np.asarray(series)
 
@@ -307,90 +322,3 @@ def _from_to(maps: Maps, ys: int, ye: int, rgi_id: str) -> Maps:
 
     fields = {name: only(values) for name, values in maps.fields.items()}
     return Maps(only(maps.first), only(maps.last), fields, only(maps.ds), only(maps.swe), maps.ds_when)
-
-
-# --- the file ---
-
-
-def _write(
-    gdir: Any, gridded: GriddedModel, mb_model: GlaUnTIMassBalance, maps: Maps, filesuffix: str
-) -> dict[str, np.ndarray]:
-    path = gdir.get_filepath("glaunti_smb", filesuffix=filesuffix)
-    means = {name: np.array([gridded.glacier_mean(v) for v in values]) for name, values in maps.fields.items()}
-    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-        _write_head(nc, gdir, mb_model, gridded)
-        _write_grid(nc, gridded.features)
-        _write_time(nc, maps)
-        for name, values in maps.fields.items():
-            _write_maps(nc, gridded, name, values, f"{_LONG_NAMES[name]}, water equivalent")
-            _write_series(nc, f"{name}_glacier", means[name], f"{_LONG_NAMES[name]}, mean over the glacier")
-        if maps.swe:
-            _write_maps(nc, gridded, "swe", maps.swe, "snow water equivalent at the end of the period")
-        if maps.ds:
-            _write_corrections(nc, maps)
-    return {"time": np.array(maps.last), **means}
-
-
-_LONG_NAMES = {
-    "smb": "surface mass balance",
-    "smb_winter": "surface mass balance of the winter season",
-    "smb_summer": "surface mass balance of the summer season",
-}
-
-
-def _write_head(nc: netCDF4.Dataset, gdir: Any, mb_model: GlaUnTIMassBalance, gridded: GriddedModel) -> None:
-    nc.Conventions = "CF-1.8"
-    nc.title = "GlaUnTI surface mass balance"
-    nc.source = f"oggm-glaunti {importlib.metadata.version('oggm-glaunti')}"
-    nc.rgi_id, nc.model, nc.corrector = gdir.rgi_id, mb_model.model_name, mb_model.corrector
-    nc.weights_sha256, nc.climate_source = mb_model.weights_sha256, mb_model.climate_source
-    nc.exact = int(gridded.exact)
-    for knob in ("melt_f", "prcp_fac", "temp_bias"):
-        nc.setncattr(knob, getattr(mb_model, knob))
-
-
-def _write_grid(nc: netCDF4.Dataset, features: Features) -> None:
-    write_coordinates(nc, features)
-    outline = nc.createVariable("outline", "i1", ("y", "x"), zlib=True)
-    outline.units, outline.long_name, outline.grid_mapping = "1", "1 on the glacier, by cell centre", "crs"
-    outline[:] = features.outline.astype(np.int8)
-
-
-def _write_time(nc: netCDF4.Dataset, maps: Maps) -> None:
-    nc.createDimension("time", len(maps.last))
-    nc.createDimension("bnds", 2)
-    bounds = np.stack([np.array(maps.first) - EPOCH, np.array(maps.last) + 1 - EPOCH], axis=1).astype(int)
-    time = nc.createVariable("time", "i4", ("time",))
-    time.units, time.calendar, time.bounds = "days since 1801-01-01 00:00:00", "standard", "time_bnds"
-    time.standard_name, time.long_name = "time", "last day of the period"
-    time[:] = bounds[:, 1] - 1
-    nc.createVariable("time_bnds", "i4", ("time", "bnds"))[:] = bounds
-
-
-def _write_maps(nc: netCDF4.Dataset, gridded: GriddedModel, name: str, values: list, long_name: str) -> None:
-    """One chunk a map; cells that were not run are masked."""
-    chunks = (1, *gridded.features.shape)
-    variable = nc.createVariable(
-        name, "f4", ("time", "y", "x"), zlib=True, complevel=1, chunksizes=chunks, fill_value=np.float32(np.nan)
-    )
-    variable.units, variable.long_name, variable.grid_mapping = "m", long_name, "crs"
-    if name == "swe":
-        variable.standard_name = "lwe_thickness_of_surface_snow_amount"
-    for i, value in enumerate(values):
-        variable[i] = gridded.to_grid(value)
-
-
-def _write_series(nc: netCDF4.Dataset, name: str, values: np.ndarray, long_name: str) -> None:
-    variable = nc.createVariable(name, "f8", ("time",))
-    variable.units, variable.long_name = "m", long_name
-    variable[:] = values
-
-
-def _write_corrections(nc: netCDF4.Dataset, maps: Maps) -> None:
-    nc.createDimension("correction", 5)
-    variable = nc.createVariable("corrections", "f4", ("time", "correction", "y", "x"), zlib=True, complevel=1)
-    variable.units, variable.grid_mapping = "1", "crs"
-    names = "ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
-    variable.long_name = f"corrections{maps.ds_when}: {names}"
-    for i, fields in enumerate(maps.ds):
-        variable[i] = fields

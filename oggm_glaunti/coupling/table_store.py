@@ -20,12 +20,13 @@ from oggm.exceptions import InvalidWorkflowError
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.corrections import BandCorrections, compute_corrections, corrections_digest
-from oggm_glaunti.coupling.features import Features, read_features
+from oggm_glaunti.coupling.features import Features
 from oggm_glaunti.coupling.heights import table_heights
 from oggm_glaunti.coupling.interpolation import Interpolator
 from oggm_glaunti.coupling.processes import require_jax
+from oggm_glaunti.coupling.sources import Sources
 from oggm_glaunti.coupling.table import Knobs, Table, TableInputs, build_table
-from oggm_glaunti.coupling.table_file import read_corrections, read_table, write_table
+from oggm_glaunti.coupling.table_file import TableHead, read_corrections, read_head, read_table, write_table
 from oggm_glaunti.shop import LoadedModel
 
 # Tables of other knob settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
@@ -42,27 +43,35 @@ class TableStore:
     gdir : GlacierDirectory
     loaded : LoadedModel
         A, C or D
-    climate : DailyClimate
+    sources : Sources
+        the files tables are made from
     corrector : {'yearly', 'climatology', 'off'}
     temp_gradient : float
         K m-1
     params_filesuffix, input_filesuffix : str
-        of the calibration and of the climate: each pair has a file of its own, ``glaunti_table_<model>...nc``
+        of the calibration and of the climate: each pair has a file of its own, see :func:`table_path`
+    head : TableHead, optional
+        of that file, where it has been read already
     """
 
     def __init__(
         self,
         gdir: Any,
         loaded: LoadedModel,
-        climate: DailyClimate,
+        sources: Sources,
         corrector: str,
         temp_gradient: float,
         params_filesuffix: str,
         input_filesuffix: str,
+        head: TableHead | None = None,
     ):
-        self.gdir, self.loaded, self.climate = gdir, loaded, climate
+        self.gdir, self.loaded, self.sources = gdir, loaded, sources
         self.corrector, self.temp_gradient = corrector, temp_gradient
         self._suffixes = (params_filesuffix, input_filesuffix)
+        # Each tributary of a merged glacier has features of its own, as it has its own climate.
+        tributary = _TRIBUTARY.search(input_filesuffix)
+        self._features_suffix = tributary.group() if tributary else ""
+        self._head = head
         self._in_memory: dict[str, Interpolator] = {}
         self._inputs: TableInputs | None = None
         self._yearly: BandCorrections | None = None
@@ -71,10 +80,24 @@ class TableStore:
         """The table's file."""
         params, climate = self._suffixes
         params = params if params_filesuffix is None else params_filesuffix
-        suffix = f"_{self.loaded.model.name}{params}{climate}"
-        return Path(self.gdir.get_filepath("glaunti_table", filesuffix=suffix))
+        return table_path(self.gdir, self.loaded.model.name, params, climate)
 
     # --- what a table is made from ---
+
+    @property
+    def climate(self) -> DailyClimate:
+        """The daily climate."""
+        return self.sources.climate
+
+    @property
+    def features(self) -> Features:
+        """The corrector's inputs."""
+        return self.sources.features(self._features_suffix)
+
+    @cached_property
+    def heights(self) -> np.ndarray:
+        """Heights of the tables, m (N,)."""
+        return table_heights(self.sources.height_bounds(), settings.param("glaunti_table_step"))
 
     @cached_property
     def bare_inputs(self) -> TableInputs:
@@ -83,7 +106,7 @@ class TableStore:
         return TableInputs(
             weights={name: float(getattr(ti, name)) for name in ti.__dataclass_fields__},
             climate=self.climate,
-            heights=table_heights(self.gdir, settings.param("glaunti_table_step")),
+            heights=self.heights,
             temp_gradient=self.temp_gradient,
             hemisphere=self.gdir.hemisphere,
             corrections=None,
@@ -98,17 +121,12 @@ class TableStore:
         return self._inputs
 
     @cached_property
-    def features(self) -> Features:
-        """The corrector's inputs; each tributary of a merged glacier has its own, as it has its own climate."""
-        tributary = _TRIBUTARY.search(self._suffixes[1])
-        return read_features(self.gdir, filesuffix=tributary.group() if tributary else "")
-
-    @cached_property
     def corrections_digest(self) -> str:
         """Digest of everything the corrections are made from; empty where there are none."""
         if self.corrector == "off":
             return ""
-        return corrections_digest(self.climate, self.features, self.loaded.sha256, self.gdir.hemisphere)
+        files = self.sources.about_climate.sha256, self.sources.features_sha256(self._features_suffix)
+        return corrections_digest(*files, self.loaded.sha256, self.gdir.hemisphere)
 
     def kept_corrections(self) -> BandCorrections | None:
         """Corrections of all mass-balance years, from any table's file of the directory that has them, or None."""
@@ -135,12 +153,12 @@ class TableStore:
         """Digest of everything a table is made from."""
         parts = [
             f"{settings.NUMERICS_VERSION} {self.temp_gradient!r}",
-            self.climate.digest(),
+            self.sources.about_climate.sha256,
             self.loaded.sha256,
             self.corrector,
             self.gdir.hemisphere,
             self.corrections_digest,
-            hashlib.sha256(self.bare_inputs.heights.tobytes()).hexdigest(),
+            hashlib.sha256(self.heights.tobytes()).hexdigest(),
             knobs.digest(),
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
@@ -158,11 +176,22 @@ class TableStore:
         """
         key = knobs.digest()
         if key not in self._in_memory:
-            table = self._read_or_build(knobs, on_disk)
+            table = self._by_head(knobs) if on_disk else None
+            table = table or Interpolator.of(self._read_or_build(knobs, on_disk))
             while len(self._in_memory) >= TABLES_KEPT:
                 self._in_memory.pop(next(iter(self._in_memory)))
-            self._in_memory[key] = Interpolator(table)
+            self._in_memory[key] = table
         return self._in_memory[key]
+
+    def _by_head(self, knobs: Knobs) -> Interpolator | None:
+        """The directory's table of these knobs, months and climate left in the file until they are asked for."""
+        digest = self.digest(knobs)
+        head = self._head
+        if head is None or head.table_digest != digest:
+            head = read_head(self.path())
+        if head is None or head.table_digest != digest:
+            return None
+        return Interpolator(head.heights, head.annual_smb, lambda: self._read_or_build(knobs, on_disk=True))
 
     def read(self, knobs: Knobs) -> Table | None:
         """The directory's table of these knobs; None where there is none, or one made from anything else."""
@@ -201,22 +230,29 @@ class TableStore:
             "model": self.loaded.model.name,
             "corrector": self.corrector,
             "weights_sha256": self.loaded.sha256,
-            "climate_source": self.climate.source,
-            "ref_hgt": self.climate.ref_hgt,
+            "climate_source": self.sources.about_climate.source,
+            "ref_hgt": self.sources.about_climate.ref_hgt,
             "table_digest": self.digest(knobs),
             "corrections_digest": self.corrections_digest,
+            "input_files": self.sources.record(),
         }
         write_table(path, _in_float32(table), attributes, self._yearly)
 
     def _require_finite(self, table: Table, knobs: Knobs) -> None:
         if not np.isfinite(table.smb).all():
             raise InvalidWorkflowError(
-                f"{self.gdir.rgi_id}: the balance is not finite with {knobs}; check the knobs and {self.climate.path}"
+                f"{self.gdir.rgi_id}: the balance is not finite with {knobs}; check the knobs and "
+                f"{self.sources.about_climate.file} in {self.gdir.dir}"
             )
 
     def __getstate__(self) -> dict[str, Any]:
         """Workers get the inputs and find or rebuild the tables themselves."""
-        return {**self.__dict__, "_in_memory": {}}
+        return {**self.__dict__, "_in_memory": {}, "_head": None}
+
+
+def table_path(gdir: Any, model: str, params_filesuffix: str, input_filesuffix: str) -> Path:
+    """The table's file, ``glaunti_table_<model>...nc``."""
+    return Path(gdir.get_filepath("glaunti_table", filesuffix=f"_{model}{params_filesuffix}{input_filesuffix}"))
 
 
 def _in_float32(table: Table) -> Table:

@@ -22,6 +22,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from tqdm import tqdm
 
 from oggm_glaunti import settings
+from oggm_glaunti.region.jobs import require_each_once
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -125,9 +126,7 @@ def run(
 def _check(gdirs: Sequence[Any], chunk_size: int, retries: int) -> None:
     if chunk_size < 1 or retries < 0:
         raise InvalidParamsError(f"chunk_size: expected 1 or more, found {chunk_size}; retries: 0 or more, {retries}")
-    ids = pd.Index([gdir.rgi_id for gdir in gdirs])
-    if ids.has_duplicates:
-        raise InvalidParamsError(f"glaciers given twice: {', '.join(ids[ids.duplicated()].unique()[:5])}")
+    require_each_once([gdir.rgi_id for gdir in gdirs])
 
 
 def _connect(address: str) -> Client:

@@ -57,6 +57,7 @@ VARIABLES = {
     "ela": Variable("m", "equilibrium line altitude; missing where no height of the table is one", ""),
     "aar": Variable("1", "accumulation area ratio", ""),
 }
+SEASONAL = ("winter_mb", "summer_mb")
 ORIGIN = {
     "model": "model of the balance",
     "corrector": "use of the corrections: yearly, climatology or off",
@@ -83,20 +84,20 @@ def region_dataset(
     InvalidWorkflowError
         where all failed
     """
-    found = [balance for balance in balances or [] if balance is not None]
+    found = [balance for balance in balances if balance is not None]
     if not found:
-        raise InvalidWorkflowError(
-            f"none of {len(gdirs)} glaciers has a balance; the first error is in the log of the glacier directories"
-        )
+        first = f"{gdirs[0].rgi_id}: {gdirs[0].get_task_status('glacier_balance')}"
+        raise InvalidWorkflowError(f"none of {len(gdirs)} glaciers has a balance. The first error is that of {first}")
     _log_missing(gdirs, balances)
     all_years = np.arange(min(b.years[0] for b in found), max(b.years[-1] for b in found) + 1)
     ds = xr.Dataset(coords=_coordinates(gdirs, all_years, years))
+    unknown = (*(SEASONAL if years == "calendar" else ()), *(("volume",) if run_filesuffix is None else ()))
     for name, variable in VARIABLES.items():
         values = np.full((len(gdirs), all_years.size), np.nan)
         for row, balance in enumerate(balances):
             if balance is not None:
                 values[row, balance.years - all_years[0]] = balance.fields[name]
-        if np.isfinite(values).any():  # calendar years have no seasons, a mapped geometry has no volume
+        if name not in unknown:
             ds[name] = (("rgi_id", "time"), values, variable.attributes())
     for name, long_name in ORIGIN.items():
         origin = [balance.origin[name] if balance is not None else "" for balance in balances]

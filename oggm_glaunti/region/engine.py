@@ -11,7 +11,6 @@ JAX's own, names a folder in which they are kept for the next process.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -66,11 +65,13 @@ def resources(memory: float | None = None, threads: int | None = None) -> Resour
     """
     import jax
 
+    from oggm_glaunti.core.threads import cores
+
     memory = settings.param("glaunti_memory") if memory is None else memory
     if not memory > 0:
         raise InvalidParamsError(f"glaunti_memory: expected more than 0 MB, found {memory!r}")
     devices, gpu = tuple(jax.local_devices()), jax.default_backend() == "gpu"
-    threads = threads or (2 * len(devices) if gpu else len(os.sched_getaffinity(0)))
+    threads = threads or (2 * len(devices) if gpu else cores())
     # One share for each batch that runs, and one for the glaciers that wait.
     return Resources(devices, threads, gpu, memory * MEGABYTE / (threads + 1))
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.corrections import BandCorrections, correction_years, warn_about_inputs
@@ -14,6 +17,21 @@ from oggm_glaunti.coupling.table import Knobs, Table, TableInputs
 from oggm_glaunti.region.plan import Size
 
 BAND_WIDTH = 50.0  # m, as everywhere corrections are averaged
+
+
+def require_each_once(rgi_ids: Sequence[str]) -> None:
+    """Raise an InvalidParamsError that names the glaciers which are there more than once.
+
+    Examples
+    --------
+    >>> require_each_once(["RGI60-11.00897", "RGI60-11.00897", "RGI60-11.01450"])
+    Traceback (most recent call last):
+    ...
+    oggm.exceptions.InvalidParamsError: glaciers given twice: RGI60-11.00897
+    """
+    twice = [rgi_id for rgi_id, count in Counter(rgi_ids).items() if count > 1]
+    if twice:
+        raise InvalidParamsError(f"glaciers given twice: {', '.join(twice[:5])}{', ...' if len(twice) > 5 else ''}")
 
 
 @dataclass(frozen=True, eq=False)

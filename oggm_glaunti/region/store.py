@@ -20,6 +20,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.region.dataset import region_dataset
+from oggm_glaunti.region.jobs import require_each_once
 from oggm_glaunti.region.outputs import glacier_balance
 
 settings.register()
@@ -91,7 +92,8 @@ def compile_glaunti_output(
     Raises
     ------
     InvalidParamsError
-        for impossible arguments, a glacier twice, or mass-balance years of both hemispheres
+        for impossible arguments, a glacier twice or none at all, mass-balance years of both hemispheres, or a path
+        whose folder does not exist or that holds something other than an earlier output
     InvalidWorkflowError
         where no glacier has what is needed; where one lacks it, unless ``cfg.PARAMS['continue_on_error']``: then it is
         logged as by any of OGGM's tasks, all of its values are missing and ``compiled`` is 0; or where the file cannot
@@ -136,10 +138,9 @@ def _check(gdirs: list, format: str, years: str) -> None:
     if format not in SUFFIX:
         raise InvalidParamsError(f"format: expected one of {[*SUFFIX]}, found {format!r}")
     _require_package(format)
-    ids = [gdir.rgi_id for gdir in gdirs]
-    twice = sorted({name for name in ids if ids.count(name) > 1}) if len(set(ids)) < len(ids) else []
-    if twice:
-        raise InvalidParamsError(f"glaciers are given twice: {', '.join(twice)}")
+    if not gdirs:
+        raise InvalidParamsError("no glaciers: gdirs is empty")
+    require_each_once([gdir.rgi_id for gdir in gdirs])
     if years == "mass_balance" and len({gdir.hemisphere for gdir in gdirs}) > 1:
         raise InvalidParamsError(
             "glaciers of both hemispheres: their mass-balance years begin in October and in April. Compile them one "
@@ -157,7 +158,18 @@ def _path(path: bool | str | os.PathLike[str], filesuffix: str, format: str) -> 
         raise InvalidParamsError(
             f"path={str(path)!r} does not go with format={format!r}, whose suffix is {SUFFIX[format]}"
         )
+    _require_replaceable(path, format)
     return path
+
+
+def _require_replaceable(path: Path, format: str) -> None:
+    """A folder is given up for a new Zarr only if it is one itself: it may be the user's own, with all in it."""
+    if not path.parent.is_dir():
+        raise InvalidParamsError(f"{path}: the folder {path.parent} does not exist; make it first")
+    is_zarr = any((path / name).exists() for name in (".zgroup", "zarr.json"))
+    if path.exists() and (not is_zarr if format == "zarr" else path.is_dir()):
+        what = "folder" if path.is_dir() else "file"
+        raise InvalidParamsError(f"{path} is a {what} and no {format} output of before; give another path")
 
 
 # --- the file --------------------------------------------------------------------------------------------------------
@@ -178,12 +190,13 @@ def write_region(ds: xr.Dataset, path: str | os.PathLike[str], format: str = "ne
     Raises
     ------
     InvalidParamsError
-        for Zarr, where the package is missing
+        for Zarr, where the package is missing; where the folder of `path` does not exist, or `path` is something else
     InvalidWorkflowError
         where the file cannot be written
     """
     _require_package(format)
     path = Path(path)
+    _require_replaceable(path, format)
     encoding = _encoding(ds, format, compress)
     if format == "netcdf":
         with replacing(path, path.name) as temporary:

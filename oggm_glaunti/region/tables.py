@@ -16,7 +16,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.coupling.table_store import TableStore
-from oggm_glaunti.region.jobs import Job, Outcome
+from oggm_glaunti.region.jobs import Job, Outcome, require_each_once
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -67,6 +67,8 @@ def glaunti_tables(
 
     Raises
     ------
+    InvalidParamsError
+        for a glacier given twice
     Exception
         unless ``cfg.PARAMS['continue_on_error']``: the first glacier's error, as the glacier alone would raise it, once
         the batches at hand are finished and written. In any case every failure is logged, also in the glacier's log.
@@ -77,6 +79,7 @@ def glaunti_tables(
     """
     from oggm_glaunti.region.engine import run_jobs  # here: it imports JAX
 
+    require_each_once([gdir.rgi_id for gdir in gdirs])
     arguments = {
         "filename": filename,
         "input_filesuffix": input_filesuffix,

@@ -42,9 +42,11 @@ def setting(command: str, published: bool) -> str:
     """Machine, date, versions and the command, as a paragraph."""
     import jax
 
+    from oggm_glaunti.core.threads import cores
+
     devices = {f"{d.platform.upper()} ({d.device_kind})" for d in jax.devices() if d.platform != "cpu"}
     return (
-        f"{time.strftime('%Y-%m-%d')}, {processor()}, {len(os.sched_getaffinity(0))} cores, "
+        f"{time.strftime('%Y-%m-%d')}, {processor()}, {cores()} cores, "
         f"{', '.join(sorted(devices)) or 'no GPU'}, Python {platform.python_version()}, jax {jax.__version__}, "
         f"XLA_FLAGS `{os.environ.get('XLA_FLAGS', '')}`, {'published weights' if published else 'random network'}: "
         f"`{command}`"

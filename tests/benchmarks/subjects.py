@@ -101,6 +101,7 @@ def a_gradient(glacier: Glacier, step: float) -> Work:
 
 # --- model C ---
 
+
 def c_exact(glacier: Glacier) -> Work:
     """Balance of all cells (H, W): the published procedure."""
     model, seasons = synthetic.model("C"), season_of(glacier, glacier.offset)

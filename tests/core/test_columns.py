@@ -60,7 +60,7 @@ def test_every_column_comes_back_once_and_in_order(n):
     np.testing.assert_array_equal(twice, [np.arange(n)] * 2)
 
 
-@pytest.mark.parametrize("shape", [(1,), (31,), (33,), (130,), (9, 17), (3, 5, 7)])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (31,), (33,), (130,), (9, 17), (3, 5, 7)])
 @pytest.mark.parametrize("gridded", [False, True], ids=["station", "gridded"])
 def test_a_run_in_blocks_is_the_run(shape, gridded):
     temp, prcp, offset = weather(int(np.prod(shape)))
@@ -95,6 +95,28 @@ def test_the_number_of_threads_changes_nothing(count):
     true_swe, true_smb, _ = run_seasons(params, start, seasons)
     np.testing.assert_allclose(swe, true_swe, atol=1e-6)
     np.testing.assert_allclose(smb, true_smb, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(), (0,)])
+def test_a_single_point_and_none_at_all_are_runs_too(shape):
+    temp, prcp, offset = weather(1)
+    forcing = StationForcing(temp, prcp, np.resize(offset, shape))
+    seasons = (Season(forcing, season_weights(DAYS)),)
+    swe, (smb,) = threads.run_seasons_threaded(ti_weights().resolve(), np.full(shape, 0.1, np.float32), seasons)
+    true_swe, (true_smb,), _ = run_seasons(ti_weights().resolve(), np.full(shape, 0.1, np.float32), seasons)
+    assert swe.shape == smb.shape == true_swe.shape == true_smb.shape == shape
+    np.testing.assert_allclose(smb, true_smb, atol=1e-6)
+
+
+def test_threads_keep_double_precision():
+    with worlds.x64():
+        temp, prcp, offset = (series.astype(np.float64) for series in weather(203))
+        seasons = (Season(StationForcing(temp, prcp, offset), season_weights(DAYS, np.float64)),)
+        params, start = ti_weights(dtype=np.float64).resolve(), np.full(203, 0.1)
+        _, (smb,) = threads.run_seasons_threaded(params, start, seasons, 3)
+        _, (true_smb,), _ = run_seasons(params, start, seasons)
+    assert smb.dtype == np.float64
+    np.testing.assert_allclose(smb, true_smb, rtol=1e-12)
 
 
 def test_threads_run_a_corrected_year_as_one_program_does():
@@ -134,3 +156,10 @@ def test_weather_with_a_gap_is_refused_before_anything_runs():
     seasons = (Season(StationForcing(temp, prcp, offset), season_weights(DAYS)),)
     with pytest.raises(ValueError, match=r"temp: 1 of 40 values"):
         threads.run_seasons_threaded(ti_weights().resolve(), np.zeros(50, np.float32), seasons)
+
+
+def test_a_worker_of_a_pool_leaves_the_other_cores_to_the_others(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 8)
+    assert threads.available_threads() == (8 if jax.default_backend() == "cpu" else 1)
+    monkeypatch.setattr(threads.multiprocessing, "current_process", lambda: type("Worker", (), {"daemon": True}))
+    assert threads.available_threads() == 1

@@ -53,6 +53,22 @@ def test_double_precision_is_exact():
         np.testing.assert_allclose(hill(np.exp(x), 0.03, 2.7), 1 / (1 + (0.03 / np.exp(x)) ** 2.7), rtol=1e-12)
 
 
+@pytest.mark.parametrize("number", [float, np.float32, np.float64])
+def test_in_64_bit_mode_the_widest_argument_decides(number):
+    with x64():
+        x = np.linspace(0.01, 2.0, 5, dtype=np.float32)
+        sharpness, centre, exponent = number(10.0), number(0.03), number(2.7)
+        found = {
+            "softplus": (softplus(x, sharpness), exact_softplus(x.astype(np.float64), 10.0)),
+            "quotient": (softplus_quotient(x, sharpness), exact_softplus(x.astype(np.float64), 10.0)),
+            "slope": (softplus_with_slope(x, sharpness)[1], exact_sigmoid(10.0 * x.astype(np.float64))),
+            "hill": (hill(x, centre, exponent), 1.0 / (1.0 + (0.03 / x.astype(np.float64)) ** 2.7)),
+        }
+        for name, (value, true) in found.items():
+            assert value.dtype == (np.float64 if number is np.float64 else np.float32), name
+            np.testing.assert_allclose(value, true, atol=3e-7, err_msg=name)
+
+
 def test_far_out_everything_stays_finite_and_in_bounds():
     x = np.array([-1e30, -1e4, 1e4, 1e30], np.float32)
     np.testing.assert_allclose(sigmoid(x), [0, 0, 1, 1], atol=1e-30)

@@ -93,6 +93,16 @@ def test_derivatives_by_the_weather_are_there_too():
         assert float(np.abs(found.temp).max()) > 0.0
 
 
+def test_days_that_are_not_run_may_hold_anything_for_derivatives_too():
+    with x64():
+        params, swe, forcing, weights = setting()
+        gap = StationForcing(np.where(weights > 0, forcing.temp, np.nan), forcing.prcp, forcing.temp_offset)
+        for run in (run_smooth, plain):
+            for wrt in (0, 2):
+                found, expected = (jax.grad(loss_of(run), wrt)(params, swe, f, weights) for f in (gap, forcing))
+                jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), found, expected)
+
+
 def test_forward_mode_and_second_derivatives_work():
     with x64():
         params, swe, forcing, weights = setting()

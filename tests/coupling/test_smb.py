@@ -266,7 +266,7 @@ def test_a_missing_features_file_names_the_task(hef_gdir):
 def test_a_failed_write_leaves_the_old_file_and_no_other(hef, monkeypatch):
     import os
 
-    from oggm_glaunti.coupling import smb
+    from oggm_glaunti.coupling import smb_file
 
     run(hef, ys=2015, ye=2015)
     before = opened(hef)
@@ -274,7 +274,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(hef, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(smb, "_write_maps", full)
+    monkeypatch.setattr(smb_file, "_write_maps", full)
     with pytest.raises(InvalidWorkflowError, match="No space left"):
         run(hef, ys=2016, ye=2016)
     xr.testing.assert_identical(before, opened(hef))

@@ -324,8 +324,8 @@ def test_a_glacier_that_fails_is_missing_counted_and_named(gdirs, mapped, going_
     assert "climate_historical" in gdirs[2].get_task_status("glacier_balance")
 
 
-def test_where_all_fail_there_is_no_dataset(gdirs, going_on):
-    with pytest.raises(InvalidWorkflowError, match="none of 1 glaciers has a balance"):
+def test_where_all_fail_there_is_no_dataset_and_the_first_reason_is_given(gdirs, going_on):
+    with pytest.raises(InvalidWorkflowError, match=r"none of 1 glaciers has a balance.*99993: .*climate_historical"):
         store.compile_glaunti_output(gdirs[2:], path=False, **A)
 
 
@@ -361,6 +361,11 @@ def test_impossible_arguments_are_named(gdirs, wrong, message):
         store.compile_glaunti_output(gdirs[:1], **{"path": False, **wrong}, **A)
 
 
+def test_no_glaciers_are_no_region():
+    with pytest.raises(InvalidParamsError, match="gdirs is empty"):
+        store.compile_glaunti_output([], path=False)
+
+
 def test_a_glacier_given_twice_is_named(gdirs):
     with pytest.raises(InvalidParamsError, match=r"given twice: RGI60-11\.99992"):
         store.compile_glaunti_output([gdirs[1], gdirs[0], gdirs[1]], path=False, **A)
@@ -372,9 +377,9 @@ def test_zarr_without_its_package_says_so_before_any_work(gdirs, monkeypatch):
         store.compile_glaunti_output(gdirs[2:], path=False, format="zarr", **A)
 
 
-def fake_region(hemispheres: tuple[str, ...], years: str = "mass_balance") -> xr.Dataset:
+def fake_region(hemispheres: tuple[str, ...], years: str = "mass_balance", **given: np.ndarray) -> xr.Dataset:
     """A dataset of glaciers without directories."""
-    fields = {name: np.array([1.0, 2.0]) for name in dataset.VARIABLES}
+    fields = {name: np.array([1.0, 2.0]) for name in dataset.VARIABLES} | given
     origin = {"model": "A", "corrector": "off", "climate_source": "made up"}
     gdirs = [
         SimpleNamespace(rgi_id=f"G{i}", hemisphere=h, cenlon=10.0 + i, cenlat=46.0, rgi_area_km2=1.0 + i, name="")
@@ -538,6 +543,34 @@ def test_a_zarr_folder_that_cannot_be_put_in_place_gives_way_to_the_old_one(tmp_
         store.write_region(fake_region(("nh", "nh")), path, "zarr")
     assert os.listdir(tmp_path) == [path.name]
     assert xr.open_zarr(path).sizes["rgi_id"] == 1
+
+
+@pytest.mark.parametrize("made", ["folder", "file"])
+def test_only_an_earlier_output_is_ever_replaced(gdirs, tmp_path, made):
+    pytest.importorskip("zarr")
+    path = tmp_path / "thesis"
+    path.mkdir() if made == "folder" else path.write_text("years of work")
+    inside = path / "chapter.txt" if made == "folder" else path
+    inside.write_text("years of work")
+    with pytest.raises(InvalidParamsError, match=rf"thesis is a {made} and no zarr output"):
+        store.compile_glaunti_output(gdirs[:1], path=path, format="zarr", **A)
+    assert inside.read_text() == "years of work"
+    assert os.listdir(tmp_path) == ["thesis"]
+
+
+@pytest.mark.parametrize("format", ["netcdf", "zarr"])
+def test_a_folder_that_does_not_exist_is_named_before_any_work(gdirs, tmp_path, format):
+    path = tmp_path / "nowhere" / "region"
+    with pytest.raises(InvalidParamsError, match=r"the folder .*nowhere does not exist"):
+        store.compile_glaunti_output(gdirs[2:], path=path, format=format, **A)
+    assert not path.parent.exists()
+
+
+def test_which_variables_there_are_does_not_depend_on_their_values():
+    unknown = np.full(2, np.nan)
+    ds = fake_region(("nh",), ela=unknown, aar=unknown)
+    assert set(dataset.VARIABLES) - set(ds) == {"volume"}
+    assert set(dataset.VARIABLES) - set(fake_region(("nh",), "calendar")) == {"winter_mb", "summer_mb", "volume"}
 
 
 def test_a_file_is_replaced(tmp_path):

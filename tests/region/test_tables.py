@@ -434,3 +434,11 @@ def test_real_glaciers_in_batches_are_the_same_one_by_one(oetztal_prepared, oggm
         check_against_single(gdir)
         tasks.run_from_climate_data(gdir, ys=2014, ye=2017, mb_model_class=GlaUnTIMassBalance)
     assert times(paths) == before
+
+
+def test_a_glacier_given_twice_is_refused_before_anything_is_read(oggm_env):
+    class Gdir:
+        rgi_id = "RGI60-11.99999"
+
+    with pytest.raises(InvalidParamsError, match=r"given twice: RGI60-11\.99999"):
+        gtasks.glaunti_tables([Gdir(), Gdir()])
