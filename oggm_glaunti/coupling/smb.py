@@ -103,8 +103,7 @@ def glaunti_smb(
         raise InvalidParamsError(
             f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}; daily maps are of calendar years"
         )
-    features = read_features(gdir)
-    climate = None if weather is None else open_weather(weather, features, gdir.rgi_id)
+    climate = None if weather is None else open_weather(weather, read_features(gdir), gdir.rgi_id)
     mb_model = _ModelOnWeather(
         gdir,
         weather=climate,
@@ -120,6 +119,7 @@ def glaunti_smb(
         ye=ye,
     )
     _require_in_record(gdir, mb_model, ys, ye)
+    features = read_features(gdir)
     gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact)
     if dates is not None:
         maps = _seasons(gridded, mb_model, periods_from_dates(dates, gdir.rgi_id))

@@ -18,7 +18,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalanceA
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.coupling import params, smb, table_file
+from oggm_glaunti.coupling import params, smb_file, table_file
 from oggm_glaunti.coupling.params import write_json, write_params
 
 from ..glaciers import HEF
@@ -58,7 +58,7 @@ class Interrupted(Exception):
 
 WRITERS = {
     "table": (table_file, "_write_axes", lambda gdir: balance(gdir, melt_f=7.0)),
-    "maps": (smb, "_write_time", lambda gdir: gtasks.glaunti_smb(gdir, model="A")),
+    "maps": (smb_file, "_write_time", lambda gdir: gtasks.glaunti_smb(gdir, model="A")),
     "calibration": (params.json, "dumps", lambda gdir: write_params(gdir, {"melt_f": 4.0})),
 }
 
