@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oggm_glaunti import settings
+from oggm_glaunti.settings import INVERSION_TASKS
 from oggm_glaunti.valley import make_daily_weather, make_valley_glacier
 
 if TYPE_CHECKING:
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["make_daily_weather", "make_valley_glacier", "run_demo"]
 
-INVERSION_TASKS = (
-    "prepare_for_inversion",
-    "mass_conservation_inversion",
-    "filter_inversion_output",
-    "init_present_time_glacier",
-)
 # kg m-2 yr-1 and years, as a geodetic survey would give them: invented like the glacier.
 REF_MB, REF_MB_ERR, REF_PERIOD = -700.0, 150.0, "2000-01-01_2020-01-01"
 SMB_YEARS = (2000, 2019)

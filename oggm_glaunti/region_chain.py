@@ -18,23 +18,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from oggm_glaunti.region_directories import open_directories
+from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS
 
 STAGES_FILE = "glaunti_stages.json"
 FILESUFFIX = "_glaunti"
 OUTPUT, RUN_OUTPUT, STATUS = "glaunti_output.nc", "run_output.nc", "glaciers.csv"
-GEOMETRY_TASKS = (
-    "simple_glacier_masks",
-    "elevation_band_flowline",
-    "fixed_dx_elevation_band_flowline",
-    "compute_downstream_line",
-    "compute_downstream_bedshape",
-)
-INVERSION_TASKS = (
-    "prepare_for_inversion",
-    "mass_conservation_inversion",
-    "filter_inversion_output",
-    "init_present_time_glacier",
-)
 # OGGM's pre-processed directories hold inverted ice from this level on.
 LEVEL_WITH_ICE = 3
 

@@ -67,6 +67,22 @@ MASS_BALANCE_YEAR_START = {"nh": 10, "sh": 4}  # month in which a mass-balance y
 # Raised whenever the numerics change: tables and corrections made before are then computed anew.
 NUMERICS_VERSION = 2
 
+# --- OGGM's tasks from an outline to ice on elevation bands, in order ------------------------------------------------
+
+GEOMETRY_TASKS = (
+    "simple_glacier_masks",
+    "elevation_band_flowline",
+    "fixed_dx_elevation_band_flowline",
+    "compute_downstream_line",
+    "compute_downstream_bedshape",
+)
+INVERSION_TASKS = (
+    "prepare_for_inversion",
+    "mass_conservation_inversion",
+    "filter_inversion_output",
+    "init_present_time_glacier",
+)
+
 # --- weights ---------------------------------------------------------------------------------------------------------
 
 WEIGHTS_ENV = "OGGM_GLAUNTI_WEIGHTS"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from oggm_glaunti.settings import GEOMETRY_TASKS
+
 if TYPE_CHECKING:
     import geopandas
     from oggm import GlacierDirectory
@@ -41,13 +43,6 @@ WAVES = (
 )
 GLACIER_END = 4900.0  # m from the head
 WEATHER_HEIGHT = 2900.0  # m, reference height of the daily weather
-GEOMETRY_TASKS = (
-    "simple_glacier_masks",
-    "elevation_band_flowline",
-    "fixed_dx_elevation_band_flowline",
-    "compute_downstream_line",
-    "compute_downstream_bedshape",
-)
 
 
 # --- the glacier -----------------------------------------------------------------------------------------------------

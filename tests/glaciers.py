@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS
+
 ALETSCH = "RGI60-11.01450"
 HEF = "RGI60-11.00897"
 PARAMS = {"use_multiprocessing": False, "border": 80, "store_model_geometry": True, "continue_on_error": False}
@@ -27,19 +29,6 @@ CAMELS = {
     "ref_hgt": 2929.36,
 }
 ROFENTAL = {"source": "custom", "temp_units": "degC", "prcp_units": "m/day", "ref_hgt": 2919.0}
-GEOMETRY_TASKS = (
-    "simple_glacier_masks",
-    "elevation_band_flowline",
-    "fixed_dx_elevation_band_flowline",
-    "compute_downstream_line",
-    "compute_downstream_bedshape",
-)
-INVERSION_TASKS = (
-    "prepare_for_inversion",
-    "mass_conservation_inversion",
-    "filter_inversion_output",
-    "init_present_time_glacier",
-)
 
 
 def prepare_aletsch(working_dir: Path, shared: Path):

@@ -24,13 +24,12 @@ from oggm_glaunti.core.network import (
     mean_pool,
     stretch,
 )
+from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
 
 N_FIELDS = 15
-N_FACIES = 9
 N_WITHOUT_FACIES = N_FIELDS - N_FACIES
 N_CORRECTIONS = 5
 MIN_SIDE = 16
-MISSING_FACIES = -1.0
 OUTPUT_SCALE = 0.1
 # Convolutions on CPUs take twice as long with one channel less than this.
 CHANNELS_AT_ONCE = 8

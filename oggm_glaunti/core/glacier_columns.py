@@ -29,6 +29,7 @@ from oggm_glaunti.core.glaunti import (
 )
 from oggm_glaunti.core.run import Observe
 from oggm_glaunti.core.smooth import cubic_weights, interpolate_cubic, interpolate_profile
+from oggm_glaunti.core.units import BAND_WIDTH
 
 
 class GlacierColumns(NamedTuple):
@@ -72,7 +73,7 @@ def glacier_columns(
     nodes: np.ndarray,
     ref_hgt: float | np.ndarray,
     temp_gradient: float,
-    band_width: float = 50.0,
+    band_width: float = BAND_WIDTH,
     dtype: np.typing.DTypeLike = np.float32,
     cells: np.ndarray | None = None,
 ) -> GlacierColumns:

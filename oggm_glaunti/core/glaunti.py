@@ -17,12 +17,12 @@ from jaxtyping import Array, Float
 
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
-from oggm_glaunti.core.corrector import MISSING_FACIES, N_FACIES, Corrector, run_corrector
+from oggm_glaunti.core.corrector import Corrector, run_corrector
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, Step, run_days, ti_step
 from oggm_glaunti.core.sensitivity import run_smooth
 from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
-from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, SMB_NORM
+from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, MISSING_FACIES, N_FACIES, SMB_NORM
 
 RESPONSE_WARMER = 0.5  # K
 RESPONSE_WETTER = 1.05  # factor on precipitation

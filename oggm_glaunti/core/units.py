@@ -11,3 +11,11 @@ PRCP_NORM = 0.16851751506328583  # m w.e. day-1
 ELEVATION_NORM = 4341.383118842848  # m
 ELEVATION_STD_NORM = 5699.1201273232155  # m
 SMB_NORM = 10.0  # m w.e.
+
+N_FACIES = 9
+"""Bands of a facies map: eight class scores and the confidence."""
+MISSING_FACIES = -1.0
+"""In all of them where there is no map."""
+
+BAND_WIDTH = 50.0
+"""Width of the bands over which a glacier's snow and corrections are averaged, m."""

@@ -18,9 +18,9 @@ from oggm.exceptions import InvalidParamsError
 from pyproj import CRS
 
 from oggm_glaunti import settings
+from oggm_glaunti.core.units import MISSING_FACIES
 from oggm_glaunti.coupling.features_file import (
     FACIES_BANDS,
-    MISSING_FACIES,
     Features,
     impossible_facies,
     read_features,

@@ -16,6 +16,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from pyproj import CRS
 
 from oggm_glaunti import settings
+from oggm_glaunti.core.units import MISSING_FACIES
 from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.grid import TOLERANCE
 
@@ -23,8 +24,6 @@ settings.register()
 
 # Order in which the published weights expect them; the first eight are class scores.
 FACIES_BANDS = ("ice", "snow", "debris", "firn", "shadow", "superimposed_ice", "cloud", "water", "confidence")
-# In all nine bands where there is no facies map.
-MISSING_FACIES = -1.0
 
 _VARIABLES: dict[str, dict[str, Any]] = {
     "outline": {

@@ -188,17 +188,24 @@ def table_of_sums(inputs: TableInputs, knobs: Knobs, sums: Sequence[np.ndarray])
     )
 
 
-def _round_up(n: int, multiple: int) -> int:
+def round_up(n: int, multiple: int) -> int:
+    """The next multiple.
+
+    Examples
+    --------
+    >>> round_up(130, 64), round_up(128, 64)
+    (192, 128)
+    """
     return -(-n // multiple) * multiple
 
 
 def _sums_by_jax(inputs: TableInputs, knobs: Knobs) -> tuple[np.ndarray, ...]:
     """smb, solid_prcp, pdd, swe by the JAX kernel, padded to shapes that many glaciers share."""
     n_years, n = inputs.climate.years.size, inputs.heights.size
-    years = _round_up(n_years, YEARS_ROUNDED) - n_years
-    more = _round_up(n, HEIGHTS_ROUNDED) - n
+    years = round_up(n_years, YEARS_ROUNDED) - n_years
+    more = round_up(n, HEIGHTS_ROUNDED) - n
     ds = inputs.ds()
-    periods = _round_up(ds.shape[0], YEARS_ROUNDED) - ds.shape[0]
+    periods = round_up(ds.shape[0], YEARS_ROUNDED) - ds.shape[0]
     blocks = [np.pad(block, ((0, years), (0, 0), (0, 0))) for block in inputs.daily_blocks()]
     sums = _compiled()(
         {name: np.float32(value) for name, value in inputs.weights.items()},

@@ -10,14 +10,14 @@ import numpy as np
 from oggm_glaunti.core import batch as kernels
 from oggm_glaunti.core.forcing import monthly_climate
 from oggm_glaunti.core.glacier_columns import GlacierColumns, glacier_columns
-from oggm_glaunti.core.glaunti import MISSING_FACIES, N_FACIES
 from oggm_glaunti.core.run import season_weights
-from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM
+from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, MISSING_FACIES, N_FACIES
 from oggm_glaunti.coupling.corrections import BandCorrections, correction_years
 from oggm_glaunti.coupling.features import Features
 from oggm_glaunti.coupling.periods import day_slice
+from oggm_glaunti.coupling.table import round_up
 from oggm_glaunti.region.jobs import Job, nodes_of
-from oggm_glaunti.region.plan import DAYS, Batch, round_up
+from oggm_glaunti.region.plan import DAYS, Batch
 
 MONTHS = 12  # that a mass-balance year touches
 # Profiles of snow reach over this many heights, run or not: then only the uncorrected run depends on their number.

@@ -11,12 +11,11 @@ import numpy as np
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
+from oggm_glaunti.core.units import BAND_WIDTH
 from oggm_glaunti.coupling.corrections import BandCorrections, correction_years, warn_about_inputs
 from oggm_glaunti.coupling.features import Features
 from oggm_glaunti.coupling.table import Knobs, Table, TableInputs
 from oggm_glaunti.region.plan import Size
-
-BAND_WIDTH = 50.0  # m, as everywhere corrections are averaged
 
 
 def require_each_once(rgi_ids: Sequence[str]) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from oggm_glaunti.coupling.table import HEIGHTS_ROUNDED, YEARS_ROUNDED, round_up
+
 SIDES = (40, 48, 64, 96, 128, 192, 256)
 SIDES_BEYOND = 64  # larger maps are rounded up to multiples of this
-HEIGHTS_ROUNDED = 64
 NODES_ROUNDED = 32
-YEARS_ROUNDED = 10
 LANE = 16  # cells of one glacier side by side, see core.batch
 FEWEST_BANDS = 32
 
@@ -101,17 +101,6 @@ class Batch:
     heights: int = 0
     table_years: int = 0
     periods: int = 0
-
-
-def round_up(n: int, multiple: int) -> int:
-    """The next multiple.
-
-    Examples
-    --------
-    >>> round_up(130, 64), round_up(128, 64)
-    (192, 128)
-    """
-    return -(-n // multiple) * multiple
 
 
 def bucket_side(rows: int, cols: int) -> int:
