@@ -15,7 +15,9 @@ from pathlib import Path
 
 import oggm_glaunti
 from oggm_glaunti import settings
+from oggm_glaunti.evaluate_cli import add_evaluate, add_infer
 from oggm_glaunti.region_cli import add_run
+from oggm_glaunti.train_cli import add_finetune, add_train
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 
@@ -92,7 +94,15 @@ def run_demo(args: argparse.Namespace) -> int:
     return OK
 
 
-VERBS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (add_run, add_verify, add_demo)
+VERBS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
+    add_run,
+    add_train,
+    add_finetune,
+    add_evaluate,
+    add_infer,
+    add_verify,
+    add_demo,
+)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from oggm_glaunti.fit.scores import Scores, scores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,50 +43,6 @@ LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
 MARKERS = ("o", "^", "s", "D", "v", "P")
 BAND = 100.0  # m, height of the bands of a hypsometry
 SHADES = 16  # of a map with two signs, eight for each: few enough to find each in the colour bar
-
-
-class Scores(NamedTuple):
-    """Agreement of a model with observations; `rmse` and `bias` (model minus observation) in the unit of both."""
-
-    r: float
-    rmse: float
-    bias: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"r {self.r:.2f}, RMSE {self.rmse:.2f}, bias {self.bias:+.2f}, n = {self.n}"
-
-
-def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
-    """Correlation, root mean square error and bias.
-
-    Parameters
-    ----------
-    modelled, observed : arrays (N,)
-        in the same unit, N at least two
-
-    Raises
-    ------
-    ValueError
-        where the two do not fit together or hold NaN
-
-    Examples
-    --------
-    >>> print(scores([-1.0, 0.0, 1.5], [-1.0, -0.5, 1.0]))
-    r 0.99, RMSE 0.41, bias +0.33, n = 3
-    """
-    modelled, observed = np.asarray(modelled, np.float64), np.asarray(observed, np.float64)
-    if modelled.shape != observed.shape or modelled.ndim != 1 or modelled.size < 2:
-        raise ValueError(
-            f"expected two series of one length, at least two values; found {modelled.shape} modelled and "
-            f"{observed.shape} observed"
-        )
-    for name, values in (("modelled", modelled), ("observed", observed)):
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name}: {int((~np.isfinite(values)).sum())} of {values.size} values are not finite")
-    difference = modelled - observed
-    r = float(np.corrcoef(modelled, observed)[0, 1])
-    return Scores(r, float(np.sqrt(np.mean(difference**2))), float(difference.mean()), observed.size)
 
 
 # --- maps ---
@@ -303,18 +261,21 @@ def plot_against_observations(
     Returns
     -------
     dict of Scores
-        by label
+        by label; see :func:`oggm_glaunti.fit.scores.scores`. Missing values (NaN) are left out and counted there
 
     Raises
     ------
     ValueError
-        where a series does not fit the observations
+        where a series does not fit the observations, or there is not one pair of values
     """
     ax = _axes(ax)
     found = {name: scores(values, observed) for name, values in modelled.items()}
     every = np.concatenate([np.ravel(observed), *(np.ravel(values) for values in modelled.values())])
-    margin = 0.05 * np.ptp(every)
-    ends = float(every.min() - margin), float(every.max() + margin)
+    if not any(score.n for score in found.values()):
+        raise ValueError("no pair of an observed and a modelled value to draw")
+    low, high = np.nanmin(every), np.nanmax(every)
+    margin = 0.05 * (high - low)
+    ends = float(low - margin), float(high + margin)
     ax.plot(ends, ends, color="0.6", linewidth=0.8, zorder=1)
     for i, (name, values) in enumerate(modelled.items()):
         style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
@@ -325,7 +286,7 @@ def plot_against_observations(
 
 
 def _short(found: Scores) -> str:
-    return f"r {found.r:.2f}, RMSE {found.rmse:.2f}, bias {found.bias:+.2f}"
+    return str(found).replace(f", n = {found.n}", "")
 
 
 def plot_series(

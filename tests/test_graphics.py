@@ -1,4 +1,4 @@
-"""Figures: what is drawn is what was given, colours are centred on zero, and the scores are those of the textbook."""
+"""Figures: what is drawn is what was given, colours are centred on zero, and the legend has the scores."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -155,27 +153,16 @@ def test_series_draws_observations_in_black_and_every_model(ax):
     np.testing.assert_array_equal(drawn["C"].get_ydata(), [0.1, 0.9])
 
 
-values = st.lists(st.floats(-10, 10), min_size=3, max_size=30).filter(lambda v: np.ptp(v) > 0.1)
+def test_scatter_leaves_out_missing_values_and_says_so(ax):
+    found = graphics.plot_against_observations([-1.0, 0.0, 1.0, np.nan], {"A": [-1.0, np.nan, 1.5, 9.0]}, ax)
+    assert found["A"].n_dropped == 2
+    assert np.isfinite(ax.get_xlim()).all()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["A: r 1.00, RMSE 0.35, bias +0.25, 2 left out"]
 
 
-@given(values, st.floats(-3, 3))
-def test_a_shifted_copy_has_no_scatter_and_the_shift_as_bias(observed, shift):
-    found = graphics.scores(np.array(observed) + shift, observed)
-    assert found.r == pytest.approx(1.0)
-    assert (found.bias, found.rmse) == (pytest.approx(shift, abs=1e-9), pytest.approx(abs(shift), abs=1e-9))
-    assert found.n == len(observed)
-
-
-@given(values)
-def test_the_mirror_image_has_a_correlation_of_minus_one(observed):
-    assert graphics.scores(-np.array(observed), observed).r == pytest.approx(-1.0)
-
-
-def test_scores_refuse_gaps_and_series_of_different_lengths():
-    with pytest.raises(ValueError, match="observed: 1 of 3 values are not finite"):
-        graphics.scores([1.0, 2.0, 3.0], [1.0, np.nan, 3.0])
-    with pytest.raises(ValueError, match=r"found \(3,\) modelled and \(2,\) observed"):
-        graphics.scores([1.0, 2.0, 3.0], [1.0, 2.0])
+def test_scatter_of_nothing_is_refused(ax):
+    with pytest.raises(ValueError, match="no pair of an observed and a modelled value"):
+        graphics.plot_against_observations([np.nan], {"A": [1.0]}, ax)
 
 
 # --- files ---

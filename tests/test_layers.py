@@ -27,6 +27,9 @@ LAYERS = (
     (
         "graphics",
         "region_graphics",
+        "fit_graphics",
+        "evaluate_cli",
+        "train_cli",
         "verification",
         "valley",
         "demo",

@@ -266,16 +266,26 @@ class TableArguments(NamedTuple):
     ds_index: Int[Array, "glacier year 12"]
 
 
-def tables(ti: TIWeights, arguments: TableArguments) -> MonthlySums:
-    """Monthly sums by height of G glaciers, each with its own weather, heights, corrections and knobs."""
-    params = ti.resolve()
+def tables(ti: TIWeights, arguments: TableArguments, variant: str = "smooth") -> MonthlySums:
+    """Monthly sums by height of G glaciers, each with its own weather, heights, corrections and knobs.
 
-    def one(temp, prcp, valid, offset, temp_bias, prcp_fac, ddf_snow, ds, ds_index):
+    Parameters
+    ----------
+    ti : TIWeights
+        scalars, or one of each per glacier (G,)
+    arguments : TableArguments
+    variant : str
+        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
+    """
+
+    def one(ti, temp, prcp, valid, offset, temp_bias, prcp_fac, ddf_snow, ds, ds_index):
+        params = ti.resolve()
         swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
         knobs = Knobs(temp_bias, prcp_fac, ddf_snow)
-        return monthly_sums(params, swe, temp, prcp, valid, offset, knobs, ds, ds_index)
+        return monthly_sums(params, swe, temp, prcp, valid, offset, knobs, ds, ds_index, variant)
 
-    return jax.vmap(one)(*arguments)
+    each = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, ti)
+    return jax.vmap(one, in_axes=(each, *[0] * len(arguments)))(ti, *arguments)
 
 
 def block_count(rows: int, width: int, columns: int | None) -> int:

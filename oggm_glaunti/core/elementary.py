@@ -182,6 +182,46 @@ softplus_quotient.defjvp(_softplus_jvp(softplus_quotient))
 
 
 @jax.custom_jvp
+def decay(x: Field) -> Field:
+    """``exp(-x)`` for `x` from 0 up.
+
+    Examples
+    --------
+    >>> round(float(decay(jnp.float32(1.0))), 5)
+    0.36788
+    """
+    if not _is_cheap(x):
+        return jnp.exp(-x)
+    return _exp2_of(jnp.maximum(x * -LOG2_E, -_FAR))
+
+
+@decay.defjvp
+def _decay_jvp(primals, tangents):
+    value = decay(*primals)
+    return value, -value * tangents[0]
+
+
+@jax.custom_jvp
+def log1p_of_share(x: Field) -> Field:
+    """``log(1 + x)`` for `x` from 0 to 1; the relative error of small ones is small, too.
+
+    Examples
+    --------
+    >>> round(float(log1p_of_share(jnp.float32(1.0))), 5)
+    0.69315
+    """
+    if not _is_cheap(x):
+        return jnp.log1p(x)
+    return x * _polynomial(_LOG1P, x)
+
+
+@log1p_of_share.defjvp
+def _log1p_of_share_jvp(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    return log1p_of_share(x), dx / (1.0 + x)
+
+
+@jax.custom_jvp
 def hill(x: Field, centre: Field, exponent: Field) -> Field:
     """``x**n / (x**n + centre**n)`` for positive `x`: 0 far below the centre, a half at it, 1 far above.
 

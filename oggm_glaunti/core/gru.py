@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
-from oggm_glaunti.core.run import Observe, run_days
+from oggm_glaunti.core.run import Observe, Step, run_days
 from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
 
 
@@ -84,12 +84,18 @@ def run_gru(
         as in :func:`~oggm_glaunti.core.run.run_days`
     """
 
+    state = (require_finite("hidden state", hidden), jnp.asarray(first_day_seen))
+    state, smb, observed = run_days(gru_step(model), state, forcing.checked(weights), weights, observe)
+    return state[0], smb, observed
+
+
+def gru_step(model: GRU) -> Step:
+    """Return the step of model B; its state is ``(hidden, seen)``, `seen` being true before a day already seen."""
+
     def step(state, temp, prcp, weight):
         hidden, seen = state
         inputs = jnp.stack([prcp / PRCP_NORM, temp / TEMP_NORM], axis=-1)
         hidden = jnp.where(seen, hidden, model.cell(hidden, inputs))
         return (hidden, jnp.zeros_like(seen)), weight * model.read_out(hidden)
 
-    state = (require_finite("hidden state", hidden), jnp.asarray(first_day_seen))
-    state, smb, observed = run_days(step, state, forcing.checked(weights), weights, observe)
-    return state[0], smb, observed
+    return step

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float
 
-from oggm_glaunti.core.elementary import hill, sigmoid, softplus, softplus_quotient
+from oggm_glaunti.core.elementary import LN_2, decay, hill, log1p_of_share, sigmoid, softplus, softplus_quotient
 
 Field = Float[Array, "..."]
 
@@ -162,17 +162,54 @@ def mass_conserving_day(
 ) -> tuple[Field, Field]:
     """One day in which the change of SWE is exactly snowfall minus snow melt; arguments as :func:`smooth_day`.
 
-    Of the energy of the day, the part ``a (1 - exp(-p / a)) / p`` melts snow, where ``a`` is the snow at hand and ``p``
-    the melt that the energy would give on snow; the rest melts ice. Smooth, never more than ``a``, and SWE reaches
-    zero. The snow-covered fraction follows from the two, so the depletion parameters have no effect, and published
-    parameters do not fit: it needs a calibration of its own.
+    The snow of the day falls first. What is at hand then melts along the depletion curve ``1 - exp(-swe / s)``, the
+    covered fraction of the surface, with ``s = snow_depletion_centre / log(2)``, so that half of the surface is covered
+    at the centre; the rest of the energy melts ice. The curve is integrated exactly over the day's energy ``p`` (m w.e.
+    of snow): ``exp(swe / s) - 1`` shrinks by ``exp(-p / s)``.
+
+    Notes
+    -----
+    Never more melts than there is, SWE reaches zero, and ice under snow much deeper than ``s`` does not melt. Two half
+    days melt what one day melts. `snow_depletion_steepness` and `swe_softplus_sharpness` have no effect, and the
+    published parameters do not fit: the variant needs a calibration of its own.
     """
-    available = swe + weight * params.prec_scale * solid_prcp(params, temp, prcp)
+    snowfall = weight * params.prec_scale * solid_prcp(params, temp, prcp)
     potential = weight * params.ddf_snow * positive_temp(params, temp)
-    # The floor only avoids 0/0 where there is neither snow nor melt.
-    snow_melt = available * -jnp.expm1(-potential / (available + 1e-12))
+    available = swe + snowfall
+    snow_melt = depletion_melt(available, potential, params.snow_depletion_centre)
     ice_melt = params.ddf_relative_ice * (potential - snow_melt)
-    return available - snow_melt, (available - swe) - snow_melt - ice_melt
+    return available - snow_melt, snowfall - snow_melt - ice_melt
+
+
+def depletion_melt(swe: Field, potential: Field, centre: Field) -> Field:
+    """Snow that a day's energy melts along the depletion curve of :func:`mass_conserving_day`.
+
+    Parameters
+    ----------
+    swe : array (...)
+        snow at hand, m w.e.
+    potential : array (...)
+        what the energy would melt where all is snow, m w.e.
+    centre : array (...)
+        SWE at which half of the surface is covered, m w.e.
+
+    Returns
+    -------
+    array (...)
+        m w.e.; at most the smaller of the two
+
+    Examples
+    --------
+    >>> [round(float(depletion_melt(jnp.float32(swe), 0.02, 0.03)), 4) for swe in (1.0, 0.05, 0.01)]
+    [0.02, 0.0127, 0.0034]
+    """
+    scale = centre / LN_2
+    less = jnp.minimum(swe, potential)
+    # The difference to the lesser, in a form that neither overflows nor cancels, and is smooth where the two are equal:
+    # 1 - exp(-x) is 2 t / (1 + t), t = tanh(x / 2).
+    half = jnp.tanh(0.5 * less / scale)
+    kept = decay(jnp.abs(swe - potential) / scale) * (2.0 * half / (1.0 + half))
+    return less - scale * log1p_of_share(kept)
 
 
 def classical_solid_prcp(params: TIParameters, temp: Field, prcp: Field) -> Field:

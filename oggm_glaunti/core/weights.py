@@ -8,10 +8,12 @@ and writes streams; where files are looked for is another module's matter.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing
 
 from oggm_glaunti.core.corrector import Branch, ConvBlock, Corrector, DoubleConv
 from oggm_glaunti.core.glaunti import GlaUnTI
@@ -68,6 +70,45 @@ def physical_values(ti: TIWeights) -> dict[str, dict[str, Any]]:
     physical = {name: value if name == "snow_to_rain_centre" else np.exp(value) for name, value in values.items()}
     physical["ddf_relative_ice"] = 1.0 + physical.pop("ddf_relative_ice_minus_one")
     return {name: {"value": float(physical[name]), "units": units} for name, units in UNITS.items()}
+
+
+def ti_from_physical(values: Mapping[str, float], dtype: np.typing.DTypeLike = np.float32) -> TIWeights:
+    """The temperature index of nine numbers in physical units: the inverse of :func:`physical_values`; NumPy only.
+
+    Parameters
+    ----------
+    values : mapping
+        a number for every key of :data:`UNITS`, in its unit
+    dtype : dtype
+
+    Raises
+    ------
+    ValueError
+        where a name is missing or unknown, or a value cannot be: not finite, not above 0, or a `ddf_relative_ice` of 1
+        or less
+
+    Examples
+    --------
+    >>> values = {name: value["value"] for name, value in physical_values(embedded_a().ti).items()}
+    >>> same = ti_from_physical({**values, "prec_scale": 1.2})
+    >>> round(float(same.resolve().prec_scale), 6), round(float(same.resolve().ddf_snow), 6)
+    (1.2, 0.004964)
+    """
+    if set(values) != set(UNITS):
+        missing, unknown = sorted(set(UNITS) - set(values)), sorted(set(values) - set(UNITS))
+        raise ValueError(f"parameters: expected {', '.join(UNITS)}; missing: {missing}, unknown: {unknown}")
+    return TIWeights(**{name: np.asarray(_stored(name, values), dtype) for name in TI_NAMES})
+
+
+def _stored(name: str, values: Mapping[str, float]) -> float:
+    """A stored number of the temperature index from the physical ones."""
+    physical = name.removesuffix("_log").removesuffix("_minus_one")
+    value = float(values[physical])
+    above = 1.0 if name.endswith("_minus_one_log") else 0.0
+    if not np.isfinite(value) or (name.endswith("_log") and value <= above):
+        expected = f" above {above:g}" if name.endswith("_log") else ""
+        raise ValueError(f"{physical}: expected a finite number{expected}, found {value:g}")
+    return float(np.log(value - above)) if name.endswith("_log") else value
 
 
 def _double_conv_shapes(channels: int, ndim: int) -> list[tuple[int, ...]]:

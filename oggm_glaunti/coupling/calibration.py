@@ -61,6 +61,7 @@ def calibrate_glaunti(
     weights: Any = None,
     use_2d_mb: bool = False,
     filesuffix: str = "",
+    variant: str | None = None,
 ) -> dict[str, Any]:
     """Turn one knob, or several one after the other, until the mean balance of a period equals a reference.
 
@@ -82,8 +83,9 @@ def calibrate_glaunti(
         between 0.8 and 1.2
     bounds : mapping, optional
         ``{knob: (lowest, highest)}``; the default is OGGM's (``cfg.PARAMS['melt_f_min']`` and so on)
-    model, corrector, weights
-        see :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    model, corrector, weights, variant
+        see :class:`~oggm_glaunti.GlaUnTIMassBalance`; all other parameters are the weights' own, also where a fit was
+        made before
     use_2d_mb : bool
         average over the cells of the glacier (``topo_smoothed``) instead of the inversion flowlines, as in OGGM
     filesuffix : str
@@ -107,7 +109,7 @@ def calibrate_glaunti(
     computed with all knobs at zero effect and do not change during the calibration.
     """
     _check_order(order, gdir.rgi_id)
-    mb_model = _uncalibrated(gdir, model, corrector, weights)
+    mb_model = _uncalibrated(gdir, model=model, corrector=corrector, weights=weights, variant=variant)
     ref = _reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
     specific = _specific_mb(gdir, mb_model, ref.years, use_2d_mb)
     limits = _bounds(order, bounds, gdir.rgi_id)
@@ -119,10 +121,16 @@ def calibrate_glaunti(
     return params
 
 
-def _uncalibrated(gdir: Any, model: str | None, corrector: str, weights: Any) -> GlaUnTIMassBalance:
-    """The model at its published knobs; where none is named, the one calibrated before, with its weights."""
-    given = {"model": model, "corrector": corrector, "weights": weights, "check_calib_params": False}
-    mb_model = GlaUnTIMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, **given)
+class _Unfitted(GlaUnTIMassBalance):
+    """The model with the weights' own temperature index, whatever was fitted before."""
+
+    def _fitted_parameters(self) -> None:
+        return None
+
+
+def _uncalibrated(gdir: Any, **given: Any) -> GlaUnTIMassBalance:
+    """The model at its published knobs; where none is named, the one calibrated before, its weights and its variant."""
+    mb_model = _Unfitted(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
     mb_model.melt_f = mb_model.published_melt_f
     return mb_model
 
@@ -289,6 +297,7 @@ def _as_params(
         "rgi_id": gdir.rgi_id,
         "model": mb_model.model_name,
         "corrector": mb_model.corrector,
+        "variant": mb_model.variant,
         "melt_f": mb_model.melt_f,
         "prcp_fac": mb_model.prcp_fac,
         "temp_bias": mb_model.temp_bias,

@@ -11,21 +11,31 @@ import logging
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from oggm import cfg, entity_task
-from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti import settings, shop
+from oggm_glaunti import settings
 from oggm_glaunti.coupling import daily_file, monthly_file
 from oggm_glaunti.coupling import daily_series as ds
 from oggm_glaunti.coupling.daily_file import DailyClimate, daily_climate_path, read_daily_climate
+from oggm_glaunti.coupling.daily_request import (
+    Request,
+    choose_height,
+    choose_rows,
+    choose_units,
+    first_said,
+    refuse_others,
+)
+from oggm_glaunti.coupling.era5_land import era5_land
+from oggm_glaunti.coupling.monthly_source import monthly
+from oggm_glaunti.coupling.w5e5 import w5e5_daily
 
 __all__ = ["SOURCES", "DailyClimate", "daily_climate_path", "process_daily_climate", "read_daily_climate"]
 
@@ -35,35 +45,19 @@ log = logging.getLogger(__name__)
 
 # What OGGM's own baseline is called, and where the same weather comes from with daily steps.
 _SOURCE_OF_BASELINE = {"GSWP3_W5E5": "W5E5_daily", "GSWP3_W5E5_daily": "W5E5_daily", "CUSTOM": "custom"}
-# Degrees. The points of the flattened files are half a degree apart, so the nearest is within 0.36 of a glacier.
-_FARTHEST_POINT = 1.0
+_CUSTOM = (
+    *("path", "ref_hgt", "ref_lon", "ref_lat", "temp_units", "prcp_units"),
+    *("temp_name", "prcp_name", "time_name", "climate_source"),
+)
 # A UTC offset at the end of a time of day, unless it is zero.
 _OFFSET = re.compile(r"[T ]\d.*?[+-](?!00(?::?00)?\s*$)\d{2}(?::?\d{2})?\s*$")
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the caller of :func:`process_daily_climate` said about the weather; None is "not said"."""
-
-    y0: int | None = None
-    y1: int | None = None
-    path: str | os.PathLike[str] | None = None
-    ref_hgt: float | None = None
-    ref_lon: float | None = None
-    ref_lat: float | None = None
-    temp_units: str | None = None
-    prcp_units: str | None = None
-    temp_name: str | None = None
-    prcp_name: str | None = None
-    time_name: str | None = None
-    climate_source: str | None = None
-
-
-@entity_task(log, writes=["climate_historical"])
+@entity_task(log, writes=["climate_historical", "gcm_data"])
 def process_daily_climate(
     gdir: Any,
     source: str | None = None,
-    path: str | os.PathLike[str] | None = None,
+    path: Any = None,
     *,
     ref_hgt: float | None = None,
     ref_lon: float | None = None,
@@ -74,73 +68,136 @@ def process_daily_climate(
     prcp_name: str | None = None,
     time_name: str | None = None,
     climate_source: str | None = None,
+    orography: str | os.PathLike[str] | None = None,
+    filename: str | None = None,
+    input_filesuffix: str | None = None,
+    n_realisations: int | None = None,
+    seed: int | None = None,
+    temp_std: Any = None,
+    reference: str | None = None,
+    reference_years: tuple[int, int] | None = None,
+    statistics: Any = None,
     y0: int | None = None,
     y1: int | None = None,
     also_monthly: bool = False,
     overwrite_monthly: bool = False,
-    filesuffix: str = settings.DAILY_SUFFIX,
+    filesuffix: str | None = None,
 ) -> None:
     """Write daily weather to the glacier directory, as ``climate_historical_daily.nc``.
 
     Incomplete first and last calendar years are left out and named in the log. Everything else that is not as it
     should be is an error: days missing, twice or out of order, NaN, temperatures outside -90..60 degC, precipitation
-    that is negative or above 2 m a day, units neither in the file nor given.
+    that is negative or above 2 m a day, units neither in the file nor given. So is an argument that the source has no
+    use for.
 
     Parameters
     ----------
     gdir : oggm.GlacierDirectory
-    source : {'W5E5_daily', 'custom'}, optional
-        ``W5E5_daily`` is GSWP3-W5E5 (1901-2019, half a degree) from OGGM's server, ``custom`` a file of yours. When
-        not said, ``cfg.PARAMS['baseline_climate']`` decides (GSWP3_W5E5 or CUSTOM).
+    source : {'W5E5_daily', 'custom', 'monthly', 'era5_land'}, optional
+        ``W5E5_daily`` is GSWP3-W5E5 (1901-2019, half a degree) from OGGM's server, ``custom`` a file of yours,
+        ``monthly`` is made at random from one of OGGM's monthly files in the directory, ``era5_land`` is ERA5-Land as
+        downloaded. When not said, ``cfg.PARAMS['baseline_climate']`` decides (GSWP3_W5E5 or CUSTOM).
     path : str or path, optional
-        custom: NetCDF (.nc) or CSV (.csv) file, else ``cfg.PATHS['climate_file']``
+        custom: NetCDF (.nc) or CSV (.csv) file, else ``cfg.PATHS['climate_file']``; era5_land: NetCDF file or Zarr
+        folder, or a list of them (years, or temperature and precipitation, in files of their own)
     ref_hgt : float, optional
-        custom: height (m) the temperature is for, unless the NetCDF has it as attribute ``ref_hgt``
+        custom, era5_land: height (m) the temperature is for, unless the file has it (custom: attribute ``ref_hgt``)
     ref_lon, ref_lat : float, optional
         custom: where the weather is for (degrees), else the attributes ``ref_pix_lon`` and ``ref_pix_lat``, else the
         glacier's centre. Not used by the model.
     temp_units : {'degC', 'K'}, optional
-        custom: unit of temperature, unless the NetCDF says it
+        custom, era5_land: unit of temperature, unless the file says it
     prcp_units : {'mm/day', 'kg m-2 day-1', 'kg m-2 s-1', 'm/day'}, optional
-        custom: unit of precipitation, unless the NetCDF says it
+        custom, era5_land: unit of precipitation, unless the file says it; for hourly ERA5-Land that of a day's sum
     temp_name, prcp_name, time_name : str, optional
-        custom: names of variables or columns, if not ``temp``, ``prcp`` and ``time`` (in a CSV also ``date``)
+        custom: names of variables or columns, if not ``temp``, ``prcp`` and ``time`` (in a CSV also ``date``);
+        era5_land: names of the two variables, where a file has several
     climate_source : str, optional
         custom: what the weather is called in the file and everything made from it, ``CUSTOM_daily`` where not said.
         Weather of ERA5-Land must be named so (``ERA5-Land_daily``): only then does ``corrector='auto'`` mean yearly
         corrections, see :func:`~oggm_glaunti.coupling.corrections.resolve_mode`
+    orography : str or path, optional
+        era5_land: file with the cells' geopotential or height, where the weather's file has none
+    filename, input_filesuffix : str, optional
+        monthly: the file to take, as OGGM's tasks are told (``climate_historical`` and no suffix; ``gcm_data`` and
+        ``_ssp126``). The daily file is named after it, ``gcm_data_ssp126_daily.nc``, and found under the same two names
+    n_realisations : int, optional
+        monthly: number of daily series, 5 where not said; balances are the means over them
+    seed : int, optional
+        monthly: another number, another weather; 0 where not said. Each glacier and realisation has its own in any case
+    temp_std : float or 12 of them, optional
+        monthly: standard deviation of daily temperature within a month (K), else ``temp_std`` of the monthly file, else
+        that of the reference, else the calendar means of ``temp_std`` in ``climate_historical.nc``
+    reference : str, optional
+        monthly: suffix of a file of daily weather in the directory from which wet days and the memory of the weather
+        are taken by calendar month, ``''`` for ``climate_historical_daily.nc``; else those of Alpine records
+    reference_years : (int, int), optional
+        monthly: first and last year of the reference, both included; all of it where not said
+    statistics : WeatherStatistics, optional
+        monthly: the same, given (see :class:`~oggm_glaunti.coupling.weather_statistics.WeatherStatistics`)
     y0, y1 : int, optional
         first and last calendar year to take, both included; only these are checked for gaps and impossible values
     also_monthly : bool
         write OGGM's monthly ``climate_historical.nc`` too (mean and standard deviation of the daily temperatures, sum
-        of precipitation), so that OGGM's own tasks need no other source
+        of precipitation), so that OGGM's own tasks need no other source; not with ``monthly``
     overwrite_monthly : bool
         let `also_monthly` replace a monthly file made from another source
-    filesuffix : str
-        of the file written; must hold ``_daily``
+    filesuffix : str, optional
+        of the file written; must hold ``_daily``, which it is where not said, after `input_filesuffix`
 
     Raises
     ------
     InvalidParamsError
         where the data are not usable; it names glacier, file, variable and dates
     InvalidWorkflowError
-        where a file cannot be downloaded, or a monthly file of another source is in the way
+        where a file cannot be downloaded or is not in the directory, or a monthly file of another source is in the way
 
     Examples
     --------
     >>> process_daily_climate(  # doctest: +SKIP
     ...     gdir, source="custom", path="station.csv", temp_units="degC", prcp_units="mm/day", ref_hgt=2919.0
     ... )
+    >>> process_daily_climate(  # doctest: +SKIP
+    ...     gdir, source="monthly", filename="gcm_data", input_filesuffix="_ssp126", reference=""
+    ... )
     """
-    if settings.DAILY_SUFFIX not in filesuffix:
+    suffix = (input_filesuffix or "") + settings.DAILY_SUFFIX if filesuffix is None else filesuffix
+    if settings.DAILY_SUFFIX not in suffix:
         raise InvalidParamsError(f"{gdir.rgi_id}: filesuffix {filesuffix!r} must hold {settings.DAILY_SUFFIX!r}")
-    names = temp_name, prcp_name, time_name, climate_source
-    request = Request(y0, y1, path, ref_hgt, ref_lon, ref_lat, temp_units, prcp_units, *names)
-    series = SOURCES[_choose_source(gdir, source)](gdir, request)
-    monthly_suffix = filesuffix.replace(settings.DAILY_SUFFIX, "", 1)
+    chosen = _choose_source(gdir, source)
+    if also_monthly and chosen == "monthly":
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: also_monthly with source='monthly': the monthly file is there already"
+        )
+    request = Request(
+        y0=y0,
+        y1=y1,
+        filesuffix=filesuffix,
+        path=path,
+        orography=orography,
+        ref_hgt=ref_hgt,
+        ref_lon=ref_lon,
+        ref_lat=ref_lat,
+        temp_units=temp_units,
+        prcp_units=prcp_units,
+        temp_name=temp_name,
+        prcp_name=prcp_name,
+        time_name=time_name,
+        climate_source=climate_source,
+        filename=filename,
+        input_filesuffix=input_filesuffix,
+        n_realisations=n_realisations,
+        seed=seed,
+        temp_std=temp_std,
+        reference=reference,
+        reference_years=reference_years,
+        statistics=statistics,
+    )
+    series = SOURCES[chosen](gdir, request)
+    monthly_suffix = suffix.replace(settings.DAILY_SUFFIX, "", 1)
     if also_monthly and not overwrite_monthly:
         monthly_file.require_same_source(gdir, monthly_suffix, series.source)
-    daily_file.write_daily_climate(gdir, series, filesuffix)
+    daily_file.write_daily_climate(gdir, series, suffix, filename or "climate_historical")
     if also_monthly:
         monthly_file.write_monthly(gdir, series, monthly_suffix)
 
@@ -152,17 +209,6 @@ def _choose_source(gdir: Any, source: str | None) -> str:
         said = f"source={source!r}" if source is not None else f"cfg.PARAMS['baseline_climate'] {baseline!r}"
         raise InvalidParamsError(f"{gdir.rgi_id}: {said} has no daily weather here; give source= one of {[*SOURCES]}")
     return chosen
-
-
-def _choose_rows(label: str, days: NDArray[np.datetime64], request: Request) -> slice:
-    """Rows of the years asked for; incomplete years at the ends are left out and logged."""
-    first, last = ds.whole_years(label, days)
-    cropped = days[(ds.calendar_years(days) < first) | (ds.calendar_years(days) > last)]
-    if cropped.size:
-        log.warning("%s: incomplete calendar years left out: %s", label, ds.spell(cropped))
-    ys, ye = (first if request.y0 is None else int(request.y0)), (last if request.y1 is None else int(request.y1))
-    daily_file.require_years(label, (first, last), ys, ye)
-    return ds.rows_of_years(label, days, ys, ye)
 
 
 # --- source: a file of the user's ------------------------------------------------------------------------------------
@@ -184,6 +230,7 @@ class _Raw:
 
 def custom(gdir: Any, request: Request) -> ds.DailySeries:
     """Weather from a NetCDF or CSV file of one series; see :func:`process_daily_climate`."""
+    refuse_others(gdir, "custom", request, _CUSTOM)
     name = "CUSTOM_daily" if request.climate_source is None else str(request.climate_source).strip()
     if not name:
         raise InvalidParamsError(f"{gdir.rgi_id}: climate_source is empty; give a name such as 'ERA5-Land_daily'")
@@ -196,37 +243,16 @@ def custom(gdir: Any, request: Request) -> ds.DailySeries:
     label = f"{gdir.rgi_id}: {path.name}"
     raw = readers[path.suffix.lower()](label, path, request)
     days = ds.to_days(label, raw.stamps)
-    rows = _choose_rows(label, days, request)
-    temp = ds.to_celsius(label, raw.temp[rows], _units(label, "temp_units", request.temp_units, raw.temp_units))
-    prcp = ds.to_kg_per_day(label, raw.prcp[rows], _units(label, "prcp_units", request.prcp_units, raw.prcp_units))
+    rows = choose_rows(label, days, request)
+    temp = ds.to_celsius(label, raw.temp[rows], choose_units(label, "temp_units", request.temp_units, raw.temp_units))
+    prcp = ds.to_kg_per_day(
+        label, raw.prcp[rows], choose_units(label, "prcp_units", request.prcp_units, raw.prcp_units)
+    )
     ds.check_values(label, days[rows], temp, prcp)
-    lon = _first_said(request.ref_lon, raw.ref_lon, gdir.cenlon)
-    lat = _first_said(request.ref_lat, raw.ref_lat, gdir.cenlat)
-    height = _height(label, request.ref_hgt, raw.ref_hgt)
+    lon = first_said(request.ref_lon, raw.ref_lon, gdir.cenlon)
+    lat = first_said(request.ref_lat, raw.ref_lat, gdir.cenlat)
+    height = choose_height(label, request.ref_hgt, raw.ref_hgt)
     return ds.DailySeries(days[rows], temp, prcp, height, lon, lat, name, path.name)
-
-
-def _first_said(*values: float | None) -> float:
-    return float(next(value for value in values if value is not None))
-
-
-def _units(label: str, name: str, given: str | None, in_file: str | None) -> str:
-    if given is None and in_file is None:
-        raise InvalidParamsError(f"{label}: units are neither in the file nor given; say {name}=...")
-    if given is not None and in_file is not None and not ds.same_unit(given, in_file):
-        raise InvalidParamsError(f"{label}: the file says '{in_file}', {name} says '{given}'; correct the wrong one")
-    return given if given is not None else str(in_file)
-
-
-def _height(label: str, given: float | None, in_file: float | None) -> float:
-    if given is None and in_file is None:
-        raise InvalidParamsError(f"{label}: no attribute ref_hgt; give the height the temperature is for, ref_hgt= (m)")
-    if given is not None and in_file is not None and abs(given - in_file) > 0.5:
-        raise InvalidParamsError(f"{label}: ref_hgt is {in_file:g} m in the file, {given:g} m given; correct one")
-    height = _first_said(given, in_file)
-    if not -500 < height < 9000:
-        raise InvalidParamsError(f"{label}: ref_hgt is {height:g}; expected metres above sea level, -500 to 9000")
-    return height
 
 
 def _read_csv(label: str, path: Path, request: Request) -> _Raw:
@@ -286,89 +312,9 @@ def _read_netcdf(label: str, path: Path, request: Request) -> _Raw:
         )
 
 
-# --- source: GSWP3-W5E5 ----------------------------------------------------------------------------------------------
-
-
-def w5e5_daily(gdir: Any, request: Request) -> ds.DailySeries:
-    """GSWP3-W5E5 of the point nearest to the glacier, from the files that OGGM flattened to glacier points.
-
-    Only the one point's series are read. W5E5: Lange et al. 2021, doi 10.48364/ISIMIP.342217.
-    """
-    said = [f.name for f in fields(request) if f.name not in ("y0", "y1") and getattr(request, f.name) is not None]
-    if said:
-        raise InvalidParamsError(f"{gdir.rgi_id}: {', '.join(said)} go with source='custom', not with 'W5E5_daily'")
-    files = {key: _download(gdir, key) for key in ("tmp", "prcp", "inv")}
-    days, temp, where = _w5e5_series(gdir, files["tmp"], "tas", "K", request)
-    prcp_days, prcp, prcp_where = _w5e5_series(gdir, files["prcp"], "pr", "kg m-2 s-1", request)
-    height, inv_where = _w5e5_height(gdir, files["inv"])
-    label = f"{gdir.rgi_id}: {os.path.basename(files['prcp'])}"
-    same_place = np.allclose(where, prcp_where, atol=1e-3) and np.allclose(where, inv_where, atol=1e-3)
-    if not (same_place and np.array_equal(days, prcp_days)):
-        raise InvalidParamsError(
-            f"{label}: the three files do not belong together. Nearest points: tas {where}, pr {prcp_where}, ASurf "
-            f"{inv_where}; days: tas {days[0]}..{days[-1]}, pr {prcp_days[0]}..{prcp_days[-1]}. Download them again."
-        )
-    temp, prcp = ds.to_celsius(label, *temp), ds.to_kg_per_day(label, *prcp)
-    ds.check_values(label, days, temp, prcp)
-    origin = ", ".join(os.path.basename(path) for path in files.values())
-    lon = where[0] - 360 if where[0] > 180 else where[0]
-    return ds.DailySeries(days, temp, prcp, height, lon, where[1], "GSWP3_W5E5_daily", origin)
-
-
-def _w5e5_series(
-    gdir: Any, path: str, name: str, units: str, request: Request
-) -> tuple[NDArray[np.datetime64], tuple[NDArray[np.floating], str], tuple[float, float]]:
-    """Days, (values, units) and place of the nearest point's series."""
-    label = f"{gdir.rgi_id}: {os.path.basename(path)}"
-    with daily_file.open_netcdf(label, path) as nc:
-        point, where = _nearest_point(gdir, label, nc)
-        days = ds.to_days(label, daily_file.read_time(label, nc))
-        rows = _choose_rows(label, days, request)
-        var = daily_file.read_variable(label, nc, name)
-        values = np.ma.masked_array(_pick(label, var, {"time": rows, "points": point})).filled(np.nan)
-        return days[rows], (values, getattr(var, "units", units)), where
-
-
-def _w5e5_height(gdir: Any, path: str) -> tuple[float, tuple[float, float]]:
-    label = f"{gdir.rgi_id}: {os.path.basename(path)}"
-    with daily_file.open_netcdf(label, path) as nc:
-        point, where = _nearest_point(gdir, label, nc)
-        height = _pick(label, daily_file.read_variable(label, nc, "ASurf"), {"time": 0, "points": point})
-        return _height(label, None, float(np.ma.filled(height, np.nan))), where
-
-
-def _pick(label: str, var: netCDF4.Variable, index: dict[str, Any]) -> Any:
-    if not set(var.dimensions) <= set(index):
-        raise InvalidParamsError(f"{label}: '{var.name}' has dimensions {var.dimensions}; expected (time, points)")
-    return var[tuple(index[name] for name in var.dimensions)]
-
-
-def _nearest_point(gdir: Any, label: str, nc: netCDF4.Dataset) -> tuple[int, tuple[float, float]]:
-    """Index, longitude (0..360) and latitude of the nearest point, in degrees as OGGM's monthly reader measures it."""
-    lon = np.ma.filled(daily_file.read_variable(label, nc, "longitude")[:], np.nan).astype(np.float64)
-    lat = np.ma.filled(daily_file.read_variable(label, nc, "latitude")[:], np.nan).astype(np.float64)
-    eastward = (lon - gdir.cenlon + 180) % 360 - 180
-    distance = np.hypot(eastward, lat - gdir.cenlat)
-    point = int(np.argmin(distance))
-    if not distance[point] < _FARTHEST_POINT:
-        raise InvalidParamsError(
-            f"{label}: the nearest of {lon.size} points is {distance[point]:.1f} degrees from the glacier at "
-            f"{gdir.cenlon:.3f}, {gdir.cenlat:.3f}; expected less than {_FARTHEST_POINT:g}"
-        )
-    return point, (float(lon[point]) % 360, float(lat[point]))
-
-
-def _download(gdir: Any, key: str) -> str:
-    """Local path of one of the flattened files, from OGGM's cache or its server."""
-    server = str(settings.param("glaunti_w5e5_daily_server")).rstrip("/")
-    url = f"{server}/{settings.param('glaunti_w5e5_daily_basenames')[key]}"
-    try:
-        return str(shop.download(url))
-    except FileNotFoundError as err:
-        raise InvalidWorkflowError(
-            f"{gdir.rgi_id}: {err} Or set cfg.PARAMS['glaunti_w5e5_daily_server'] to a copy of the server, or use "
-            "source='custom' with weather of your own."
-        ) from err
-
-
-SOURCES: dict[str, Callable[[Any, Request], ds.DailySeries]] = {"W5E5_daily": w5e5_daily, "custom": custom}
+SOURCES: dict[str, Callable[[Any, Request], ds.DailySeries]] = {
+    "W5E5_daily": w5e5_daily,
+    "custom": custom,
+    "monthly": monthly,
+    "era5_land": era5_land,
+}

@@ -115,6 +115,7 @@ def compute_corrections(
     model : GlaUnTI
         C or D
     climate : DailyClimate
+        where it has several realisations, the corrections are the mean of theirs
     features : Features
     hemisphere : {'nh', 'sh'}
     rgi_id : str
@@ -127,10 +128,13 @@ def compute_corrections(
     """
     periods = correction_years(climate, hemisphere, rgi_id)
     warn_about_inputs(model, climate, features, rgi_id)
-    gridded = GriddedModel(model, climate, features, rgi_id)
-    columns = gridded.columns
-    ds = np.stack([_band_means(result.ds, columns) for result in gridded.run(periods)])
-    return BandCorrections(np.array([p.year for p in periods]), columns.band_height.astype(np.float64), ds)
+    of_each = []
+    for one in climate.realisations:
+        gridded = GriddedModel(model, one, features, rgi_id)
+        of_each.append([_band_means(result.ds, gridded.columns) for result in gridded.run(periods)])
+    ds = of_each[0] if len(of_each) == 1 else np.mean(of_each, axis=0, dtype=np.float64)
+    heights = gridded.columns.band_height.astype(np.float64)
+    return BandCorrections(np.array([p.year for p in periods]), heights, np.asarray(ds, np.float32))
 
 
 def climatological_fields(gridded: GriddedModel, hemisphere: str) -> np.ndarray:

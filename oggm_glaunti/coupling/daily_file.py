@@ -3,6 +3,9 @@
 It is OGGM's climate file with one value a day: ``climate_historical_daily.nc`` with the variables ``time`` (whole
 calendar years), ``temp`` (degC) and ``prcp`` (kg m-2 day-1), and OGGM's attributes. In memory precipitation is
 m w.e. day-1, the unit of the model.
+
+Weather made at random can have several realisations. The first is ``temp`` and ``prcp``, so that whoever knows of one
+series only reads that; ``temp_realisation`` and ``prcp_realisation`` (realisation, time) are the others.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ from oggm_glaunti.coupling.atomic import replacing
 
 settings.register()
 
-_ATTRIBUTES = ("ref_hgt", "ref_pix_lon", "ref_pix_lat", "climate_source")
+# Dimension of the realisations after the first, and what their variables' names end in.
+REALISATION = "realisation"
+ATTRIBUTES = ("ref_hgt", "ref_pix_lon", "ref_pix_lat", "climate_source")
 # Units of an amount in OGGM's climate files are per time step; the step is a day here.
 _AMOUNTS_PER_STEP = ("kg m-2", "mm")
 
@@ -71,6 +76,8 @@ class DailyClimate:
     ref_pix_lon, ref_pix_lat : float, degrees
     source : str, the file's ``climate_source``
     path : str
+    others : tuple of DailyClimate
+        more realisations of the same weather, see :attr:`realisations`; empty where it is measured or modelled
 
     Examples
     --------
@@ -89,6 +96,7 @@ class DailyClimate:
     ref_pix_lat: float
     source: str
     path: str
+    others: tuple[DailyClimate, ...] = ()
 
     def __post_init__(self) -> None:
         shapes = self.time.shape, self.temp.shape, self.prcp.shape
@@ -113,6 +121,11 @@ class DailyClimate:
         """The calendar years covered, each once."""
         return np.arange(self.ys, self.ye + 1)
 
+    @property
+    def realisations(self) -> tuple[DailyClimate, ...]:
+        """All realisations, each without the others; balances are means over them."""
+        return (replace(self, others=()), *self.others) if self.others else (self,)
+
     def select(self, ys: int | None = None, ye: int | None = None) -> DailyClimate:
         """The calendar years `ys` to `ye`, both included; None is the file's own first or last.
 
@@ -124,17 +137,23 @@ class DailyClimate:
         ys, ye = self.ys if ys is None else int(ys), self.ye if ye is None else int(ye)
         require_years(self.path, (self.ys, self.ye), ys, ye)
         rows = ds.rows_of_years(self.path, self.time, ys, ye)
-        return replace(self, time=self.time[rows], temp=self.temp[rows], prcp=self.prcp[rows])
+        others = tuple(other.select(ys, ye) for other in self.others)
+        return replace(self, time=self.time[rows], temp=self.temp[rows], prcp=self.prcp[rows], others=others)
 
     def about(self) -> AboutClimate:
         """Years, height, source and digest."""
         return AboutClimate(os.path.basename(self.path), self.source, self.ref_hgt, self.ys, self.ye, self.digest())
 
     def digest(self) -> str:
-        """SHA-256 (hex) of times, temp, prcp and ref_hgt: equal where files derived from this one are still valid."""
+        """SHA-256 (hex) of times, temp, prcp and ref_hgt: equal where files derived from this one are still valid.
+
+        Other realisations are part of it.
+        """
         sha = hashlib.sha256()
         for values, dtype in ((self.time, "<M8[D]"), (self.temp, "<f4"), (self.prcp, "<f4"), (self.ref_hgt, "<f8")):
             sha.update(np.ascontiguousarray(values, dtype=dtype).tobytes())
+        for other in self.others:
+            sha.update(other.digest().encode())
         return sha.hexdigest()
 
 
@@ -191,6 +210,9 @@ def _open_daily(gdir: Any, filename: str, input_filesuffix: str) -> Iterator[tup
     if filename != "climate_historical":
         remedy += f" and read it with filename='climate_historical' in place of {filename!r}"
     if found:
+        said = f"filename={filename!r}, input_filesuffix={input_filesuffix!r}"
+        remedy += f", or make daily weather from it: process_daily_climate(gdir, source='monthly', {said})"
+    if found:
         monthly = os.path.basename(found[0])
         raise InvalidWorkflowError(f"{gdir.rgi_id}: {monthly} is monthly, GlaUnTI needs daily weather. {remedy}.")
     raise InvalidWorkflowError(f"{gdir.rgi_id}: no daily climate in {gdir.dir}: none of {', '.join(names)}. {remedy}.")
@@ -221,16 +243,31 @@ def read_daily_climate(gdir: Any, filename: str = "climate_historical", input_fi
     with _open_daily(gdir, filename, input_filesuffix) as (path, nc):
         label = _label(gdir, path)
         days = ds.to_days(label, read_time(label, nc))
-        temp = ds.to_celsius(label, read_series(label, nc, "temp"), read_units(label, nc, "temp"))
-        units = read_units(label, nc, "prcp")
-        units = "kg m-2 day-1" if units in _AMOUNTS_PER_STEP else units
-        prcp = ds.to_kg_per_day(label, read_series(label, nc, "prcp"), units)
-        height, lon, lat, source = (read_attribute(label, nc, name) for name in _ATTRIBUTES)
+        first, *others = _read_realisations(label, nc)
+        height, lon, lat, source = (read_attribute(label, nc, name) for name in ATTRIBUTES)
     _require_first_and_last_day(label, days)
     ds.rows_of_years(label, days, *ds.whole_years(label, days))
-    ds.check_values(label, days, temp, prcp)
-    metres = (prcp.astype(np.float64) * 1e-3).astype(np.float32)
-    return DailyClimate(days, temp, metres, float(height), float(lon), float(lat), str(source), path)
+    for number, (temp, prcp) in enumerate((first, *others), start=1):
+        ds.check_values(label if number == 1 else f"{label}: realisation {number}", days, temp, prcp)
+    about = float(height), float(lon), float(lat), str(source), path
+    rest = (DailyClimate(days, temp, _metres(prcp), *about) for temp, prcp in others)
+    return DailyClimate(days, first[0], _metres(first[1]), *about, others=tuple(rest))
+
+
+def _metres(prcp: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (prcp.astype(np.float64) * 1e-3).astype(np.float32)
+
+
+def _read_realisations(label: str, nc: netCDF4.Dataset) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Temperature (degC) and precipitation (kg m-2 day-1) of every realisation in a file."""
+    temp_units, prcp_units = read_units(label, nc, "temp"), read_units(label, nc, "prcp")
+    prcp_units = "kg m-2 day-1" if prcp_units in _AMOUNTS_PER_STEP else prcp_units
+    found = [(read_series(label, nc, "temp"), read_series(label, nc, "prcp"))]
+    if REALISATION in nc.dimensions:
+        temps, prcps = (read_variable(label, nc, f"{name}_{REALISATION}") for name in ("temp", "prcp"))
+        more = (np.ma.masked_array(var[:]).filled(np.nan) for var in (temps, prcps))
+        found += zip(*more, strict=True)
+    return [(ds.to_celsius(label, t, temp_units), ds.to_kg_per_day(label, p, prcp_units)) for t, p in found]
 
 
 def _require_first_and_last_day(label: str, days: NDArray[np.datetime64]) -> None:
@@ -289,8 +326,13 @@ def read_series(label: str, nc: netCDF4.Dataset, name: str) -> NDArray[np.floati
     return np.squeeze(values).astype(dtype).filled(np.nan)
 
 
-def write_daily_climate(gdir: Any, series: ds.DailySeries, filesuffix: str = settings.DAILY_SUFFIX) -> str:
-    """Write ``climate_historical<filesuffix>.nc`` as OGGM writes its climate files, but with daily steps.
+def write_daily_climate(
+    gdir: Any,
+    series: ds.DailySeries,
+    filesuffix: str = settings.DAILY_SUFFIX,
+    filename: str = "climate_historical",
+) -> str:
+    """Write ``<filename><filesuffix>.nc`` as OGGM writes its climate files, but with daily steps.
 
     The file appears complete or not at all: it is written to a temporary name and renamed.
 
@@ -299,7 +341,7 @@ def write_daily_climate(gdir: Any, series: ds.DailySeries, filesuffix: str = set
     str
         the path
     """
-    path = gdir.get_filepath("climate_historical", filesuffix=filesuffix)
+    path = gdir.get_filepath(filename, filesuffix=filesuffix)
     with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         _fill_attributes(nc, gdir, series)
         _fill_variables(nc, series)
@@ -316,6 +358,7 @@ def _fill_attributes(nc: netCDF4.Dataset, gdir: Any, series: ds.DailySeries) -> 
     nc.author = "OGGM"
     nc.author_info = "Open Global Glacier Model"
     nc.glaunti_source_file = series.origin
+    nc.setncatts(series.notes)
 
 
 def _fill_variables(nc: netCDF4.Dataset, series: ds.DailySeries) -> None:
@@ -333,3 +376,18 @@ def _fill_variables(nc: netCDF4.Dataset, series: ds.DailySeries) -> None:
         var = nc.createVariable(name, "f4", ("time",), zlib=cfg.PARAMS["compress_climate_netcdf"])
         var.setncatts({"units": units, "long_name": long_name})
         var[:] = values
+    if series.others:
+        _fill_realisations(nc, series, described)
+
+
+def _fill_realisations(nc: netCDF4.Dataset, series: ds.DailySeries, described: dict[str, tuple[Any, str, str]]) -> None:
+    nc.createDimension(REALISATION, len(series.others))
+    number = nc.createVariable(REALISATION, "i4", (REALISATION,))
+    number.long_name = "realisation; the first is temp and prcp"
+    number[:] = np.arange(2, len(series.others) + 2)
+    more = {"temp": [temp for temp, _ in series.others], "prcp": [prcp for _, prcp in series.others]}
+    for name, (_, units, long_name) in described.items():
+        dims = (REALISATION, "time")
+        var = nc.createVariable(f"{name}_{REALISATION}", "f4", dims, zlib=cfg.PARAMS["compress_climate_netcdf"])
+        var.setncatts({"units": units, "long_name": f"{long_name}, other realisations"})
+        var[:] = np.stack(more[name])

@@ -6,7 +6,7 @@ whoever runs a thousand glaciers knows which one to look at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cftime
@@ -52,6 +52,8 @@ class DailySeries:
     ref_pix_lon, ref_pix_lat : float, degrees
     source : str, written as ``climate_source``
     origin : str, file names the series was made from
+    others : more realisations of the same weather, each temp and prcp as above
+    notes : dict, further attributes of the file
     """
 
     time: NDArray[np.datetime64]
@@ -62,6 +64,8 @@ class DailySeries:
     ref_pix_lat: float
     source: str
     origin: str
+    others: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...] = ()
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def decode_time(label: str, values: Any, units: str, calendar: str) -> NDArray[np.datetime64]:

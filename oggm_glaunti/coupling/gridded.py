@@ -28,6 +28,9 @@ class PeriodResult(NamedTuple):
 class GriddedModel:
     """A model, a glacier and its weather, ready to run period after period.
 
+    The model is that of the weights: knobs, fitted parameters and other variants act after the corrections, which are
+    made here.
+
     Parameters
     ----------
     model : GlaUnTI
@@ -83,9 +86,9 @@ class GriddedModel:
         """Shape of `smb` and `swe`."""
         return self.features.shape if self.exact else self.columns.rows.shape
 
-    def initial_swe(self) -> np.ndarray:
-        """Snow where none is known: the depletion centre."""
-        centre = np.exp(np.asarray(self.model.ti.snow_depletion_centre_log))
+    def initial_swe(self, ti: Any = None) -> np.ndarray:
+        """Snow where none is known: the depletion centre, of a TIWeights other than the model's where one is given."""
+        centre = np.exp(np.asarray((self.model.ti if ti is None else ti).snow_depletion_centre_log))
         return np.full(self.shape, centre, np.float32)
 
     def to_grid(self, values: np.ndarray, fill: float = np.nan) -> np.ndarray:

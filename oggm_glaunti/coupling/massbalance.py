@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from oggm import cfg
-from oggm.core.massbalance import MassBalanceModel
 from oggm.exceptions import InvalidParamsError
 from oggm.utils import floatyear_to_date
 
@@ -16,9 +15,16 @@ from oggm_glaunti.core.units import DAYS_PER_MONTH
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.corrections import resolve_mode
 from oggm_glaunti.coupling.interpolation import Interpolator
-from oggm_glaunti.coupling.params import KnobProperty, read_params_for, require_calibrated_with
+from oggm_glaunti.coupling.oggm_attributes import OGGMAttributes
+from oggm_glaunti.coupling.params import (
+    KnobProperty,
+    checked_variant,
+    fitted_parameters,
+    read_params_for,
+    require_calibrated_with,
+)
 from oggm_glaunti.coupling.sources import Sources
-from oggm_glaunti.coupling.table import Knobs, days_of_year, initial_swe
+from oggm_glaunti.coupling.table import Knobs, TableInputs, daily_smb
 from oggm_glaunti.coupling.table_file import read_head
 from oggm_glaunti.coupling.table_store import TableStore, table_path
 
@@ -27,7 +33,7 @@ settings.register()
 DEFAULT_MODEL = "C"
 
 
-class GlaUnTIMassBalance(MassBalanceModel):
+class GlaUnTIMassBalance(OGGMAttributes):
     """GlaUnTI, the glacier-universal temperature index, wherever OGGM takes a mass-balance model.
 
     Daily weather and, in models C and D, the corrector are turned into a height-year table once; every call is an
@@ -69,6 +75,10 @@ class GlaUnTIMassBalance(MassBalanceModel):
         ``auto`` is ``yearly`` where the weather is ERA5-Land and ``climatology`` elsewhere
     weights : path, optional
         file or folder of the weights; see :func:`oggm_glaunti.shop.find_weights` for where else they are looked for
+    variant : {'smooth', 'mass_conserving'}, optional
+        the day of the temperature index: as published, or with snow that neither comes from nothing nor lasts for ever,
+        see :func:`~oggm_glaunti.core.temperature_index.mass_conserving_day`. The default is the calibrated one, else
+        ``smooth``
 
     Raises
     ------
@@ -85,6 +95,9 @@ class GlaUnTIMassBalance(MassBalanceModel):
     days, so that OGGM's integration over a year gives it back. Heights beyond the table continue with its end slopes.
     ``tempformelt`` is the sum of positive degree days over OGGM's mean month (365 / 12 days), so that it is a
     temperature, as in OGGM's MonthlyTIModel.
+
+    Where the calibration holds fitted parameters (attribute `fitted_parameters`, else None) they take the place of the
+    weights' own (attribute `ti`); the corrections of models C and D are always those of the weights alone.
     """
 
     # The model a subclass stands for, whatever the directory's calibration says.
@@ -109,6 +122,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
         model: str | None = None,
         corrector: str | None = None,
         weights: Any = None,
+        variant: str | None = None,
         **kwargs: Any,
     ):
         if kwargs:
@@ -126,6 +140,8 @@ class GlaUnTIMassBalance(MassBalanceModel):
             gdir, self.fixed_model or model, mb_params_filesuffix or settings_filesuffix, check_calib_params
         )
         self._choose_model(model, weights)
+        self.variant = checked_variant(variant or self.calib_params.get("variant", "smooth"), gdir.rgi_id)
+        self._choose_parameters()
         climate_suffix = input_filesuffix if filename == "climate_historical" else f"_{filename}{input_filesuffix}"
         head = read_head(table_path(gdir, self.model_name, self._params_filesuffix, climate_suffix))
         self._sources = Sources(gdir, filename, input_filesuffix, "" if head is None else head.input_files)
@@ -137,9 +153,9 @@ class GlaUnTIMassBalance(MassBalanceModel):
         if check_calib_params:
             self._check_calibration()
         given = {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
-        published = {"melt_f": self.published_melt_f, "prcp_fac": 1.0, "temp_bias": 0.0}
+        neutral = {"melt_f": 1000.0 * float(np.exp(self.ti.ddf_snow_log)), "prcp_fac": 1.0, "temp_bias": 0.0}
         for name, value in given.items():
-            setattr(self, name, self.calib_params.get(name, published[name]) if value is None else value)
+            setattr(self, name, self.calib_params.get(name, neutral[name]) if value is None else value)
         self._own_knobs = self.knobs().digest()
         self._store = TableStore(
             gdir,
@@ -150,6 +166,8 @@ class GlaUnTIMassBalance(MassBalanceModel):
             self._params_filesuffix,
             climate_suffix,
             head,
+            ti=self.ti,
+            variant=self.variant,
         )
 
     def _choose_model(self, model: str | None, weights: Any) -> None:
@@ -166,6 +184,16 @@ class GlaUnTIMassBalance(MassBalanceModel):
         self.weights_path = None if weights is None else str(Path(weights).expanduser().absolute())
         self._loaded = shop.load(self.model_name, weights)
 
+    def _fitted_parameters(self) -> dict[str, float] | None:
+        return fitted_parameters(self.calib_params, self.gdir.rgi_id)
+
+    def _choose_parameters(self) -> None:
+        from oggm_glaunti.core.weights import ti_from_physical
+
+        self.fitted_parameters = self._fitted_parameters()
+        own = self.fitted_parameters is None
+        self.ti = self._loaded.model.ti if own else ti_from_physical(self.fitted_parameters)
+
     def _set_years(self, ys: int | None, ye: int | None) -> None:
         climate = self._sources.about_climate
         self.climate_source, self.ref_hgt, self._first_year = climate.source, climate.ref_hgt, climate.ys
@@ -177,15 +205,6 @@ class GlaUnTIMassBalance(MassBalanceModel):
                 f"{climate.ys} to {climate.ye}"
             )
         self.years = np.arange(self.ys, self.ye + 1)
-
-    def _set_temperature_globals(self) -> None:
-        """The names by which OGGM knows its temperature parameters, as they are in GlaUnTI."""
-        ti = self._loaded.model.ti
-        centre, half_width = float(ti.snow_to_rain_centre), 2.0 / float(np.exp(ti.snow_to_rain_steepness_log))
-        self.temp_default_gradient = settings.param("glaunti_temp_gradient")
-        self.temp_all_solid, self.temp_all_liq = centre - half_width, centre + half_width
-        self.temp_melt = 0.0
-        self.t_solid, self.t_liq, self.t_melt = self.temp_all_solid, self.temp_all_liq, self.temp_melt
 
     @property
     def published_melt_f(self) -> float:
@@ -203,22 +222,19 @@ class GlaUnTIMassBalance(MassBalanceModel):
             "weights_sha256": self._loaded.sha256,
             "temp_gradient": self.temp_default_gradient,
             "corrector": self.corrector,
+            "variant": self.variant,
         }
         if (self._filename, self._input_filesuffix) == ("climate_historical", ""):
             climate = self._sources.about_climate
             at_hand |= {"climate_source": climate.source, "climate_sha256": climate.sha256}
         if self.corrector != "off" and "features_sha256" in self.calib_params:
             at_hand["features_sha256"] = self._sources.features_sha256()
-        require_calibrated_with(self.calib_params, at_hand, self.gdir.rgi_id)
+        calibrated = {"variant": "smooth", **self.calib_params} if self.calib_params else {}
+        require_calibrated_with(calibrated, at_hand, self.gdir.rgi_id)
 
     melt_f = KnobProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
     prcp_fac = KnobProperty("Factor on precipitation (a number or 12).")
     temp_bias = KnobProperty("Temperature bias, K (a number or 12).")
-
-    @property
-    def monthly_melt_f(self) -> Any:
-        """Degree-day factor of snow over OGGM's mean month, kg m-2 month-1 K-1."""
-        return self.melt_f * DAYS_PER_MONTH
 
     # --- the table ---
 
@@ -228,8 +244,13 @@ class GlaUnTIMassBalance(MassBalanceModel):
         return self._sources.climate
 
     @property
+    def table_inputs(self) -> TableInputs:
+        """What the table is made from: weather, heights, temperature index, corrections (computed unless kept)."""
+        return self._store.inputs
+
+    @property
     def loaded_model(self) -> Any:
-        """The model itself, knobs not applied (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
+        """The model of the weights, knobs and fit not applied (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
         return self._loaded.model
 
     @property
@@ -255,15 +276,6 @@ class GlaUnTIMassBalance(MassBalanceModel):
         """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""
         self._store.keep(self.knobs(), params_filesuffix)
 
-    def __repr__(self) -> str:
-        """OGGM's summary, with the knobs."""
-        knobs = (f"    - {name}: {getattr(self, name)}" for name in ("melt_f", "prcp_fac", "temp_bias"))
-        return "\n".join([super().__repr__().rstrip(), *knobs, ""])
-
-    def is_year_valid(self, year: float) -> bool:
-        """Whether the climate covers the year."""
-        return self.ys <= year <= self.ye
-
     def _year_index(self, year: float) -> int:
         year = int(np.floor(year))
         if self.repeat:
@@ -271,16 +283,6 @@ class GlaUnTIMassBalance(MassBalanceModel):
         if not self.is_year_valid(year):
             raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")
         return year - self._first_year
-
-    def sec_in_year(self, year: float | None = None) -> float:
-        """Seconds in a year as OGGM counts them: 365 days, always."""
-        del year
-        return cfg.SEC_IN_YEAR
-
-    def sec_in_month(self, year: float | None = None) -> float:
-        """Seconds in a month as OGGM counts them: a twelfth of its year."""
-        del year
-        return cfg.SEC_IN_MONTH
 
     # --- what OGGM asks for ---
 
@@ -365,8 +367,7 @@ class GlaUnTIMassBalance(MassBalanceModel):
             raise InvalidParamsError("get_daily_mb gives the balance only; the weather is in the daily climate file")
         index = self._year_index(year)
         at = self.table()
-        swe = at.table.swe[index - 1] if index else initial_swe(self._store.inputs)
-        days = [day.smb for month in days_of_year(self._store.inputs, self.knobs(), index, swe) for day in month]
+        days = daily_smb(self._store.inputs, self.knobs(), index, at.table)
         smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days], axis=1)
         return (1000.0 * smb - self.bias / len(days)) / cfg.SEC_IN_DAY / self.rho
 

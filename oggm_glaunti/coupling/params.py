@@ -1,4 +1,10 @@
-"""``glaunti_params.json``: which model a glacier directory uses, its knobs, and what they were calibrated to."""
+"""``glaunti_params.json``: which model a glacier directory uses, its knobs, and what they were calibrated to.
+
+Two entries are optional. ``parameters`` are all nine numbers of the temperature index as a fit found them,
+``{name: {"value": ..., "units": ...}}``: in every run they take the place of the weights' own. ``variant`` says which
+day of the temperature index is run, ``smooth`` where it is missing. The corrections of models C and D are made without
+both.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +22,21 @@ from oggm_glaunti.coupling.atomic import replacing
 settings.register()
 
 KNOBS = ("melt_f", "prcp_fac", "temp_bias", "bias")
+VARIANTS = ("smooth", "mass_conserving")
+# What the knobs of a calibration are knobs of.
+DEFINING = ("model", "corrector", "variant", "parameters", "weights_sha256", "weights_path")
+# Lowest and highest value of a parameter that can be taken for one: wide, to catch other units and broken fits.
+PARAMETER_RANGES = {
+    "ddf_snow": (1e-4, 0.1),
+    "prec_scale": (0.01, 20.0),
+    "ddf_relative_ice": (1.0, 10.0),
+    "snow_depletion_centre": (1e-4, 2.0),
+    "snow_depletion_steepness": (0.1, 50.0),
+    "snow_to_rain_centre": (-10.0, 10.0),
+    "snow_to_rain_steepness": (0.05, 50.0),
+    "swe_softplus_sharpness": (0.1, 1000.0),
+    "t_softplus_sharpness": (0.1, 1000.0),
+}
 UNITS = {
     "melt_f": "kg m-2 day-1 K-1",
     "prcp_fac": "1",
@@ -53,12 +74,83 @@ def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
     oggm_path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
     if oggm_path.exists():
         calibrated = _load(oggm_path, gdir.rgi_id)
-        # OGGM's own tasks know nothing but the knobs; what goes with MonthlyTIModel is none of ours.
-        return calibrated if "weights_sha256" in calibrated else {name: calibrated[name] for name in KNOBS}
+        return calibrated if "weights_sha256" in calibrated else _knobs_of_oggm(gdir, calibrated)
     raise InvalidWorkflowError(
         f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti with "
         f"filesuffix={filesuffix!r} first"
     )
+
+
+def _knobs_of_oggm(gdir: Any, calibrated: dict[str, Any]) -> dict[str, Any]:
+    """The knobs that OGGM's own tasks found, with the fit that they were turned on, if any.
+
+    These tasks know nothing but the knobs; what goes with MonthlyTIModel is none of ours.
+    """
+    knobs = {name: calibrated[name] for name in KNOBS}
+    own = read_params(gdir)
+    fitted = "parameters" in own or own.get("variant", "smooth") != "smooth"
+    return {**{name: own[name] for name in DEFINING if name in own}, **knobs} if fitted else knobs
+
+
+def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, float] | None:
+    """The temperature index of a fit, in physical units; None where nothing was fitted.
+
+    Parameters
+    ----------
+    params : dict
+        of ``glaunti_params.json``
+    rgi_id : str
+        named in errors, where `params` do not name the glacier
+
+    Returns
+    -------
+    dict or None
+        value of every key of :data:`PARAMETER_RANGES`
+
+    Raises
+    ------
+    InvalidParamsError
+        where one is missing or unknown, in another unit, not finite or out of its range
+
+    Examples
+    --------
+    >>> from oggm_glaunti.core.weights import embedded_a, physical_values
+    >>> round(fitted_parameters({"parameters": physical_values(embedded_a().ti)})["ddf_snow"], 6)
+    0.004964
+    >>> fitted_parameters({"melt_f": 5.0})
+    """
+    given = params.get("parameters")
+    if given is None:
+        return None
+    glacier = params.get("rgi_id", rgi_id) or "glaunti_params.json"
+    if not isinstance(given, dict) or set(given) != set(PARAMETER_RANGES):
+        found = sorted(given) if isinstance(given, dict) else given
+        raise InvalidParamsError(f"{glacier}: parameters: expected {sorted(PARAMETER_RANGES)}, found {found!r}")
+    return {name: _checked_parameter(name, given[name], glacier) for name in PARAMETER_RANGES}
+
+
+def _checked_parameter(name: str, entry: Any, glacier: str) -> float:
+    from oggm_glaunti.core.weights import UNITS as PHYSICAL_UNITS
+
+    units = PHYSICAL_UNITS[name]
+    if not isinstance(entry, dict) or set(entry) != {"value", "units"} or entry["units"] != units:
+        expected = {"value": "a number", "units": units}
+        raise InvalidParamsError(f"{glacier}: parameters: {name}: expected {expected}, found {entry!r}")
+    low, high = PARAMETER_RANGES[name]
+    value = entry["value"]
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not low <= value <= high or (name == "ddf_relative_ice" and value == low):
+        raise InvalidParamsError(
+            f"{glacier}: parameters: {name} is {value!r}, expected a number between {low:g} and {high:g} {units}"
+        )
+    return float(value)
+
+
+def checked_variant(variant: str, rgi_id: str) -> str:
+    """A variant that is offered in glacier directories, or InvalidParamsError."""
+    if variant not in VARIANTS:
+        raise InvalidParamsError(f"{rgi_id}: variant: expected one of {VARIANTS}, found {variant!r}")
+    return variant
 
 
 def read_params_for(
@@ -157,9 +249,11 @@ def write_params(gdir: Any, params: dict[str, Any], filesuffix: str = "") -> Non
     Raises
     ------
     InvalidParamsError
-        where a number is not finite
+        where a number is not finite, or ``parameters`` or ``variant`` are impossible, see :func:`fitted_parameters`
     """
     values = {key: _plain(value) for key, value in params.items() if key != "units"}
+    fitted_parameters(values, gdir.rgi_id)
+    checked_variant(values.get("variant", "smooth"), gdir.rgi_id)
     for key, value in values.items():
         if isinstance(value, float) and not np.isfinite(value):
             raise InvalidParamsError(f"{gdir.rgi_id}: {key} is {value}, expected a finite number")
@@ -175,7 +269,9 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as plain Python."""
+    """NumPy scalars and arrays as plain Python, also within dictionaries."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, np.ndarray):
         return value.tolist()
     return value.item() if isinstance(value, np.generic) else value

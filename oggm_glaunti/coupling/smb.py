@@ -57,6 +57,7 @@ def glaunti_smb(
     check_calib_params: bool = True,
     output_filesuffix: str = "",
     weather: Any = None,
+    variant: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Balance on the 100 m grid, year by year, with its glacier mean.
 
@@ -66,7 +67,7 @@ def glaunti_smb(
         with ``glaunti_features``, and with daily climate where `weather` is not given
     ys, ye : int, optional
         first and last year written, of those in the record; the run always starts with it, so that the snow is right
-    model, corrector, weights, melt_f, prcp_fac, temp_bias, mb_params_filesuffix, check_calib_params
+    model, corrector, weights, melt_f, prcp_fac, temp_bias, mb_params_filesuffix, check_calib_params, variant
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`: what is not given is the directory's calibration, and without one
         the published model
     years : {'calendar', 'mass_balance'}
@@ -117,9 +118,13 @@ def glaunti_smb(
         temp_bias=temp_bias,
         ys=ys,
         ye=ye,
+        variant=variant,
     )
     _require_in_record(gdir, mb_model, ys, ye)
     features = read_features(gdir)
+    if mb_model.climate.others:
+        count = len(mb_model.climate.realisations)
+        log.warning("(%s) glaunti_smb: maps are of the first of %d realisations of the weather", gdir.rgi_id, count)
     gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact)
     if dates is not None:
         maps = _seasons(gridded, mb_model, periods_from_dates(dates, gdir.rgi_id))
@@ -178,7 +183,7 @@ def _require_in_record(gdir: Any, mb_model: GlaUnTIMassBalance, ys: int | None, 
 
 
 def _period_corrections(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[Period]) -> list:
-    """Corrections of each period (5, H, W), with all knobs at zero effect; None for none."""
+    """Corrections of each period (5, H, W), knobs at zero effect and nothing fitted; None for none."""
     if mb_model.corrector == "off":
         return [None] * len(periods)
     if mb_model.corrector == "climatology":
@@ -205,13 +210,13 @@ def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[
     longest = max(s.stop - s.start for parts in slices for s in parts)
     month = gridded.climate.time.astype("datetime64[M]").astype(int) % 12
     maps = Maps([], [], {"smb": [], "smb_winter": [], "smb_summer": []}, [], [])
-    swe = gridded.initial_swe()
+    swe = gridded.initial_swe(mb_model.ti)
     for period, parts, ds in zip(periods, slices, all_ds, strict=True):
         total = np.zeros(gridded.shape, np.float32)
         for name, part in zip(SEASON_NAMES, parts, strict=False):
             knobs = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
             weights = season_weights(part.stop - part.start)
-            swe, smb, _ = _segment(gridded, swe, part, weights, longest, knobs, _on_cells(gridded, ds))
+            swe, smb, _ = _segment(gridded, mb_model, swe, part, weights, longest, knobs, _on_cells(gridded, ds))
             total += smb
             if period.mid is not None:
                 maps.fields[name].append(smb)
@@ -235,14 +240,15 @@ def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) 
     temp_bias, prcp_fac, ddf = mb_model.knobs().by_month()
     months = climate.time.astype("datetime64[M]")
     maps = Maps([], [], {"smb": []}, [], [], JANUARY)
-    swe = gridded.initial_swe()
+    swe = gridded.initial_swe(mb_model.ti)
     for y, year in enumerate(climate.years[climate.years <= mb_model.ye]):
         total = np.zeros(gridded.shape, np.float32)
         for m in range(12):
             days = np.flatnonzero(months == np.datetime64(f"{year}-{m + 1:02d}", "M"))
             knobs = np.full(days.size, temp_bias[m]), np.full(days.size, prcp_fac[m]), ddf[m]
             part, weights = slice(days[0], days[-1] + 1), np.ones(days.size, np.float32)
-            swe, smb, series = _segment(gridded, swe, part, weights, 31, knobs, cells[index[y, m]], daily)
+            ds = cells[index[y, m]]
+            swe, smb, series = _segment(gridded, mb_model, swe, part, weights, 31, knobs, ds, daily)
             total += smb
             if daily and year >= mb_model.ys:
                 for day, day_map in zip(climate.time[days], series, strict=False):
@@ -272,6 +278,7 @@ _programs: list[Any] = []
 
 def _segment(
     gridded: GriddedModel,
+    mb_model: GlaUnTIMassBalance,
     swe: np.ndarray,
     days: slice,
     weights: np.ndarray,
@@ -291,7 +298,8 @@ def _segment(
     temp_bias, prcp_fac, ddf_snow = knobs
     # Fields live here only, so that the next days are not read before these are gone.
     forcing, weights = pad_days(shifted_by_day(gridded.forcing(days), temp_bias, prcp_fac), weights, n_days)
-    swe, smb, series = _programs[0](gridded.model.ti, swe, forcing, weights, np.float32(ddf_snow), ds, daily)
+    arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily, mb_model.variant
+    swe, smb, series = _programs[0](mb_model.ti, *arguments)
     return np.asarray(swe), np.asarray(smb), None if series is None else np.asarray(series)
 
 
@@ -303,9 +311,9 @@ def _segment_program() -> Any:
     from oggm_glaunti.core.monthly import with_ddf_snow
     from oggm_glaunti.core.run import run_ti
 
-    def segment(ti, swe, forcing, weights, ddf_snow, ds, daily):
+    def segment(ti, swe, forcing, weights, ddf_snow, ds, daily, variant):
         params = correct(with_ddf_snow(ti.resolve(), ddf_snow), ds)
-        return run_ti(params, swe, forcing, weights, observe=(lambda smb: smb) if daily else None)
+        return run_ti(params, swe, forcing, weights, (lambda smb: smb) if daily else None, variant)
 
     return eqx.filter_jit(segment)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 from typing import Any, NamedTuple
 
@@ -82,7 +83,8 @@ def _write_head(nc: netCDF4.Dataset, gdir: Any, mb_model: GlaUnTIMassBalance, gr
     nc.source = f"oggm-glaunti {importlib.metadata.version('oggm-glaunti')}"
     nc.rgi_id, nc.model, nc.corrector = gdir.rgi_id, mb_model.model_name, mb_model.corrector
     nc.weights_sha256, nc.climate_source = mb_model.weights_sha256, mb_model.climate_source
-    nc.exact = int(gridded.exact)
+    nc.exact, nc.variant = int(gridded.exact), mb_model.variant
+    nc.temperature_index = "published" if mb_model.fitted_parameters is None else json.dumps(mb_model.fitted_parameters)
     nc.weather, nc.weather_sha256 = os.path.basename(gridded.climate.path), gridded.weather.digest()
     for knob in ("melt_f", "prcp_fac", "temp_bias"):
         nc.setncattr(knob, getattr(mb_model, knob))

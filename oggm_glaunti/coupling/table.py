@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class TableInputs:
     Attributes
     ----------
     weights : dict
-        the nine stored numbers of the temperature index
+        the nine stored numbers of the temperature index: the fitted ones where there are some
     climate : DailyClimate
     heights : float64 array (N,)
         evenly spaced, m
@@ -72,6 +72,8 @@ class TableInputs:
     hemisphere : {'nh', 'sh'}
     corrections : BandCorrections or None
         None for model A or a corrector switched off
+    variant : {'smooth', 'mass_conserving'}
+        the day of the temperature index
     """
 
     weights: dict[str, float]
@@ -80,7 +82,20 @@ class TableInputs:
     temp_gradient: float
     hemisphere: str
     corrections: BandCorrections | None
+    variant: str = "smooth"
     _days: list = field(default_factory=list, repr=False, compare=False)
+    _days_of_each: list = field(default_factory=list, repr=False, compare=False)
+
+    def realisations(self) -> list[TableInputs]:
+        """The same with one realisation of the weather each; tables are means over them."""
+        if not self.climate.others:
+            return [self]
+        each = self.climate.realisations
+        self._days_of_each.extend([] for _ in each[len(self._days_of_each) :])
+        return [
+            replace(self, climate=one, _days=days, _days_of_each=[])
+            for one, days in zip(each, self._days_of_each, strict=True)
+        ]
 
     @property
     def temp_offset(self) -> np.ndarray:
@@ -152,7 +167,7 @@ def _blocks(climate: DailyClimate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def build_table(inputs: TableInputs, knobs: Knobs, backend: str = "auto") -> Table:
-    """Build a table.
+    """Build a table; where the weather has several realisations, the mean of theirs.
 
     Parameters
     ----------
@@ -168,8 +183,16 @@ def build_table(inputs: TableInputs, knobs: Knobs, backend: str = "auto") -> Tab
     """
     if backend == "auto":
         backend = "numpy" if jax_is_unsafe() else "jax"
-    sums = {"jax": _sums_by_jax, "numpy": _sums_by_numpy}[backend](inputs, knobs)
-    return table_of_sums(inputs, knobs, sums)
+    sums = {"jax": _sums_by_jax, "numpy": _sums_by_numpy}[backend]
+    return _mean([table_of_sums(one, knobs, sums(one, knobs)) for one in inputs.realisations()])
+
+
+def _mean(tables: list[Table]) -> Table:
+    """The mean of tables of the same years and heights."""
+    if len(tables) == 1:
+        return tables[0]
+    names = ("smb", "solid_prcp", "pdd", "temp", "prcp", "prec_scale", "swe")
+    return replace(tables[0], **{name: np.mean([getattr(table, name) for table in tables], axis=0) for name in names})
 
 
 def table_of_sums(inputs: TableInputs, knobs: Knobs, sums: Sequence[np.ndarray]) -> Table:
@@ -214,6 +237,7 @@ def _sums_by_jax(inputs: TableInputs, knobs: Knobs) -> tuple[np.ndarray, ...]:
         knobs.by_month(),
         np.pad(ds, ((0, periods), (0, 0), (0, more)), mode="edge"),
         np.pad(inputs.ds_index(), ((0, years), (0, 0))).astype(np.int32),
+        inputs.variant,
     )
     return tuple(np.asarray(s)[:n_years, ..., :n].astype(np.float64) for s in sums)
 
@@ -230,12 +254,13 @@ def _compiled() -> Any:
         from oggm_glaunti.core import monthly
         from oggm_glaunti.core.temperature_index import TIWeights
 
-        def program(weights, temp, prcp, valid, offset, knobs, ds, ds_index):
+        def program(weights, temp, prcp, valid, offset, knobs, ds, ds_index, variant):
             params = TIWeights(**weights).resolve()
             swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
-            return monthly.monthly_sums(params, swe, temp, prcp, valid, offset, monthly.Knobs(*knobs), ds, ds_index)
+            weather = (temp, prcp, valid)
+            return monthly.monthly_sums(params, swe, *weather, offset, monthly.Knobs(*knobs), ds, ds_index, variant)
 
-        _programs.append(jax.jit(program))
+        _programs.append(jax.jit(program, static_argnames="variant"))
     return _programs[0]
 
 
@@ -266,10 +291,24 @@ def days_of_year(inputs: TableInputs, knobs: Knobs, year_index: int, swe: np.nda
     for month in range(12):
         params = month_parameters(inputs, knobs, all_ds[index[month]], month)
         weather = temp[month][valid[month]] + temp_bias[month], prcp[month][valid[month]] * prcp_fac[month]
-        days = list(days_of_month(params, swe, *weather, inputs.temp_offset))
+        days = list(days_of_month(params, swe, *weather, inputs.temp_offset, inputs.variant))
         swe = days[-1].swe
         months.append(days)
     return months
+
+
+def daily_smb(inputs: TableInputs, knobs: Knobs, year_index: int, table: Table) -> np.ndarray:
+    """Balance of every day of a calendar year, m w.e. (days, N), the mean over the realisations of the weather.
+
+    `table` is that of the inputs and knobs; it says what snow there is at the beginning of the year.
+    """
+    each = inputs.realisations()
+    tables = [table] if len(each) == 1 else [build_table(one, knobs) for one in each]
+    smb = []
+    for one, own in zip(each, tables, strict=True):
+        swe = own.swe[year_index - 1] if year_index else initial_swe(one)
+        smb.append([day.smb for month in days_of_year(one, knobs, year_index, swe) for day in month])
+    return np.mean(smb, axis=0)
 
 
 def initial_swe(inputs: TableInputs) -> np.ndarray:

@@ -41,7 +41,13 @@ def softplus(x: np.ndarray) -> np.ndarray:
     return np.logaddexp(x, 0.0)
 
 
-def one_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> Day:
+def _snowfall_and_degrees(p: MonthParameters, temp: np.ndarray, prcp: float) -> tuple[np.ndarray, np.ndarray]:
+    """Snowfall (m w.e., prec_scale applied) and positive degrees (K day)."""
+    snowfall = p.prec_scale * prcp / (1.0 + np.exp(-p.snow_to_rain_steepness * (p.snow_to_rain_centre - temp)))
+    return snowfall, softplus(p.t_softplus_sharpness * (temp + p.t_pos_shift)) / p.t_softplus_sharpness
+
+
+def smooth_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> Day:
     """One day of model A with weight 1.
 
     Parameters
@@ -58,8 +64,7 @@ def one_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) 
     -------
     Day
     """
-    solid = p.prec_scale * prcp / (1.0 + np.exp(-p.snow_to_rain_steepness * (p.snow_to_rain_centre - temp)))
-    pdd = softplus(p.t_softplus_sharpness * (temp + p.t_pos_shift)) / p.t_softplus_sharpness
+    solid, pdd = _snowfall_and_degrees(p, temp, prcp)
     power = (np.maximum(swe, 1e-9) / p.snow_depletion_centre) ** p.snow_depletion_steepness
     covered = power / (1.0 + power)
     snow_melt = p.ddf_snow * pdd * covered
@@ -68,10 +73,36 @@ def one_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) 
     return Day(solid - snow_melt - ice_melt, solid, pdd, swe)
 
 
+def mass_conserving_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> Day:
+    """One day in which the change of SWE is snowfall less snow melt; arguments as :func:`smooth_day`.
+
+    Along the depletion curve ``1 - exp(-swe / s)`` the energy of a day shrinks ``exp(swe / s) - 1`` by
+    ``exp(-energy / s)``.
+    """
+    solid, pdd = _snowfall_and_degrees(p, temp, prcp)
+    at_hand, energy, scale = swe + solid, p.ddf_snow * pdd, p.snow_depletion_centre / np.log(2.0)
+    # log(1 + (exp(x) - 1) exp(-y)), x for the snow and y for the energy, without overflow.
+    with np.errstate(divide="ignore"):  # no snow at all: log(0) is the right limit
+        left = np.logaddexp(0.0, at_hand / scale + np.log(-np.expm1(-at_hand / scale)) - energy / scale)
+    swe = scale * left
+    snow_melt = at_hand - swe
+    return Day(solid - snow_melt - p.ddf_relative_ice * (energy - snow_melt), solid, pdd, swe)
+
+
+DAYS = {"smooth": smooth_day, "mass_conserving": mass_conserving_day}
+"""The variants by name."""
+
+
 def days_of_month(
-    p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: np.ndarray, temp_offset: np.ndarray
+    p: MonthParameters,
+    swe: np.ndarray,
+    temp: np.ndarray,
+    prcp: np.ndarray,
+    temp_offset: np.ndarray,
+    variant: str = "smooth",
 ) -> Iterator[Day]:
     """Yield the days of a month; `temp`, `prcp` (days,) at the reference height with their knobs applied."""
+    one_day = DAYS[variant]
     for day_temp, day_prcp in zip(temp, prcp, strict=True):
         day = one_day(p, swe, day_temp + temp_offset, day_prcp)
         swe = day.swe

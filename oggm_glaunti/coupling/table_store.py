@@ -52,6 +52,10 @@ class TableStore:
         of the calibration and of the climate: each pair has a file of its own, see :func:`table_path`
     head : TableHead, optional
         of that file, where it has been read already
+    ti : TIWeights, optional
+        temperature index of the tables, where it is not that of the weights; the corrections are those of the weights
+    variant : {'smooth', 'mass_conserving'}
+        the day of the temperature index in the tables
     """
 
     def __init__(
@@ -64,8 +68,11 @@ class TableStore:
         params_filesuffix: str,
         input_filesuffix: str,
         head: TableHead | None = None,
+        ti: Any = None,
+        variant: str = "smooth",
     ):
         self.gdir, self.loaded, self.sources = gdir, loaded, sources
+        self.ti, self.variant = loaded.model.ti if ti is None else ti, variant
         self.corrector, self.temp_gradient = corrector, temp_gradient
         self._suffixes = (params_filesuffix, input_filesuffix)
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
@@ -99,17 +106,21 @@ class TableStore:
         """Heights of the tables, m (N,)."""
         return table_heights(self.sources.height_bounds(), settings.param("glaunti_table_step"))
 
+    @property
+    def _weights(self) -> dict[str, float]:
+        return {name: float(getattr(self.ti, name)) for name in self.ti.__dataclass_fields__}
+
     @cached_property
     def bare_inputs(self) -> TableInputs:
         """What tables are made from, without the corrections."""
-        ti = self.loaded.model.ti
         return TableInputs(
-            weights={name: float(getattr(ti, name)) for name in ti.__dataclass_fields__},
+            weights=self._weights,
             climate=self.climate,
             heights=self.heights,
             temp_gradient=self.temp_gradient,
             hemisphere=self.gdir.hemisphere,
             corrections=None,
+            variant=self.variant,
         )
 
     @property
@@ -160,6 +171,7 @@ class TableStore:
             self.corrections_digest,
             hashlib.sha256(self.heights.tobytes()).hexdigest(),
             knobs.digest(),
+            f"{self.variant} {self._weights!r}",
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
@@ -230,6 +242,7 @@ class TableStore:
             "model": self.loaded.model.name,
             "corrector": self.corrector,
             "weights_sha256": self.loaded.sha256,
+            "variant": self.variant,
             "climate_source": self.sources.about_climate.source,
             "ref_hgt": self.sources.about_climate.ref_hgt,
             "table_digest": self.digest(knobs),

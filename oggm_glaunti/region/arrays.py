@@ -11,6 +11,7 @@ from oggm_glaunti.core import batch as kernels
 from oggm_glaunti.core.forcing import monthly_climate
 from oggm_glaunti.core.glacier_columns import GlacierColumns, glacier_columns
 from oggm_glaunti.core.run import season_weights
+from oggm_glaunti.core.temperature_index import TIWeights
 from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, MISSING_FACIES, N_FACIES
 from oggm_glaunti.coupling.corrections import BandCorrections, correction_years
 from oggm_glaunti.coupling.features import Features
@@ -162,6 +163,16 @@ def band_corrections(arrays: CorrectionArrays, ds: np.ndarray) -> list[BandCorre
         means = (sums / own.band_count[:, None]).transpose(0, 2, 1).astype(np.float32)
         found.append(BandCorrections(years, own.band_height.astype(np.float64), means))
     return found
+
+
+def table_parameters(batch: Batch, jobs: Sequence[Job]) -> TIWeights:
+    """The temperature index of each glacier of a batch of stage 'tables', (G,).
+
+    They differ where glaciers were fitted one by one; places without a glacier have the first's.
+    """
+    each = [job.inputs.weights for job in jobs]
+    each += each[:1] * (batch.slots - len(each))
+    return TIWeights(**{name: np.array([ti[name] for ti in each], np.float32) for name in each[0]})
 
 
 def table_arguments(batch: Batch, jobs: Sequence[Job]) -> kernels.TableArguments:

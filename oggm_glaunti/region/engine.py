@@ -24,7 +24,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.table import Table, table_of_sums
-from oggm_glaunti.region.arrays import band_corrections, correction_arrays, table_arguments
+from oggm_glaunti.region.arrays import band_corrections, correction_arrays, table_arguments, table_parameters
 from oggm_glaunti.region.jobs import Job, Outcome
 from oggm_glaunti.region.plan import CPU_COLUMNS, Batch, Planner
 
@@ -191,8 +191,8 @@ def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[O
     import jax
 
     del gpu
-    arguments = jax.device_put(table_arguments(batch, jobs), device)
-    sums = _programs().tables(jax.device_put(jobs[0].model.ti, device), arguments)
+    ti, arguments = jax.device_put((table_parameters(batch, jobs), table_arguments(batch, jobs)), device)
+    sums = _programs().tables(ti, arguments, batch.variant)
     host = [np.asarray(values) for values in sums]
     return [Outcome(job, _table(job, [values[place] for values in host])) for place, job in enumerate(jobs)]
 
@@ -223,5 +223,5 @@ def _programs() -> _Programs:
         jax.jit(batch.responses, static_argnums=5),
         jax.jit(batch.correction_maps),
         jax.jit(batch.corrected_year, static_argnums=6),
-        jax.jit(batch.tables),
+        jax.jit(batch.tables, static_argnames="variant"),
     )

@@ -44,11 +44,11 @@ class Job:
     rgi_id : str
         named in errors
     model : GlaUnTI
-        A, C or D
+        A, C or D; of the weights alone, for the corrections
     weights_sha256 : str
         of the model: glaciers of different weights are run apart
     inputs : TableInputs
-        climate, heights and hemisphere; without corrections
+        climate, heights, hemisphere and the temperature index of the table; without corrections
     knobs : Knobs
     corrector : {'yearly', 'climatology', 'off'}
     features : Features or None
@@ -96,7 +96,7 @@ class Job:
         table = (self.key, self.weights_sha256, self.inputs.heights.size, climate.years.size, periods)
         held = climate.time.nbytes + climate.temp.nbytes + climate.prcp.nbytes
         if not self.wants_corrections:
-            return Size(*table, held=held)
+            return Size(*table, held=held, variant=self.inputs.variant)
         years = len(correction_years(climate, self.inputs.hemisphere, self.rgi_id))
         warn_about_inputs(self.model, climate, self.features, self.rgi_id)
         f, own = self.features, self.features.elevation[self.features.glacier]
@@ -104,7 +104,7 @@ class Job:
         channels = 15 if self.model.name == "D" else 6
         held += sum(values.nbytes for values in (f.outline, f.elevation, f.elevation_std))
         held += 0 if f.facies is None else f.facies.nbytes
-        return Size(*table, *f.shape, channels, nodes_of(f).size, own.size, bands, years, held)
+        return Size(*table, *f.shape, channels, nodes_of(f).size, own.size, bands, years, held, self.inputs.variant)
 
 
 @dataclass(frozen=True, eq=False)

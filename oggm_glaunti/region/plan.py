@@ -51,6 +51,8 @@ class Size:
         heights of the uncorrected runs, cells of the glacier, bands that hold cells, full mass-balance years
     held : int
         bytes of its inputs, which are kept while it waits for its batch
+    variant : str
+        of the day in the table; glaciers of different variants never share a batch of tables
     """
 
     key: str
@@ -66,6 +68,7 @@ class Size:
     bands: int = 0
     years: int = 0
     held: int = 0
+    variant: str = "smooth"
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Batch:
         bytes that the batch needs at its peak, estimated
     side, channels, nodes, lanes, bands, years : int
         stage 'corrections'; lanes of cells are those of all glaciers together
-    heights, table_years, periods : int
+    heights, table_years, periods, variant : int, str
         stage 'tables'
     """
 
@@ -101,6 +104,7 @@ class Batch:
     heights: int = 0
     table_years: int = 0
     periods: int = 0
+    variant: str = "smooth"
 
 
 def bucket_side(rows: int, cols: int) -> int:
@@ -149,7 +153,8 @@ class Planner:
         """Take a glacier whose corrections are known, or that has none; the batch that is then to be run, if any."""
         years, periods = round_up(size.table_years, YEARS_ROUNDED), size.periods
         periods = periods if periods == 1 else round_up(periods, YEARS_ROUNDED)
-        return self._put(("tables", size.model, round_up(size.heights, HEIGHTS_ROUNDED), years, periods), size)
+        heights = round_up(size.heights, HEIGHTS_ROUNDED)
+        return self._put(("tables", size.model, heights, years, periods, size.variant), size)
 
     def flush(self) -> list[Batch]:
         """The glaciers still waiting, in batches that have empty places."""
@@ -172,7 +177,7 @@ class Planner:
         """Places of a batch: as many as the device likes and the memory allows, at least one."""
         if key[0] == "tables":
             wanted = (GPU_COLUMNS if self.gpu else CPU_COLUMNS) // key[2]
-            each = table_memory(*key[2:])
+            each = table_memory(*key[2:5])
         else:
             wanted = (GPU_CELLS if self.gpu else CPU_CELLS) // key[2] ** 2
             each = corrections_memory(key[2], key[3], key[4])
@@ -181,9 +186,9 @@ class Planner:
     def _batch(self, key: tuple, sizes: list[Size]) -> Batch:
         slots, keys = self.slots(key), tuple(size.key for size in sizes)
         if key[0] == "tables":
-            _, model, heights, years, periods = key
+            _, model, heights, years, periods, variant = key
             memory = slots * table_memory(heights, years, periods)
-            shape = {"heights": heights, "table_years": years, "periods": periods}
+            shape = {"heights": heights, "table_years": years, "periods": periods, "variant": variant}
             return Batch("tables", keys, model, slots, memory, **shape)
         _, model, side, channels, years = key
         return Batch(

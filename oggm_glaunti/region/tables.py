@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,8 +14,10 @@ from oggm.utils import global_task, pipe_log
 from tqdm import tqdm
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.corrections import BandCorrections, compute_corrections
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.processes import require_jax
+from oggm_glaunti.coupling.table import Knobs, build_table
 from oggm_glaunti.coupling.table_store import TableStore
 from oggm_glaunti.region.jobs import Job, Outcome, require_each_once
 
@@ -37,6 +40,7 @@ def glaunti_tables(
     memory: float | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    variant: str | None = None,
 ) -> pd.DataFrame:
     """Corrections and tables of many glaciers in batches, each written to its directory as ``glaunti_table_*.nc``.
 
@@ -49,7 +53,7 @@ def glaunti_tables(
     ----------
     gdirs : list of oggm.GlacierDirectory
         with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
-    filename, input_filesuffix, mb_params_filesuffix, model, corrector, weights
+    filename, input_filesuffix, mb_params_filesuffix, model, corrector, weights, variant
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`
     memory : float, optional
         MB of working memory for all batches at hand together, on top of the interpreter and its libraries; by default
@@ -87,6 +91,7 @@ def glaunti_tables(
         "model": model,
         "corrector": corrector,
         "weights": None if weights is None else os.fspath(weights),
+        "variant": variant,
     }
     with tqdm(total=len(gdirs), desc=TASK, unit="glacier", disable=None if progress else True) as bar:
         run = _Run(gdirs, arguments, overwrite, bar)
@@ -126,6 +131,9 @@ class _Run:
             return None
         known = None if store.corrector == "off" or self.overwrite else store.kept_corrections()
         features = None if store.corrector == "off" or known is not None else store.features
+        if store.climate.others:
+            self._by_itself(index, store, knobs, known)
+            return None
         self.stores[str(index)] = store
         return Job(
             key=str(index),
@@ -138,6 +146,19 @@ class _Run:
             features=features,
             yearly=known,
         )
+
+    def _by_itself(self, index: int, store: TableStore, knobs: Knobs, known: BandCorrections | None) -> None:
+        """The table of weather that has several realisations: not in a batch, whose jobs have one each."""
+        start = time.perf_counter()
+        if store.corrector != "off" and known is None:
+            require_jax(f"{store.gdir.rgi_id}: {TASK}")
+            gdir = store.gdir
+            known = compute_corrections(store.loaded.model, store.climate, store.features, gdir.hemisphere, gdir.rgi_id)
+        store.adopt_corrections(known)
+        store.adopt(build_table(store.inputs, knobs), knobs)
+        seconds = time.perf_counter() - start
+        self.gdirs[index].log(TASK, task_time=seconds)
+        self._row(index, WRITTEN, seconds=seconds)
 
     def take(self, outcome: Outcome) -> None:
         """Write what came of a job."""

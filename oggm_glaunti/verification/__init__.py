@@ -20,12 +20,11 @@ counts as outside tolerance.
 from __future__ import annotations
 
 from oggm_glaunti.verification.files import verify_file
-from oggm_glaunti.verification.real_glacier import BandScores, scores_against_bands
+from oggm_glaunti.verification.real_glacier import scores_against_bands
 from oggm_glaunti.verification.report import ArrayResult, Group, Report, Tolerance, VerificationError, print_report
 
 __all__ = [
     "ArrayResult",
-    "BandScores",
     "Group",
     "Report",
     "Tolerance",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from oggm_glaunti.core.forcing import StationForcing, monthly_climate, pad_days
 from oggm_glaunti.core.glaunti import Season, geometry_fields, run_year
 from oggm_glaunti.core.run import run_ti, season_weights
+from oggm_glaunti.fit.scores import Scores, scores
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
 from oggm_glaunti.verification.report import NUMBER, Tolerance, VerificationError
 
@@ -94,15 +95,6 @@ def real_years(source: Source) -> Outputs:
     return {name: np.stack([np.asarray(m[name]) for m in maps]) for name in maps[0]}
 
 
-class BandScores(NamedTuple):
-    """Agreement with observed elevation bands; `rmse` and `bias` (model minus observation) in m w.e."""
-
-    r: float
-    rmse: float
-    bias: float
-    n: int
-
-
 def scores_against_bands(
     smb_a: np.ndarray,
     smb_c: np.ndarray,
@@ -111,7 +103,7 @@ def scores_against_bands(
     rows_csv: str | Path,
     years: Iterable[int],
     glacier: str = "HEF",
-) -> dict[str, BandScores]:
+) -> dict[str, Scores]:
     """Scores of models A and C against observed balances of elevation bands.
 
     Parameters
@@ -129,7 +121,7 @@ def scores_against_bands(
 
     Returns
     -------
-    dict of BandScores
+    dict of Scores
         by model; a band is the mean of the outline's cells within 25 m of its height
 
     Raises
@@ -149,7 +141,7 @@ def scores_against_bands(
         for model, smb in (("A", smb_a), ("C", smb_c)):
             found[model].append(float(np.mean(smb[index[int(row["y"])]][cells])))
     observed = np.array([float(row["obs"]) for row in rows])
-    return {model: _scores(np.array(values), observed) for model, values in found.items()}
+    return {model: scores(values, observed) for model, values in found.items()}
 
 
 def _band_rows(rows_csv: str | Path) -> list[dict[str, str]]:
@@ -161,12 +153,6 @@ def _band_rows(rows_csv: str | Path) -> list[dict[str, str]]:
         return list(reader)
 
 
-def _scores(found: np.ndarray, observed: np.ndarray) -> BandScores:
-    misfit = found - observed
-    r = float(np.corrcoef(found, observed)[0, 1])
-    return BandScores(r, float(np.sqrt(np.mean(misfit**2))), float(np.mean(misfit)), observed.size)
-
-
 def band_remarks(source: Source) -> tuple[str, ...]:
     """Scores of the recomputed maps, where the observed bands lie beside the file as ``<name>_rows.csv``."""
     rows_csv = Path(source.path).with_name(f"{Path(source.path).stem}_rows.csv")
@@ -175,11 +161,11 @@ def band_remarks(source: Source) -> tuple[str, ...]:
     maps = source.once(real_years)
     place = (source["elevation"], source["outlines"])
     try:
-        scores = scores_against_bands(maps["smb_a"], maps["smb_c"], *place, rows_csv, source["years"].tolist())
+        found = scores_against_bands(maps["smb_a"], maps["smb_c"], *place, rows_csv, source["years"].tolist())
     except VerificationError as err:
         # The comparison with observations is an extra: without it the report is still the report.
         return (f"no scores against elevation bands: {err}",)
     return tuple(
         f"elevation bands, model {model}: r {s.r:.3f}, RMSE {s.rmse:.3f} m w.e., bias {s.bias:.3f} m w.e., n = {s.n}"
-        for model, s in scores.items()
+        for model, s in found.items()
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import coupled, kernels, regions, scaling
+from tests.benchmarks import coupled, kernels, regions, scaling, training
 
 
 def all_cases() -> dict:
     """Cases by name."""
-    return {case.name: case for case in [*kernels.CASES, *coupled.CASES, *scaling.CASES, *regions.CASES]}
+    return {
+        case.name: case for case in [*kernels.CASES, *training.CASES, *coupled.CASES, *scaling.CASES, *regions.CASES]
+    }

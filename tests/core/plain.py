@@ -54,9 +54,10 @@ def mass_conserving(p: Numbers, swe: float, temp: float, prcp: float, weight: fl
     solid = prcp * sigmoid(p["snow_to_rain_steepness"] * (p["snow_to_rain_centre"] - temp))
     snowfall = weight * p["prec_scale"] * solid
     potential = weight * p["ddf_snow"] * softplus(temp + p["t_pos_shift"], p["t_softplus_sharpness"])
-    at_hand = swe + snowfall
-    snow_melt = at_hand * (1.0 - math.exp(-potential / at_hand)) if at_hand > 0.0 else 0.0
-    return at_hand - snow_melt, snowfall - snow_melt - p["ddf_relative_ice"] * (potential - snow_melt)
+    at_hand, scale = swe + snowfall, p["snow_depletion_centre"] / math.log(2.0)
+    left = scale * math.log1p(math.expm1(at_hand / scale) * math.exp(-potential / scale))
+    snow_melt = at_hand - left
+    return left, snowfall - snow_melt - p["ddf_relative_ice"] * (potential - snow_melt)
 
 
 DAYS = {

@@ -156,7 +156,9 @@ def test_profiles_are_means_of_bands_linear_between_and_flat_beyond(glaciers):
         np.testing.assert_allclose(found[place, : own.nodes.size], alone, rtol=0, atol=1e-6)
 
 
-def test_tables_of_a_batch_are_the_tables_of_each_glacier_alone():
+@pytest.mark.parametrize("variant", ["smooth", "mass_conserving"])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_tables_of_a_batch_are_the_tables_of_each_glacier_alone(variant, fitted):
     rng = np.random.default_rng(2)
     g, y, k, n = 3, 2, 2, 40
     valid = np.zeros((g, y, 12, 31), bool)
@@ -174,16 +176,19 @@ def test_tables_of_a_batch_are_the_tables_of_each_glacier_alone():
         ds=rng.normal(0, 0.1, (g, k, 5, n)).astype(np.float32),
         ds_index=rng.integers(0, k, (g, y, 12)).astype(np.int32),
     )
-    ti = ti_weights()
-    found = jax.jit(batch.tables)(ti, arguments)
-    single = jax.jit(monthly.monthly_sums)
-    params = ti.resolve()
+    each = [
+        ti_weights(prec_scale=1.4 - 0.3 * fitted * k, snow_depletion_centre=0.03 + 0.1 * fitted * k) for k in range(g)
+    ]
+    ti = jax.tree.map(lambda *leaves: np.stack(leaves), *each) if fitted else each[0]
+    found = jax.jit(batch.tables, static_argnames="variant")(ti, arguments, variant)
+    single = jax.jit(monthly.monthly_sums, static_argnames="variant")
     for place in range(g):
+        params = each[place].resolve()
         own = {name: values[place] for name, values in arguments._asdict().items()}
         knobs = monthly.Knobs(own.pop("temp_bias"), own.pop("prcp_fac"), own.pop("ddf_snow"))
         swe = jnp.broadcast_to(params.snow_depletion_centre, n)
         weather = (own["temp"], own["prcp"], own["valid"])
-        expected = single(params, swe, *weather, own["offset"], knobs, own["ds"], own["ds_index"])
+        expected = single(params, swe, *weather, own["offset"], knobs, own["ds"], own["ds_index"], variant)
         for values, wanted in zip(found, expected, strict=True):
             np.testing.assert_allclose(values[place], wanted, rtol=1e-6, atol=1e-6)
     assert float(jnp.abs(found.smb[1, 1]).max()) == 0.0

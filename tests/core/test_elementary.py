@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from oggm_glaunti.core.elementary import hill, sigmoid, softplus, softplus_quotient, softplus_with_slope
+from oggm_glaunti.core.elementary import (
+    decay,
+    hill,
+    log1p_of_share,
+    sigmoid,
+    softplus,
+    softplus_quotient,
+    softplus_with_slope,
+)
 from tests.core.worlds import x64
 
 X = np.linspace(-60.0, 60.0, 200_001, dtype=np.float32)
@@ -36,6 +44,26 @@ def test_sigmoid_and_hill_are_good_to_3e7():
     power = SNOW.astype(np.float64) ** float(EXPONENT)
     true = power / (power + float(CENTRE) ** float(EXPONENT))
     np.testing.assert_allclose(jax.jit(hill)(SNOW, CENTRE, EXPONENT), true, atol=3e-7)
+
+
+def test_decay_and_the_logarithm_of_a_share_are_as_good_as_float32():
+    x = np.concatenate([[0.0], np.geomspace(1e-9, 60.0, 100_001)]).astype(np.float32)
+    np.testing.assert_allclose(jax.jit(decay)(x), np.exp(-x.astype(np.float64)), rtol=2e-5, atol=3e-7)
+    share = x / x.max()
+    np.testing.assert_allclose(jax.jit(log1p_of_share)(share), np.log1p(share.astype(np.float64)), rtol=5e-7)
+    assert float(decay(jnp.float32(1e30))) < 1e-29
+    with x64():
+        x = np.linspace(0.0, 1.0, 101)
+        np.testing.assert_allclose(decay(x), np.exp(-x), rtol=1e-15)
+        np.testing.assert_allclose(log1p_of_share(x), np.log1p(x), rtol=1e-15)
+
+
+@pytest.mark.parametrize("mode", [jax.jvp, jax.vjp])
+def test_decay_and_the_logarithm_of_a_share_have_their_derivatives(mode):
+    x = jnp.linspace(0.0, 1.0, 11)
+    for function, slope in ((decay, -jnp.exp(-x)), (log1p_of_share, 1.0 / (1.0 + x))):
+        found = mode(function, (x,), (jnp.ones_like(x),))[1] if mode is jax.jvp else mode(function, x)[1](x * 0 + 1)[0]
+        np.testing.assert_allclose(found, slope, rtol=1e-6)
 
 
 def test_softplus_and_its_slope_come_together():

@@ -13,6 +13,7 @@ from oggm_glaunti.core.temperature_index import (
     DAYS,
     TIParameters,
     classical_day,
+    depletion_melt,
     mass_conserving_day,
     positive_temp,
     smooth_day,
@@ -230,6 +231,94 @@ def test_mass_conserving_snow_melts_away_and_never_below_nothing():
     assert (np.diff(swe) <= 0.0).all()
     assert swe.min() >= 0.0
     assert swe[-1] < 1e-9
+
+
+def integrated(swe: float, potential: float, centre: float, steps: int = 4000) -> float:
+    """Snow left after melting along the covered fraction in small steps (classical Runge-Kutta)."""
+
+    def slope(s):
+        return -(1.0 - 2.0 ** (-s / centre))
+
+    h = potential / steps
+    for _ in range(steps):
+        k1 = slope(swe)
+        k2 = slope(swe + 0.5 * h * k1)
+        k3 = slope(swe + 0.5 * h * k2)
+        swe += h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + slope(swe + h * k3))
+    return swe
+
+
+@pytest.mark.parametrize("swe", [0.0, 1e-4, 0.01, 0.03, 0.1, 1.0])
+@pytest.mark.parametrize("potential", [1e-4, 0.03, 0.2])
+def test_snow_melts_along_the_depletion_curve(swe, potential, float64):
+    left = swe - float(depletion_melt(jnp.float64(swe), jnp.float64(potential), jnp.float64(0.03)))
+    assert left == pytest.approx(integrated(swe, potential, 0.03), abs=1e-12)
+
+
+@given(swe=SWE, first=st.floats(0.0, 0.2), second=st.floats(0.0, 0.2), centre=st.floats(1e-3, 1.0))
+def test_snow_melts_the_same_at_once_and_in_two_parts(swe, first, second, centre):
+    with x64():
+        swe, first, second, centre = (jnp.float64(value) for value in (swe, first, second, centre))
+        between = swe - depletion_melt(swe, first, centre)
+        in_two = between - depletion_melt(between, second, centre)
+        assert float(swe - depletion_melt(swe, first + second, centre)) == pytest.approx(float(in_two), abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(swe=st.floats(0.0, 100.0), potential=st.floats(0.0, 2.0), centre=st.floats(1e-4, 2.0))
+def test_never_more_snow_melts_than_there_is_nor_than_the_energy_melts(dtype, swe, potential, centre):
+    with x64():
+        melt = depletion_melt(*(jnp.asarray(value, dtype) for value in (swe, potential, centre)))
+        assert melt.dtype == dtype
+        least = np.minimum(np.asarray(swe, dtype), np.asarray(potential, dtype))
+        slack = 4.0 * np.finfo(dtype).eps * max(centre, float(least))
+        assert -slack <= float(melt) <= float(least)
+
+
+def test_ice_melts_under_thin_snow_only():
+    # 30 mm of potential melt a day; what is left for the ice, as a share of it.
+    swe = jnp.array([0.0, 0.03, 0.1, 0.3, 1.0])
+    share = 1.0 - depletion_melt(swe, jnp.float32(0.03), jnp.float32(0.03)) / 0.03
+    np.testing.assert_allclose(share, [1.0, 0.585, 0.136, 1.4e-3, 0.0], atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", [jax.jacfwd, jax.jacrev])
+def test_mass_conserving_derivatives_are_finite_from_no_snow_to_firn_of_decades(mode):
+    swe, temp, prcp = grid_of_days()
+    swe = np.concatenate([swe, np.full(4, 100.0, "float32")])
+    temp = np.concatenate([temp, np.array([-40.0, 0.0, 20.0, 40.0], "float32")])
+    prcp = np.concatenate([prcp, np.zeros(4, "float32")])
+
+    def both(params, swe, temp, prcp):
+        return jnp.stack(mass_conserving_day(params, swe, temp, prcp, jnp.float32(1.0)))
+
+    of_points = jax.jit(jax.vmap(mode(both, argnums=(0, 1, 2, 3)), in_axes=(None, 0, 0, 0)))
+    for centre in (1e-4, 0.03, 2.0):
+        derivatives = of_points(ti_weights(snow_depletion_centre=centre).resolve(), swe, temp, prcp)
+        for leaf in jax.tree.leaves(derivatives):
+            assert np.isfinite(leaf).all()
+        by_swe = np.asarray(derivatives[1])
+        assert (by_swe[:, 0] >= -1e-6).all()
+        assert (by_swe[:, 0] <= 1.0 + 1e-6).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_mass_conserving_a_cold_dry_year_leaves_the_snow_as_it_is(dtype):
+    with x64():
+        params, start = small_a(dtype), jnp.asarray([0.0, 0.03, 1.0, 30.0], dtype)
+        swe, _ = jax.lax.scan(
+            lambda swe, _: mass_conserving_day(params, swe, *(jnp.asarray(v, dtype) for v in (-20.0, 0.0, 1.0))),
+            start,
+            length=365,
+        )
+        np.testing.assert_allclose(swe, start, rtol=0, atol=1e-6 if dtype == "float32" else 1e-12)
+
+
+def test_mass_conserving_ice_takes_full_effect_once_the_snow_is_gone():
+    params = small_a()
+    swe, smb = day("mass_conserving", params, melt_away("mass_conserving", 200)[-1], *np.float32([5.0, 0.0, 1.0]))
+    assert float(smb) == pytest.approx(-5.0 * float(params.ddf_snow * params.ddf_relative_ice), rel=1e-6)
+    assert float(swe) < 1e-9
 
 
 def test_the_published_softplus_never_lets_the_snow_melt_away():

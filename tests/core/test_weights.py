@@ -19,7 +19,9 @@ from oggm_glaunti.core.weights import (
     leaf_shapes,
     leaves_of,
     model_from_leaves,
+    physical_values,
     read_model,
+    ti_from_physical,
     write_model,
 )
 
@@ -269,3 +271,51 @@ def test_parameters_of_ones_own_make_a_model():
     own = ti_weights(ddf_snow=0.006)
     found, _ = read(saved(eqx.tree_at(lambda m: m.ti, embedded_a(), own)), "A")
     assert float(found.ti.resolve().ddf_snow) == pytest.approx(0.006)
+
+
+def physical(ti) -> dict[str, float]:
+    return {name: entry["value"] for name, entry in physical_values(ti).items()}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_from_physical_values_and_back_is_the_same_to_the_last_bit(dtype):
+    own = embedded_a().ti
+    same = ti_from_physical(physical(own), dtype)
+    for name in TI_NAMES:
+        assert getattr(same, name).dtype == dtype
+        if dtype == "float32":
+            np.testing.assert_array_equal(getattr(same, name), getattr(own, name), err_msg=name)
+    assert physical(same) == pytest.approx(physical(own), rel=1e-12 if dtype == "float64" else 1e-15)
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.floats(1e-4, 50.0) for name in UNITS if name not in ("ddf_relative_ice", "snow_to_rain_centre")}
+        | {"ddf_relative_ice": st.floats(1.01, 10.0), "snow_to_rain_centre": st.floats(-10.0, 10.0)}
+    )
+)
+def test_physical_values_come_back_whatever_they_are(values):
+    assert physical(ti_from_physical(values, np.float64)) == pytest.approx(values, rel=1e-12)
+    assert physical(ti_from_physical(values)) == pytest.approx(values, rel=2e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"ddf_relative_ice": 1.0}, "ddf_relative_ice: expected a finite number above 1, found 1"),
+        ({"ddf_snow": 0.0}, "ddf_snow: expected a finite number above 0, found 0"),
+        ({"snow_to_rain_centre": np.nan}, "snow_to_rain_centre: expected a finite number, found nan"),
+        ({"prec_scale": np.inf}, "prec_scale: expected a finite number above 0, found inf"),
+        ({"albedo": 0.3}, r"missing: \[\], unknown: \['albedo'\]"),
+    ],
+)
+def test_physical_values_that_cannot_be_stored_are_named(changed, message):
+    with pytest.raises(ValueError, match=message):
+        ti_from_physical(physical(embedded_a().ti) | changed)
+
+
+def test_a_missing_physical_value_is_named():
+    values = physical(embedded_a().ti)
+    del values["prec_scale"]
+    with pytest.raises(ValueError, match=r"missing: \['prec_scale'\]"):
+        ti_from_physical(values)

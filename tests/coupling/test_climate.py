@@ -753,9 +753,9 @@ def test_the_cache_path_of_the_message_is_where_oggm_looks(oggm_env, tmp_path):
 def test_w5e5_far_from_any_point_and_arguments_of_a_custom_file_are_errors(flattened, tmp_path):
     with pytest.raises(InvalidParamsError, match=r"nearest of 4 points is \d+\.\d degrees from the glacier at 86\.900"):
         process_daily_climate(Gdir(tmp_path / "far", 86.9, 28.0), source="W5E5_daily")
-    with pytest.raises(InvalidParamsError, match="climate_source go with source='custom'"):
+    with pytest.raises(InvalidParamsError, match="climate_source not with source='W5E5_daily'"):
         process_daily_climate(Gdir(tmp_path / "named"), source="W5E5_daily", climate_source="ERA5-Land")
-    with pytest.raises(InvalidParamsError, match="path, ref_hgt go with source='custom'"):
+    with pytest.raises(InvalidParamsError, match="path, ref_hgt not with source='W5E5_daily'"):
         process_daily_climate(Gdir(tmp_path / "near"), source="W5E5_daily", path="a.csv", ref_hgt=1.0)
 
 

@@ -22,10 +22,10 @@ SEASONS = {"w": "smb_winter", "s": "smb_summer"}
 
 
 def scores(modelled: np.ndarray, observed: np.ndarray) -> dict[str, float]:
-    """Correlation, root mean square error and bias (modelled minus observed)."""
-    from oggm_glaunti import graphics
+    """What the package's scores are, by name."""
+    from oggm_glaunti.fit.scores import scores
 
-    return graphics.scores(modelled, observed)._asdict()
+    return scores(modelled, observed)._asdict()
 
 
 def band_scores(gdir, shared: Path) -> dict:

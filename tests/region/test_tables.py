@@ -137,6 +137,28 @@ def test_each_directory_keeps_its_own_model_and_knobs(gdirs, weights):
         check_against_single(gdir)
 
 
+def test_glaciers_of_different_fits_and_variants_go_together(gdirs, weights):
+    from oggm_glaunti.core.weights import embedded_a, physical_values
+
+    for index, gdir in enumerate(gdirs[:4]):
+        fit = physical_values(embedded_a().ti)
+        fit["prec_scale"]["value"] *= 1.0 + 0.1 * index
+        fit["snow_depletion_centre"]["value"] *= 1.0 + index
+        variant = "mass_conserving" if index % 2 else "smooth"
+        write_params(gdir, {"model": "C", "melt_f": 4.0, "parameters": fit, "variant": variant, "corrector": "yearly"})
+    assert run(gdirs[:5])["status"].tolist() == ["written"] * 5
+    plain = GlaUnTIMassBalance(gdirs[4])
+    assert (plain.variant, plain.fitted_parameters) == ("smooth", None)
+    for gdir in gdirs[:5]:
+        check_against_single(gdir)
+
+
+def test_the_variant_may_be_said_for_all(gdirs):
+    run(gdirs[:2], model="A", variant="mass_conserving")
+    for gdir in gdirs[:2]:
+        check_against_single(gdir, model="A", variant="mass_conserving")
+
+
 def test_the_memory_setting_changes_batches_and_nothing_else(weights_dir, monkeypatch):
     batches, run_batch = [], engine.run_batch
     monkeypatch.setattr(engine, "run_batch", lambda batch, *args: batches.append(batch) or run_batch(batch, *args))

@@ -1,0 +1,273 @@
+"""Fit the temperature index to everything observed on a glacier, or on several together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from oggm import entity_task
+from oggm.exceptions import InvalidParamsError, MassBalanceCalibrationError
+from oggm.utils import global_task
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.calibration_file import model_record, write_calibration
+from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.processes import require_jax
+from oggm_glaunti.fit.posterior import identifiability, spread_of, summary
+from oggm_glaunti.fit.priors import SPREAD, default_priors
+from oggm_glaunti.fit.sites import GlacierSite, glacier_site
+
+if TYPE_CHECKING:
+    from oggm_glaunti.fit.map_estimate import Posterior
+
+settings.register()
+log = logging.getLogger(__name__)
+
+EVERYTHING = tuple(SPREAD)
+
+
+@entity_task(log, writes=["glaunti_params", "mb_calib"])
+def fit_glaunti(
+    gdir: Any,
+    observations: pd.DataFrame,
+    *,
+    free: Sequence[str] = EVERYTHING,
+    spread: Mapping[str, float] | None = None,
+    model: str | None = None,
+    corrector: str = "auto",
+    weights: Any = None,
+    variant: str = "smooth",
+    filesuffix: str = "",
+) -> dict[str, Any]:
+    """Fit a glacier's parameters to any mix of observations: stakes, bands, whole-glacier and geodetic balances.
+
+    The most probable parameters given the observations and what was known before (priors around the model's own
+    values). What the observations do not tell stays at its prior, and the result says so.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with daily climate and ``glaunti_features`` (or, for model A, at least inversion flowlines)
+    observations : DataFrame
+        see :mod:`oggm_glaunti.fit.observations` and the readers; rows of other glaciers are left alone. Periods may be
+        of any length and overlap.
+    free : sequence of str
+        which parameters may move: of ``prec_scale``, ``ddf_snow``, ``ddf_relative_ice``, ``snow_to_rain_steepness``,
+        ``snow_to_rain_centre``, ``snow_depletion_steepness``, ``snow_depletion_centre`` and ``temp_bias``; all by
+        default
+    spread : mapping, optional
+        standard deviations of the priors, where they are not those of :data:`oggm_glaunti.fit.priors.SPREAD`
+    model, corrector, weights, variant
+        see :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    filesuffix : str
+        of ``glaunti_params.json``, for more than one calibration in a directory
+
+    Returns
+    -------
+    dict
+        what is written to ``glaunti_params.json``: the parameters, with which
+        :class:`~oggm_glaunti.GlaUnTIMassBalance` and all tasks run from now on, and under ``fit`` the ranges, the
+        covariance, the scores, and in words what could not be identified
+
+    Raises
+    ------
+    InvalidParamsError
+        where no observation can be used, or an argument is impossible
+    MassBalanceCalibrationError
+        where no minimum is found
+
+    Examples
+    --------
+    >>> from oggm_glaunti.fit.readers import read_csv
+    >>> observations = read_csv("stakes.csv").observations  # doctest: +SKIP
+    >>> fit_glaunti(gdir, observations, model="A")["parameters"]["ddf_snow"]  # doctest: +SKIP
+    {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
+    """
+    (params,) = _fit([gdir], observations, free, spread, (model, corrector, weights, variant), filesuffix)
+    return params
+
+
+@global_task(log)
+def fit_glaunti_region(
+    gdirs: Sequence[Any],
+    observations: pd.DataFrame,
+    *,
+    fit_on: Sequence[Any] | None = None,
+    free: Sequence[str] = EVERYTHING,
+    spread: Mapping[str, float] | None = None,
+    model: str | None = None,
+    corrector: str = "auto",
+    weights: Any = None,
+    variant: str = "smooth",
+    filesuffix: str = "",
+) -> list[dict[str, Any]]:
+    """One set of parameters for a region: fit to the observations of some glaciers, written to all.
+
+    Parameters
+    ----------
+    gdirs : list of GlacierDirectory
+        that get the parameters
+    observations : DataFrame
+    fit_on : list of GlacierDirectory, optional
+        those with observations; by default all of `gdirs` that the table names
+    free, spread, model, corrector, weights, variant, filesuffix
+        see :func:`fit_glaunti`
+
+    Returns
+    -------
+    list of dict
+        what is written to each directory, in the order of `gdirs`
+
+    Raises
+    ------
+    InvalidParamsError, MassBalanceCalibrationError
+        as :func:`fit_glaunti`
+    """
+    named = set(observations["glacier"])
+    fit_on = [gdir for gdir in gdirs if {gdir.rgi_id, gdir.name} & named] if fit_on is None else fit_on
+    if not fit_on:
+        raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
+    return _fit(fit_on, observations, free, spread, (model, corrector, weights, variant), filesuffix, gdirs)
+
+
+def modelled(gdir: Any, observations: pd.DataFrame, **kwargs: Any) -> pd.DataFrame:
+    """What a calibrated model says of observations.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    observations : DataFrame
+    **kwargs
+        of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` and so on
+
+    Returns
+    -------
+    DataFrame
+        the rows that can be modelled, with a column ``modelled`` (m w.e., over the period of the row)
+    """
+    require_jax(f"{gdir.rgi_id}: modelling observations")
+    from oggm_glaunti.fit.map_estimate import predict
+
+    mb_model = GlaUnTIMassBalance(gdir, **kwargs)
+    glacier = glacier_site(gdir, mb_model, observations)
+    ti, temp_bias = _as_turned(gdir, mb_model)
+    (values,) = predict(ti, [glacier.site], temp_bias, mb_model.variant)
+    return glacier.used.assign(modelled=values)
+
+
+def _as_turned(gdir: Any, mb_model: GlaUnTIMassBalance) -> tuple[Any, float]:
+    """The temperature index with the knobs in it, and the temperature bias (K)."""
+    knobs = {name: getattr(mb_model, name) for name in ("melt_f", "prcp_fac", "temp_bias")}
+    if any(np.ndim(value) for value in knobs.values()):
+        raise InvalidParamsError(f"{gdir.rgi_id}: knobs by month cannot be compared with observations: {knobs}")
+    moved = {
+        "ddf_snow_log": np.float32(np.log(knobs["melt_f"] / 1000.0)),
+        "prec_scale_log": np.float32(mb_model.ti.prec_scale_log + np.log(knobs["prcp_fac"])),
+    }
+    return replace(mb_model.ti, **moved), float(knobs["temp_bias"])
+
+
+def _fit(
+    gdirs: Sequence[Any],
+    observations: pd.DataFrame,
+    free: Sequence[str],
+    spread: Mapping[str, float] | None,
+    chosen: tuple[str | None, str, Any, str],
+    filesuffix: str,
+    write_to: Sequence[Any] | None = None,
+) -> list[dict[str, Any]]:
+    label = ", ".join(gdir.rgi_id for gdir in gdirs)
+    require_jax(f"{label}: fitting to observations")
+    models = [_unfitted(gdir, *chosen) for gdir in gdirs]
+    sites = [glacier_site(gdir, m, observations) for gdir, m in zip(gdirs, models, strict=True)]
+    for gdir, glacier in zip(gdirs, sites, strict=True):
+        _report_rejected(gdir, glacier)
+    posterior = _posterior(label, models[0], sites, free, spread)
+    record = _record(posterior, sites)
+    targets = gdirs if write_to is None else write_to
+    known = dict(zip((gdir.rgi_id for gdir in gdirs), models, strict=True))
+    results = []
+    for gdir in targets:
+        mb_model = known.get(gdir.rgi_id) or _unfitted(gdir, *chosen)
+        params = _as_params(gdir, mb_model, posterior, record)
+        write_calibration(gdir, params, filesuffix)
+        results.append(params)
+    return results
+
+
+def _unfitted(gdir: Any, model: str | None, corrector: str, weights: Any, variant: str) -> GlaUnTIMassBalance:
+    """The model as its weights have it; where none is named, the one calibrated before."""
+    given = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
+    return GlaUnTIMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
+
+
+def _report_rejected(gdir: Any, glacier: GlacierSite) -> None:
+    for row in glacier.rejected.itertuples():
+        log.warning("(%s) observation %s is left out: %s", gdir.rgi_id, row.row, row.problem)
+
+
+def _posterior(
+    label: str,
+    mb_model: GlaUnTIMassBalance,
+    sites: Sequence[GlacierSite],
+    free: Sequence[str],
+    spread: Mapping[str, float] | None,
+) -> Posterior:
+    from oggm_glaunti.fit.map_estimate import NoConvergence, fit_map
+
+    ti = mb_model.loaded_model.ti
+    try:
+        priors = default_priors({name: float(getattr(ti, name)) for name in ti.__dataclass_fields__}, free, spread)
+    except ValueError as err:
+        raise InvalidParamsError(f"{label}: {err}") from err
+    try:
+        return fit_map(ti, [glacier.site for glacier in sites], priors, mb_model.variant)
+    except NoConvergence as err:
+        raise MassBalanceCalibrationError(
+            f"{label}: {err}. Look at the observations, or free fewer parameters than {list(priors.names)}."
+        ) from err
+
+
+def _record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str, Any]:
+    """What the fit was made of and how well it went."""
+    used = pd.concat([glacier.used for glacier in sites])
+    difference = np.concatenate(posterior.predicted) - used["value"].to_numpy()
+    by_kind = used.groupby(["kind", "season"]).size()
+    return {
+        "observations": {f"{kind} {season}": int(n) for (kind, season), n in by_kind.items()},
+        "glaciers": sorted(used["glacier"].unique().tolist()),
+        "sources": sorted(used["source"].unique().tolist()),
+        "first": f"{used['begin'].min():%Y-%m-%d}",
+        "last": f"{used['end'].max():%Y-%m-%d}",
+        "rejected": int(sum(len(glacier.rejected) for glacier in sites)),
+        "rmse": float(np.sqrt(np.mean(difference**2))),
+        "bias": float(difference.mean()),
+        "misfit": posterior.misfit,
+        "parameters": summary(posterior),
+        "identifiability": identifiability(posterior),
+        "posterior": spread_of(posterior),
+    }
+
+
+def _as_params(
+    gdir: Any, mb_model: GlaUnTIMassBalance, posterior: Posterior, record: dict[str, Any]
+) -> dict[str, Any]:
+    from oggm_glaunti.core.weights import physical_values
+
+    ti, temp_bias = posterior.values(mb_model.loaded_model.ti)
+    parameters = physical_values(ti)
+    return {
+        **model_record(gdir, mb_model),
+        "melt_f": 1000.0 * parameters["ddf_snow"]["value"],
+        "prcp_fac": 1.0,
+        "temp_bias": float(temp_bias),
+        "parameters": parameters,
+        "calibrated": list(posterior.priors.names),
+        "fit": record,
+    }
+
+

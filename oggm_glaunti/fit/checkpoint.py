@@ -1,0 +1,154 @@
+"""The state of a training after an epoch, in one file that is whole or not there.
+
+Everything that the next epoch depends on is in it, to the last bit: the numbers that are trained, the optimiser's
+moments, the best numbers so far and the log. Glaciers are taken in the order of the data set and nothing is drawn at
+random after the start, so the seed need not be carried on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import jax
+import numpy as np
+
+FORMAT = "oggm-glaunti-checkpoint-1"
+
+
+class Progress(NamedTuple):
+    """A training after some epochs.
+
+    Attributes
+    ----------
+    epoch : int
+        epochs done
+    trained, optimiser, best : pytrees
+        what is trained now, the optimiser's state, what was trained in the best epoch
+    best_epoch : int
+        0 before the first
+    best_error : float
+        (m w.e.)2
+    log : list of dict
+        a row for each epoch
+    """
+
+    epoch: int
+    trained: Any
+    optimiser: Any
+    best: Any
+    best_epoch: int
+    best_error: float
+    log: list[dict[str, Any]]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`, which becomes `path` when the block ends without an error."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_checkpoint(path: Path, progress: Progress, config: dict[str, Any]) -> None:
+    """Write a checkpoint to a temporary name that is then renamed.
+
+    Parameters
+    ----------
+    path : Path
+    progress : Progress
+    config : dict
+        what the numbers depend on, see :func:`read_checkpoint`; plain JSON
+    """
+    arrays = {
+        f"{name}_{k:03d}": np.asarray(leaf)
+        for name in ("trained", "optimiser", "best")
+        for k, leaf in enumerate(jax.tree.leaves(getattr(progress, name)))
+    }
+    head = {
+        "format": FORMAT,
+        "config": config,
+        **{name: getattr(progress, name) for name in ("epoch", "best_epoch", "best_error", "log")},
+    }
+    with replacing(path) as temporary:
+        with temporary.open("wb") as stream:
+            np.savez(stream, head=np.array(json.dumps(head)), **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text to a temporary name that is then renamed."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def read_checkpoint(path: Path, like: Progress, config: dict[str, Any]) -> Progress:
+    """Read a checkpoint of the same training.
+
+    Parameters
+    ----------
+    path : Path
+    like : Progress
+        of the structure that is expected
+    config : dict
+        must be that of the checkpoint
+
+    Raises
+    ------
+    ValueError
+        where the file is damaged, or of a training with other data or options: every difference is named
+    """
+    try:
+        # Opened here: NumPy leaves a file open that is no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            head, arrays = json.loads(str(stored["head"])), {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as err:
+        raise ValueError(f"{path}: cannot be read ({err}). Delete it to begin anew.") from err
+    if head.get("format") != FORMAT:
+        raise ValueError(f"{path}: expected format {FORMAT!r}, found {head.get('format')!r}")
+    different = differences(head["config"], config)
+    if different:
+        raise ValueError(
+            f"{path}: is of another training; {'; '.join(different)}. Give what it was begun with, or another folder."
+        )
+    trees = {name: _filled(path, name, getattr(like, name), arrays) for name in ("trained", "optimiser", "best")}
+    rest = {name: head[name] for name in ("epoch", "best_epoch", "best_error", "log")}
+    return Progress(**trees, **rest)
+
+
+def _filled(path: Path, name: str, like: Any, arrays: dict[str, np.ndarray]) -> Any:
+    leaves, structure = jax.tree.flatten(like)
+    found = [arrays.get(f"{name}_{k:03d}") for k in range(len(leaves))]
+    for k, (leaf, expected) in enumerate(zip(found, leaves, strict=True)):
+        if leaf is None or leaf.shape != np.shape(expected) or leaf.dtype != np.asarray(expected).dtype:
+            raise ValueError(f"{path}: {name} {k} is missing or of another shape; the file is damaged")
+    return jax.tree.unflatten(structure, found)
+
+
+def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested dicts, in words.
+
+    Examples
+    --------
+    >>> differences({"seed": 1, "data": {"Rhone": "a"}}, {"seed": 2, "data": {}})
+    ["data / Rhone: was 'a', is now None", 'seed: was 1, is now 2']
+    """
+    found = []
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key} / ")
+        elif old != new:
+            found.append(f"{prefix}{key}: was {old!r}, is now {new!r}")
+    return found

@@ -1,0 +1,133 @@
+"""Balances between any two dates at any heights: what a fit compares with observations.
+
+One daily scan over all days on a few dozen heights, snow carried; each day's balance is added to the stretch of time it
+belongs to, a day on which an observation begins or ends half to the stretch before and half to that after. So winter
+and summer add up to the year. What is observed is then two matrix products away: stretches to periods, heights to
+places.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from oggm_glaunti.core.glaunti import correct
+from oggm_glaunti.core.run import initial_swe, ti_step
+from oggm_glaunti.core.temperature_index import TIParameters
+
+
+class Site(NamedTuple):
+    """One series of weather and everything that was observed under it.
+
+    Attributes
+    ----------
+    temp, prcp : arrays (R, T)
+        daily weather at the reference height, degC and m w.e. day-1, in one or more realisations
+    temp_offset : array (N,)
+        temperature at the heights minus that at the reference height, K
+    ds : array (K, 5, N)
+        corrections of K mass-balance years by height; zeros for model A
+    ds_index : int array (T,)
+        which of them applies on a day
+    before, after : int arrays (T,)
+        stretch of time to which the first and the second half of a day belong
+    spans : array (O, S)
+        1 where a stretch belongs to the period of an observation
+    areas : array (O, N)
+        shares of the heights in what was observed; each row adds up to 1
+    observed : array (O,)
+        m w.e.
+    whitener : array (O, O)
+        makes differences from the observations independent and of unit variance, see
+        :mod:`oggm_glaunti.fit.errors`
+    """
+
+    temp: Float[Array, "realisation time"]
+    prcp: Float[Array, "realisation time"]
+    temp_offset: Float[Array, " height"]
+    ds: Float[Array, "period 5 height"]
+    ds_index: Int[Array, " time"]
+    before: Int[Array, " time"]
+    after: Int[Array, " time"]
+    spans: Float[Array, "observation stretch"]
+    areas: Float[Array, "observation height"]
+    observed: Float[Array, " observation"]
+    whitener: Float[Array, "observation observation"]
+
+
+def stretches(
+    days: np.ndarray, begin: np.ndarray, end: np.ndarray, dtype: np.typing.DTypeLike = np.float32
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut a record at the days on which observations begin or end.
+
+    Parameters
+    ----------
+    days : datetime64[D] array (T,)
+        of the record, consecutive
+    begin, end : datetime64[D] arrays (O,)
+
+    Returns
+    -------
+    before, after : int32 arrays (T,)
+        see :class:`Site`
+    spans : array (O, S)
+
+    Examples
+    --------
+    >>> days = np.arange("2020-01-01", "2020-01-06", dtype="M8[D]")
+    >>> before, after, spans = stretches(days, days[[1]], days[[3]])
+    >>> before.tolist(), after.tolist(), spans.tolist()
+    ([0, 0, 1, 1, 2], [0, 1, 1, 2, 2], [[0.0, 1.0, 0.0]])
+    """
+    cuts = np.unique(np.concatenate([begin, end]))
+    before, after = (np.searchsorted(cuts, days, side).astype(np.int32) for side in ("left", "right"))
+    number = np.arange(cuts.size + 1)
+    first, last = np.searchsorted(cuts, begin)[:, None], np.searchsorted(cuts, end)[:, None]
+    return before, after, ((number > first) & (number <= last)).astype(dtype)
+
+
+def balances(params: TIParameters, site: Site, variant: str = "smooth") -> Float[Array, "stretch height"]:
+    """Balance of every stretch of time at every height of a site, m w.e.; the mean over the realisations of its weather.
+
+    Parameters
+    ----------
+    params : TIParameters
+        scalars, before correction
+    site : Site
+    variant : str
+        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
+    """
+    corrected = jax.vmap(correct, (None, 0))(params, site.ds) if site.ds.shape[0] > 1 else None
+    constant = correct(params, site.ds[0])
+    swe = initial_swe(constant, site.temp_offset.shape)
+    one = jnp.ones((), site.temp_offset.dtype)
+
+    def one_day(carry, day):
+        swe, sums = carry
+        temp, prcp, period, before, after = day
+        of_day = constant if corrected is None else _of_period(corrected, period)
+        swe, smb = ti_step(of_day, variant)(swe, temp + site.temp_offset, prcp, one)
+        return (swe, sums.at[before].add(0.5 * smb).at[after].add(0.5 * smb)), None
+
+    def one_realisation(temp, prcp):
+        sums = jnp.zeros((site.spans.shape[1], swe.size), swe.dtype)
+        days = (temp, prcp, site.ds_index, site.before, site.after)
+        return jax.lax.scan(one_day, (swe, sums), days)[0][1]
+
+    return jnp.mean(jax.vmap(one_realisation)(site.temp, site.prcp), axis=0)
+
+
+def _of_period(corrected: TIParameters, period: Int[Array, ""]) -> TIParameters:
+    """Parameters of one mass-balance year; those that no correction touches are the same in all."""
+    return jax.tree.map(lambda field: field[period], corrected)
+
+
+def predictions(params: TIParameters, site: Site, variant: str = "smooth") -> Float[Array, " observation"]:
+    """What the model says of every observation of a site, m w.e.; arguments as in :func:`balances`."""
+    exact = jax.lax.Precision.HIGHEST
+    of_periods = jnp.matmul(site.spans, balances(params, site, variant), precision=exact)
+    return jnp.sum(of_periods * site.areas, axis=1)

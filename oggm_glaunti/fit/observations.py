@@ -1,0 +1,356 @@
+"""Observations of mass balance: one table for stakes, bands, whole glaciers and geodetic surveys.
+
+A table of observations is a plain :class:`pandas.DataFrame` with the columns of :data:`COLUMNS`. Readers of files are
+in :mod:`oggm_glaunti.fit.readers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from oggm.exceptions import InvalidParamsError
+from pyproj import Transformer
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.atomic import replacing
+from oggm_glaunti.coupling.features_file import Features, read_features
+
+COLUMNS: dict[str, str] = {
+    "glacier": "str",
+    "kind": "str",  # one of KINDS
+    "season": "str",  # one of SEASONS
+    "begin": "datetime64[ns]",  # first day; one shared with the period before counts half in each
+    "end": "datetime64[ns]",  # last day, likewise
+    "lat": "float64",  # degrees north
+    "lon": "float64",  # degrees east
+    "x": "float64",  # m, in the projection of the glacier's own grid
+    "y": "float64",
+    "height": "float64",  # m above sea level; NaN for whole glaciers
+    "height_range": "float64",  # m, full width of the band that the value is a mean of; 0 for a stake
+    "value": "float64",  # m w.e., total from begin to end
+    "sigma": "float64",  # m w.e., one standard deviation of that total
+    "source": "str",
+}
+KINDS = ("point", "glacier-wide", "geodetic")
+SEASONS = ("annual", "winter", "summer", "free")
+
+# m w.e. Stakes: 0.14 in the ablation and 0.21 in the accumulation area (Thibert et al. 2008, doi
+# 10.3189/002214308785837093). Glacier-wide: mean random error of 0.34 a year of the glaciological method (Zemp et al.
+# 2013, doi 10.5194/tc-7-1227-2013). Geodetic: m w.e. a YEAR, times the years of the period.
+DEFAULT_SIGMA: dict[str, float] = {"point": 0.2, "glacier-wide": 0.34, "geodetic": 0.2}
+
+# m w.e. in a year or less. No stake has lost or gained that much; far beyond it a number is mm.
+MOST_A_YEAR = 30.0
+LIKELY_MM = 200.0
+HEIGHTS = (-500.0, 9000.0)  # m
+# Shortest and longest period in days; measured years float with the visits, wrong ones are off by a year.
+DAYS: dict[str, tuple[int, int]] = {"annual": (200, 500), "winter": (60, 370), "summer": (14, 300)}
+DAYS_A_YEAR = 365.25
+
+
+class Read(NamedTuple):
+    """What a reader found.
+
+    Attributes
+    ----------
+    observations : DataFrame
+        with the columns of :data:`COLUMNS`
+    rejected : DataFrame
+        ``row`` in the file as a spreadsheet numbers it (the header is row 1), ``glacier``, and ``problem`` in words
+    rows : int (N,)
+        row in the file of each observation; one with winter, summer and annual balance appears three times
+    """
+
+    observations: pd.DataFrame
+    rejected: pd.DataFrame
+    rows: NDArray[np.int_]
+
+
+def as_observations(columns: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
+    """A table with all columns of :data:`COLUMNS` from those at hand; nothing is checked.
+
+    Parameters
+    ----------
+    columns : mapping or DataFrame
+        at least ``glacier, kind, begin, end, value``. What is missing is NaN, ``season`` ``'free'``, ``height_range``
+        0, ``source`` ``''``, and a missing ``sigma`` is the one of :data:`DEFAULT_SIGMA`
+
+    Raises
+    ------
+    InvalidParamsError
+        where a column is missing or unknown
+
+    Examples
+    --------
+    >>> table = as_observations(
+    ...     {
+    ...         "glacier": ["RGI60-11.00897"],
+    ...         "kind": "point",
+    ...         "begin": "2018-10-01",
+    ...         "end": "2019-09-30",
+    ...         "height": 2800.0,
+    ...         "value": -2.1,
+    ...     }
+    ... )
+    >>> table[["season", "height_range", "sigma"]].values.tolist()
+    [['free', 0.0, 0.2]]
+    """
+    table = pd.DataFrame(columns).copy()
+    missing = [name for name in ("glacier", "kind", "begin", "end", "value") if name not in table]
+    if missing or set(table) - set(COLUMNS):
+        raise InvalidParamsError(
+            f"observations: expected columns among {list(COLUMNS)}, missing {missing}, "
+            f"unknown {sorted(set(table) - set(COLUMNS))}"
+        )
+    table = table.reindex(columns=list(COLUMNS))
+    for name, default in {"season": "free", "height_range": 0.0, "source": ""}.items():
+        table[name] = table[name].astype(object).where(table[name].notna(), default)
+    table = table.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
+    table["sigma"] = table["sigma"].fillna(_default_sigma(table))
+    return table
+
+
+def _default_sigma(table: pd.DataFrame) -> pd.Series:
+    years = _days(table) / DAYS_A_YEAR
+    return table["kind"].map(DEFAULT_SIGMA) * years.where(table["kind"] == "geodetic", 1.0)
+
+
+def _days(table: pd.DataFrame) -> pd.Series:
+    return (table["end"] - table["begin"]).dt.days
+
+
+def check_observations(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split a table into rows that can be used and rows that cannot.
+
+    Parameters
+    ----------
+    table : DataFrame
+        columns of :data:`COLUMNS`, see :func:`as_observations`
+
+    Returns
+    -------
+    good : DataFrame
+        the rows without a problem, index kept
+    bad : DataFrame
+        ``row`` (the index of `table`), ``glacier`` and ``problem``, all that is wrong with a row in words
+
+    Raises
+    ------
+    InvalidParamsError
+        where columns are missing, unknown or of the wrong type
+
+    Examples
+    --------
+    >>> table = as_observations(
+    ...     {
+    ...         "glacier": "A",
+    ...         "kind": "glacier-wide",
+    ...         "begin": "2018-10-01",
+    ...         "end": "2019-09-30",
+    ...         "value": [-0.8, -812.0],
+    ...     }
+    ...     | {"season": "annual"}
+    ... )
+    >>> good, bad = check_observations(table)
+    >>> len(good), bad.problem.tolist()
+    (1, ['value -812 m w.e. looks like mm'])
+    """
+    _require_schema(table)
+    return split(table, problems_of(table))
+
+
+def _require_schema(table: pd.DataFrame) -> None:
+    if list(table.columns) != list(COLUMNS):
+        raise InvalidParamsError(f"observations: expected the columns {list(COLUMNS)}, found {list(table.columns)}")
+    wrong = {name: str(table[name].dtype) for name, kind in COLUMNS.items() if kind not in ("str", table[name].dtype)}
+    if wrong:
+        raise InvalidParamsError(f"observations: columns of the wrong type: {wrong}; use as_observations")
+
+
+def split(table: pd.DataFrame, problems: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows without and with a problem, given what is wrong with each column of each row (empty: nothing)."""
+    is_bad = (problems != "").any(axis=1).to_numpy(bool)
+    words = ["; ".join(filter(None, row)) for row in problems.to_numpy()[is_bad]]
+    bad = {
+        "row": table.index[is_bad],
+        "glacier": table["glacier"].to_numpy()[is_bad],
+        "problem": np.array(words, object),
+    }
+    return table[~is_bad], pd.DataFrame(bad)
+
+
+def problems_of(table: pd.DataFrame) -> pd.DataFrame:
+    """What is wrong with each row, in words, by the column that it concerns; empty where nothing is.
+
+    Parameters
+    ----------
+    table : DataFrame
+        columns of :data:`COLUMNS`
+
+    Returns
+    -------
+    DataFrame
+        of str, index of `table`, one column for each kind of problem
+    """
+    found = {
+        "glacier": _words(table["glacier"].fillna("") == "", "no glacier named"),
+        "kind": _words(~table["kind"].isin(KINDS), "kind {} is none of " + ", ".join(KINDS), table["kind"]),
+        "season": _words(~table["season"].isin(SEASONS), "season {} is none of " + ", ".join(SEASONS), table["season"]),
+        "begin": _words(table["begin"].isna(), "no begin date"),
+        "end": _words(table["end"].isna(), "no end date"),
+        "days": _wrong_days(table),
+        **_wrong_places(table),
+        "value": _wrong_values(table),
+        "sigma": _wrong_sigmas(table),
+    }
+    return pd.DataFrame(found, index=table.index).assign(repeated=_repeated(table))
+
+
+def _words(wrong: Any, words: str, *values: pd.Series) -> np.ndarray:
+    """`words`, with the row's values filled in, where something is wrong, else nothing."""
+    out = np.full(len(wrong), "", object)
+    for row in np.flatnonzero(np.asarray(wrong, bool)):
+        out[row] = words.format(*(_plain(value.iloc[row]) for value in values))
+    return out
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _wrong_days(table: pd.DataFrame) -> np.ndarray:
+    """Dates out of order, and periods that no such season has."""
+    days = _days(table)
+    order = _words(days <= 0, "end {} is not after begin {}", table["end"], table["begin"])
+    low, high = (table["season"].map({name: limits[i] for name, limits in DAYS.items()}) for i in (0, 1))
+    words = "{} balance over {} days ({} to {}), expected {} to {}"
+    wrong = (days > 0) & ((days < low) | (days > high))
+    return order + _words(wrong, words, table["season"], days, table["begin"], table["end"], low, high)
+
+
+def _wrong_places(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    point = table["kind"] == "point"
+    lat, lon, height, band = (table[name] for name in ("lat", "lon", "height", "height_range"))
+    placed = (lat.notna() & lon.notna()) | (table["x"].notna() & table["y"].notna())
+    return {
+        "lat": _words((lat.abs() > 90) | (lat.isna() & lon.notna()), "latitude {} with longitude {}", lat, lon),
+        "lon": _words((lon.abs() > 360) | (lon.isna() & lat.notna()), "longitude {} with latitude {}", lon, lat),
+        "x": _words(table["x"].isna() != table["y"].isna(), "x {} with y {}", table["x"], table["y"]),
+        "height": _words(point & height.isna() & ~placed, "a point with neither height nor position")
+        + _words((height < HEIGHTS[0]) | (height > HEIGHTS[1]), "height {} m", height),
+        "height_range": _words(~(band >= 0) | np.isinf(band), "height_range {} m", band),
+    }
+
+
+def _wrong_values(table: pd.DataFrame) -> np.ndarray:
+    value = table["value"]
+    years = (_days(table) / DAYS_A_YEAR).fillna(1.0).clip(lower=1.0)
+    excess = (value.abs() / years).where(np.isfinite(value), 0.0)
+    impossible = (excess > MOST_A_YEAR) & (excess < LIKELY_MM)
+    return (
+        _words(~np.isfinite(value), "no value")
+        + _words(impossible, f"value {{}} m w.e., more than {MOST_A_YEAR:g} a year: impossible, or mm", value)
+        + _words(excess >= LIKELY_MM, "value {} m w.e. looks like mm", value)
+    )
+
+
+def _wrong_sigmas(table: pd.DataFrame) -> np.ndarray:
+    """Not of rows that have none because their kind or their dates are unknown, which is said already."""
+    sigma = table["sigma"]
+    by_default = sigma.isna() & (~table["kind"].isin(KINDS) | ~(_days(table) > 0))
+    return _words((~(sigma > 0) | np.isinf(sigma)) & ~by_default, "sigma {} is not above 0", sigma)
+
+
+def _repeated(table: pd.DataFrame) -> np.ndarray:
+    """The same observation once more would count twice."""
+    told = table.drop(columns=["sigma", "source"])
+    again = told.duplicated() & told["begin"].notna() & told["end"].notna() & told["value"].notna()
+    rows = told.assign(row=table.index).groupby(list(told), dropna=False, sort=False)["row"].transform("first")
+    return _words(again, "the same as row {}", rows)
+
+
+def on_grid(observations: pd.DataFrame, gdir_or_features: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Place the points of a glacier on its grid: `x`, `y` from `lat`, `lon`, and missing heights from the DEM.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        of one glacier. Rows without a position (bands, whole glaciers, geodetic) stay as they are.
+    gdir_or_features : GlacierDirectory or Features
+        whose ``glaunti_features`` make the rectangle
+
+    Returns
+    -------
+    observations : DataFrame
+        `x`, `y` in the projection of the grid (m), `height` filled from the cell's elevation where it was NaN
+    rejected : DataFrame
+        ``row, glacier, problem``: points outside the rectangle, which are never moved onto its edge
+
+    Raises
+    ------
+    InvalidParamsError
+        where the table is not one of observations
+    InvalidWorkflowError
+        where the directory has no ``glaunti_features``
+    """
+    _require_schema(observations)
+    given = gdir_or_features
+    features = given if isinstance(given, Features) else read_features(given)
+    placed = _with_positions(observations, features)
+    inside = placed.set_index(np.arange(len(placed)))
+    column = np.floor((inside["x"] - features.x[0]) / settings.CELL_SIZE + 0.5)
+    row = np.floor((features.y[0] - inside["y"]) / settings.CELL_SIZE + 0.5)
+    rows, columns = features.shape
+    outside = (column < 0) | (column >= columns) | (row < 0) | (row >= rows)
+    words = f"x {{}}, y {{}} (latitude {{}}, longitude {{}}) is outside the glacier's rectangle, {_extent(features)}"
+    wrong = _words(outside, words, *(placed[name] for name in ("x", "y", "lat", "lon")))
+    fill = (inside["height"].isna() & inside["x"].notna() & ~outside).to_numpy()
+    heights = placed["height"].to_numpy(copy=True)
+    heights[fill] = features.elevation[row[fill].astype(int), column[fill].astype(int)]
+    return split(placed.assign(height=heights), pd.DataFrame({"x": wrong}, index=placed.index))
+
+
+def _with_positions(observations: pd.DataFrame, features: Features) -> pd.DataFrame:
+    known = observations["lat"].notna() & observations["lon"].notna()
+    to_grid = Transformer.from_crs("EPSG:4326", features.crs, always_xy=True)
+    x, y = to_grid.transform(observations["lon"].to_numpy(), observations["lat"].to_numpy())
+    known &= observations["x"].isna()
+    return observations.assign(
+        x=np.where(known, x, observations["x"].to_numpy()), y=np.where(known, y, observations["y"].to_numpy())
+    )
+
+
+def _extent(features: Features) -> str:
+    half = settings.CELL_SIZE / 2
+    west, east = features.x[0] - half, features.x[-1] + half
+    south, north = features.y[-1] - half, features.y[0] + half
+    return f"x {west:.0f} to {east:.0f}, y {south:.0f} to {north:.0f}"
+
+
+def write_csv(path: str | Path, observations: pd.DataFrame) -> None:
+    """Write a table that :func:`oggm_glaunti.fit.readers.read_csv` reads back unchanged.
+
+    Parameters
+    ----------
+    path : path
+        replaced when whole
+    observations : DataFrame
+        columns of :data:`COLUMNS`
+
+    Raises
+    ------
+    InvalidParamsError
+        where the table is not one of observations
+    InvalidWorkflowError
+        where the file cannot be written
+    """
+    _require_schema(observations)
+    with replacing(path, "observations") as temporary:
+        observations.to_csv(temporary, index=False, date_format="%Y-%m-%d", lineterminator="\n")

@@ -1,0 +1,84 @@
+"""What is known of the parameters before a glacier was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+TEMP_BIAS = "temp_bias"
+# Standard deviations. Logarithms: 0.3 is about 30 %. Factors of precipitation differ most from place to place, for they
+# make up for the weather data; the ranges are those of the published finetuned models (factor 1.2 to 2.4 on
+# precipitation, 0.0050 to 0.0059 m w.e. K-1 day-1, centre 2.3 to 2.8 degC) with room around them.
+SPREAD = {
+    "prec_scale": 0.5,
+    "ddf_snow": 0.3,
+    "ddf_relative_ice": 0.4,  # of ln(factor - 1)
+    "snow_to_rain_steepness": 0.3,
+    "snow_to_rain_centre": 0.7,  # K
+    "snow_depletion_steepness": 0.3,
+    "snow_depletion_centre": 0.7,
+    TEMP_BIAS: 1.0,  # K
+}
+STORED = {
+    "prec_scale": "prec_scale_log",
+    "ddf_snow": "ddf_snow_log",
+    "ddf_relative_ice": "ddf_relative_ice_minus_one_log",
+    "snow_to_rain_steepness": "snow_to_rain_steepness_log",
+    "snow_to_rain_centre": "snow_to_rain_centre",
+    "snow_depletion_steepness": "snow_depletion_steepness_log",
+    "snow_depletion_centre": "snow_depletion_centre_log",
+}
+"""Names of the parameters in physical units, and of the stored numbers (:class:`TIWeights`) that are varied."""
+
+
+class Priors(NamedTuple):
+    """Normal distributions of the stored numbers that a fit may move.
+
+    Attributes
+    ----------
+    names : tuple of str
+        of the parameters, in physical units; ``temp_bias`` among them where it is fitted
+    mean, sd : float64 arrays (P,)
+        of the stored numbers, K for ``temp_bias``
+    """
+
+    names: tuple[str, ...]
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+def default_priors(weights: Mapping[str, float], free: Iterable[str], spread: Mapping[str, float] | None = None) -> Priors:
+    """Priors around a model's own parameters.
+
+    Parameters
+    ----------
+    weights : mapping
+        the nine stored numbers, ``{name: value}``
+    free : iterable of str
+        which parameters may move, of :data:`SPREAD`
+    spread : mapping, optional
+        other standard deviations, ``{name: sd}``, of the stored numbers
+
+    Raises
+    ------
+    ValueError
+        for unknown names, none at all, or a standard deviation that is not above zero
+
+    Examples
+    --------
+    >>> priors = default_priors({"ddf_snow_log": -5.3}, ["ddf_snow", "temp_bias"])
+    >>> priors.mean.tolist(), priors.sd.tolist()
+    ([-5.3, 0.0], [0.3, 1.0])
+    """
+    names = tuple(dict.fromkeys(free))
+    sds = {**SPREAD, **(spread or {})}
+    unknown = [name for name in (*names, *sds) if name not in SPREAD]
+    if unknown or not names:
+        raise ValueError(f"free, spread: expected some of {[*SPREAD]}, found {unknown or 'none'}")
+    wrong = {name: sds[name] for name in names if not (np.isfinite(sds[name]) and sds[name] > 0)}
+    if wrong:
+        raise ValueError(f"spread: expected standard deviations above zero, found {wrong}")
+    mean = [0.0 if name == TEMP_BIAS else float(weights[STORED[name]]) for name in names]
+    return Priors(names, np.array(mean), np.array([float(sds[name]) for name in names]))

@@ -1,0 +1,81 @@
+"""Dates as they are written in tables of observations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from oggm_glaunti import settings
+
+# Unambiguous ways to write a day; 03/04/2015 is not one.
+FORMATS = {
+    r"\d{4}-\d{1,2}-\d{1,2}": "%Y-%m-%d",
+    r"\d{4}/\d{1,2}/\d{1,2}": "%Y/%m/%d",
+    r"\d{1,2}\.\d{1,2}\.\d{4}": "%d.%m.%Y",
+    r"\d{8}": "%Y%m%d",
+}
+# In the WGMS's tables 99 stands for a day or a month that is not known.
+UNKNOWN = "is not a full date"
+_UNKNOWN_PATTERN = r"\d{4}(?:-?\d{2})?-?99|\d{4}-?99-?\d{2}|99\.\d{1,2}\.\d{4}|\d{1,2}\.99\.\d{4}|\d{4}(?:-\d{1,2})?"
+# Months after its begin at which a nominal mass-balance year turns from winter to summer: 30 April, 31 October.
+WINTER_MONTHS = 7
+
+
+def parse_days(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
+    """Days, NaT where there is none, and in words what is wrong with a cell that holds something else.
+
+    Parameters
+    ----------
+    cells : Series of str
+        ``2015-04-03``, ``2015/04/03``, ``03.04.2015`` or ``20150403``, each also with a time of day, which is dropped
+    name : str
+        of the date, for the words
+
+    Examples
+    --------
+    >>> days, wrong = parse_days(pd.Series(["30.04.2015 00:00", "20159999", "03/04/2015"]), "begin")
+    >>> days[0].date().isoformat(), wrong.tolist()[1:]
+    ('2015-04-30', ["begin '20159999' is not a full date", "begin '03/04/2015' is no date; write 2015-04-30"])
+    """
+    text = cells.str.strip()
+    day = text.str.replace(r"[T ]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d*)?)?Z?$", "", regex=True)
+    absent = text.str.lower().isin({"", "na", "nan", "nat", "none", "null", "-", "-9999"})
+    days = pd.Series(pd.NaT, cells.index, dtype="datetime64[ns]")
+    for pattern, form in FORMATS.items():
+        mine = day.str.fullmatch(pattern)
+        days[mine] = pd.to_datetime(day[mine], format=form, errors="coerce")
+    wrong = days.isna() & ~absent
+    unknown = wrong & day.str.fullmatch(_UNKNOWN_PATTERN)
+    why = np.where(unknown, f"' {UNKNOWN}", "' is no date; write 2015-04-30")
+    return days, pd.Series(np.where(wrong, name + " '" + text + why, ""), cells.index)
+
+
+def nominal_dates(year: pd.Series, season: pd.Series, south: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Begin and end of a season of a nominal mass-balance year; NaT for free periods and missing years.
+
+    1 October to 30 September with winter to 30 April in the north, 1 April to 31 March with winter to 31 October in the
+    south. The last day of winter is the first of summer.
+
+    Parameters
+    ----------
+    year : Series of float
+        in which the mass-balance year ends
+    season : Series of str
+        annual, winter or summer
+    south : Series of bool
+
+    Examples
+    --------
+    >>> year, south = pd.Series([2015.0, 2015.0]), pd.Series([False, True])
+    >>> [days.dt.strftime("%Y-%m-%d").tolist() for days in nominal_dates(year, pd.Series(["winter"] * 2), south)]
+    [['2014-10-01', '2014-04-01'], ['2015-04-30', '2014-10-31']]
+    """
+    known = year.notna() & (year % 1 == 0) & year.between(1700, 2200) & season.isin(("annual", "winter", "summer"))
+    month = np.where(south, settings.MASS_BALANCE_YEAR_START["sh"], settings.MASS_BALANCE_YEAR_START["nh"])
+    starts = ((year.where(known, 2000).astype(int) - 1970 - 1) * 12 + month - 1).to_numpy()
+    begin, mid, end = (
+        (starts + months).astype("M8[M]").astype("M8[D]") - (months > 0) for months in (0, WINTER_MONTHS, 12)
+    )
+    first = np.where(season == "summer", mid, begin)
+    last = np.where(season == "winter", mid, end)
+    return tuple(pd.Series(days.astype("M8[ns]"), year.index).where(known) for days in (first, last))

@@ -1,0 +1,42 @@
+"""GLAMOS: winter, summer and annual balance of whole Swiss glaciers with their dates (doi 10.18750/massbalance)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oggm_glaunti.fit.observations import Read
+from oggm_glaunti.fit.readers.seasons import one_row_each, with_late_winters_noted
+from oggm_glaunti.fit.readers.text_table import NOTE, read_table, settle
+
+COLUMNS = {
+    "glacier name": "glacier",
+    "start date of observation": "begin",
+    "end date of winter observation": "mid",
+    "end date of observation": "end",
+    "winter mass balance": "winter",
+    "summer mass balance": "summer",
+    "annual mass balance": "annual",
+}
+
+
+def read_glamos(path: str | Path) -> Read:
+    """Read ``massbalance_observation.csv``; `glacier` is the name in the file.
+
+    Parameters
+    ----------
+    path : path
+        ``;`` between columns, dates as 30.09.2015 or 2015-09-30, balances in mm w.e.
+
+    Raises
+    ------
+    InvalidParamsError
+        where the file is not such a table
+
+    Notes
+    -----
+    Many ends of winter are nominal (30 April) and are used as they are. Where winter ends on 1 September, which stands
+    in for an unknown day, winter and summer balance are rejected and the annual one is used.
+    """
+    rows = read_table(path, sep=";", needed=COLUMNS)[[*COLUMNS, NOTE]].rename(columns=COLUMNS)
+    cells = with_late_winters_noted(one_row_each(rows)).assign(kind="glacier-wide")
+    return settle(cells, source="GLAMOS", unit="mm")

@@ -1,0 +1,179 @@
+"""What OGGM knows of a glacier: the WGMS's balances and bands, and the geodetic table of Hugonnet et al. (2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from oggm import cfg, utils
+from oggm.exceptions import HttpDownloadError, InvalidParamsError, InvalidWorkflowError, NoInternetException
+
+from oggm_glaunti.fit.observations import Read
+from oggm_glaunti.fit.readers.seasons import one_row_each
+from oggm_glaunti.fit.readers.text_table import FIRST_ROW, settle
+from oggm_glaunti.fit.readers.wgms import read_wgms_profiles, with_dates
+
+# Wider than any record: without years OGGM crops to those of its monthly climate.
+ALL_YEARS = (1700, 2200)
+DATES_FILE = "mb_overview_seasonal_mb_time_periods_20220301.csv"
+BALANCES = {"WINTER_BALANCE": "winter", "SUMMER_BALANCE": "summer", "ANNUAL_BALANCE": "annual"}
+
+
+def from_gdir(gdir: Any, bands: bool = True, default_dates: bool = False) -> Read:
+    """Balances of the WGMS as ``gdir.get_ref_mb_data()`` has them, all years, and the bands of ``mb_profiles``.
+
+    Dates are those of OGGM's overview of seasons (1980 to 2019, about 100 glaciers).
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        whose balances are OGGM's own, or were given with ``gdir.set_ref_mb_data``
+    bands : bool
+        read the elevation bands as well, where there are any
+    default_dates : bool
+        nominal dates of the mass-balance year where a year has none; else it is rejected
+
+    Returns
+    -------
+    Read
+        ``problem`` in ``rejected`` begins with the table that the row is of
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where OGGM has no balances of this glacier
+    """
+    table = _ref_mb_data(gdir)
+    files = _wgms_files(gdir)
+    cells = table.reindex(columns=list(BALANCES)).rename(columns=BALANCES).map(_as_cell)
+    cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
+    cells = cells.assign(begin="", mid="", end="").set_axis(range(FIRST_ROW, FIRST_ROW + len(table)))
+    if files is not None:
+        cells = with_dates(cells.assign(wgms_id=str(files[0])), files[1] / DATES_FILE)
+    reads = [settle(one_row_each(cells), "WGMS", "mm", default_dates, gdir.hemisphere)]
+    profile = files and files[1] / "mb_profiles" / f"profile_WGMS-{files[0]:05d}.csv"
+    if bands and profile and profile.exists():
+        dates = files[1] / DATES_FILE
+        reads.append(read_wgms_profiles(profile, dates, gdir.rgi_id, default_dates, gdir.hemisphere))
+    return _together(reads, ("balances", "bands"))
+
+
+def _as_cell(value: Any) -> str:
+    return "" if pd.isna(value) else repr(float(value))
+
+
+def _together(reads: list[Read], names: Iterable[str]) -> Read:
+    rejected = [
+        read.rejected.assign(problem=[f"{name}: {words}" for words in read.rejected["problem"]])
+        for read, name in zip(reads, names, strict=False)
+    ]
+    return Read(
+        pd.concat([read.observations for read in reads], ignore_index=True),
+        pd.concat(rejected, ignore_index=True),
+        np.concatenate([read.rows for read in reads]),
+    )
+
+
+def _ref_mb_data(gdir: Any) -> pd.DataFrame:
+    try:
+        return gdir.get_ref_mb_data(*ALL_YEARS)
+    except Exception as err:
+        # OGGM raises whatever its lookup stumbles over (often without a message) where the WGMS has no such glacier.
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: no WGMS balances found ({type(err).__name__}: {err}). Give your own with "
+            "gdir.set_ref_mb_data(), or read a file"
+        ) from err
+
+
+def _wgms_files(gdir: Any) -> tuple[int, Path] | None:
+    """The glacier's WGMS id and OGGM's folder of WGMS tables; None where OGGM links the glacier to none."""
+    links, folder = utils.get_wgms_files()
+    mine = links.loc[links[f"RGI{gdir.rgi_version[0]}0_ID"] == gdir.rgi_id, "WGMS_ID"]
+    return None if mine.empty else (int(mine.iloc[0]), Path(folder).parent)
+
+
+def read_geodetic(gdirs: Any, period: str | None = None, file_path: str | Path | None = None) -> Read:
+    """Geodetic balances of OGGM's table: the total over the period, rate times years, and its error likewise.
+
+    Parameters
+    ----------
+    gdirs : GlacierDirectory or list of them, or of RGI ids
+    period : str, optional
+        ``'2000-01-01_2020-01-01'``, the last day not included; the default is ``cfg.PARAMS['geodetic_mb_period']``.
+        The table's periods overlap, so one is taken
+    file_path : path, optional
+        your own table in OGGM's format instead of its download: RGI ids as index or column ``rgiid``, columns
+        ``period, dmdtda, err_dmdtda`` (m w.e. a year)
+
+    Returns
+    -------
+    Read
+        glaciers that are not in the table are rejected; ``row`` counts the glaciers given, from 1
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where the table cannot be had (no network)
+    InvalidParamsError
+        for an impossible period
+    """
+    ids = [str(getattr(item, "rgi_id", item)) for item in ([gdirs] if _is_one(gdirs) else gdirs)]
+    period = period or cfg.PARAMS["geodetic_mb_period"]
+    begin, end = _days_of(period)
+    table = _geodetic_table(file_path)
+    rates = table.loc[table["period"] == period].reindex(ids)
+    years = end.year - begin.year
+    last = end - pd.Timedelta(days=1)
+    cells = pd.DataFrame(
+        {
+            "glacier": ids,
+            "kind": "geodetic",
+            "season": "free",
+            "begin": f"{begin:%Y-%m-%d}",
+            "end": f"{last:%Y-%m-%d}",
+            "value": [repr(float(rate * years)) for rate in rates["dmdtda"]],
+            "sigma": [repr(float(rate * years)) for rate in rates["err_dmdtda"]],
+        },
+        index=pd.RangeIndex(1, len(ids) + 1),
+    )
+    read = settle(cells, "OGGM's geodetic table")
+    words = f"not in OGGM's geodetic table for {period}"
+    return read._replace(rejected=read.rejected.replace({"problem": {"no value": words}}))
+
+
+def _is_one(gdirs: Any) -> bool:
+    return isinstance(gdirs, str) or hasattr(gdirs, "rgi_id")
+
+
+def _days_of(period: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+    try:
+        begin, end = (pd.Timestamp(part) for part in period.split("_"))
+    except ValueError as err:
+        raise InvalidParamsError(f"period: expected like '2000-01-01_2020-01-01', found {period!r}") from err
+    if (begin.month, begin.day) != (end.month, end.day) or end <= begin:
+        raise InvalidParamsError(f"period: expected whole years, found {period!r}")
+    return begin, end
+
+
+def _geodetic_table(file_path: str | Path | None) -> pd.DataFrame:
+    """Rates (m w.e. a year) by RGI id and period."""
+    table = _downloaded_or_own(file_path)
+    table = table.set_index("rgiid") if "rgiid" in table else table
+    missing = {"period", "dmdtda", "err_dmdtda"} - set(table)
+    if missing:
+        raise InvalidParamsError(f"{file_path}: no column {', '.join(sorted(missing))}; found {', '.join(table)}")
+    return table
+
+
+def _downloaded_or_own(file_path: str | Path | None) -> pd.DataFrame:
+    try:
+        return utils.get_geodetic_mb_dataframe(None if file_path is None else str(file_path))
+    except (TypeError, OSError, HttpDownloadError, NoInternetException) as err:
+        # OGGM's downloader returns None where there is no network, over which the reader stumbles with a TypeError.
+        raise InvalidWorkflowError(
+            f"OGGM's geodetic table could not be had ({err}). Connect to the internet once, or give file_path or the "
+            "balance in a table of your own"
+        ) from err

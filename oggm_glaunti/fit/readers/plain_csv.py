@@ -1,0 +1,138 @@
+"""A table of balances as a person writes it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import pandas as pd
+from oggm.exceptions import InvalidParamsError
+
+from oggm_glaunti.fit.observations import Read
+from oggm_glaunti.fit.readers.text_table import NOTE, UNITS, is_missing, read_table, settle
+
+log = logging.getLogger(__name__)
+
+# Names that a column may have, lower case with _ between words; a unit in the header ("value (mm w.e.)") goes first.
+NAMES: dict[str, tuple[str, ...]] = {
+    "glacier": ("glacier", "glacier_name", "glacier_id", "name", "rgi_id", "rgiid"),
+    "kind": ("kind", "type"),
+    "season": ("season", "balance_code", "period"),
+    "begin": ("begin", "date_begin", "begin_date", "start", "date_start", "start_date", "from", "from_date"),
+    "end": ("end", "date_end", "end_date", "to", "to_date", "stop"),
+    "lat": ("lat", "latitude"),
+    "lon": ("lon", "lng", "long", "longitude"),
+    "x": ("x", "easting"),
+    "y": ("y", "northing"),
+    "height": ("height", "elevation", "altitude", "elev", "z", "masl"),
+    "height_range": ("height_range",),
+    "value": ("value", "balance", "mass_balance", "smb", "mb"),
+    "sigma": ("sigma", "uncertainty", "error", "balance_unc", "std"),
+    "unit": ("unit", "units"),
+    "year": ("year",),
+    "source": ("source",),
+}
+SEASONS = {"": "free", "a": "annual", "ba": "annual", "year": "annual", "w": "winter", "bw": "winter", "s": "summer"}
+SEASONS |= {"bs": "summer", "annual": "annual", "winter": "winter", "summer": "summer", "free": "free"}
+KINDS = {"": "point", "stake": "point", "snow pit": "point", "pit": "point", "glacierwide": "glacier-wide"}
+_WITH_UNIT = re.compile(r"^(?P<name>[^\[(]*)[\[(](?P<unit>[^\])]*)[\])]\s*$")
+
+
+def read_csv(
+    path: str | Path,
+    glacier: str | None = None,
+    unit: str = "m",
+    default_dates: bool = False,
+    hemisphere: str = "nh",
+) -> Read:
+    """Read a table with a row for each balance, and what :func:`~oggm_glaunti.fit.observations.write_csv` writes.
+
+    Parameters
+    ----------
+    path : path
+        columns ``glacier, begin, end, height, value`` or some of their other names in :data:`NAMES`, and optionally
+        ``lat, lon, x, y, kind, season, height_range, sigma, unit, year, source``; others are ignored. Comma, semicolon
+        or tab between columns, decimal point or, not between commas, decimal comma
+    glacier : str, optional
+        where the table has no such column
+    unit : str
+        of value and sigma where neither a column ``unit`` nor the header (``value (mm w.e.)``) says it
+    default_dates : bool
+        nominal dates of the mass-balance year for seasons with a ``year`` and no date; else the row is rejected
+    hemisphere : {'nh', 'sh'}
+        for nominal dates of rows without a latitude
+
+    Returns
+    -------
+    Read
+        rows without a ``kind`` are points, rows without a ``season`` are free periods
+
+    Raises
+    ------
+    InvalidParamsError
+        where the file cannot be read as such a table
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "stakes.csv"
+    >>> head = "glacier;from;to;elevation;balance (mm w.e.)"
+    >>> _ = path.write_text(head + "\\nHEF;01.10.2018;30.09.2019;2800;-2100\\nHEF;;;2900;-1700\\n")
+    >>> stakes = read_csv(path)
+    >>> stakes.observations[["height", "value"]].values.tolist(), stakes.rejected.values.tolist()
+    ([[2800.0, -2.1]], [[3, 'HEF', 'no begin date; no end date']])
+    """
+    cells, header_units = _renamed(read_table(path), path)
+    if glacier is not None and "glacier" not in cells:
+        cells["glacier"] = glacier
+    _require(cells, path, ("glacier", "value"), () if default_dates and "year" in cells else ("begin", "end"))
+    for name in {"begin", "end", "kind", "season"} - set(cells):
+        cells[name] = ""
+    cells["season"] = _translated(cells["season"], SEASONS)
+    cells["kind"] = _translated(cells["kind"], KINDS)
+    own_unit = _one_unit(header_units, path)
+    if own_unit and "unit" in cells:
+        raise InvalidParamsError(f"{path}: unit {own_unit!r} in the header and a column of units; leave one out")
+    return settle(cells, Path(path).name, own_unit or unit, default_dates, hemisphere)
+
+
+def _translated(cells: pd.Series, names: dict[str, str]) -> pd.Series:
+    """Our names; what is not known stays, to be reported."""
+    known = cells.str.strip().str.lower().where(~is_missing(cells), "")
+    return known.map(names).fillna(known)
+
+
+def _renamed(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Columns under our names, and the units in the header of value and sigma."""
+    ours = {theirs: name for name, all_theirs in NAMES.items() for theirs in all_theirs}
+    found: dict[str, str] = {}
+    units: dict[str, str] = {}
+    for column in table.columns.drop(NOTE):
+        match = _WITH_UNIT.match(column)
+        plain = re.sub(r"[^a-z0-9]+", "_", (match["name"] if match else column).lower()).strip("_")
+        name = ours.get(plain)
+        if name is None:
+            log.info("%s: column %r is not used", path, column)
+            continue
+        if name in found:
+            raise InvalidParamsError(f"{path}: columns {found[name]!r} and {column!r} both are {name}; leave one out")
+        found[name] = column
+        if match and name in ("value", "sigma"):
+            units[name] = match["unit"].strip()
+    return table[[*found.values(), NOTE]].set_axis([*found, NOTE], axis=1), units
+
+
+def _one_unit(units: dict[str, str], path: str | Path) -> str | None:
+    unknown = [unit for unit in units.values() if unit.lower() not in UNITS]
+    if unknown or len({unit.lower() for unit in units.values()}) > 1:
+        raise InvalidParamsError(f"{path}: units {units} in the header; expected one of {', '.join(UNITS)} for both")
+    return next(iter(units.values())).lower() if units else None
+
+
+def _require(cells: pd.DataFrame, path: str | Path, *needed: tuple[str, ...]) -> None:
+    missing = [name for group in needed for name in group if name not in cells]
+    if missing:
+        raise InvalidParamsError(
+            f"{path}: no column {', '.join(missing)}; such as {'; '.join(' or '.join(NAMES[name]) for name in missing)}"
+        )

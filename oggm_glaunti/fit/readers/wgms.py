@@ -1,0 +1,247 @@
+"""The WGMS's Fluctuations of Glaciers (doi 10.5904/wgms-fog): whole glaciers, elevation bands and points.
+
+Tables of the older layout have upper-case columns and mm w.e., those of the newer one lower-case columns and m w.e.
+OGGM's copies of them (``mbdata_WGMS-00491.csv``, ``profile_WGMS-00491.csv``) are read as well.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from oggm.exceptions import InvalidParamsError
+
+from oggm_glaunti.fit.observations import MOST_A_YEAR, Read
+from oggm_glaunti.fit.readers.seasons import one_row_each
+from oggm_glaunti.fit.readers.text_table import NOTE, is_missing, parse_numbers, read_table, settle
+
+# Our name of a column: its names in the files, lower case; the first that is there counts.
+POINTS = {
+    "glacier": ("rgi_id", "glacier_name", "name"),
+    "year": ("year",),
+    "begin": ("begin_date", "from_date"),
+    "end": ("end_date", "to_date"),
+    "lat": ("latitude", "point_lat"),
+    "lon": ("longitude", "point_lon"),
+    "height": ("elevation", "point_elevation"),
+    "value": ("balance", "point_balance"),
+    "sigma": ("balance_unc", "point_balance_unc", "point_balance_uncertainty"),
+    "code": ("balance_code", "point_balance_code"),
+}
+BALANCES = {
+    "glacier": ("rgi_id", "glacier_name", "name"),
+    "wgms_id": ("wgms_id", "glacier_id"),
+    "year": ("year",),
+    "begin": ("begin_date", "begin_period"),
+    "mid": ("midseason_date", "end_winter"),
+    "end": ("end_date", "end_period"),
+    "low": ("lower_bound", "lower_elevation"),
+    "high": ("upper_bound", "upper_elevation"),
+    "winter": ("winter_balance",),
+    "summer": ("summer_balance",),
+    "annual": ("annual_balance",),
+    "winter_sigma": ("winter_balance_unc",),
+    "summer_sigma": ("summer_balance_unc",),
+    "annual_sigma": ("annual_balance_unc",),
+}
+CODES = {"bw": "winter", "bs": "summer", "ba": "annual", "winter": "winter", "summer": "summer", "annual": "annual"}
+# Instead of a bound in metres: the row is of the whole glacier.
+WHOLE_GLACIER = "9999"
+FEWEST_FOR_UNIT = 5
+
+
+def read_fog_points(
+    path: str | Path, unit: str | None = None, default_dates: bool = False, hemisphere: str = "nh"
+) -> Read:
+    """Read point balances of either layout; `glacier` is the name in the file.
+
+    Parameters
+    ----------
+    path : path
+        ``mass_balance_point.csv`` or a part of it
+    unit : {'m', 'mm'}, optional
+        the default is mm for the older (upper-case) layout and m for the newer one
+    default_dates : bool
+        nominal dates of the mass-balance year where one is missing or has unknown parts (``20109999``); else the row is
+        rejected
+    hemisphere : {'nh', 'sh'}
+        for nominal dates of rows without a latitude
+
+    Raises
+    ------
+    InvalidParamsError
+        where the file is not such a table, or its values are plainly not in the unit
+
+    Notes
+    -----
+    Rows whose ``balance_code`` is none of annual, winter and summer (``index``) are rejected.
+    """
+    table = read_table(path)
+    cells, unit = _named(table, POINTS, path), unit or _unit_of_layout(table)
+    _check_unit(cells["value"], unit, path)
+    code = cells["code"].str.strip().str.lower()
+    cells["season"] = code.map(CODES).fillna("balance code '" + cells["code"] + "'")
+    cells["kind"] = "point"
+    return settle(cells.drop(columns="code"), "WGMS points", unit, default_dates, hemisphere)
+
+
+def read_wgms_balances(
+    path: str | Path,
+    dates: str | Path | None = None,
+    glacier: str | None = None,
+    unit: str | None = None,
+    default_dates: bool = False,
+    hemisphere: str = "nh",
+) -> Read:
+    """Read winter, summer and annual balances of whole glaciers and, where the table has bounds, of elevation bands.
+
+    Parameters
+    ----------
+    path : path
+        the WGMS's own tables of either layout, or OGGM's ``mbdata_WGMS-00491.csv``
+    dates : path, optional
+        OGGM's ``mb_overview_seasonal_mb_time_periods_*.csv``, for tables without dates
+    glacier : str, optional
+        the default is the row's RGI id, where the table has one, else its name
+    unit, default_dates, hemisphere
+        see :func:`read_fog_points`
+
+    Raises
+    ------
+    InvalidParamsError
+        where a file is not such a table, or its values are plainly not in the unit
+    """
+    table = read_table(path)
+    rows, unit = _named(table, BALANCES, path), unit or _unit_of_layout(table)
+    _check_unit(pd.concat([rows[name] for name in ("winter", "summer", "annual")]), unit, path)
+    if glacier is not None:
+        rows["glacier"] = glacier
+    rows = _with_bands(rows if dates is None else with_dates(rows, dates))
+    return settle(one_row_each(rows), "WGMS", unit, default_dates, hemisphere)
+
+
+def read_wgms_profiles(
+    path: str | Path,
+    dates: str | Path | None = None,
+    glacier: str | None = None,
+    default_dates: bool = False,
+    hemisphere: str = "nh",
+) -> Read:
+    """Read OGGM's ``profile_WGMS-00491.csv``: annual balances, mm w.e., a row for each year, a column for each height.
+
+    Parameters
+    ----------
+    path : path
+    dates : path, optional
+        OGGM's ``mb_overview_seasonal_mb_time_periods_*.csv``
+    glacier : str, optional
+        the default is ``WGMS-00491`` from the file's name
+    default_dates, hemisphere
+        see :func:`read_fog_points`
+
+    Returns
+    -------
+    Read
+        of points whose `height_range` is the commonest distance of the heights of that year
+
+    Raises
+    ------
+    InvalidParamsError
+        where a file is not such a table
+    """
+    table = read_table(path, sep=",")
+    heights = table.columns[1:].drop(NOTE)
+    if heights.empty or not all(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in heights):
+        raise InvalidParamsError(f"{path}: expected heights in m as names of columns, found {list(heights)}")
+    wgms_id = re.search(r"WGMS-(\d+)", Path(path).name)
+    cells = _one_height_each(table.rename(columns={table.columns[0]: "year"}))
+    cells["glacier"] = glacier or (f"WGMS-{wgms_id[1]}" if wgms_id else Path(path).stem)
+    if dates is not None and wgms_id:
+        cells = with_dates(cells.assign(wgms_id=wgms_id[1]), dates)
+    return settle(cells, "WGMS bands", "mm", default_dates, hemisphere)
+
+
+def _one_height_each(table: pd.DataFrame) -> pd.DataFrame:
+    values = table.drop(columns=["year", NOTE])
+    heights = values.columns.astype(float).to_numpy()
+    there = ~values.apply(is_missing)
+    cells = values.where(there).melt(ignore_index=False, var_name="height", value_name="value").dropna(subset="value")
+    empty = pd.DataFrame({"height": "", "value": ""}, index=table.index[~there.any(axis=1)])
+    cells = pd.concat([cells, empty]).rename_axis("row").sort_index(kind="stable")
+    widths = pd.Series([_commonest_step(heights[row]) for row in there.to_numpy()], table.index)
+    cells = cells.assign(**table[["year", NOTE]], height_range=widths.map("{:g}".format))
+    return cells.assign(kind="point", season="annual", begin="", end="")
+
+
+def _commonest_step(heights: np.ndarray) -> float:
+    """Distance of neighbouring heights; 0 where there is no neighbour."""
+    if heights.size < 2:
+        return 0.0
+    steps, counts = np.unique(np.diff(np.sort(heights)), return_counts=True)
+    return float(steps[counts.argmax()])
+
+
+def with_dates(rows: pd.DataFrame, path: str | Path) -> pd.DataFrame:
+    """Dates of OGGM's overview of seasons for rows with ``wgms_id`` and ``year``; empty where it has none.
+
+    Parameters
+    ----------
+    rows : DataFrame of str
+    path : path
+        columns ``Year, WGMS_ID, BEGIN_PERIOD, END_WINTER, END_PERIOD``
+
+    Raises
+    ------
+    InvalidParamsError
+        where the file is not such a table
+    """
+    names = {"BEGIN_PERIOD": "begin", "END_WINTER": "mid", "END_PERIOD": "end"}
+    table = read_table(path, needed=["Year", "WGMS_ID", *names])
+    keys = [_as_integer(table["WGMS_ID"]), _as_integer(table["Year"])]
+    known = table[list(names)].rename(columns=names).set_index(pd.MultiIndex.from_arrays(keys))
+    known = known[~known.index.duplicated()]
+    mine = pd.MultiIndex.from_arrays([_as_integer(rows["wgms_id"]), _as_integer(rows["year"])])
+    return rows.assign(**{name: known[name].reindex(mine).fillna("").to_numpy() for name in names.values()})
+
+
+def _as_integer(cells: pd.Series) -> pd.Series:
+    return pd.to_numeric(cells, errors="coerce").fillna(-1).astype(int)
+
+
+def _with_bands(rows: pd.DataFrame) -> pd.DataFrame:
+    """Kind of each row, and height and width of bands."""
+    low, high = (parse_numbers(rows[name].str.strip().replace(WHOLE_GLACIER, ""), name)[0] for name in ("low", "high"))
+    band = low.notna() & high.notna()
+    text = {"height": ((low + high) / 2), "height_range": high - low}
+    return rows.drop(columns=["low", "high"]).assign(
+        kind=np.where(band, "point", "glacier-wide"),
+        **{name: value.map("{:g}".format).where(band, "") for name, value in text.items()},
+    )
+
+
+def _named(table: pd.DataFrame, names: dict[str, tuple[str, ...]], path: str | Path) -> pd.DataFrame:
+    """Columns under our names; empty ones where the file has none that must not be missing."""
+    lower = {name.lower(): name for name in table.columns}
+    found = {ours: next((lower[name] for name in theirs if name in lower), None) for ours, theirs in names.items()}
+    needed = ("glacier", "year", "value" if "value" in names else "annual")
+    missing = [" or ".join(names[ours]) for ours in needed if found[ours] is None]
+    if missing:
+        raise InvalidParamsError(f"{path}: no column {', '.join(missing)}; found {', '.join(table.columns)}")
+    columns = {ours: table[theirs] if theirs else "" for ours, theirs in found.items()}
+    return pd.DataFrame({**columns, NOTE: table[NOTE]}, index=table.index)
+
+
+def _unit_of_layout(table: pd.DataFrame) -> str:
+    return "mm" if all(name == name.upper() for name in table.columns.drop(NOTE)) else "m"
+
+
+def _check_unit(cells: pd.Series, unit: str, path: str | Path) -> None:
+    """Balances in mm are whole numbers, or some are above 30; those in m are looked at one by one."""
+    values = parse_numbers(cells, "value")[0].dropna()
+    small = values.size >= FEWEST_FOR_UNIT and values.abs().max() <= MOST_A_YEAR
+    if unit == "mm" and small and (values % 1 != 0).any():
+        raise InvalidParamsError(
+            f"{path}: no balance is above {values.abs().max():g} mm, so they look like m w.e.; give unit='m'"
+        )

@@ -1,0 +1,109 @@
+"""A training that is killed and resumed ends with the weights of one that was not, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oggm_glaunti import shop
+from oggm_glaunti.core.weights import embedded_a
+
+from ..fit.synthetic import write_dataset
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EPOCHS = 3
+
+KILLED_IN_THE_MIDDLE_OF_AN_EPOCH = """
+import os, signal
+from oggm_glaunti.fit import epochs
+run, calls = epochs.glacier_terms, []
+def glacier_terms(model, glacier, kinds=()):
+    calls.append(glacier.name)
+    if len(calls) == 8:  # three glaciers train and one validates: the last one that trains, in the second epoch
+        os.kill(os.getpid(), signal.SIGKILL)
+    return run(model, glacier, kinds)
+epochs.glacier_terms = glacier_terms
+"""
+KILLED_WHILE_RENAMING = """
+import os, signal
+from oggm_glaunti.fit import checkpoint
+class killing:
+    count = 0
+    def __getattr__(self, name):
+        return getattr(os, name)
+    def replace(self, source, target):
+        self.count += str(target).endswith("_checkpoint.npz")
+        if self.count == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.replace(source, target)
+checkpoint.os = killing()
+"""
+COMMAND = "import sys; from oggm_glaunti.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_dataset(folder, n_glaciers=5, years=(1999, 2000), sides=(20, 20), spin_up=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory) -> Path:
+    """Compiled programs, shared by all processes."""
+    return tmp_path_factory.mktemp("programs")
+
+
+def train(data: Path, out: Path, programs: Path, *more: str, before: str = "") -> subprocess.CompletedProcess:
+    """Train model C in a process of its own."""
+    arguments = ["train", "--model", "c", "--data", str(data), "--out", str(out), "--epochs", str(EPOCHS), "--quiet"]
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(programs), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05"}
+    return subprocess.run(
+        [sys.executable, "-c", f"{before}\n{COMMAND}", *arguments, "--threads", "1", *more],
+        cwd=REPOSITORY,
+        env={**os.environ, **cache},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def folder_with_a(place: Path) -> Path:
+    place.mkdir()
+    shop.save_model(embedded_a(), place / "a.eqx", "none")
+    return place
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data, programs, tmp_path_factory) -> bytes:
+    out = folder_with_a(tmp_path_factory.mktemp("whole") / "out")
+    done = train(data, out, programs)
+    assert done.returncode == 0, done.stderr
+    return (out / "c.eqx").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [KILLED_IN_THE_MIDDLE_OF_AN_EPOCH, KILLED_WHILE_RENAMING])
+def test_killed_and_resumed_is_uninterrupted_to_the_last_byte(data, programs, uninterrupted, tmp_path, before):
+    out = folder_with_a(tmp_path / "out")
+    killed = train(data, out, programs, before=before)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len((out / "c_log.csv").read_text().splitlines()) == 2
+    resumed = train(data, out, programs, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (out / "c.eqx").read_bytes() == uninterrupted
+    assert len((out / "c_log.csv").read_text().splitlines()) == EPOCHS + 1
+
+
+@pytest.mark.slow
+def test_what_cannot_be_resumed_is_said_in_one_line(data, programs, uninterrupted, tmp_path):
+    out = folder_with_a(tmp_path / "out")
+    assert train(data, out, programs, "--epochs", "1").returncode == 0
+    again = train(data, out, programs)
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert "c_checkpoint.npz: there is such a training already" in again.stderr
