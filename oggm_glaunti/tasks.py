@@ -12,12 +12,15 @@ from oggm_glaunti.coupling.climate import process_daily_climate
 from oggm_glaunti.coupling.compat import run_dynamic_melt_f_calibration, run_dynamic_spinup
 from oggm_glaunti.coupling.features import glaunti_features
 from oggm_glaunti.coupling.smb import glaunti_smb
+from oggm_glaunti.fit.calibrate import fit_glaunti, fit_glaunti_region
 from oggm_glaunti.region.store import compile_glaunti_output
 from oggm_glaunti.region.tables import glaunti_tables
 
 __all__ = [
     "calibrate_glaunti",
     "compile_glaunti_output",
+    "fit_glaunti",
+    "fit_glaunti_region",
     "glaunti_features",
     "glaunti_smb",
     "glaunti_tables",

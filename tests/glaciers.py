@@ -16,6 +16,12 @@ from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS
 
 ALETSCH = "RGI60-11.01450"
 HEF = "RGI60-11.00897"
+ROFENTAL_IDS = {
+    "Hintereisferner": "RGI50-11.00897",
+    "Kesselwandferner": "RGI50-11.00787",
+    "Vernagtferner": "RGI50-11.00719",
+}
+ROFENTAL_WGMS = {"Hintereisferner": "00491", "Kesselwandferner": "00507", "Vernagtferner": "00489"}
 PARAMS = {"use_multiprocessing": False, "border": 80, "store_model_geometry": True, "continue_on_error": False}
 HEF_PARAMS = {**PARAMS, "baseline_climate": "CUSTOM", "prcp_fac": 2.5}
 # What process_daily_climate has to be told of the two files of daily weather.
@@ -72,6 +78,48 @@ def prepare_hef(working_dir: Path, shared: Path):
     _run(gdir, INVERSION_TASKS)
     process_daily_climate(gdir, path=write_hef_weather(Path(working_dir) / "weather.csv", shared), **ROFENTAL)
     return gdir
+
+
+def prepare_rofental(working_dir: Path, shared: Path) -> dict:
+    """Three glaciers of the Rofental with features and weather, by name: the DEM and weather of ``hef_real.npz``."""
+    import geopandas as gpd
+    import oggm
+    from oggm import cfg, tasks
+
+    from oggm_glaunti.coupling.climate import process_daily_climate
+    from oggm_glaunti.coupling.features import glaunti_features
+
+    _start(working_dir, shared, HEF_PARAMS)
+    cfg.PARAMS["border"] = 20
+    data = shared / "data"
+    cfg.PATHS["dem_file"] = str(_with_crs(data / "rofental_openamundsen/grids/dem_rofental_100.asc", Path(working_dir)))
+    weather = write_hef_weather(Path(working_dir) / "weather.csv", shared)
+    outlines = gpd.read_file(data / "oggm-sample-data" / "test-workflow" / "rgi" / "rgi_oetztal.shp")
+    # Ids are padded, and Vernagtferner is in two parts.
+    outlines["RGIId"] = outlines["RGIId"].str.strip().str[:14]
+    gdirs = {}
+    for name, rgi_id in ROFENTAL_IDS.items():
+        parts = outlines[outlines["RGIId"] == rgi_id]
+        entity = parts.iloc[0].copy()
+        entity["geometry"], entity["Name"] = parts.geometry.union_all(), name
+        gdir = oggm.GlacierDirectory(entity, base_dir=str(Path(working_dir) / "per_glacier"))
+        tasks.define_glacier_region(gdir, entity=entity, source="USER")
+        tasks.simple_glacier_masks(gdir)
+        process_daily_climate(gdir, path=weather, **ROFENTAL)
+        glaunti_features(gdir)
+        gdirs[name] = gdir
+    return gdirs
+
+
+def _with_crs(grid: Path, folder: Path) -> Path:
+    """A copy of an ESRI grid of UTM 32N that says so."""
+    import rasterio
+
+    with rasterio.open(grid) as source:
+        profile = {**source.profile, "driver": "GTiff", "crs": "EPSG:32632"}
+        with rasterio.open(folder / "dem.tif", "w", **profile) as target:
+            target.write(source.read(1), 1)
+    return folder / "dem.tif"
 
 
 def write_hef_weather(path: Path, shared: Path) -> Path:

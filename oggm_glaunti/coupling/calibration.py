@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
 from oggm import cfg, entity_task, utils
-from oggm.core.massbalance import MB_GLOBAL_PARAMS
 from oggm.exceptions import (
     HttpDownloadError,
     InvalidParamsError,
@@ -22,9 +19,8 @@ from oggm.exceptions import (
 from scipy.optimize import brentq
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.features import read_features
+from oggm_glaunti.coupling.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.params import write_json, write_params
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -33,7 +29,6 @@ KNOBS = ("melt_f", "prcp_fac", "temp_bias")
 TOLERANCE = 1.0  # mm w.e. yr-1
 # OGGM's informed three steps let precipitation go this far from its first guess before the next knob is turned.
 INFORMED_PRCP_WINDOW = (0.8, 1.2)
-OGGM_SUFFIX = "_glaunti"
 
 
 class Reference(NamedTuple):
@@ -115,22 +110,14 @@ def calibrate_glaunti(
     limits = _bounds(order, bounds, gdir.rgi_id)
     residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits, gdir.rgi_id)
     params = _as_params(gdir, mb_model, ref, residual, turned)
-    write_params(gdir, params, filesuffix)
-    _write_oggm_calibration(gdir, params, filesuffix)
+    write_calibration(gdir, params, filesuffix)
     mb_model.keep_table(filesuffix)
     return params
 
 
-class _Unfitted(GlaUnTIMassBalance):
-    """The model with the weights' own temperature index, whatever was fitted before."""
-
-    def _fitted_parameters(self) -> None:
-        return None
-
-
 def _uncalibrated(gdir: Any, **given: Any) -> GlaUnTIMassBalance:
     """The model at its published knobs; where none is named, the one calibrated before, its weights and its variant."""
-    mb_model = _Unfitted(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
+    mb_model = UnfittedMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
     mb_model.melt_f = mb_model.published_melt_f
     return mb_model
 
@@ -291,24 +278,8 @@ def _wgms_reference(gdir: Any, mb_model: GlaUnTIMassBalance, period: str | None)
 def _as_params(
     gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, turned: list[str]
 ) -> dict[str, Any]:
-    from oggm_glaunti.core.weights import physical_values
-
     return {
-        "rgi_id": gdir.rgi_id,
-        "model": mb_model.model_name,
-        "corrector": mb_model.corrector,
-        "variant": mb_model.variant,
-        "melt_f": mb_model.melt_f,
-        "prcp_fac": mb_model.prcp_fac,
-        "temp_bias": mb_model.temp_bias,
-        "bias": 0.0,
-        "published_parameters": physical_values(mb_model.loaded_model.ti),
-        "weights_sha256": mb_model.weights_sha256,
-        "weights_path": mb_model.weights_path,
-        "temp_gradient": mb_model.temp_default_gradient,
-        "climate_source": mb_model.climate_source,
-        "climate_sha256": mb_model.climate.digest(),
-        **({} if mb_model.corrector == "off" else {"features_sha256": read_features(gdir).digest()}),
+        **model_record(gdir, mb_model),
         "reference_mb": ref.mb,
         "reference_mb_err": ref.err,
         "reference_period": ref.period,
@@ -316,15 +287,4 @@ def _as_params(
         "reference_source": ref.source,
         "calibrated": turned,
         "residual": residual,
-        "package_version": importlib.metadata.version("oggm-glaunti"),
     }
-
-
-def _write_oggm_calibration(gdir: Any, params: dict[str, Any], filesuffix: str) -> None:
-    """The same with what OGGM's own tasks look for, beside its own ``mb_calib.json`` and not over it."""
-    calibration = {
-        **params,
-        "mb_global_params": {name: cfg.PARAMS[name] for name in MB_GLOBAL_PARAMS},
-        "baseline_climate_source": params["climate_source"],
-    }
-    write_json(Path(gdir.get_filepath("mb_calib", filesuffix=OGGM_SUFFIX + filesuffix)), calibration)

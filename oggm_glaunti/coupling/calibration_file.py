@@ -1,4 +1,7 @@
-"""What a calibration or a fit leaves in the glacier directory: ``glaunti_params.json`` and OGGM's view of it."""
+"""What a calibration or a fit starts from, and what it leaves in the glacier directory.
+
+It leaves ``glaunti_params.json`` and OGGM's view of it.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,22 @@ from typing import Any
 from oggm import cfg
 from oggm.core.massbalance import MB_GLOBAL_PARAMS
 
+from oggm_glaunti import settings
 from oggm_glaunti.coupling.features import read_features
+from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.params import write_json, write_params
 
 OGGM_SUFFIX = "_glaunti"
+
+
+class UnfittedMassBalance(GlaUnTIMassBalance):
+    """The model with the weights' own temperature index and lapse rate, whatever was fitted before."""
+
+    def _fitted_parameters(self) -> None:
+        return None
+
+    def _fitted_gradient(self) -> None:
+        return None
 
 
 def model_record(gdir: Any, mb_model: Any) -> dict[str, Any]:
@@ -37,7 +52,7 @@ def model_record(gdir: Any, mb_model: Any) -> dict[str, Any]:
         "published_parameters": physical_values(mb_model.loaded_model.ti),
         "weights_sha256": mb_model.weights_sha256,
         "weights_path": mb_model.weights_path,
-        "temp_gradient": mb_model.temp_default_gradient,
+        "temp_gradient": settings.param("glaunti_temp_gradient"),
         "climate_source": mb_model.climate_source,
         "climate_sha256": mb_model.climate.digest(),
         **({} if mb_model.corrector == "off" else {"features_sha256": read_features(gdir).digest()}),

@@ -160,6 +160,12 @@ class GriddedModel:
 
         return Season(*pad_days(self.forcing(part), season_weights(part.stop - part.start), longest))
 
+    @property
+    def temp_offset(self) -> np.ndarray:
+        """Temperature of the cells run minus that given for them, by the lapse rate of the training, K."""
+        offset = self.weather.temp_offset
+        return offset if self.exact else offset[self.columns.rows, self.columns.cols]
+
     def forcing(self, days: slice) -> Any:
         """Weather of some days of :attr:`climate` on the cells run."""
         return self.weather.forcing(days, None if self.exact else self.columns)

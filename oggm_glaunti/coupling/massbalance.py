@@ -19,6 +19,7 @@ from oggm_glaunti.coupling.oggm_attributes import OGGMAttributes
 from oggm_glaunti.coupling.params import (
     KnobProperty,
     checked_variant,
+    fitted_gradient,
     fitted_parameters,
     read_params_for,
     require_calibrated_with,
@@ -187,6 +188,9 @@ class GlaUnTIMassBalance(OGGMAttributes):
     def _fitted_parameters(self) -> dict[str, float] | None:
         return fitted_parameters(self.calib_params, self.gdir.rgi_id)
 
+    def _fitted_gradient(self) -> float | None:
+        return fitted_gradient(self.calib_params, self.gdir.rgi_id)
+
     def _choose_parameters(self) -> None:
         from oggm_glaunti.core.weights import ti_from_physical
 
@@ -220,7 +224,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         at_hand = {
             "model": self.model_name,
             "weights_sha256": self._loaded.sha256,
-            "temp_gradient": self.temp_default_gradient,
+            "temp_gradient": settings.param("glaunti_temp_gradient"),
             "corrector": self.corrector,
             "variant": self.variant,
         }

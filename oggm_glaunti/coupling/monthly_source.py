@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 REALISATIONS = 5
 # Ends the climate_source of weather that was made here; such weather says nothing about days.
 MADE = "_monthly_to_daily"
+# kg m-2. HISTALP in the Oetztal has months of down to -52; what is lower is a missing value or another unit.
+LOWEST_PRCP = -100.0
 _KNOWN = (
     *("filename", "input_filesuffix", "n_realisations", "seed"),
     *("temp_std", "reference", "reference_years", "statistics"),
@@ -125,9 +127,7 @@ def _weather(
     units = daily_file.read_units(label, nc, "prcp")
     if units.lower().replace(" ", "") not in _PRCP_UNITS:
         raise InvalidParamsError(f"{label}: prcp has units '{units}'; expected the month's sum in kg m-2")
-    prcp = _values(label, nc, "prcp", rows, months)
-    if (prcp < 0).any():
-        raise InvalidParamsError(f"{label}: prcp is negative in {_spell(months, prcp < 0)}")
+    prcp = _without_negative(label, _values(label, nc, "prcp", rows, months), months)
     if request.temp_std is None and "temp_std" in nc.variables:
         std, origin = _values(label, nc, "temp_std", rows, months), "of each month, from the same file"
     else:
@@ -138,6 +138,16 @@ def _weather(
             f"{label}: temp_std is outside 0..30 K in {_spell(months, ~((std >= 0) & (std < 30)))}"
         )
     return MonthlyWeather(months, temp.astype(np.float64), prcp, std), origin
+
+
+def _without_negative(label: str, prcp: NDArray[np.float64], months: Months) -> NDArray[np.float64]:
+    """Sums a little below zero, as the interpolation of HISTALP leaves them, as zero; the log names them."""
+    impossible, negative = prcp < LOWEST_PRCP, prcp < 0
+    if impossible.any():
+        raise InvalidParamsError(f"{label}: prcp is below {LOWEST_PRCP:g} kg m-2 in {_spell(months, impossible)}")
+    if negative.any():
+        log.warning("%s: prcp is negative and taken as zero in %s", label, _spell(months, negative))
+    return np.maximum(prcp, 0.0)
 
 
 def _values(label: str, nc: netCDF4.Dataset, name: str, rows: slice, months: Months) -> NDArray[np.float64]:

@@ -21,7 +21,8 @@ class OGGMAttributes(MassBalanceModel):
         """The names by which OGGM knows its temperature parameters, as they are in GlaUnTI."""
         centre = float(self.ti.snow_to_rain_centre)
         half_width = 2.0 / float(np.exp(self.ti.snow_to_rain_steepness_log))
-        self.temp_default_gradient = settings.param("glaunti_temp_gradient")
+        gradient = self._fitted_gradient()
+        self.temp_default_gradient = settings.param("glaunti_temp_gradient") if gradient is None else gradient
         self.temp_all_solid, self.temp_all_liq = centre - half_width, centre + half_width
         self.temp_melt = 0.0
         self.t_solid, self.t_liq, self.t_melt = self.temp_all_solid, self.temp_all_liq, self.temp_melt

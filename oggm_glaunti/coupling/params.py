@@ -1,9 +1,9 @@
 """``glaunti_params.json``: which model a glacier directory uses, its knobs, and what they were calibrated to.
 
-Two entries are optional. ``parameters`` are all nine numbers of the temperature index as a fit found them,
-``{name: {"value": ..., "units": ...}}``: in every run they take the place of the weights' own. ``variant`` says which
-day of the temperature index is run, ``smooth`` where it is missing. The corrections of models C and D are made without
-both.
+Three entries are optional. ``parameters`` are all nine numbers of the temperature index as a fit found them,
+``{name: {"value": ..., "units": ...}}``: in every run they take the place of the weights' own.
+``fitted_temp_gradient`` is the lapse rate of a fit. ``variant`` says which day of the temperature index is run,
+``smooth`` where it is missing. The corrections of models C and D are made without all three.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ settings.register()
 
 KNOBS = ("melt_f", "prcp_fac", "temp_bias", "bias")
 VARIANTS = ("smooth", "mass_conserving")
+# The lapse rate of a fit, K m-1. The corrections of models C and D keep the one that they were trained with.
+FITTED_GRADIENT = "fitted_temp_gradient"
+GRADIENT_RANGE = (-0.012, 0.0)
 # What the knobs of a calibration are knobs of.
-DEFINING = ("model", "corrector", "variant", "parameters", "weights_sha256", "weights_path")
+DEFINING = ("model", "corrector", "variant", "parameters", FITTED_GRADIENT, "weights_sha256", "weights_path")
 # Lowest and highest value of a parameter that can be taken for one: wide, to catch other units and broken fits.
 PARAMETER_RANGES = {
     "ddf_snow": (1e-4, 0.1),
@@ -43,6 +46,7 @@ UNITS = {
     "temp_bias": "K",
     "bias": "kg m-2 yr-1",
     "temp_gradient": "K m-1",
+    FITTED_GRADIENT: "K m-1",
     "reference_mb": "kg m-2 yr-1",
     "reference_mb_err": "kg m-2 yr-1",
     "residual": "kg m-2 yr-1",
@@ -142,6 +146,31 @@ def _checked_parameter(name: str, entry: Any, glacier: str) -> float:
     if not number or not low <= value <= high or (name == "ddf_relative_ice" and value == low):
         raise InvalidParamsError(
             f"{glacier}: parameters: {name} is {value!r}, expected a number between {low:g} and {high:g} {units}"
+        )
+    return float(value)
+
+
+def fitted_gradient(params: dict[str, Any], rgi_id: str = "") -> float | None:
+    """The lapse rate of a fit, K m-1; None where none was fitted.
+
+    Raises
+    ------
+    InvalidParamsError
+        where it is no lapse rate
+
+    Examples
+    --------
+    >>> fitted_gradient({"fitted_temp_gradient": -0.0071})
+    -0.0071
+    """
+    value = params.get(FITTED_GRADIENT)
+    if value is None:
+        return None
+    low, high = GRADIENT_RANGE
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not low <= value <= high:
+        raise InvalidParamsError(
+            f"{params.get('rgi_id', rgi_id) or 'glaunti_params.json'}: {FITTED_GRADIENT} is {value!r}, expected {low} "
+            f"to {high} K m-1"
         )
     return float(value)
 
@@ -253,6 +282,7 @@ def write_params(gdir: Any, params: dict[str, Any], filesuffix: str = "") -> Non
     """
     values = {key: _plain(value) for key, value in params.items() if key != "units"}
     fitted_parameters(values, gdir.rgi_id)
+    fitted_gradient(values, gdir.rgi_id)
     checked_variant(values.get("variant", "smooth"), gdir.rgi_id)
     for key, value in values.items():
         if isinstance(value, float) and not np.isfinite(value):

@@ -25,7 +25,7 @@ from oggm_glaunti.coupling.periods import (
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.coupling.smb_file import Maps, write_smb
 from oggm_glaunti.coupling.sources import Sources
-from oggm_glaunti.coupling.weather import Weather, open_weather, shifted_by_day
+from oggm_glaunti.coupling.weather import Weather, open_weather, shifted_by_day, with_offset
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -296,8 +296,10 @@ def _segment(
     if not _programs:
         _programs.append(_segment_program())
     temp_bias, prcp_fac, ddf_snow = knobs
+    steeper = mb_model.temp_default_gradient / settings.param("glaunti_temp_gradient") - 1.0
     # Fields live here only, so that the next days are not read before these are gone.
-    forcing, weights = pad_days(shifted_by_day(gridded.forcing(days), temp_bias, prcp_fac), weights, n_days)
+    weather = with_offset(shifted_by_day(gridded.forcing(days), temp_bias, prcp_fac), steeper * gridded.temp_offset)
+    forcing, weights = pad_days(weather, weights, n_days)
     arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily, mb_model.variant
     swe, smb, series = _programs[0](mb_model.ti, *arguments)
     return np.asarray(swe), np.asarray(smb), None if series is None else np.asarray(series)

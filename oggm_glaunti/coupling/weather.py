@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -34,6 +35,8 @@ class Weather(Protocol):
         height for which temperature is given, m; of each coarse cell where there are `cells`
     cells : int array (H, W) or None
         coarse cell of every cell of the grid
+    temp_offset : float32 array (H, W)
+        temperature of the cells minus that given for them, by the lapse rate, K
     needs_all_cells : bool
         True where the uncorrected model, and so the corrector's inputs, cannot be run on heights
     """
@@ -41,6 +44,7 @@ class Weather(Protocol):
     climate: DailyClimate
     ref_hgt: float | NDArray[np.float64]
     cells: NDArray[np.int32] | None
+    temp_offset: NDArray[np.float32]
     needs_all_cells: bool
 
     def forcing(self, rows: slice, columns: Any = None) -> Any:
@@ -70,14 +74,14 @@ class StationWeather:
 
     def __init__(self, climate: DailyClimate, features: Features):
         self.climate, self.ref_hgt = climate, climate.ref_hgt
-        self._offset = _offset(features.elevation, climate.ref_hgt)
-        self._mean_offset = float(self._offset[features.glacier].mean(dtype=np.float64))
+        self.temp_offset = _offset(features.elevation, climate.ref_hgt)
+        self._mean_offset = float(self.temp_offset[features.glacier].mean(dtype=np.float64))
 
     def forcing(self, rows: slice, columns: Any = None) -> Any:
         """See :class:`Weather`."""
         from oggm_glaunti.core.forcing import StationForcing
 
-        offset = self._offset if columns is None else columns.pixel_offset
+        offset = self.temp_offset if columns is None else columns.pixel_offset
         return StationForcing(self.climate.temp[rows], self.climate.prcp[rows], offset)
 
     def monthly(self, rows: slice) -> NDArray[np.float32]:
@@ -113,10 +117,10 @@ class CoarseWeather:
         self._used, cells = np.unique(nearest, return_inverse=True)
         self.cells = cells.reshape(features.shape).astype(np.int32)
         self.ref_hgt = _known(file, file.heights(self._window).reshape(-1)[self._used])
-        self._offset = _offset(features.elevation, self.ref_hgt[self.cells])
+        self.temp_offset = _offset(features.elevation, self.ref_hgt[self.cells])
         on_glacier = self.cells[features.glacier]
         self._shares = np.bincount(on_glacier, minlength=self._used.size) / on_glacier.size
-        self._mean_offset = float(self._offset[features.glacier].mean(dtype=np.float64))
+        self._mean_offset = float(self.temp_offset[features.glacier].mean(dtype=np.float64))
         self.climate, self._digest = _look_through(file, features, self._fields, self._means, self.ref_hgt, self.cells)
 
     def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -130,7 +134,7 @@ class CoarseWeather:
         """See :class:`Weather`."""
         from oggm_glaunti.core.forcing import CoarseForcing
 
-        points = (self.cells, self._offset) if columns is None else (columns.pixel_cell, columns.pixel_offset)
+        points = (self.cells, self.temp_offset) if columns is None else (columns.pixel_cell, columns.pixel_offset)
         return CoarseForcing(*self._fields(rows), *points)
 
     def monthly(self, rows: slice) -> NDArray[np.float32]:
@@ -166,13 +170,13 @@ class GriddedWeather:
     def __init__(self, file: WeatherFile, features: Features, window: Window, flip: tuple[int, ...]):
         self._file, self._window, self._flip, self._glacier = file, window, flip, features.glacier
         hgt = _known(file, np.flip(file.heights(window), flip))
-        self._offset = _offset(features.elevation, hgt)
+        self.temp_offset = _offset(features.elevation, hgt)
         self.climate, self._digest = _look_through(file, features, self._fields, self._means, hgt)
         self.ref_hgt = self.climate.ref_hgt
 
     def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         temp, prcp = (np.flip(values, self._flip) for values in self._file.read(rows, self._window))
-        temp += self._offset
+        temp += self.temp_offset
         return temp, prcp
 
     def _means(self, temp: NDArray[np.float32], prcp: NDArray[np.float32]) -> tuple[Any, Any]:
@@ -231,6 +235,16 @@ def shifted_by_day(forcing: Any, temp_bias: NDArray[Any], prcp_fac: NDArray[Any]
     extra = (1,) * (forcing.temp.ndim - 1)
     bias, factor = (np.asarray(a, np.float32).reshape(-1, *extra) for a in (temp_bias, prcp_fac))
     return forcing if not bias.any() and (factor == 1).all() else forcing.shifted(bias, factor)
+
+
+def with_offset(forcing: Any, extra: NDArray[Any]) -> Any:
+    """A forcing, each of its points warmer by K."""
+    if not np.any(extra):
+        return forcing
+    extra = extra.astype(np.float32)
+    if hasattr(forcing, "temp_offset"):
+        return replace(forcing, temp_offset=forcing.temp_offset + extra)
+    return replace(forcing, temp=forcing.temp + extra)
 
 
 def _offset(elevation: NDArray[Any], ref_hgt: Any) -> NDArray[np.float32]:

@@ -14,33 +14,34 @@ from oggm.exceptions import InvalidParamsError, MassBalanceCalibrationError
 from oggm.utils import global_task
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.calibration_file import model_record, write_calibration
+from oggm_glaunti.coupling.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.params import FITTED_GRADIENT
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.fit.posterior import identifiability, spread_of, summary
-from oggm_glaunti.fit.priors import SPREAD, default_priors
+from oggm_glaunti.fit.priors import FEW, TEMP_GRADIENT, UNUSED, default_priors
 from oggm_glaunti.fit.sites import GlacierSite, glacier_site
 
 if TYPE_CHECKING:
+    from oggm_glaunti.fit.forward import Tuned
     from oggm_glaunti.fit.map_estimate import Posterior
 
 settings.register()
 log = logging.getLogger(__name__)
 
-EVERYTHING = tuple(SPREAD)
-
 
 @entity_task(log, writes=["glaunti_params", "mb_calib"])
 def fit_glaunti(
     gdir: Any,
-    observations: pd.DataFrame,
     *,
-    free: Sequence[str] = EVERYTHING,
+    observations: pd.DataFrame,
+    free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
     model: str | None = None,
     corrector: str = "auto",
     weights: Any = None,
     variant: str = "smooth",
+    model_error: float | None = None,
     filesuffix: str = "",
 ) -> dict[str, Any]:
     """Fit a glacier's parameters to any mix of observations: stakes, bands, whole-glacier and geodetic balances.
@@ -56,13 +57,15 @@ def fit_glaunti(
         see :mod:`oggm_glaunti.fit.observations` and the readers; rows of other glaciers are left alone. Periods may be
         of any length and overlap.
     free : sequence of str
-        which parameters may move: of ``prec_scale``, ``ddf_snow``, ``ddf_relative_ice``, ``snow_to_rain_steepness``,
-        ``snow_to_rain_centre``, ``snow_depletion_steepness``, ``snow_depletion_centre`` and ``temp_bias``; all by
-        default
+        which parameters may move: of the keys of :data:`oggm_glaunti.fit.priors.SPREAD`; by default ``prec_scale``,
+        ``ddf_snow`` and ``temp_gradient``
     spread : mapping, optional
         standard deviations of the priors, where they are not those of :data:`oggm_glaunti.fit.priors.SPREAD`
     model, corrector, weights, variant
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    model_error : float, optional
+        how far the model is expected to be from a true balance, m w.e. in a year, beside the observations' own sigma;
+        estimated by default
     filesuffix : str
         of ``glaunti_params.json``, for more than one calibration in a directory
 
@@ -84,25 +87,28 @@ def fit_glaunti(
     --------
     >>> from oggm_glaunti.fit.readers import read_csv
     >>> observations = read_csv("stakes.csv").observations  # doctest: +SKIP
-    >>> fit_glaunti(gdir, observations, model="A")["parameters"]["ddf_snow"]  # doctest: +SKIP
+    >>> fit_glaunti(gdir, observations=observations, model="A")["parameters"]["ddf_snow"]  # doctest: +SKIP
     {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
     """
-    (params,) = _fit([gdir], observations, free, spread, (model, corrector, weights, variant), filesuffix)
+    (params,) = _fit(
+        [gdir], observations, (free, spread, model_error), (model, corrector, weights, variant), filesuffix
+    )
     return params
 
 
 @global_task(log)
 def fit_glaunti_region(
     gdirs: Sequence[Any],
-    observations: pd.DataFrame,
     *,
+    observations: pd.DataFrame,
     fit_on: Sequence[Any] | None = None,
-    free: Sequence[str] = EVERYTHING,
+    free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
     model: str | None = None,
     corrector: str = "auto",
     weights: Any = None,
     variant: str = "smooth",
+    model_error: float | None = None,
     filesuffix: str = "",
 ) -> list[dict[str, Any]]:
     """One set of parameters for a region: fit to the observations of some glaciers, written to all.
@@ -114,7 +120,7 @@ def fit_glaunti_region(
     observations : DataFrame
     fit_on : list of GlacierDirectory, optional
         those with observations; by default all of `gdirs` that the table names
-    free, spread, model, corrector, weights, variant, filesuffix
+    free, spread, model, corrector, weights, variant, model_error, filesuffix
         see :func:`fit_glaunti`
 
     Returns
@@ -131,7 +137,9 @@ def fit_glaunti_region(
     fit_on = [gdir for gdir in gdirs if {gdir.rgi_id, gdir.name} & named] if fit_on is None else fit_on
     if not fit_on:
         raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
-    return _fit(fit_on, observations, free, spread, (model, corrector, weights, variant), filesuffix, gdirs)
+    return _fit(
+        fit_on, observations, (free, spread, model_error), (model, corrector, weights, variant), filesuffix, gdirs
+    )
 
 
 def modelled(gdir: Any, observations: pd.DataFrame, **kwargs: Any) -> pd.DataFrame:
@@ -154,28 +162,34 @@ def modelled(gdir: Any, observations: pd.DataFrame, **kwargs: Any) -> pd.DataFra
 
     mb_model = GlaUnTIMassBalance(gdir, **kwargs)
     glacier = glacier_site(gdir, mb_model, observations)
-    ti, temp_bias = _as_turned(gdir, mb_model)
-    (values,) = predict(ti, [glacier.site], temp_bias, mb_model.variant)
+    (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site], mb_model.variant)
     return glacier.used.assign(modelled=values)
 
 
-def _as_turned(gdir: Any, mb_model: GlaUnTIMassBalance) -> tuple[Any, float]:
-    """The temperature index with the knobs in it, and the temperature bias (K)."""
+def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
+    """A mass-balance model as a fit sees it, its knobs in place.
+
+    Raises
+    ------
+    InvalidParamsError
+        for knobs by month
+    """
+    from oggm_glaunti.fit.forward import Tuned
+
     knobs = {name: getattr(mb_model, name) for name in ("melt_f", "prcp_fac", "temp_bias")}
     if any(np.ndim(value) for value in knobs.values()):
-        raise InvalidParamsError(f"{gdir.rgi_id}: knobs by month cannot be compared with observations: {knobs}")
+        raise InvalidParamsError(f"{label}: knobs by month cannot be compared with observations: {knobs}")
     moved = {
         "ddf_snow_log": np.float32(np.log(knobs["melt_f"] / 1000.0)),
         "prec_scale_log": np.float32(mb_model.ti.prec_scale_log + np.log(knobs["prcp_fac"])),
     }
-    return replace(mb_model.ti, **moved), float(knobs["temp_bias"])
+    return Tuned(replace(mb_model.ti, **moved), float(knobs["temp_bias"]), float(mb_model.temp_default_gradient))
 
 
 def _fit(
     gdirs: Sequence[Any],
     observations: pd.DataFrame,
-    free: Sequence[str],
-    spread: Mapping[str, float] | None,
+    how: tuple[Sequence[str], Mapping[str, float] | None, float | None],
     chosen: tuple[str | None, str, Any, str],
     filesuffix: str,
     write_to: Sequence[Any] | None = None,
@@ -186,7 +200,7 @@ def _fit(
     sites = [glacier_site(gdir, m, observations) for gdir, m in zip(gdirs, models, strict=True)]
     for gdir, glacier in zip(gdirs, sites, strict=True):
         _report_rejected(gdir, glacier)
-    posterior = _posterior(label, models[0], sites, free, spread)
+    posterior = _posterior(label, models[0], sites, *how)
     record = _record(posterior, sites)
     targets = gdirs if write_to is None else write_to
     known = dict(zip((gdir.rgi_id for gdir in gdirs), models, strict=True))
@@ -202,7 +216,9 @@ def _fit(
 def _unfitted(gdir: Any, model: str | None, corrector: str, weights: Any, variant: str) -> GlaUnTIMassBalance:
     """The model as its weights have it; where none is named, the one calibrated before."""
     given = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
-    return GlaUnTIMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
+    mb_model = UnfittedMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
+    mb_model.melt_f = mb_model.published_melt_f
+    return mb_model
 
 
 def _report_rejected(gdir: Any, glacier: GlacierSite) -> None:
@@ -216,16 +232,21 @@ def _posterior(
     sites: Sequence[GlacierSite],
     free: Sequence[str],
     spread: Mapping[str, float] | None,
+    model_error: float | None,
 ) -> Posterior:
     from oggm_glaunti.fit.map_estimate import NoConvergence, fit_map
 
-    ti = mb_model.loaded_model.ti
+    start = as_tuned(label, mb_model)
+    numbers = {name: float(getattr(start.ti, name)) for name in start.ti.__dataclass_fields__}
     try:
-        priors = default_priors({name: float(getattr(ti, name)) for name in ti.__dataclass_fields__}, free, spread)
+        priors = default_priors({**numbers, TEMP_GRADIENT: start.temp_gradient}, free, spread)
+        unused = set(priors.names) & set(UNUSED.get(mb_model.variant, ()))
+        if unused:
+            raise ValueError(f"free: {sorted(unused)} has no effect in the variant {mb_model.variant!r}")
     except ValueError as err:
         raise InvalidParamsError(f"{label}: {err}") from err
     try:
-        return fit_map(ti, [glacier.site for glacier in sites], priors, mb_model.variant)
+        return fit_map(start, [glacier.site for glacier in sites], priors, mb_model.variant, model_error)
     except NoConvergence as err:
         raise MassBalanceCalibrationError(
             f"{label}: {err}. Look at the observations, or free fewer parameters than {list(priors.names)}."
@@ -246,28 +267,25 @@ def _record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str, Any
         "rejected": int(sum(len(glacier.rejected) for glacier in sites)),
         "rmse": float(np.sqrt(np.mean(difference**2))),
         "bias": float(difference.mean()),
-        "misfit": posterior.misfit,
+        "model_error": posterior.model_error,
         "parameters": summary(posterior),
         "identifiability": identifiability(posterior),
         "posterior": spread_of(posterior),
     }
 
 
-def _as_params(
-    gdir: Any, mb_model: GlaUnTIMassBalance, posterior: Posterior, record: dict[str, Any]
-) -> dict[str, Any]:
+def _as_params(gdir: Any, mb_model: GlaUnTIMassBalance, posterior: Posterior, record: dict[str, Any]) -> dict[str, Any]:
     from oggm_glaunti.core.weights import physical_values
 
-    ti, temp_bias = posterior.values(mb_model.loaded_model.ti)
-    parameters = physical_values(ti)
+    tuned = posterior.tuned(as_tuned(gdir.rgi_id, mb_model))
+    parameters = physical_values(tuned.ti)
     return {
         **model_record(gdir, mb_model),
         "melt_f": 1000.0 * parameters["ddf_snow"]["value"],
         "prcp_fac": 1.0,
-        "temp_bias": float(temp_bias),
+        "temp_bias": float(tuned.temp_bias),
+        FITTED_GRADIENT: float(tuned.temp_gradient),
         "parameters": parameters,
         "calibrated": list(posterior.priors.names),
         "fit": record,
     }
-
-

@@ -80,11 +80,10 @@ def write_checkpoint(path: Path, progress: Progress, config: dict[str, Any]) -> 
         "config": config,
         **{name: getattr(progress, name) for name in ("epoch", "best_epoch", "best_error", "log")},
     }
-    with replacing(path) as temporary:
-        with temporary.open("wb") as stream:
-            np.savez(stream, head=np.array(json.dumps(head)), **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, head=np.array(json.dumps(head)), **arrays)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -22,7 +22,8 @@ from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit import losses
 from oggm_glaunti.fit.checkpoint import Progress
 from oggm_glaunti.fit.objective import Terms, Trained, glacier_terms, with_trained
-from oggm_glaunti.fit.training_data import SEASONS, GlacierYears
+from oggm_glaunti.fit.training_data import GlacierYears
+from oggm_glaunti.fit.training_survey import SEASONS
 
 
 class Crew:

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.run import initial_swe, ti_step
-from oggm_glaunti.core.temperature_index import TIParameters
+from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
 
 
 class Site(NamedTuple):
@@ -27,8 +27,8 @@ class Site(NamedTuple):
     ----------
     temp, prcp : arrays (R, T)
         daily weather at the reference height, degC and m w.e. day-1, in one or more realisations
-    temp_offset : array (N,)
-        temperature at the heights minus that at the reference height, K
+    above_ref : array (N,)
+        heights minus the reference height, m
     ds : array (K, 5, N)
         corrections of K mass-balance years by height; zeros for model A
     ds_index : int array (T,)
@@ -41,14 +41,15 @@ class Site(NamedTuple):
         shares of the heights in what was observed; each row adds up to 1
     observed : array (O,)
         m w.e.
-    whitener : array (O, O)
-        makes differences from the observations independent and of unit variance, see
-        :mod:`oggm_glaunti.fit.errors`
+    sigma : array (O,)
+        of the observation alone, m w.e.
+    years : array (O,)
+        length of its period
     """
 
     temp: Float[Array, "realisation time"]
     prcp: Float[Array, "realisation time"]
-    temp_offset: Float[Array, " height"]
+    above_ref: Float[Array, " height"]
     ds: Float[Array, "period 5 height"]
     ds_index: Int[Array, " time"]
     before: Int[Array, " time"]
@@ -56,7 +57,8 @@ class Site(NamedTuple):
     spans: Float[Array, "observation stretch"]
     areas: Float[Array, "observation height"]
     observed: Float[Array, " observation"]
-    whitener: Float[Array, "observation observation"]
+    sigma: Float[Array, " observation"]
+    years: Float[Array, " observation"]
 
 
 def stretches(
@@ -90,27 +92,46 @@ def stretches(
     return before, after, ((number > first) & (number <= last)).astype(dtype)
 
 
-def balances(params: TIParameters, site: Site, variant: str = "smooth") -> Float[Array, "stretch height"]:
-    """Balance of every stretch of time at every height of a site, m w.e.; the mean over the realisations of its weather.
+class Tuned(NamedTuple):
+    """What a fit may move.
+
+    Attributes
+    ----------
+    ti : TIWeights
+        the temperature index
+    temp_bias : array ()
+        added to temperature, K
+    temp_gradient : array ()
+        lapse rate, K m-1
+    """
+
+    ti: TIWeights
+    temp_bias: Float[Array, ""]
+    temp_gradient: Float[Array, ""]
+
+
+def balances(tuned: Tuned, site: Site, variant: str = "smooth") -> Float[Array, "stretch height"]:
+    """Balance of every stretch of time at every height of a site, m w.e.: the mean over its realisations of weather.
 
     Parameters
     ----------
-    params : TIParameters
-        scalars, before correction
+    tuned : Tuned
+        before correction
     site : Site
     variant : str
         see :data:`~oggm_glaunti.core.temperature_index.DAYS`
     """
+    params, offset = tuned.ti.resolve(), tuned.temp_bias + tuned.temp_gradient * site.above_ref
     corrected = jax.vmap(correct, (None, 0))(params, site.ds) if site.ds.shape[0] > 1 else None
     constant = correct(params, site.ds[0])
-    swe = initial_swe(constant, site.temp_offset.shape)
-    one = jnp.ones((), site.temp_offset.dtype)
+    swe = initial_swe(constant, offset.shape)
+    one = jnp.ones((), offset.dtype)
 
     def one_day(carry, day):
         swe, sums = carry
         temp, prcp, period, before, after = day
         of_day = constant if corrected is None else _of_period(corrected, period)
-        swe, smb = ti_step(of_day, variant)(swe, temp + site.temp_offset, prcp, one)
+        swe, smb = ti_step(of_day, variant)(swe, temp + offset, prcp, one)
         return (swe, sums.at[before].add(0.5 * smb).at[after].add(0.5 * smb)), None
 
     def one_realisation(temp, prcp):
@@ -126,8 +147,8 @@ def _of_period(corrected: TIParameters, period: Int[Array, ""]) -> TIParameters:
     return jax.tree.map(lambda field: field[period], corrected)
 
 
-def predictions(params: TIParameters, site: Site, variant: str = "smooth") -> Float[Array, " observation"]:
+def predictions(tuned: Tuned, site: Site, variant: str = "smooth") -> Float[Array, " observation"]:
     """What the model says of every observation of a site, m w.e.; arguments as in :func:`balances`."""
     exact = jax.lax.Precision.HIGHEST
-    of_periods = jnp.matmul(site.spans, balances(params, site, variant), precision=exact)
+    of_periods = jnp.matmul(site.spans, balances(tuned, site, variant), precision=exact)
     return jnp.sum(of_periods * site.areas, axis=1)

@@ -7,6 +7,7 @@ import numpy as np
 from oggm_glaunti.core.glaunti import GlaUnTI
 from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
 from oggm_glaunti.core.weights import Model, leaf_shapes, leaves_of, model_from_leaves
+from oggm_glaunti.fit.objective import model_name
 
 OUTPUT_SHARE = 0.01  # of the usual size: balances of B and corrections of C begin near 0
 
@@ -38,14 +39,15 @@ def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model
     Notes
     -----
     Convolutions of a new network are normal with variance 2 / (number of inputs) (He et al. 2015), scales of norms 1,
-    shifts and the last bias 0; the last convolution is a hundredth of that, so that corrections begin near 0 and model C near A.
+    shifts and the last bias 0; the last convolution is a hundredth of that, so that corrections begin near 0 and
+    model C near A.
 
     Examples
     --------
     >>> round(float(initial_model("A").ti.resolve().prec_scale), 3)
     1.4
     """
-    given = None if start is None else _name(start)
+    given = None if start is None else model_name(start)
     match name, given:
         case ("A", None):
             return GlaUnTI(ti_weights(), None, "A")
@@ -59,11 +61,9 @@ def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model
             return GlaUnTI(start.ti, start.corrector, "D")
         case _:
             allowed = {"A": "nothing or an A", "B": "nothing or a B", "C": "an A or a C", "D": "a C or a D"}
-            raise ValueError(f"model {name} begins with {allowed.get(name, 'nothing')}, found {given or 'nothing'}")
-
-
-def _name(model: Model) -> str:
-    return model.name if isinstance(model, GlaUnTI) else "B"
+            if name not in allowed:
+                raise ValueError(f"model: expected A, B, C or D, found {name!r}")
+            raise ValueError(f"model {name} begins with {allowed[name]}, found {given or 'nothing'}")
 
 
 def _new_gru(rng: np.random.Generator) -> Model:

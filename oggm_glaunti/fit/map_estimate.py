@@ -1,14 +1,14 @@
 """The most probable parameters given observations, and how well they are known.
 
-Residuals in units of their standard deviations, those of the observations and those of the priors, are squared and
-summed; Levenberg-Marquardt finds the minimum with exact derivatives. At the minimum the inverse of the Gauss-Newton
+Differences from the observations and from the priors, in units of what is expected of them, are squared and summed;
+Levenberg-Marquardt finds the minimum with exact derivatives. At the minimum the inverse of the Gauss-Newton
 Hessian is the posterior covariance (Laplace's approximation).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
 
 import equinox as eqx
@@ -16,15 +16,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.optimize import least_squares
+from scipy.optimize import brentq, least_squares
 
-from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
-from oggm_glaunti.fit.forward import Site, predictions
-from oggm_glaunti.fit.priors import STORED, TEMP_BIAS, Priors
+from oggm_glaunti.fit.forward import Site, Tuned, predictions
+from oggm_glaunti.fit.priors import STORED, Priors
 
 MAX_EVALUATIONS = 200
 # Of the sum of squares and of the parameters in units of their priors' standard deviations; float32 resolves no more.
 TOLERANCE = 1e-5
+# m w.e. in a year; it is estimated after each of so many fits, before the last one: it depends little on them.
+FIRST_MODEL_ERROR = 0.5
+MODEL_ERRORS = (0.05, 5.0)
+ROUNDS = 2
 
 
 class NoConvergence(RuntimeError):
@@ -47,10 +50,9 @@ class Posterior:
     predicted : list of float64 arrays (O,)
         of each site, m w.e.
     misfit : float
-        mean square of the data's residuals in units of sigma: about 1 where sigma says how far model and observations
-        differ
-    inflation : float
-        factor on the covariance for a misfit above 1
+        mean square of the differences between model and observations in units of what was expected
+    model_error : float
+        m w.e. in a year, given or estimated
     evaluations : int
         runs of the model
     """
@@ -61,7 +63,7 @@ class Posterior:
     information: np.ndarray
     predicted: list[np.ndarray]
     misfit: float
-    inflation: float
+    model_error: float
     evaluations: int
 
     @property
@@ -69,54 +71,36 @@ class Posterior:
         """Standard deviations of the stored numbers (P,)."""
         return np.sqrt(np.diag(self.cov))
 
-    def values(self, weights: TIWeights) -> tuple[TIWeights, float]:
-        """The model's weights with the fitted numbers in place, and the temperature bias (K)."""
-        return place(weights, self.priors.names, self.mean)
+    def tuned(self, start: Tuned) -> Tuned:
+        """The model with the fitted numbers in place."""
+        return place(start, self.priors.names, self.mean)
 
 
-def place(weights: TIWeights, names: Sequence[str], numbers: Sequence[float] | Array) -> tuple[TIWeights, float]:
-    """Put stored numbers in place; returns the weights and the temperature bias (K), 0 where it is not named."""
-    given = dict(zip(names, numbers, strict=True))
-    stored = {field.name: getattr(weights, field.name) for field in fields(TIWeights)}
-    dtype = jnp.result_type(weights.ddf_snow_log)
-    stored |= {STORED[name]: jnp.asarray(given[name], dtype) for name in given if name != TEMP_BIAS}
-    return TIWeights(**stored), jnp.asarray(given.get(TEMP_BIAS, 0.0), dtype)
-
-
-def biased(params: TIParameters, temp_bias: Float[Array, ""]) -> TIParameters:
-    """Parameters that do to the weather as it is what `params` do to weather warmer by `temp_bias` (K).
-
-    Temperature enters in two places only: less of it is snow, more of it melts.
-    """
-    moved = {
-        "snow_to_rain_centre": params.snow_to_rain_centre - temp_bias,
-        "t_pos_shift": params.t_pos_shift + temp_bias,
-    }
-    return TIParameters(**{field.name: moved.get(field.name, getattr(params, field.name)) for field in fields(params)})
+def place(start: Tuned, names: Sequence[str], numbers: Sequence[float] | Array) -> Tuned:
+    """Put numbers in place: stored ones of the temperature index, ``temp_bias`` (K), ``temp_gradient`` (K m-1)."""
+    dtype = jnp.result_type(start.ti.ddf_snow_log)
+    given = {name: jnp.asarray(number, dtype) for name, number in zip(names, numbers, strict=True)}
+    stored = {STORED[name]: given.pop(name) for name in tuple(given) if name in STORED}
+    return Tuned(replace(start.ti, **stored), start.temp_bias, start.temp_gradient)._replace(**given)
 
 
 class _Problem(eqx.Module):
     """Everything that stays the same during a fit."""
 
-    weights: TIWeights
+    start: Tuned
     mean: Float[Array, " parameter"]
     sd: Float[Array, " parameter"]
+    expected: Float[Array, " observation"]
     sites: tuple[Site, ...]
     names: tuple[str, ...] = eqx.field(static=True)
     variant: str = eqx.field(static=True)
 
 
-def _matvec(matrix: Array, vector: Array) -> Array:
-    return jnp.matmul(matrix, vector, precision=jax.lax.Precision.HIGHEST)
-
-
 def _data_residuals(z: Float[Array, " parameter"], problem: _Problem) -> Float[Array, " observation"]:
-    """Model minus observation in units of sigma, all sites in a row."""
-    ti, temp_bias = place(problem.weights, problem.names, problem.mean + problem.sd * z)
-    params = biased(ti.resolve(), temp_bias)
-    return jnp.concatenate(
-        [_matvec(site.whitener, predictions(params, site, problem.variant) - site.observed) for site in problem.sites]
-    )
+    """Model minus observation in units of the expected difference, all sites in a row."""
+    tuned = place(problem.start, problem.names, problem.mean + problem.sd * z)
+    modelled = [predictions(tuned, site, problem.variant) - site.observed for site in problem.sites]
+    return jnp.concatenate(modelled) / problem.expected
 
 
 @eqx.filter_jit
@@ -125,35 +109,43 @@ def _linearised(z: Float[Array, " parameter"], problem: _Problem) -> tuple[Array
     return _data_residuals(z, problem), jax.jacfwd(_data_residuals)(z, problem)
 
 
-def predict(
-    weights: TIWeights, sites: Sequence[Site], temp_bias: float = 0.0, variant: str = "smooth"
-) -> list[np.ndarray]:
+def predict(tuned: Tuned, sites: Sequence[Site], variant: str = "smooth") -> list[np.ndarray]:
     """What a model says of every observation, m w.e., by site."""
-    return [np.asarray(p, np.float64) for p in _predict(weights, jnp.asarray(temp_bias), tuple(sites), variant)]
+    return [np.asarray(p, np.float64) for p in _predict(_as_arrays(tuned), tuple(sites), variant)]
 
 
 @partial(jax.jit, static_argnames="variant")
-def _predict(weights, temp_bias, sites, variant):
-    params = biased(weights.resolve(), temp_bias.astype(sites[0].temp.dtype))
-    return [predictions(params, site, variant) for site in sites]
+def _predict(tuned, sites, variant):
+    return [predictions(tuned, site, variant) for site in sites]
+
+
+def _as_arrays(tree):
+    """Numbers of a model as arrays of its own precision."""
+    dtype = jnp.result_type(tree.ti.ddf_snow_log)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
 
 
 def fit_map(
-    weights: TIWeights, sites: Sequence[Site], priors: Priors, variant: str = "smooth", inflate: bool = True
+    start: Tuned,
+    sites: Sequence[Site],
+    priors: Priors,
+    variant: str = "smooth",
+    model_error: float | None = None,
 ) -> Posterior:
     """Fit parameters to everything observed at one or more sites.
 
     Parameters
     ----------
-    weights : TIWeights
+    start : Tuned
         the model; what is not in `priors` stays as it is
     sites : sequence of Site
         parameters are common to all
     priors : Priors
     variant : str
         see :data:`~oggm_glaunti.core.temperature_index.DAYS`
-    inflate : bool
-        where model and observations differ by more than sigma says, widen the posterior accordingly
+    model_error : float, optional
+        how far the model is expected to be from a true balance, m w.e. in a year; over several years it grows with the
+        root of time. By default it is estimated: such that differences are as large as expected.
 
     Raises
     ------
@@ -161,27 +153,58 @@ def fit_map(
         with the optimiser's reason
     """
     sites = tuple(jax.tree.map(jnp.asarray, site) for site in sites)
-    dtype = sites[0].temp.dtype
-    mean, sd = jnp.asarray(priors.mean, dtype), jnp.asarray(priors.sd, dtype)
-    problem = _Problem(weights, mean, sd, sites, priors.names, variant)
-    z, evaluations = _minimum(problem, len(priors.names))
+    start, error = _as_arrays(start), FIRST_MODEL_ERROR if model_error is None else model_error
+    z, runs = np.zeros(len(priors.names)), 0
+    for last in [False] * ROUNDS * (model_error is None) + [True]:
+        problem = _problem(start, sites, priors, variant, error)
+        z, used = _minimum(problem, z)
+        runs += used
+        if not last:
+            error = estimated_model_error(*_differences(problem, z))
+    return _posterior(problem, priors, z, error, runs)
+
+
+def _problem(start: Tuned, sites: tuple[Site, ...], priors: Priors, variant: str, model_error: float) -> _Problem:
+    dtype = jnp.result_type(start.ti.ddf_snow_log)
+    sigma, years = (np.concatenate([np.asarray(getattr(site, name)) for site in sites]) for name in ("sigma", "years"))
+    expected = np.sqrt(sigma**2 + model_error**2 * years)
+    mean, sd, expected = (jnp.asarray(values, dtype) for values in (priors.mean, priors.sd, expected))
+    return _Problem(start, mean, sd, expected, sites, priors.names, variant)
+
+
+def _differences(problem: _Problem, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Model minus observation, sigma of the observations and lengths of their periods, all sites in a row."""
+    difference = _at(z, problem)[0] * np.asarray(problem.expected, np.float64)
+    parts = ([np.asarray(getattr(site, name), np.float64) for site in problem.sites] for name in ("sigma", "years"))
+    return difference, *(np.concatenate(part) for part in parts)
+
+
+def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.ndarray) -> float:
+    """Model error (m w.e. in a year) for which the mean square of differences is as expected, at least 0.05.
+
+    Examples
+    --------
+    >>> round(estimated_model_error(np.full(9, 0.5), np.full(9, 0.3), np.ones(9)), 6)
+    0.4
+    """
+
+    def excess(error: float) -> float:
+        return float(np.mean(difference**2 / (sigma**2 + error**2 * years))) - 1.0
+
+    low, high = MODEL_ERRORS
+    if excess(low) <= 0.0:
+        return low
+    return high if excess(high) >= 0.0 else float(brentq(excess, low, high))
+
+
+def _posterior(problem: _Problem, priors: Priors, z: np.ndarray, model_error: float, runs: int) -> Posterior:
     data, jacobian = _at(z, problem)
-    misfit = float(np.mean(data**2))
-    inflation = max(1.0, misfit * data.size / max(1, data.size - z.size)) if inflate else 1.0
-    information = jacobian.T @ jacobian / inflation
+    information = jacobian.T @ jacobian
     cov = np.linalg.inv(information + np.eye(z.size)) * np.outer(priors.sd, priors.sd)
-    best = priors.mean + priors.sd * z
-    ti, temp_bias = place(weights, priors.names, best)
-    return Posterior(
-        priors,
-        best,
-        cov,
-        information,
-        predict(ti, sites, float(temp_bias), variant),
-        misfit,
-        inflation,
-        evaluations,
-    )
+    mean = priors.mean + priors.sd * z
+    predicted = predict(place(problem.start, priors.names, mean), problem.sites, problem.variant)
+    misfit = float(np.mean(data**2))
+    return Posterior(priors, mean, cov, information, predicted, misfit, model_error, runs)
 
 
 def _at(z: np.ndarray, problem: _Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -190,7 +213,7 @@ def _at(z: np.ndarray, problem: _Problem) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(data, np.float64), np.asarray(jacobian, np.float64)
 
 
-def _minimum(problem: _Problem, n_parameters: int) -> tuple[np.ndarray, int]:
+def _minimum(problem: _Problem, first_guess: np.ndarray) -> tuple[np.ndarray, int]:
     """Levenberg-Marquardt; the parameters in units of their priors, and how often the model was run."""
     last: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -203,8 +226,8 @@ def _minimum(problem: _Problem, n_parameters: int) -> tuple[np.ndarray, int]:
 
     result = least_squares(
         lambda z: np.concatenate([run(z)[0], z]),
-        np.zeros(n_parameters),
-        jac=lambda z: np.concatenate([run(z)[1], np.eye(n_parameters)]),
+        first_guess,
+        jac=lambda z: np.concatenate([run(z)[1], np.eye(first_guess.size)]),
         method="lm",
         ftol=TOLERANCE,
         xtol=TOLERANCE,

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from oggm_glaunti.fit.priors import STORED, TEMP_BIAS
+from oggm_glaunti.fit.priors import STORED
 
 # A parameter, or a direction in parameter space, is told by the data where they halve the prior's uncertainty.
 IDENTIFIED = 0.5
 CORRELATED = 0.9
-
-
 
 
 def physical(name: str, number: float) -> float:
@@ -41,7 +39,9 @@ def summary(posterior: Any) -> dict[str, dict[str, float]]:
         ``{name: {prior, value, low, high, contraction}}``: most probable values before and after, and the 68 % range
         after, in physical units; `contraction` is the ratio of posterior to prior standard deviation
     """
-    rows = zip(posterior.priors.names, posterior.priors.mean, posterior.priors.sd, posterior.mean, posterior.sd, strict=True)
+    rows = zip(
+        posterior.priors.names, posterior.priors.mean, posterior.priors.sd, posterior.mean, posterior.sd, strict=True
+    )
     return {
         name: {
             "prior": physical(name, before),
@@ -84,11 +84,9 @@ def identifiability(posterior: Any) -> list[str]:
     corr = correlations(posterior)
     pairs = [(i, j) for i in range(len(names)) for j in range(i) if abs(corr[i, j]) > CORRELATED]
     sentences += [f"{names[j]} and {names[i]} cannot be told apart (correlation {corr[i, j]:+.2f})." for i, j in pairs]
-    if posterior.inflation > 1.0:
-        sentences.append(
-            f"Model and observations differ by {np.sqrt(posterior.inflation):.1f} sigma (root mean square): the "
-            "uncertainties were widened by that."
-        )
+    sentences.append(
+        f"The model itself is taken to be {posterior.model_error:.2f} m w.e. a year off."
+    )
     return sentences
 
 
@@ -100,5 +98,5 @@ def _combinations_told(information: np.ndarray) -> int:
 
 def spread_of(posterior: Any) -> dict[str, Any]:
     """The distribution itself for ``glaunti_params.json``: names, mean and covariance of the stored numbers."""
-    names = [STORED.get(name, TEMP_BIAS) for name in posterior.priors.names]
+    names = [STORED.get(name, name) for name in posterior.priors.names]
     return {"stored": names, "mean": posterior.mean.tolist(), "covariance": posterior.cov.tolist()}

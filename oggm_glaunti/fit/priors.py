@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-TEMP_BIAS = "temp_bias"
+TEMP_BIAS, TEMP_GRADIENT = "temp_bias", "temp_gradient"
 # Standard deviations. Logarithms: 0.3 is about 30 %. Factors of precipitation differ most from place to place, for they
 # make up for the weather data; the ranges are those of the published finetuned models (factor 1.2 to 2.4 on
 # precipitation, 0.0050 to 0.0059 m w.e. K-1 day-1, centre 2.3 to 2.8 degC) with room around them.
@@ -20,6 +20,7 @@ SPREAD = {
     "snow_depletion_steepness": 0.3,
     "snow_depletion_centre": 0.7,
     TEMP_BIAS: 1.0,  # K
+    TEMP_GRADIENT: 0.0005,  # K m-1: daily lapse rates over glaciers are mostly between -5 and -8 K km-1
 }
 STORED = {
     "prec_scale": "prec_scale_log",
@@ -31,6 +32,11 @@ STORED = {
     "snow_depletion_centre": "snow_depletion_centre_log",
 }
 """Names of the parameters in physical units, and of the stored numbers (:class:`TIWeights`) that are varied."""
+FEW = ("prec_scale", "ddf_snow", TEMP_GRADIENT)
+"""What is fitted where nothing is said: how much snow falls, how much melts, and how that changes with height. With
+these, parameters carry over best from measured glaciers to others of the region (see docs/calibration.md)."""
+# Of no effect on a day of the mass-conserving variant.
+UNUSED = {"mass_conserving": ("snow_depletion_steepness",)}
 
 
 class Priors(NamedTuple):
@@ -39,9 +45,9 @@ class Priors(NamedTuple):
     Attributes
     ----------
     names : tuple of str
-        of the parameters, in physical units; ``temp_bias`` among them where it is fitted
+        of the parameters
     mean, sd : float64 arrays (P,)
-        of the stored numbers, K for ``temp_bias``
+        of the stored numbers; K for ``temp_bias``, K m-1 for ``temp_gradient``
     """
 
     names: tuple[str, ...]
@@ -49,13 +55,15 @@ class Priors(NamedTuple):
     sd: np.ndarray
 
 
-def default_priors(weights: Mapping[str, float], free: Iterable[str], spread: Mapping[str, float] | None = None) -> Priors:
+def default_priors(
+    start: Mapping[str, float], free: Iterable[str] = FEW, spread: Mapping[str, float] | None = None
+) -> Priors:
     """Priors around a model's own parameters.
 
     Parameters
     ----------
-    weights : mapping
-        the nine stored numbers, ``{name: value}``
+    start : mapping
+        the stored numbers, ``{name: value}``, and ``temp_gradient`` where it is free
     free : iterable of str
         which parameters may move, of :data:`SPREAD`
     spread : mapping, optional
@@ -80,5 +88,5 @@ def default_priors(weights: Mapping[str, float], free: Iterable[str], spread: Ma
     wrong = {name: sds[name] for name in names if not (np.isfinite(sds[name]) and sds[name] > 0)}
     if wrong:
         raise ValueError(f"spread: expected standard deviations above zero, found {wrong}")
-    mean = [0.0 if name == TEMP_BIAS else float(weights[STORED[name]]) for name in names]
+    mean = [0.0 if name == TEMP_BIAS else float(start[STORED.get(name, name)]) for name in names]
     return Priors(names, np.array(mean), np.array([float(sds[name]) for name in names]))

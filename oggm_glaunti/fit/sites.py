@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti.coupling.features import read_features
-from oggm_glaunti.fit.errors import MODEL_ERROR, covariance, whitener
-from oggm_glaunti.fit.observations import check_observations, on_grid
+from oggm_glaunti.fit.observations import DAYS_A_YEAR, check_observations, on_grid
 
 if TYPE_CHECKING:
     from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
@@ -43,11 +42,14 @@ class GlacierSite(NamedTuple):
         observations that take part
     rejected : DataFrame
         ``row``, ``glacier`` and ``problem`` of those that cannot
+    days : datetime64[D] array (T,)
+        that are run
     """
 
     site: Site
     used: pd.DataFrame
     rejected: pd.DataFrame
+    days: NDArray[np.datetime64]
 
 
 def surface_of(gdir: Any) -> Surface:
@@ -90,9 +92,7 @@ def observations_of(gdir: Any, observations: pd.DataFrame) -> pd.DataFrame:
     return own
 
 
-def glacier_site(
-    gdir: Any, mb_model: GlaUnTIMassBalance, observations: pd.DataFrame, model_error: float = MODEL_ERROR
-) -> GlacierSite:
+def glacier_site(gdir: Any, mb_model: GlaUnTIMassBalance, observations: pd.DataFrame) -> GlacierSite:
     """Prepare the observations of one glacier for a fit.
 
     Parameters
@@ -102,8 +102,6 @@ def glacier_site(
         gives weather and corrections
     observations : DataFrame
         see :mod:`oggm_glaunti.fit.observations`; other glaciers' rows are left alone
-    model_error : float
-        m w.e. in a year, see :mod:`oggm_glaunti.fit.errors`
 
     Raises
     ------
@@ -123,7 +121,7 @@ def glacier_site(
     site = Site(
         temp=np.stack([weather.temp[rows] for weather in inputs.climate.realisations]),
         prcp=np.stack([weather.prcp[rows] for weather in inputs.climate.realisations]),
-        temp_offset=(inputs.temp_gradient * (heights - inputs.climate.ref_hgt)).astype(np.float32),
+        above_ref=(heights - inputs.climate.ref_hgt).astype(np.float32),
         ds=_corrections(inputs, heights),
         ds_index=_period_of_days(inputs, days),
         before=before,
@@ -131,14 +129,13 @@ def glacier_site(
         spans=spans,
         areas=np.stack([_shares(row, surface, heights) for row in used.itertuples()]).astype(np.float32),
         observed=used["value"].to_numpy(np.float32),
-        whitener=whitener(covariance(used, _observed_heights(used, surface), model_error)),
+        sigma=used["sigma"].to_numpy(np.float32),
+        years=((end - begin).astype(float) / DAYS_A_YEAR).astype(np.float32),
     )
-    return GlacierSite(site, used, rejected)
+    return GlacierSite(site, used, rejected, days)
 
 
-def _usable(
-    gdir: Any, own: pd.DataFrame, time: NDArray[Any], surface: Surface
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _usable(gdir: Any, own: pd.DataFrame, time: NDArray[Any], surface: Surface) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Observations that can be compared with a model run, and why the others cannot."""
     good, bad = check_observations(own)
     outside = bad.iloc[:0]
@@ -160,7 +157,9 @@ def _cannot_be_run(good: pd.DataFrame, time: NDArray[Any], surface: Surface) -> 
     problem = np.full(len(good), "", object)
     for i, row in enumerate(good.itertuples()):
         if row.begin < time[0] or row.end > time[-1]:
-            problem[i] = f"{row.begin:%Y-%m-%d} to {row.end:%Y-%m-%d} is not within the weather, {time[0]} to {time[-1]}"
+            problem[i] = (
+                f"{row.begin:%Y-%m-%d} to {row.end:%Y-%m-%d} is not within the weather, {time[0]} to {time[-1]}"
+            )
         elif row.kind == "point" and not np.isfinite(row.height):
             problem[i] = "a point without a height"
         elif row.height_range > 0 and not _in_band(row, surface).any():
@@ -177,12 +176,6 @@ def _days_to_run(days: NDArray[Any], begin: NDArray[Any], end: NDArray[Any]) -> 
     year = begin.min().astype("M8[Y]").astype(int) + 1970 - SPIN_UP
     start = max(days[0], np.datetime64(f"{year}-{begin.min().item().month:02d}-01", "D"))
     return slice(int((start - days[0]).astype(int)), int((end.max() - days[0]).astype(int)) + 1)
-
-
-def _observed_heights(used: pd.DataFrame, surface: Surface) -> NDArray[np.float64]:
-    """Height of each point, and the mean height of the glacier for all else, m (O,)."""
-    mean = float(np.average(surface.heights, weights=surface.areas))
-    return used["height"].where(used["kind"] == "point", mean).to_numpy(np.float64)
 
 
 def _heights(surface: Surface, used: pd.DataFrame) -> NDArray[np.float64]:
@@ -217,7 +210,9 @@ def _shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -> NDArray
     return _spread(np.array([row.height]), np.ones(1), heights)
 
 
-def _spread(where: NDArray[np.float64], areas: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spread(
+    where: NDArray[np.float64], areas: NDArray[np.float64], heights: NDArray[np.float64]
+) -> NDArray[np.float64]:
     position = (where - heights[0]) / (heights[1] - heights[0])
     lower = np.minimum(position.astype(int), heights.size - 2)
     upper_share = position - lower

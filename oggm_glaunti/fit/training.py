@@ -25,7 +25,8 @@ from oggm_glaunti.fit.checkpoint import Progress, read_checkpoint, write_checkpo
 from oggm_glaunti.fit.epochs import Crew, Task, optimiser_of, run_epochs
 from oggm_glaunti.fit.initial import initial_model
 from oggm_glaunti.fit.objective import USUAL, Terms, model_name, trained_part, with_trained
-from oggm_glaunti.fit.training_data import GlacierYears, Part, Room
+from oggm_glaunti.fit.training_data import GlacierYears, Room
+from oggm_glaunti.fit.training_survey import Part
 
 TEST_FOLD, VALIDATION_FOLD = 0, 1
 FINETUNE_RATE, FINETUNE_EPOCHS = 1e-2, 250

@@ -22,7 +22,8 @@ from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
 from oggm_glaunti.core.weights import physical_values
 from oggm_glaunti.fit.losses import GLACIER_WEIGHT, TRAINED, outline_mean
 from oggm_glaunti.fit.objective import initial_state
-from oggm_glaunti.fit.training_data import GlacierYears, Part, Room, Scale, YearArrays
+from oggm_glaunti.fit.training_data import GlacierYears, Room, YearArrays
+from oggm_glaunti.fit.training_survey import Part, Scale
 
 
 class Sums(NamedTuple):

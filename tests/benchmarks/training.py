@@ -111,7 +111,7 @@ def plain_epoch(name: str, quick: bool) -> Callable[[], Any]:
         trained, frozen = {"network": leaves[:-N_TI]}, {"ti": leaves[-N_TI:]}
     else:
         trained = {n: v for n, v in ti.items() if n not in fixed}
-        frozen = {n: ti[n] for n in fixed} | {n: 0.0 for n in trained}
+        frozen = {n: ti[n] for n in fixed} | dict.fromkeys(trained, 0.0)
     years = [plain_years(glacier) for glacier in glaciers(quick)]
 
     def run() -> Any:
@@ -136,7 +136,8 @@ def package_epoch(name: str, quick: bool, threads: int | None) -> Callable[[], A
     """The same by what training uses."""
     from oggm_glaunti.fit.epochs import Crew, total
     from oggm_glaunti.fit.objective import USUAL
-    from oggm_glaunti.fit.training_data import GlacierYears, Part, Room
+    from oggm_glaunti.fit.training_data import GlacierYears, Room
+    from oggm_glaunti.fit.training_survey import Part
 
     room, crew = Room(1000.0), Crew(threads)
     model = jax.tree.map(jnp.asarray, synthetic.model(name))

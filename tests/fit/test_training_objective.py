@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_year
 from oggm_glaunti.core.forcing import pad_days
+from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_year
 from oggm_glaunti.core.gru import run_gru
 from oggm_glaunti.core.weights import embedded_a
 from oggm_glaunti.fit import losses
 from oggm_glaunti.fit.objective import USUAL, glacier_terms, trained_part, with_trained
-from oggm_glaunti.fit.training_data import GlacierYears, Part, Room, round_up, side_of, survey
+from oggm_glaunti.fit.training_data import GlacierYears, Room, side_of
+from oggm_glaunti.fit.training_survey import Part, round_up, survey
 from tests.core import worlds
 
 from .training_worlds import glacier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -96,9 +97,7 @@ def glacier(
         temp, prcp = worlds.weather(days.size, seed=100 * seed + k)
         mid = None if not seasonal or k % 3 == 2 else np.datetime64(f"{year}-05-01") - seed
         cut = [0, days.size - 1] if mid is None else [0, int((mid - days[0]).astype(int)), days.size - 1]
-        seasons = tuple(
-            _season(temp[a : b + 1], prcp[a : b + 1], offset, gridded) for a, b in zip(cut[:-1], cut[1:], strict=True)
-        )
+        seasons = tuple(_season(temp[a : b + 1], prcp[a : b + 1], offset, gridded) for a, b in itertools.pairwise(cut))
         map_of_facies = rng.random((9, *shape)).astype(np.float32) if facies and k % 2 else None
         fields = np.asarray(geometry_fields(outline, elevation, np.full(shape, 5.0, np.float32), map_of_facies))
         climate = monthly_climate(days, temp + offset[outline > 0.5].mean(), prcp)
