@@ -1,3 +1,1 @@
-"""Fitting the model to observations."""
-
-import oggm_glaunti.coupling  # noqa: F401 - first: it makes importing OGGM safe without a network
+"""Fitting the model to observations, training it, and judging it."""

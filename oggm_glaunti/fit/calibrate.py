@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from oggm import entity_task
-from oggm.exceptions import InvalidParamsError, MassBalanceCalibrationError
-from oggm.utils import global_task
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.calibration_file import UnfittedMassBalance, model_record, write_calibration
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, MassBalanceCalibrationError, entity_task, global_task
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.params import FITTED_GRADIENT
 from oggm_glaunti.coupling.processes import require_jax

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from oggm.exceptions import InvalidParamsError
 from pyproj import Transformer
 
 from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.dataset_maps import MapFile, read_grid
 from oggm_glaunti.fit.dataset_tables import INDEX, INDEX_COLUMNS, numbers, read_measured, read_table
 from oggm_glaunti.fit.dataset_weather import DailyFields

@@ -8,12 +8,12 @@ from typing import Any
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
-from oggm.exceptions import InvalidParamsError
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.daily_file import open_netcdf, read_variable
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.grid import CellGrid
 from oggm_glaunti.coupling.weather_file import LATITUDES, LONGITUDES
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from oggm.exceptions import InvalidParamsError
 from pyproj import Transformer
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.grid import CellGrid
 from oggm_glaunti.coupling.periods import CORRECTOR_MONTHS, Period
 from oggm_glaunti.fit.dataset_year import SEASONS, Observed, Problem

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling import daily_series as ds
 from oggm_glaunti.coupling.daily_file import read_time
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.grid import CellGrid
 from oggm_glaunti.coupling.weather_file import AMOUNTS, FOLDER, TRAINING_UNITS
 from oggm_glaunti.coupling.weather_grid import nearest_cells

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.grid import CellGrid
 from oggm_glaunti.coupling.periods import Period
 

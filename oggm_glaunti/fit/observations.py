@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from oggm.exceptions import InvalidParamsError
 from pyproj import Transformer
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.features_file import Features, read_features
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 
 COLUMNS: dict[str, str] = {
     "glacier": "str",

@@ -84,9 +84,7 @@ def identifiability(posterior: Any) -> list[str]:
     corr = correlations(posterior)
     pairs = [(i, j) for i in range(len(names)) for j in range(i) if abs(corr[i, j]) > CORRELATED]
     sentences += [f"{names[j]} and {names[i]} cannot be told apart (correlation {corr[i, j]:+.2f})." for i, j in pairs]
-    sentences.append(
-        f"The model itself is taken to be {posterior.model_error:.2f} m w.e. a year off."
-    )
+    sentences.append(f"The model itself is taken to be {posterior.model_error:.2f} m w.e. a year off.")
     return sentences
 
 

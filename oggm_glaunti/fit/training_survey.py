@@ -120,7 +120,8 @@ def survey(part: Part, whole_map: bool, facies: bool) -> Survey:
     Raises
     ------
     ValueError
-        naming glacier and year where a season is observed that is not run, or where no observation counts
+        naming glacier and year where a season is observed that is not run, a point lies outside the map, or no
+        observation counts
     """
     glacier = part.glacier
     matters = np.zeros(glacier.shape, bool)
@@ -135,7 +136,7 @@ def survey(part: Part, whole_map: bool, facies: bool) -> Survey:
         turns.append(Turn(year, counted, end is not None and bool(data.begin == end)))
         end = data.end
         for k, target in by_season(data) if counted else ():
-            losses.require_inside(target.rows, target.cols, matters.shape)
+            _require_inside(f"{glacier.name} {year}, {SEASONS[k]}", target, matters.shape)
             matters[target.rows, target.cols] = True
             weights[k] += np.sum(target.weights, dtype=np.float64)
             glaciers[k] += np.isfinite(target.glacier)
@@ -145,6 +146,13 @@ def survey(part: Part, whole_map: bool, facies: bool) -> Survey:
     last = max(k for k, turn in enumerate(turns) if turn.counted)
     scale = Scale(*(_one_over(n) for n in (weights, glaciers, np.asarray(float(n_counted)))))
     return Survey(*_cells(matters, whole_map), scale, tuple(turns[: last + 1]), digest.hexdigest())
+
+
+def _require_inside(name: str, target: Any, shape: tuple[int, ...]) -> None:
+    try:
+        losses.require_inside(target.rows, target.cols, shape)
+    except ValueError as err:
+        raise ValueError(f"{name}: {err}") from err
 
 
 def _words(years: Iterable[int] | None) -> str:

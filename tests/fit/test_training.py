@@ -19,6 +19,7 @@ from oggm_glaunti.fit.initial import initial_model
 from oggm_glaunti.fit.training import Options, finetune, mean_errors, split_by_fold, split_by_years, train
 from oggm_glaunti.fit.training_survey import Part
 
+from .experiments import WithoutFacies
 from .training_worlds import glacier
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -219,8 +220,7 @@ def test_two_devices_give_what_one_gives(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_d_learns_more_with_facies_than_c_without(tmp_path):
-    """Also that both run, and that a frozen temperature index stays."""
+def test_c_and_d_learn_beside_a_frozen_temperature_index_and_d_reads_facies(tmp_path):
     data = [glacier(f"Glacier {k}", fold=k, shape=(18, 20), years=1, seed=k, facies=True) for k in (1, 2)]
     start = initial_model("C", 0, embedded_a())
     options = Options(epochs=3, learning_rate=3e-3)
@@ -229,6 +229,8 @@ def test_d_learns_more_with_facies_than_c_without(tmp_path):
     for done in (c, d):
         assert done.log["training"].iloc[-1] < done.log["training"].iloc[0]
         assert np.array_equal(done.model.ti.prec_scale_log, embedded_a().ti.prec_scale_log)
+    seen, hidden = (mean_errors(d.model, [Part(g)]).total() for g in (data[0], WithoutFacies(data[0])))
+    assert abs(seen / hidden - 1.0) > 1e-4
     header = json.loads((tmp_path / "d.eqx").read_bytes().split(b"\n")[0])
     assert header["model"] == "D"
     assert header["training"]["trained"] == ["corrector"]

@@ -162,7 +162,7 @@ def test_a_point_outside_the_map_is_an_error():
     data = made.data[2001]
     wrong = data.targets["annual"]._replace(rows=np.full(6, 16, np.int32))
     made.data[2001] = data._replace(targets={"annual": wrong})
-    with pytest.raises(ValueError, match="6 of 6 points lie outside the grid of 16 x 16"):
+    with pytest.raises(ValueError, match="Made up 2001, annual: 6 of 6 points lie outside the grid of 16 x 16"):
         years_of(made, "A")
 
 

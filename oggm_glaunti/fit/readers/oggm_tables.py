@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from oggm import cfg, utils
-from oggm.exceptions import HttpDownloadError, InvalidParamsError, InvalidWorkflowError, NoInternetException
 
+from oggm_glaunti.coupling.from_oggm import (
+    HttpDownloadError,
+    InvalidParamsError,
+    InvalidWorkflowError,
+    NoInternetException,
+    cfg,
+    utils,
+)
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import FIRST_ROW, settle

@@ -1,0 +1,26 @@
+"""OGGM's names for packages above this one, importable with or without a network.
+
+Importing ``oggm`` itself needs care offline (see :mod:`oggm_glaunti.coupling`); whoever imports from here has taken it.
+"""
+
+from oggm import cfg, entity_task, utils
+from oggm.exceptions import (
+    HttpDownloadError,
+    InvalidParamsError,
+    InvalidWorkflowError,
+    MassBalanceCalibrationError,
+    NoInternetException,
+)
+from oggm.utils import global_task
+
+__all__ = [
+    "HttpDownloadError",
+    "InvalidParamsError",
+    "InvalidWorkflowError",
+    "MassBalanceCalibrationError",
+    "NoInternetException",
+    "cfg",
+    "entity_task",
+    "global_task",
+    "utils",
+]
