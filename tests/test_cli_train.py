@@ -31,6 +31,9 @@ def test_train_then_finetune_in_one_folder(oggm_env, data, tmp_path, capsys):
     train = command("train", data, tmp_path, "--model", "a", "--learning-rate", "0.02")
     assert main([*train, "--epochs", "3"]) == 0
     assert f"{tmp_path / 'a.eqx'}: epoch 3 of 3, validation error" in capsys.readouterr().out
+    assert main([*train, "--epochs", "4"]) == 2
+    assert "a_checkpoint.npz: there is such a training already" in (err := capsys.readouterr().err)
+    assert err.count("\n") == 1
     assert main([*train, "--epochs", "4", "--resume"]) == 0
     assert "epoch 4 of 4" in capsys.readouterr().out
     assert shop.load("A", tmp_path / "a.eqx").sha256

@@ -19,7 +19,7 @@ from oggm.exceptions import (
 from scipy.optimize import brentq
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.calibration_file import UnfittedMassBalance, model_record, write_calibration
+from oggm_glaunti.coupling.calibration_file import model_record, unfitted, write_calibration
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 
 settings.register()
@@ -104,7 +104,7 @@ def calibrate_glaunti(
     computed with all knobs at zero effect and do not change during the calibration.
     """
     _check_order(order, gdir.rgi_id)
-    mb_model = _uncalibrated(gdir, model=model, corrector=corrector, weights=weights, variant=variant)
+    mb_model = unfitted(gdir, model=model, corrector=corrector, weights=weights, variant=variant)
     ref = _reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
     specific = _specific_mb(gdir, mb_model, ref.years, use_2d_mb)
     limits = _bounds(order, bounds, gdir.rgi_id)
@@ -113,13 +113,6 @@ def calibrate_glaunti(
     write_calibration(gdir, params, filesuffix)
     mb_model.keep_table(filesuffix)
     return params
-
-
-def _uncalibrated(gdir: Any, **given: Any) -> GlaUnTIMassBalance:
-    """The model at its published knobs; where none is named, the one calibrated before, its weights and its variant."""
-    mb_model = UnfittedMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
-    mb_model.melt_f = mb_model.published_melt_f
-    return mb_model
 
 
 def _check_order(order: Sequence[str], rgi_id: str) -> None:

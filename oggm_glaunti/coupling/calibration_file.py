@@ -30,6 +30,21 @@ class UnfittedMassBalance(GlaUnTIMassBalance):
         return None
 
 
+def unfitted(gdir: Any, **given: Any) -> UnfittedMassBalance:
+    """The model at its published knobs.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    **given
+        `model`, `corrector`, `weights`, `variant` of :class:`~oggm_glaunti.GlaUnTIMassBalance`; what is not given is
+        that of the calibration before
+    """
+    mb_model = UnfittedMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
+    mb_model.melt_f = mb_model.published_melt_f
+    return mb_model
+
+
 def model_record(gdir: Any, mb_model: Any) -> dict[str, Any]:
     """Which model this is, with its knobs and the digests of all it was made from.
 

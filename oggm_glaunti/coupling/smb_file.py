@@ -86,6 +86,7 @@ def _write_head(nc: netCDF4.Dataset, gdir: Any, mb_model: GlaUnTIMassBalance, gr
     nc.exact, nc.variant = int(gridded.exact), mb_model.variant
     nc.temperature_index = "published" if mb_model.fitted_parameters is None else json.dumps(mb_model.fitted_parameters)
     nc.weather, nc.weather_sha256 = os.path.basename(gridded.climate.path), gridded.weather.digest()
+    nc.temp_gradient = mb_model.temp_default_gradient
     for knob in ("melt_f", "prcp_fac", "temp_bias"):
         nc.setncattr(knob, getattr(mb_model, knob))
 

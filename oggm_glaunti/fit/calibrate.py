@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.calibration_file import UnfittedMassBalance, model_record, write_calibration
+from oggm_glaunti.coupling.calibration_file import model_record, unfitted, write_calibration
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, MassBalanceCalibrationError, entity_task, global_task
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.params import FITTED_GRADIENT
@@ -38,7 +38,7 @@ def fit_glaunti(
     model: str | None = None,
     corrector: str = "auto",
     weights: Any = None,
-    variant: str = "smooth",
+    variant: str | None = None,
     model_error: float | None = None,
     filesuffix: str = "",
 ) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def fit_glaunti(
     spread : mapping, optional
         standard deviations of the priors, where they are not those of :data:`oggm_glaunti.fit.priors.SPREAD`
     model, corrector, weights, variant
-        see :class:`~oggm_glaunti.GlaUnTIMassBalance`
+        see :class:`~oggm_glaunti.GlaUnTIMassBalance`; numbers of an earlier fit have no effect
     model_error : float, optional
         how far the model is expected to be from a true balance, m w.e. in a year, beside the observations' own sigma;
         estimated by default
@@ -88,9 +88,8 @@ def fit_glaunti(
     >>> fit_glaunti(gdir, observations=observations, model="A")["parameters"]["ddf_snow"]  # doctest: +SKIP
     {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
     """
-    (params,) = _fit(
-        [gdir], observations, (free, spread, model_error), (model, corrector, weights, variant), filesuffix
-    )
+    chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
+    (params,) = _fit([gdir], observations, (free, spread, model_error), chosen, filesuffix, [gdir])
     return params
 
 
@@ -105,7 +104,7 @@ def fit_glaunti_region(
     model: str | None = None,
     corrector: str = "auto",
     weights: Any = None,
-    variant: str = "smooth",
+    variant: str | None = None,
     model_error: float | None = None,
     filesuffix: str = "",
 ) -> list[dict[str, Any]]:
@@ -119,7 +118,7 @@ def fit_glaunti_region(
     fit_on : list of GlacierDirectory, optional
         those with observations; by default all of `gdirs` that the table names
     free, spread, model, corrector, weights, variant, model_error, filesuffix
-        see :func:`fit_glaunti`
+        see :func:`fit_glaunti`; model and variant that are not named are those of the first glacier in `fit_on`
 
     Returns
     -------
@@ -135,9 +134,8 @@ def fit_glaunti_region(
     fit_on = [gdir for gdir in gdirs if {gdir.rgi_id, gdir.name} & named] if fit_on is None else fit_on
     if not fit_on:
         raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
-    return _fit(
-        fit_on, observations, (free, spread, model_error), (model, corrector, weights, variant), filesuffix, gdirs
-    )
+    chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
+    return _fit(fit_on, observations, (free, spread, model_error), chosen, filesuffix, gdirs)
 
 
 def modelled(gdir: Any, observations: pd.DataFrame, **kwargs: Any) -> pd.DataFrame:
@@ -161,7 +159,7 @@ def modelled(gdir: Any, observations: pd.DataFrame, **kwargs: Any) -> pd.DataFra
     mb_model = GlaUnTIMassBalance(gdir, **kwargs)
     glacier = glacier_site(gdir, mb_model, observations)
     (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site], mb_model.variant)
-    return glacier.used.assign(modelled=values)
+    return glacier.used.assign(modelled=values - mb_model.bias / 1000.0 * glacier.site.years)
 
 
 def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
@@ -188,34 +186,34 @@ def _fit(
     gdirs: Sequence[Any],
     observations: pd.DataFrame,
     how: tuple[Sequence[str], Mapping[str, float] | None, float | None],
-    chosen: tuple[str | None, str, Any, str],
+    chosen: dict[str, Any],
     filesuffix: str,
-    write_to: Sequence[Any] | None = None,
+    write_to: Sequence[Any],
 ) -> list[dict[str, Any]]:
     label = ", ".join(gdir.rgi_id for gdir in gdirs)
     require_jax(f"{label}: fitting to observations")
-    models = [_unfitted(gdir, *chosen) for gdir in gdirs]
+    first = unfitted(gdirs[0], **chosen)
+    chosen = {**chosen, "model": first.model_name, "variant": first.variant}
+    models = [first, *(_like(first, gdir, chosen) for gdir in gdirs[1:])]
     sites = [glacier_site(gdir, m, observations) for gdir, m in zip(gdirs, models, strict=True)]
     for gdir, glacier in zip(gdirs, sites, strict=True):
         _report_rejected(gdir, glacier)
-    posterior = _posterior(label, models[0], sites, *how)
+    posterior = _posterior(label, first, sites, *how)
     record = _record(posterior, sites)
-    targets = gdirs if write_to is None else write_to
-    known = dict(zip((gdir.rgi_id for gdir in gdirs), models, strict=True))
-    results = []
-    for gdir in targets:
-        mb_model = known.get(gdir.rgi_id) or _unfitted(gdir, *chosen)
-        params = _as_params(gdir, mb_model, posterior, record)
+    results = [_as_params(gdir, _like(first, gdir, chosen), posterior, record) for gdir in write_to]
+    for gdir, params in zip(write_to, results, strict=True):
         write_calibration(gdir, params, filesuffix)
-        results.append(params)
     return results
 
 
-def _unfitted(gdir: Any, model: str | None, corrector: str, weights: Any, variant: str) -> GlaUnTIMassBalance:
-    """The model as its weights have it; where none is named, the one calibrated before."""
-    given = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
-    mb_model = UnfittedMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
-    mb_model.melt_f = mb_model.published_melt_f
+def _like(first: GlaUnTIMassBalance, gdir: Any, chosen: dict[str, Any]) -> GlaUnTIMassBalance:
+    """The model of another glacier, which has to have the same weights."""
+    mb_model = unfitted(gdir, **chosen)
+    if mb_model.weights_sha256 != first.weights_sha256:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: its calibration names other weights ({mb_model.weights_path}) than that of "
+            f"{first.gdir.rgi_id} ({first.weights_path}); say which by weights="
+        )
     return mb_model
 
 

@@ -24,9 +24,10 @@ from oggm_glaunti.fit.priors import STORED, Priors
 MAX_EVALUATIONS = 200
 # Of the sum of squares and of the parameters in units of their priors' standard deviations; float32 resolves no more.
 TOLERANCE = 1e-5
-# m w.e. in a year; it is estimated after each of so many fits, before the last one: it depends little on them.
+# m w.e. in a year: what is expected before anything was compared, and the range within which it is estimated.
 FIRST_MODEL_ERROR = 0.5
 MODEL_ERRORS = (0.05, 5.0)
+# It is estimated after each of so many fits, before the last one: it depends little on them.
 ROUNDS = 2
 
 
@@ -145,7 +146,7 @@ def fit_map(
         see :data:`~oggm_glaunti.core.temperature_index.DAYS`
     model_error : float, optional
         how far the model is expected to be from a true balance, m w.e. in a year; over several years it grows with the
-        root of time. By default it is estimated: such that differences are as large as expected.
+        root of time. By default it is estimated, see :func:`estimated_model_error`
 
     Raises
     ------
@@ -160,7 +161,7 @@ def fit_map(
         z, used = _minimum(problem, z)
         runs += used
         if not last:
-            error = estimated_model_error(*_differences(problem, z))
+            error = estimated_model_error(*_differences(problem, z), _parameters_told(problem, z))
     return _posterior(problem, priors, z, error, runs)
 
 
@@ -179,17 +180,40 @@ def _differences(problem: _Problem, z: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return difference, *(np.concatenate(part) for part in parts)
 
 
-def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.ndarray) -> float:
-    """Model error (m w.e. in a year) for which the mean square of differences is as expected, at least 0.05.
+def _parameters_told(problem: _Problem, z: np.ndarray) -> float:
+    """How many parameters the data tell (trace of the hat matrix); so many differences a fit makes vanish."""
+    jacobian = _at(z, problem)[1]
+    known = np.linalg.eigvalsh(jacobian.T @ jacobian)
+    return float(np.sum(known / (1.0 + known)))
+
+
+def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.ndarray, told: float = 0.0) -> float:
+    """Model error for which the differences that a fit has left are as large as expected, m w.e. in a year.
+
+    Parameters
+    ----------
+    difference, sigma, years : arrays (O,)
+        model minus observation and the observations' own errors, m w.e.; lengths of their periods
+    told : float
+        how many parameters were told by them: that many differences less are left
+
+    Returns
+    -------
+    float
+        between 0.05 and 5. The error expected beforehand counts as much as one observation of one year, so that few
+        observations, which a fit can always meet, do not make the model look perfect
 
     Examples
     --------
-    >>> round(estimated_model_error(np.full(9, 0.5), np.full(9, 0.3), np.ones(9)), 6)
+    >>> round(estimated_model_error(np.full(999, 0.5), np.full(999, 0.3), np.ones(999)), 3)
     0.4
+    >>> round(estimated_model_error(np.zeros(1), np.full(1, 0.1), np.ones(1), told=1.0), 3)
+    0.5
     """
 
     def excess(error: float) -> float:
-        return float(np.mean(difference**2 / (sigma**2 + error**2 * years))) - 1.0
+        left = np.sum(difference**2 / (sigma**2 + error**2 * years)) + (FIRST_MODEL_ERROR / error) ** 2
+        return float(left - (difference.size - told + 1.0))
 
     low, high = MODEL_ERRORS
     if excess(low) <= 0.0:
@@ -233,6 +257,6 @@ def _minimum(problem: _Problem, first_guess: np.ndarray) -> tuple[np.ndarray, in
         xtol=TOLERANCE,
         max_nfev=MAX_EVALUATIONS,
     )
-    if not result.success or not np.isfinite(result.x).all():
+    if not result.success or not np.isfinite([*result.x, result.cost]).all():
         raise NoConvergence(f"no minimum after {result.nfev} runs of the model: {result.message}")
     return result.x, result.nfev

@@ -162,7 +162,7 @@ def _cannot_be_run(good: pd.DataFrame, time: NDArray[Any], surface: Surface) -> 
             )
         elif row.kind == "point" and not np.isfinite(row.height):
             problem[i] = "a point without a height"
-        elif row.height_range > 0 and not _in_band(row, surface).any():
+        elif row.kind == "point" and row.height_range > 0 and not _in_band(row, surface).any():
             problem[i] = f"the outline has no cell within {0.5 * row.height_range:g} m of {row.height:g} m"
     return problem
 

@@ -98,12 +98,3 @@ def test_killed_and_resumed_is_uninterrupted_to_the_last_byte(data, programs, un
     assert resumed.returncode == 0, resumed.stderr
     assert (out / "c.eqx").read_bytes() == uninterrupted
     assert len((out / "c_log.csv").read_text().splitlines()) == EPOCHS + 1
-
-
-@pytest.mark.slow
-def test_what_cannot_be_resumed_is_said_in_one_line(data, programs, uninterrupted, tmp_path):
-    out = folder_with_a(tmp_path / "out")
-    assert train(data, out, programs, "--epochs", "1").returncode == 0
-    again = train(data, out, programs)
-    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
-    assert "c_checkpoint.npz: there is such a training already" in again.stderr

@@ -1,7 +1,7 @@
 """What GlaUnTI is compared with: OGGM's temperature index, with monthly and with daily temperatures.
 
 The equations of OGGM's MonthlyTIModel and DailyTIModel (Maussion et al. 2019): snow fraction linear between 0 and 2
-degC, melt above -1 degC, one degree-day factor. Both see daily precipitation; the monthly one the mean temperature of
+degC, melt above 0 degC, one degree-day factor. Both see daily precipitation; the monthly one the mean temperature of
 the month. They are fitted with the same freedom, the same priors' widths and the same model error as GlaUnTI.
 """
 
@@ -17,7 +17,7 @@ from oggm_glaunti.fit.map_estimate import FIRST_MODEL_ERROR, ROUNDS, estimated_m
 from oggm_glaunti.fit.priors import SPREAD
 from oggm_glaunti.fit.sites import GlacierSite
 
-ALL_SOLID, ALL_LIQUID, MELTING = 0.0, 2.0, -1.0  # degC, OGGM's defaults
+ALL_SOLID, ALL_LIQUID, MELTING = 0.0, 2.0, 0.0  # degC
 FIRST_GUESS = {"prec_scale": np.log(1.4), "ddf_snow": np.log(0.005), "temp_bias": 0.0, "temp_gradient": -0.0060}
 
 

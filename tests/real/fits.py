@@ -268,7 +268,9 @@ CASES = {
 
 def print_aletsch(gdir: Any, shared: Path) -> None:
     """One line for each model and calibration."""
-    print("Grosser Aletsch, GLAMOS 1982-2020: RMSE r bias (m w.e.), judged on the 20 even years, then on the 19 odd ones")
+    print(
+        "Grosser Aletsch, GLAMOS 1982-2020: RMSE r bias (m w.e.), judged on the 20 even years, then on the 19 odd ones"
+    )
     print(f"{'model':<37}{'fitted to':<17}" + "".join(f"{season:^42}" for season in SEASONS))
     for name, target, results in aletsch(gdir, shared, CASES, TWO):
         cells = ["".join(_short(r[season]) for r in results) if season in results[0] else "" for season in SEASONS]
