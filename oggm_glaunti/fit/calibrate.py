@@ -239,6 +239,8 @@ def _posterior(
         unused = set(priors.names) & set(UNUSED.get(mb_model.variant, ()))
         if unused:
             raise ValueError(f"free: {sorted(unused)} has no effect in the variant {mb_model.variant!r}")
+        if model_error is not None and not 0.0 <= model_error < np.inf:
+            raise ValueError(f"model_error: expected 0 or more, found {model_error}")
     except ValueError as err:
         raise InvalidParamsError(f"{label}: {err}") from err
     try:

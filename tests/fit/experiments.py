@@ -102,8 +102,7 @@ def compare(data: Sequence[Any], out: Path, size: Size) -> dict[str, float]:
     split, found, models = split_by_fold(data), {}, {}
     found["mean of the training glaciers"] = rmse_of_mean(split.training, split.test)
     for name, start in (("A", None), ("C", "A"), ("D", "C"), ("B", None)):
-        # The truth is neither at the priors nor are its corrections small.
-        options = Options(size.epochs[name], RATES[name], ti_strength=0.0, corrector_strength=0.1)
+        options = Options(size.epochs[name], RATES[name], ti_strength=0.0)
         done = train(name, data, out, models.get(start), options, progress=False)
         say(name, done)
         models[name] = done.model

@@ -13,6 +13,8 @@ from oggm_glaunti.fit.forward import balances, predictions, stretches
 from oggm_glaunti.fit.map_estimate import place
 from oggm_glaunti.fit.priors import SPREAD, UNUSED, default_priors
 
+from tests.core.worlds import x64
+
 from . import stations
 
 DS = np.random.default_rng(0).normal(0.0, 0.2, (3, 5, 4))
@@ -89,7 +91,7 @@ def test_an_area_mean_is_weighted_by_its_shares():
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_derivatives_are_those_of_finite_differences(variant):
     names = tuple(name for name in SPREAD if name not in UNUSED.get(variant, ()))
-    with jax.enable_x64(True):
+    with x64():
         site, tuned = stations.site(2, ds=DS, dtype=np.float64), stations.start(np.float64)
         numbers = {name: float(getattr(tuned.ti, name)) for name in tuned.ti.__dataclass_fields__}
         priors = default_priors({**numbers, "temp_gradient": stations.GRADIENT}, names)
