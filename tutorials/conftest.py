@@ -28,6 +28,12 @@ NEEDED = {
         "reference/upstream",
         "reference/hef_real.npz",
     ),
+    "04_your_own_observations.ipynb": (
+        "data/aletsch_gdir",
+        "data/camels_ch_glaciers",
+        "data/glamos_massbalance",
+        "reference/upstream",
+    ),
     "05_train.ipynb": (),  # made-up glaciers
 }
 

@@ -161,10 +161,10 @@ class GriddedModel:
         return Season(*pad_days(self.forcing(part), season_weights(part.stop - part.start), longest))
 
     @property
-    def temp_offset(self) -> np.ndarray:
-        """Temperature of the cells run minus that given for them, by the lapse rate of the training, K."""
-        offset = self.weather.temp_offset
-        return offset if self.exact else offset[self.columns.rows, self.columns.cols]
+    def above_ref(self) -> np.ndarray:
+        """Height of the cells run minus that for which temperature is given for them, m."""
+        above = self.weather.above_ref
+        return above if self.exact else above[self.columns.rows, self.columns.cols]
 
     def forcing(self, days: slice) -> Any:
         """Weather of some days of :attr:`climate` on the cells run."""

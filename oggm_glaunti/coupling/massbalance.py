@@ -98,7 +98,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
     temperature, as in OGGM's MonthlyTIModel.
 
     Where the calibration holds fitted parameters (attribute `fitted_parameters`, else None) they take the place of the
-    weights' own (attribute `ti`); the corrections of models C and D are always those of the weights alone.
+    weights' own (attribute `ti`), and a fitted lapse rate that of ``cfg.PARAMS['glaunti_temp_gradient']`` (attribute
+    `temp_default_gradient`); the corrections of models C and D are always those of the weights and that parameter.
     """
 
     # The model a subclass stands for, whatever the directory's calibration says.

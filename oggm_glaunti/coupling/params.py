@@ -92,7 +92,7 @@ def _knobs_of_oggm(gdir: Any, calibrated: dict[str, Any]) -> dict[str, Any]:
     """
     knobs = {name: calibrated[name] for name in KNOBS}
     own = read_params(gdir)
-    fitted = "parameters" in own or own.get("variant", "smooth") != "smooth"
+    fitted = "parameters" in own or FITTED_GRADIENT in own or own.get("variant", "smooth") != "smooth"
     return {**{name: own[name] for name in DEFINING if name in own}, **knobs} if fitted else knobs
 
 
@@ -278,7 +278,8 @@ def write_params(gdir: Any, params: dict[str, Any], filesuffix: str = "") -> Non
     Raises
     ------
     InvalidParamsError
-        where a number is not finite, or ``parameters`` or ``variant`` are impossible, see :func:`fitted_parameters`
+        where a number is not finite, or ``parameters``, ``fitted_temp_gradient`` or ``variant`` are impossible, see
+        :func:`fitted_parameters` and :func:`fitted_gradient`
     """
     values = {key: _plain(value) for key, value in params.items() if key != "units"}
     fitted_parameters(values, gdir.rgi_id)

@@ -296,9 +296,10 @@ def _segment(
     if not _programs:
         _programs.append(_segment_program())
     temp_bias, prcp_fac, ddf_snow = knobs
-    steeper = mb_model.temp_default_gradient / settings.param("glaunti_temp_gradient") - 1.0
+    # The forcing has the lapse rate of the corrections; a fit may have another.
+    steeper = mb_model.temp_default_gradient - settings.param("glaunti_temp_gradient")
     # Fields live here only, so that the next days are not read before these are gone.
-    weather = with_offset(shifted_by_day(gridded.forcing(days), temp_bias, prcp_fac), steeper * gridded.temp_offset)
+    weather = with_offset(shifted_by_day(gridded.forcing(days), temp_bias, prcp_fac), steeper * gridded.above_ref)
     forcing, weights = pad_days(weather, weights, n_days)
     arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily, mb_model.variant
     swe, smb, series = _programs[0](mb_model.ti, *arguments)

@@ -35,8 +35,8 @@ class Weather(Protocol):
         height for which temperature is given, m; of each coarse cell where there are `cells`
     cells : int array (H, W) or None
         coarse cell of every cell of the grid
-    temp_offset : float32 array (H, W)
-        temperature of the cells minus that given for them, by the lapse rate, K
+    above_ref : float64 array (H, W)
+        height of the cells minus that for which temperature is given for them, m
     needs_all_cells : bool
         True where the uncorrected model, and so the corrector's inputs, cannot be run on heights
     """
@@ -44,7 +44,7 @@ class Weather(Protocol):
     climate: DailyClimate
     ref_hgt: float | NDArray[np.float64]
     cells: NDArray[np.int32] | None
-    temp_offset: NDArray[np.float32]
+    above_ref: NDArray[np.float64]
     needs_all_cells: bool
 
     def forcing(self, rows: slice, columns: Any = None) -> Any:
@@ -74,14 +74,15 @@ class StationWeather:
 
     def __init__(self, climate: DailyClimate, features: Features):
         self.climate, self.ref_hgt = climate, climate.ref_hgt
-        self.temp_offset = _offset(features.elevation, climate.ref_hgt)
-        self._mean_offset = float(self.temp_offset[features.glacier].mean(dtype=np.float64))
+        self.above_ref = features.elevation - climate.ref_hgt
+        self._offset = _offset(self.above_ref)
+        self._mean_offset = float(self._offset[features.glacier].mean(dtype=np.float64))
 
     def forcing(self, rows: slice, columns: Any = None) -> Any:
         """See :class:`Weather`."""
         from oggm_glaunti.core.forcing import StationForcing
 
-        offset = self.temp_offset if columns is None else columns.pixel_offset
+        offset = self._offset if columns is None else columns.pixel_offset
         return StationForcing(self.climate.temp[rows], self.climate.prcp[rows], offset)
 
     def monthly(self, rows: slice) -> NDArray[np.float32]:
@@ -117,10 +118,11 @@ class CoarseWeather:
         self._used, cells = np.unique(nearest, return_inverse=True)
         self.cells = cells.reshape(features.shape).astype(np.int32)
         self.ref_hgt = _known(file, file.heights(self._window).reshape(-1)[self._used])
-        self.temp_offset = _offset(features.elevation, self.ref_hgt[self.cells])
+        self.above_ref = features.elevation - self.ref_hgt[self.cells]
+        self._offset = _offset(self.above_ref)
         on_glacier = self.cells[features.glacier]
         self._shares = np.bincount(on_glacier, minlength=self._used.size) / on_glacier.size
-        self._mean_offset = float(self.temp_offset[features.glacier].mean(dtype=np.float64))
+        self._mean_offset = float(self._offset[features.glacier].mean(dtype=np.float64))
         self.climate, self._digest = _look_through(file, features, self._fields, self._means, self.ref_hgt, self.cells)
 
     def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -134,7 +136,7 @@ class CoarseWeather:
         """See :class:`Weather`."""
         from oggm_glaunti.core.forcing import CoarseForcing
 
-        points = (self.cells, self.temp_offset) if columns is None else (columns.pixel_cell, columns.pixel_offset)
+        points = (self.cells, self._offset) if columns is None else (columns.pixel_cell, columns.pixel_offset)
         return CoarseForcing(*self._fields(rows), *points)
 
     def monthly(self, rows: slice) -> NDArray[np.float32]:
@@ -170,13 +172,14 @@ class GriddedWeather:
     def __init__(self, file: WeatherFile, features: Features, window: Window, flip: tuple[int, ...]):
         self._file, self._window, self._flip, self._glacier = file, window, flip, features.glacier
         hgt = _known(file, np.flip(file.heights(window), flip))
-        self.temp_offset = _offset(features.elevation, hgt)
+        self.above_ref = features.elevation - hgt
+        self._offset = _offset(self.above_ref)
         self.climate, self._digest = _look_through(file, features, self._fields, self._means, hgt)
         self.ref_hgt = self.climate.ref_hgt
 
     def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         temp, prcp = (np.flip(values, self._flip) for values in self._file.read(rows, self._window))
-        temp += self.temp_offset
+        temp += self._offset
         return temp, prcp
 
     def _means(self, temp: NDArray[np.float32], prcp: NDArray[np.float32]) -> tuple[Any, Any]:
@@ -247,8 +250,8 @@ def with_offset(forcing: Any, extra: NDArray[Any]) -> Any:
     return replace(forcing, temp=forcing.temp + extra)
 
 
-def _offset(elevation: NDArray[Any], ref_hgt: Any) -> NDArray[np.float32]:
-    return (settings.param("glaunti_temp_gradient") * (elevation - ref_hgt)).astype(np.float32)
+def _offset(above_ref: NDArray[Any]) -> NDArray[np.float32]:
+    return (settings.param("glaunti_temp_gradient") * above_ref).astype(np.float32)
 
 
 def _monthly(climate: DailyClimate, rows: slice, offset: float = 0.0) -> NDArray[np.float32]:

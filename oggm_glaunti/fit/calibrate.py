@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -89,7 +89,8 @@ def fit_glaunti(
     {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
     """
     chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
-    (params,) = _fit([gdir], observations, (free, spread, model_error), chosen, filesuffix, [gdir])
+    found = estimate([gdir], observations, free, spread, model_error, **chosen)
+    (params,) = _write(found, [gdir], filesuffix)
     return params
 
 
@@ -135,7 +136,7 @@ def fit_glaunti_region(
     if not fit_on:
         raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
     chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
-    return _fit(fit_on, observations, (free, spread, model_error), chosen, filesuffix, gdirs)
+    return _write(estimate(fit_on, observations, free, spread, model_error, **chosen), gdirs, filesuffix)
 
 
 def modelled(gdir: Any, observations: pd.DataFrame, **kwargs: Any) -> pd.DataFrame:
@@ -182,14 +183,49 @@ def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
     return Tuned(replace(mb_model.ti, **moved), float(knobs["temp_bias"]), float(mb_model.temp_default_gradient))
 
 
-def _fit(
+class Estimate(NamedTuple):
+    """A fit, and what it was made of.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    sites : list of GlacierSite
+        of the glaciers fitted to
+    model : GlaUnTIMassBalance
+        of the first of them, nothing fitted
+    chosen : dict
+        `model`, `corrector`, `weights` and `variant`, with which a model of any other glacier is made alike
+    """
+
+    posterior: Posterior
+    sites: list[GlacierSite]
+    model: GlaUnTIMassBalance
+    chosen: dict[str, Any]
+
+
+def estimate(
     gdirs: Sequence[Any],
     observations: pd.DataFrame,
-    how: tuple[Sequence[str], Mapping[str, float] | None, float | None],
-    chosen: dict[str, Any],
-    filesuffix: str,
-    write_to: Sequence[Any],
-) -> list[dict[str, Any]]:
+    free: Sequence[str] = FEW,
+    spread: Mapping[str, float] | None = None,
+    model_error: float | None = None,
+    **chosen: Any,
+) -> Estimate:
+    """Fit one set of parameters to the observations of one or more glaciers and write nothing.
+
+    Parameters
+    ----------
+    gdirs : list of GlacierDirectory
+    observations, free, spread, model_error
+        see :func:`fit_glaunti`
+    **chosen
+        `model`, `corrector`, `weights`, `variant`
+
+    Raises
+    ------
+    InvalidParamsError, MassBalanceCalibrationError
+        as :func:`fit_glaunti`
+    """
     label = ", ".join(gdir.rgi_id for gdir in gdirs)
     require_jax(f"{label}: fitting to observations")
     first = unfitted(gdirs[0], **chosen)
@@ -198,10 +234,14 @@ def _fit(
     sites = [glacier_site(gdir, m, observations) for gdir, m in zip(gdirs, models, strict=True)]
     for gdir, glacier in zip(gdirs, sites, strict=True):
         _report_rejected(gdir, glacier)
-    posterior = _posterior(label, first, sites, *how)
-    record = _record(posterior, sites)
-    results = [_as_params(gdir, _like(first, gdir, chosen), posterior, record) for gdir in write_to]
-    for gdir, params in zip(write_to, results, strict=True):
+    return Estimate(_posterior(label, first, sites, free, spread, model_error), sites, first, chosen)
+
+
+def _write(found: Estimate, gdirs: Sequence[Any], filesuffix: str) -> list[dict[str, Any]]:
+    record = _record(found.posterior, found.sites)
+    models = (_like(found.model, gdir, found.chosen) for gdir in gdirs)
+    results = [_as_params(gdir, m, found.posterior, record) for gdir, m in zip(gdirs, models, strict=True)]
+    for gdir, params in zip(gdirs, results, strict=True):
         write_calibration(gdir, params, filesuffix)
     return results
 

@@ -11,6 +11,8 @@ from oggm_glaunti.fit.priors import STORED
 # A parameter, or a direction in parameter space, is told by the data where they halve the prior's uncertainty.
 IDENTIFIED = 0.5
 CORRELATED = 0.9
+# Standard deviations of its prior by which one parameter in twenty may move.
+SURPRISING = 2.0
 
 
 def physical(name: str, number: float) -> float:
@@ -69,17 +71,23 @@ def identifiability(posterior: Any) -> list[str]:
     Returns
     -------
     list of str
-        parameters that keep more than half of their prior uncertainty, pairs that can hardly be told apart, and how
-        many combinations of parameters are known from the data
+        how many combinations of parameters are known from the data, parameters that keep more than half of their prior
+        uncertainty, those that have left their prior, and pairs that can hardly be told apart
     """
     names = posterior.priors.names
     ratio = posterior.sd / posterior.priors.sd
+    moved = np.abs(posterior.mean - posterior.priors.mean) / posterior.priors.sd
     told = _combinations_told(posterior.information)
     sentences = [f"The observations tell {told} of {len(names)} combinations of parameters."]
     sentences += [
-        f"{name} stays near its prior: {100 * r:.0f} % of its uncertainty is left."
+        f"{name} is hardly told: {100 * r:.0f} % of its prior uncertainty is left."
         for name, r in zip(names, ratio, strict=True)
         if r > IDENTIFIED
+    ]
+    sentences += [
+        f"{name} is {m:.1f} standard deviations of its prior away from it: one of the two, or the weather, is off."
+        for name, m in zip(names, moved, strict=True)
+        if m > SURPRISING
     ]
     corr = correlations(posterior)
     pairs = [(i, j) for i in range(len(names)) for j in range(i) if abs(corr[i, j]) > CORRELATED]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from oggm_glaunti import settings
 from oggm_glaunti.core import batch as kernels
 from oggm_glaunti.core.forcing import monthly_climate
 from oggm_glaunti.core.glacier_columns import GlacierColumns, glacier_columns
@@ -47,7 +48,7 @@ def correction_arrays(batch: Batch, jobs: Sequence[Job]) -> CorrectionArrays:
             job.features.elevation,
             nodes_of(job.features),
             job.inputs.climate.ref_hgt,
-            job.inputs.temp_gradient,
+            settings.param("glaunti_temp_gradient"),  # not that of a fit, which is the table's
         )
         years.append(_fill_weather(weather, maps.monthly, place, job, own))
         # Beyond the highest height the temperature stays the same: such heights are run, and never asked for.

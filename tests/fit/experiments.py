@@ -19,17 +19,28 @@ import pandas as pd
 from oggm_glaunti.coupling.offline import start_offline
 
 
-class Size(NamedTuple):
-    """How much is done: glaciers, their years, sides of the maps, epochs of A, B and C."""
+class Made(NamedTuple):
+    """A data set: how many glaciers, their years, and the sides of their maps (shortest, longest, step)."""
 
     glaciers: int
     years: tuple[int, int]
-    sides: tuple[int, int]
+    sides: tuple[int, int, int]
+
+
+class Size(NamedTuple):
+    """How much is done: the two data sets, and the epochs of every model."""
+
+    uniform: Made
+    fields: Made
     epochs: dict[str, int]
 
 
-FULL = Size(16, (1995, 2000), (18, 48), {"A": 60, "B": 20, "C": 80, "D": 8})
-QUICK = Size(5, (1999, 2000), (24, 24), {"A": 40, "B": 30, "C": 12, "D": 3})
+FULL = Size(
+    Made(16, (1995, 2000), (18, 48, 1)), Made(28, (1995, 2000), (24, 32, 8)), {"A": 60, "B": 20, "C": 50, "D": 8}
+)
+QUICK = Size(
+    Made(5, (1999, 2000), (24, 24, 1)), Made(5, (1999, 2000), (24, 24, 1)), {"A": 40, "B": 30, "C": 12, "D": 3}
+)
 RATES = {"A": 0.05, "B": 0.02, "C": 4e-3, "D": 2e-3}
 
 
@@ -124,6 +135,14 @@ def say(title: str, done: Any) -> None:
     )
 
 
+def written(folder: Path, made: Made, **kwargs: Any) -> Any:
+    """Write a data set; what it was made of."""
+    from .synthetic import write_dataset
+
+    *sides, step = made.sides
+    return write_dataset(folder, made.glaciers, made.years, sides=tuple(sides), side_step=step, **kwargs)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run both experiments; 1 where something is not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m tests.fit.experiments", description=__doc__)
@@ -133,21 +152,17 @@ def main(arguments: list[str] | None = None) -> int:
     size = QUICK if options.quick else FULL
     from oggm_glaunti.fit.dataset import open_dataset
 
-    from .synthetic import write_dataset
-
     good = True
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         start_offline(folder / "oggm")
         if options.only != "compare":
-            made = write_dataset(folder / "uniform", size.glaciers, size.years, sides=size.sides)
+            made = written(folder / "uniform", size.uniform)
             table = recover(open_dataset(made.folder), made.truth, folder / "recovered", size)
             print(table.to_string(float_format="%.4g"))
             good &= not (table["within"] == "neither").any()
         if options.only != "recover":
-            made = write_dataset(
-                folder / "fields", size.glaciers, size.years, "fields", sides=size.sides, spin_up=False
-            )
+            made = written(folder / "fields", size.fields, truth="fields", spin_up=False)
             found = compare(open_dataset(made.folder), folder / "trained", size)
             print("RMSE at the points of the test glaciers, m w.e.:")
             print("\n".join(f"  {name:30} {value:.3f}" for name, value in found.items()))

@@ -68,6 +68,7 @@ def write_dataset(
     seed: int = 0,
     sides: tuple[int, int] = (18, 48),
     spin_up: bool = True,
+    side_step: int = 1,
 ) -> Made:
     """Write a data set.
 
@@ -88,6 +89,8 @@ def write_dataset(
         shortest and longest of the maps, cells
     spin_up : bool
         whether the weather begins in 1989 and not with the autumn before the first year
+    side_step : int
+        cells; sides are multiples of it, so that a program compiled for one glacier serves others
     """
     if truth is not None and not isinstance(truth, Mapping) and truth != "fields":
         raise ValueError(f"truth: expected values, 'fields' or None, found {truth!r}")
@@ -98,7 +101,7 @@ def write_dataset(
     for k in range(n_glaciers):
         rng = np.random.default_rng([seed, k])
         name = f"{'Valley' if k % 3 else 'Ice cap'} {k:02d}"
-        shape = tuple(int(n) for n in rng.integers(sides[0], sides[1] + 1, 2))
+        shape = tuple(int(n) for n in rng.integers(sides[0] // side_step, sides[1] // side_step + 1, 2) * side_step)
         climate = make_climate(k / max(1, n_glaciers - 1), rng)
         grid = CellGrid(CRS.from_user_input(CRS_OF), 600_000.0 + 20_000 * k, 5_180_000.0, shape)
         maps = make_maps(grid, climate, k, rng)

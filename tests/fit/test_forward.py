@@ -12,7 +12,6 @@ from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.fit.forward import balances, predictions, stretches
 from oggm_glaunti.fit.map_estimate import place
 from oggm_glaunti.fit.priors import SPREAD, UNUSED, default_priors
-
 from tests.core.worlds import x64
 
 from . import stations

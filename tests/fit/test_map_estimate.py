@@ -138,5 +138,5 @@ def test_two_sites_under_the_same_weather_are_one():
 
 def test_a_fit_that_does_not_get_there_says_how_far_it_went(monkeypatch):
     monkeypatch.setattr(map_estimate, "MAX_EVALUATIONS", 2)
-    with pytest.raises(NoConvergence, match="no minimum after 2 runs of the model: .*number of function evaluations"):
+    with pytest.raises(NoConvergence, match=r"no minimum after 2 runs of the model: .*number of function evaluations"):
         fit_map(stations.start(), [noisy()], priors_of(), model_error=0.3)

@@ -14,20 +14,20 @@ from oggm_glaunti.fit.priors import Priors
 PRIORS = Priors(("ddf_snow", "snow_to_rain_centre", "temp_bias"), np.array([-5.3, 1.0, 0.0]), np.array([0.3, 0.7, 1.0]))
 
 
-def posterior(information):
-    """After data with this information, in units of the priors."""
+def posterior(information, moved=(0.1, 0.0, -0.5)):
+    """After data with this information, in units of the priors; `moved` is in the parameters' own."""
     information = np.asarray(information, float)
     cov = np.linalg.inv(information + np.eye(3)) * np.outer(PRIORS.sd, PRIORS.sd)
-    return Posterior(PRIORS, PRIORS.mean + [0.1, 0.0, -0.5], cov, information, [], 1.0, 0.37, 9)
+    return Posterior(PRIORS, PRIORS.mean + np.array(moved), cov, information, [], 1.0, 0.37, 9)
 
 
 def test_without_data_nothing_is_told():
     sentences = identifiability(posterior(np.zeros((3, 3))))
     assert sentences == [
         "The observations tell 0 of 3 combinations of parameters.",
-        "ddf_snow stays near its prior: 100 % of its uncertainty is left.",
-        "snow_to_rain_centre stays near its prior: 100 % of its uncertainty is left.",
-        "temp_bias stays near its prior: 100 % of its uncertainty is left.",
+        "ddf_snow is hardly told: 100 % of its prior uncertainty is left.",
+        "snow_to_rain_centre is hardly told: 100 % of its prior uncertainty is left.",
+        "temp_bias is hardly told: 100 % of its prior uncertainty is left.",
         "The model itself is taken to be 0.37 m w.e. a year off.",
     ]
 
@@ -43,8 +43,14 @@ def test_a_sum_that_is_known_leaves_two_parameters_that_cannot_be_told_apart():
     sentences = identifiability(posterior(1e4 * np.outer(both, both) + np.diag([0.0, 99.0, 0.0])))
     assert sentences[0] == "The observations tell 2 of 3 combinations of parameters."
     assert "ddf_snow and temp_bias cannot be told apart (correlation -1.00)." in sentences
-    assert "ddf_snow stays near its prior: 71 % of its uncertainty is left." in sentences
+    assert "ddf_snow is hardly told: 71 % of its prior uncertainty is left." in sentences
     assert not any(words.startswith("snow_to_rain_centre") for words in sentences)
+
+
+def test_a_parameter_that_has_left_its_prior_is_pointed_at():
+    away = "temp_bias is 2.1 standard deviations of its prior away from it: one of the two, or the weather, is off."
+    assert away in identifiability(posterior(np.eye(3), moved=(0.59, 0.0, -2.1)))
+    assert not any("away" in words for words in identifiability(posterior(np.eye(3), moved=(0.59, 1.3, -1.9))))
 
 
 def test_half_of_the_priors_uncertainty_is_where_told_begins():
@@ -52,7 +58,7 @@ def test_half_of_the_priors_uncertainty_is_where_told_begins():
     assert identifiability(just)[0] == "The observations tell 3 of 3 combinations of parameters."
     assert identifiability(not_quite)[:2] == [
         "The observations tell 2 of 3 combinations of parameters.",
-        "ddf_snow stays near its prior: 50 % of its uncertainty is left.",
+        "ddf_snow is hardly told: 50 % of its prior uncertainty is left.",
     ]
 
 

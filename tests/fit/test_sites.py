@@ -118,7 +118,7 @@ def test_without_features_the_flowlines_are_the_glacier(hef_gdir):
 
 def test_a_table_of_which_nothing_can_be_used_is_an_error_that_says_why(hef_gdir):
     mb_model = GlaUnTIMassBalance(hef_gdir, model="A")
-    with pytest.raises(InvalidParamsError, match="none of 1 observations can be used, first: .* not within the weath"):
+    with pytest.raises(InvalidParamsError, match=r"none of 1 observations can be used, first: .* not within the weath"):
         glacier_site(
             hef_gdir, mb_model, table(hef_gdir, {"height": 2900.0, "begin": "1990-10-01", "end": "1991-09-30"})
         )
