@@ -85,7 +85,7 @@ def place(start: Tuned, names: Sequence[str], numbers: Sequence[float] | Array) 
     return Tuned(replace(start.ti, **stored), start.temp_bias, start.temp_gradient)._replace(**given)
 
 
-class _Problem(eqx.Module):
+class Problem(eqx.Module):
     """Everything that stays the same during a fit."""
 
     start: Tuned
@@ -97,29 +97,37 @@ class _Problem(eqx.Module):
     variant: str = eqx.field(static=True)
 
 
-def _data_residuals(z: Float[Array, " parameter"], problem: _Problem) -> Float[Array, " observation"]:
+def _data_residuals(z: Float[Array, " parameter"], problem: Problem) -> Float[Array, " observation"]:
     """Model minus observation in units of the expected difference, all sites in a row."""
     tuned = place(problem.start, problem.names, problem.mean + problem.sd * z)
     modelled = [predictions(tuned, site, problem.variant) - site.observed for site in problem.sites]
     return jnp.concatenate(modelled) / problem.expected
 
 
-@eqx.filter_jit
-def _linearised(z: Float[Array, " parameter"], problem: _Problem) -> tuple[Array, Array]:
-    """Residuals of the data and their derivatives (O, P)."""
-    return _data_residuals(z, problem), jax.jacfwd(_data_residuals)(z, problem)
+def _data_and_jacobian(z: Float[Array, " parameter"], problem: Problem) -> tuple[Array, Array]:
+    """Residuals of the data and their derivatives (O, P), in one run through the days."""
+
+    def twice(z: Array) -> tuple[Array, Array]:
+        data = _data_residuals(z, problem)
+        return data, data
+
+    jacobian, data = jax.jacfwd(twice, has_aux=True)(z)
+    return data, jacobian
 
 
-def log_posterior(z: Float[Array, " parameter"], problem: _Problem) -> tuple[Array, Array]:
+_linearised = eqx.filter_jit(_data_and_jacobian)
+
+
+def log_posterior(z: Float[Array, " parameter"], problem: Problem) -> tuple[Array, Array]:
     """Log of the posterior density, but for a constant, and its gradient; `z` in units of the priors from their means.
 
     Not to be differentiated again: forward mode through the days is much faster than reverse mode.
     """
-    data, jacobian = _data_residuals(z, problem), jax.jacfwd(_data_residuals)(z, problem)
+    data, jacobian = _data_and_jacobian(z, problem)
     return -0.5 * (data @ data + z @ z), -(data @ jacobian + z)
 
 
-def problem_of(posterior: Posterior, start: Tuned, sites: Sequence[Site], variant: str = "smooth") -> _Problem:
+def problem_of(posterior: Posterior, start: Tuned, sites: Sequence[Site], variant: str = "smooth") -> Problem:
     """What :func:`log_posterior` needs of a fit; `start`, `sites` and `variant` as :func:`fit_map` was given them."""
     sites = tuple(jax.tree.map(jnp.asarray, site) for site in sites)
     return _problem(_as_arrays(start), sites, posterior.priors, variant, posterior.model_error)
@@ -180,22 +188,22 @@ def fit_map(
     return _posterior(problem, priors, z, error, runs)
 
 
-def _problem(start: Tuned, sites: tuple[Site, ...], priors: Priors, variant: str, model_error: float) -> _Problem:
+def _problem(start: Tuned, sites: tuple[Site, ...], priors: Priors, variant: str, model_error: float) -> Problem:
     dtype = jnp.result_type(start.ti.ddf_snow_log)
     sigma, years = (np.concatenate([np.asarray(getattr(site, name)) for site in sites]) for name in ("sigma", "years"))
     expected = np.sqrt(sigma**2 + model_error**2 * years)
     mean, sd, expected = (jnp.asarray(values, dtype) for values in (priors.mean, priors.sd, expected))
-    return _Problem(start, mean, sd, expected, sites, priors.names, variant)
+    return Problem(start, mean, sd, expected, sites, priors.names, variant)
 
 
-def _differences(problem: _Problem, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _differences(problem: Problem, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Model minus observation, sigma of the observations and lengths of their periods, all sites in a row."""
     difference = _at(z, problem)[0] * np.asarray(problem.expected, np.float64)
     parts = ([np.asarray(getattr(site, name), np.float64) for site in problem.sites] for name in ("sigma", "years"))
     return difference, *(np.concatenate(part) for part in parts)
 
 
-def _parameters_told(problem: _Problem, z: np.ndarray) -> float:
+def _parameters_told(problem: Problem, z: np.ndarray) -> float:
     """How many parameters the data tell (trace of the hat matrix); so many differences a fit makes vanish."""
     jacobian = _at(z, problem)[1]
     known = np.linalg.eigvalsh(jacobian.T @ jacobian)
@@ -236,7 +244,7 @@ def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.n
     return high if excess(high) >= 0.0 else float(brentq(excess, low, high))
 
 
-def _posterior(problem: _Problem, priors: Priors, z: np.ndarray, model_error: float, runs: int) -> Posterior:
+def _posterior(problem: Problem, priors: Priors, z: np.ndarray, model_error: float, runs: int) -> Posterior:
     data, jacobian = _at(z, problem)
     information = jacobian.T @ jacobian
     cov = np.linalg.inv(information + np.eye(z.size)) * np.outer(priors.sd, priors.sd)
@@ -246,13 +254,13 @@ def _posterior(problem: _Problem, priors: Priors, z: np.ndarray, model_error: fl
     return Posterior(priors, mean, cov, information, predicted, misfit, model_error, runs)
 
 
-def _at(z: np.ndarray, problem: _Problem) -> tuple[np.ndarray, np.ndarray]:
+def _at(z: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """:func:`_linearised` in NumPy, float64."""
     data, jacobian = _linearised(jnp.asarray(z, problem.mean.dtype), problem)
     return np.asarray(data, np.float64), np.asarray(jacobian, np.float64)
 
 
-def _minimum(problem: _Problem, first_guess: np.ndarray) -> tuple[np.ndarray, int]:
+def _minimum(problem: Problem, first_guess: np.ndarray) -> tuple[np.ndarray, int]:
     """Levenberg-Marquardt; the parameters in units of their priors, and how often the model was run."""
     last: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 

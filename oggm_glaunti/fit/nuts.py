@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jaxtyping import Array
 
 from oggm_glaunti.fit.calibrate import as_tuned, estimate
+from oggm_glaunti.fit.forward import Site, Tuned
+from oggm_glaunti.fit.map_estimate import Posterior, Problem, log_posterior, problem_of
 from oggm_glaunti.fit.posterior import physical
 
 TARGET_ACCEPTANCE = 0.8  # of steps; the step size is tuned to it during the warm-up
@@ -95,9 +101,9 @@ def sample_glaunti(
 
 
 def sample_posterior(
-    posterior: Any,
-    start: Any,
-    sites: Sequence[Any],
+    posterior: Posterior,
+    start: Tuned,
+    sites: Sequence[Site],
     variant: str = "smooth",
     n_samples: int = 500,
     n_warmup: int = 300,
@@ -122,10 +128,6 @@ def sample_posterior(
         for too few draws
     """
     blackjax = _blackjax()
-    import jax.numpy as jnp
-
-    from oggm_glaunti.fit.map_estimate import problem_of
-
     if n_samples < 10 or n_warmup < 20:
         raise ValueError(f"expected n_samples of 10 and n_warmup of 20 or more, found {n_samples} and {n_warmup}")
     problem = problem_of(posterior, start, sites, variant)
@@ -133,7 +135,8 @@ def sample_posterior(
     peak = (posterior.mean - posterior.priors.mean) / sd
     shape = np.linalg.cholesky(posterior.cov / np.outer(sd, sd))
     peak, shape = (jnp.asarray(array, problem.mean.dtype) for array in (peak, shape))
-    draws = _chain(problem, peak, shape, np.arange(n_warmup + n_samples) < n_warmup, seed)
+    warmup = np.arange(n_warmup + n_samples) < n_warmup
+    draws = _chain(problem, peak, shape, jax.random.split(jax.random.key(seed), warmup.size), warmup)
     u, divergent, accepted = (np.asarray(array)[n_warmup:] for array in draws)
     z = np.asarray(peak, np.float64) + u.astype(np.float64) @ np.asarray(shape, np.float64).T
     halves = jnp.asarray(z[n_samples % 2 :].reshape(2, n_samples // 2, -1))
@@ -146,37 +149,30 @@ def sample_posterior(
     return Samples(posterior.priors.mean + sd * z, ess, rhat, int(divergent.sum()), float(accepted.mean()))
 
 
-def _chain(problem: Any, peak: Any, shape: Any, warmup: np.ndarray, seed: int) -> tuple[Any, Any, Any]:
+@eqx.filter_jit
+def _chain(problem: Problem, peak: Array, shape: Array, keys: Array, warmup: Array) -> tuple[Array, Array, Array]:
     """Positions in units of Laplace's approximation, whether steps diverged, acceptance rates; warm-up included."""
-    import jax
-    import jax.numpy as jnp
     from blackjax.adaptation.step_size import dual_averaging_adaptation
     from blackjax.mcmc import nuts
 
-    from oggm_glaunti.fit.map_estimate import log_posterior
-
     kernel, (begin, adapt, final) = nuts.build_kernel(), dual_averaging_adaptation(TARGET_ACCEPTANCE)
 
-    @jax.jit
-    def run(problem, peak, shape, keys):
-        def log_density(u):
-            # Forward mode through the days, which is fast; the sampler's reverse mode sees a straight line.
-            here = jax.lax.stop_gradient(u)
-            value, slope = log_posterior(peak + shape @ here, problem)
-            return value + (slope @ shape) @ (u - here)
+    def log_density(u):
+        # Forward mode through the days, which is fast; the sampler's reverse mode sees a straight line.
+        here = jax.lax.stop_gradient(u)
+        value, slope = log_posterior(peak + shape @ here, problem)
+        return value + (slope @ shape) @ (u - here)
 
-        def one(carry, this):
-            (state, tuning), (key, warm) = carry, this
-            size = jnp.where(warm, jnp.exp(tuning.log_step_size), final(tuning)).astype(peak.dtype)
-            state, info = kernel(key, state, log_density, size, jnp.ones_like(peak))
-            adapted = adapt(tuning, info.acceptance_rate)
-            tuning = jax.tree.map(lambda new, old: jnp.where(warm, new, old), adapted, tuning)
-            return (state, tuning), (state.position, info.is_divergent, info.acceptance_rate)
+    def one(carry, this):
+        (state, tuning), (key, warm) = carry, this
+        size = jnp.where(warm, jnp.exp(tuning.log_step_size), final(tuning)).astype(peak.dtype)
+        state, info = kernel(key, state, log_density, size, jnp.ones_like(peak))
+        adapted = adapt(tuning, info.acceptance_rate)
+        tuning = jax.tree.map(lambda new, old: jnp.where(warm, new, old), adapted, tuning)
+        return (state, tuning), (state.position, info.is_divergent, info.acceptance_rate)
 
-        first = nuts.init(jnp.zeros_like(peak), log_density), begin(1.0)
-        return jax.lax.scan(one, first, (keys, warmup))[1]
-
-    return run(problem, peak, shape, jax.random.split(jax.random.key(seed), warmup.size))
+    first = nuts.init(jnp.zeros_like(peak), log_density), begin(1.0)
+    return jax.lax.scan(one, first, (keys, warmup))[1]
 
 
 def _blackjax() -> Any:

@@ -79,7 +79,7 @@ def aletsch_series(gdir: Any, shared: Path) -> dict[str, pd.DataFrame]:
     for label, case in {"A fitted": fits.CASES["A"], "C climatology fitted": fits.CASES["C climatology"]}.items():
         parts = []
         for half in both:
-            observations = fits.targets(half)["all + geodetic"]
+            observations = fits.targets(half)["seasons + geodetic"]
             fit_glaunti(gdir, observations=observations, free=fits.TWO, filesuffix="_fit", **case._asdict())
             parts.append(modelled(gdir, half.test, mb_params_filesuffix="_fit", **case._asdict()))
         series[label] = pd.concat(parts)
