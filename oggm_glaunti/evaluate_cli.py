@@ -7,7 +7,7 @@ import importlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -141,15 +141,15 @@ def _errors(oggm: bool) -> tuple[type[Exception], ...]:
 def _evaluate(args: argparse.Namespace) -> int:
     from oggm_glaunti.fit import evaluation
 
-    args.out.mkdir(parents=True, exist_ok=True)
     if args.predictions is not None:
         predictions, source = evaluation.read_predictions(args.predictions), args.predictions.name
     else:
         predictions, source = _predict(args)
-        evaluation.write_predictions(predictions, args.out / "predictions.csv")
     if not len(predictions):
         raise ValueError(f"{args.predictions or args.data}: no observation to score")
     written = list(evaluation.write_scores(predictions, args.out, source))
+    if args.data is not None:
+        written.append(evaluation.write_predictions(predictions, args.out / "predictions.csv").name)
     print(evaluation.format_scores(evaluation.pooled_scores(predictions)))
     if not args.no_figures:
         from oggm_glaunti.fit_graphics import save_figures
@@ -163,12 +163,17 @@ def _predict(args: argparse.Namespace) -> tuple[Any, str]:
     from oggm_glaunti.fit.inference import predict_observations
 
     loaded = _load_model(args)
-    glaciers = [glacier for glacier in _open(args.data) if glacier.fold in args.folds]
-    if not glaciers:
-        raise ValueError(f"{args.data}: no glacier in fold {', '.join(map(str, args.folds))}")
-    print(f"Model {args.model} ({loaded.source}) on {len(glaciers)} glaciers", flush=True)
+    glaciers = _open(args.data, lambda glaciers: _of_folds(glaciers, args.folds, args.data))
+    print(f"Model {args.model} ({loaded.source}), glaciers to predict: {len(glaciers)}", flush=True)
     source = f"model {args.model}, weights {loaded.sha256}, folds {args.folds} of {args.data.name}"
     return predict_observations(loaded.model, _announced(glaciers), args.model), source
+
+
+def _of_folds(glaciers: list[Any], folds: list[int], folder: Path) -> list[Any]:
+    chosen = [glacier for glacier in glaciers if glacier.fold in folds]
+    if not chosen:
+        raise ValueError(f"{folder}: no glacier in fold {', '.join(map(str, folds))}")
+    return chosen
 
 
 def _announced(glaciers: list[Any]) -> Iterator[Any]:
@@ -207,7 +212,7 @@ def run_infer(args: argparse.Namespace) -> int:
     errors = _errors(oggm=True)
     try:
         loaded = _load_model(args)
-        glaciers = _chosen(_open(args.data), args.glacier, args.data)
+        glaciers = _open(args.data, lambda glaciers: _chosen(glaciers, args.glacier, args.data))
         files = _file_names(glaciers, "smb_daily" if args.daily else "smb")
         args.out.mkdir(parents=True, exist_ok=True)
         for glacier, name in zip(glaciers, files, strict=True):
@@ -265,14 +270,14 @@ def _load_model(args: argparse.Namespace) -> Any:
     return shop.load(args.model, args.weights)
 
 
-def _open(folder: Path) -> list[Any]:
-    """The glaciers of a data set; rows that cannot be used are printed."""
+def _open(folder: Path, choose: Callable[[list[Any]], list[Any]]) -> list[Any]:
+    """Some glaciers of a data set; rows that cannot be used are printed, and what else is left out of the chosen."""
     from oggm_glaunti.fit.dataset import open_dataset
 
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
     with _warnings() as lines:
-        glaciers = open_dataset(folder, problems="report")
+        glaciers = choose(open_dataset(folder, problems="report"))
     lines += [f"{glacier.name}: {n} x {what}" for glacier in glaciers for what, n in glacier.left_out.items()]
     for line in lines[:SHOWN]:
         print(f"left out: {line}")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.fit.evaluation import KINDS, SEASONS, models_of
+from oggm_glaunti.fit.evaluation import models_of
+from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
 from oggm_glaunti.fit.scores import Scores, scores
 from oggm_glaunti.graphics import COLOURS, LINES, MARKERS, save_png
 
@@ -59,7 +60,7 @@ def figures(predictions: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
 
 
 def _seasons(predictions: pd.DataFrame) -> list[str]:
-    return [season for season in SEASONS if (predictions["season"] == season).any()]
+    return [season for season in ALL_SEASONS if (predictions["season"] == season).any()]
 
 
 def _of_kind(predictions: pd.DataFrame, kind: str) -> pd.DataFrame:

@@ -41,6 +41,7 @@ def add_train(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_common(parser, "ABCD", epochs=50, rate=1e-3)
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of a new B or C (default: %(default)s)")
     parser.add_argument("--unfreeze-ti", action="store_true", help="C and D: train the temperature index as well")
     parser.set_defaults(run=run_train)
 
@@ -59,7 +60,7 @@ def add_finetune(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--train", choices=("ti", "corrector", "both"), help="default: A ti, C and D corrector")
     parser.add_argument("--train-to", metavar="YEAR", type=int, default=2012, help="default: %(default)s")
     parser.add_argument("--validate-to", metavar="YEAR", type=int, default=2018, help="default: %(default)s")
-    parser.set_defaults(run=run_finetune)
+    parser.set_defaults(run=run_finetune, seed=0)
 
 
 def _add_common(parser: argparse.ArgumentParser, models: str, epochs: int, rate: float) -> None:
@@ -75,15 +76,21 @@ def _add_common(parser: argparse.ArgumentParser, models: str, epochs: int, rate:
     )
     parser.add_argument("--epochs", metavar="N", type=int, default=epochs, help="default: %(default)s")
     parser.add_argument("--learning-rate", metavar="R", type=float, default=rate, help="default: %(default)s")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of a new network (default: %(default)s)")
-    parser.add_argument("--patience", metavar="N", type=int, help="stop after N epochs without a better validation")
+    parser.add_argument("--patience", metavar="N", type=int, help="stop N epochs after the least validation error")
     parser.add_argument("--threads", metavar="N", type=int, help="glaciers at once; default: one for each core")
     parser.add_argument(
-        "--memory", metavar="MB", type=float, default=2000.0, help="of years kept (default: %(default)g)"
+        "--memory",
+        metavar="MB",
+        type=float,
+        default=2000.0,
+        help="of prepared years that are kept and not read again each epoch (default: %(default)g)",
     )
     parser.add_argument("--no-ti-pull", action="store_true", help="do not pull the temperature index to its priors")
     parser.add_argument(
-        "--bad-rows", choices=("raise", "report"), default="raise", help="rows of the data that cannot be used"
+        "--bad-rows",
+        choices=("raise", "report"),
+        default="raise",
+        help="rows of the data that cannot be used: stop and list them, or leave them out (default: %(default)s)",
     )
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch, if there is one")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -95,6 +102,8 @@ def run_train(args: argparse.Namespace) -> int:
     def work() -> int:
         from oggm_glaunti.fit.training import train
 
+        if args.unfreeze_ti and args.model not in BEFORE:
+            raise ValueError(f"--unfreeze-ti is for {' and '.join(BEFORE)}; A's temperature index is trained anyway")
         kinds = ("ti", "corrector") if args.unfreeze_ti else None
         start, data = _start(args), _read_data(args)
         done = train(args.model, data, args.out, start, _options(args, kinds), args.resume, not args.quiet)

@@ -140,7 +140,7 @@ def test_a_model_is_scored_on_the_test_glaciers_of_a_data_set(data, tmp_path, ca
     assert pd.read_csv(out / "scores.csv")["n"].tolist() == [1, 1, 1]
     printed = capsys.readouterr().out
     assert "left out: One Glacier: 4 x stake with the code index" in printed
-    assert "Model A (embedded) on 1 glaciers" in printed
+    assert "Model A (embedded), glaciers to predict: 1" in printed
 
 
 def test_folds_choose_the_glaciers(data, tmp_path, capsys):
@@ -200,7 +200,7 @@ def test_a_folder_that_is_not_there_exits_2(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_the_true_model_reproduces_the_stakes_of_a_data_set_on_disk(tmp_path, capsys):
-    made = write_dataset(tmp_path / "data", n_glaciers=3, years=(1995, 1997), noise=0.0, sides=(18, 26))
+    made = write_dataset(tmp_path / "data", n_glaciers=3, years=(1995, 1996), noise=0.0, sides=(20, 20))
     names = {path.name for path in made.folder.iterdir() if path.is_dir()}
     fixed = {name: value["value"] for name, value in physical_values(embedded_a().ti).items()}
     true = GlaUnTI(ti_from_physical({**fixed, **made.truth}), None, "A")

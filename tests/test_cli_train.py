@@ -9,7 +9,6 @@ import pytest
 from oggm_glaunti import shop
 from oggm_glaunti.cli import main
 from oggm_glaunti.core.weights import embedded_a
-from oggm_glaunti.fit.training import TEST_FOLD
 from oggm_glaunti.train_cli import read_start
 
 from .fit.synthetic import write_dataset
@@ -70,7 +69,6 @@ def test_weights_of_another_model_cannot_be_begun_with(tmp_path):
         read_start(path, "D")
 
 
-def test_folds_are_those_of_the_data_set():
-    from oggm_glaunti.fit import dataset, training
-
-    assert (TEST_FOLD, training.VALIDATION_FOLD) == (dataset.TEST_FOLD, dataset.VALIDATION_FOLD)
+def test_a_temperature_index_that_is_not_frozen_cannot_be_unfrozen(oggm_env, data, tmp_path, capsys):
+    assert main(command("train", data, tmp_path, "--model", "a", "--unfreeze-ti")) == 2
+    assert "--unfreeze-ti is for C and D" in capsys.readouterr().err

@@ -8,18 +8,13 @@ from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
-from oggm import cfg, entity_task, utils
-from oggm.exceptions import (
-    HttpDownloadError,
-    InvalidParamsError,
-    InvalidWorkflowError,
-    MassBalanceCalibrationError,
-    NoInternetException,
-)
+from oggm import cfg, entity_task
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
 from scipy.optimize import brentq
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.calibration_file import model_record, unfitted, write_calibration
+from oggm_glaunti.coupling.geodetic import geodetic_table
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 
 settings.register()
@@ -227,12 +222,9 @@ def _geodetic_reference(gdir: Any, period: str) -> tuple[float, float]:
     """Balance and error from OGGM's geodetic table, kg m-2 yr-1."""
     remedy = "Give ref_mb, ref_mb_err and ref_period yourself."
     try:
-        table = utils.get_geodetic_mb_dataframe()
-    except (TypeError, OSError, HttpDownloadError, NoInternetException) as err:
-        # OGGM's downloader returns None where there is no network, over which the reader stumbles with a TypeError.
-        raise InvalidWorkflowError(
-            f"{gdir.rgi_id}: OGGM's geodetic table could not be had ({err}). Connect to the internet once, or: {remedy}"
-        ) from err
+        table = geodetic_table()
+    except InvalidWorkflowError as err:
+        raise InvalidWorkflowError(f"{gdir.rgi_id}: {err}") from err
     if gdir.rgi_id not in table.index:
         raise InvalidWorkflowError(f"{gdir.rgi_id}: not in OGGM's geodetic table. {remedy}")
     rows = table.loc[[gdir.rgi_id]]

@@ -4,21 +4,13 @@ Importing ``oggm`` itself needs care offline (see :mod:`oggm_glaunti.coupling`);
 """
 
 from oggm import cfg, entity_task, utils
-from oggm.exceptions import (
-    HttpDownloadError,
-    InvalidParamsError,
-    InvalidWorkflowError,
-    MassBalanceCalibrationError,
-    NoInternetException,
-)
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
 from oggm.utils import global_task
 
 __all__ = [
-    "HttpDownloadError",
     "InvalidParamsError",
     "InvalidWorkflowError",
     "MassBalanceCalibrationError",
-    "NoInternetException",
     "cfg",
     "entity_task",
     "global_task",

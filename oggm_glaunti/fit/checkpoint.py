@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import jax
 import numpy as np
+
+from oggm_glaunti.fit.whole_files import replacing
 
 FORMAT = "oggm-glaunti-checkpoint-1"
 
@@ -48,18 +47,6 @@ class Progress(NamedTuple):
     log: list[dict[str, Any]]
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, which becomes `path` when the block ends without an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 def write_checkpoint(path: Path, progress: Progress, config: dict[str, Any]) -> None:
     """Write a checkpoint to a temporary name that is then renamed.
 
@@ -84,12 +71,6 @@ def write_checkpoint(path: Path, progress: Progress, config: dict[str, Any]) -> 
         np.savez(stream, head=np.array(json.dumps(head)), **arrays)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text to a temporary name that is then renamed."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, "utf-8")
 
 
 def read_checkpoint(path: Path, like: Progress, config: dict[str, Any]) -> Progress:

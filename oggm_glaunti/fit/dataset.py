@@ -10,15 +10,13 @@ from oggm_glaunti.fit.dataset_files import open_dataset
 from oggm_glaunti.fit.dataset_gdirs import dataset_from_gdirs
 from oggm_glaunti.fit.dataset_year import (
     SPIN_UP,
-    TEST_FOLD,
-    TRAINING_FOLD,
-    VALIDATION_FOLD,
     GlacierData,
     Problem,
     Targets,
     YearData,
     outline_means,
 )
+from oggm_glaunti.fit.names import TEST_FOLD, TRAINING_FOLD, VALIDATION_FOLD
 
 __all__ = [
     "SPIN_UP",

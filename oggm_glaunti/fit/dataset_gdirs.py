@@ -27,14 +27,13 @@ from oggm_glaunti.fit.dataset_tables import (
     sound,
 )
 from oggm_glaunti.fit.dataset_year import (
-    SEASONS,
-    TRAINING_FOLD,
     GlacierData,
     Observed,
     Place,
     Problem,
     default_period,
 )
+from oggm_glaunti.fit.names import SEASONS, TRAINING_FOLD
 from oggm_glaunti.fit.observations import check_observations
 
 log = logging.getLogger(__name__)

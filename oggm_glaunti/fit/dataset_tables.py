@@ -15,7 +15,8 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.grid import CellGrid
 from oggm_glaunti.coupling.periods import CORRECTOR_MONTHS, Period
-from oggm_glaunti.fit.dataset_year import SEASONS, Observed, Problem
+from oggm_glaunti.fit.dataset_year import Observed, Problem
+from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.observations import MOST_A_YEAR
 
 INDEX, TOTAL, POINTS = "index.csv", "total_smb.csv", "point_smb.csv"
@@ -47,6 +48,10 @@ def read_table(path: Path, columns: tuple[str, ...], label: str) -> pd.DataFrame
         table = pd.read_csv(path, dtype=str, skipinitialspace=True)
     except (OSError, ValueError) as err:
         raise InvalidParamsError(f"{label}: {path.name} cannot be read ({err})") from err
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InvalidParamsError(
+            f"{label}: {path.name} has more values in a row than the {len(table.columns)} columns that row 1 names"
+        )
     missing = [column for column in columns if column not in table]
     if missing:
         raise InvalidParamsError(f"{label}: {path.name} has no column {', '.join(missing)}; found {[*table.columns]}")

@@ -14,10 +14,9 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.grid import CellGrid
 from oggm_glaunti.coupling.periods import Period
+from oggm_glaunti.fit.names import TRAINING_FOLD
 
 SPIN_UP = (1990, 1994)  # mass-balance years run first, so that there is snow where it should be (Maslov et al. 2026)
-SEASONS = ("annual", "winter", "summer")
-TEST_FOLD, VALIDATION_FOLD, TRAINING_FOLD = 0, 1, 2
 
 
 class Problem(NamedTuple):

@@ -21,9 +21,9 @@ from oggm_glaunti.core.threads import available_threads
 from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit import losses
 from oggm_glaunti.fit.checkpoint import Progress
+from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.objective import Terms, Trained, glacier_terms, with_trained
 from oggm_glaunti.fit.training_data import GlacierYears
-from oggm_glaunti.fit.training_survey import SEASONS
 
 
 class Crew:

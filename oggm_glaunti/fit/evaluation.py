@@ -10,24 +10,25 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
 from oggm_glaunti.fit.scores import Scores, scores
+from oggm_glaunti.fit.whole_files import write_text
 
 __all__ = [
-    "KINDS",
     "POOLED_COLUMNS",
-    "SEASONS",
     "SITE_COLUMNS",
     "Scores",
     "format_scores",
     "largest_differences",
     "models_of",
     "pooled_scores",
+    "predictions_of",
     "read_predictions",
     "scores",
     "scores_per_glacier",
@@ -35,8 +36,6 @@ __all__ = [
     "write_scores",
 ]
 
-KINDS = ("point", "glacier-wide", "geodetic")
-SEASONS = ("annual", "winter", "summer", "free")
 PREFIX = "pred_"
 KEYS = ("glacier", "kind", "season", "year", "true")
 MEASURES = ("n", "pearson_r", "rmse", "mae", "bias", "skill_vs_mean_r2", "n_dropped")
@@ -58,6 +57,37 @@ def models_of(predictions: pd.DataFrame) -> dict[str, str]:
     """
     names = {column: column.removeprefix(PREFIX) for column in predictions.columns if column.startswith(PREFIX)}
     return {name.upper() if len(name) == 1 else name: column for column, name in names.items()}
+
+
+def predictions_of(modelled: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """A table of predictions from observations that were modelled in glacier directories.
+
+    Parameters
+    ----------
+    modelled : mapping
+        for each model (its name becomes ``pred_<name>``) a table of observations with a column ``modelled``, as
+        :func:`oggm_glaunti.fit.calibrate.modelled` gives it; the same observations, in the same order, in all
+
+    Raises
+    ------
+    ValueError
+        where the tables are not of the same observations
+
+    Examples
+    --------
+    >>> rows = {"glacier": ["a"], "kind": "point", "season": "annual", "end": pd.to_datetime(["2020-09-30"])}
+    >>> table = pd.DataFrame({**rows, "value": -1.0, "modelled": -1.2})
+    >>> predictions_of({"fitted": table}).to_dict("records")
+    [{'glacier': 'a', 'kind': 'point', 'season': 'annual', 'year': 2020, 'true': -1.0, 'pred_fitted': -1.2}]
+    """
+    first = next(iter(modelled.values()))
+    observed = ["glacier", "kind", "season", "end", "value"]
+    for name, rows in modelled.items():
+        if not rows[observed].reset_index(drop=True).equals(first[observed].reset_index(drop=True)):
+            raise ValueError(f"{name}: not the same observations, in the same order, as in {next(iter(modelled))}")
+    columns = {"year": first["end"].dt.year, "true": first["value"]}
+    columns |= {f"{PREFIX}{name}": rows["modelled"].to_numpy() for name, rows in modelled.items()}
+    return first[["glacier", "kind", "season"]].assign(**columns).reset_index(drop=True)
 
 
 def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -82,13 +112,15 @@ def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as err:
         raise ValueError(f"{path}: not a CSV table ({err})") from err
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ValueError(f"{path}: more values in a row than the {len(table.columns)} columns that line 1 names")
     missing = [name for name in KEYS if name not in table.columns]
     models = models_of(table)
     if missing or not models:
         lacking = ", ".join(missing or [f"{PREFIX}<model>"])
         raise ValueError(f"{path}: no column {lacking}; found {', '.join(table.columns)}")
     _require_known(table, path, "kind", KINDS)
-    _require_known(table, path, "season", SEASONS)
+    _require_known(table, path, "season", ALL_SEASONS)
     for name in ("true", *models.values()):
         table[name] = _numbers(table[name], path)
     table["year"] = _years(table["year"], path)
@@ -152,7 +184,7 @@ def pooled_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     [['A', 2, 0.5, 1]]
     """
     groups = dict(list(predictions.groupby(["kind", "season"])))
-    order = [(kind, season) for kind in KINDS for season in SEASONS if (kind, season) in groups]
+    order = [(kind, season) for kind in KINDS for season in ALL_SEASONS if (kind, season) in groups]
     rows = [
         {"model": model, "kind": kind, "season": season, **_measures(groups[kind, season], column)}
         for kind, season in order
@@ -294,10 +326,5 @@ def _records(table: pd.DataFrame) -> list[dict]:
 
 
 def _write(path: Path, text: str) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, text)
     return path

@@ -21,8 +21,9 @@ from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_seasons, run_year
 from oggm_glaunti.core.gru import GRU, run_gru
 from oggm_glaunti.core.run import initial_swe
 from oggm_glaunti.core.weights import Model
-from oggm_glaunti.fit.evaluation import PREFIX, SEASONS
+from oggm_glaunti.fit.evaluation import PREFIX
 from oggm_glaunti.fit.losses import require_inside
+from oggm_glaunti.fit.names import SEASONS
 
 DAYS_STEP = 64
 """Seasons are filled with days that are not run up to a multiple of this, so that few programs are compiled."""

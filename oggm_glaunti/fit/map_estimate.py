@@ -86,7 +86,20 @@ def place(start: Tuned, names: Sequence[str], numbers: Sequence[float] | Array) 
 
 
 class Problem(eqx.Module):
-    """Everything that stays the same during a fit."""
+    """Everything that stays the same during a fit.
+
+    Attributes
+    ----------
+    start : Tuned
+    mean, sd : arrays (P,)
+        of the priors
+    expected : array (O,)
+        difference expected between model and observation, all sites in a row, m w.e.
+    sites : tuple of Site
+    names : tuple of str
+        of the parameters
+    variant : str
+    """
 
     start: Tuned
     mean: Float[Array, " parameter"]

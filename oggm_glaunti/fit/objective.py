@@ -27,8 +27,9 @@ from oggm_glaunti.core.run import run_days, ti_step
 from oggm_glaunti.core.temperature_index import TIWeights
 from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit import losses
+from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training_data import Maps, Observed, YearArrays
-from oggm_glaunti.fit.training_survey import SEASONS, Scale
+from oggm_glaunti.fit.training_survey import Scale
 
 Trained = dict[str, Any]
 """What is trained, under the names of :data:`KINDS`: a dict of the temperature index' numbers, a corrector, a GRU."""

@@ -19,6 +19,8 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.features_file import Features, read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.names import ALL_SEASONS as SEASONS
+from oggm_glaunti.fit.names import KINDS
 
 COLUMNS: dict[str, str] = {
     "glacier": "str",
@@ -36,8 +38,6 @@ COLUMNS: dict[str, str] = {
     "sigma": "float64",  # m w.e., one standard deviation of that total
     "source": "str",
 }
-KINDS = ("point", "glacier-wide", "geodetic")
-SEASONS = ("annual", "winter", "summer", "free")
 
 # m w.e. Stakes: 0.14 in the ablation and 0.21 in the accumulation area (Thibert et al. 2008, doi
 # 10.3189/002214308785837093). Glacier-wide: mean random error of 0.34 a year of the glaciological method (Zemp et al.
@@ -61,7 +61,8 @@ class Read(NamedTuple):
     observations : DataFrame
         with the columns of :data:`COLUMNS`
     rejected : DataFrame
-        ``row`` in the file as a spreadsheet numbers it (the header is row 1), ``glacier``, and ``problem`` in words
+        ``row`` in the file as a spreadsheet numbers it (the header is row 1), ``glacier``, ``season`` of the balance (a
+        row may hold three), and ``problem`` in words
     rows : int (N,)
         row in the file of each observation; one with winter, summer and annual balance appears three times
     """
@@ -272,6 +273,8 @@ def _repeated(table: pd.DataFrame) -> np.ndarray:
     """The same observation once more would count twice."""
     told = table.drop(columns=["sigma", "source"])
     again = told.duplicated() & told["begin"].notna() & told["end"].notna() & told["value"].notna()
+    if not again.any():
+        return np.full(len(table), "", object)
     rows = told.assign(row=table.index).groupby(list(told), dropna=False, sort=False)["row"].transform("first")
     return _words(again, "the same as row {}", rows)
 

@@ -21,14 +21,15 @@ import pandas as pd
 from oggm_glaunti import settings, shop
 from oggm_glaunti.core.weights import Model, leaves_of, model_from_leaves
 from oggm_glaunti.fit import losses
-from oggm_glaunti.fit.checkpoint import Progress, read_checkpoint, write_checkpoint, write_text
+from oggm_glaunti.fit.checkpoint import Progress, read_checkpoint, write_checkpoint
 from oggm_glaunti.fit.epochs import Crew, Task, optimiser_of, run_epochs
 from oggm_glaunti.fit.initial import initial_model
+from oggm_glaunti.fit.names import TEST_FOLD, VALIDATION_FOLD
 from oggm_glaunti.fit.objective import USUAL, Terms, model_name, trained_part, with_trained
 from oggm_glaunti.fit.training_data import GlacierYears, Room
 from oggm_glaunti.fit.training_survey import Part
+from oggm_glaunti.fit.whole_files import write_text
 
-TEST_FOLD, VALIDATION_FOLD = 0, 1
 FINETUNE_RATE, FINETUNE_EPOCHS = 1e-2, 250
 FINETUNE_TRAIN_TO, FINETUNE_VALIDATE_TO = 2012, 2018
 

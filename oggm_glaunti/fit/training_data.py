@@ -17,7 +17,8 @@ import numpy as np
 
 from oggm_glaunti.core.forcing import CoarseForcing, Forcing, GriddedForcing, StationForcing, pad_days
 from oggm_glaunti.core.glaunti import Season
-from oggm_glaunti.fit.training_survey import SEASONS, Part, Survey, Turn, by_season, read_year, survey
+from oggm_glaunti.fit.names import SEASONS
+from oggm_glaunti.fit.training_survey import Part, Survey, Turn, by_season, read_year, survey
 
 DAYS_AT_ONCE = 64  # seasons are padded to multiples of this
 USUAL_DAYS = (256, 192)  # and to these at least, so that all years have one shape

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oggm_glaunti.fit import losses
+from oggm_glaunti.fit.names import SEASONS
 
-SEASONS = ("annual", "winter", "summer")
 FEW_CELLS = 4096
 # netCDF's library must not be called by two threads at once.
 READING = threading.Lock()
@@ -74,7 +74,7 @@ class Survey(NamedTuple):
     turns : tuple of Turn
         the years to be run, in order: spin-up, then all up to the last with observations that count
     digest : str
-        SHA-256 of the observations, maps and monthly climate
+        SHA-256 of the observations and which of them count, of maps and monthly climate
     """
 
     rows: np.ndarray
@@ -130,9 +130,9 @@ def survey(part: Part, whole_map: bool, facies: bool) -> Survey:
     for year, spin_up in [*((y, True) for y in glacier.spin_up_years), *((y, False) for y in glacier.years)]:
         data = read_year(glacier, year, facies)
         _require_usable(glacier.name, data)
-        _digest_year(digest, data)
         matters |= data.outline > 0.5
         counted = not spin_up and part.counts(year) and bool(data.targets)
+        _digest_year(digest, data, counted)
         turns.append(Turn(year, counted, end is not None and bool(data.begin == end)))
         end = data.end
         for k, target in by_season(data) if counted else ():
@@ -181,8 +181,8 @@ def _require_usable(name: str, data: Any) -> None:
         )
 
 
-def _digest_year(digest: Any, data: Any) -> None:
-    digest.update(f"{data.year} {data.begin} {data.mid} {data.end} {len(data.seasons)}".encode())
+def _digest_year(digest: Any, data: Any, counted: bool) -> None:
+    digest.update(f"{data.year} {counted} {data.begin} {data.mid} {data.end} {len(data.seasons)}".encode())
     for array in (data.fields, data.climate):
         digest.update(np.ascontiguousarray(array, np.float32).tobytes())
     for k, target in by_season(data):

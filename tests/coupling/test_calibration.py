@@ -14,7 +14,7 @@ from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
 
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings
-from oggm_glaunti.coupling import calibration
+from oggm_glaunti.coupling import geodetic
 from oggm_glaunti.coupling.calibration import calibrate_glaunti
 from oggm_glaunti.coupling.features import glaunti_features
 from oggm_glaunti.coupling.params import write_params
@@ -186,7 +186,7 @@ def geodetic_table(monkeypatch):
         },
         index=["RGI60-11.01450"] * 2,
     )
-    monkeypatch.setattr(calibration.utils, "get_geodetic_mb_dataframe", lambda: table)
+    monkeypatch.setattr(geodetic.utils, "get_geodetic_mb_dataframe", lambda path: table)
 
 
 def test_by_default_the_reference_is_oggms_geodetic_balance(aletsch_gdir, geodetic_table):

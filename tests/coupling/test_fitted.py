@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
@@ -44,8 +45,9 @@ def a_fit(**changed: float) -> dict:
     return {name: {"value": value, "units": units[name]["units"]} for name, value in {**VALUES, **changed}.items()}
 
 
-def write_fit(gdir, variant: str = "smooth", model: str = "A", **changed) -> dict:
+def write_fit(gdir, variant: str = "smooth", model: str = "A", gradient: float | None = None, **changed) -> dict:
     params = {"model": model, "corrector": "off", "parameters": a_fit(**changed), "variant": variant}
+    params |= {} if gradient is None else {"fitted_temp_gradient": gradient}
     write_params(gdir, {**params, "melt_f": 1000.0 * {**VALUES, **changed}["ddf_snow"]})
     return params
 
@@ -184,12 +186,34 @@ def test_a_table_is_made_anew_when_the_fit_or_the_variant_changes_and_only_then(
     built = []
     monkeypatch.setattr(table_store, "build_table", lambda *args: built.append(args) or build_table(*args))
     found = []
-    for fit in ({}, {"ddf_relative_ice": 1.4}, {"variant": "mass_conserving"}):
+    for fit in ({}, {"ddf_relative_ice": 1.4}, {"variant": "mass_conserving"}, {"gradient": -0.008}):
         write_fit(hef_gdir, **fit)
         found.append(annual(GlaUnTIMassBalance(hef_gdir)))
         np.testing.assert_array_equal(annual(GlaUnTIMassBalance(hef_gdir)), found[-1])
         assert len(built) == len(found)
     assert np.abs(np.diff(found, axis=0)).max(axis=1).min() > 0.01
+
+
+def test_a_fitted_lapse_rate_does_what_the_parameter_does(hef_gdir):
+    write_fit(hef_gdir)
+    cfg.PARAMS["glaunti_temp_gradient"] = -0.008
+    expected = GlaUnTIMassBalance(hef_gdir)
+    rates, of_month, of_year = annual(expected), *climates(expected)
+    cfg.PARAMS["glaunti_temp_gradient"] = -0.006
+    write_fit(hef_gdir, gradient=-0.008)
+    model = GlaUnTIMassBalance(hef_gdir)
+    assert model.temp_default_gradient == -0.008
+    np.testing.assert_array_equal(annual(model), rates)
+    np.testing.assert_array_equal(climates(model), (of_month, of_year))
+    # The shift is that from the height the weather is for.
+    np.testing.assert_allclose(np.diff(of_month[0]), -0.008 * np.diff(HEIGHTS))
+    at_ref = (one.get_monthly_climate([one.ref_hgt], 2018.5)[0] for one in (model, GlaUnTIMassBalanceA(hef_gdir)))
+    assert np.ptp(list(at_ref)) == 0
+
+
+def climates(model) -> tuple[np.ndarray, np.ndarray]:
+    """Of a month and of a year: temp, tempformelt, prcp, prcpsol at the heights."""
+    return np.array(model.get_monthly_climate(HEIGHTS, 2018.5)), np.array(model.get_annual_climate(HEIGHTS, 2018))
 
 
 def test_turning_a_knob_acts_on_the_fit(hef_gdir):
@@ -217,7 +241,7 @@ def test_the_corrections_know_nothing_of_fit_and_variant(hef_gdir, weights_dir):
     gtasks.glaunti_features(hef_gdir)
     model = GlaUnTIMassBalanceC(hef_gdir, weights=weights_dir)
     published = model.store.corrections_digest
-    write_fit(hef_gdir, "mass_conserving", model="C")
+    write_fit(hef_gdir, "mass_conserving", model="C", gradient=-0.008)
     fitted = GlaUnTIMassBalanceC(hef_gdir, weights=weights_dir, check_calib_params=False, corrector="yearly")
     assert fitted.fitted_parameters == VALUES
     assert fitted.store.corrections_digest == published
@@ -241,7 +265,7 @@ def opened(gdir) -> xr.Dataset:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_maps_of_a_fit_are_those_of_the_table(hef, exact):
-    write_fit(hef, "mass_conserving")
+    write_fit(hef, "mass_conserving", gradient=-0.0075)
     gtasks.glaunti_smb(hef, ys=2015, ye=2016, exact=exact)
     maps = opened(hef)
     assert maps.attrs["variant"] == "mass_conserving"
@@ -281,7 +305,7 @@ def test_corrections_on_the_grid_are_the_published_ones_whatever_was_fitted(hef,
     arguments = {"model": "C", "weights": weights_dir, "corrector": "yearly", "exact": exact, "ys": 2016, "ye": 2016}
     published = gtasks.glaunti_smb(hef, **arguments)["smb"]
     ds = opened(hef)["corrections"].values
-    write_fit(hef, "mass_conserving", model="C")
+    write_fit(hef, "mass_conserving", model="C", gradient=-0.008)
     fitted = gtasks.glaunti_smb(hef, check_calib_params=False, **arguments)["smb"]
     np.testing.assert_array_equal(opened(hef)["corrections"].values, ds)
     assert abs(fitted[0] - published[0]) > 0.05
@@ -350,6 +374,12 @@ def test_parameters_that_are_missing_unknown_or_in_other_units_are_refused(hef_g
             write_params(hef_gdir, {"parameters": wrong})
 
 
+@pytest.mark.parametrize("gradient", [-6.0, 0.006, np.nan, True, "-0.006"])
+def test_an_impossible_lapse_rate_is_refused(hef_gdir, gradient):
+    with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: fitted_temp_gradient is .*, expected -0.012 to 0"):
+        write_params(hef_gdir, {"fitted_temp_gradient": gradient})
+
+
 def test_a_fit_is_read_as_it_was_written(hef_gdir):
     fit = {name: {**entry, "value": np.float64(entry["value"])} for name, entry in a_fit().items()}
     write_params(hef_gdir, {"parameters": fit, "variant": "mass_conserving", "posterior": {"covariance": np.eye(2)}})
@@ -381,7 +411,7 @@ def test_the_mass_conserving_day_is_calibrated_like_the_published_one(hef_gdir):
 
 def test_a_calibration_starts_from_the_weights_and_not_from_an_earlier_fit(hef_gdir):
     fresh = gtasks.calibrate_glaunti(hef_gdir, model="A", **REFERENCE)
-    write_fit(hef_gdir)
+    write_fit(hef_gdir, gradient=-0.008)
     assert gtasks.calibrate_glaunti(hef_gdir, model="A", **REFERENCE) == fresh
     assert GlaUnTIMassBalance(hef_gdir).fitted_parameters is None
 
@@ -389,11 +419,12 @@ def test_a_calibration_starts_from_the_weights_and_not_from_an_earlier_fit(hef_g
 def test_knobs_that_oggms_own_task_turned_on_a_fit_stay_with_it(hef_gdir):
     from oggm import tasks
 
-    write_fit(hef_gdir, "mass_conserving")
+    write_fit(hef_gdir, "mass_conserving", gradient=-0.007)
     given = {"mb_model_class": GlaUnTIMassBalance, "prcp_fac": 1, "overwrite_gdir": True, "filesuffix": "_oggm"}
     tasks.mb_calibration_from_scalar_mb(hef_gdir, **REFERENCE, **given)
     model = GlaUnTIMassBalance(hef_gdir, mb_params_filesuffix="_oggm")
     assert (model.model_name, model.variant, model.fitted_parameters) == ("A", "mass_conserving", VALUES)
+    assert model.temp_default_gradient == -0.007
     assert model.melt_f != pytest.approx(4.2, abs=0.01)
     assert specific(hef_gdir, mb_params_filesuffix="_oggm") == pytest.approx(-1100.0, abs=1)
 

@@ -89,6 +89,8 @@ def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case
 
     # In model C a cell of the map has its own corrections, in the fit those of its band of height.
     maps = gtasks.glaunti_smb(hef, years="mass_balance")
+    with xr.open_dataset(hef.get_filepath("glaunti_smb")) as ds:
+        assert ds.attrs["temp_gradient"] == params["fitted_temp_gradient"]
     of_maps = maps["smb"][np.isin(maps["time"].astype("M8[Y]").astype(int) + 1970, YEARS)]
     whole = modelled(hef, whole_years(hef))["modelled"] - of_maps
     print(
@@ -98,7 +100,7 @@ def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case
     np.testing.assert_allclose(whole, 0.0, atol=0.01)
 
 
-def test_oggm_runs_its_ice_with_the_fit_and_maps_say_what_they_were_made_with(hef, bands):
+def test_oggm_runs_its_ice_with_the_fit(hef, bands):
     fit_glaunti(hef, observations=bands, model="A")
     run = {"ys": 2015, "ye": 2020, "mb_model_class": GlaUnTIMassBalance}
     tasks.run_from_climate_data(hef, output_filesuffix="_fit", **run)

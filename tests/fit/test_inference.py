@@ -235,10 +235,3 @@ def test_a_state_of_another_grid_is_refused():
     model = embedded_a()
     with pytest.raises(ValueError, match=r"the state is on \(3, 3\) cells, the year on \(20, 17\)"):
         inference.predict_year(model, inference.initial_state(model, (3, 3)), Valley().load(2001))
-
-
-def test_the_season_order_is_that_of_the_observations_table():
-    from oggm_glaunti.fit import evaluation, observations
-
-    assert tuple(evaluation.SEASONS) == tuple(observations.SEASONS)
-    assert tuple(evaluation.KINDS) == tuple(observations.KINDS)

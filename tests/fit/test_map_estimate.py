@@ -59,7 +59,7 @@ def test_the_posterior_is_that_of_a_brute_force_grid():
     fit = fit_map(stations.start(), [site], priors_of(free), model_error=0.3)
     axes = [mean + sd * np.linspace(-5, 5, 41) for mean, sd in zip(fit.mean, fit.sd, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.float32)
-    run = jax.jit(jax.vmap(lambda z: map_estimate.predictions(map_estimate.place(stations.start(), free, z), site)))
+    run = jax.jit(jax.vmap(lambda z: predict_one(free, z, site)))
     misfit = (np.asarray(run(grid), np.float64) - site.observed) / np.sqrt(site.sigma**2 + 0.3**2 * site.years)
     prior = (grid - fit.priors.mean) / fit.priors.sd
     logp = -0.5 * ((misfit**2).sum(axis=1) + (prior**2).sum(axis=1))
@@ -73,12 +73,26 @@ def test_the_posterior_is_that_of_a_brute_force_grid():
     assert (np.abs(grid[logp.argmax()] - fit.mean) <= 0.25 * fit.sd).all()  # a step of the grid
 
 
-def test_standard_deviations_are_the_scatter_of_fits_to_repeated_noise():
-    free = ("ddf_snow", "temp_gradient")
-    fits = [fit_map(stations.start(), [noisy(seed)], priors_of(free), model_error=1e-3) for seed in range(10, 40)]
-    scatter = np.std([fit.mean for fit in fits], axis=0, ddof=1)
-    # Thirty draws tell a standard deviation to 13 %.
-    np.testing.assert_allclose(scatter, np.mean([fit.sd for fit in fits], axis=0), rtol=0.4)
+def test_noise_moves_a_fit_as_linear_theory_says_and_no_further_than_its_standard_deviation():
+    free, sigma = ("ddf_snow", "temp_gradient"), 0.2
+    site = stations.observed(stations.site(2), stations.start(ddf_snow=0.0062, temp_gradient=-0.0068))
+    noise = [np.random.default_rng(seed).normal(size=site.observed.size) for seed in range(4)]
+    noisy_sites = [site._replace(observed=(site.observed + sigma * one).astype(np.float32)) for one in noise]
+    exact, *fits = (fit_map(stations.start(), [one], priors_of(free), model_error=1e-3) for one in (site, *noisy_sites))
+    run = jax.jit(lambda numbers: predict_one(free, numbers, site))
+    h = 0.02 * exact.priors.sd
+    columns = [(run(exact.mean + step) - run(exact.mean - step)) / 0.04 for step in np.diag(h)]
+    jacobian = np.stack(columns, axis=1).astype(np.float64) / sigma
+    posterior = np.linalg.inv(jacobian.T @ jacobian + np.eye(2))
+    np.testing.assert_allclose(np.sqrt(np.diag(posterior)) * exact.priors.sd, exact.sd, rtol=5e-3)
+    shifts = [(fit.mean - exact.mean) / exact.priors.sd for fit in fits]
+    np.testing.assert_allclose(shifts, np.array(noise) @ (posterior @ jacobian.T).T, atol=0.03)
+    # What noise does is part of what a fit does not know; the rest is the prior's.
+    assert (np.sum((posterior @ jacobian.T) ** 2, axis=1) < np.diag(posterior)).all()
+
+
+def predict_one(names, numbers, site):
+    return map_estimate.predictions(map_estimate.place(stations.start(), names, numbers), site)
 
 
 def test_what_observations_do_not_tell_stays_at_the_prior():

@@ -9,7 +9,8 @@ import pytest
 
 from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.fit import nuts
-from oggm_glaunti.fit.map_estimate import fit_map
+from oggm_glaunti.fit.calibrate import fit_glaunti
+from oggm_glaunti.fit.map_estimate import fit_map, log_posterior, problem_of
 from oggm_glaunti.fit.observations import as_observations
 from oggm_glaunti.fit.priors import default_priors
 
@@ -28,10 +29,14 @@ def fit():
     return site, fit_map(stations.start(), [site], priors, model_error=0.1)
 
 
-def test_where_the_posterior_is_normal_sampling_finds_what_laplace_says(fit):
-    site, posterior = fit
+def sample(fit, seed):
     pytest.importorskip("blackjax")
-    samples = nuts.sample_posterior(posterior, stations.start(), [site], n_samples=400, n_warmup=150, seed=3)
+    site, posterior = fit
+    return nuts.sample_posterior(posterior, stations.start(), [site], n_samples=400, n_warmup=150, seed=seed)
+
+
+def test_where_the_posterior_is_normal_sampling_finds_what_laplace_says(fit):
+    samples, posterior = sample(fit, 3), fit[1]
     print("ess", samples.ess, "rhat", samples.rhat, "divergences", samples.divergences, samples.acceptance)
     assert samples.numbers.shape == (400, 2)
     assert (samples.ess > 100).all()
@@ -45,27 +50,38 @@ def test_where_the_posterior_is_normal_sampling_finds_what_laplace_says(fit):
 
 
 def test_the_same_seed_draws_the_same_and_another_does_not(fit):
-    site, posterior = fit
-    pytest.importorskip("blackjax")
-    one, again, other = (
-        nuts.sample_posterior(posterior, stations.start(), [site], n_samples=30, n_warmup=20, seed=seed).numbers
-        for seed in (1, 1, 2)
-    )
+    one, again, other = (sample(fit, seed).numbers for seed in (3, 3, 4))
     np.testing.assert_array_equal(one, again)
-    assert (one != other).any()
+    assert (one[-100:] != other[-100:]).any()
 
 
-def test_draws_of_a_glacier_are_in_physical_units_and_nothing_is_written(hef_gdir):
+def test_draws_of_a_glacier_are_in_physical_units_and_start_from_its_fit(hef_gdir, monkeypatch):
     pytest.importorskip("blackjax")
+    slopes = []
+
+    def at_the_peak(posterior, start, sites, variant, n_samples, n_warmup, seed):
+        peak = (posterior.mean - posterior.priors.mean) / posterior.priors.sd
+        problem = problem_of(posterior, start, sites, variant)
+        slopes.append(np.asarray(log_posterior(np.float32(peak), problem)[1]) / np.sqrt(np.diag(posterior.information)))
+        draws = np.stack([posterior.mean - posterior.sd, posterior.mean + posterior.sd])
+        return nuts.Samples(draws, np.full(2, 9.0), np.ones(2), n_samples, n_warmup + seed)
+
+    monkeypatch.setattr(nuts, "sample_posterior", at_the_peak)
     one = {"glacier": hef_gdir.rgi_id, "kind": "point", "begin": "2015-10-01", "end": "2016-09-30"}
     table = as_observations({**one, "height": [2700.0, 3100.0], "value": [-3.0, -0.2]})
-    draws = nuts.sample_glaunti(
-        hef_gdir, table, model="A", free=["ddf_snow", "temp_bias"], n_samples=40, n_warmup=40, model_error=0.5
-    )
-    assert list(draws.columns) == ["ddf_snow", "temp_bias"]
-    assert draws["ddf_snow"].between(0.002, 0.015).all()
-    assert draws.attrs["ess"].keys() == draws.attrs["rhat"].keys() == {"ddf_snow", "temp_bias"}
+    chosen = {"model": "A", "variant": "mass_conserving", "free": ["ddf_snow", "temp_bias"]}
+    draws = nuts.sample_glaunti(hef_gdir, table, n_samples=7, n_warmup=20, seed=1, **chosen)
+    np.testing.assert_allclose(slopes[0], 0.0, atol=0.02)
+    assert draws.attrs == {
+        "ess": {"ddf_snow": 9.0, "temp_bias": 9.0},
+        "rhat": {"ddf_snow": 1.0, "temp_bias": 1.0},
+        "divergences": 7,
+        "acceptance": 21,
+    }
     assert not hef_gdir.has_file("glaunti_params")
+    fit = fit_glaunti(hef_gdir, observations=table, **chosen)["fit"]["parameters"]
+    for name, row in fit.items():
+        np.testing.assert_allclose(draws[name], [row["low"], row["high"]], rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_without_blackjax_it_is_said_what_to_install(fit, monkeypatch):

@@ -178,21 +178,20 @@ def seasons(wgms: Path) -> Path:
     return wgms / "mb_overview_seasonal_mb_time_periods_20220301.csv"
 
 
-@pytest.mark.slow
-def test_all_glaciers_of_the_wgms_are_read(wgms):
-    used = rejected = 0
-    for path in sorted((wgms / "mbdata").glob("*.csv")):
-        read = read_wgms_balances(path, default_dates=True)
-        require_every_row(read, len(pd.read_csv(path)))
-        used, rejected = used + len(read.observations), rejected + len(read.rejected)
-    assert (used, rejected) == (14673, 11)
+def test_all_glaciers_of_the_wgms_are_read(wgms, tmp_path):
+    files = [path.read_text().splitlines() for path in sorted((wgms / "mbdata").glob("*.csv"))]
+    rows = [row for header, *rows in files for row in rows]
+    path = tmp_path / "all.csv"
+    path.write_text("\n".join([files[0][0], *rows]))
+    read = read_wgms_balances(path, default_dates=True)
+    require_every_row(read, len(pd.read_csv(path)))
+    assert (len(files), count(read)) == (290, (14673, 11))
 
 
-@pytest.mark.slow
-def test_all_bands_of_the_wgms_are_read_and_impossible_ones_reported(wgms):
+def test_bands_of_the_wgms_are_read_and_impossible_ones_reported(wgms):
     values = used = 0
     problems = []
-    for path in sorted((wgms / "mb_profiles").glob("*.csv")):
+    for path in sorted((wgms / "mb_profiles").glob("*.csv"))[2::15]:
         read = read_wgms_profiles(path, default_dates=True)
         table = pd.read_csv(path, index_col=0)
         require_every_row(read, len(table))
@@ -201,7 +200,7 @@ def test_all_bands_of_the_wgms_are_read_and_impossible_ones_reported(wgms):
         used += len(read.observations)
         problems += read.rejected["problem"].tolist()
     impossible = [words for words in problems if "impossible, or mm" in words]
-    assert (used, len(impossible), len(problems)) == (40069, 44, 50)
+    assert (used, len(impossible), len(problems)) == (3338, 41, 41)
     assert used + len(impossible) == values
 
 

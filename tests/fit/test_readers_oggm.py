@@ -69,7 +69,9 @@ def test_a_geodetic_balance_is_the_total_of_its_period(oggm_env, rates):
     row = read.observations.iloc[0]
     assert (row["kind"], row["season"], row["value"], row["sigma"]) == ("geodetic", "free", -22.0, 4.0)
     assert (row["begin"], row["end"]) == (pd.Timestamp("2000-01-01"), pd.Timestamp("2019-12-31"))
-    assert read.rejected.values.tolist() == [[2, "RGI60-11.99999", f"not in OGGM's geodetic table for {PERIOD}"]]
+    assert read.rejected.values.tolist() == [
+        [2, "RGI60-11.99999", "free", f"not in OGGM's geodetic table for {PERIOD}"]
+    ]
 
 
 def test_the_period_is_oggms_unless_given(oggm_env, rates):
@@ -87,7 +89,7 @@ def test_without_a_network_the_error_says_what_to_do(oggm_env, monkeypatch):
     from oggm.utils import _downloads
 
     monkeypatch.setattr(_downloads, "file_downloader", lambda *args, **kwargs: None)
-    with pytest.raises(InvalidWorkflowError, match=r"geodetic table could not be had.*give file_path"):
+    with pytest.raises(InvalidWorkflowError, match=r"geodetic table could not be had.*give a table \(read_geodetic"):
         read_geodetic(HEF)
 
 

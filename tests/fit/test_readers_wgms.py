@@ -129,7 +129,7 @@ def test_rows_with_bounds_are_bands_and_the_others_whole_glaciers(tmp_path):
     assert table.set_index(["kind", "season"])["sigma"]["glacier-wide"].to_dict() == pytest.approx(
         {"winter": 0.1, "summer": 0.34, "annual": 0.2}
     )
-    assert read.rejected.values.tolist() == [[5, "HINTEREIS F.", "no value"]]
+    assert read.rejected.values.tolist() == [[5, "HINTEREIS F.", "annual", "no value"]]
 
 
 def test_the_newer_layout_has_its_own_dates(tmp_path):

@@ -14,10 +14,11 @@ import pytest
 from oggm_glaunti import shop
 from oggm_glaunti.core.corrector import run_corrector
 from oggm_glaunti.core.weights import embedded_a, leaves_of
-from oggm_glaunti.fit.checkpoint import differences, replacing
+from oggm_glaunti.fit.checkpoint import differences
 from oggm_glaunti.fit.initial import initial_model
 from oggm_glaunti.fit.training import Options, finetune, mean_errors, split_by_fold, split_by_years, train
 from oggm_glaunti.fit.training_survey import Part
+from oggm_glaunti.fit.whole_files import replacing
 
 from .experiments import WithoutFacies
 from .training_worlds import glacier
@@ -29,7 +30,7 @@ QUICK = Options(epochs=4, learning_rate=0.02)
 @pytest.fixture(scope="module")
 def data():
     """A test, a validation and two training glaciers of one shape, so that little is compiled."""
-    return [glacier(f"Glacier {k}", fold=k, shape=(16, 18), seed=k, noise=0.1) for k in range(4)]
+    return [glacier(f"Glacier {k}", fold=k, seed=k, noise=0.1) for k in range(4)]
 
 
 def weights_of(done) -> bytes:
@@ -113,7 +114,7 @@ def test_a_training_is_not_overwritten(data, tmp_path):
 
 def test_another_training_is_not_resumed_and_each_difference_is_named(data, tmp_path):
     train("A", data, tmp_path, options=QUICK, progress=False)
-    other = [*data[:3], glacier("Glacier 3", fold=3, shape=(16, 18), seed=9, noise=0.1)]
+    other = [*data[:3], glacier("Glacier 3", fold=3, seed=9, noise=0.1)]
     with pytest.raises(ValueError, match=r"another training; learning_rate: was 0\.02, is now 0\.01; training / Gl"):
         train("A", other, tmp_path, options=Options(epochs=4, learning_rate=0.01), resume=True, progress=False)
 
@@ -127,7 +128,7 @@ def test_a_damaged_checkpoint_is_an_error_that_names_it(data, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_names_the_glacier(tmp_path):
-    made = glacier("Broken", shape=(16, 18))
+    made = glacier("Broken")
     target = made.data[2001].targets["annual"]
     made.data[2001].targets["annual"] = target._replace(observed=np.full(6, 3e38, np.float32))
     with pytest.raises(FloatingPointError, match="Broken: the loss or its gradient is not finite"):
@@ -141,7 +142,7 @@ def test_nothing_to_train_on_is_an_error(data, tmp_path):
 
 
 def test_finetuning_trains_validates_and_tests_on_years_of_one_glacier(tmp_path):
-    made = glacier("Rhone", years=5, shape=(16, 18), noise=0.05)
+    made = glacier("Rhone", years=5, noise=0.05)
     options = Options(epochs=20, learning_rate=0.02)
     done, test = finetune(made, tmp_path, embedded_a(), options, 2003, 2004, progress=False)
     assert done.weights.name == "a_finetuned_Rhone.eqx"
@@ -150,8 +151,15 @@ def test_finetuning_trains_validates_and_tests_on_years_of_one_glacier(tmp_path)
     assert shop.load("A", done.weights).sha256 == shop.load("A", tmp_path, "Rhone").sha256
 
 
+def test_other_years_are_another_training(tmp_path):
+    made = glacier("Rhone", years=3)
+    finetune(made, tmp_path, embedded_a(), QUICK, 2002, 2003, progress=False)
+    with pytest.raises(ValueError, match=r"another training; training / Rhone: was .*; validation / Rhone: was "):
+        finetune(made, tmp_path, embedded_a(), QUICK, 2001, 2003, resume=True, progress=False)
+
+
 def test_years_after_the_observations_leave_nothing_to_test():
-    split = split_by_years(glacier(years=2, shape=(16, 18)), 2001, 2002)
+    split = split_by_years(glacier(years=2), 2001, 2002)
     assert [part.years for part in split.training + split.validation] == [{2001}, {2002}]
     assert split.test == []
 
@@ -200,7 +208,7 @@ ON_DEVICES = """
 import jax
 from oggm_glaunti.fit.training import Options, train
 from tests.fit.training_worlds import glacier
-data = [glacier(f"Glacier {k}", fold=k, shape=(16, 18), seed=k, noise=0.1) for k in range(4)]
+data = [glacier(f"Glacier {k}", fold=k, seed=k, noise=0.1) for k in range(4)]
 done = train("A", data, OUT, options=Options(epochs=4, learning_rate=0.02), progress=False)
 print(len(jax.local_devices()), done.weights)
 """
@@ -238,7 +246,7 @@ def test_c_and_d_learn_beside_a_frozen_temperature_index_and_d_reads_facies(tmp_
 
 @pytest.mark.slow
 def test_b_learns(tmp_path):
-    data = [glacier(f"Glacier {k}", fold=k, shape=(16, 16), years=1, seed=k) for k in (1, 2)]
+    data = [glacier(f"Glacier {k}", fold=k, years=1, seed=k) for k in (1, 2)]
     done = train("B", data, tmp_path, options=Options(epochs=20, learning_rate=0.02), progress=False)
     assert done.log["validation"].min() < 0.5 * done.log["validation"].iloc[0]
     assert shop.load("B", tmp_path).sha256

@@ -40,7 +40,7 @@ def plain_year(model, state, seasons, fields, climate, follows):
     if not isinstance(model, GlaUnTI):
         balances = []
         for k, (forcing, weights) in enumerate(seasons):
-            seen = k > 0 or follows
+            seen = jnp.logical_or(k > 0, follows)
             state, smb, _ = run_gru(model, state, forcing, weights, first_day_seen=seen)
             balances.append(smb)
         return balances, state, None
@@ -63,7 +63,7 @@ def plain_loss(model, made, facies: bool, years=None):
         seasons = tuple(Season(*pad_days(*season, 256 if len(data.seasons) == 2 else 384)) for season in data.seasons)
         # No gradient flows back over the turn of a year.
         state = jax.lax.stop_gradient(state)
-        balances, state, ds = plain_year(model, state, seasons, data.fields, data.climate, last == data.begin)
+        balances, state, ds = plain_year(model, state, seasons, data.fields, data.climate, np.asarray(last == data.begin))
         last = data.end
         if year in made.spin_up_years or (years is not None and year not in years):
             continue
@@ -90,8 +90,8 @@ def relative(found, true) -> float:
 
 
 CASES = {
-    "A": {"shape": (18, 21)},
-    "B": {"shape": (16, 17), "years": 2},
+    "A": {"years": 2},
+    "B": {"years": 1},
     "D": {"shape": (17, 20), "facies": True, "gridded": True, "years": 1},
 }
 
@@ -113,18 +113,18 @@ def test_loss_and_gradient_are_those_of_whole_maps(name):
 
 
 def test_years_that_do_not_count_are_run_for_their_snow_and_nothing_else():
-    made, model = glacier(shape=(16, 16)), model_of("A")
+    made, model = glacier(), model_of("A")
     terms, _ = glacier_terms(model, years_of(made, "A", years={2002}))
     np.testing.assert_allclose(terms.total(), plain_loss(model, made, False, {2002}), rtol=2e-5)
 
 
 def test_the_last_year_run_is_the_last_that_counts():
-    made = glacier(shape=(16, 16))
+    made = glacier()
     assert [turn.year for turn in survey(Part(made, frozenset({2001})), False, False).turns] == [2000, 2001]
 
 
 def test_years_are_kept_in_memory_as_long_as_there_is_room():
-    made = glacier(shape=(16, 16))
+    made = glacier()
     for megabytes, more in ((100.0, 0), (1e-6, 4)):
         years, model = years_of(made, "A", megabytes=megabytes), model_of("A")
         first = glacier_terms(model, years)[0].total()
@@ -145,7 +145,7 @@ def test_cells_that_matter_come_first_and_each_counts_once():
 
 
 def test_points_beside_the_outline_count():
-    made, model = glacier(shape=(16, 16)), model_of("A")
+    made, model = glacier(), model_of("A")
     data = made.data[2001]
     corner = data.targets["annual"]._replace(rows=np.zeros(6, np.int32), cols=np.zeros(6, np.int32))
     made.data[2001] = data._replace(targets={"annual": corner})
@@ -154,16 +154,16 @@ def test_points_beside_the_outline_count():
 
 
 def test_a_point_outside_the_map_is_an_error():
-    made = glacier(shape=(16, 16))
+    made = glacier()
     data = made.data[2001]
     wrong = data.targets["annual"]._replace(rows=np.full(6, 16, np.int32))
     made.data[2001] = data._replace(targets={"annual": wrong})
-    with pytest.raises(ValueError, match="Made up 2001, annual: 6 of 6 points lie outside the grid of 16 x 16"):
+    with pytest.raises(ValueError, match="Made up 2001, annual: 6 of 6 points lie outside the grid of 16 x 18"):
         years_of(made, "A")
 
 
 def test_winter_observed_without_a_midseason_date_is_an_error():
-    made = glacier(shape=(16, 16), seasonal=False)
+    made = glacier(seasonal=False)
     data = made.data[2001]
     made.data[2001] = data._replace(targets={"winter": data.targets["annual"]})
     with pytest.raises(ValueError, match="Made up 2001: winter observed, but the year has no midseason date"):
@@ -172,7 +172,7 @@ def test_winter_observed_without_a_midseason_date_is_an_error():
 
 def test_a_glacier_without_observations_is_an_error_that_names_it():
     with pytest.raises(ValueError, match="Made up: no observation in the years 1990"):
-        years_of(glacier(shape=(16, 16)), "A", years={1990})
+        years_of(glacier(), "A", years={1990})
 
 
 def test_maps_have_few_sides():

@@ -52,7 +52,7 @@ def test_logarithms_become_physical_units():
 
 @pytest.mark.slow
 def test_twice_the_glaciers_halve_the_variance_and_the_truth_is_within_reach():
-    made = glacier(shape=(16, 18), noise=0.1)
+    made = glacier(noise=0.1)
     once, twice = (trained_uncertainty(truth(), [Part(made)] * n) for n in (1, 2))
     np.testing.assert_allclose(twice["sigma"], once["sigma"] / np.sqrt(2), rtol=1e-3)
     assert once.loc["ddf_snow", "relative"] < once.loc["snow_depletion_steepness", "relative"]

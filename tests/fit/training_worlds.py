@@ -73,7 +73,7 @@ def truth() -> GlaUnTI:
 def glacier(
     name: str = "Made up",
     fold: int = 2,
-    shape: tuple[int, int] = (20, 24),
+    shape: tuple[int, int] = (16, 18),
     years: int = 3,
     seed: int = 0,
     noise: float = 0.0,

@@ -19,7 +19,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA
 from oggm_glaunti import tasks as gtasks
 from oggm_glaunti.coupling.corrections import compute_corrections
-from oggm_glaunti.coupling.params import write_params
+from oggm_glaunti.coupling.params import VARIANTS, write_params
 from oggm_glaunti.coupling.table import build_table
 from oggm_glaunti.coupling.table_file import read_corrections
 from oggm_glaunti.region import engine
@@ -140,16 +140,17 @@ def test_each_directory_keeps_its_own_model_and_knobs(gdirs, weights):
 def test_glaciers_of_different_fits_and_variants_go_together(gdirs, weights):
     from oggm_glaunti.core.weights import embedded_a, physical_values
 
-    for index, gdir in enumerate(gdirs[:4]):
+    for index, gdir in enumerate(gdirs[:2]):
         fit = physical_values(embedded_a().ti)
-        fit["prec_scale"]["value"] *= 1.0 + 0.1 * index
-        fit["snow_depletion_centre"]["value"] *= 1.0 + index
-        variant = "mass_conserving" if index % 2 else "smooth"
-        write_params(gdir, {"model": "C", "melt_f": 4.0, "parameters": fit, "variant": variant, "corrector": "yearly"})
-    assert run(gdirs[:5])["status"].tolist() == ["written"] * 5
-    plain = GlaUnTIMassBalance(gdirs[4])
-    assert (plain.variant, plain.fitted_parameters) == ("smooth", None)
-    for gdir in gdirs[:5]:
+        fit["prec_scale"]["value"] *= 1.1 + 0.1 * index
+        fit["snow_depletion_centre"]["value"] *= 2.0 + index
+        of_fit = {"parameters": fit, "variant": VARIANTS[index], "fitted_temp_gradient": -0.005 - 0.003 * index}
+        write_params(gdir, {"model": "C", "melt_f": 4.0, "corrector": "yearly", **of_fit})
+    own = [*gdirs[:2], gdirs[3]]
+    assert run(own)["status"].tolist() == ["written"] * 3
+    plain = GlaUnTIMassBalance(gdirs[3])
+    assert (plain.variant, plain.fitted_parameters, plain.temp_default_gradient) == ("smooth", None, -0.006)
+    for gdir in own:
         check_against_single(gdir)
 
 

@@ -9,14 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.coupling.from_oggm import (
-    HttpDownloadError,
-    InvalidParamsError,
-    InvalidWorkflowError,
-    NoInternetException,
-    cfg,
-    utils,
-)
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, utils
+from oggm_glaunti.coupling.geodetic import geodetic_table
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import FIRST_ROW, settle
@@ -129,7 +123,7 @@ def read_geodetic(gdirs: Any, period: str | None = None, file_path: str | Path |
     ids = [str(getattr(item, "rgi_id", item)) for item in ([gdirs] if _is_one(gdirs) else gdirs)]
     period = period or cfg.PARAMS["geodetic_mb_period"]
     begin, end = _days_of(period)
-    table = _geodetic_table(file_path)
+    table = geodetic_table(file_path)
     rates = table.loc[table["period"] == period].reindex(ids)
     years = end.year - begin.year
     last = end - pd.Timedelta(days=1)
@@ -162,24 +156,3 @@ def _days_of(period: str) -> tuple[pd.Timestamp, pd.Timestamp]:
     if (begin.month, begin.day) != (end.month, end.day) or end <= begin:
         raise InvalidParamsError(f"period: expected whole years, found {period!r}")
     return begin, end
-
-
-def _geodetic_table(file_path: str | Path | None) -> pd.DataFrame:
-    """Rates (m w.e. a year) by RGI id and period."""
-    table = _downloaded_or_own(file_path)
-    table = table.set_index("rgiid") if "rgiid" in table else table
-    missing = {"period", "dmdtda", "err_dmdtda"} - set(table)
-    if missing:
-        raise InvalidParamsError(f"{file_path}: no column {', '.join(sorted(missing))}; found {', '.join(table)}")
-    return table
-
-
-def _downloaded_or_own(file_path: str | Path | None) -> pd.DataFrame:
-    try:
-        return utils.get_geodetic_mb_dataframe(None if file_path is None else str(file_path))
-    except (TypeError, OSError, HttpDownloadError, NoInternetException) as err:
-        # OGGM's downloader returns None where there is no network, over which the reader stumbles with a TypeError.
-        raise InvalidWorkflowError(
-            f"OGGM's geodetic table could not be had ({err}). Connect to the internet once, or give file_path or the "
-            "balance in a table of your own"
-        ) from err

@@ -81,12 +81,18 @@ def read_csv(
     >>> _ = path.write_text(head + "\\nHEF;01.10.2018;30.09.2019;2800;-2100\\nHEF;;;2900;-1700\\n")
     >>> stakes = read_csv(path)
     >>> stakes.observations[["height", "value"]].values.tolist(), stakes.rejected.values.tolist()
-    ([[2800.0, -2.1]], [[3, 'HEF', 'no begin date; no end date']])
+    ([[2800.0, -2.1]], [[3, 'HEF', 'free', 'no begin date; no end date']])
     """
-    cells, header_units = _renamed(read_table(path), path)
+    table = read_table(path)
+    cells, header_units = _renamed(table, path)
     if glacier is not None and "glacier" not in cells:
         cells["glacier"] = glacier
-    _require(cells, path, ("glacier", "value"), () if default_dates and "year" in cells else ("begin", "end"))
+    dates = () if default_dates and "year" in cells else ("begin", "end")
+    missing = [name for name in ("glacier", "value", *dates) if name not in cells]
+    if missing:
+        names = "; ".join(" or ".join(NAMES[name]) for name in missing)
+        found = ", ".join(table.columns.drop(NOTE))
+        raise InvalidParamsError(f"{path}: no column {', '.join(missing)}; such as {names}; found {found}")
     for name in {"begin", "end", "kind", "season"} - set(cells):
         cells[name] = ""
     cells["season"] = _translated(cells["season"], SEASONS)
@@ -128,11 +134,3 @@ def _one_unit(units: dict[str, str], path: str | Path) -> str | None:
     if unknown or len({unit.lower() for unit in units.values()}) > 1:
         raise InvalidParamsError(f"{path}: units {units} in the header; expected one of {', '.join(UNITS)} for both")
     return next(iter(units.values())).lower() if units else None
-
-
-def _require(cells: pd.DataFrame, path: str | Path, *needed: tuple[str, ...]) -> None:
-    missing = [name for group in needed for name in group if name not in cells]
-    if missing:
-        raise InvalidParamsError(
-            f"{path}: no column {', '.join(missing)}; such as {'; '.join(' or '.join(NAMES[name]) for name in missing)}"
-        )

@@ -166,6 +166,7 @@ def _split_with_notes(table: pd.DataFrame, notes: pd.DataFrame, rows: pd.Index) 
         old = problems[name].to_numpy() if name in problems else np.full(len(rows), "", object)
         problems[name] = np.where(noted, notes[name].to_numpy(), old)
     good, bad = split(table, problems)
+    bad.insert(2, "season", table["season"].to_numpy()[(problems != "").any(axis=1).to_numpy(bool)])
     return Read(good.reset_index(drop=True), bad, good.index.to_numpy(int))
 
 
