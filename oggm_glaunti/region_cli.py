@@ -63,10 +63,10 @@ def _add_climate(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("daily weather")
     group.add_argument(
         "--climate",
-        metavar="W5E5_daily|FILE",
+        metavar="W5E5_daily|monthly|FILE",
         required=True,
-        help="W5E5_daily (network) or a NetCDF or CSV file of one series; {rgi_id} in its name is replaced, for a file "
-        "per glacier",
+        help="W5E5_daily (network), monthly (made at random from the monthly weather of pre-processed directories), or "
+        "a NetCDF or CSV file of one series; {rgi_id} in its name is replaced, for a file per glacier",
     )
     group.add_argument("--ref-hgt", metavar="M", type=float, help="FILE: height the temperature is for, m")
     group.add_argument("--temp-units", metavar="UNIT", help="FILE: degC or K")
@@ -140,6 +140,8 @@ def _contradiction(args: argparse.Namespace) -> str | None:
         return f"--years {args.years[0]} {args.years[1]}: the last year is before the first"
     if args.dem is not None and args.shapefile is None:
         return "--dem goes with --shapefile: pre-processed directories have a DEM"
+    if args.climate == "monthly" and args.shapefile is not None:
+        return "--climate monthly goes with pre-processed directories, which have monthly weather"
     if args.ref_period is not None and args.ref_mb is None:
         return "--ref-period goes with --ref-mb"
     options = [] if _is_file(args.climate) else list(_climate_options(args))
@@ -152,7 +154,7 @@ def _contradiction(args: argparse.Namespace) -> str | None:
 
 
 def _is_file(climate: str) -> bool:
-    return climate != "W5E5_daily"
+    return climate not in ("W5E5_daily", "monthly")
 
 
 def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:

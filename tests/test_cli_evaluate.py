@@ -89,6 +89,7 @@ def test_tables_that_differ_from_the_reference_exit_1(predictions, tmp_path, cap
         ("glacier,kind\n", "no column season"),
         (PREDICTIONS + "Ice,stake,annual,2001,1,1\n", "line 4: kind 'stake'"),
         (PREDICTIONS.splitlines()[0] + "\n", "no observation to score"),
+        (PREDICTIONS.splitlines()[0] + "\nIce,point,annual,2001,1,1,1\n", "more values in a row than the 6 columns"),
     ],
 )
 def test_a_file_that_cannot_be_used_exits_2_with_one_line(predictions, tmp_path, capsys, text, message):

@@ -208,6 +208,7 @@ IDS = ["--rgi-ids", GOOD, "--climate", "W5E5_daily"]
         ([*OWN, "--years", "2004", "2000"], "the last year is before the first"),
         ([*IDS, "--dem", "{}/dem.tif", "--years", "2000", "2004"], "--dem goes with --shapefile"),
         ([*IDS, "--ref-hgt", "3", "--years", "2000", "2004"], "--ref-hgt: not with --climate W5E5_daily"),
+        ([*OWN[:2], "--climate", "monthly", "--years", "2000", "2004"], "--climate monthly goes with pre-processed"),
         ([*OWN, "--ref-period", "2000-01-01_2005-01-01", "--years", "2000", "2004"], "--ref-period goes with --ref-mb"),
         ([*OWN[:4], "--climate", "nowhere.csv", "--years", "2000", "2004"], "no such file: nowhere.csv"),
         (["--shapefile", "{}/weather.csv", *OWN[2:], "--years", "2000", "2004"], "coordinate system None; needs both"),
@@ -305,6 +306,16 @@ def test_prepared_directories_keep_their_ice_and_one_that_is_missing_is_named(in
     assert np.isfinite(output(out)["specific_mb"]).all()
     assert main(arguments) == 0
     assert "directories: 1 of 2, 1 from before" in capsys.readouterr().out
+
+
+def test_prepared_directories_run_on_days_made_from_their_months(prepro, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["run", "--rgi-ids", GOOD, "--prepro-url", prepro, "--border", "40", "--climate", "monthly"]
+    assert main([*arguments, "--years", "2000", "2004", "--model", "a", "--no-dynamics", "--out", str(out)]) == 0
+    assert np.isfinite(output(out)["specific_mb"]).all()
+    (path,) = out.glob("per_glacier/**/climate_historical_daily.nc")
+    with xr.open_dataset(path) as climate:
+        assert climate.attrs["climate_source"].endswith("_monthly_to_daily")
 
 
 @pytest.mark.slow

@@ -27,13 +27,13 @@ def geodetic_table(file_path: str | Path | None = None) -> pd.DataFrame:
     InvalidWorkflowError
         where the table cannot be had: no network, no such file
     InvalidParamsError
-        where a column is missing
+        where a column is missing, or a glacier has more than one row for a period
     """
+    name = "OGGM's geodetic table" if file_path is None else str(file_path)
     try:
         table = utils.get_geodetic_mb_dataframe(None if file_path is None else str(file_path))
     except (TypeError, OSError, HttpDownloadError, NoInternetException) as err:
         # OGGM's downloader returns None where there is no network, over which the reader stumbles with a TypeError.
-        name = "OGGM's geodetic table" if file_path is None else f"the geodetic table {file_path}"
         raise InvalidWorkflowError(
             f"{name} could not be had ({err}). Connect to the internet once, or give a table (read_geodetic, "
             "file_path) or a balance (calibrate_glaunti, ref_mb, ref_mb_err and ref_period) of your own"
@@ -41,6 +41,8 @@ def geodetic_table(file_path: str | Path | None = None) -> pd.DataFrame:
     table = table.set_index("rgiid") if "rgiid" in table else table
     missing = {"period", "dmdtda", "err_dmdtda"} - set(table)
     if missing:
-        name = "OGGM's geodetic table" if file_path is None else file_path
         raise InvalidParamsError(f"{name}: no column {', '.join(sorted(missing))}; found {', '.join(table)}")
+    twice = table.index[table.set_index("period", append=True).index.duplicated()].unique()
+    if twice.size:
+        raise InvalidParamsError(f"{name}: more than one row for a period of {', '.join(map(str, twice[:5]))}")
     return table

@@ -80,7 +80,7 @@ def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
         calibrated = _load(oggm_path, gdir.rgi_id)
         return calibrated if "weights_sha256" in calibrated else _knobs_of_oggm(gdir, calibrated)
     raise InvalidWorkflowError(
-        f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti with "
+        f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti or fit_glaunti with "
         f"filesuffix={filesuffix!r} first"
     )
 

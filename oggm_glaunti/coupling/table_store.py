@@ -127,7 +127,7 @@ class TableStore:
     def inputs(self) -> TableInputs:
         """What tables are made from, the corrections computed on first use unless the directory has them."""
         if self._inputs is None:
-            yearly = None if self.corrector == "off" else self.kept_corrections() or self._compute_corrections()
+            yearly = None if self.corrector == "off" else self.kept_corrections() or self.compute_corrections()
             self.adopt_corrections(yearly)
         return self._inputs
 
@@ -149,7 +149,8 @@ class TableStore:
                 return kept
         return None
 
-    def _compute_corrections(self) -> BandCorrections:
+    def compute_corrections(self) -> BandCorrections:
+        """Corrections of all mass-balance years, computed whatever the directory has."""
         model = self.loaded.model
         require_jax(f"{self.gdir.rgi_id}: computing the corrections of model {model.name}")
         return compute_corrections(model, self.climate, self.features, self.gdir.hemisphere, self.gdir.rgi_id)

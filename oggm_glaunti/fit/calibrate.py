@@ -18,7 +18,7 @@ from oggm_glaunti.coupling.params import FITTED_GRADIENT
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.fit.posterior import identifiability, spread_of, summary
 from oggm_glaunti.fit.priors import FEW, TEMP_GRADIENT, UNUSED, default_priors
-from oggm_glaunti.fit.sites import GlacierSite, glacier_site
+from oggm_glaunti.fit.sites import GlacierSite, as_table, glacier_site
 
 if TYPE_CHECKING:
     from oggm_glaunti.fit.forward import Tuned
@@ -40,6 +40,8 @@ def fit_glaunti(
     weights: Any = None,
     variant: str | None = None,
     model_error: float | None = None,
+    filename: str = "climate_historical",
+    input_filesuffix: str = "",
     filesuffix: str = "",
 ) -> dict[str, Any]:
     """Fit a glacier's parameters to any mix of observations: stakes, bands, whole-glacier and geodetic balances.
@@ -51,7 +53,7 @@ def fit_glaunti(
     ----------
     gdir : GlacierDirectory
         with daily climate and ``glaunti_features`` (or, for model A, at least inversion flowlines)
-    observations : DataFrame
+    observations : DataFrame or Read
         see :mod:`oggm_glaunti.fit.observations` and the readers; rows of other glaciers are left alone. Periods may be
         of any length and overlap.
     free : sequence of str
@@ -64,6 +66,8 @@ def fit_glaunti(
     model_error : float, optional
         how far the model is expected to be from a true balance, m w.e. in a year, beside the observations' own sigma;
         estimated by default
+    filename, input_filesuffix : str
+        of the weather, see :class:`~oggm_glaunti.GlaUnTIMassBalance`
     filesuffix : str
         of ``glaunti_params.json``, for more than one calibration in a directory
 
@@ -89,6 +93,7 @@ def fit_glaunti(
     {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
     """
     chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
+    chosen |= {"filename": filename, "input_filesuffix": input_filesuffix}
     found = estimate([gdir], observations, free, spread, model_error, **chosen)
     (params,) = _write(found, [gdir], filesuffix)
     return params
@@ -107,6 +112,8 @@ def fit_glaunti_region(
     weights: Any = None,
     variant: str | None = None,
     model_error: float | None = None,
+    filename: str = "climate_historical",
+    input_filesuffix: str = "",
     filesuffix: str = "",
 ) -> list[dict[str, Any]]:
     """One set of parameters for a region: fit to the observations of some glaciers, written to all.
@@ -118,7 +125,7 @@ def fit_glaunti_region(
     observations : DataFrame
     fit_on : list of GlacierDirectory, optional
         those with observations; by default all of `gdirs` that the table names
-    free, spread, model, corrector, weights, variant, model_error, filesuffix
+    free, spread, model, corrector, weights, variant, model_error, filename, input_filesuffix, filesuffix
         see :func:`fit_glaunti`; model and variant that are not named are those of the first glacier in `fit_on`
 
     Returns
@@ -131,21 +138,25 @@ def fit_glaunti_region(
     InvalidParamsError, MassBalanceCalibrationError
         as :func:`fit_glaunti`
     """
+    observations = as_table(observations)
     named = set(observations["glacier"])
     fit_on = [gdir for gdir in gdirs if {gdir.rgi_id, gdir.name} & named] if fit_on is None else fit_on
     if not fit_on:
         raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
     chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
+    chosen |= {"filename": filename, "input_filesuffix": input_filesuffix}
     return _write(estimate(fit_on, observations, free, spread, model_error, **chosen), gdirs, filesuffix)
 
 
-def modelled(gdir: Any, observations: pd.DataFrame, **kwargs: Any) -> pd.DataFrame:
-    """What a calibrated model says of observations.
+def modelled(gdir: Any, observations: pd.DataFrame, published: bool = False, **kwargs: Any) -> pd.DataFrame:
+    """What a model says of observations; those that it cannot be compared with are named in the log.
 
     Parameters
     ----------
     gdir : GlacierDirectory
-    observations : DataFrame
+    observations : DataFrame or Read
+    published : bool
+        True: as the weights have it, whatever the directory was calibrated to
     **kwargs
         of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` and so on
 
@@ -157,8 +168,9 @@ def modelled(gdir: Any, observations: pd.DataFrame, **kwargs: Any) -> pd.DataFra
     require_jax(f"{gdir.rgi_id}: modelling observations")
     from oggm_glaunti.fit.map_estimate import predict
 
-    mb_model = GlaUnTIMassBalance(gdir, **kwargs)
-    glacier = glacier_site(gdir, mb_model, observations)
+    mb_model = unfitted(gdir, **kwargs) if published else GlaUnTIMassBalance(gdir, **kwargs)
+    glacier = glacier_site(gdir, mb_model, as_table(observations))
+    _report_rejected(gdir, glacier)
     (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site], mb_model.variant)
     return glacier.used.assign(modelled=values - mb_model.bias / 1000.0 * glacier.site.years)
 
@@ -194,7 +206,7 @@ class Estimate(NamedTuple):
     model : GlaUnTIMassBalance
         of the first of them, nothing fitted
     chosen : dict
-        `model`, `corrector`, `weights` and `variant`, with which a model of any other glacier is made alike
+        arguments with which a model of any other glacier is made alike
     """
 
     posterior: Posterior
@@ -219,7 +231,7 @@ def estimate(
     observations, free, spread, model_error
         see :func:`fit_glaunti`
     **chosen
-        `model`, `corrector`, `weights`, `variant`
+        `model`, `corrector`, `weights`, `variant`, `filename`, `input_filesuffix`
 
     Raises
     ------
@@ -231,7 +243,8 @@ def estimate(
     first = unfitted(gdirs[0], **chosen)
     chosen = {**chosen, "model": first.model_name, "variant": first.variant}
     models = [first, *(_like(first, gdir, chosen) for gdir in gdirs[1:])]
-    sites = [glacier_site(gdir, m, observations) for gdir, m in zip(gdirs, models, strict=True)]
+    table = as_table(observations)
+    sites = [glacier_site(gdir, m, table) for gdir, m in zip(gdirs, models, strict=True)]
     for gdir, glacier in zip(gdirs, sites, strict=True):
         _report_rejected(gdir, glacier)
     return Estimate(_posterior(label, first, sites, free, spread, model_error), sites, first, chosen)

@@ -20,7 +20,7 @@ SPREAD = {
     "snow_depletion_steepness": 0.3,
     "snow_depletion_centre": 0.7,
     TEMP_BIAS: 1.0,  # K
-    TEMP_GRADIENT: 0.0005,  # K m-1: daily lapse rates over glaciers are mostly between -5 and -8 K km-1
+    TEMP_GRADIENT: 0.0005,  # K m-1: annual means over glaciers are mostly between -5 and -7.5 K km-1
 }
 STORED = {
     "prec_scale": "prec_scale_log",

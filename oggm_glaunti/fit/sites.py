@@ -74,6 +74,23 @@ def surface_of(gdir: Any) -> Surface:
     )
 
 
+def as_table(observations: Any) -> pd.DataFrame:
+    """A table of observations, also where the whole result of a reader was given.
+
+    Raises
+    ------
+    InvalidParamsError
+        where it is neither
+    """
+    table = getattr(observations, "observations", observations)
+    if not isinstance(table, pd.DataFrame) or "glacier" not in table:
+        raise InvalidParamsError(
+            "observations: expected a table with the columns of oggm_glaunti.fit.observations, or what a reader gives; "
+            f"found {type(observations).__name__}"
+        )
+    return table
+
+
 def observations_of(gdir: Any, observations: pd.DataFrame) -> pd.DataFrame:
     """Rows of a table that are this glacier's, by RGI id or by name.
 

@@ -14,7 +14,7 @@ from oggm.utils import global_task, pipe_log
 from tqdm import tqdm
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.corrections import BandCorrections, compute_corrections
+from oggm_glaunti.coupling.corrections import BandCorrections
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.coupling.table import Knobs, build_table
@@ -150,11 +150,7 @@ class _Run:
     def _by_itself(self, index: int, store: TableStore, knobs: Knobs, known: BandCorrections | None) -> None:
         """The table of weather that has several realisations: not in a batch, whose jobs have one each."""
         start = time.perf_counter()
-        if store.corrector != "off" and known is None:
-            require_jax(f"{store.gdir.rgi_id}: {TASK}")
-            gdir = store.gdir
-            known = compute_corrections(store.loaded.model, store.climate, store.features, gdir.hemisphere, gdir.rgi_id)
-        store.adopt_corrections(known)
+        store.adopt_corrections(None if store.corrector == "off" else known or store.compute_corrections())
         store.adopt(build_table(store.inputs, knobs), knobs)
         seconds = time.perf_counter() - start
         self.gdirs[index].log(TASK, task_time=seconds)

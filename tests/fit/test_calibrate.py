@@ -266,3 +266,13 @@ def test_a_fit_that_finds_no_minimum_says_what_to_do_and_writes_nothing(hef, ban
 def test_knobs_by_month_cannot_be_compared_with_observations(hef, bands):
     with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: knobs by month"):
         modelled(hef, bands, model="A", temp_bias=np.zeros(12))
+
+
+def test_the_result_of_a_reader_will_do_and_anything_else_is_named():
+    from oggm_glaunti.fit.observations import COLUMNS, Read
+    from oggm_glaunti.fit.sites import as_table
+
+    table = pd.DataFrame(columns=list(COLUMNS))
+    assert as_table(Read(table, pd.DataFrame(), np.zeros(0, int))) is table
+    with pytest.raises(InvalidParamsError, match="found list"):
+        as_table(["stake"])

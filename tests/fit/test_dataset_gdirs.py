@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from oggm.exceptions import InvalidParamsError
 from pyproj import Transformer
 
+from oggm_glaunti import GlaUnTIMassBalance, shop
 from oggm_glaunti.core.forcing import StationForcing
 from oggm_glaunti.coupling.climate import read_daily_climate
 from oggm_glaunti.coupling.features import glaunti_features, read_features
+from oggm_glaunti.coupling.smb import glaunti_smb
 from oggm_glaunti.coupling.weather import StationWeather
 from oggm_glaunti.fit.dataset import GlacierData, dataset_from_gdirs
 from oggm_glaunti.fit.observations import as_observations
+from oggm_glaunti.fit.training import Options, train
 
 ANNUAL = {"kind": "glacier-wide", "season": "annual", "begin": "2015-10-03", "end": "2016-09-28", "value": -0.75}
 WINTER = ANNUAL | {"season": "winter", "end": "2016-05-02", "value": 1.25}
@@ -164,3 +168,19 @@ def test_what_has_no_season_or_place_is_counted(hef_gdir):
 def test_folds_of_unknown_glaciers_are_an_error(hef_gdir):
     with pytest.raises(InvalidParamsError, match=r"RGI60-11\.01450"):
         dataset_from_gdirs([hef_gdir], table(hef_gdir, ANNUAL), folds={"RGI60-11.01450": 0})
+
+
+def test_weights_trained_on_a_directory_run_in_it(hef_gdir, tmp_path):
+    gdir = with_features(hef_gdir)
+    options = Options(epochs=2, learning_rate=0.05)
+    done = train("A", [only(gdir, ANNUAL, WINTER)], tmp_path, options=options, progress=False)
+    assert done.log["training"].iloc[1] < done.log["training"].iloc[0]
+    heights = np.array([2700.0, 3200.0])
+    published, own = (
+        GlaUnTIMassBalance(gdir, model="A", weights=weights).get_annual_mb(heights, year=2016)
+        for weights in (None, done.weights)
+    )
+    assert (published != own).all()
+    glaunti_smb(gdir, model="A", weights=done.weights, ys=2016, ye=2016)
+    with xr.open_dataset(gdir.get_filepath("glaunti_smb")) as maps:
+        assert maps.weights_sha256 == shop.load("A", done.weights).sha256

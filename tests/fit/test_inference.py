@@ -13,9 +13,10 @@ from oggm_glaunti.core.glaunti import Season, geometry_fields
 from oggm_glaunti.core.run import run_ti, season_weights
 from oggm_glaunti.core.weights import embedded_a
 from oggm_glaunti.fit import inference
+from oggm_glaunti.fit.dataset import YearData
 from tests.core import worlds
 
-from .valleys import Valley, YearData, targets
+from .valleys import Valley, targets
 
 PARITY = 2e-5  # m w.e.
 

@@ -98,3 +98,11 @@ def test_a_table_of_another_kind_is_refused(oggm_env, tmp_path):
     pd.DataFrame({"rgiid": [HEF], "dmdtda": [-1.0]}).to_csv(path, index=False)
     with pytest.raises(InvalidParamsError, match="no column err_dmdtda, period"):
         read_geodetic(HEF, PERIOD, path)
+
+
+def test_a_table_with_two_rates_of_one_period_is_refused(oggm_env, tmp_path):
+    path = tmp_path / "rates.csv"
+    rows = {"rgiid": [HEF] * 2, "period": [PERIOD] * 2, "dmdtda": [-1.0, -1.1], "err_dmdtda": 0.2}
+    pd.DataFrame(rows).to_csv(path, index=False)
+    with pytest.raises(InvalidParamsError, match=f"rates.csv: more than one row for a period of {HEF}"):
+        read_geodetic(HEF, PERIOD, path)

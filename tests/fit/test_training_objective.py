@@ -63,7 +63,9 @@ def plain_loss(model, made, facies: bool, years=None):
         seasons = tuple(Season(*pad_days(*season, 256 if len(data.seasons) == 2 else 384)) for season in data.seasons)
         # No gradient flows back over the turn of a year.
         state = jax.lax.stop_gradient(state)
-        balances, state, ds = plain_year(model, state, seasons, data.fields, data.climate, np.asarray(last == data.begin))
+        balances, state, ds = plain_year(
+            model, state, seasons, data.fields, data.climate, np.asarray(last == data.begin)
+        )
         last = data.end
         if year in made.spin_up_years or (years is not None and year not in years):
             continue

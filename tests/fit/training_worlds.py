@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,32 +12,12 @@ from oggm_glaunti.core.forcing import GriddedForcing, StationForcing, monthly_cl
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, geometry_fields, run_year
 from oggm_glaunti.core.run import season_weights
 from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.fit.dataset import Targets, YearData
 from tests.benchmarks import synthetic
 from tests.core import worlds
 
 GRADIENT, REF_HGT = -0.006, 2500.0
 N_POINTS = 6
-
-
-class Targets(NamedTuple):
-    rows: np.ndarray
-    cols: np.ndarray
-    observed: np.ndarray
-    weights: np.ndarray
-    glacier: float
-
-
-class YearData(NamedTuple):
-    year: int
-    begin: np.datetime64
-    mid: np.datetime64 | None
-    end: np.datetime64
-    seasons: tuple[Season, ...]
-    fields: np.ndarray
-    climate: np.ndarray
-    outline: np.ndarray
-    elevation: np.ndarray
-    targets: dict[str, Targets]
 
 
 @dataclass

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from oggm_glaunti.core.forcing import StationForcing, monthly_climate
 from oggm_glaunti.core.glaunti import Season, geometry_fields
 from oggm_glaunti.core.run import season_weights
+from oggm_glaunti.fit.dataset import Targets, YearData
 
 GRADIENT, REF_HGT = -0.006, 2500.0
-
-
-class Targets(NamedTuple):
-    rows: np.ndarray
-    cols: np.ndarray
-    observed: np.ndarray
-    weights: np.ndarray
-    glacier: float
-
-
-class YearData(NamedTuple):
-    year: int
-    begin: np.datetime64
-    mid: np.datetime64 | None
-    end: np.datetime64
-    seasons: tuple[Season, ...]
-    fields: np.ndarray
-    climate: np.ndarray
-    outline: np.ndarray
-    elevation: np.ndarray
-    targets: dict[str, Targets]
 
 
 class Valley:

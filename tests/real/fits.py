@@ -97,7 +97,7 @@ def aletsch_case(gdir: Any, case: Case, half: Half, observations: pd.DataFrame |
     if observations is not None:
         suffix = "_fit"
         fit_glaunti(gdir, observations=observations, free=free, filesuffix=suffix, **case._asdict())
-    kwargs = {"mb_params_filesuffix": suffix} if suffix else {"check_calib_params": False}
+    kwargs = {"mb_params_filesuffix": suffix} if suffix else {"published": True}
     return by_season(modelled(gdir, half.test, **case._asdict(), **kwargs))
 
 
@@ -107,7 +107,7 @@ def aletsch_simple(gdir: Any, half: Half) -> dict[str, dict[str, Any]]:
     from oggm_glaunti.fit.scores import scores
 
     known, asked = (
-        modelled(gdir, part, model="A", check_calib_params=False).pivot_table(
+        modelled(gdir, part, model="A", published=True).pivot_table(
             index=part["end"].dt.year.to_numpy(), columns="season", values=["value", "modelled"]
         )
         for part in half
@@ -201,7 +201,7 @@ def held_out(gdirs: dict[str, Any], table: pd.DataFrame, case: Case, fit: Fit | 
                 filesuffix=suffix,
                 **case._asdict(),
             )
-        kwargs = {"mb_params_filesuffix": suffix} if suffix else {"check_calib_params": False}
+        kwargs = {"mb_params_filesuffix": suffix} if suffix else {"published": True}
         parts.append(modelled(gdir, bands, **case._asdict(), **kwargs).assign(glacier=name))
     return pd.concat(parts, ignore_index=True)
 
