@@ -34,9 +34,10 @@ def geodetic_table(file_path: str | Path | None = None) -> pd.DataFrame:
         table = utils.get_geodetic_mb_dataframe(None if file_path is None else str(file_path))
     except (TypeError, OSError, HttpDownloadError, NoInternetException) as err:
         # OGGM's downloader returns None where there is no network, over which the reader stumbles with a TypeError.
+        remedy = "Connect to the internet once, or give" if file_path is None else "Give"
         raise InvalidWorkflowError(
-            f"{name} could not be had ({err}). Connect to the internet once, or give a table (read_geodetic, "
-            "file_path) or a balance (calibrate_glaunti, ref_mb, ref_mb_err and ref_period) of your own"
+            f"{name} could not be had ({err}). {remedy} a table (read_geodetic, file_path) or a balance "
+            "(calibrate_glaunti, ref_mb, ref_mb_err and ref_period) of your own"
         ) from err
     table = table.set_index("rgiid") if "rgiid" in table else table
     missing = {"period", "dmdtda", "err_dmdtda"} - set(table)

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from oggm_glaunti import shop
-from oggm_glaunti.core.weights import embedded_a
-
 from ..fit.synthetic import write_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -60,8 +57,8 @@ def programs(tmp_path_factory) -> Path:
 
 
 def train(data: Path, out: Path, programs: Path, *more: str, before: str = "") -> subprocess.CompletedProcess:
-    """Train model C in a process of its own."""
-    arguments = ["train", "--model", "c", "--data", str(data), "--out", str(out), "--epochs", str(EPOCHS), "--quiet"]
+    """Train model A in a process of its own."""
+    arguments = ["train", "--model", "a", "--data", str(data), "--out", str(out), "--epochs", str(EPOCHS), "--quiet"]
     cache = {"JAX_COMPILATION_CACHE_DIR": str(programs), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05"}
     return subprocess.run(
         [sys.executable, "-c", f"{before}\n{COMMAND}", *arguments, "--threads", "1", *more],
@@ -73,29 +70,23 @@ def train(data: Path, out: Path, programs: Path, *more: str, before: str = "") -
     )
 
 
-def folder_with_a(place: Path) -> Path:
-    place.mkdir()
-    shop.save_model(embedded_a(), place / "a.eqx", "none")
-    return place
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(data, programs, tmp_path_factory) -> bytes:
-    out = folder_with_a(tmp_path_factory.mktemp("whole") / "out")
+    out = tmp_path_factory.mktemp("whole")
     done = train(data, out, programs)
     assert done.returncode == 0, done.stderr
-    return (out / "c.eqx").read_bytes()
+    return (out / "a.eqx").read_bytes()
 
 
 @pytest.mark.slow
 def test_killed_twice_and_resumed_is_uninterrupted_to_the_last_byte(data, programs, uninterrupted, tmp_path):
-    out = folder_with_a(tmp_path / "out")
+    out = tmp_path / "out"
     for before, more in ((KILLED_IN_THE_MIDDLE_OF_AN_EPOCH, ()), (KILLED_WHILE_RENAMING, ("--resume",))):
         killed = train(data, out, programs, *more, before=before)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         # The first epoch is whole, the second is not.
-        assert len((out / "c_log.csv").read_text().splitlines()) == 2
+        assert len((out / "a_log.csv").read_text().splitlines()) == 2
     resumed = train(data, out, programs, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert (out / "c.eqx").read_bytes() == uninterrupted
-    assert len((out / "c_log.csv").read_text().splitlines()) == EPOCHS + 1
+    assert (out / "a.eqx").read_bytes() == uninterrupted
+    assert len((out / "a_log.csv").read_text().splitlines()) == EPOCHS + 1

@@ -447,6 +447,14 @@ def test_a_glacier_without_a_folder_is_reported_and_one_without_a_file_is_an_err
         open_dataset(folder)
 
 
+def test_a_table_whose_rows_are_longer_than_its_header_is_an_error(tmp_path: Path):
+    folder = write_glacier(tmp_path, fields(), total="2000,1999-10-01,,2000-09-30,-0.5,,,\n")
+    with pytest.raises(
+        InvalidParamsError, match=r"Made up E B: total_smb\.csv has more values in a row than the 7 col"
+    ):
+        open_dataset(folder)
+
+
 def test_a_year_that_the_weather_does_not_hold_is_refused(tmp_path: Path):
     glacier = only(write_glacier(tmp_path, fields()))
     with pytest.raises(InvalidParamsError, match=r"holds 1998-09-01 to 2001-10-31, not 2002-10-01 to 2003-09-30"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,7 +171,7 @@ def test_new_networks_differ_by_seed_and_begin_near_nothing():
     assert all(np.array_equal(a, b) for a, b in zip(leaves_of(first), leaves_of(again), strict=True))
     assert not np.array_equal(first.corrector.out_conv, other.corrector.out_conv)
     inputs = np.random.default_rng(0).normal(size=(15, 24, 24)).astype(np.float32)
-    assert np.abs(run_corrector(first.corrector, inputs, np.ones((2, 12), np.float32))).max() < 0.02
+    assert np.abs(jax.jit(run_corrector)(first.corrector, inputs, np.ones((2, 12), np.float32))).max() < 0.02
     assert np.array_equal(first.ti.prec_scale_log, embedded_a().ti.prec_scale_log)
 
 
@@ -233,6 +235,10 @@ def test_c_and_d_learn_beside_a_frozen_temperature_index_and_d_reads_facies(tmp_
     start = initial_model("C", 0, embedded_a())
     options = Options(epochs=3, learning_rate=3e-3)
     c = train("C", data, tmp_path, start, options, progress=False)
+    for epochs in (1, 3):
+        parts = replace(options, epochs=epochs)
+        resumed = train("C", data, tmp_path / "parts", start, parts, resume=True, progress=False)
+    assert weights_of(resumed) == weights_of(c)
     d = train("D", data, tmp_path, c.model, options, progress=False)
     for done in (c, d):
         assert done.log["training"].iloc[-1] < done.log["training"].iloc[0]
@@ -247,6 +253,6 @@ def test_c_and_d_learn_beside_a_frozen_temperature_index_and_d_reads_facies(tmp_
 @pytest.mark.slow
 def test_b_learns(tmp_path):
     data = [glacier(f"Glacier {k}", fold=k, years=1, seed=k) for k in (1, 2)]
-    done = train("B", data, tmp_path, options=Options(epochs=20, learning_rate=0.02), progress=False)
+    done = train("B", data, tmp_path, options=Options(epochs=8, learning_rate=0.05), progress=False)
     assert done.log["validation"].min() < 0.5 * done.log["validation"].iloc[0]
     assert shop.load("B", tmp_path).sha256
