@@ -56,7 +56,7 @@ def geodetic_observation() -> pd.DataFrame:
 
 
 class Half(NamedTuple):
-    """Observations to fit to and to judge by, without the helper column."""
+    """Observations to fit to and to judge by, without the column of numbers."""
 
     fit: pd.DataFrame
     test: pd.DataFrame
