@@ -30,6 +30,9 @@ def prepare_home(shared: Path | None) -> Path:
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ["HOME"] = str(home)
     os.environ.setdefault("MPLBACKEND", "Agg")
+    # Many tests, and the processes they start, compile the same programs.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home / "programs"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
     source = Path(importlib.util.find_spec("salem").origin).read_text("utf-8")
     commit = re.search(r"sample_data_gh_commit = '(\w+)'", source).group(1)
     data = home / ".salem_cache" / f"salem-sample-data-{commit}"
@@ -45,7 +48,7 @@ def prepare_home(shared: Path | None) -> Path:
 SHARED = find_shared()
 HOME = prepare_home(SHARED)
 
-hypothesis_settings.register_profile("repository", deadline=None, derandomize=True, max_examples=40)
+hypothesis_settings.register_profile("repository", deadline=None, derandomize=True, max_examples=20)
 hypothesis_settings.load_profile("repository")
 
 

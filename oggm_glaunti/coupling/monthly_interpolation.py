@@ -27,7 +27,7 @@ class Months:
     Examples
     --------
     >>> months = Months.between("2004-01", "2004-12")
-    >>> months.time.size, months.days[1], months.mean(np.ones(366)).shape
+    >>> months.time.size, int(months.days[1]), months.mean(np.ones(366)).shape
     (366, 29, (12,))
     """
 
