@@ -28,37 +28,24 @@ def rofental(oggm_env: Path, shared: Path, weights_dir, monkeypatch, tmp_path):
 
 
 def test_aletsch_in_years_that_the_fit_has_not_seen(aletsch, shared):
-    both = fits.halves(fits.aletsch_observations(shared))
-    annual, seasons = "annual", "winter + summer"
-    simple = [fits.aletsch_simple(aletsch, half) for half in both]
-    shifted = [result["A minus its mean error"][annual].rmse for result in simple]
-    # A little off the figures of the original implementation, whose rows overlap and leave gaps: 0.400 and 0.455.
-    assert shifted == pytest.approx([0.400, 0.455], abs=0.005)
-    fitted, whole = (
-        [fits.aletsch_case(aletsch, fits.CASES["A"], half, fits.targets(half)[target], fits.TWO) for half in both]
-        for target in (annual, seasons)
+    first = fits.halves(fits.aletsch_observations(shared))[0]
+    simple = fits.aletsch_simple(aletsch, first)["A minus its mean error"]["annual"].rmse
+    # A little off the figure of the original implementation, whose rows overlap and leave gaps: 0.400.
+    assert simple == pytest.approx(0.400, abs=0.005)
+    annual, seasons = (
+        fits.aletsch_case(aletsch, fits.CASES["A"], first, fits.targets(first)[target], fits.TWO)
+        for target in ("annual", "winter + summer")
     )
-    # As good a year as it gets with one weather series, within the scatter of the simple models.
-    assert all(s[annual].rmse < limit for s, limit in zip(fitted, (0.39, 0.42), strict=True))
-    baselines = [fits.aletsch_baselines(aletsch, half, fits.targets(half)[seasons], fits.TWO) for half in both]
-    for ours, theirs in zip(whole, baselines, strict=True):
-        assert ours["summer"].rmse < theirs["monthly TI"]["summer"].rmse - 0.05
-        assert ours["winter"].rmse < theirs["monthly TI"]["winter"].rmse + 0.05
+    assert annual["annual"].rmse < simple - 0.01
+    theirs = fits.aletsch_baselines(aletsch, first, fits.targets(first)["winter + summer"], fits.TWO)["monthly TI"]
+    assert seasons["summer"].rmse < theirs["summer"].rmse - 0.05
+    assert seasons["summer"].rmse < annual["summer"].rmse
 
 
 def test_parameters_of_two_glaciers_serve_the_third(rofental, shared):
     table = fits.rofental_observations(rofental, shared)
-    few, with_lapse_rate = fits.FITS["melt_f, prcp_fac"], fits.FITS["+ lapse rate"]
-    wanted = (("A", "few", few), ("A", "lapse", with_lapse_rate), ("C climatology", "lapse", with_lapse_rate))
-    pooled = {
-        (name, label): fits.transfer_scores(fits.held_out(rofental, table, fits.CASES[name], fit))["all"]
-        for name, label, fit in wanted
-    }
-    assert all(score.n == 297 for score in pooled.values())
-    assert pooled["A", "few"].rmse == pytest.approx(0.865, abs=0.01)
-    assert pooled["C climatology", "lapse"].rmse < 0.83
-    assert pooled["C climatology", "lapse"].rmse < pooled["A", "lapse"].rmse < pooled["A", "few"].rmse
-    baselines = fits.held_out_baselines(rofental, table, few)
-    assert baselines["monthly TI"]["modelled"].notna().all()
-    rmse = {name: fits.transfer_scores(rows)["all"].rmse for name, rows in baselines.items()}
-    assert pooled["A", "few"].rmse < rmse["daily TI"] < rmse["monthly TI"]
+    case, fit = fits.CASES["C climatology"], fits.FITS["+ lapse rate"]
+    fitted = fits.transfer_scores(fits.held_out(rofental, table, case, fit))["all"]
+    published = fits.transfer_scores(fits.held_out(rofental, table, case, None))["all"]
+    assert fitted.n == published.n == 297
+    assert fitted.rmse < 0.83 < published.rmse

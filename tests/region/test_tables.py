@@ -226,10 +226,10 @@ sys.path.insert(0, sys.argv[1])
 from tests.region.synthetic import make_region
 from oggm_glaunti.region.engine import run_jobs
 def peak(n):
-    for outcome in run_jobs(make_region(n, years=5, weights=sys.argv[2]), memory=100.0):
+    for outcome in run_jobs(make_region(n, years=3, weights=sys.argv[2]), memory=100.0):
         assert outcome.error is None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(peak(40), peak(400))
+print(peak(20), peak(200))
 """
 
 
@@ -238,7 +238,7 @@ def test_ten_times_as_many_glaciers_need_no_more_memory_than_the_setting(weights
     command = [sys.executable, "-W", "ignore", "-c", PEAK, str(REPOSITORY), str(weights_dir)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     few, many = map(float, done.stdout.split())
-    print(f"peak memory: {few:.0f} MB with 40 glaciers, {many:.0f} MB with 400 at glaunti_memory 100 MB")
+    print(f"peak memory: {few:.0f} MB with 20 glaciers, {many:.0f} MB with 200 at glaunti_memory 100 MB")
     assert many - few < 100.0
 
 
