@@ -24,9 +24,7 @@ from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit.evaluation import PREFIX
 from oggm_glaunti.fit.losses import require_inside
 from oggm_glaunti.fit.names import SEASONS
-
-DAYS_STEP = 64
-"""Seasons are filled with days that are not run up to a multiple of this, so that few programs are compiled."""
+from oggm_glaunti.fit.training_data import padded_days
 
 
 class Glacier(Protocol):
@@ -128,8 +126,7 @@ def predict_year(model: Model, state: State, data: Any, daily: bool = False) -> 
 
 
 def _padded(season: Season) -> Season:
-    n_days = DAYS_STEP * -(-season.weights.size // DAYS_STEP)
-    return Season(*pad_days(season.forcing, season.weights, n_days))
+    return Season(*pad_days(season.forcing, season.weights, padded_days(season.weights.size)))
 
 
 def _by_season(balances: list[np.ndarray]) -> dict[str, np.ndarray]:

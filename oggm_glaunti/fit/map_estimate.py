@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -194,11 +195,11 @@ def fit_map(
     z, runs = np.zeros(len(priors.names)), 0
     for last in [False] * ROUNDS * (model_error is None) + [True]:
         problem = _problem(start, sites, priors, variant, error)
-        z, used = _minimum(problem, z)
-        runs += used
+        found = _minimum(problem, z)
+        z, runs = found.z, runs + found.runs
         if not last:
-            error = estimated_model_error(*_differences(problem, z), _parameters_told(problem, z))
-    return _posterior(problem, priors, z, error, runs)
+            error = estimated_model_error(*_differences(problem, found), _parameters_told(found))
+    return _posterior(problem, priors, found, error, runs)
 
 
 def _problem(start: Tuned, sites: tuple[Site, ...], priors: Priors, variant: str, model_error: float) -> Problem:
@@ -209,17 +210,15 @@ def _problem(start: Tuned, sites: tuple[Site, ...], priors: Priors, variant: str
     return Problem(start, mean, sd, expected, sites, priors.names, variant)
 
 
-def _differences(problem: Problem, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _differences(problem: Problem, found: _Minimum) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Model minus observation, sigma of the observations and lengths of their periods, all sites in a row."""
-    difference = _at(z, problem)[0] * np.asarray(problem.expected, np.float64)
     parts = ([np.asarray(getattr(site, name), np.float64) for site in problem.sites] for name in ("sigma", "years"))
-    return difference, *(np.concatenate(part) for part in parts)
+    return found.data * np.asarray(problem.expected, np.float64), *(np.concatenate(part) for part in parts)
 
 
-def _parameters_told(problem: Problem, z: np.ndarray) -> float:
+def _parameters_told(found: _Minimum) -> float:
     """How many parameters the data tell (trace of the hat matrix); so many differences a fit makes vanish."""
-    jacobian = _at(z, problem)[1]
-    known = np.linalg.eigvalsh(jacobian.T @ jacobian)
+    known = np.linalg.eigvalsh(found.jacobian.T @ found.jacobian)
     return float(np.sum(known / (1.0 + known)))
 
 
@@ -257,14 +256,15 @@ def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.n
     return high if excess(high) >= 0.0 else float(brentq(excess, low, high))
 
 
-def _posterior(problem: Problem, priors: Priors, z: np.ndarray, model_error: float, runs: int) -> Posterior:
-    data, jacobian = _at(z, problem)
-    information = jacobian.T @ jacobian
-    cov = np.linalg.inv(information + np.eye(z.size)) * np.outer(priors.sd, priors.sd)
-    mean = priors.mean + priors.sd * z
-    predicted = predict(place(problem.start, priors.names, mean), problem.sites, problem.variant)
-    misfit = float(np.mean(data**2))
-    return Posterior(priors, mean, cov, information, predicted, misfit, model_error, runs)
+def _posterior(problem: Problem, priors: Priors, found: _Minimum, model_error: float, runs: int) -> Posterior:
+    information = found.jacobian.T @ found.jacobian
+    cov = np.linalg.inv(information + np.eye(found.z.size)) * np.outer(priors.sd, priors.sd)
+    mean = priors.mean + priors.sd * found.z
+    observed = [np.asarray(site.observed, np.float64) for site in problem.sites]
+    predicted = _differences(problem, found)[0] + np.concatenate(observed)
+    by_site = np.split(predicted, np.cumsum([values.size for values in observed])[:-1])
+    misfit = float(np.mean(found.data**2))
+    return Posterior(priors, mean, cov, information, by_site, misfit, model_error, runs)
 
 
 def _at(z: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -273,8 +273,17 @@ def _at(z: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(data, np.float64), np.asarray(jacobian, np.float64)
 
 
-def _minimum(problem: Problem, first_guess: np.ndarray) -> tuple[np.ndarray, int]:
-    """Levenberg-Marquardt; the parameters in units of their priors, and how often the model was run."""
+class _Minimum(NamedTuple):
+    """Parameters in units of their priors, residuals of the data there and their derivatives, and runs of the model."""
+
+    z: np.ndarray
+    data: np.ndarray
+    jacobian: np.ndarray
+    runs: int
+
+
+def _minimum(problem: Problem, first_guess: np.ndarray) -> _Minimum:
+    """Levenberg-Marquardt."""
     last: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
     def run(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -295,4 +304,4 @@ def _minimum(problem: Problem, first_guess: np.ndarray) -> tuple[np.ndarray, int
     )
     if not result.success or not np.isfinite([*result.x, result.cost]).all():
         raise NoConvergence(f"no minimum after {result.nfev} runs of the model: {result.message}")
-    return result.x, result.nfev
+    return _Minimum(result.x, *run(result.x), result.nfev)

@@ -140,13 +140,14 @@ def _seasons(seasons: tuple[Season, ...], rows: np.ndarray, cols: np.ndarray) ->
         cut = USUAL_DAYS[0] if weights.size > USUAL_DAYS[0] else weights.size // 2
         checked = [(_cut(forcing, part), weights[part]) for part in (slice(cut), slice(cut, None))]
     winter, summer = (
-        Season(*pad_days(_single(forcing), _float32(weights), max(usual, _multiple(weights.size))))
+        Season(*pad_days(_single(forcing), _float32(weights), max(usual, padded_days(weights.size))))
         for (forcing, weights), usual in zip(checked, USUAL_DAYS, strict=True)
     )
     return winter, summer
 
 
-def _multiple(n_days: int) -> int:
+def padded_days(n_days: int) -> int:
+    """Length to which a season is filled with days that are not run, so that few programs are compiled."""
     return -(-n_days // DAYS_AT_ONCE) * DAYS_AT_ONCE
 
 

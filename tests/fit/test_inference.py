@@ -147,7 +147,7 @@ def test_padded_days_change_nothing(monkeypatch):
     model, valley = embedded_a(), Valley()
     state = inference.initial_state(model, valley.shape)
     padded = inference.predict_year(model, state, valley.load(2001))
-    monkeypatch.setattr(inference, "DAYS_STEP", 1)
+    monkeypatch.setattr(inference, "padded_days", int)
     plain = inference.predict_year(model, state, valley.load(2001))
     np.testing.assert_allclose(padded.maps["summer"], plain.maps["summer"], atol=1e-6)
     np.testing.assert_allclose(padded.state.values, plain.state.values, atol=1e-6)
