@@ -170,12 +170,13 @@ def run_corrector_batch(
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import jax, numpy as np
     >>> from oggm_glaunti.core.weights import leaf_shapes, model_from_leaves
     >>> weights = [np.full(shape, 0.1, np.float32) for shape in leaf_shapes("C")]
     >>> corrector = model_from_leaves("C", weights).corrector
     >>> inputs, climate = np.ones((3, 24, 24, 6), np.float32), np.ones((3, 2, 12), np.float32)
-    >>> ds = run_corrector_batch(corrector, inputs, climate, np.array([[24, 17], [16, 24], [0, 0]]))
+    >>> sizes = np.array([[24, 17], [16, 24], [0, 0]])
+    >>> ds = jax.jit(run_corrector_batch)(corrector, inputs, climate, sizes)
     >>> ds.shape, float(abs(ds[0, :, 17:]).max()), float(abs(ds[2]).max())
     ((3, 24, 24, 5), 0.0, 0.0)
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -63,9 +64,9 @@ def runs(place):
     pixels = on_glacier(columns, place.swe)
     exact, fast, threaded = [(place.swe, None)], [(pixels, None)], [(pixels, None)]
     for _ in range(2):
-        year = run_year(c, exact[-1][0], seasons, place.fields, place.climate)
+        year = eqx.filter_jit(run_year)(c, exact[-1][0], seasons, place.fields, place.climate)
         exact.append((year.swe, year))
-        year = run_year_on_columns(c, fast[-1][0], seasons, place.fields, place.climate, columns)
+        year = eqx.filter_jit(run_year_on_columns)(c, fast[-1][0], seasons, place.fields, place.climate, columns)
         fast.append((year.swe, year))
         year = run_year_threaded(c, threaded[-1][0], seasons, place.fields, place.climate, columns, threads=2)
         threaded.append((year.swe, year))
@@ -121,8 +122,8 @@ def test_coarse_cells_that_hold_the_same_give_the_station_run_exactly(place):
         for s in place.seasons
     )
     swe, c = on_glacier(station, place.swe), model("C")
-    by_coarse = run_year_on_columns(c, swe, seasons, place.fields, place.climate, columns)
-    by_station = run_year_on_columns(c, swe, place.seasons, place.fields, place.climate, station)
+    by_coarse = eqx.filter_jit(run_year_on_columns)(c, swe, seasons, place.fields, place.climate, columns)
+    by_station = eqx.filter_jit(run_year_on_columns)(c, swe, place.seasons, place.fields, place.climate, station)
     for one, two in zip(by_coarse.smb, by_station.smb, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
 
