@@ -133,14 +133,14 @@ def glacier_site(gdir: Any, mb_model: GlaUnTIMassBalance, observations: pd.DataF
     begin, end = (used[name].to_numpy().astype("M8[D]") for name in ("begin", "end"))
     rows = _days_to_run(inputs.climate.time.astype("M8[D]"), begin, end)
     days = inputs.climate.time[rows].astype("M8[D]")
-    heights = _heights(surface, used)
+    heights = heights_around(surface, used["height"].dropna().to_numpy())
     before, after, spans = stretches(days, begin, end)
     site = Site(
         temp=np.stack([weather.temp[rows] for weather in inputs.climate.realisations]),
         prcp=np.stack([weather.prcp[rows] for weather in inputs.climate.realisations]),
         above_ref=(heights - inputs.climate.ref_hgt).astype(np.float32),
-        ds=_corrections(inputs, heights),
-        ds_index=_period_of_days(inputs, days),
+        ds=corrections_at(inputs, heights),
+        ds_index=corrections_of_days(inputs, days),
         before=before,
         after=after,
         spans=spans,
@@ -195,23 +195,23 @@ def _days_to_run(days: NDArray[Any], begin: NDArray[Any], end: NDArray[Any]) -> 
     return slice(int((start - days[0]).astype(int)), int((end.max() - days[0]).astype(int)) + 1)
 
 
-def _heights(surface: Surface, used: pd.DataFrame) -> NDArray[np.float64]:
-    """Heights around the whole glacier and all points, on multiples of the step."""
+def heights_around(surface: Surface, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Heights around the whole glacier and all points (m), on multiples of the step."""
     from oggm_glaunti.core.smooth import even_heights
 
-    points = used["height"].dropna().to_numpy()
     every = np.concatenate([surface.heights, points])
     return even_heights(float(every.min()), float(every.max()), STEP)
 
 
-def _corrections(inputs: Any, heights: NDArray[np.float64]) -> NDArray[np.float32]:
+def corrections_at(inputs: Any, heights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Corrections (K, 5, N) at heights (m); one year of zeros where there are none. `inputs` are a table's."""
     if inputs.corrections is None:
         return np.zeros((1, 5, heights.size), np.float32)
     return inputs.corrections.at(heights)
 
 
-def _period_of_days(inputs: Any, days: NDArray[Any]) -> NDArray[np.int32]:
-    """Which corrections apply on a day."""
+def corrections_of_days(inputs: Any, days: NDArray[Any]) -> NDArray[np.int32]:
+    """Which of the corrections apply on each day, int array (T,); `inputs` are a table's."""
     years, months = (days.astype(f"M8[{unit}]").astype(int) for unit in "YM")
     by_month = inputs.ds_index()
     return by_month[years + 1970 - inputs.climate.ys, months % 12].astype(np.int32)
@@ -220,16 +220,17 @@ def _period_of_days(inputs: Any, days: NDArray[Any]) -> NDArray[np.int32]:
 def _shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shares of the heights in one observation: linear between the two neighbours of each cell that was observed."""
     if row.kind != "point":
-        return _spread(surface.heights, surface.areas, heights)
+        return spread_over(surface.heights, surface.areas, heights)
     if row.height_range > 0:
         inside = _in_band(row, surface)
-        return _spread(surface.heights[inside], surface.areas[inside], heights)
-    return _spread(np.array([row.height]), np.ones(1), heights)
+        return spread_over(surface.heights[inside], surface.areas[inside], heights)
+    return spread_over(np.array([row.height]), np.ones(1), heights)
 
 
-def _spread(
+def spread_over(
     where: NDArray[np.float64], areas: NDArray[np.float64], heights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    """Areas `areas` (P,) at heights `where` (P,) as shares of even `heights` (N,), linear between two neighbours."""
     position = (where - heights[0]) / (heights[1] - heights[0])
     lower = np.minimum(position.astype(int), heights.size - 2)
     upper_share = position - lower

@@ -1,0 +1,234 @@
+"""A glacier's days on heights: the run that every analysis differentiates.
+
+The temperature index depends on height, the year's corrections and the weather alone, so a glacier is a few dozen
+heights with the share of its area at each. Corrections are given, not recomputed: what is differentiated is the
+temperature index under the corrections of models C and D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from oggm_glaunti.core.glaunti import correct
+from oggm_glaunti.core.run import initial_swe, ti_step
+from oggm_glaunti.fit.forward import Tuned
+
+
+class Trajectory(NamedTuple):
+    """Weather and heights of one glacier.
+
+    Attributes
+    ----------
+    temp, prcp : arrays (R, T)
+        daily weather at the reference height, degC and m w.e. day-1, in one or more realisations
+    above_ref : array (N,)
+        heights minus the reference height, m
+    area : array (N,)
+        shares of the glacier's area; they add up to 1
+    ds : array (K, 5, N)
+        corrections of K mass-balance years by height; zeros for model A
+    ds_index : int array (T,)
+        which of them applies on a day
+    period : int array (T,)
+        number of the year a day counts to, -1 for days that are run for their snow only
+    years : int array (Y,)
+        names of the years
+    bias : array ()
+        subtracted from every day's balance, m w.e. day-1
+    """
+
+    temp: Float[Array, "realisation time"]
+    prcp: Float[Array, "realisation time"]
+    above_ref: Float[Array, " height"]
+    area: Float[Array, " height"]
+    ds: Float[Array, "period 5 height"]
+    ds_index: Int[Array, " time"]
+    period: Int[Array, " time"]
+    years: Int[Array, " year"]
+    bias: Float[Array, ""]
+
+
+class Change(NamedTuple):
+    """A change of the weather; each member a number, one per day (T,), or one per day and height (T, N).
+
+    Attributes
+    ----------
+    temp : array
+        added to temperature, K
+    log_prcp : array
+        added to the logarithm of precipitation: 0.1 is 10.5 % more
+    """
+
+    temp: Float[Array, "..."]
+    log_prcp: Float[Array, "..."]
+
+
+NO_CHANGE = Change(np.zeros((), np.float32), np.zeros((), np.float32))
+
+Day = tuple[Array, Array, Array]
+Step = Callable[[Array, Day], tuple[Array, Array]]
+
+
+def stepper(tuned: Tuned, trajectory: Trajectory, variant: str = "smooth") -> tuple[Float[Array, " height"], Step]:
+    """The snow on the first day, and one day of the run.
+
+    Parameters
+    ----------
+    tuned : Tuned
+        parameters before correction
+    trajectory : Trajectory
+    variant : str
+        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
+
+    Returns
+    -------
+    swe : array (N,)
+        m w.e.
+    step : callable
+        ``step(swe, (temp, prcp, ds_index)) -> (swe, smb)``: temperature and precipitation at the reference height
+        as numbers or one per height (N,), snow and balance (N,)
+    """
+    params, offset = tuned.ti.resolve(), tuned.temp_bias + tuned.temp_gradient * trajectory.above_ref
+    corrected = jax.vmap(correct, (None, 0))(params, trajectory.ds)
+    constant = correct(params, trajectory.ds[0])
+    several = trajectory.ds.shape[0] > 1
+    one = jnp.ones((), offset.dtype)
+
+    def step(swe: Array, day: Day) -> tuple[Array, Array]:
+        temp, prcp, index = day
+        of_day = jax.tree.map(lambda field: field[index], corrected) if several else constant
+        swe, smb = ti_step(of_day, variant)(swe, temp + offset, prcp, one)
+        return swe, smb - trajectory.bias
+
+    return initial_swe(constant, offset.shape), step
+
+
+def run(
+    tuned: Tuned,
+    trajectory: Trajectory,
+    change: Change = NO_CHANGE,
+    variant: str = "smooth",
+    observe: Callable[[Array], Any] = lambda smb: smb,
+) -> Any:
+    """What `observe` makes of each day's balance by height (N,): stacked over the days, mean over the realisations.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    change : Change
+    variant : str
+    observe : callable
+        by default the balance itself, so that the result is (T, N), m w.e.
+
+    Examples
+    --------
+    >>> from oggm_glaunti.fit.forward import Tuned
+    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> temp, prcp = np.full((1, 10), 5.0, np.float32), np.zeros((1, 10), np.float32)
+    >>> valley = one_height(temp, prcp)
+    >>> smb = jax.jit(run)(Tuned(ti_weights(), np.float32(0.0), np.float32(-0.006)), valley)
+    >>> smb.shape, bool((smb < 0.0).all())
+    ((10, 1), True)
+    """
+    swe, step = stepper(tuned, trajectory, variant)
+    days = trajectory.temp.shape[-1]
+    d_temp, d_log_prcp = (_by_day(field, days) for field in change)
+
+    def one_day(swe, day):
+        temp, prcp, index, d_temp, d_log_prcp = day
+        swe, smb = step(swe, (temp + d_temp, prcp * jnp.exp(d_log_prcp), index))
+        return swe, observe(smb)
+
+    def one_realisation(temp, prcp):
+        return jax.lax.scan(one_day, swe, (temp, prcp, trajectory.ds_index, d_temp, d_log_prcp))[1]
+
+    return jax.tree.map(
+        lambda values: jnp.mean(values, axis=0), jax.vmap(one_realisation)(trajectory.temp, trajectory.prcp)
+    )
+
+
+def _by_day(field: Float[Array, "..."], days: int) -> Float[Array, "time height"]:
+    field = jnp.asarray(field)
+    by_height = field if field.ndim == 2 else field[..., None]
+    return jnp.broadcast_to(by_height, (days, by_height.shape[-1]))
+
+
+def daily(
+    tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE, variant: str = "smooth"
+) -> Float[Array, " time"]:
+    """Mean balance of the glacier on each day, m w.e.; arguments as in :func:`run`."""
+    area = jnp.asarray(trajectory.area)
+    return run(tuned, trajectory, change, variant, lambda smb: jnp.sum(smb * area))
+
+
+def annual(
+    tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE, variant: str = "smooth"
+) -> Float[Array, " year"]:
+    """Mean balance of the glacier in each year, m w.e.; arguments as in :func:`run`."""
+    return sum_by_year(trajectory, daily(tuned, trajectory, change, variant))
+
+
+def annual_by_height(
+    tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE, variant: str = "smooth"
+) -> Float[Array, "year height"]:
+    """Balance at each height in each year, m w.e.; arguments as in :func:`run`."""
+    return sum_by_year(trajectory, run(tuned, trajectory, change, variant))
+
+
+def sum_by_year(trajectory: Trajectory, values: Float[Array, "time *rest"]) -> Float[Array, "year *rest"]:
+    """Sums of daily values over the days of each year."""
+    n = trajectory.years.shape[0]
+    sums = jnp.zeros((n + 1, *values.shape[1:]), values.dtype)
+    # Days that count to no year go to a place of their own.
+    return sums.at[jnp.where(trajectory.period < 0, n, trajectory.period)].add(values)[:n]
+
+
+def one_height(temp: np.ndarray, prcp: np.ndarray) -> Trajectory:
+    """The trajectory of a single place at the reference height, all days (1, T) of one year called 0."""
+    dtype, days = temp.dtype, temp.shape[-1]
+    at_place, index = np.zeros(1, dtype), np.zeros(days, np.int32)
+    corrections, years = np.zeros((1, 5, 1), dtype), np.zeros(1, np.int32)
+    return Trajectory(temp, prcp, at_place, at_place + 1, corrections, index, index, years, dtype.type(0))
+
+
+def stack(trajectories: Sequence[Trajectory]) -> Trajectory:
+    """Trajectories of several glaciers as one with a leading axis, for :func:`jax.vmap`.
+
+    Shorter records get days after their end that count to no year, smaller glaciers heights without area; neither
+    changes anything of what counts.
+
+    Raises
+    ------
+    ValueError
+        where the numbers of years or of realisations differ
+    """
+    for name, shape in (("years", lambda t: t.years.shape), ("realisations", lambda t: t.temp.shape[:1])):
+        if len({shape(t) for t in trajectories}) > 1:
+            raise ValueError(
+                f"trajectories of one batch have the same number of {name}, found {[*map(shape, trajectories)]}"
+            )
+    days, heights, years = (
+        max(getattr(t, name).shape[axis] for t in trajectories) for name, axis in (("temp", 1), ("area", 0), ("ds", 0))
+    )
+    padded = [_padded(t, days, heights, years) for t in trajectories]
+    return Trajectory(*(np.stack(fields) for fields in zip(*padded, strict=True)))
+
+
+def _padded(t: Trajectory, days: int, heights: int, years: int) -> Trajectory:
+    after, above, later = days - t.temp.shape[1], heights - t.area.shape[0], years - t.ds.shape[0]
+    return t._replace(
+        temp=np.pad(t.temp, ((0, 0), (0, after))),
+        prcp=np.pad(t.prcp, ((0, 0), (0, after))),
+        above_ref=np.pad(t.above_ref, (0, above), mode="edge"),
+        area=np.pad(t.area, (0, above)),
+        ds=np.pad(t.ds, ((0, later), (0, 0), (0, above)), mode="edge"),
+        ds_index=np.pad(t.ds_index, (0, after)),
+        period=np.pad(t.period, (0, after), constant_values=-1),
+    )
