@@ -28,6 +28,8 @@ LAYERS = (
         "graphics",
         "region_graphics",
         "fit_graphics",
+        "analysis_graphics",
+        "analysis_cli",
         "evaluate_cli",
         "train_cli",
         "verification",
