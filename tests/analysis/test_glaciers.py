@@ -33,10 +33,10 @@ def test_calendar_years_are_those_of_the_mass_balance_model(aletsch):
     glacier = glacier_run(aletsch, (1990, 1992), "calendar", model="A", check_calib_params=False, bias=100.0)
     found = np.asarray(balances[1](glacier.tuned, glacier.trajectory))
     for row, year in zip(found, glacier.years, strict=True):
-        # Where snow ends within the summer a table's line between heights 10 m apart is 5 mm off.
         difference = row - of_the_table(glacier, year)
-        np.testing.assert_allclose(difference, 0.0, atol=6e-3)
-        assert np.sqrt(np.mean(difference**2)) < 1e-3
+        # Where old snow is about to vanish it matters that the table's run began nine years before, not five.
+        assert np.abs(difference).max() < 0.03
+        assert abs(difference @ glacier.trajectory.area) < 1e-3
 
 
 def test_corrections_of_model_c_and_their_years_are_in_the_trajectory(aletsch):
