@@ -141,8 +141,8 @@ def sample_posterior(
     z = np.asarray(peak, np.float64) + u.astype(np.float64) @ np.asarray(shape, np.float64).T
     halves = jnp.asarray(z[n_samples % 2 :].reshape(2, n_samples // 2, -1))
     ess, rhat = (
-        blackjax.diagnostics.effective_sample_size(z[None]),
-        blackjax.diagnostics.potential_scale_reduction(halves),
+        jax.jit(blackjax.diagnostics.effective_sample_size)(z[None]),
+        jax.jit(blackjax.diagnostics.potential_scale_reduction)(halves),
     )
     # Draws that never moved have no spread to divide by.
     ess, rhat = np.nan_to_num(np.asarray(ess), nan=0.0), np.nan_to_num(np.asarray(rhat), nan=np.inf)

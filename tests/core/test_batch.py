@@ -148,11 +148,11 @@ def test_years_of_a_batch_are_the_years_of_each_glacier_alone(glaciers, garbage,
 def test_profiles_are_means_of_bands_linear_between_and_flat_beyond(glaciers):
     *_, cells = arrays_of(glaciers)
     swe = np.random.default_rng(1).uniform(0, 2, cells.cell.shape).astype(np.float32)
-    found = batch.swe_profiles(swe, cells)
+    found = jax.jit(batch.swe_profiles)(swe, cells)
     for place, glacier in enumerate(glaciers):
         own = glacier.columns
         first = place * LANES * 16
-        alone = swe_profile(own, jnp.asarray(swe.reshape(-1)[first : first + own.rows.size]))
+        alone = jax.jit(swe_profile)(own, swe.reshape(-1)[first : first + own.rows.size])
         np.testing.assert_allclose(found[place, : own.nodes.size], alone, rtol=0, atol=1e-6)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +24,8 @@ from tests.core import worlds
 
 DAYS = 40
 
+whole_run = jax.jit(run_seasons)
+
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
@@ -38,7 +42,7 @@ def weather(n_points: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def parameters(shape: tuple[int, ...]) -> TIParameters:
     """Some fields, the rest scalars."""
-    values = {name: jnp.asarray(value) for name, value in vars(ti_weights().resolve()).items()}
+    values = {name: np.asarray(value) for name, value in vars(ti_weights().resolve()).items()}
     spread = np.linspace(0.9, 1.1, int(np.prod(shape)), dtype=np.float32).reshape(shape)
     return TIParameters(**values | {name: values[name] * spread for name in ("prec_scale", "ddf_snow")})
 
@@ -53,9 +57,10 @@ def test_blocks_are_never_larger_than_asked_for_nor_than_there_are_columns(n, mo
 @settings(max_examples=15, deadline=None)
 @given(n=st.integers(1, 150))
 def test_every_column_comes_back_once_and_in_order(n):
-    forcing = StationForcing(jnp.zeros(1), jnp.zeros(1), jnp.arange(n, dtype=jnp.float32))
+    forcing = StationForcing(*np.zeros((2, 1), np.float32), np.arange(n, dtype=np.float32))
     run = lambda params, state, forcings: (state + params, jnp.stack([forcings[0].temp_offset] * 2))
-    moved, twice = in_blocks(run, jnp.float32(1.0), jnp.arange(n, dtype=jnp.float32), [forcing])
+    once = jax.jit(lambda params, state, forcings: in_blocks(run, params, state, forcings))
+    moved, twice = once(np.float32(1.0), np.arange(n, dtype=np.float32), [forcing])
     np.testing.assert_array_equal(moved, np.arange(n) + 1.0)
     np.testing.assert_array_equal(twice, [np.arange(n)] * 2)
 
@@ -80,8 +85,14 @@ def test_a_run_in_blocks_is_the_run(shape, gridded):
 def test_a_span_is_its_part_of_the_whole():
     temp, prcp, offset = weather(100)
     seasons = [(StationForcing(temp, prcp, offset), season_weights(DAYS))] * 2
-    _, whole = run_columns(ti_step, parameters((100,)), jnp.float32(0.1), seasons)
-    _, part = run_columns(ti_step, parameters((100,)), jnp.float32(0.1), seasons, Span(jnp.int32(13), 50))
+    params = parameters((100,))
+
+    @functools.partial(jax.jit, static_argnums=1)
+    def run(first, count=None):
+        span = None if count is None else Span(first, count)
+        return run_columns(ti_step, params, jnp.float32(0.1), seasons, span)[1]
+
+    whole, part = run(0), run(13, 50)
     np.testing.assert_allclose(part, np.asarray(whole)[:, 13:63], atol=1e-6)
 
 
@@ -92,7 +103,7 @@ def test_the_number_of_threads_changes_nothing(count):
     start = np.full(203, 0.1, np.float32)
     params = ti_weights().resolve()
     swe, smb = threads.run_seasons_threaded(params, start, seasons, count)
-    true_swe, true_smb, _ = run_seasons(params, start, seasons)
+    true_swe, true_smb, _ = whole_run(params, start, seasons)
     np.testing.assert_allclose(swe, true_swe, atol=1e-6)
     np.testing.assert_allclose(smb, true_smb, atol=1e-6)
 
@@ -103,7 +114,7 @@ def test_a_single_point_and_none_at_all_are_runs_too(shape):
     forcing = StationForcing(temp, prcp, np.resize(offset, shape))
     seasons = (Season(forcing, season_weights(DAYS)),)
     swe, (smb,) = threads.run_seasons_threaded(ti_weights().resolve(), np.full(shape, 0.1, np.float32), seasons)
-    true_swe, (true_smb,), _ = run_seasons(ti_weights().resolve(), np.full(shape, 0.1, np.float32), seasons)
+    true_swe, (true_smb,), _ = whole_run(ti_weights().resolve(), np.full(shape, 0.1, np.float32), seasons)
     assert swe.shape == smb.shape == true_swe.shape == true_smb.shape == shape
     np.testing.assert_allclose(smb, true_smb, atol=1e-6)
 
@@ -114,7 +125,7 @@ def test_threads_keep_double_precision():
         seasons = (Season(StationForcing(temp, prcp, offset), season_weights(DAYS, np.float64)),)
         params, start = ti_weights(dtype=np.float64).resolve(), np.full(203, 0.1)
         _, (smb,) = threads.run_seasons_threaded(params, start, seasons, 3)
-        _, (true_smb,), _ = run_seasons(params, start, seasons)
+        _, (true_smb,), _ = whole_run(params, start, seasons)
     assert smb.dtype == np.float64
     np.testing.assert_allclose(smb, true_smb, rtol=1e-12)
 

@@ -89,8 +89,8 @@ def test_a_restart_at_any_day_is_no_restart(variant, day):
     forcing, params = station(), small_a()
     swe, smb, _ = run(params, start(), forcing, continuous_weights(365), variant=variant)
     first, second = parts(forcing, slice(None, day), slice(day, None))
-    swe1, smb1, _ = run_ti(params, start(), first, continuous_weights(day), None, variant)
-    swe2, smb2, _ = run_ti(params, swe1, second, continuous_weights(365 - day), None, variant)
+    swe1, smb1, _ = run(params, start(), first, continuous_weights(day), variant=variant)
+    swe2, smb2, _ = run(params, swe1, second, continuous_weights(365 - day), variant=variant)
     np.testing.assert_allclose(swe2, swe, atol=1e-6)
     np.testing.assert_allclose(smb1 + smb2, smb, atol=2e-6)
 
@@ -164,8 +164,8 @@ def test_a_day_of_weight_zero_is_as_if_it_were_not_there():
     forcing, keep = station(40), np.r_[0:10, 13:40]
     weights = continuous_weights(40)
     weights[10:13] = 0.0
-    swe, smb, _ = run_ti(small_a(), start(), forcing, weights)
-    swe2, smb2, _ = run_ti(small_a(), start(), *parts(forcing, keep), continuous_weights(37))
+    swe, smb, _ = run(small_a(), start(), forcing, weights)
+    swe2, smb2, _ = run(small_a(), start(), *parts(forcing, keep), continuous_weights(37))
     np.testing.assert_allclose(swe, swe2, atol=1e-7)
     np.testing.assert_allclose(smb, smb2, atol=1e-7)
 
@@ -175,7 +175,7 @@ def test_a_day_of_weight_zero_is_not_run_even_where_its_weather_is_not_known():
     temp[-1] = np.nan
     weights = continuous_weights(20)
     weights[-1] = 0.0
-    for value in run_ti(small_a(), start(), StationForcing(temp, prcp, np.zeros(5, np.float32)), weights)[:2]:
+    for value in run(small_a(), start(), StationForcing(temp, prcp, np.zeros(5, np.float32)), weights)[:2]:
         assert np.isfinite(value).all()
 
 
@@ -188,7 +188,7 @@ def test_observing_gives_daily_maps_that_sum_to_the_balance():
 def test_observing_some_pixels_gives_their_series():
     picked = np.array([3, 1])
     everything = run(small_a(), start(), station(60), season_weights(60), lambda smb: smb)[2]
-    some = run_ti(small_a(), start(), station(60), season_weights(60), lambda smb: smb[picked])[2]
+    some = run(small_a(), start(), station(60), season_weights(60), lambda smb: smb[picked])[2]
     np.testing.assert_allclose(some, everything[:, picked], atol=1e-7)
 
 
@@ -200,8 +200,8 @@ def test_any_spatial_shape_gives_the_same_numbers():
     temp, prcp = weather(90)
     flat = run(small_a(), start(shape=(6,)), station(90, at=np.linspace(1900, 3500, 6, dtype="f4")), season_weights(90))
     offset = np.float32(GRADIENT) * (np.linspace(1900, 3500, 6, dtype="f4") - np.float32(REF_HGT))
-    grid = run_ti(small_a(), start(shape=(2, 3)), StationForcing(temp, prcp, offset.reshape(2, 3)), season_weights(90))
-    point = run_ti(small_a(), start(shape=()), GriddedForcing(temp + offset[4], prcp), season_weights(90))
+    grid = run(small_a(), start(shape=(2, 3)), StationForcing(temp, prcp, offset.reshape(2, 3)), season_weights(90))
+    point = run(small_a(), start(shape=()), GriddedForcing(temp + offset[4], prcp), season_weights(90))
     for one, two, three in zip(flat[:2], grid[:2], point[:2], strict=True):
         np.testing.assert_allclose(two.ravel(), one, atol=2e-6)
         np.testing.assert_allclose(three, one[4], atol=2e-6)
@@ -209,14 +209,15 @@ def test_any_spatial_shape_gives_the_same_numbers():
 
 def test_a_batch_of_weathers_is_each_by_itself():
     batch = [weather(120, seed=seed) for seed in range(3)]
-    temp, prcp = (jnp.stack(series) for series in zip(*batch, strict=True))
-    offset = jnp.asarray(station().temp_offset)
+    temp, prcp = (np.stack(series) for series in zip(*batch, strict=True))
+    offset = station().temp_offset
 
     def balance(temp, prcp):
         return run_ti(small_a(), start(), StationForcing(temp, prcp, offset), season_weights(120))[1]
 
-    together = jax.vmap(balance)(temp, prcp)
-    alone = [balance(*one) for one in batch]
+    together = jax.jit(jax.vmap(balance))(temp, prcp)
+    each = jax.jit(balance)
+    alone = [each(*one) for one in batch]
     np.testing.assert_allclose(together, np.stack(alone), atol=1e-6)
 
 
@@ -285,7 +286,7 @@ def test_classical_a_little_more_snow_can_be_less_mass():
         params = small_a("float64")
         swe = params.snow_depletion_centre + np.array([-1e-4, 1e-4])
         forcing = StationForcing(temp, prcp, np.zeros(2))
-        balance = run_ti(params, swe, forcing, np.ones(4), None, "classical")[1]
+        balance = run(params, swe, forcing, np.ones(4), variant="classical")[1]
         assert float(balance[1] - balance[0]) == pytest.approx(-0.0176, abs=1e-4)
 
 

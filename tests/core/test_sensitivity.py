@@ -35,6 +35,10 @@ def setting(dtype=np.float64):
     return TIParameters(**values), np.linspace(0.0, 0.5, N).astype(dtype), forcing, weights
 
 
+sensitive = jax.jit(run_sensitive, static_argnums=4)
+
+
+@jax.jit
 def plain(params, swe, forcing, weights):
     return run_days(ti_step(params), swe, forcing, weights)[:2]
 
@@ -53,7 +57,7 @@ def loss_of(run):
 def test_each_derivative_is_that_of_a_finite_difference(name):
     with x64():
         params, swe, forcing, weights = setting()
-        *_, by_swe, by_smb = run_sensitive(params, swe, forcing, weights, (name,))
+        *_, by_swe, by_smb = sensitive(params, swe, forcing, weights, (name,))
 
         def moved(by):
             if name == INITIAL_SWE:
@@ -99,7 +103,8 @@ def test_days_that_are_not_run_may_hold_anything_for_derivatives_too():
         gap = StationForcing(np.where(weights > 0, forcing.temp, np.nan), forcing.prcp, forcing.temp_offset)
         for run in (run_smooth, plain):
             for wrt in (0, 2):
-                found, expected = (jax.grad(loss_of(run), wrt)(params, swe, f, weights) for f in (gap, forcing))
+                derivatives = jax.jit(jax.grad(loss_of(run), wrt))
+                found, expected = (derivatives(params, swe, f, weights) for f in (gap, forcing))
                 jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), found, expected)
 
 
@@ -122,7 +127,7 @@ def test_forward_mode_and_second_derivatives_work():
 
 def test_only_what_is_asked_for_is_carried():
     params, swe, forcing, weights = setting(np.float32)
-    *_, by_swe, by_smb = run_sensitive(params, swe, forcing, weights, ("ddf_relative_ice", "prec_scale"))
+    *_, by_swe, by_smb = sensitive(params, swe, forcing, weights, ("ddf_relative_ice", "prec_scale"))
     assert set(by_swe) == set(by_smb) == {"ddf_relative_ice", "prec_scale"}
     assert not np.asarray(by_swe["ddf_relative_ice"]).any()
 
@@ -131,5 +136,5 @@ def test_a_grid_of_weather_gives_the_same_derivatives():
     params, swe, forcing, weights = setting(np.float32)
     at = forcing.temp[:, None] + forcing.temp_offset
     gridded = GriddedForcing(at, np.broadcast_to(forcing.prcp[:, None], at.shape))
-    found, expected = (run_sensitive(params, swe, f, weights, ("t_pos_shift",))[3] for f in (gridded, forcing))
+    found, expected = (sensitive(params, swe, f, weights, ("t_pos_shift",))[3] for f in (gridded, forcing))
     np.testing.assert_allclose(found["t_pos_shift"], expected["t_pos_shift"], rtol=1e-4, atol=1e-6)

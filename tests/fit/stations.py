@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.fit.forward import Site, Tuned, predictions, stretches
+from oggm_glaunti.fit import forward
+from oggm_glaunti.fit.forward import Site, Tuned, stretches
 
 GRADIENT = -0.006
 FIRST = np.datetime64("2000-10-01")
 ABOVE_REF = np.array([-500.0, -200.0, 200.0, 600.0])
+
+predictions = jax.jit(forward.predictions, static_argnames="variant")
 
 
 def start(dtype=np.float32, **values) -> Tuned:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import equinox as eqx
 import numpy as np
 
-from oggm_glaunti.core.forcing import GriddedForcing, StationForcing, monthly_climate
+from oggm_glaunti.core.forcing import GriddedForcing, StationForcing, monthly_climate, pad_days
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, geometry_fields, run_year
 from oggm_glaunti.core.run import season_weights
 from oggm_glaunti.core.temperature_index import ti_weights
@@ -80,7 +80,9 @@ def glacier(
         map_of_facies = rng.random((9, *shape)).astype(np.float32) if facies and k % 2 else None
         fields = np.asarray(geometry_fields(outline, elevation, np.full(shape, 5.0, np.float32), map_of_facies))
         climate = monthly_climate(days, temp + offset[outline > 0.5].mean(), prcp)
-        result = _true_year(model, swe, seasons, fields, climate)
+        # Seasons of one length: one compiled program for years and seeds.
+        padded = tuple(Season(*pad_days(*season, 384 if mid is None else 256)) for season in seasons)
+        result = _true_year(model, swe, padded, fields, climate)
         swe = np.asarray(result.swe)
         targets = {} if k == 0 else _targets([np.asarray(s) for s in result.smb], outline, rng, noise)
         data[year] = YearData(year, days[0], mid, days[-1], seasons, fields, climate, outline, elevation, targets)

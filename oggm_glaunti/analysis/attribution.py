@@ -1,0 +1,254 @@
+"""What made a year's balance different from that of other years: the tasks, and the tables and maps they return."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oggm_glaunti import settings
+from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
+from oggm_glaunti.analysis.reference_years import require_complete, years_asked
+from oggm_glaunti.coupling.features import read_features
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from oggm_glaunti.analysis.integrated_gradients import Integrated, Path
+
+settings.register()
+log = logging.getLogger(__name__)
+
+BASELINES = ("years", "mean")
+CORRECTIONS = ("prec_scale", "ddf_snow", "ddf_relative_ice", "snow_to_rain_centre", "t_pos_shift")
+GROUPS = {
+    "temp": "temperature",
+    "prcp": "precipitation",
+    "snow": "the snow on the first day",
+    "corrections": "the corrections",
+}
+M_WE = {"units": "m w.e."}
+
+
+@entity_task(log)
+def attribute_year(
+    gdir: Any,
+    *,
+    year: int,
+    reference: tuple[int, int] | None = None,
+    year_type: str = "hydrological",
+    baseline: str = "years",
+    **kwargs: Any,
+) -> xr.Dataset:
+    """How much each day's weather, and the snow at hand, made a year's balance differ from that of reference years.
+
+    Integrated gradients from the inputs of the reference years to those of the year, see
+    :mod:`~oggm_glaunti.analysis.integrated_gradients`.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with daily climate and ``glaunti_features`` (or, for model A, at least inversion flowlines; without maps then)
+    year : int
+        to be explained
+    reference : (first, last), optional
+        years to compare with, both included; by default all whole ones of the record
+    year_type : {'hydrological', 'calendar'}
+        see :func:`~oggm_glaunti.analysis.glaciers.glacier_run`
+    baseline : {'years', 'mean'}
+        'years': contributions are means over paths from each of the reference years, and add up to the difference from
+        the mean of their balances. 'mean': one path from their mean weather (the mean of each day), to the difference
+        from the balance in that weather, which is another number: ``mean_climate_balance`` tells it
+    **kwargs
+        of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename`, `mb_params_filesuffix` and so on
+
+    Returns
+    -------
+    xarray.Dataset
+        everything in m w.e. with ``units`` attributes. Parts of the glacier-wide balance: ``temp`` and ``prcp``
+        (month, height), ``snow`` (height), ``corrections`` (correction, height) and ``leap_day``, which with ``gap``
+        add up to ``difference``, and of single days ``temp_daily`` and ``prcp_daily`` (time). Parts of the balance *at*
+        a height: ``temp_at_height`` and so on (height); on the glacier's cells ``temp_map`` and so on (y, x). Further
+        ``balance``, ``reference_balance``, ``mean_climate_balance``, the anomalies of the weather by month, and
+        ``nodes`` of the quadrature. ``gap`` is at most 0.001 of the difference (or 0.1 mm w.e., where that is more);
+        where 256 nodes do not reach that, the attribute ``complete`` is 0 and the log says so
+
+    Raises
+    ------
+    InvalidParamsError
+        for years that the record does not hold, a reference without years, or another `year_type` or `baseline`
+
+    Examples
+    --------
+    >>> made = attribute_year(gdir, year=2003, reference=(1991, 2020), model="A")  # doctest: +SKIP
+    >>> made.temp.sum("height").to_series().round(2)  # by month  # doctest: +SKIP
+    """
+    if baseline not in BASELINES:
+        raise InvalidParamsError(f"{gdir.rgi_id}: baseline: expected one of {BASELINES}, found {baseline!r}")
+    run = glacier_run(gdir, year_type=year_type, **kwargs)
+    years_asked(gdir, (year, year), run.years, "year")
+    reference_years = years_asked(gdir, reference, run.years)
+    return attribution_of(run, year, reference_years, baseline)
+
+
+def attribution_of(run: GlacierRun, year: int, reference: list[int], baseline: str = "years") -> xr.Dataset:
+    """:func:`attribute_year` of a glacier that is prepared.
+
+    Parameters
+    ----------
+    run : GlacierRun
+        of all the years
+    year : int
+    reference : list of int
+        need not follow each other
+    baseline : {'years', 'mean'}
+    """
+    from oggm_glaunti.analysis.integrated_gradients import ends_of, integrated_gradients
+    from oggm_glaunti.analysis.paths import annual_balance, mean_baseline, path_of
+
+    every = path_of(run.tuned, run.trajectory, year, reference, run.variant)
+    path = every if baseline == "years" else mean_baseline(every)
+    found = integrated_gradients(run.tuned, path, run.variant)
+    require_complete(run.gdir, found, log)
+    of_years = np.asarray(annual_balance(run.tuned, run.trajectory, variant=run.variant), np.float64)
+    of_mean, _ = ends_of(run.tuned, mean_baseline(every), run.variant)
+    here = float(of_years[run.years == year][0])
+    there = float(np.mean([of_years[run.years == y][0] for y in reference])) if baseline == "years" else float(of_mean)
+    numbers = {
+        "balance": (here, "balance of the year"),
+        "reference_balance": (there, REFERENCE_BALANCE[baseline]),
+        "mean_climate_balance": (float(of_mean), "balance in the mean weather of the reference years"),
+        "difference": (here - there, "balance minus reference balance"),
+        "leap_day": (here - there - float(found.difference), "days that only one of the years has"),
+        "gap": (float(found.gap), "difference minus the sum of all contributions"),
+    }
+    result = _with_numbers(_of_weather(run, year, path, found), numbers, found)
+    first_last = [min(reference), max(reference)]
+    attrs = {"reference": first_last, "baselines": path.start.temp.shape[0], "baseline": baseline}
+    return _with_maps(run, result, GROUPS).assign_attrs(year=year, year_type=run.year_type, **attrs)
+
+
+REFERENCE_BALANCE = {
+    "years": "mean balance of the reference years",
+    "mean": "balance in the mean weather of the reference years",
+}
+
+
+@entity_task(log)
+def attribute_heights(gdir: Any, *, year: int, year_type: str = "hydrological", **kwargs: Any) -> xr.Dataset:
+    """How much a year's balance is due to the glacier's area lying where it does, and not all at its mean height.
+
+    The path leads from the glacier at its mean height, with the snow and the corrections that belong there, to the
+    glacier as it is.
+
+    Parameters
+    ----------
+    gdir, year, year_type, **kwargs
+        see :func:`attribute_year`
+
+    Returns
+    -------
+    xarray.Dataset
+        parts of the glacier-wide balance ``height_itself``, ``snow`` (height), ``corrections`` (correction, height),
+        which with ``gap`` add up to ``difference``; at a height ``height_itself_at_height`` and so on, and on the
+        cells ``height_itself_map`` and so on; ``balance``, ``reference_balance`` (at the mean height) and ``nodes``.
+        All m w.e., as in :func:`attribute_year`
+
+    Raises
+    ------
+    InvalidParamsError
+        for a year that the record does not hold
+    """
+    from oggm_glaunti.analysis.integrated_gradients import ends_of, integrated_gradients
+    from oggm_glaunti.analysis.paths import to_heights
+
+    run = glacier_run(gdir, year_type=year_type, **kwargs)
+    years_asked(gdir, (year, year), run.years, "year")
+    path = to_heights(run.tuned, run.trajectory, year, run.variant)
+    found = integrated_gradients(run.tuned, path, run.variant)
+    require_complete(gdir, found, log)
+    there, here = (float(end) for end in ends_of(run.tuned, path, run.variant))
+    numbers = {
+        "balance": (here, "balance of the year"),
+        "reference_balance": (there, "balance of the year at the glacier's mean height"),
+        "difference": (float(found.difference), "balance minus reference balance"),
+        "gap": (float(found.gap), "difference minus the sum of all contributions"),
+    }
+    groups = {"height_itself": "the heights", "snow": GROUPS["snow"], "corrections": GROUPS["corrections"]}
+    data = _by_height(run, {"height_itself": found.contributions.above_ref, **_of_state(found)}, groups)
+    mean = float(run.heights @ np.asarray(run.trajectory.area, np.float64))
+    result = _with_maps(run, _with_numbers(data, numbers, found), groups)
+    return result.assign_attrs(year=year, year_type=run.year_type, mean_height=round(mean, 1))
+
+
+# --- tables ---
+
+
+def _of_state(found: Integrated) -> dict[str, NDArray[Any]]:
+    """Contributions of the snow (N,) and of the corrections (5, N) at each height."""
+    return {"snow": found.contributions.swe, "corrections": np.asarray(found.contributions.ds).sum(axis=0)}
+
+
+def _by_height(run: GlacierRun, parts: dict[str, Any], groups: dict[str, str]) -> xr.Dataset:
+    """Parts (N,), (5, N) or (M, N) at each height; and times the area, as parts of the whole glacier's balance."""
+    import xarray as xr
+
+    area = np.asarray(run.trajectory.area, np.float64)
+    before = {"corrections": ("correction",), "temp": ("month",), "prcp": ("month",)}
+    data: dict[str, Any] = {"area": ("height", area, {"units": "1", "long_name": "share of the glacier's area"})}
+    for name, values in parts.items():
+        values, dims = np.asarray(values, np.float64), (*before.get(name, ()), "height")
+        whole = {**M_WE, "long_name": f"contribution of {groups[name]} to the glacier-wide balance"}
+        there = {**M_WE, "long_name": f"contribution of {groups[name]} to the balance at the height"}
+        data[name] = (dims, values * area, whole)
+        data[f"{name}_at_height"] = ("height", values.reshape(-1, area.size).sum(axis=0), there)
+    coords = {"height": ("height", run.heights, {"units": "m"}), "correction": list(CORRECTIONS)}
+    return xr.Dataset(data, coords)
+
+
+def _of_weather(run: GlacierRun, year: int, path: Path, found: Integrated) -> xr.Dataset:
+    """Contributions by month, day and height, and what the weather was like."""
+    from oggm_glaunti.analysis.paths import days_of
+
+    days = run.days[days_of(run.trajectory, year)]
+    month = days.astype("M8[M]")
+    numbers, first = np.unique(month, return_index=True)
+    daily = {name: np.asarray(getattr(found.contributions, name), np.float64) for name in ("temp", "prcp")}
+    monthly = {name: np.add.reduceat(values, first, axis=0) for name, values in daily.items()}
+    result = _by_height(run, {**monthly, **_of_state(found)}, GROUPS)
+    result = result.assign_coords(month=numbers.astype(int) % 12 + 1, time=days.astype("M8[ns]"))
+    area = result["area"].to_numpy()
+    for name, values in daily.items():
+        attrs = {**M_WE, "long_name": f"contribution of the day's {GROUPS[name]} to the glacier-wide balance"}
+        result[f"{name}_daily"] = ("time", values @ area, attrs)
+    for name, units, mean in (("temp", "K", True), ("prcp", "m w.e.", False)):
+        above = np.asarray(getattr(path.end, name) - getattr(path.start, name), np.float64)
+        sums = np.add.reduceat(above.mean(axis=(0, 1)), first)
+        values = sums / np.diff(np.append(first, days.size)) if mean else sums
+        attrs = {"units": units, "long_name": f"{GROUPS[name]} minus that of the reference, at the station's height"}
+        result[f"{name}_anomaly"] = ("month", values, attrs)
+    return result
+
+
+def _with_numbers(data: xr.Dataset, numbers: dict[str, tuple[float, str]], found: Integrated) -> xr.Dataset:
+    for name, (value, what) in numbers.items():
+        data[name] = ((), value, {**M_WE, "long_name": what})
+    data["nodes"] = ((), found.nodes, {"units": "1", "long_name": "nodes of the quadrature"})
+    return data.assign_attrs(complete=int(found.complete))
+
+
+def _with_maps(run: GlacierRun, data: xr.Dataset, groups: dict[str, str]) -> xr.Dataset:
+    """The same with every group on the glacier's cells, where there is a map of them; NaN beside the glacier."""
+    data = data.assign_attrs(rgi_id=run.gdir.rgi_id, name=run.gdir.name, model=run.mb_model.model_name)
+    if not run.gdir.has_file("glaunti_features"):
+        return data
+    features = read_features(run.gdir)
+    data = data.assign_coords(y=("y", features.y, {"units": "m"}), x=("x", features.x, {"units": "m"}))
+    for name, what in groups.items():
+        values = np.interp(features.elevation, run.heights, data[f"{name}_at_height"])
+        attrs = {**M_WE, "long_name": f"contribution of {what} to the balance of the cell"}
+        data[f"{name}_map"] = (("y", "x"), np.where(features.glacier, values, np.nan).astype(np.float32), attrs)
+    return data.assign_attrs(crs=features.crs.to_wkt())

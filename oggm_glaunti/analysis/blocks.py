@@ -1,0 +1,263 @@
+"""Derivatives of a glacier's balance to the weather of every block of days, all at once and exactly.
+
+At each height the past acts on the future through one number, the snow. So one scan over the days is enough, with three
+tangents that begin anew with each block: of a unit of snow at its start, of its temperature, of its precipitation. What
+a block does to any later sum then follows backwards over the blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from oggm_glaunti.analysis.trajectory import Trajectory, stepper
+from oggm_glaunti.fit.forward import Tuned
+
+
+class Blocks(NamedTuple):
+    """Days in blocks that share an error of the weather.
+
+    Attributes
+    ----------
+    index : int array (T,)
+        number of the block of each day, -1 for days that are in none
+    starts, stops : int arrays (B,)
+        first day of each block, and one past its last
+    """
+
+    index: Int[Array, " time"]
+    starts: Int[Array, " block"]
+    stops: Int[Array, " block"]
+
+    @property
+    def n(self) -> int:
+        """Number of blocks."""
+        return self.starts.shape[-1]
+
+
+class BlockDerivatives(NamedTuple):
+    """What a block of days does at each height; all (B, N), with a leading axis R for several realisations.
+
+    Attributes
+    ----------
+    smb : array
+        balance of the block, m w.e.
+    smb_swe, smb_temp, smb_log_prcp : arrays
+        its derivative to the snow at the block's start (1), to a shift of the block's temperature (m w.e. K-1) and of
+        the logarithm of its precipitation (m w.e.)
+    swe_swe, swe_temp, swe_log_prcp : arrays
+        derivatives of the snow at the block's end to the same
+    """
+
+    smb: Float[Array, "*realisation block height"]
+    smb_swe: Float[Array, "*realisation block height"]
+    smb_temp: Float[Array, "*realisation block height"]
+    smb_log_prcp: Float[Array, "*realisation block height"]
+    swe_swe: Float[Array, "*realisation block height"]
+    swe_temp: Float[Array, "*realisation block height"]
+    swe_log_prcp: Float[Array, "*realisation block height"]
+
+
+def weekly_blocks(period: np.ndarray, length: int = 7, cuts: Sequence[int] = ()) -> Blocks:
+    """Blocks of `length` days over all days that count, in order.
+
+    Parameters
+    ----------
+    period : int array (T,)
+        of a :class:`~oggm_glaunti.analysis.trajectory.Trajectory`; days below 0 are in no block
+    length : int
+        days of a block; the last one takes what is left, so that none is shorter
+    cuts : sequence of int
+        days (numbers from 0 to T) at which a block has to begin, for sums over years or seasons; the block before takes
+        what is left
+
+    Raises
+    ------
+    ValueError
+        for a `length` below 1, or where the days that count do not follow each other
+
+    Examples
+    --------
+    >>> blocks = weekly_blocks(np.array([-1, 0, 0, 0, 0, 0, 1, 1]), length=2)
+    >>> blocks.starts.tolist(), blocks.stops.tolist(), blocks.index.tolist()
+    ([1, 3, 5], [3, 5, 8], [-1, 0, 0, 1, 1, 2, 2, 2])
+    >>> weekly_blocks(np.array([-1, 0, 0, 0, 0, 0, 1, 1]), length=2, cuts=[6]).starts.tolist()
+    [1, 3, 6]
+    """
+    days = np.flatnonzero(np.asarray(period) >= 0)
+    if length < 1 or days.size == 0 or days[-1] - days[0] + 1 != days.size:
+        raise ValueError(
+            f"expected blocks of a day or more over days that follow each other, found length={length} and "
+            f"{days.size} days"
+        )
+    first, end = int(days[0]), int(days[-1]) + 1
+    edges = sorted({first, end, *(int(cut) for cut in cuts if first < cut < end)})
+    starts = np.concatenate([_starts(a, b, length) for a, b in pairwise(edges)])
+    stops = np.append(starts[1:], end)
+    index = np.full(np.size(period), -1, np.int32)
+    index[first:end] = np.repeat(np.arange(starts.size), stops - starts)
+    return Blocks(index, starts.astype(np.int32), stops.astype(np.int32))
+
+
+def _starts(first: int, end: int, length: int) -> np.ndarray:
+    return first + length * np.arange(max((end - first) // length, 1))
+
+
+def year_cuts(period: np.ndarray) -> list[int]:
+    """Days on which a year begins, as `cuts` of :func:`weekly_blocks`.
+
+    Examples
+    --------
+    >>> year_cuts(np.array([-1, 0, 0, 1, 1]))
+    [1, 3]
+    """
+    period = np.asarray(period)
+    return (np.flatnonzero((np.diff(period) != 0) & (period[1:] >= 0)) + 1).tolist()
+
+
+def block_derivatives(
+    tuned: Tuned, trajectory: Trajectory, blocks: Blocks, variant: str = "smooth"
+) -> BlockDerivatives:
+    """Derivatives of every block's balance and snow, in one scan over the days.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    blocks : Blocks
+    variant : str
+        see :func:`~oggm_glaunti.analysis.trajectory.stepper`
+
+    Returns
+    -------
+    BlockDerivatives
+        without the leading axis where there is one realisation
+    """
+    begins = jnp.diff(blocks.index, prepend=-1) != 0
+
+    def one_realisation(temp: Array, prcp: Array) -> BlockDerivatives:
+        return _one_realisation(tuned, trajectory._replace(temp=temp, prcp=prcp), begins, blocks.stops - 1, variant)
+
+    if trajectory.temp.shape[0] == 1:
+        return one_realisation(trajectory.temp[0], trajectory.prcp[0])
+    return jax.vmap(one_realisation)(trajectory.temp, trajectory.prcp)
+
+
+def _one_realisation(
+    tuned: Tuned, weather: Trajectory, begins: Bool[Array, " time"], ends: Int[Array, " block"], variant: str
+) -> BlockDerivatives:
+    """`weather` has a series (T,) of temperature and precipitation; `ends` are the last days of the blocks."""
+    swe, step = stepper(tuned, weather, variant)
+    # Of the snow to a unit of it at the block's start, to temperature, to log precipitation.
+    anew = jnp.zeros((3, swe.size), swe.dtype).at[0].set(1.0)
+
+    def one_day(carry, day):
+        swe, of_swe, smb, of_smb = carry
+        begins, *weather = day
+        of_swe, smb, of_smb = (jnp.where(begins, new, old) for new, old in ((anew, of_swe), (0.0, smb), (0.0, of_smb)))
+        swe, of_day, (swe_by, smb_by), (swe_own, smb_own) = _partials(step, swe, *weather)
+        smb, of_smb = smb + of_day, of_smb + smb_by * of_swe + smb_own
+        of_swe = swe_by * of_swe + swe_own
+        return (swe, of_swe, smb, of_smb), (of_swe, smb, of_smb)
+
+    begin = (swe, anew, jnp.zeros_like(swe), jnp.zeros_like(anew))
+    days = (begins, weather.temp, weather.prcp, weather.ds_index)
+    of_swe, smb, of_smb = (rows[ends] for rows in jax.lax.scan(one_day, begin, days)[1])
+    return BlockDerivatives(smb, *jnp.moveaxis(of_smb, 1, 0), *jnp.moveaxis(of_swe, 1, 0))
+
+
+def _partials(step, swe, temp, prcp, index):
+    """One day, and its derivatives: to the snow before (N,), and own ones to (snow, temperature, log prcp) (3, N)."""
+
+    def day(swe, temp, log_prcp):
+        return step(swe, (temp, prcp * jnp.exp(log_prcp), index))
+
+    at = (swe, jnp.broadcast_to(temp, swe.shape), jnp.zeros_like(swe))
+    one, zero = jnp.ones_like(swe), jnp.zeros_like(swe)
+    # A day at one height depends on nothing at another, so ones give the derivatives at all heights.
+    (swe, smb), by_swe = jax.jvp(day, at, (one, zero, zero))
+    by_temp, by_prcp = (jax.jvp(day, at, tangents)[1] for tangents in ((zero, one, zero), (zero, zero, one)))
+    own = tuple(jnp.stack([zero, t, p]) for t, p in zip(by_temp, by_prcp, strict=True))
+    return swe, smb, by_swe, own
+
+
+def cumulative_jacobian(
+    derivatives: BlockDerivatives, area: Float[Array, " height"]
+) -> tuple[Float[Array, "block block"], Float[Array, "block block"]]:
+    """Derivatives of the glacier's balance summed up to the end of each block to the weather of each block.
+
+    Backwards over the blocks, for all ends at once, with the effect of the snow after a block on the sum from there to
+    the end. No products of the snow's own transitions are formed: over years they decay to nothing.
+
+    Parameters
+    ----------
+    derivatives : BlockDerivatives
+        of one realisation, or of several: the result is then the derivative of their mean
+    area : array (N,)
+        shares of the glacier's area
+
+    Returns
+    -------
+    temp : array (B, B)
+        ``[k, b]``: of the sum up to the end of block k, to a shift of the temperature of block b, m w.e. K-1; zero for
+        blocks after the end
+    log_prcp : array (B, B)
+        the same to the logarithm of precipitation, m w.e.
+    """
+    if derivatives.smb.ndim == 3:
+        each = jax.vmap(cumulative_jacobian, (0, None))(derivatives, area)
+        return tuple(jnp.mean(jacobian, axis=0) for jacobian in each)
+    d, exact = derivatives, jax.lax.Precision.HIGHEST
+    block = jnp.arange(d.smb.shape[0])
+    own = jnp.stack([jnp.matmul(smb, area, precision=exact) for smb in (d.smb_temp, d.smb_log_prcp)], axis=1)
+    through_snow = jnp.stack([d.swe_temp, d.swe_log_prcp], axis=2) * jnp.asarray(area)[:, None]
+
+    def one_block(later, of_block):
+        b, own, through_snow, smb_swe, swe_swe = of_block
+        seen = (block >= b)[:, None]
+        row = jnp.where(seen, own + jnp.matmul(later, through_snow, precision=exact), 0.0)
+        return jnp.where(seen, smb_swe + swe_swe * later, 0.0), row
+
+    no_effect = jnp.zeros_like(d.smb)
+    over = (block, own, through_snow, d.smb_swe, d.swe_swe)
+    rows = jax.lax.scan(one_block, no_effect, over, reverse=True)[1]
+    return rows[..., 0].T, rows[..., 1].T
+
+
+def jacobian_by_height(
+    derivatives: BlockDerivatives, first: int, stop: int
+) -> tuple[Float[Array, "block height"], Float[Array, "block height"]]:
+    """Derivatives of the balance at each height over some blocks to the weather of each block.
+
+    Parameters
+    ----------
+    derivatives : BlockDerivatives
+        of one realisation, or of several: the result is then the derivative of their mean
+    first, stop : int
+        first block of the sum, and one past its last
+
+    Returns
+    -------
+    temp, log_prcp : arrays (B, N)
+        m w.e. K-1 and m w.e.; blocks before the first have their effect through the snow they leave, those from
+        `stop` on have none
+    """
+    if derivatives.smb.ndim == 3:
+        each = jax.vmap(jacobian_by_height, (0, None, None))(derivatives, first, stop)
+        return tuple(jnp.mean(jacobian, axis=0) for jacobian in each)
+    block = jnp.arange(derivatives.smb.shape[0])
+    counts = ((block >= first) & (block < stop))[:, None]
+
+    def one_block(later, of_block):
+        counts, d = of_block
+        temp = jnp.where(counts, d.smb_temp, 0.0) + d.swe_temp * later
+        log_prcp = jnp.where(counts, d.smb_log_prcp, 0.0) + d.swe_log_prcp * later
+        return jnp.where(counts, d.smb_swe, 0.0) + d.swe_swe * later, (temp, log_prcp)
+
+    return jax.lax.scan(one_block, jnp.zeros_like(derivatives.smb[0]), (counts, derivatives), reverse=True)[1]

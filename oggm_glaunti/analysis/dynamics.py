@@ -1,0 +1,262 @@
+"""What a run of ice dynamics is differentiated to, and how: tables, their tangents, differences, modes.
+
+OGGM's ice dynamics sees the balance as a table, one row a year and one column a height. The derivative of that table to
+temperature, precipitation or a parameter is exact (forward mode through every day). Dynamics that cannot be
+differentiated itself is then run on the table moved a little along its tangent, forth and back
+(:func:`difference_along`, :func:`secant_along`); or along each of a few patterns of the table
+(:mod:`oggm_glaunti.analysis.table_modes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import NDArray
+
+from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual_by_height
+from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.fit.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
+
+TEMP, PRCP = "dT", "dP"
+K, SHARE = (1.0, "1 K"), (0.1, "10 %")
+# By how much of what is differentiated to (a logarithm wherever a share is given) the results are for, and its name.
+PER: dict[str, tuple[float, str]] = {
+    TEMP: K,
+    PRCP: SHARE,
+    **dict.fromkeys(STORED, SHARE),
+    "snow_to_rain_centre": K,
+    "ddf_relative_ice": (0.1, "10 % of its excess over 1"),
+    TEMP_BIAS: K,
+    TEMP_GRADIENT: (0.001, "1 K km-1"),
+}
+
+
+class Control(NamedTuple):
+    """Something that the balance depends on.
+
+    Attributes
+    ----------
+    name : str
+        of :data:`PER`: ``dT`` (a shift of temperature), ``dP`` (a share of precipitation), or a parameter
+    month : int, optional
+        1 to 12, for weather changed in that calendar month of every year only
+    """
+
+    name: str
+    month: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name, the month with it: ``dT_07``."""
+        return self.name if self.month is None else f"{self.name}_{self.month:02d}"
+
+    @property
+    def size(self) -> float:
+        """Of the change that results are for, in what is differentiated to."""
+        return PER[self.name][0]
+
+    @property
+    def per(self) -> str:
+        """The same in words."""
+        return PER[self.name][1]
+
+
+def controls_of(names: Sequence[str], by_month: bool = False) -> list[Control]:
+    """Controls by name, those of the weather split into twelve where that is asked for.
+
+    Raises
+    ------
+    ValueError
+        for unknown names
+
+    Examples
+    --------
+    >>> [control.label for control in controls_of(["dT", "ddf_snow"], by_month=True)][-3:]
+    ['dT_11', 'dT_12', 'ddf_snow']
+    """
+    unknown = [name for name in names if name not in PER]
+    if unknown or not names:
+        raise ValueError(f"controls: expected some of {[*PER]}, found {unknown or 'none'}")
+    months = {name: range(1, 13) if by_month and name in (TEMP, PRCP) else [None] for name in names}
+    return [Control(name, month) for name in names for month in months[name]]
+
+
+# --- the table and its tangents ---
+
+
+class Tangents(NamedTuple):
+    """A table and its derivatives.
+
+    Attributes
+    ----------
+    table : array (Y, N)
+        annual balance by year and height, m w.e.
+    tangents : array (K, Y, N)
+        its change for the control's :attr:`Control.per`, to first order, m w.e.
+    """
+
+    table: NDArray[np.floating]
+    tangents: NDArray[np.floating]
+
+
+def table_tangents(
+    tuned: Tuned, trajectory: Trajectory, months: NDArray[np.int_], controls: Sequence[Control], variant: str = "smooth"
+) -> Tangents:
+    """The table of a trajectory and its exact derivatives to the controls.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+        in calendar years, on the heights of the table
+    months : int array (T,)
+        calendar month (1 to 12) of each of its days
+    controls : sequence of Control
+    variant : str
+        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
+
+    Returns
+    -------
+    Tangents
+        in the precision of the trajectory
+    """
+    dtype = trajectory.temp.dtype
+    tuned = jax.tree.map(lambda number: jnp.asarray(number, dtype), tuned)
+    # One after the other: one program whatever their number, and no more memory than one needs.
+    each = [tangent_along(tuned, trajectory, direction(control, tuned, months), variant) for control in controls]
+    return Tangents(np.asarray(each[0][0]), np.stack([tangent for _, tangent in each]))
+
+
+def direction(control: Control, tuned: Tuned, months: NDArray[np.int_]) -> tuple[Tuned, Change]:
+    """What of the parameters and of each day's weather moves with a control.
+
+    Parameters
+    ----------
+    control : Control
+    tuned : Tuned
+        of arrays
+    months : int array (T,)
+        calendar month of each day
+    """
+    still, dtype = jax.tree.map(jnp.zeros_like, tuned), tuned.temp_bias.dtype
+    zero = np.zeros(months.shape, dtype)
+    if control.name in (TEMP, PRCP):
+        days = np.where((months == control.month) | (control.month is None), control.size, 0.0).astype(dtype)
+        return still, Change(days, zero) if control.name == TEMP else Change(zero, days)
+    size = jnp.asarray(control.size, dtype)
+    if control.name in STORED:
+        moved = still._replace(ti=replace(still.ti, **{STORED[control.name]: size}))
+    else:
+        moved = still._replace(**{control.name: size})
+    return moved, Change(zero, zero)
+
+
+@partial(jax.jit, static_argnames="variant")
+def tangent_along(
+    tuned: Tuned, trajectory: Trajectory, direction: tuple[Tuned, Change], variant: str = "smooth"
+) -> tuple[Float[Array, "year height"], Float[Array, "year height"]]:
+    """The table and its derivative along one direction; arguments as in :func:`table_tangents`."""
+    here = (tuned, jax.tree.map(jnp.zeros_like, direction[1]))
+    return jax.jvp(lambda tuned, change: annual_by_height(tuned, trajectory, change, variant), here, direction)
+
+
+# --- differences along a tangent ---
+
+
+class Difference(NamedTuple):
+    """A derivative by differences, for one unit of the direction.
+
+    Attributes
+    ----------
+    value : float64 array (...)
+    error : float64 array (...)
+        an estimate of how far off it may be, more likely too large than too small
+    """
+
+    value: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+
+def rms(field: NDArray[np.floating], weights: NDArray[np.float64]) -> float:
+    """Root mean square of a field (Y, N) over all years and, with weights (N,) that add up to 1, heights."""
+    return float(np.sqrt(np.mean(np.asarray(field, np.float64) ** 2 @ weights)))
+
+
+def difference_along(
+    run: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    table: NDArray[np.float64],
+    tangent: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    size: float,
+) -> Difference:
+    """Derivative of the result of a run along a tangent of its table: central differences and Richardson's step.
+
+    The error is the difference between the two steps.
+
+    Parameters
+    ----------
+    run : callable
+        from a table (Y, N) to numbers (...); called four times
+    table, tangent : arrays (Y, N)
+        m w.e.
+    weights : array (N,)
+        shares of the glacier's area; they add up to 1
+    size : float
+        how much the table is changed by the shorter of the two steps, root mean square, m w.e.; the other is twice that
+
+    Examples
+    --------
+    >>> table, tangent = np.zeros((2, 3)), np.ones((2, 3))
+    >>> cubic = lambda table: np.sum(table + table**3)
+    >>> difference = difference_along(cubic, table, tangent, np.full(3, 1 / 3), 0.1)
+    >>> float(difference.value.round(12)), float(difference.error.round(12))
+    (6.0, 0.18)
+    """
+    length = rms(tangent, weights)
+    if length == 0.0:
+        nothing = np.zeros_like(run(table))
+        return Difference(nothing, nothing)
+    short, long = (_central(run, table, tangent, factor * size / length) for factor in (1.0, 2.0))
+    value = (4.0 * short - long) / 3.0
+    return Difference(value, np.abs(short - long))
+
+
+def secant_along(
+    run: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    table: NDArray[np.float64],
+    tangent: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    size: float,
+    grain: NDArray[np.float64],
+) -> Difference:
+    """Slope of something that comes in steps, between two runs wide apart; arguments as in :func:`difference_along`.
+
+    `grain` (...) is the height of one step: the error is what one step at one of the ends makes, and what the two
+    halves differ by.
+
+    Examples
+    --------
+    >>> table, tangent = np.zeros((2, 3)), np.ones((2, 3))
+    >>> cells = lambda table: np.floor(10.0 * table.sum() + 0.5) / 10.0
+    >>> slope = secant_along(cells, table, tangent, np.full(3, 1 / 3), 0.5, np.array(0.1))
+    >>> float(slope.value.round(12)), float(slope.error.round(12))
+    (6.0, 0.1)
+    """
+    length, here = rms(tangent, weights), run(table)
+    if length == 0.0:
+        return Difference(np.zeros_like(here), np.zeros_like(here))
+    step = size / length
+    more, less = run(table + step * tangent), run(table - step * tangent)
+    halves = np.abs(more - 2.0 * here + less) / (2.0 * step)
+    return Difference((more - less) / (2.0 * step), halves + grain / (2.0 * step))
+
+
+def _central(run: Callable, table: NDArray, tangent: NDArray, step: float) -> NDArray[np.float64]:
+    return (run(table + step * tangent) - run(table - step * tangent)) / (2.0 * step)

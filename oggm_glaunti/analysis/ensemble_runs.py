@@ -1,0 +1,146 @@
+"""OGGM's ice dynamics under many draws of what the weather and the parameters may have been."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from oggm_glaunti import settings
+from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
+from oggm_glaunti.analysis.uncertain_massbalance import UncertainGlaUnTIMassBalance
+from oggm_glaunti.coupling.atomic import replacing
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
+
+settings.register()
+log = logging.getLogger(__name__)
+
+VARIABLES = {"volume_m3": "m3", "area_m2": "m2", "length_m": "m"}
+BANDS = {"low": 0.05, "median": 0.5, "high": 0.95}
+
+
+@entity_task(log, writes=["model_diagnostics"])
+def run_ensemble_from_climate_data(
+    gdir: Any,
+    members: int = 20,
+    seed: int = 0,
+    output_filesuffix: str = "",
+    climate_filename: str = "climate_historical",
+    climate_input_filesuffix: str = "",
+    bias: float = 0,
+    sigma_temp: float = SIGMA_TEMP,
+    sigma_log_prcp: float = SIGMA_LOG_PRCP,
+    correlation_days: float = 0.0,
+    parameters: bool = True,
+    block_days: int = 7,
+    mean_preserving: bool = False,
+    mb_kwargs: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> xr.Dataset:
+    """Run OGGM's ``run_from_climate_data`` once for each member of an ensemble.
+
+    Each member has its own :class:`~oggm_glaunti.analysis.uncertain_massbalance.UncertainGlaUnTIMassBalance`, whose
+    errors and parameters are drawn anew, and files of its own with the suffix ``<output_filesuffix>_member000`` and so
+    on.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with ``model_flowlines`` and what :class:`~oggm_glaunti.GlaUnTIMassBalance` needs
+    members : int
+    seed : int
+        of the ensemble; a larger ensemble of the same seed begins with the same members
+    output_filesuffix : str
+    climate_filename, climate_input_filesuffix, bias
+        as of ``run_from_climate_data``
+    sigma_temp, sigma_log_prcp, correlation_days, parameters, block_days, mean_preserving
+        see :class:`~oggm_glaunti.analysis.uncertain_massbalance.UncertainGlaUnTIMassBalance`
+    mb_kwargs : dict, optional
+        more for it: ``{"model": "A"}``
+    **kwargs
+        of ``run_from_climate_data``: `ys`, `ye`, `init_model_filesuffix` and so on
+
+    Returns
+    -------
+    xarray.Dataset
+        ``volume_m3``, ``area_m2`` and ``length_m`` (member, time), their 5, 50 and 95 % (``volume_m3_low``,
+        ``_median``, ``_high``) over the members, and the ``seed`` with which each member's model can be built again;
+        also written as ``model_diagnostics<output_filesuffix>_ensemble.nc``
+
+    Raises
+    ------
+    InvalidParamsError
+        for fewer than two members, a negative seed, and as the model
+    InvalidWorkflowError
+        where a member's run failed
+    """
+    if members < 2 or int(seed) != seed or seed < 0:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: expected members of 2 or more and a seed of 0 or more, found {members} and {seed}"
+        )
+    model = {"filename": climate_filename, "input_filesuffix": climate_input_filesuffix, "bias": bias}
+    model |= {"sigma_temp": sigma_temp, "sigma_log_prcp": sigma_log_prcp, "correlation_days": correlation_days}
+    model |= {"parameters": parameters, "block_days": block_days, "mean_preserving": mean_preserving}
+    model |= mb_kwargs or {}
+    seeds = member_seeds(seed, members)
+    runs = [
+        _run(gdir, f"{output_filesuffix}_member{member:03d}", {**model, "seed": one}, kwargs)
+        for member, one in enumerate(seeds)
+    ]
+    result = with_bands(xr.concat(runs, "member").assign_coords(member=np.arange(members), seed=("member", seeds)))
+    result.attrs = {
+        "rgi_id": gdir.rgi_id,
+        "method": "OGGM's flowline model under drawn errors of weather and parameters",
+        **{name: value for name, value in model.items() if isinstance(value, (int, float, str))},
+        "parameters": int(parameters),
+        "mean_preserving": int(mean_preserving),
+        "seed": seed,
+    }
+    _write(gdir, result, output_filesuffix)
+    return result
+
+
+def member_seeds(seed: int, members: int) -> list[int]:
+    """Seeds of the members of an ensemble, far from each other and from those of other ensembles.
+
+    Examples
+    --------
+    >>> member_seeds(0, 3) == member_seeds(0, 20)[:3], set(member_seeds(0, 3)) & set(member_seeds(1, 3))
+    (True, set())
+    """
+    return np.random.SeedSequence(seed).generate_state(members).tolist()
+
+
+def _run(gdir: Any, suffix: str, model: dict[str, Any], kwargs: dict[str, Any]) -> xr.Dataset:
+    """One member's volume, area and length."""
+    from oggm.core.flowline import run_from_climate_data
+    from oggm.core.massbalance import MultipleFlowlineMassBalance
+
+    path = Path(gdir.get_filepath("model_diagnostics", filesuffix=suffix))
+    path.unlink(missing_ok=True)  # of an earlier ensemble: it must not be taken for this one's
+    mb_model = MultipleFlowlineMassBalance(gdir, mb_model_class=UncertainGlaUnTIMassBalance, **model)
+    run_from_climate_data(gdir, mb_model=mb_model, output_filesuffix=suffix, **kwargs)
+    if not path.exists():
+        raise InvalidWorkflowError(f"{gdir.rgi_id}: the run{suffix} has failed; OGGM's log says why")
+    with xr.open_dataset(path) as diagnostics:
+        return diagnostics[list(VARIABLES)].load()
+
+
+def with_bands(runs: xr.Dataset) -> xr.Dataset:
+    """Quantiles over the members beside the members themselves."""
+    bands = {}
+    for name, units in VARIABLES.items():
+        runs[name].attrs["units"] = units
+        for label, share in BANDS.items():
+            band = runs[name].quantile(share, "member").drop_vars("quantile")
+            bands[f"{name}_{label}"] = band.assign_attrs(units=units, long_name=f"{100 * share:.0f} % of the members")
+    return runs.assign(bands)
+
+
+def _write(gdir: Any, result: xr.Dataset, suffix: str) -> None:
+    path = gdir.get_filepath("model_diagnostics", filesuffix=f"{suffix}_ensemble")
+    with replacing(path, gdir.rgi_id) as temporary:
+        result.to_netcdf(temporary)

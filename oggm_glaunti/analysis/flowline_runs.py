@@ -1,0 +1,230 @@
+"""OGGM's ice dynamics run in memory on a given table of balances; nothing is written to the glacier directory."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
+from oggm_glaunti.coupling.interpolation import Interpolator
+from oggm_glaunti.coupling.oggm_attributes import OGGMAttributes
+
+# years; OGGM's time steps may end so much before a year does, and the very last step then begins at its end
+ROUNDING = 1e-6
+QUANTITIES = {"volume": "km3", "area": "km2", "length": "m"}
+
+
+class TableMassBalance(OGGMAttributes):
+    """A given table as a mass-balance model of OGGM, which reads it at the heights that the ice has in each year.
+
+    Parameters
+    ----------
+    years : int array (Y,)
+        consecutive
+    heights : array (N,)
+        ascending, m; between them the balance is linear, beyond them it goes on with the slopes at the ends
+    smb : array (Y, N)
+        annual balance, m w.e.
+    hemisphere : {'nh', 'sh'}
+
+    Raises
+    ------
+    ValueError
+        where shapes do not fit, or numbers are not finite
+
+    Examples
+    --------
+    >>> model = TableMassBalance(np.array([2000]), np.array([2000.0, 3000.0]), np.array([[-1.0, 1.0]]))
+    >>> ice = model.get_annual_mb(np.array([2000.0, 2500.0, 3500.0]), year=2000) * cfg.SEC_IN_YEAR
+    >>> (ice * 900.0 / 1000.0).round(6).tolist()
+    [-1.0, 0.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        years: NDArray[np.int_],
+        heights: NDArray[np.float64],
+        smb: NDArray[np.float64],
+        hemisphere: str = "nh",
+    ):
+        super().__init__()
+        if smb.shape != (len(years), len(heights)) or not np.isfinite(smb).all():
+            raise ValueError(
+                f"table: expected finite numbers (years, heights) ({len(years)}, {len(heights)}), found {smb.shape} "
+                f"with {np.count_nonzero(~np.isfinite(smb))} that are not"
+            )
+        self.ys, self.ye, self.years = int(years[0]), int(years[-1]), np.asarray(years)
+        self.hemisphere, self.valid_bounds, self.bias = hemisphere, [-1e4, 2e4], 0.0
+        self._table = Interpolator(heights, smb, lambda: _refuse_months("TableMassBalance"))
+
+    def get_annual_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> NDArray[np.float64]:
+        """Balance of a calendar year at the heights, m of ice per second."""
+        del kwargs
+        index = int(np.floor(year)) - self.ys
+        if index == self.years.size and year - self.ye - 1 < ROUNDING:
+            index -= 1
+        if not 0 <= index < self.years.size:
+            raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")
+        return 1000.0 * self._table.annual(heights, index) / cfg.SEC_IN_YEAR / self.rho
+
+    def get_monthly_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> NDArray[np.float64]:
+        """A table of years has no months; always an error."""
+        del heights, year, kwargs
+        _refuse_months("TableMassBalance")
+
+    def __repr__(self) -> str:
+        """OGGM's summary."""
+        return super(OGGMAttributes, self).__repr__()
+
+
+def _refuse_months(found: str) -> Any:
+    raise InvalidParamsError(f"{found}: the table holds whole years; run with mb_elev_feedback 'annual' or 'never'")
+
+
+class Experiment(NamedTuple):
+    """A run of ice dynamics, ready but for the balance.
+
+    Attributes
+    ----------
+    gdir : GlacierDirectory
+    flowlines : list of Flowline
+        at the beginning; every run has its own copy
+    ys, ye : int
+        from the beginning of the year ys to that of the year ye
+    model_class : type
+        of :mod:`oggm.core.flowline`
+    kwargs : dict
+        for it
+    """
+
+    gdir: Any
+    flowlines: list[Any]
+    ys: int
+    ye: int
+    model_class: type
+    kwargs: dict[str, Any]
+
+    @property
+    def years(self) -> NDArray[np.int64]:
+        """Whose balance is needed, (ye - ys,)."""
+        return np.arange(self.ys, self.ye)
+
+    def run(self, mb_model: Any) -> NDArray[np.float64]:
+        """Volume (km3), area (km2) and length (m) at the beginning of the years ys to ye, (ye - ys + 1, 3).
+
+        Raises
+        ------
+        RuntimeError, FloatingPointError
+            as OGGM does, where the ice leaves the domain or the solution is not finite
+        """
+        model = self.model_class(self.flowlines, mb_model=mb_model, y0=self.ys, inplace=False, **self.kwargs)
+        states = [_state(model)]
+        with warnings.catch_warnings():
+            # As OGGM's own task has it.
+            warnings.filterwarnings("ignore", category=RuntimeWarning)
+            for year in range(self.ys + 1, self.ye + 1):
+                model.run_until(year)
+                states.append(_state(model))
+        return np.array(states)
+
+    def run_table(self, heights: NDArray[np.float64], smb: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same with a table (ye - ys, N) at the heights (N,), m w.e."""
+        return self.run(TableMassBalance(self.years, heights, smb, self.gdir.hemisphere))
+
+
+def _state(model: Any) -> tuple[float, float, float]:
+    return float(model.volume_km3), float(model.area_km2), float(model.length_m)
+
+
+def experiment(
+    gdir: Any,
+    ys: int,
+    ye: int,
+    init_model_filesuffix: str | None = None,
+    init_model_yr: int | None = None,
+    init_model_fls: list[Any] | None = None,
+    zero_initial_glacier: bool = False,
+    glen_a_fac: float | None = None,
+    fs_fac: float | None = None,
+    water_level: float | None = None,
+    evolution_model: type | None = None,
+    **kwargs: Any,
+) -> Experiment:
+    """Prepare a run as OGGM's ``flowline_model_run`` does, without its files.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    ys, ye : int
+        the run is from the beginning of the one year to that of the other
+    init_model_filesuffix, init_model_yr, init_model_fls, zero_initial_glacier, glen_a_fac, fs_fac, water_level
+        see :func:`oggm.core.flowline.flowline_model_run`
+    evolution_model : type, optional
+        of :mod:`oggm.core.flowline`; by default that of ``cfg.PARAMS['evolution_model']``
+    **kwargs
+        for the model: ``mb_elev_feedback`` ('annual' or 'never'), ``fixed_dt``, ``cfl_number`` and so on
+
+    Raises
+    ------
+    InvalidParamsError
+        where no year is run, or the balance is wanted by month
+    InvalidWorkflowError
+        where the directory has no flowlines, or a tidewater glacier no water level
+    """
+    from oggm.core.flowline import decide_evolution_model
+
+    if ye <= ys:
+        raise InvalidParamsError(f"{gdir.rgi_id}: ys, ye: expected an end after the beginning, found {ys} and {ye}")
+    if kwargs.get("mb_elev_feedback", "annual") not in ("annual", "never"):
+        _refuse_months(f"{gdir.rgi_id}: mb_elev_feedback={kwargs['mb_elev_feedback']!r}")
+    if init_model_filesuffix is not None:
+        init_model_fls = _stored_flowlines(gdir, init_model_filesuffix, init_model_yr)
+    flowlines = _present_flowlines(gdir) if init_model_fls is None else copy.deepcopy(init_model_fls)
+    for line in flowlines:
+        line.thick = line.thick * (not zero_initial_glacier)
+    options = {
+        "is_tidewater": gdir.is_tidewater,
+        "is_lake_terminating": gdir.is_lake_terminating,
+        "water_level": _water_level(gdir, water_level),
+        **_rheology(gdir, glen_a_fac, fs_fac),
+        **kwargs,
+    }
+    return Experiment(gdir, flowlines, int(ys), int(ye), decide_evolution_model(evolution_model), options)
+
+
+def _present_flowlines(gdir: Any) -> list[Any]:
+    if not gdir.has_file("model_flowlines"):
+        raise InvalidWorkflowError(f"{gdir.rgi_id}: no model_flowlines; run oggm.tasks.init_present_time_glacier first")
+    return gdir.read_pickle("model_flowlines")
+
+
+def _stored_flowlines(gdir: Any, filesuffix: str, year: int | None) -> list[Any]:
+    from oggm.core.flowline import FileModel
+
+    stored = FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
+    stored.run_until(stored.last_yr if year is None else year)
+    return stored.fls
+
+
+def _rheology(gdir: Any, glen_a_fac: float | None, fs_fac: float | None) -> dict[str, float]:
+    """Creep and sliding, those of the inversion where OGGM is told to use them."""
+    of_inversion = gdir.get_diagnostics() if cfg.PARAMS["use_inversion_params_for_run"] else {}
+    found = {name: of_inversion.get(f"inversion_{name}", cfg.PARAMS[name]) for name in ("glen_a", "fs")}
+    factors = {"glen_a": glen_a_fac, "fs": fs_fac}
+    return {name: value * (1.0 if factors[name] is None else factors[name]) for name, value in found.items()}
+
+
+def _water_level(gdir: Any, water_level: float | None) -> float | None:
+    if water_level is not None or not (cfg.PARAMS["use_kcalving_for_run"] and gdir.is_tidewater):
+        return water_level
+    found = gdir.get_diagnostics().get("calving_water_level")
+    if found is None:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: a tidewater glacier without a water level; run oggm.tasks.find_inversion_calving, give "
+            "water_level, or set cfg.PARAMS['use_kcalving_for_run'] to False"
+        )
+    return found

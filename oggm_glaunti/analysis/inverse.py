@@ -1,0 +1,276 @@
+"""Inverse forcing by two numbers: what warming, or how much more precipitation, gives a balance; and the derivatives.
+
+A shift of temperature, of the logarithm of precipitation, or of both is found by Newton's method on derivatives that
+one forward-mode run gives exactly. One glacier is a batch of one.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from numpy.typing import ArrayLike
+
+from oggm_glaunti.analysis.newton import Outcome, information, minima, roots
+from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual
+from oggm_glaunti.fit.forward import Tuned
+
+CONTROLS = {"dT": (True, False), "dP": (False, True), "both": (True, True)}
+# How far a root is looked for: K, and the logarithm of a factor on precipitation of 20 or 1/20.
+LIMITS = {"dT": 20.0, "dP": math.log(20.0)}
+
+
+class Solution(NamedTuple):
+    """A shift of the forcing and what comes of it; every array has a leading axis G for a batch.
+
+    Attributes
+    ----------
+    shift : float64 array (2,)
+        of temperature, K, and of the logarithm of precipitation, 1
+    cov : float64 array (2, 2)
+        covariance of the two given the uncertainty of the target and the prior (Laplace's approximation with the
+        Gauss-Newton Hessian); 0 for what was held
+    balance : float64 array (O,)
+        under the shift, to be compared with the target, m w.e.
+    slope : float64 array (O, 2)
+        its derivatives to the two, m w.e. K-1 and m w.e.
+    annual : float64 array (Y,)
+        balances of all years under the shift, m w.e.
+    annual_slope : float64 array (Y, 2)
+        their derivatives
+    annual_before : float64 array (Y,)
+        without a shift, m w.e.
+    outcome : Outcome, or list of them for a batch
+    iterations : int array ()
+        runs of the model
+    """
+
+    shift: np.ndarray
+    cov: np.ndarray
+    balance: np.ndarray
+    slope: np.ndarray
+    annual: np.ndarray
+    annual_slope: np.ndarray
+    annual_before: np.ndarray
+    outcome: Outcome | list[Outcome]
+    iterations: np.ndarray
+
+
+def balance_and_slope(
+    tuned: Tuned, trajectory: Trajectory, shift: Change, weights: Float[Array, "*o year"], variant: str = "smooth"
+) -> tuple[Float[Array, "*o"], Change]:
+    """Mean balance under a shift of the weather of all days, and its exact derivatives, in one forward-mode run.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    shift : Change
+        of two numbers: K, and logarithm of a factor on precipitation
+    weights : array (Y,) or (O, Y)
+        of the years: 1 / Y each for their mean; one row for each mean asked for
+    variant : str
+
+    Returns
+    -------
+    balance : array () or (O,)
+        m w.e.
+    slope : Change
+        derivatives of the same shape, m w.e. K-1 and m w.e. (to the logarithm)
+
+    Examples
+    --------
+    >>> from oggm_glaunti.analysis.trajectory import NO_CHANGE, one_height
+    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> temp, prcp = np.full((1, 100), 5.0, np.float32), np.full((1, 100), 0.01, np.float32)
+    >>> valley, tuned = one_height(temp, prcp), Tuned(ti_weights(), np.float32(0.0), np.float32(-0.006))
+    >>> _, slope = jax.jit(balance_and_slope)(tuned, valley, NO_CHANGE, np.ones(1, np.float32))
+    >>> bool(slope.temp < 0.0 < slope.log_prcp)
+    True
+    """
+
+    def balance(change: Change) -> Array:
+        return jnp.matmul(weights, annual(tuned, trajectory, change, variant), precision=jax.lax.Precision.HIGHEST)
+
+    one_each = Change(*jnp.eye(2, dtype=jnp.result_type(shift.temp)))
+    value, slopes = jax.vmap(lambda tangent: jax.jvp(balance, (shift,), (tangent,)), out_axes=(None, 0))(one_each)
+    return value, Change(slopes[0], slopes[1])
+
+
+@partial(jax.jit, static_argnames="variant")
+def _annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change, variant: str) -> tuple[Array, Array]:
+    """Balances of all years (G, Y) of a batch and their derivatives (G, Y, 2)."""
+    each = jnp.eye(trajectories.years.shape[-1], dtype=trajectories.temp.dtype)
+    one = partial(balance_and_slope, variant=variant)
+    value, slope = jax.vmap(one, (0, 0, 0, None))(tuned, trajectories, shift, each)
+    return value, jnp.stack(slope, axis=-1)
+
+
+def solve(
+    tuned: Tuned,
+    trajectory: Trajectory,
+    target: ArrayLike,
+    weights: ArrayLike,
+    sigma: ArrayLike,
+    control: str = "dT",
+    prior: ArrayLike | None = None,
+    variant: str = "smooth",
+) -> Solution:
+    """Find the shift of one glacier's forcing that gives the target; see :func:`solve_batch`.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    target : float or array (O,)
+        m w.e.
+    weights : array (Y,) or (O, Y)
+    sigma : float or array (O,)
+        m w.e.
+    control, prior, variant
+        see :func:`solve_batch`
+
+    Raises
+    ------
+    ValueError
+        as :func:`solve_batch`
+    """
+    target = np.atleast_1d(np.asarray(target, np.float64))
+    weights, sigma = np.atleast_2d(np.asarray(weights)), np.broadcast_to(np.asarray(sigma, np.float64), target.shape)
+    tuned = jax.tree.map(lambda leaf: np.asarray(leaf, trajectory.temp.dtype)[None], tuned)
+    trajectory = jax.tree.map(lambda leaf: np.asarray(leaf)[None], trajectory)
+    found = solve_batch(tuned, trajectory, target[None], weights[None], sigma[None], control, prior, variant)
+    return Solution(*(field[0] for field in found))
+
+
+def solve_batch(
+    tuned: Tuned,
+    trajectories: Trajectory,
+    target: np.ndarray,
+    weights: np.ndarray,
+    sigma: np.ndarray,
+    control: str = "dT",
+    prior: ArrayLike | None = None,
+    variant: str = "smooth",
+) -> Solution:
+    """Find the shifts of the forcing of several glaciers at once that give their targets.
+
+    One target without a prior is met: a root of the balance, which falls with temperature and rises with
+    precipitation, by Newton's method within a bracket. Otherwise the sum of squares ``((balance - target) / sigma)²
+    + (shift / prior)²`` is made smallest by damped Gauss-Newton steps. With ``sigma=1`` and ``prior=100`` K that is
+    the loss of the paper, ``(balance - target)² + 1e-4 dT²``.
+
+    Parameters
+    ----------
+    tuned : Tuned
+        with a leading axis G
+    trajectories : Trajectory
+        of :func:`~oggm_glaunti.analysis.trajectory.stack`
+    target : array (G, O)
+        m w.e.
+    weights : array (G, O, Y)
+        of the years in each target
+    sigma : array (G, O)
+        standard deviation of the targets, m w.e.; of no effect on a root but for its uncertainty
+    control : {'dT', 'dP', 'both'}
+    prior : float or (2,), optional
+        standard deviation of the shift, K and 1 (a logarithm); two numbers for ``both``, which needs them
+    variant : str
+
+    Returns
+    -------
+    Solution
+        where the outcome is not ``CONVERGED`` the numbers are those at which the search ended
+
+    Raises
+    ------
+    ValueError
+        for another control, a missing or impossible prior, or impossible sigmas
+    """
+    scale, precision = prior_scales(control, prior)
+    if not (np.isfinite(sigma).all() and (sigma > 0.0).all()):
+        raise ValueError(f"sigma: expected numbers above 0, found {np.unique(sigma)}")
+    dtype, weights = trajectories.temp.dtype, np.asarray(weights, np.float64)
+
+    def years(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, slope = _annual_and_slope(tuned, trajectories, Change(*shift.T.astype(dtype)), variant=variant)
+        return np.asarray(value, np.float64), np.asarray(slope, np.float64)
+
+    def evaluate(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, slope = years(shift)
+        return (weights @ value[..., None])[..., 0], weights @ slope
+
+    if prior is None and target.shape[1] == 1:
+        which = ("dT", "dP").index(control)
+
+        def of_one(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            value, slope = evaluate(x[:, None] * scale)
+            return value[:, 0], slope[:, 0, which]
+
+        x, outcome, runs = roots(of_one, target[:, 0], LIMITS[control], rising=control == "dP")
+        shift = x[:, None] * scale
+    else:
+        shift, outcome, runs = minima(evaluate, target, sigma, scale, precision)
+    annual, annual_slope = years(shift)
+    slope = weights @ annual_slope
+    cov = scale[:, None] * scale * np.linalg.inv(information(slope * scale / sigma[..., None], precision))
+    balance = (weights @ annual[..., None])[..., 0]
+    before = years(np.zeros_like(shift))[0]
+    return Solution(shift, cov, balance, slope, annual, annual_slope, before, outcome, runs)
+
+
+def prior_scales(control: str, prior: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    """Units of the two controls (0 where held) and the weight of their squares in those units."""
+    if control not in CONTROLS:
+        raise ValueError(f"control: expected one of {tuple(CONTROLS)}, found {control!r}")
+    free = np.asarray(CONTROLS[control])
+    if prior is None:
+        if free.all():
+            raise ValueError("prior: control 'both' has two unknowns and needs (K, 1), one standard deviation for each")
+        return free.astype(float), (~free).astype(float)
+    given = np.atleast_1d(np.asarray(prior, np.float64))
+    if given.shape != (free.sum(),) or not (np.isfinite(given).all() and (given > 0.0).all()):
+        raise ValueError(f"prior: expected {free.sum()} number(s) above 0 for control {control!r}, found {prior}")
+    scale = np.zeros(2)
+    scale[free] = given
+    return scale, np.ones(2)
+
+
+@partial(jax.jit, static_argnames=("slots", "variant"))
+def sensitivity(
+    tuned: Tuned, trajectory: Trajectory, slot: Int[Array, " time"], slots: int, variant: str = "smooth"
+) -> Change:
+    """Derivatives of every year's balance to shifts of the weather in parts of the record.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    slot : int array (T,)
+        part that each day belongs to, -1 for none: the calendar month, for example
+    slots : int
+        number of parts K
+    variant : str
+
+    Returns
+    -------
+    Change
+        of arrays (Y, K): m w.e. K-1, and m w.e. (to the logarithm of precipitation). They add up over parts that hold
+        every day to the derivatives to a shift of all days.
+    """
+
+    def balances(shifts: Change) -> Array:
+        return annual(tuned, trajectory, Change(*(spread(field, slot) for field in shifts)), variant)
+
+    nothing = jnp.zeros(slots, trajectory.temp.dtype)
+    return jax.jacfwd(balances)(Change(nothing, nothing))
+
+
+def spread(values: Float[Array, " slot"], slot: Int[Array, " time"]) -> Float[Array, " time"]:
+    """Values of parts of the record on its days, 0 where a day belongs to none (-1)."""
+    return jnp.append(values, jnp.zeros((), values.dtype))[slot]

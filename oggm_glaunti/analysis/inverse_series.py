@@ -1,0 +1,249 @@
+"""Inverse forcing by a series: which weather, month by month or day by day, gives a series of annual balances.
+
+A prior says how far the weather may be from the record and for how long errors last. In coordinates in which it is a
+standard normal distribution L-BFGS finds the most probable series, and since the balances are few the covariance
+around it is exact to first order.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from scipy.optimize import minimize
+
+from oggm_glaunti.analysis.inverse import Outcome, spread
+from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual
+from oggm_glaunti.fit.forward import Tuned
+
+MAX_ITERATIONS = 300
+# Of the gradient in units of the prior's standard deviations. The Hessian is at least 1 in all directions, so that no
+# value of the series is further than this from the minimum; float32 resolves little more.
+GRADIENT_TOLERANCE = 2e-3
+
+
+class SeriesProblem(NamedTuple):
+    """A series of forcing looked for, and what is known.
+
+    Attributes
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    slot : int array (T,)
+        which of K values of the series applies on a day, -1 for none
+    carried : array (K,)
+        share of a deviation that is left from one value to the next, 0 for the first: ``exp(-time / length)``
+    sd : Change
+        prior standard deviations, K and 1; 0 holds one of the two
+    weights : array (O, Y)
+        of the years in each target
+    target, sigma : arrays (O,)
+        m w.e.
+    """
+
+    tuned: Tuned
+    trajectory: Trajectory
+    slot: Int[Array, " time"]
+    carried: Float[Array, " slot"]
+    sd: Change
+    weights: Float[Array, "o year"]
+    target: Float[Array, " o"]
+    sigma: Float[Array, " o"]
+
+
+class SeriesSolution(NamedTuple):
+    """The most probable series.
+
+    Attributes
+    ----------
+    change : Change
+        arrays (K,): K and logarithm of a factor
+    sd : Change
+        arrays (K,), posterior standard deviations
+    annual : array (Y,)
+        balances of all years under it, m w.e.
+    annual_sd : array (Y,)
+        their posterior standard deviations, those of the weather alone
+    annual_before : array (Y,)
+        without a change
+    annual_before_sd : array (Y,)
+        from the prior's errors of the weather, to first order
+    gradient : float
+        largest entry of the gradient at the end, in units of the prior's standard deviations
+    outcome : Outcome
+    iterations : int
+        of L-BFGS
+    runs : int
+        of the model with its derivatives
+    """
+
+    change: Change
+    sd: Change
+    annual: np.ndarray
+    annual_sd: np.ndarray
+    annual_before: np.ndarray
+    annual_before_sd: np.ndarray
+    gradient: float
+    outcome: Outcome
+    iterations: int
+    runs: int
+
+
+def carried(times: np.ndarray, length: float) -> np.ndarray:
+    """How much of an error is left at the next value of a series, for an exponential correlation.
+
+    Parameters
+    ----------
+    times : array (K,)
+        of the values, increasing
+    length : float
+        in the same unit: time after which 1/e is left; 0 for none
+
+    Returns
+    -------
+    array (K,)
+        0 for the first
+
+    Raises
+    ------
+    ValueError
+        for a length below 0
+
+    Examples
+    --------
+    >>> carried(np.array([0.0, 7.0, 14.0]), 7.0).round(3).tolist()
+    [0.0, 0.368, 0.368]
+    """
+    if not 0.0 <= length < np.inf:
+        raise ValueError(f"correlation length: expected 0 or more, found {length}")
+    left = np.zeros(times.size)
+    if length > 0.0:
+        left[1:] = np.exp(-np.diff(times) / length)
+    return left
+
+
+def _coloured(z: Float[Array, "2 slot"], problem: SeriesProblem) -> Change:
+    """Independent standard normal numbers to a series with the prior's covariance: its Cholesky factor times them."""
+    fresh = jnp.sqrt(1.0 - problem.carried**2)
+
+    def one(before: Array, of_value: tuple) -> tuple[Array, Array]:
+        z, left, fresh = of_value
+        now = left * before + fresh * z
+        return now, now
+
+    series = jax.lax.scan(one, jnp.zeros(2, z.dtype), (z.T, problem.carried, fresh))[1]
+    return Change(problem.sd.temp * series[:, 0], problem.sd.log_prcp * series[:, 1])
+
+
+def _balances(z: Float[Array, "2 slot"], problem: SeriesProblem, variant: str) -> Float[Array, " year"]:
+    by_day = Change(*(spread(field, problem.slot) for field in _coloured(z, problem)))
+    return annual(problem.tuned, problem.trajectory, by_day, variant)
+
+
+@partial(jax.jit, static_argnames="variant")
+def cost_and_gradient(
+    z: Float[Array, "2 slot"], problem: SeriesProblem, variant: str = "smooth"
+) -> tuple[Float[Array, ""], Float[Array, "2 slot"]]:
+    """Half the sum of squares of misfits and of the series itself, in units of what is expected of them.
+
+    Parameters
+    ----------
+    z : array (2, K)
+        temperature and logarithm of precipitation in coordinates in which the prior is standard normal
+    problem : SeriesProblem
+    variant : str
+    """
+
+    def cost(z: Array) -> Array:
+        modelled = jnp.matmul(problem.weights, _balances(z, problem, variant), precision=jax.lax.Precision.HIGHEST)
+        misfit = (modelled - problem.target) / problem.sigma
+        return 0.5 * (jnp.sum(misfit**2) + jnp.sum(z**2))
+
+    return jax.value_and_grad(cost)(z)
+
+
+@partial(jax.jit, static_argnames="variant")
+def _jacobian(z: Array, problem: SeriesProblem, variant: str) -> tuple[Array, Array]:
+    """Balances of the years (Y,) and their derivatives (Y, 2, K): one reverse pass a year, all in one scan."""
+    value, pull = jax.vjp(lambda z: _balances(z, problem, variant), z)
+    return value, jax.vmap(pull)(jnp.eye(value.size, dtype=value.dtype))[0]
+
+
+_coloured_rows = jax.jit(jax.vmap(_coloured, (0, None)))
+_coloured_one = jax.jit(_coloured)
+
+
+def solve_series(
+    problem: SeriesProblem, variant: str = "smooth", max_iterations: int = MAX_ITERATIONS
+) -> SeriesSolution:
+    """Find the most probable series of forcing given balances, and how well it is known.
+
+    Parameters
+    ----------
+    problem : SeriesProblem
+    variant : str
+    max_iterations : int
+
+    Returns
+    -------
+    SeriesSolution
+
+    Raises
+    ------
+    ValueError
+        for impossible standard deviations
+    """
+    if not (np.isfinite(problem.sigma).all() and (np.asarray(problem.sigma) > 0.0).all()):
+        raise ValueError(f"sigma: expected numbers above 0, found {np.unique(problem.sigma)}")
+    if not (min(problem.sd) >= 0.0 and 0.0 < max(problem.sd) < np.inf):
+        raise ValueError(f"prior: expected standard deviations of 0 or more, one above, found {problem.sd}")
+    dtype, shape = problem.trajectory.temp.dtype, (2, problem.carried.size)
+
+    def flat(z: np.ndarray) -> tuple[float, np.ndarray]:
+        cost, gradient = cost_and_gradient(z.reshape(shape).astype(dtype), problem, variant=variant)
+        return float(cost), np.asarray(gradient, np.float64).ravel()
+
+    options = {"maxiter": max_iterations, "maxcor": 20, "gtol": 0.1 * GRADIENT_TOLERANCE, "ftol": 1e-12}
+    found = minimize(flat, np.zeros(np.prod(shape)), jac=True, method="L-BFGS-B", options=options)
+    gradient = float(np.abs(found.jac).max())
+    return _posterior(found.x.reshape(shape).astype(dtype), problem, variant)._replace(
+        gradient=gradient, outcome=_outcome(gradient), iterations=int(found.nit), runs=int(found.nfev)
+    )
+
+
+def _outcome(gradient: float) -> Outcome:
+    if not np.isfinite(gradient):
+        return Outcome.NOT_FINITE
+    return Outcome.CONVERGED if gradient <= GRADIENT_TOLERANCE else Outcome.NO_CONVERGENCE
+
+
+def _posterior(z: np.ndarray, problem: SeriesProblem, variant: str) -> SeriesSolution:
+    """Covariance ``C - C J' (J C J' + R)^-1 J C`` around a series, of it and of the annual balances."""
+    before, at_prior = _jacobian(np.zeros_like(z), problem, variant)
+    value, rows = _jacobian(z, problem, variant)
+    flat, weights = np.asarray(rows, np.float64).reshape(len(rows), -1), np.asarray(problem.weights, np.float64)
+    years = flat @ flat.T
+    seen = weights @ years @ weights.T + np.diag(np.asarray(problem.sigma, np.float64) ** 2)
+    # C J' is the prior's factor times the derivatives in its coordinates.
+    told = np.stack([np.asarray(field, np.float64) for field in _coloured_rows(rows, problem)])
+    told = np.einsum("oy,cyk->cok", weights, told)
+    less = np.einsum("cok,cok->ck", told, np.stack([np.linalg.solve(seen, part) for part in told]))
+    prior = np.asarray(problem.sd, np.float64)[:, None] ** 2
+    across = weights @ years
+    annual_var = np.diag(years) - np.einsum("oy,oy->y", across, np.linalg.solve(seen, across))
+    return SeriesSolution(
+        change=Change(*(np.asarray(field, np.float64) for field in _coloured_one(z, problem))),
+        sd=Change(*np.sqrt(np.maximum(prior - less, 0.0))),
+        annual=np.asarray(value, np.float64),
+        annual_sd=np.sqrt(np.maximum(annual_var, 0.0)),
+        annual_before=np.asarray(before, np.float64),
+        annual_before_sd=np.sqrt(np.sum(np.asarray(at_prior, np.float64) ** 2, axis=(1, 2))),
+        gradient=np.inf,
+        outcome=Outcome.NO_CONVERGENCE,
+        iterations=0,
+        runs=0,
+    )

@@ -1,0 +1,221 @@
+"""The change of forcing that gives a glacier its balance, with its uncertainty and what comes of it year by year."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from oggm_glaunti.analysis.glaciers import GlacierRun
+from oggm_glaunti.analysis.inverse_targets import Target
+from oggm_glaunti.coupling.from_oggm import MassBalanceCalibrationError
+
+UNITS = {"dT": "K", "dP": "1 (logarithm of a factor)"}
+SLOPE_UNITS = {"dT": "m w.e. K-1", "dP": "m w.e."}
+FIELDS = {"dT": "temp", "dP": "log_prcp"}
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A change of the forcing that gives a balance.
+
+    Attributes
+    ----------
+    rgi_id : str
+    control : {'dT', 'dP', 'both'}
+    resolution : {'scalar', 'monthly', 'daily'}
+    year_type : {'hydrological', 'calendar'}
+    change : DataFrame
+        scalar: a row ``dT`` (K) and/or ``dP`` (logarithm of a factor on precipitation) with ``value``, ``sd``,
+        ``units``, and ``slope``, the derivative of the mean balance to it in ``slope_units``; else a row for each
+        month or day with ``dT``, ``dT_sd``, ``dP``, ``dP_sd``
+    balances : DataFrame
+        annual balances by year, m w.e.: ``before`` and ``after`` the change, ``before_sd`` and ``after_sd`` from what
+        is known of the forcing (before: series only), ``target`` and ``target_sd`` where a series was given
+    target, target_sd : float
+        the mean balance asked for and its standard deviation, m w.e.; of a series the mean over its years
+    mean_before, mean_after : float
+        mean balances of the years of the target, m w.e.
+    outcome : Outcome
+        how the search ended, in words
+    iterations : int
+    """
+
+    rgi_id: str
+    control: str
+    resolution: str
+    year_type: str
+    change: pd.DataFrame
+    balances: pd.DataFrame
+    target: float
+    target_sd: float
+    mean_before: float
+    mean_after: float
+    outcome: Any
+    iterations: int
+
+    @property
+    def prcp_fac(self) -> pd.Series | float:
+        """Factor on precipitation: ``exp(dP)``."""
+        return np.exp(self.change["dP"]) if self.resolution != "scalar" else math.exp(self.change.loc["dP", "value"])
+
+
+def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> Inversion:
+    """One number for all days; see :func:`~oggm_glaunti.analysis.inverse_tasks.invert_forcing`.
+
+    Raises
+    ------
+    ValueError
+        for an impossible control or prior
+    MassBalanceCalibrationError
+        where the target is not reached
+    """
+    from oggm_glaunti.analysis.inverse import solve
+
+    weights, sigma = wanted.weights(run.years), wanted.sigmas(run.years)
+    found = solve(run.tuned, run.trajectory, wanted.value, weights, sigma, control, prior, run.variant)
+    mean = weights.mean(axis=0)
+    require_reached(run.gdir.rgi_id, found.outcome, control, found.shift, float(mean @ found.annual), wanted)
+    free = list(UNITS) if control == "both" else [control]
+    at = [list(UNITS).index(name) for name in free]
+    change = pd.DataFrame(
+        {
+            "value": found.shift[at],
+            "sd": np.sqrt(np.diag(found.cov))[at],
+            "units": [UNITS[name] for name in free],
+            "slope": (mean @ found.annual_slope)[at],
+            "slope_units": [SLOPE_UNITS[name] for name in free],
+        },
+        index=pd.Index(free, name="control"),
+    )
+    change.attrs["correlation"] = _correlation(found.cov) if control == "both" else 0.0
+    after_sd = np.sqrt(np.einsum("yk,kl,yl->y", found.annual_slope, found.cov, found.annual_slope))
+    balances = _balances(run, wanted, before=found.annual_before, after=found.annual, after_sd=after_sd)
+    return _inversion(run, wanted, control, "scalar", change, balances, found.outcome, int(found.iterations))
+
+
+def _correlation(cov: np.ndarray) -> float:
+    return float(cov[0, 1] / math.sqrt(cov[0, 0] * cov[1, 1]))
+
+
+def require_reached(rgi_id: str, outcome: Any, control: str, shift: np.ndarray, balance: float, wanted: Target) -> None:
+    """Raise where a search has not ended well.
+
+    Raises
+    ------
+    MassBalanceCalibrationError
+        with the outcome in words, and the range that was tried
+    """
+    from oggm_glaunti.analysis.inverse import LIMITS, Outcome
+
+    if outcome is Outcome.CONVERGED:
+        return
+    tried = ""
+    if outcome is Outcome.NOT_REACHABLE:
+        factor = f", a factor of {math.exp(-LIMITS['dP']):.3g} to {math.exp(LIMITS['dP']):.3g}"
+        tried = f" Tried {control} from {-LIMITS[control]:.3g} to {LIMITS[control]:.3g} {UNITS[control]}"
+        tried += f"{factor}." if control == "dP" else "."
+    raise MassBalanceCalibrationError(
+        f"{rgi_id}: {outcome.value}{tried} Wanted: {wanted.value.mean():.3f} m w.e. a year; the search ended at dT "
+        f"{shift[0]:.3g} K, dP {shift[1]:.3g}, with {balance:.3f} m w.e."
+    )
+
+
+def invert_series(
+    run: GlacierRun, wanted: Target, control: str, resolution: str, prior: Any, correlation: float
+) -> Inversion:
+    """A value for each month or day; see :func:`~oggm_glaunti.analysis.inverse_tasks.invert_forcing`.
+
+    Raises
+    ------
+    ValueError
+        for an impossible control, prior or correlation
+    MassBalanceCalibrationError
+        where the search does not converge
+    """
+    from oggm_glaunti.analysis.inverse import prior_scales
+    from oggm_glaunti.analysis.inverse_series import SeriesProblem, carried, solve_series
+    from oggm_glaunti.analysis.trajectory import Change
+
+    if prior is None:
+        raise ValueError(f"prior: a {resolution} series has more values than targets and needs standard deviations")
+    slot, times = slots_of(run, resolution)
+    number, days = run.trajectory.temp.dtype.type, (times - times[0]).astype(float)
+    problem = SeriesProblem(
+        run.tuned,
+        run.trajectory,
+        slot,
+        carried(days, correlation).astype(number),
+        Change(*(number(sd) for sd in prior_scales(control, prior)[0])),
+        wanted.weights(run.years).astype(number),
+        wanted.value.astype(number),
+        wanted.sigmas(run.years).astype(number),
+    )
+    found = solve_series(problem, run.variant)
+    mean = float(problem.weights.mean(axis=0) @ found.annual)
+    require_reached(run.gdir.rgi_id, found.outcome, control, np.mean(found.change, axis=1), mean, wanted)
+    free = list(UNITS) if control == "both" else [control]
+    columns = {f"{n}{e}": getattr(v, FIELDS[n]) for n in free for e, v in (("", found.change), ("_sd", found.sd))}
+    change = pd.DataFrame(columns, index=pd.DatetimeIndex(times, name="time"))
+    change.attrs["units"] = {name: UNITS[name.removesuffix("_sd")] for name in columns}
+    balances = _balances(
+        run,
+        wanted,
+        before=found.annual_before,
+        before_sd=found.annual_before_sd,
+        after=found.annual,
+        after_sd=found.annual_sd,
+    )
+    return _inversion(run, wanted, control, resolution, change, balances, found.outcome, found.iterations)
+
+
+def slots_of(run: GlacierRun, resolution: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which value of a monthly or daily series each day has, int array (T,), -1 before the first year; first days (K,).
+
+    Only days of the years that are looked at have one.
+    """
+    counted = np.asarray(run.trajectory.period) >= 0
+    unit = {"monthly": "M", "daily": "D"}[resolution]
+    starts, number = np.unique(run.days[counted].astype(f"M8[{unit}]"), return_inverse=True)
+    slot = np.full(counted.size, -1, np.int32)
+    slot[counted] = number
+    return slot, starts.astype("M8[D]")
+
+
+def _balances(run: GlacierRun, wanted: Target, **columns: np.ndarray) -> pd.DataFrame:
+    table = pd.DataFrame(columns, index=pd.Index(run.years, name="year"))
+    if wanted.of_years is not None:
+        for name, values in (("target", wanted.value), ("target_sd", wanted.sigmas(run.years))):
+            table[name] = pd.Series(values, wanted.of_years)
+    table.attrs["units"] = "m w.e."
+    return table
+
+
+def _inversion(
+    run: GlacierRun,
+    wanted: Target,
+    control: str,
+    resolution: str,
+    change: pd.DataFrame,
+    balances: pd.DataFrame,
+    outcome: Any,
+    iterations: int,
+) -> Inversion:
+    mean = wanted.weights(run.years).mean(axis=0)
+    return Inversion(
+        rgi_id=run.gdir.rgi_id,
+        control=control,
+        resolution=resolution,
+        year_type=run.year_type,
+        change=change,
+        balances=balances,
+        target=float(wanted.value.mean()),
+        target_sd=float(np.sqrt(np.sum(wanted.sigmas(run.years) ** 2)) / wanted.value.size),
+        mean_before=float(mean @ balances["before"]),
+        mean_after=float(mean @ balances["after"]),
+        outcome=outcome,
+        iterations=iterations,
+    )

@@ -1,0 +1,259 @@
+"""What one more stake or snow pit would tell, before anyone goes there.
+
+What a model says of a glacier is uncertain because its parameters and its weather are. Both also act on what a stake
+would show, so measuring there takes part of the uncertainty away. How much needs no measurement, only derivatives: with
+`j` the derivatives of the wanted quantity and `k` those of a measurement to all uncertain inputs, `C` their covariance
+and `s` the standard error of the measurement, it is ``(j C k)^2 / (k C k + s^2)``. This is exact where the model is
+linear over the range of the uncertainty; the value that will be measured does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from oggm_glaunti.analysis.blocks import Blocks
+from oggm_glaunti.analysis.period_jacobians import Jacobians, Periods, balance_jacobians
+from oggm_glaunti.analysis.trajectory import Trajectory
+from oggm_glaunti.analysis.uncertainty import independent
+from oggm_glaunti.fit.forward import Tuned
+
+SMB = "smb"
+"""The wanted quantity that is no parameter: the glacier's mean balance over the last of the periods."""
+EXACT = jax.lax.Precision.HIGHEST
+
+
+class Uncertainty(NamedTuple):
+    """How well the inputs are known. Errors of parameters, temperature and precipitation do not depend on each other.
+
+    Attributes
+    ----------
+    params : array (P, P)
+        a root of the covariance of the stored numbers, ``params @ params.T``
+    sigma_temp, sigma_log_prcp : arrays ()
+        standard deviations of a week's temperature, K, and of the logarithm of its precipitation
+    correlation_days : array ()
+        days over which the correlation of two weeks' errors falls to 1/e; 0: independent
+    """
+
+    params: Float[Array, "parameter parameter"]
+    sigma_temp: Float[Array, ""]
+    sigma_log_prcp: Float[Array, ""]
+    correlation_days: Float[Array, ""]
+
+
+class Chosen(NamedTuple):
+    """Measurements that together tell most, each the best beside those before.
+
+    Attributes
+    ----------
+    index : int array (K,)
+        number of the candidate; -1 where none is left
+    before, after : arrays (K,)
+        variance of the wanted quantity without and with it
+    """
+
+    index: Int[Array, " rank"]
+    before: Float[Array, " rank"]
+    after: Float[Array, " rank"]
+
+
+class Survey(NamedTuple):
+    """What every measurement would tell.
+
+    Attributes
+    ----------
+    variance : array (Q,)
+        of each wanted quantity as things are, (m w.e.)^2 or that of a stored number
+    reduction : array (Q, S, N)
+        share of it that one measurement takes away, by season and height; 0 to 1
+    chosen : Chosen
+        with a leading axis Q; candidates are numbered season by season, ``season * N + height``
+    """
+
+    variance: Float[Array, " target"]
+    reduction: Float[Array, "target season height"]
+    chosen: Chosen
+
+
+def spreads(jacobians: Jacobians, weeks: Blocks, uncertainty: Uncertainty) -> Float[Array, "balance error"]:
+    """What independent errors of unit size do to each balance: products of two rows are covariances.
+
+    Parameters
+    ----------
+    jacobians : Jacobians
+        of balances (M,)
+    weeks : Blocks
+    uncertainty : Uncertainty
+
+    Returns
+    -------
+    array (M, P + 2 W)
+    """
+    params = jnp.matmul(jacobians.params, uncertainty.params, precision=EXACT)
+    temp = uncertainty.sigma_temp * independent(jacobians.temp, weeks, uncertainty.correlation_days)
+    log_prcp = uncertainty.sigma_log_prcp * independent(jacobians.log_prcp, weeks, uncertainty.correlation_days)
+    return jnp.concatenate([params, temp, log_prcp], axis=-1)
+
+
+def wanted(
+    jacobians: Jacobians, area: Float[Array, " height"], names: Sequence[str], targets: Sequence[str]
+) -> Jacobians:
+    """Derivatives of what is wanted to all uncertain inputs.
+
+    Parameters
+    ----------
+    jacobians : Jacobians
+        of balances (S, N); the last of the periods is that of the wanted balance
+    area : array (N,)
+        shares of the glacier's area
+    names : sequence of str
+        of the uncertain parameters
+    targets : sequence of str
+        :data:`SMB`, or some of `names`
+
+    Returns
+    -------
+    Jacobians
+        of (Q,) quantities; those of a parameter are 1 to itself
+    """
+    mean = Jacobians(*(jnp.tensordot(area, field[-1], 1, precision=EXACT) for field in jacobians))
+    nothing = jax.tree.map(jnp.zeros_like, mean)
+    each = [
+        mean if target == SMB else nothing._replace(params=nothing.params.at[[*names].index(target)].set(1.0))
+        for target in targets
+    ]
+    return Jacobians(*(jnp.stack(fields) for fields in zip(*each, strict=True)))
+
+
+def variance_removed(
+    target: Float[Array, " error"], candidates: Float[Array, "candidate error"], sigma: Float[Array, " candidate"]
+) -> Float[Array, " candidate"]:
+    """How much each measurement by itself takes from the variance of what is wanted.
+
+    Parameters
+    ----------
+    target : array (E,)
+        see :func:`spreads`
+    candidates : array (O, E)
+        the same of the measurements
+    sigma : array (O,)
+        their standard errors
+
+    Examples
+    --------
+    >>> variance_removed(np.array([2.0, 0.0]), np.array([[2.0, 0.0], [0.0, 3.0]]), np.array([2.0, 1.0])).tolist()
+    [2.0, 0.0]
+    """
+    shared = jnp.matmul(candidates, target, precision=EXACT)
+    return shared**2 / (jnp.sum(candidates**2, axis=-1) + sigma**2)
+
+
+def best_in_turn(
+    target: Float[Array, " error"],
+    candidates: Float[Array, "candidate error"],
+    sigma: Float[Array, " candidate"],
+    allowed: Bool[Array, " candidate"],
+    near: Bool[Array, "candidate candidate"],
+    n: int,
+) -> Chosen:
+    """The best measurement, then the one that is best when the first was made, and so on.
+
+    Parameters
+    ----------
+    target, candidates, sigma
+        as :func:`variance_removed`
+    allowed : bool array (O,)
+        False for candidates that cannot be measured
+    near : bool array (O, O)
+        ``[i, j]``: whether j cannot be chosen after i. Where the diagonal is False a candidate may come again: a second
+        stake at the same place, with an error of its own
+    n : int
+        how many to choose
+
+    Returns
+    -------
+    Chosen
+    """
+    everything = jnp.concatenate([target[None], candidates])
+    start = jnp.matmul(everything, everything.T, precision=EXACT)
+
+    def one_more(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Chosen]:
+        cov, allowed = state
+        of_each = jnp.diag(cov)[1:] + sigma**2
+        best, possible = jnp.argmax(jnp.where(allowed, cov[0, 1:] ** 2 / of_each, -1.0)), jnp.any(allowed)
+        shared = cov[1 + best]
+        after = jnp.where(possible, cov - jnp.outer(shared, shared) / of_each[best], cov)
+        return (after, allowed & ~near[best]), Chosen(jnp.where(possible, best, -1), cov[0, 0], after[0, 0])
+
+    return jax.lax.scan(one_more, (start, jnp.asarray(allowed)), None, length=n)[1]
+
+
+@partial(jax.jit, static_argnames=("names", "targets", "n_best", "variant"))
+def survey(
+    tuned: Tuned,
+    trajectory: Trajectory,
+    periods: Periods,
+    uncertainty: Uncertainty,
+    sigma: Float[Array, " season"],
+    allowed: Bool[Array, " height"],
+    apart: Float[Array, ""],
+    names: tuple[str, ...],
+    targets: tuple[str, ...] = (SMB,),
+    n_best: int = 5,
+    variant: str = "smooth",
+) -> Survey:
+    """What a measurement at each height in each season would tell, and which are best together.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    periods : Periods
+        the seasons in which could be measured, then the period of the wanted balance
+    uncertainty : Uncertainty
+    sigma : array (S,)
+        standard errors of a measurement in each of the seasons, m w.e.
+    allowed : bool array (N,)
+        heights at which could be measured
+    apart : array ()
+        m of height by which chosen measurements of a season are apart, at least; 0: a place may come again
+    names : tuple of str
+        of the uncertain parameters
+    targets : tuple of str
+        what is wanted: :data:`SMB`, or some of `names`
+    n_best : int
+        how many measurements to choose for each of the targets
+    variant : str
+
+    Returns
+    -------
+    Survey
+    """
+    jacobians = balance_jacobians(tuned, trajectory, periods, names, variant)
+    of_targets = spreads(wanted(jacobians, trajectory.area, names, targets), periods.weeks, uncertainty)
+    seasons, heights = jacobians.params.shape[0] - 1, jacobians.params.shape[1]
+    one_by_one = Jacobians(*(field[:-1].reshape(seasons * heights, -1) for field in jacobians))
+    candidates, sigma = spreads(one_by_one, periods.weeks, uncertainty), jnp.repeat(sigma, heights)
+    variance = jnp.sum(of_targets**2, axis=-1)
+    removed = jax.vmap(variance_removed, (0, None, None))(of_targets, candidates, sigma)
+    # What is known already cannot be known better.
+    reduction = removed / jnp.where(variance > 0.0, variance, jnp.inf)[:, None]
+    can_be, near = jnp.tile(allowed, seasons), _near(trajectory.above_ref, seasons, apart)
+    chosen = jax.vmap(lambda target: best_in_turn(target, candidates, sigma, can_be, near, n_best))(of_targets)
+    return Survey(variance, reduction.reshape(-1, seasons, heights), chosen)
+
+
+def _near(
+    heights: Float[Array, " height"], seasons: int, apart: Float[Array, ""]
+) -> Bool[Array, "candidate candidate"]:
+    """Pairs of candidates of the same season less than `apart` from each other."""
+    height, season = jnp.tile(heights, seasons), jnp.repeat(jnp.arange(seasons), heights.shape[0])
+    distance = jnp.abs(height[:, None] - height)
+    # Of heights a step apart rounding must not decide.
+    return (season[:, None] == season) & (distance < apart - 0.01)

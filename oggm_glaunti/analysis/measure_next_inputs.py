@@ -1,0 +1,92 @@
+"""What :func:`where_to_measure` asks of a glacier: how well its parameters are known, and days of its seasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oggm_glaunti.analysis.glaciers import GlacierRun
+from oggm_glaunti.analysis.measure_next_places import Campaign
+from oggm_glaunti.analysis.spread import parameter_spread
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.priors import FEW, STORED, TEMP_GRADIENT, UNUSED, default_priors
+
+if TYPE_CHECKING:
+    from oggm_glaunti.analysis.period_jacobians import Periods
+
+WINTER_MONTHS = 7  # of the mass-balance year: to 30 April in the north, to 31 October in the south
+
+
+def parameter_root(
+    run: GlacierRun, free: Sequence[str] | None = None, spread: Mapping[str, float] | None = None
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Uncertain parameters and a root (P, P) of the covariance of their stored numbers.
+
+    Parameters
+    ----------
+    run : GlacierRun
+        whose calibration may hold a fit; parameters that it has not moved have their priors
+    free, spread
+        see :func:`~oggm_glaunti.analysis.measure_next_tasks.where_to_measure`
+
+    Raises
+    ------
+    InvalidParamsError
+        for names or standard deviations that are impossible
+    """
+    label, ti, name_of = run.gdir.rgi_id, run.tuned.ti, {stored: name for name, stored in STORED.items()}
+    left_open = parameter_spread(run.mb_model.calib_params, label)
+    fitted = [name_of.get(stored, stored) for stored in left_open.names]
+    start = {name: float(getattr(ti, name)) for name in STORED.values()} | {TEMP_GRADIENT: run.tuned.temp_gradient}
+    try:
+        priors = default_priors(start, free or fitted or FEW, spread)
+    except ValueError as err:
+        raise InvalidParamsError(f"{label}: {err}") from err
+    if set(fitted) & set(spread or {}):
+        raise InvalidParamsError(
+            f"{label}: spread: {sorted(set(fitted) & set(spread))} were fitted, their covariance is that of the fit; "
+            "leave them out, or name another calibration by mb_params_filesuffix"
+        )
+    unused = set(priors.names) & set(UNUSED.get(run.variant, ()))
+    if unused:
+        raise InvalidParamsError(f"{label}: free: {sorted(unused)} has no effect in the variant {run.variant!r}")
+    cov = np.diag(priors.sd**2)
+    both = [name for name in priors.names if name in fitted]
+    here, there = ([names.index(name) for name in both] for names in (priors.names, fitted))
+    cov[np.ix_(here, here)] = left_open.covariance[np.ix_(there, there)]
+    # The numbers differ much in size, their correlations do not.
+    sd = np.sqrt(np.abs(np.diag(cov)))
+    try:
+        return priors.names, sd[:, None] * np.linalg.cholesky(cov / np.outer(sd, sd))
+    except np.linalg.LinAlgError as err:
+        raise InvalidParamsError(
+            f"{label}: fit.posterior of glaunti_params.json is no covariance: {left_open.covariance.tolist()}; fit the "
+            "glacier again"
+        ) from err
+
+
+def season_days(
+    run: GlacierRun, year: int, seasons: Sequence[str]
+) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
+    """First and last day of seasons of a mass-balance year, datetime64[D] arrays (S,)."""
+    of_year = run.days[np.asarray(run.trajectory.period) == year - run.years[0]]
+    first, last = of_year[0], of_year[-1]
+    spring = (first.astype("M8[M]") + WINTER_MONTHS).astype("M8[D]")
+    days = {"annual": (first, last), "winter": (first, spring - 1), "summer": (spring, last)}
+    begin, end = zip(*(days[season] for season in seasons), strict=True)
+    return np.array(begin), np.array(end)
+
+
+def campaign_periods(run: GlacierRun, campaign: Campaign, years: tuple[int, int]) -> Periods:
+    """The seasons in which is measured, then the years (first, last) of the wanted balance: their mean."""
+    from oggm_glaunti.analysis.blocks import weekly_blocks
+    from oggm_glaunti.analysis.period_jacobians import periods_between
+
+    (first, _), (_, last) = (season_days(run, year, ["annual"]) for year in years)
+    begin, end = np.append(campaign.begin, first), np.append(campaign.end, last)
+    days = zip(np.searchsorted(run.days, begin).tolist(), (np.searchsorted(run.days, end) + 1).tolist(), strict=True)
+    scale = [1.0] * len(campaign.seasons) + [1.0 / (years[1] - years[0] + 1)]
+    return periods_between(weekly_blocks(run.trajectory.period), [*days], scale)

@@ -1,0 +1,197 @@
+"""From heights and seasons to places and dates: the table and the maps of :func:`where_to_measure`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import Transformer
+from scipy.ndimage import distance_transform_edt
+
+from oggm_glaunti.coupling.features import Features
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.priors import SPREAD
+
+if TYPE_CHECKING:
+    from oggm_glaunti.analysis.measure_next import Survey
+
+PHYSICAL = {"temp_bias": "K", "temp_gradient": "K m-1", "snow_to_rain_centre": "K"}
+
+
+class Campaign(NamedTuple):
+    """What can be measured, and what is wanted.
+
+    Attributes
+    ----------
+    targets : tuple of str
+    seasons : tuple of str (S,)
+    begin, end : datetime64[D] arrays (S,)
+        first and last day of each season
+    sigma : float64 array (S,)
+        standard error of a measurement, m w.e.
+    heights : float64 array (N,)
+        m
+    """
+
+    targets: tuple[str, ...]
+    seasons: tuple[str, ...]
+    begin: NDArray[np.datetime64]
+    end: NDArray[np.datetime64]
+    sigma: NDArray[np.float64]
+    heights: NDArray[np.float64]
+
+
+class Places(NamedTuple):
+    """A cell of the glacier for each height: of all at that height the one farthest from the edge.
+
+    Attributes
+    ----------
+    allowed : bool array (N,)
+        heights at which there is a cell, and one can go
+    row, col : int arrays (N,)
+        of the cell; -1 where there is none
+    lon, lat, x, y : float64 arrays (N,)
+        of its centre, degrees and m in the projection of the features; NaN where there is none
+    """
+
+    allowed: NDArray[np.bool_]
+    row: NDArray[np.int64]
+    col: NDArray[np.int64]
+    lon: NDArray[np.float64]
+    lat: NDArray[np.float64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+def unit_of(target: str) -> str:
+    """Unit of a wanted quantity: of the balance, or of the stored number of a parameter.
+
+    Examples
+    --------
+    >>> unit_of("smb"), unit_of("ddf_snow"), unit_of("temp_gradient")
+    ('m w.e.', '1', 'K m-1')
+    """
+    return PHYSICAL.get(target, "1") if target in SPREAD else "m w.e."
+
+
+def places_on(
+    features: Features, heights: NDArray[np.float64], within: tuple[float, float] | None, label: str
+) -> Places:
+    """Places on the glacier at even heights.
+
+    Parameters
+    ----------
+    features : Features
+    heights : float64 array (N,)
+        m; a height stands for the cells less than half a step from it
+    within : (low, high), optional
+        m, where one can go
+    label : str
+        begins the message of an error
+
+    Raises
+    ------
+    InvalidParamsError
+        where one can go nowhere
+    """
+    low, high = (-np.inf, np.inf) if within is None else (float(within[0]), float(within[1]))
+    from_edge = distance_transform_edt(features.glacier)
+    half = 0.5 * (heights[1] - heights[0])
+    row, col = (np.array(each) for each in zip(*(_middle(features, h, half, from_edge) for h in heights), strict=True))
+    there = row >= 0
+    allowed = there & (heights >= low) & (heights <= high)
+    if not allowed.any():
+        raise InvalidParamsError(
+            f"{label}: heights: the glacier has cells at {heights[there].min():.0f} to {heights[there].max():.0f} m, "
+            f"none at {low:g} to {high:g} m"
+        )
+    x, y = np.where(there, features.x[col], np.nan), np.where(there, features.y[row], np.nan)
+    lon, lat = Transformer.from_crs(features.crs, "EPSG:4326", always_xy=True).transform(x, y)
+    lon, lat = (np.where(there, degrees, np.nan) for degrees in (lon, lat))
+    return Places(allowed, row, col, lon, lat, x, y)
+
+
+def _middle(features: Features, height: float, half: float, from_edge: NDArray[np.float64]) -> tuple[int, int]:
+    """Row and column of the cell at a height that is farthest from the glacier's edge: mid-stream, where it is wide."""
+    there = features.glacier & (np.abs(features.elevation - height) <= half)
+    if not there.any():
+        return -1, -1
+    row, col = np.unravel_index(np.argmax(np.where(there, from_edge, -1.0)), there.shape)
+    return int(row), int(col)
+
+
+def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:
+    """The best measurements for each target, see :class:`~oggm_glaunti.analysis.measure_next_tasks.WhereToMeasure`."""
+    variance, reduction = np.asarray(found.variance, np.float64), np.asarray(found.reduction, np.float64)
+    each = []
+    for q, target in enumerate(campaign.targets):
+        there = np.asarray(found.chosen.index)[q] >= 0
+        index, before, after = (np.asarray(field)[q][there] for field in found.chosen)
+        before, after = before.astype(np.float64), after.astype(np.float64)
+        season, height = np.divmod(index, campaign.heights.size)
+        where = {name: getattr(places, name)[height] for name in ("row", "col", "lon", "lat")}
+        columns = {
+            "target": target,
+            "rank": 1 + np.arange(index.size),
+            "season": np.array(campaign.seasons, object)[season],
+            "begin": campaign.begin[season].astype("M8[ns]"),
+            "end": campaign.end[season].astype("M8[ns]"),
+            "height": campaign.heights[height],
+            **where,
+            "sigma": campaign.sigma[season],
+            "variance_before": before,
+            "variance_after": after,
+            "reduction": 100.0 * (1.0 - after / before),
+            "alone": 100.0 * reduction[q, season, height],
+            "left": 100.0 * after / variance[q],
+        }
+        each.append(pd.DataFrame(columns))
+    return pd.concat(each, ignore_index=True)
+
+
+def maps_of(found: Survey, campaign: Campaign, places: Places, features: Features) -> xr.Dataset:
+    """The maps, see :class:`~oggm_glaunti.analysis.measure_next_tasks.WhereToMeasure`; dimension ``target`` always."""
+    reduction = np.asarray(found.reduction, np.float64)
+    there = places.row >= 0
+    glacier, surface = features.glacier, features.elevation[features.glacier]
+    maps = np.full((*reduction.shape[:2], *features.shape), np.nan)
+    # Linear between the heights that were run, 25 m apart.
+    maps[..., glacier] = [[np.interp(surface, campaign.heights, line) for line in lines] for lines in reduction]
+    variance = np.asarray(found.variance, np.float64)
+    lon, lat = _lon_lat(features)
+    share = {"units": "1", "long_name": "share of the target's variance that one measurement takes away"}
+    return xr.Dataset(
+        {
+            "reduction": (("target", "season", "y", "x"), maps, {**share, "grid_mapping": "crs"}),
+            "reduction_by_height": (("target", "season", "height"), reduction[..., there], share),
+            "variance": ("target", variance, {"long_name": "variance as things are", "units": _units(campaign, "2")}),
+            "sd": ("target", np.sqrt(variance), {"long_name": "standard deviation", "units": _units(campaign)}),
+            "sigma": ("season", campaign.sigma, {"long_name": "standard error of a measurement", "units": "m w.e."}),
+            "crs": ((), 0, features.crs.to_cf()),
+        },
+        coords={
+            "target": list(campaign.targets),
+            "season": list(campaign.seasons),
+            "begin": ("season", campaign.begin.astype("M8[ns]"), {"long_name": "first day"}),
+            "end": ("season", campaign.end.astype("M8[ns]"), {"long_name": "last day"}),
+            "height": ("height", campaign.heights[there], {"units": "m"}),
+            "y": ("y", features.y, {"units": "m", "standard_name": "projection_y_coordinate"}),
+            "x": ("x", features.x, {"units": "m", "standard_name": "projection_x_coordinate"}),
+            "lat": (("y", "x"), lat, {"units": "degrees_north", "standard_name": "latitude"}),
+            "lon": (("y", "x"), lon, {"units": "degrees_east", "standard_name": "longitude"}),
+        },
+    )
+
+
+def _units(campaign: Campaign, power: str = "") -> str:
+    """Of all targets, in their order."""
+    units = [f"({unit_of(target)}){power}" if power else unit_of(target) for target in campaign.targets]
+    return units[0] if len(units) == 1 else ", ".join(units)
+
+
+def _lon_lat(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    to_degrees: Any = Transformer.from_crs(features.crs, "EPSG:4326", always_xy=True)
+    return to_degrees.transform(*np.meshgrid(features.x, features.y))

@@ -1,0 +1,263 @@
+"""The task that says where one more stake or snow pit would tell most."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from oggm_glaunti import settings
+from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
+from oggm_glaunti.analysis.glaciers import DAYS_A_YEAR, GlacierRun, glacier_run
+from oggm_glaunti.analysis.measure_next_inputs import campaign_periods, parameter_root, season_days
+from oggm_glaunti.analysis.measure_next_places import Campaign, maps_of, places_on, table_of
+from oggm_glaunti.coupling.features import read_features
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
+from oggm_glaunti.fit.observations import DEFAULT_SIGMA
+
+settings.register()
+log = logging.getLogger(__name__)
+
+SEASONS = ("annual", "winter", "summer")
+APART = 100.0  # m
+TABLE_UNITS = {
+    "height": "m",
+    "lon": "degrees_east",
+    "lat": "degrees_north",
+    "sigma": "m w.e.",
+    "variance_before": "square of the target's unit",
+    "variance_after": "square of the target's unit",
+    "reduction": "%",
+    "alone": "%",
+    "left": "%",
+}
+
+
+class WhereToMeasure(NamedTuple):
+    """What one more measurement would tell.
+
+    Attributes
+    ----------
+    table : DataFrame
+        the measurements that tell most, best first, each beside those before it: ``target``, ``rank``, ``season``,
+        ``begin`` and ``end`` (days, both included), ``height`` (m), ``row, col`` and ``lon, lat`` of a cell at that
+        height, ``sigma`` (m w.e., of the measurement), ``variance_before`` and ``variance_after`` of the target,
+        ``reduction`` (%, of the variance before), ``alone`` (%, what it would take from the target's variance as things
+        are, were it the only one) and ``left`` (%, of that variance, with it and all before it). Units are in
+        ``table.attrs['units']``
+    maps : Dataset
+        ``reduction(season, y, x)``, share of the target's variance that one measurement there takes away, NaN outside
+        the glacier; ``reduction_by_height(season, height)`` the same; ``variance`` and ``sd`` of the target as things
+        are. Where several targets were asked for all have a first dimension ``target``
+    """
+
+    table: pd.DataFrame
+    maps: xr.Dataset
+
+
+@entity_task(log)
+def where_to_measure(
+    gdir: Any,
+    *,
+    year: int | None = None,
+    years: Sequence[int] | None = None,
+    target: str | Sequence[str] = "smb",
+    seasons: Sequence[str] = SEASONS,
+    n_best: int = 5,
+    heights: tuple[float, float] | None = None,
+    apart: float = APART,
+    sigma: float | Mapping[str, float] | None = None,
+    model_error: float = 0.0,
+    free: Sequence[str] | None = None,
+    spread: Mapping[str, float] | None = None,
+    sigma_temp: float = SIGMA_TEMP,
+    sigma_log_prcp: float = SIGMA_LOG_PRCP,
+    correlation_days: float = 0.0,
+    **kwargs: Any,
+) -> WhereToMeasure:
+    """Where, and in which season, one more stake or snow pit takes most of the uncertainty away.
+
+    The balance is uncertain because parameters and weather are; both act on what a stake shows. The reduction follows
+    from derivatives alone, see :mod:`oggm_glaunti.analysis.measure_next`: it is exact where the model is linear over
+    the range of the uncertainty. Parameters have the covariance of the glacier's fit (`fit_glaunti`), or the priors of
+    a fit where there was none; the weather of each week has an error of its own, the same at all heights.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with daily climate and ``glaunti_features``
+    year : int, optional
+        mass-balance year in which is measured, by default the last of `years`, else of the record
+    years : (first, last), optional
+        mass-balance years whose mean is wanted, both included; `year` by default
+    target : str or list of str
+        what is wanted: ``'smb'``, the glacier-wide balance (m w.e., mean of `years`), or a parameter in `free`: its
+        stored number, the logarithm for factors (so the standard deviation is a relative error)
+    seasons : sequence of {'annual', 'winter', 'summer'}
+        what can be measured: the year's balance (a stake), from the year's first day to 30 April (a snow pit), from
+        1 May to the year's end; in the south to 31 October and from 1 November
+    n_best : int
+        how many measurements the table has for each target, fewer where there are no more places
+    heights : (low, high), optional
+        m, where one can go; the whole glacier by default
+    apart : float
+        m of height by which measurements of the same season in the table are apart, at least. With 0 the same place may
+        come again: there a second stake, with an error of its own, tells more than one elsewhere
+    sigma : float or mapping of season to float, optional
+        standard error of a measurement, m w.e.; that of point observations in :mod:`oggm_glaunti.fit.observations`
+        (0.2, after Thibert et al. 2008) by default
+    model_error : float
+        how far the model may be from a true balance at a point beside errors of parameters and weather, m w.e. in a
+        year; over part of a year it grows with the root of time, as in a fit
+    free : sequence of str, optional
+        uncertain parameters: by default those of the glacier's fit, else those that a fit moves
+    spread : mapping, optional
+        standard deviations of parameters that were not fitted, where they are not those of
+        :data:`oggm_glaunti.fit.priors.SPREAD`
+    sigma_temp, sigma_log_prcp : float
+        standard deviations of a week's temperature (K) and of the logarithm of its precipitation; 0 for weather without
+        errors
+    correlation_days : float
+        days over which the correlation of two weeks' errors falls to 1/e; 0: independent, inf: one error for all
+    **kwargs
+        of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` and so on
+
+    Returns
+    -------
+    WhereToMeasure
+
+    Raises
+    ------
+    InvalidParamsError
+        for an argument that is impossible, or where nothing is uncertain
+    InvalidWorkflowError
+        where the directory lacks what the model or the maps need
+
+    Examples
+    --------
+    >>> best, maps = where_to_measure(gdir, year=2019, model="A")  # doctest: +SKIP
+    >>> best[["season", "height", "reduction"]].iloc[0].round(1).tolist()  # doctest: +SKIP
+    ['annual', 2925.0, 98.2]
+    """
+    seasons = _seasons(gdir, seasons)
+    weather = {"sigma_temp": sigma_temp, "sigma_log_prcp": sigma_log_prcp, "correlation_days": correlation_days}
+    _check_numbers(gdir, n_best, apart=apart, model_error=model_error, **weather)
+    features = read_features(gdir)
+    run, year, years = _run(gdir, year, years, **kwargs)
+    names, root = parameter_root(run, free, spread)
+    targets, sigmas = _targets(gdir, target, names), _sigmas(gdir, sigma, seasons)
+    campaign = Campaign(targets, seasons, *season_days(run, year, seasons), sigmas, run.heights)
+    places = places_on(features, run.heights, heights, gdir.rgi_id)
+    found = _survey(run, campaign, years, (names, root), weather, model_error, places.allowed, apart, n_best)
+    about = {
+        "rgi_id": gdir.rgi_id,
+        "model": run.mb_model.model_name,
+        "corrector": run.mb_model.corrector,
+        "variant": run.variant,
+        "year": year,
+        "years": [*years],
+        "uncertain_parameters": [*names],
+        "model_error": float(model_error),
+        **{name: float(value) for name, value in weather.items()},
+    }
+    table, maps = table_of(found, campaign, places), maps_of(found, campaign, places, features)
+    table.attrs = {**about, "units": TABLE_UNITS}
+    maps = maps.assign_attrs(about)
+    return WhereToMeasure(table, maps.squeeze("target") if isinstance(target, str) else maps)
+
+
+def _seasons(gdir: Any, seasons: str | Sequence[str]) -> tuple[str, ...]:
+    chosen = (seasons,) if isinstance(seasons, str) else tuple(dict.fromkeys(seasons))
+    if not chosen or set(chosen) - set(SEASONS):
+        raise InvalidParamsError(f"{gdir.rgi_id}: seasons: expected some of {SEASONS}, found {chosen}")
+    return chosen
+
+
+def _check_numbers(gdir: Any, n_best: int, **numbers: float) -> None:
+    if n_best < 1:
+        raise InvalidParamsError(f"{gdir.rgi_id}: n_best: expected 1 or more, found {n_best}")
+    # One error for the whole record is a limit that can be asked for.
+    most = {"correlation_days": np.inf}
+    wrong = {name: value for name, value in numbers.items() if not 0.0 <= value <= most.get(name, np.finfo(float).max)}
+    if wrong:
+        raise InvalidParamsError(f"{gdir.rgi_id}: expected 0 or more, found {wrong}")
+
+
+def _targets(gdir: Any, target: str | Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    from oggm_glaunti.analysis.measure_next import SMB
+
+    chosen = (target,) if isinstance(target, str) else tuple(dict.fromkeys(target))
+    if not chosen or set(chosen) - {SMB, *names}:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: target: expected {SMB!r} or uncertain parameters, here {[*names]}, found {chosen}; a "
+            "parameter is uncertain where free names it"
+        )
+    return chosen
+
+
+def _sigmas(gdir: Any, sigma: float | Mapping[str, float] | None, seasons: Sequence[str]) -> NDArray[np.float64]:
+    default = DEFAULT_SIGMA["point"]
+    each = dict.fromkeys(SEASONS, default if sigma is None else sigma) if not isinstance(sigma, Mapping) else sigma
+    if set(each) - set(SEASONS):
+        raise InvalidParamsError(f"{gdir.rgi_id}: sigma: expected seasons of {SEASONS}, found {[*each]}")
+    values = np.array([each.get(season, default) for season in seasons], np.float64)
+    if not ((values > 0.0) & np.isfinite(values)).all():
+        raise InvalidParamsError(f"{gdir.rgi_id}: sigma: expected m w.e. above 0, found {sigma}")
+    return values
+
+
+def _run(
+    gdir: Any, year: int | None, years: Sequence[int] | None, **kwargs: Any
+) -> tuple[GlacierRun, int, tuple[int, int]]:
+    """The glacier, the year in which is measured, and first and last year of the wanted balance."""
+    if years is not None and years[0] > years[-1]:
+        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected the first and the last one, found {years}")
+    if year is None:
+        year = glacier_run(gdir, **kwargs).years[-1] if years is None else years[-1]
+    wanted = (year, year) if years is None else (years[0], years[-1])
+    span = (min(year, wanted[0]), max(year, wanted[1]))
+    return glacier_run(gdir, span, **kwargs), int(year), (int(wanted[0]), int(wanted[1]))
+
+
+def _survey(
+    run: GlacierRun,
+    campaign: Campaign,
+    years: tuple[int, int],
+    parameters: tuple[tuple[str, ...], NDArray[np.float64]],
+    weather: Mapping[str, float],
+    model_error: float,
+    allowed: NDArray[np.bool_],
+    apart: float,
+    n_best: int,
+) -> Any:
+    from oggm_glaunti.analysis.measure_next import Uncertainty, survey
+
+    names, root = parameters
+    length = (campaign.end - campaign.begin + 1).astype(float) / DAYS_A_YEAR
+    expected = np.sqrt(campaign.sigma**2 + model_error**2 * length)
+    uncertainty = Uncertainty(root.astype(np.float32), **{name: np.float32(value) for name, value in weather.items()})
+    found = survey(
+        run.tuned,
+        run.trajectory,
+        campaign_periods(run, campaign, years),
+        uncertainty,
+        expected.astype(np.float32),
+        allowed,
+        np.float32(apart),
+        names,
+        campaign.targets,
+        n_best,
+        run.variant,
+    )
+    nothing = [target for target, v in zip(campaign.targets, np.asarray(found.variance), strict=True) if not v > 0.0]
+    if nothing:
+        raise InvalidParamsError(
+            f"{run.gdir.rgi_id}: nothing makes {nothing} uncertain: a parameter has to be in free, or sigma_temp or "
+            "sigma_log_prcp above 0"
+        )
+    return found

@@ -1,0 +1,200 @@
+"""Paths from trajectories for integrated gradients: years cut out of a run and laid on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from oggm_glaunti.analysis.integrated_gradients import Inputs, Path
+from oggm_glaunti.analysis.trajectory import Trajectory, annual, stepper
+from oggm_glaunti.fit.forward import Tuned
+
+
+def snow_at(tuned: Tuned, trajectory: Trajectory, variant: str = "smooth") -> Float[Array, "time realisation height"]:
+    """Snow at the beginning of every day of the whole run, m w.e."""
+    swe, step = stepper(tuned, trajectory, variant)
+
+    def one_day(swe: Array, day: Any) -> tuple[Array, Array]:
+        temp, prcp, index = day
+        return jax.vmap(step, (0, (0, 0, None)))(swe, (temp, prcp, index))[0], swe
+
+    days = (trajectory.temp.T, trajectory.prcp.T, trajectory.ds_index)
+    return jax.lax.scan(one_day, jnp.broadcast_to(swe, (trajectory.temp.shape[0], *swe.shape)), days)[1]
+
+
+_snow_at = eqx.filter_jit(snow_at)
+annual_balance = eqx.filter_jit(annual)
+
+
+def year_of(
+    tuned: Tuned, trajectory: Trajectory, year: int, variant: str = "smooth"
+) -> tuple[Trajectory, Float[Array, "realisation height"]]:
+    """One year cut out of a trajectory, and the snow (R, N), m w.e., that it begins with in the whole run.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    year : int
+        one of ``trajectory.years``
+    variant : str
+
+    Raises
+    ------
+    ValueError
+        for another year
+    """
+    return _cut(trajectory, year), _snow_at(tuned, trajectory, variant)[days_of(trajectory, year)[0]]
+
+
+def days_of(trajectory: Trajectory, year: int) -> np.ndarray:
+    """Rows of the days of a year, int array.
+
+    Raises
+    ------
+    ValueError
+        where the trajectory does not hold it
+    """
+    years = np.asarray(trajectory.years)
+    if year not in years:
+        raise ValueError(f"year {year} is not in the trajectory, which holds {years[0]} to {years[-1]}")
+    return np.flatnonzero(np.asarray(trajectory.period) == np.flatnonzero(years == year)[0])
+
+
+def _cut(trajectory: Trajectory, year: int) -> Trajectory:
+    rows = days_of(trajectory, year)
+    used, slot = np.unique(np.asarray(trajectory.ds_index)[rows], return_inverse=True)
+    return trajectory._replace(
+        temp=np.asarray(trajectory.temp)[:, rows],
+        prcp=np.asarray(trajectory.prcp)[:, rows],
+        ds=np.asarray(trajectory.ds)[used],
+        ds_index=slot.astype(np.int32),
+        period=np.zeros(rows.size, np.int32),
+        years=np.array([year], np.int32),
+    )
+
+
+def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence[int], variant: str = "smooth") -> Path:
+    """Paths from each of the reference years to a year, both with the snow they begin with in the whole run.
+
+    A reference year is laid on the year day by day from its first day on: where the year is a day longer (a leap year)
+    the reference year's last day is repeated, where it is a day shorter the last day is left out.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+        of all these years
+    year : int
+    reference : sequence of int
+        one baseline each
+    variant : str
+
+    Raises
+    ------
+    ValueError
+        for years that the trajectory does not hold, or no reference year
+    """
+    if len(reference) == 0:
+        raise ValueError("reference: expected at least one year, found none")
+    here, *others = (_cut(trajectory, y) for y in (year, *reference))
+    snow = np.asarray(_snow_at(tuned, trajectory, variant))
+    swe = [snow[days_of(trajectory, y)[0]] for y in (year, *reference)]
+    # Corrections go on beyond both ends of a record: there a calendar year touches one set of them, others two.
+    widest = max((here, *others), key=lambda one: one.ds.shape[0])
+    shape = here.temp.shape[1], widest.ds.shape[0]
+    end, *start = (_inputs(one, at_start, *shape) for one, at_start in zip((here, *others), swe, strict=True))
+    slot = widest.ds_index[_laid_on(widest, shape[0])]
+    return Path(end, _stacked(start), slot, np.asarray(trajectory.area), np.asarray(trajectory.bias))
+
+
+def _inputs(one: Trajectory, swe: Any, days: int, slots: int) -> Inputs:
+    rows, sets = _laid_on(one, days), np.minimum(np.arange(slots), one.ds.shape[0] - 1)
+    return Inputs(one.temp[:, rows], one.prcp[:, rows], np.asarray(swe), one.ds[sets], np.asarray(one.above_ref))
+
+
+def _laid_on(one: Trajectory, days: int) -> np.ndarray:
+    return np.minimum(np.arange(days), one.temp.shape[1] - 1)
+
+
+def _stacked(start: Sequence[Inputs]) -> Inputs:
+    return Inputs(*(np.stack(fields) for fields in zip(*start, strict=True)))
+
+
+def mean_baseline(path: Path) -> Path:
+    """The path from one baseline, the mean of all: each day the mean weather of that day (it drizzles every day)."""
+    return path._replace(start=Inputs(*(field.mean(axis=0, keepdims=True) for field in path.start)))
+
+
+def to_heights(tuned: Tuned, trajectory: Trajectory, year: int, variant: str = "smooth") -> Path:
+    """Path from a glacier with all of its area at its mean height to the glacier as it is, in one year's weather.
+
+    The baseline is run through the same years at the mean height, under the corrections there; so it begins the year
+    with the snow it would have.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    year : int
+        one of ``trajectory.years``
+    variant : str
+
+    Raises
+    ------
+    ValueError
+        for another year
+    """
+    end, swe = year_of(tuned, trajectory, year, variant)
+    flat, swe_flat = year_of(tuned, at_mean_height(trajectory), year, variant)
+    shape = end.temp.shape[1], end.ds.shape[0]
+    start = _stacked([_inputs(flat, swe_flat, *shape)])
+    area, bias = np.asarray(trajectory.area), np.asarray(trajectory.bias)
+    return Path(_inputs(end, swe, *shape), start, end.ds_index, area, bias)
+
+
+def at_mean_height(trajectory: Trajectory) -> Trajectory:
+    """The same weather with all heights at the glacier's mean height, and the corrections there."""
+    heights, area = (np.asarray(x, np.float64) for x in (trajectory.above_ref, trajectory.area))
+    mean, dtype = float(heights @ area), trajectory.above_ref.dtype
+    ds = [np.interp(mean, heights, row) for row in np.asarray(trajectory.ds, np.float64).reshape(-1, heights.size)]
+    everywhere = np.reshape(ds, (*trajectory.ds.shape[:2], 1)) * np.ones(heights.size)
+    return trajectory._replace(above_ref=np.full(heights.size, mean, dtype), ds=everywhere.astype(dtype))
+
+
+def stack_paths(paths: Sequence[Path]) -> Path:
+    """Paths of several glaciers as one with a leading axis.
+
+    Smaller glaciers get heights without area, which change nothing.
+
+    Raises
+    ------
+    ValueError
+        where the numbers of days, baselines, realisations or sets of corrections differ
+    """
+    shapes = [(*path.start.temp.shape, path.end.ds.shape[0]) for path in paths]
+    if len(set(shapes)) > 1:
+        raise ValueError(
+            "paths of one batch have the same number of baselines, realisations, days and sets of corrections; found "
+            f"{shapes}"
+        )
+    most = max(path.area.shape[0] for path in paths)
+    return jax.tree.map(lambda *fields: np.stack(fields), *(_widened(path, most) for path in paths))
+
+
+def _widened(path: Path, heights: int) -> Path:
+    def wider(field: Any, mode: str) -> np.ndarray:
+        after = heights - field.shape[-1]
+        return np.pad(field, [(0, 0)] * (field.ndim - 1) + [(0, after)], mode=mode)
+
+    sides = (
+        side._replace(**{name: wider(getattr(side, name), "edge") for name in ("swe", "ds", "above_ref")})
+        for side in (path.end, path.start)
+    )
+    return Path(*sides, path.slot, wider(path.area, "constant"), path.bias)

@@ -1,0 +1,163 @@
+"""Derivatives of balances over any periods at all heights, to the parameters and to the weather of every week."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from oggm_glaunti.analysis.blocks import Blocks, block_derivatives, jacobian_by_height
+from oggm_glaunti.analysis.trajectory import Trajectory, stepper
+from oggm_glaunti.analysis.uncertainty import moved
+from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.fit.priors import STORED
+
+
+class Periods(NamedTuple):
+    """Stretches of time over which balances are measured or wanted.
+
+    Attributes
+    ----------
+    weeks : Blocks
+        of days that share an error of the weather
+    pieces : Blocks
+        the same, cut where a period begins or ends
+    week : int array (B,)
+        number of the block that each piece is of
+    first, stop : int arrays (S,)
+        first piece of each period, and one past its last
+    scale : array (S,)
+        what the balance of a period is multiplied with: 0.1 makes the mean of ten years from their sum
+    """
+
+    weeks: Blocks
+    pieces: Blocks
+    week: Int[Array, " piece"]
+    first: Int[Array, " period"]
+    stop: Int[Array, " period"]
+    scale: Float[Array, " period"]
+
+
+class Jacobians(NamedTuple):
+    """Derivatives of balances to all uncertain inputs; leading axes as the balances have them.
+
+    Attributes
+    ----------
+    params : array (..., P)
+        to the stored numbers of the parameters, m w.e. per unit of each
+    temp, log_prcp : arrays (..., W)
+        to a shift of every week's temperature, m w.e. K-1, and of the logarithm of its precipitation, m w.e.
+    """
+
+    params: Float[Array, "*balance parameter"]
+    temp: Float[Array, "*balance week"]
+    log_prcp: Float[Array, "*balance week"]
+
+
+def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Sequence[float] | None = None) -> Periods:
+    """Periods from their first day to before another, numbers of days of a trajectory.
+
+    Parameters
+    ----------
+    weeks : Blocks
+        see :func:`~oggm_glaunti.analysis.blocks.weekly_blocks`. A period may begin or end inside of one
+    days : sequence of (int, int)
+        first day of each period, and one past its last
+    scale : sequence of float, optional
+        see :class:`Periods`; 1 by default
+
+    Raises
+    ------
+    ValueError
+        for a period that is empty, or not within the blocks
+
+    Examples
+    --------
+    >>> from oggm_glaunti.analysis.blocks import weekly_blocks
+    >>> periods = periods_between(weekly_blocks(np.zeros(21, int)), [(0, 21), (0, 9), (9, 21)])
+    >>> periods.pieces.starts.tolist(), periods.week.tolist(), periods.first.tolist(), periods.stop.tolist()
+    ([0, 7, 9, 14], [0, 1, 1, 2], [0, 0, 2], [4, 2, 4])
+    """
+    begin, end = np.asarray(days, np.int32).reshape(-1, 2).T
+    all_days = int(weeks.starts[0]), int(weeks.stops[-1])
+    if not ((all_days[0] <= begin) & (begin < end) & (end <= all_days[1])).all():
+        raise ValueError(f"periods: expected days within {all_days}, each begin before its end, found {[*days]}")
+    starts = np.union1d(weeks.starts, np.setdiff1d([*begin, *end], all_days[1])).astype(np.int32)
+    stops = np.append(starts[1:], all_days[1]).astype(np.int32)
+    index = np.full(np.size(weeks.index), -1, np.int32)
+    index[all_days[0] : all_days[1]] = np.repeat(np.arange(starts.size), stops - starts)
+    first, stop = (np.searchsorted(np.append(starts, all_days[1]), edge).astype(np.int32) for edge in (begin, end))
+    week = np.asarray(weeks.index)[starts]
+    scale = np.ones(begin.size) if scale is None else np.asarray(scale, np.float64)
+    return Periods(weeks, Blocks(index, starts, stops), week, first, stop, scale)
+
+
+def period_balances(
+    tuned: Tuned, trajectory: Trajectory, periods: Periods, variant: str = "smooth"
+) -> Float[Array, "period height"]:
+    """Balance of each period at each height, times its scale, m w.e.; the mean over the realisations.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+    periods : Periods
+    variant : str
+        see :func:`~oggm_glaunti.analysis.trajectory.stepper`
+    """
+    swe, step = stepper(tuned, trajectory, variant)
+    index = jnp.asarray(periods.pieces.index)[:, None]
+    belongs = jnp.where((index >= periods.first) & (index < periods.stop), periods.scale, 0.0).astype(swe.dtype)
+
+    def one_day(carry, day):
+        swe, sums = carry
+        *weather, belongs = day
+        swe, smb = step(swe, tuple(weather))
+        return (swe, sums + belongs[:, None] * smb), None
+
+    def one_realisation(temp, prcp):
+        sums = jnp.zeros((belongs.shape[1], swe.size), swe.dtype)
+        return jax.lax.scan(one_day, (swe, sums), (temp, prcp, trajectory.ds_index, belongs))[0][1]
+
+    return jnp.mean(jax.vmap(one_realisation)(trajectory.temp, trajectory.prcp), axis=0)
+
+
+def balance_jacobians(
+    tuned: Tuned, trajectory: Trajectory, periods: Periods, names: Sequence[str], variant: str = "smooth"
+) -> Jacobians:
+    """Derivatives of the balance of each period at each height to parameters and weather.
+
+    Parameters
+    ----------
+    tuned, trajectory, periods, variant
+        as :func:`period_balances`
+    names : sequence of str
+        of the uncertain parameters, of the keys of :data:`oggm_glaunti.fit.priors.SPREAD`
+
+    Returns
+    -------
+    Jacobians
+        of balances (S, N)
+    """
+
+    stored = tuple(STORED.get(name, name) for name in names)
+
+    def balances(by: Array) -> Array:
+        return period_balances(moved(tuned, stored, by), trajectory, periods, variant)
+
+    derivatives = block_derivatives(tuned, trajectory, periods.pieces, variant)
+    by_piece = jax.vmap(partial(jacobian_by_height, derivatives))(periods.first, periods.stop)
+    temp, log_prcp = (_by_week(pieces, periods) for pieces in by_piece)
+    return Jacobians(jax.jacfwd(balances)(jnp.zeros(len(names), trajectory.temp.dtype)), temp, log_prcp)
+
+
+def _by_week(pieces: Float[Array, "period piece height"], periods: Periods) -> Float[Array, "period height week"]:
+    """Pieces of a week have its error in common."""
+    by_piece = jnp.moveaxis(pieces, 1, 2) * periods.scale.astype(pieces.dtype)[:, None, None]
+    weeks = jnp.zeros((*by_piece.shape[:-1], periods.weeks.n), by_piece.dtype)
+    return weeks.at[..., periods.week].add(by_piece)

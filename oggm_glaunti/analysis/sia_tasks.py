@@ -1,0 +1,209 @@
+"""The exact derivative of a glacier's volume, through a differentiable copy of OGGM's ice dynamics, as a task."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from oggm_glaunti import settings
+from oggm_glaunti.analysis.dynamics_setup import Prepared, prepare
+from oggm_glaunti.analysis.flowline_runs import Experiment
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, entity_task
+
+if TYPE_CHECKING:
+    from oggm_glaunti.analysis.sia_flowline import Bed
+
+settings.register()
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-3  # of the volume, between equal time steps and OGGM's adaptive ones
+STEPS = (1, 2, 4, 8, 16, 32, 64)  # in a month, tried in this order
+# What OGGM's model may be told without being another model than the differentiable one.
+SAME_MODEL = {"glen_a", "fs", "water_level", "is_tidewater", "is_lake_terminating", "mb_elev_feedback", "cfl_number"}
+SAME_MODEL |= {"min_dt", "check_for_boundaries"}
+
+
+@entity_task(log)
+def volume_gradient(
+    gdir: Any,
+    ys: int | None = None,
+    ye: int | None = None,
+    controls: Sequence[str] = ("dT", "dP"),
+    by_month: bool = False,
+    forcing: str = "historical",
+    climate_years: Sequence[int] | None = None,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+    massbalance: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> xr.Dataset:
+    """Derivative of the volume at the end of a run to the balance of every year at every height, and to all controls.
+
+    From one backward pass through a copy of OGGM's semi-implicit model in JAX. It takes equal time steps, as many as it
+    needs for OGGM's own volumes; the derivative is exact for them and for the state of the glacier as it is, where
+    :func:`~oggm_glaunti.analysis.dynamics_tasks.volume_sensitivity` looks at changes of some size. Any number of
+    controls costs the same. No run is written to the directory.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with one flowline of rectangles and trapezoids (elevation bands), and no calving
+    ys, ye, controls, by_month, forcing, climate_years, seed, massbalance, **kwargs
+        see :func:`~oggm_glaunti.analysis.dynamics_tasks.volume_sensitivity`
+    tolerance : float
+        largest relative difference to OGGM's volumes that is put up with
+
+    Returns
+    -------
+    Dataset
+        ``gradient`` by ``year`` and ``height``, km3 (m w.e.)-1; ``d_volume`` by ``control`` for a change of the control
+        by ``per``, km3, and ``d_volume_of_year`` by ``control`` and ``year``, which adds up to it: what the weather of
+        each year has to do with it; ``volume`` and ``volume_oggm`` by ``time``, km3; the attributes say how many steps
+        a month has and how far the two differ
+
+    Raises
+    ------
+    InvalidParamsError
+        as ``volume_sensitivity``, and for glaciers or options that this model does not have
+    InvalidWorkflowError
+        where the volumes of equal steps differ from OGGM's by more than the tolerance
+
+    Examples
+    --------
+    >>> found = volume_gradient(gdir, ys=1982, ye=2021, controls=["dT"], by_month=True)  # doctest: +SKIP
+    >>> found["d_volume"].to_series()  # doctest: +SKIP
+    """
+    chosen = {"forcing": forcing, "climate_years": climate_years, "seed": seed, "massbalance": massbalance}
+    prepared = prepare(gdir, ys, ye, controls, by_month=by_month, **chosen, **kwargs)
+    of_oggm = prepared.run(prepared.table)[:, 0]
+    bed, thick = bed_of(prepared.experiment)
+    steps = steps_needed(prepared, of_oggm, tolerance)
+    volumes, gradient = _differentiate(prepared, bed, thick, steps)
+    return _dataset(prepared, of_oggm, np.append(of_oggm[0], volumes), gradient, steps)
+
+
+def bed_of(experiment: Experiment) -> tuple[Bed, NDArray[np.float64]]:
+    """The glacier of a run as the differentiable model takes it, and its thickness (X,), m.
+
+    Raises
+    ------
+    InvalidParamsError
+        for what that model does not have: tributaries, parabolic beds, calving, other options
+    """
+    from oggm.core.flowline import G
+
+    from oggm_glaunti.analysis.sia_flowline import Bed
+
+    _require_same_model(experiment)
+    (line,) = experiment.flowlines
+    n = cfg.PARAMS["glen_n"]
+    weight = (cfg.PARAMS["ice_density"] * G) ** n
+    creep, sliding = 2.0 / (n + 2) * experiment.kwargs["glen_a"] * weight, experiment.kwargs["fs"] * weight
+    fields = (np.array(field, np.float64) for field in (line.bed_h, line._w0_m, line._lambdas))
+    return Bed(*fields, float(line.dx_meter), creep, sliding), np.array(line.thick, np.float64)
+
+
+def _require_same_model(experiment: Experiment) -> None:
+    lines, kwargs, problem = experiment.flowlines, experiment.kwargs, ""
+    calves = kwargs.get("do_calving", cfg.PARAMS["use_kcalving_for_run"])
+    if len(lines) != 1:
+        problem = f"{len(lines)} flowlines, expected one (elevation bands)"
+    elif shapes := {*map(str, lines[0].shape_str)} - {"rectangular", "trapezoid"}:
+        problem = f"a bed of {sorted(shapes)}, expected rectangles and trapezoids"
+    elif calves and lines[0].bed_h.min() <= (kwargs.get("water_level") or 0.0):
+        problem = "calving"
+    elif others := {*kwargs} - SAME_MODEL:
+        problem = f"options {sorted(others)}"
+    elif kwargs.get("mb_elev_feedback", "annual") != "annual":
+        problem = f"mb_elev_feedback={kwargs['mb_elev_feedback']!r}, expected 'annual'"
+    if problem:
+        raise InvalidParamsError(
+            f"{experiment.gdir.rgi_id}: the differentiable flowline does not do this: {problem}; use volume_sensitivity"
+        )
+
+
+def steps_needed(prepared: Prepared, of_oggm: NDArray[np.float64], tolerance: float = TOLERANCE) -> int:
+    """Equal time steps in a month with which OGGM's semi-implicit model gives the volumes `of_oggm` (Y + 1,), km3.
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where 64 are too few
+    """
+    from oggm.core.flowline import SemiImplicitModel
+
+    far = np.inf
+    for steps in STEPS:
+        options = {**prepared.experiment.kwargs, "fixed_dt": cfg.SEC_IN_MONTH / steps}
+        equal = prepared.experiment._replace(model_class=SemiImplicitModel, kwargs=options)
+        try:
+            volumes = equal.run_table(prepared.heights, prepared.table)[:, 0]
+        except (RuntimeError, FloatingPointError):
+            continue  # not stable with steps of this length
+        far = float(np.max(np.abs(volumes - of_oggm)) / of_oggm.max())
+        if far <= tolerance:
+            return steps
+    raise InvalidWorkflowError(
+        f"{prepared.experiment.gdir.rgi_id}: with {STEPS[-1]} equal time steps a month the volume differs by {far:.1e} "
+        f"from that of {prepared.experiment.model_class.__name__}, tolerance {tolerance:g}; use volume_sensitivity"
+    )
+
+
+def _differentiate(
+    prepared: Prepared, bed: Bed, thick: NDArray[np.float64], steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Volumes (Y,), km3, and the derivative of the last to the table (Y, N), km3 (m w.e.)-1."""
+    from oggm_glaunti.analysis import sia_flowline
+
+    ice = 1000.0 / cfg.PARAMS["ice_density"]  # m of ice in a m w.e.
+    given = (bed, thick, prepared.heights, prepared.table * ice, steps, float(cfg.SEC_IN_YEAR), cfg.PARAMS["glen_n"])
+    with _x64():
+        volumes, gradient = map(np.asarray, sia_flowline.volume_gradient(*given))
+    return volumes, gradient * ice
+
+
+def _x64() -> Any:
+    """64 bit while it lasts: thousands of steps in 32 would leave little of a derivative."""
+    try:
+        from jax import enable_x64
+    except ImportError:  # before jax 0.8
+        from jax.experimental import enable_x64
+    return enable_x64(True)
+
+
+def _dataset(
+    prepared: Prepared,
+    of_oggm: NDArray[np.float64],
+    volumes: NDArray[np.float64],
+    gradient: NDArray[np.float64],
+    steps: int,
+) -> xr.Dataset:
+    years, controls = prepared.experiment.years, prepared.controls
+    of_year = np.einsum("yn,kyn->ky", gradient, prepared.tangents)
+    what = "first-order change of the last volume for a change of the control by per"
+    return xr.Dataset(
+        {
+            "gradient": (("year", "height"), gradient, {"units": "km3 (m w.e.)-1"}),
+            "d_volume": ("control", of_year.sum(axis=1), {"units": "km3", "long_name": what}),
+            "d_volume_of_year": (("control", "year"), of_year, {"units": "km3", "long_name": f"{what}, by year"}),
+            "volume": ("time", volumes, {"units": "km3"}),
+            "volume_oggm": ("time", of_oggm, {"units": "km3"}),
+        },
+        coords={
+            "year": years,
+            "height": ("height", prepared.heights, {"units": "m"}),
+            "time": np.append(years, prepared.experiment.ye),
+            "control": [control.label for control in controls],
+            "per": ("control", [control.per for control in controls]),
+        },
+        attrs={
+            "rgi_id": prepared.experiment.gdir.rgi_id,
+            "steps_a_month": steps,
+            "largest_difference_to_oggm": float(np.max(np.abs(volumes - of_oggm)) / of_oggm.max()),
+        },
+    )

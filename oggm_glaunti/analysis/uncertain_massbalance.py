@@ -1,0 +1,184 @@
+"""A mass-balance model for OGGM that is one draw of what the weather and the parameters may have been."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors, draw_errors, draw_parameters
+from oggm_glaunti.analysis.spread import parameter_spread
+from oggm_glaunti.coupling.climate import DailyClimate
+from oggm_glaunti.coupling.corrections import BandCorrections
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError
+from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.table import Knobs, Table
+from oggm_glaunti.coupling.table_store import TableStore
+from oggm_glaunti.fit.priors import TEMP_BIAS, TEMP_GRADIENT
+
+MELT = "ddf_snow_log"
+
+
+class Draw(NamedTuple):
+    """One draw.
+
+    Attributes
+    ----------
+    temp, log_prcp : float32 arrays (T,)
+        errors of every day of the daily record: added to temperature (K) and to the logarithm of precipitation
+    parameters : dict
+        ``{stored number: deviation from the calibrated one}``
+    seed : int or sequence of them
+    """
+
+    temp: NDArray[np.float32]
+    log_prcp: NDArray[np.float32]
+    parameters: dict[str, float]
+    seed: Any
+
+
+class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
+    """GlaUnTI under one draw of the errors of the weather and of the parameters.
+
+    Build one for each member of an ensemble, each with a seed of its own, and run OGGM's dynamics with it (or let
+    :func:`~oggm_glaunti.analysis.uncertainty_tasks.run_ensemble_from_climate_data` do that). The same seed gives the
+    same balances, in this process and in any other. Its height-year table is built in memory and never written.
+
+    Parameters
+    ----------
+    gdir, *args, **kwargs
+        see :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    seed : int or sequence of int
+        of the draw
+    sigma_temp, sigma_log_prcp : float
+        standard deviations of the errors of a block of days: of temperature (K) and of the logarithm of precipitation
+    correlation_days : float
+        days over which the correlation of two blocks' errors falls to 1/e; 0: independent blocks
+    parameters : bool
+        draw the parameters too, from the covariance under ``fit.posterior`` of the calibration, where there is one
+    block_days : int
+        days of a block, counted from the first day of the record
+    mean_preserving : bool
+        see :func:`~oggm_glaunti.analysis.draws.draw_errors`
+
+    Attributes
+    ----------
+    draw : Draw
+
+    Raises
+    ------
+    InvalidParamsError
+        for impossible standard deviations, lengths or seeds, and as :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    InvalidWorkflowError
+        as :class:`~oggm_glaunti.GlaUnTIMassBalance`
+
+    Notes
+    -----
+    The corrections of models C and D stay those of the weather as it is recorded, and of the weights. All realisations
+    of a record get the same errors. Turning a knob keeps the draw.
+
+    Examples
+    --------
+    >>> from oggm.core.massbalance import MultipleFlowlineMassBalance  # doctest: +SKIP
+    >>> MultipleFlowlineMassBalance(gdir, mb_model_class=UncertainGlaUnTIMassBalance, seed=3)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        gdir: Any,
+        *args: Any,
+        seed: int | Sequence[int] = 0,
+        sigma_temp: float = SIGMA_TEMP,
+        sigma_log_prcp: float = SIGMA_LOG_PRCP,
+        correlation_days: float = 0.0,
+        parameters: bool = True,
+        block_days: int = 7,
+        mean_preserving: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(gdir, *args, **kwargs)
+        spread = parameter_spread(self.calib_params, gdir.rgi_id)
+        seeds = np.atleast_1d(seed).tolist()
+        sigmas = (sigma_temp, sigma_log_prcp, correlation_days, mean_preserving)
+        try:
+            errors = _errors_of_days([*seeds, 0], self.climate.time.size, block_days, sigmas)
+            moved = draw_parameters([*seeds, 1], 1, spread.covariance)[0] if parameters and spread.names else ()
+        except (TypeError, ValueError) as err:
+            raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, block_days={block_days}: {err}") from err
+        names = spread.names if parameters else ()
+        self.draw = Draw(*errors, dict(zip(names, map(float, moved), strict=True)), seed)
+        self._store = DrawnStore(self._store, self.draw)
+        self._move_parameters()
+
+    def _move_parameters(self) -> None:
+        moved = self.draw.parameters
+        if moved:
+            self.ti = self._store.ti
+            self._set_temperature_globals()
+            self.temp_default_gradient = self._store.temp_gradient
+            # The table takes the degree-day factor and the bias from the knobs.
+            self.melt_f = np.multiply(self.melt_f, np.exp(moved.get(MELT, 0.0)))
+            self.temp_bias = np.add(self.temp_bias, moved.get(TEMP_BIAS, 0.0))
+
+
+class DrawnStore(TableStore):
+    """Tables of one draw: of perturbed weather and parameters, kept in memory only.
+
+    Parameters
+    ----------
+    store : TableStore
+        of the model without errors; its corrections are used
+    draw : Draw
+    """
+
+    def __init__(self, store: TableStore, draw: Draw):
+        kept = {name: value for name, value in vars(store).items() if name not in ("bare_inputs", "_inputs")}
+        self.__dict__.update(kept, _in_memory={}, _inputs=None)
+        self.draw = draw
+        stored = {name: by for name, by in draw.parameters.items() if name not in (TEMP_BIAS, TEMP_GRADIENT)}
+        numbers = {name: np.float32(float(getattr(store.ti, name)) + by) for name, by in stored.items()}
+        self.ti = replace(store.ti, **numbers)
+        self.temp_gradient = store.temp_gradient + draw.parameters.get(TEMP_GRADIENT, 0.0)
+
+    def adopt_corrections(self, yearly: BandCorrections | None) -> None:
+        """Take the corrections of the recorded weather, and perturb the weather."""
+        super().adopt_corrections(yearly)
+        climate = perturbed(self._inputs.climate, self.draw)
+        self._inputs = replace(self._inputs, climate=climate, _days=[], _days_of_each=[])
+
+    def table_of(self, knobs: Knobs, on_disk: bool) -> Any:
+        """The table of some knobs; what the directory holds belongs to the model without errors."""
+        del on_disk
+        return super().table_of(knobs, on_disk=False)
+
+    def read(self, knobs: Knobs) -> Table | None:
+        """No table of a draw is ever in the directory."""
+        del knobs
+
+    def _write(self, table: Table, knobs: Knobs, path: Any) -> None:
+        raise InvalidWorkflowError(
+            f"{self.gdir.rgi_id}: {path.name} holds the calibrated table, and that of a draw (seed={self.draw.seed}) "
+            "is not written. Use GlaUnTIMassBalance to keep a table."
+        )
+
+
+def perturbed(climate: DailyClimate, draw: Draw) -> DailyClimate:
+    """The record with a draw's errors, in all its realisations."""
+
+    def one(record: DailyClimate) -> DailyClimate:
+        return replace(record, temp=record.temp + draw.temp, prcp=record.prcp * np.exp(draw.log_prcp), others=())
+
+    first, *others = (one(record) for record in climate.realisations)
+    return replace(first, others=tuple(others))
+
+
+def _errors_of_days(seed: Sequence[int], days: int, block_days: int, sigmas: tuple[Any, ...]) -> BlockErrors:
+    """Errors of every day (T,) of a record."""
+    from oggm_glaunti.analysis.blocks import weekly_blocks
+
+    blocks = weekly_blocks(np.zeros(days, np.int32), block_days)
+    errors = draw_errors(seed, 1, 0.5 * (blocks.starts + blocks.stops), *sigmas)
+    return BlockErrors(*(field[0][blocks.index] for field in errors))

@@ -1,0 +1,296 @@
+"""How uncertain a series of balances is: errors of weather and parameters carried through the whole run.
+
+To first order without any sampling (:func:`propagate`, :func:`forcing_variance`, :func:`parameter_jacobian`), and by
+running the model itself with drawn errors (:func:`ensemble`). Errors of the weather are one number per block of days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from oggm_glaunti.analysis.blocks import Blocks, block_derivatives, cumulative_jacobian
+from oggm_glaunti.analysis.draws import SHORTEST, SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
+from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily
+from oggm_glaunti.fit.forward import Tuned
+
+
+class Propagated(NamedTuple):
+    """A series of balances and its derivatives.
+
+    Attributes
+    ----------
+    smb : array (B,)
+        balance of the glacier from the first block to the end of each, m w.e.
+    temp : array (B, B)
+        its derivative to the temperature of each block, m w.e. K-1
+    log_prcp : array (B, B)
+        its derivative to the logarithm of each block's precipitation, m w.e.
+    """
+
+    smb: Float[Array, " block"]
+    temp: Float[Array, "end block"]
+    log_prcp: Float[Array, "end block"]
+
+    def rows(self, ends: Int[Array, " sum"]) -> Propagated:
+        """Balances between consecutive `ends` (numbers of blocks) and their derivatives: years, from a series."""
+        return Propagated(*(between(field, ends) for field in self))
+
+
+class ForcingVariance(NamedTuple):
+    """Variances (or covariances) by their cause, m2 w.e.
+
+    Attributes
+    ----------
+    temp, log_prcp : arrays
+        from errors of temperature and of precipitation
+    """
+
+    temp: Float[Array, "..."]
+    log_prcp: Float[Array, "..."]
+
+    @property
+    def total(self) -> Float[Array, "..."]:
+        """From both, which are independent."""
+        return self.temp + self.log_prcp
+
+
+def between(cumulative: Float[Array, "block *rest"], ends: Int[Array, " sum"]) -> Float[Array, "sum *rest"]:
+    """Differences between consecutive `ends` of a cumulative series; the first is what there is at the first end."""
+    at_ends = cumulative[jnp.asarray(ends)]
+    return at_ends.at[1:].add(-at_ends[:-1])
+
+
+def year_ends(period: np.ndarray, blocks: Blocks) -> np.ndarray:
+    """Number of the block with which each year ends, int array (Y,).
+
+    Raises
+    ------
+    ValueError
+        where a year ends within a block
+
+    Examples
+    --------
+    >>> from oggm_glaunti.analysis.blocks import weekly_blocks, year_cuts
+    >>> period = np.array([-1, 0, 0, 0, 1, 1, 1])
+    >>> year_ends(period, weekly_blocks(period, 2, year_cuts(period))).tolist()
+    [0, 1]
+    """
+    period, stops = np.asarray(period), np.asarray(blocks.stops)
+    last = np.flatnonzero((period >= 0) & (np.append(period[1:], -1) != period)) + 1
+    if not np.isin(last, stops).all():
+        raise ValueError(f"years end on days {last.tolist()}, within a block; cut the blocks at year_cuts(period)")
+    return np.searchsorted(stops, last)
+
+
+def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks, variant: str = "smooth") -> Propagated:
+    """The cumulative balance at the end of each block, and its derivatives to the weather of all blocks; exact.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    trajectory : Trajectory
+        of several realisations: the mean over them
+    blocks : Blocks
+    variant : str
+
+    Returns
+    -------
+    Propagated
+    """
+    derivatives, area = block_derivatives(tuned, trajectory, blocks, variant), jnp.asarray(trajectory.area)
+    of_blocks = jnp.sum(derivatives.smb * area, axis=-1)
+    mean = of_blocks if of_blocks.ndim == 1 else jnp.mean(of_blocks, axis=0)
+    return Propagated(jnp.cumsum(mean), *cumulative_jacobian(derivatives, area))
+
+
+def independent(
+    jacobian: Float[Array, "sum block"], blocks: Blocks, correlation_days: float | Float[Array, ""]
+) -> Float[Array, "sum block"]:
+    """Derivatives to independent errors of unit variance, from those to errors correlated in time.
+
+    The correlation of two blocks is ``exp(-days between their middles / correlation_days)``. With L the lower
+    triangular factor of the correlations R, the result is ``jacobian @ L``: the sum of its squares over the blocks is
+    ``jacobian @ R @ jacobian.T``. Such errors have no memory beyond the block before, so L is never formed.
+    """
+    middle = 0.5 * (jnp.asarray(blocks.starts) + jnp.asarray(blocks.stops)).astype(jacobian.dtype)
+    gap = jnp.diff(middle) / jnp.maximum(jnp.asarray(correlation_days, jacobian.dtype), SHORTEST)
+    kept, fresh = jnp.append(jnp.exp(-gap), 0.0), jnp.sqrt(-jnp.expm1(-2.0 * gap))
+
+    def one_block(later, of_block):
+        column, kept = of_block
+        seen = column + kept * later
+        return seen, seen
+
+    no_effect = jnp.zeros_like(jacobian[:, 0])
+    columns = jax.lax.scan(one_block, no_effect, (jacobian.T, kept.astype(jacobian.dtype)), reverse=True)[1]
+    return columns.T * jnp.insert(fresh, 0, 1.0)
+
+
+def forcing_variance(
+    jacobians: Propagated,
+    blocks: Blocks,
+    sigma_temp: float = SIGMA_TEMP,
+    sigma_log_prcp: float = SIGMA_LOG_PRCP,
+    correlation_days: float = 0.0,
+) -> ForcingVariance:
+    """Variance of each balance by errors of the weather, m2 w.e.
+
+    Parameters
+    ----------
+    jacobians : Propagated
+        of the cumulative series, or of years (:meth:`Propagated.rows`)
+    blocks : Blocks
+    sigma_temp, sigma_log_prcp : float
+        standard deviations of a block's errors, K and 1
+    correlation_days : float
+        days over which the correlation of two blocks' errors falls to 1/e: 0 independent, inf one error for all
+
+    Returns
+    -------
+    ForcingVariance
+        arrays (K,)
+    """
+    temp, log_prcp = _unit_errors(jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days)
+    return ForcingVariance(jnp.sum(temp**2, axis=1), jnp.sum(log_prcp**2, axis=1))
+
+
+def forcing_covariance(
+    jacobians: Propagated,
+    blocks: Blocks,
+    sigma_temp: float = SIGMA_TEMP,
+    sigma_log_prcp: float = SIGMA_LOG_PRCP,
+    correlation_days: float = 0.0,
+) -> ForcingVariance:
+    """Covariances (K, K) of balances by errors of the weather, m2 w.e.; arguments as in :func:`forcing_variance`."""
+    exact = jax.lax.Precision.HIGHEST
+    unit = _unit_errors(jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days)
+    return ForcingVariance(*(jnp.matmul(field, field.T, precision=exact) for field in unit))
+
+
+def _unit_errors(jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days):
+    """Derivatives to independent errors of unit variance, m w.e."""
+    return (
+        sigma_temp * independent(jacobians.temp, blocks, correlation_days),
+        sigma_log_prcp * independent(jacobians.log_prcp, blocks, correlation_days),
+    )
+
+
+# --- parameters ------------------------------------------------------------------------------------------------------
+
+
+def moved(tuned: Tuned, names: Sequence[str], by: Float[Array, " parameter"]) -> Tuned:
+    """Parameters with some of the stored numbers moved.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    names : sequence of str
+        fields of :class:`~oggm_glaunti.core.temperature_index.TIWeights`, ``temp_bias`` (K) or ``temp_gradient``
+        (K m-1)
+    by : array (P,)
+        added to them
+    """
+    given = dict(zip(names, by, strict=True))
+    at_top = {name: getattr(tuned, name) + given.pop(name) for name in tuned._fields[1:] if name in given}
+    stored = {name: getattr(tuned.ti, name) + number for name, number in given.items()}
+    return tuned._replace(ti=replace(tuned.ti, **stored), **at_top)
+
+
+def parameter_jacobian(
+    tuned: Tuned, trajectory: Trajectory, blocks: Blocks, names: tuple[str, ...], variant: str = "smooth"
+) -> Float[Array, "block parameter"]:
+    """Derivatives of the cumulative balance at the end of each block to stored numbers, m w.e. per unit of each.
+
+    Parameters
+    ----------
+    tuned, trajectory, blocks, variant
+        see :func:`propagate`
+    names : tuple of str
+        see :func:`moved`
+    """
+
+    def series(by: Array) -> Array:
+        return cumulative(moved(tuned, names, by), trajectory, blocks, variant=variant)
+
+    return jax.jacfwd(series)(jnp.zeros(len(names), trajectory.temp.dtype))
+
+
+def parameter_variance(
+    jacobian: Float[Array, "sum parameter"], covariance: Float[Array, "parameter parameter"]
+) -> Float[Array, " sum"]:
+    """Variance of each balance by the parameters' covariance (of the stored numbers), m2 w.e. (K,)."""
+    return jnp.sum(jnp.matmul(jacobian, covariance, precision=jax.lax.Precision.HIGHEST) * jacobian, axis=1)
+
+
+# --- the model itself under drawn errors -----------------------------------------------------------------------------
+
+
+def cumulative(
+    tuned: Tuned,
+    trajectory: Trajectory,
+    blocks: Blocks,
+    errors: BlockErrors | None = None,
+    variant: str = "smooth",
+) -> Float[Array, " block"]:
+    """Balance of the glacier from the first block to the end of each, m w.e., under errors (B,) of the weather."""
+    change = NO_CHANGE if errors is None else Change(*(_by_day(field, blocks) for field in errors))
+    of_days = daily(tuned, trajectory, change, variant)
+    # Days that are in no block go to a place of their own.
+    sums = jnp.zeros(blocks.n + 1, of_days.dtype).at[jnp.where(blocks.index < 0, blocks.n, blocks.index)].add(of_days)
+    return jnp.cumsum(sums[:-1])
+
+
+def _by_day(errors: Float[Array, " block"], blocks: Blocks) -> Float[Array, " time"]:
+    return jnp.append(errors, 0.0).astype(errors.dtype)[blocks.index]
+
+
+def ensemble(
+    tuned: Tuned,
+    trajectory: Trajectory,
+    blocks: Blocks,
+    errors: BlockErrors,
+    names: tuple[str, ...] = (),
+    by: Float[Array, "member parameter"] | None = None,
+    variant: str = "smooth",
+    chunk: int = 16,
+) -> Float[Array, "member block"]:
+    """Cumulative balances of members with drawn errors, m w.e. (M, B).
+
+    Parameters
+    ----------
+    tuned, trajectory, blocks, variant
+        see :func:`propagate`
+    errors : BlockErrors
+        arrays (M, B), see :func:`~oggm_glaunti.analysis.draws.draw_errors`
+    names, by
+        parameters and by how much each member's are moved (M, P), see :func:`moved`
+    chunk : int
+        members that are run at a time: memory is for these only, the results apart
+    """
+    by = jnp.zeros((errors.temp.shape[0], len(names)), trajectory.temp.dtype) if by is None else jnp.asarray(by)
+
+    def one(member: tuple[BlockErrors, Array]) -> Array:
+        return cumulative(moved(tuned, names, member[1]), trajectory, blocks, member[0], variant)
+
+    return jax.lax.map(one, (BlockErrors(*map(jnp.asarray, errors)), by), batch_size=chunk)
+
+
+def middles(blocks: Blocks) -> np.ndarray:
+    """Middle of each block, days (B,)."""
+    return 0.5 * (np.asarray(blocks.starts) + np.asarray(blocks.stops))
+
+
+# A second call with arrays of the same shapes is warm.
+STATIC = ("variant", "names", "chunk")
+run_propagate = jax.jit(propagate, static_argnames="variant")
+run_forcing_variance = jax.jit(forcing_variance)
+run_forcing_covariance = jax.jit(forcing_covariance)
+run_parameter_jacobian = jax.jit(parameter_jacobian, static_argnames=("names", "variant"))
+run_ensemble = jax.jit(ensemble, static_argnames=STATIC)

@@ -1,0 +1,84 @@
+"""What made 2003 at Grosser Aletsch, and what it takes to know: ``python -m tests.real.analysis_attribution``."""
+
+from __future__ import annotations
+
+import calendar
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests import glaciers
+
+REFERENCE = (1991, 2020)
+
+
+def attribution_report(gdir: Any, year: int = 2003, runs: int = 5) -> list[str]:
+    """Contributions, nodes, gap, seconds (median of warm runs, reading of files included) and peak memory."""
+    from oggm_glaunti.analysis.attribution import attribute_year
+
+    seconds = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        made = attribute_year(gdir, year=year, reference=REFERENCE, model="A")
+        seconds.append(time.perf_counter() - start)
+    difference, gap = float(made.difference), float(made.gap)
+    groups = {name: float(made[name].sum()) for name in ("temp", "prcp", "snow")}
+    monthly = {
+        f"{name} of {calendar.month_abbr[month]}": float(made[name].sel(month=month).sum())
+        for name in ("temp", "prcp")
+        for month in made.month.to_numpy()
+    }
+    largest = sorted(monthly.items(), key=lambda item: -abs(item[1]))[:5]
+    first, last = REFERENCE
+    return [
+        f"{year}: balance {float(made.balance):+.3f} m w.e., mean of {first}-{last} {float(made.reference_balance):+.3f} "
+        f"(in their mean weather {float(made.mean_climate_balance):+.3f}), difference {difference:+.3f}",
+        "contributions: "
+        + ", ".join(f"{name} {value:+.3f}" for name, value in groups.items())
+        + f", leap day {float(made.leap_day):+.4f}",
+        "largest: " + ", ".join(f"{name} {value:+.3f}" for name, value in largest),
+        f"{int(made.nodes)} nodes on each of {made.attrs['baselines']} paths, gap {1000 * gap:+.3f} mm w.e. "
+        f"({abs(gap / difference):.1e} of the difference)",
+        f"{statistics.median(seconds[1:]):.2f} s warm (median of {runs}), {seconds[0]:.1f} s the first time, peak memory "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB",
+    ]
+
+
+def corrections_report(gdir: Any, year: int = 2003) -> list[str]:
+    """Which inputs of model C's corrector have made the year's corrections count."""
+    from oggm_glaunti.analysis.corrector_attribution import attribute_corrections
+
+    start = time.perf_counter()
+    made = attribute_corrections(gdir, year=year, reference=REFERENCE, model="C")
+    names = ("smb0", "smb0_warmer", "smb0_wetter", "temp", "prcp")
+    parts = ", ".join(f"{name} {float(made[name].sum()):+.3f}" for name in names)
+    return [
+        f"C, the year's corrections: {float(made.difference):+.3f} m w.e. against those of mean inputs: {parts}",
+        f"{int(made.nodes)} nodes, gap {1000 * float(made.gap):+.3f} mm w.e., {time.perf_counter() - start:.0f} s with "
+        "compiling and the gridded run of all years",
+    ]
+
+
+def main() -> None:
+    """Print everything."""
+    from tests.conftest import SHARED
+
+    if SHARED is None:
+        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
+    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    from oggm_glaunti import tasks as gtasks
+
+    with tempfile.TemporaryDirectory() as folder:
+        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", SHARED)
+        gtasks.glaunti_features(gdir)
+        for line in (*attribution_report(gdir), *corrections_report(gdir)):
+            print(line)
+
+
+if __name__ == "__main__":
+    main()

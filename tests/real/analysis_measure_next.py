@@ -1,0 +1,155 @@
+"""Where one more stake or snow pit tells most on Grosser Aletsch: ``python -m tests.real.analysis_measure_next``.
+
+Ranked tables, before any observation and after a fit to GLAMOS' balances; how long a warm call takes; the peak of
+memory. With the name of a PNG the second case is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests import glaciers
+from tests.real import fits
+
+YEAR, YEARS = 2019, (2010, 2019)
+SIGMA, SCALES = 0.2, (0.1, 0.5, 1.0)
+COLUMNS = ["rank", "season", "height", "row", "col", "variance_before", "variance_after", "reduction", "alone", "left"]
+
+
+def advice(gdir: Any, **kwargs: Any) -> Any:
+    """The task's result for the year."""
+    from oggm_glaunti.analysis.measure_next_tasks import where_to_measure
+
+    return where_to_measure(gdir, year=YEAR, model="A", **kwargs)
+
+
+def fit(gdir: Any, shared: Path) -> None:
+    """Fit the parameters to all of GLAMOS' glacier-wide winter and summer balances."""
+    from oggm_glaunti.fit.calibrate import fit_glaunti
+
+    table = fits.aletsch_observations(shared).drop(columns="number")
+    fit_glaunti(gdir, observations=table[table["season"] != "annual"], model="A", filesuffix="_fit")
+
+
+def cases() -> dict[str, dict[str, Any]]:
+    """What is asked, by name."""
+    fitted = {"mb_params_filesuffix": "_fit"}
+    return {
+        f"balance of {YEAR}, nothing fitted": {},
+        f"balance of {YEAR}, parameters fitted to GLAMOS": fitted,
+        f"balance of {YEAR}, fitted, weather without errors": {**fitted, "sigma_temp": 0.0, "sigma_log_prcp": 0.0},
+        f"mean balance of {YEARS[0]}-{YEARS[1]}, nothing fitted": {"years": YEARS},
+        "degree-day factor of snow, nothing fitted": {"target": "ddf_snow"},
+    }
+
+
+def print_tables(gdir: Any) -> None:
+    """A ranked table for each case."""
+    for name, kwargs in cases().items():
+        table, maps = advice(gdir, **kwargs)
+        print(f"{name}: standard deviation {float(maps.sd):.3f} {maps.sd.units} as things are")
+        print(table[COLUMNS].to_string(index=False, float_format=lambda number: f"{number:.4g}"))
+        print()
+
+
+def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Heights (m) and reductions (%) of one stake for the year's balance, from runs of the model itself.
+
+    The errors are those of the task times `scale`, and so is that of the stake: what a linear regression on the stake
+    explains. To first order this does not depend on `scale`.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from oggm_glaunti.analysis.blocks import weekly_blocks
+    from oggm_glaunti.analysis.draws import draw_errors, draw_parameters
+    from oggm_glaunti.analysis.glaciers import glacier_run
+    from oggm_glaunti.analysis.measure_next_inputs import parameter_root
+    from oggm_glaunti.analysis.trajectory import Change, annual_by_height
+    from oggm_glaunti.analysis.uncertainty import middles, moved
+    from oggm_glaunti.fit.priors import STORED
+
+    run = glacier_run(gdir, (YEAR, YEAR), model="A", **kwargs)
+    names, root = parameter_root(run)
+    weeks = weekly_blocks(run.trajectory.period)
+    by, errors = scale * draw_parameters(1, members, root @ root.T), draw_errors(0, members, middles(weeks))
+    stored = tuple(STORED.get(name, name) for name in names)
+
+    def member(drawn):
+        by, errors = drawn
+        change = Change(*(jnp.where(weeks.index < 0, 0.0, scale * field[weeks.index]) for field in errors))
+        return annual_by_height(moved(run.tuned, stored, by), run.trajectory, change, run.variant)[0]
+
+    smb = np.asarray(jax.jit(lambda drawn: jax.lax.map(member, drawn, batch_size=50))((by, errors)), np.float64)
+    wanted = smb @ run.trajectory.area
+    shared = (wanted - wanted.mean()) @ (smb - smb.mean(axis=0)) / members
+    return run.heights, 100.0 * shared**2 / (wanted.var() * (smb.var(axis=0) + (scale * SIGMA) ** 2))
+
+
+def print_ensemble(gdir: Any) -> None:
+    """First order against the model itself, for errors of several sizes."""
+    print("One stake for the year's balance, reduction (%) where it is largest: first order, and 1,000 members with")
+    print(f"errors of {', '.join(f'{scale:g}' for scale in SCALES)} times their size (in brackets: largest difference)")
+    for name, kwargs in (("nothing fitted", {}), ("parameters fitted", {"mb_params_filesuffix": "_fit"})):
+        by_height = 100.0 * advice(gdir, **kwargs).maps["reduction_by_height"].sel(season="annual")
+        heights, by_height = by_height["height"].to_numpy(), by_height.to_numpy()
+        cells = []
+        for scale in SCALES:
+            found = by_ensemble(gdir, scale, **kwargs)
+            here = np.interp(heights, *found)
+            off = float(np.abs(here - by_height).max())
+            cells.append(f"{here.max():.1f} at {heights[here.argmax()]:.0f} m ({off:.1f})")
+        print(f"{name}: {by_height.max():.1f} at {heights[by_height.argmax()]:.0f} m; " + "; ".join(cells))
+    print()
+
+
+def seconds(gdir: Any, repeat: int = 3, **kwargs: Any) -> float:
+    """Of a warm call, the best of some."""
+    taken = []
+    for _ in range(1 + repeat):
+        start = time.perf_counter()
+        advice(gdir, **kwargs)
+        taken.append(time.perf_counter() - start)
+    return min(taken[1:])
+
+
+def draw(gdir: Any, path: Path) -> None:
+    """The figure of the balance of one year, parameters fitted."""
+    from oggm_glaunti.analysis_graphics.measure_next import plot_where_to_measure
+    from oggm_glaunti.graphics import save_png
+
+    save_png(plot_where_to_measure(advice(gdir, mb_params_filesuffix="_fit")), path)
+
+
+def main() -> None:
+    """Print everything, and draw where a file is named."""
+    from tests.conftest import SHARED
+
+    if SHARED is None:
+        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
+    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    from oggm_glaunti import tasks as gtasks
+
+    with tempfile.TemporaryDirectory() as folder:
+        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", SHARED)
+        gtasks.glaunti_features(gdir)
+        fit(gdir, SHARED)
+        print_tables(gdir)
+        print_ensemble(gdir)
+        one, ten = seconds(gdir), seconds(gdir, years=YEARS)
+        print(f"warm call with maps, one year: {one:.2f} s; ten years: {ten:.2f} s")
+        for path in sys.argv[1:2]:
+            draw(gdir, Path(path))
+        print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

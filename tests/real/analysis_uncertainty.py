@@ -1,0 +1,181 @@
+"""The uncertainty of Grosser Aletsch's balance, its cost and its limits: ``python -m tests.real.analysis_uncertainty``.
+
+Model A, CAMELS-CH forcing, 20 years, weekly blocks. Peak memory is that of a process of its own for each measurement.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests import glaciers
+
+YEARS = (2001, 2020)
+MEMBERS = 500
+LINEAR = 0.125  # factor on both standard deviations
+
+
+def prepared(working_dir: Path) -> Any:
+    """Trajectory of 20 years and its 1,043 blocks."""
+    import oggm
+
+    from oggm_glaunti.analysis.blocks import weekly_blocks
+    from oggm_glaunti.analysis.glaciers import glacier_run
+    from oggm_glaunti.coupling.offline import start_offline
+
+    start_offline(working_dir)
+    gdir = oggm.GlacierDirectory(glaciers.ALETSCH, base_dir=str(working_dir / "per_glacier"))
+    run = glacier_run(gdir, YEARS, model="A")
+    return run, weekly_blocks(run.trajectory.period)
+
+
+def first_order(run: Any, blocks: Any) -> Callable[[], np.ndarray]:
+    """Standard deviation at the end of every block, Jacobians included."""
+    from oggm_glaunti.analysis import uncertainty as u
+
+    def sd() -> np.ndarray:
+        series = u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant)
+        return np.sqrt(np.asarray(u.run_forcing_variance(series, blocks).total))
+
+    return sd
+
+
+def timed(function: Callable[[], Any], times: int = 5) -> tuple[float, float, Any]:
+    """Seconds of the first call, median of the next ones, the result."""
+    seconds = []
+    for _ in range(times + 1):
+        start = time.perf_counter()
+        result = function()
+        seconds.append(time.perf_counter() - start)
+    return seconds[0], statistics.median(seconds[1:]), result
+
+
+def against_jvps(run: Any, blocks: Any, chosen: np.ndarray) -> tuple[float, float, float]:
+    """In double precision: largest difference from forward derivatives of the whole run, and largest of these, m w.e.
+
+    And the largest relative difference of the standard deviations in single precision from those in double.
+    """
+    single = first_order(run, blocks)()
+    import jax
+    import jax.numpy as jnp
+
+    from oggm_glaunti.analysis import uncertainty as u
+    from oggm_glaunti.analysis.draws import BlockErrors
+
+    with jax.enable_x64(True):
+        tuned, trajectory = jax.tree.map(_double, (run.tuned, run.trajectory))
+        series = u.run_propagate(tuned, trajectory, blocks, variant=run.variant)
+        double = np.sqrt(np.asarray(u.run_forcing_variance(series, blocks).total))
+        assert double.dtype == np.float64, double.dtype
+        none, worst, largest = jnp.zeros(blocks.n), 0.0, 0.0
+        jvp = jax.jit(
+            lambda *by: jax.jvp(
+                lambda *x: u.cumulative(tuned, trajectory, blocks, BlockErrors(*x), run.variant), (none, none), by
+            )[1]
+        )
+        for b in chosen:
+            unit = none.at[b].set(1.0)
+            for mine, theirs in ((series.temp, jvp(unit, none)), (series.log_prcp, jvp(none, unit))):
+                worst = max(worst, float(np.abs(mine[:, b] - theirs).max()))
+                largest = max(largest, float(np.abs(theirs).max()))
+    return worst, largest, float(np.abs(single / double - 1.0).max())
+
+
+def _double(leaf: Any) -> np.ndarray:
+    array = np.asarray(leaf)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def measure_first_order(run: Any, blocks: Any) -> str:
+    """The time it takes and what it finds."""
+    first, warm, sd = timed(first_order(run, blocks))
+    ends = [np.argmin(np.abs(blocks.stops - blocks.starts[0] - 365.25 * years)) for years in (1, 5, 20)]
+    found = ", ".join(f"{sd[end]:.3f}" for end in ends)
+    return (
+        f"{blocks.n} blocks x 2, {run.heights.size} heights, {run.days.size} days: {first:.2f} s the first time, "
+        f"{warm:.3f} s warm (median of 5)\nstandard deviation after 1, 5 and 20 years: {found} m w.e."
+    )
+
+
+def measure_against_jvps(run: Any, blocks: Any) -> str:
+    """How exact it is."""
+    chosen = np.linspace(0, blocks.n - 30, 12).astype(int)
+    worst, largest, single = against_jvps(run, blocks, chosen)
+    return (
+        f"largest difference from JVPs in float64, {chosen.size} blocks x 2: {worst:.1e} m w.e. (derivatives of up to "
+        f"{largest:.3f}); float32 standard deviations within {single:.1e} of float64's"
+    )
+
+
+def measure_ensemble(run: Any, blocks: Any, scale: float) -> str:
+    """First order against members of errors of a size."""
+    from oggm_glaunti.analysis import uncertainty as u
+    from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
+
+    sigmas = scale * SIGMA_TEMP, scale * SIGMA_LOG_PRCP
+    errors = draw_errors(0, MEMBERS, u.middles(blocks), *sigmas)
+    args = (run.tuned, run.trajectory, blocks, errors)
+    first, warm, members = timed(lambda: np.asarray(u.run_ensemble(*args, variant=run.variant), np.float64), 1)
+    smb = np.asarray(u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant).smb)
+    ratio = scale * first_order(run, blocks)() / members.std(axis=0)
+    return (
+        f"{MEMBERS} members, sigma_T {sigmas[0]:.3f} K, sigma_logP {sigmas[1]:.3f}: first order over ensemble "
+        f"{ratio.min():.3f} to {ratio.max():.3f} over all weeks, {ratio[-1]:.3f} at the end; mean of the ensemble "
+        f"{members[:, -1].mean() - smb[-1]:+.2f} m w.e. off; {first:.1f} s the first time, {warm:.1f} s warm"
+    )
+
+
+def measure_linearity(run: Any, blocks: Any, mean_preserving: bool) -> str:
+    """Where the first order ends."""
+    from oggm_glaunti.analysis.linearity import linearity
+
+    found = linearity(run.tuned, run.trajectory, blocks, mean_preserving=mean_preserving, variant=run.variant)
+    rows = zip(found.scale, found.first_order, found.ensemble, found.ratio, found.bias, strict=True)
+    lines = [f"  {s:5g} x: {f:7.3f} {e:7.3f} ratio {r:.3f} bias {b:+8.3f}" for s, f, e, r, b in rows]
+    kind = "mean" if mean_preserving else "median"
+    return "\n".join([f"draws that keep the {kind} of precipitation: {found.sentence()}", *lines])
+
+
+MEASUREMENTS: dict[str, Callable[[Any, Any], str]] = {
+    "reading the glacier": lambda run, blocks: f"{run.gdir.rgi_id}, {YEARS[0]} to {YEARS[1]}",
+    "first order": measure_first_order,
+    "exactness": measure_against_jvps,
+    "ensemble, small errors": lambda run, blocks: measure_ensemble(run, blocks, LINEAR),
+    "ensemble, full errors": lambda run, blocks: measure_ensemble(run, blocks, 1.0),
+    "linearity": lambda run, blocks: measure_linearity(run, blocks, False),
+    "linearity, mean kept": lambda run, blocks: measure_linearity(run, blocks, True),
+}
+
+
+def main() -> None:
+    """Print everything, each measurement in a process of its own."""
+    from tests.conftest import SHARED
+
+    if SHARED is None:
+        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
+    if len(sys.argv) == 3:
+        run, blocks = prepared(Path(sys.argv[1]))
+        print(MEASUREMENTS[sys.argv[2]](run, blocks))
+        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        working_dir = Path(folder) / "aletsch"
+        glaciers.prepare_aletsch(working_dir, SHARED)
+        for name in MEASUREMENTS:
+            print(f"--- {name}", flush=True)
+            call = [sys.executable, "-m", "tests.real.analysis_uncertainty", str(working_dir), name]
+            subprocess.run(call, check=True, stderr=subprocess.DEVNULL, env=dict(os.environ))
+
+
+if __name__ == "__main__":
+    main()
