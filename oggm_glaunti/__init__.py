@@ -2,7 +2,7 @@
 
 ``GlaUnTIMassBalance`` is an OGGM mass-balance model: name it wherever OGGM takes ``mb_model_class``. ``tasks`` holds
 the entity tasks that prepare a glacier directory for it: daily climate, corrector inputs, calibration, gridded
-balances.
+balances; and those that analyse its balance: inverse forcing, attribution, uncertainty, where to measure next.
 ``core`` is the numerics in pure JAX. Importing this package imports neither JAX nor OGGM; using it does.
 """
 
@@ -15,6 +15,7 @@ from oggm_glaunti import xla_flags
 
 if TYPE_CHECKING:
     from oggm_glaunti import tasks
+    from oggm_glaunti.analysis.uncertain_massbalance import UncertainGlaUnTIMassBalance
     from oggm_glaunti.coupling.massbalance import (
         GlaUnTIMassBalance,
         GlaUnTIMassBalanceA,
@@ -31,13 +32,16 @@ __all__ = [
     "GlaUnTIMassBalanceA",
     "GlaUnTIMassBalanceC",
     "GlaUnTIMassBalanceD",
+    "UncertainGlaUnTIMassBalance",
     "tasks",
 ]
+
+MODULES = {"UncertainGlaUnTIMassBalance": "oggm_glaunti.analysis.uncertain_massbalance"}
 
 
 def __getattr__(name: str):
     if name == "tasks":
         return importlib.import_module("oggm_glaunti.tasks")
     if name in __all__:
-        return getattr(importlib.import_module("oggm_glaunti.coupling.massbalance"), name)
+        return getattr(importlib.import_module(MODULES.get(name, "oggm_glaunti.coupling.massbalance")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,6 +37,7 @@ def add_invert(subparsers: argparse._SubParsersAction) -> None:
         "oggm-glaunti invert DIR --glacier RGI60-11.01450 --years 2010 2019 --model A --out inverse",
         run_invert,
     )
+    _add_year_type(parser)
     parser.add_argument("--target", type=float, default=0.0, help="mean annual balance, m w.e. (default: %(default)s)")
     parser.add_argument("--geodetic", action="store_true", help="target and years are those of OGGM's geodetic table")
     parser.add_argument("--control", choices=("dT", "dP", "both"), default="dT", help="what changes (default: dT)")
@@ -56,6 +57,7 @@ def add_attribute(subparsers: argparse._SubParsersAction) -> None:
         run_attribute,
         years=False,
     )
+    _add_year_type(parser)
     parser.add_argument("--year", type=int, required=True, help="year to explain")
     parser.add_argument(
         "--reference", type=int, nargs=2, metavar=("FIRST", "LAST"), help="years to compare with (default: all)"
@@ -71,6 +73,7 @@ def add_uncertainty(subparsers: argparse._SubParsersAction) -> None:
         "oggm-glaunti uncertainty DIR --glacier RGI60-11.01450 --years 2001 2020 --model A --out uncertainty",
         run_uncertainty,
     )
+    _add_year_type(parser)
     _add_errors(parser)
 
 
@@ -108,7 +111,6 @@ def _add(
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write to; made if missing")
     if years:
         parser.add_argument("--years", type=int, nargs=2, metavar=("FIRST", "LAST"), help="default: all of the record")
-    parser.add_argument("--year-type", choices=("hydrological", "calendar"), help="default: hydrological")
     model = parser.add_argument_group("model")
     model.add_argument("--model", type=str.upper, choices=("A", "C", "D"), help="default: that of the calibration")
     model.add_argument("--corrector", choices=("auto", "yearly", "climatology", "off"), help="default: as calibrated")
@@ -119,6 +121,10 @@ def _add(
     model.add_argument("--uncalibrated", action="store_true", help="run as published where there is no calibration")
     parser.set_defaults(run=run)
     return parser
+
+
+def _add_year_type(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--year-type", choices=("hydrological", "calendar"), help="default: hydrological")
 
 
 def _add_errors(parser: argparse.ArgumentParser) -> None:
@@ -196,8 +202,11 @@ def open_glaciers(working_dir: Path, rgi_ids: list[str] | None = None) -> list[A
 def _model(args: argparse.Namespace) -> dict[str, Any]:
     """What was said about the model; the rest is the glacier directory's."""
     names = {"climate": "filename", "climate_suffix": "input_filesuffix", "calibration": "mb_params_filesuffix"}
-    said = {name: getattr(args, name) for name in ("model", "corrector", "weights", "year_type", "years", *names)
-            if getattr(args, name, None) is not None}
+    said = {
+        name: getattr(args, name)
+        for name in ("model", "corrector", "weights", "year_type", "years", *names)
+        if getattr(args, name, None) is not None
+    }
     chosen = {names.get(name, name): value for name, value in said.items()}
     return {**chosen, **({"check_calib_params": False} if args.uncalibrated else {})}
 
@@ -205,3 +214,78 @@ def _model(args: argparse.Namespace) -> dict[str, Any]:
 def _errors(args: argparse.Namespace) -> dict[str, float]:
     names = ("sigma_temp", "sigma_log_prcp", "correlation_days")
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
+    from oggm_glaunti.analysis.inverse_tasks import climate_sensitivity, invert_forcing
+    from oggm_glaunti.analysis_graphics.inverse import plot_sensitivity, plot_series
+
+    model = _model(args)
+    target = "geodetic" if args.geodetic else args.target
+    prior = args.prior[0] if args.prior and len(args.prior) == 1 else args.prior
+    found = invert_forcing(gdir, target=target, control=args.control, resolution=args.resolution, prior=prior, **model)
+    found.change.to_csv(files.path("_change.csv"))
+    found.balances.to_csv(files.path("_balances.csv"))
+    years = found.balances.index[[0, -1]].tolist()
+    table = climate_sensitivity(gdir, **{**model, "years": years, "year_type": found.year_type})
+    table.to_csv(files.path("_sensitivity.csv"))
+    plot_sensitivity(table, f"{gdir.rgi_id}, {years[0]}-{years[1]}").savefig(files.path("_sensitivity.png"), dpi=120)
+    if args.resolution != "scalar":
+        plot_series(found, gdir.rgi_id).savefig(files.path("_series.png"), dpi=120)
+    print(f"{gdir.rgi_id}, {found.year_type} years {years[0]} to {years[1]}: {_change_in_words(found)}")
+    print(f"  mean balance {found.mean_before:+.3f} -> {found.mean_after:+.3f} m w.e. a year ({found.outcome.value})")
+    year = table.loc["annual"]
+    print(f"  sensitivity {year['temp']:+.3f} m w.e. K-1, {year['prcp_10pct']:+.3f} m w.e. for 10 % more precipitation")
+
+
+def _change_in_words(found: Any) -> str:
+    if found.resolution != "scalar":
+        return f"{found.resolution} series of {len(found.change)} values"
+    return ", ".join(f"{name} {row.value:+.3f} ± {row.sd:.3f} {row.units}" for name, row in found.change.iterrows())
+
+
+def _attribute(gdir: Any, args: argparse.Namespace, files: Files) -> None:
+    from oggm_glaunti.analysis.attribution import attribute_year
+    from oggm_glaunti.analysis_graphics.attribution import plot_attribution
+    from oggm_glaunti.coupling.features import read_features
+
+    made = attribute_year(gdir, year=args.year, reference=args.reference, **_model(args))
+    files = files._replace(stem=f"{files.stem}_{args.year}")
+    made.to_netcdf(files.path(".nc"))
+    features = read_features(gdir) if gdir.has_file("glaunti_features") else None
+    plot_attribution(made, features).savefig(files.path(".png"), dpi=120)
+    print(
+        f"{gdir.rgi_id}: {args.year} {float(made.balance):+.3f} m w.e., reference "
+        f"{float(made.reference_balance):+.3f}, difference {float(made.difference):+.3f}"
+    )
+    for name in ("temp", "prcp", "snow", "corrections"):
+        print(f"  {name:12s}{float(made[name].sum()):+.3f} m w.e.")
+    print(f"  not accounted for {float(made.gap):+.1e} m w.e. with {int(made.nodes)} nodes")
+
+
+def _uncertainty(gdir: Any, args: argparse.Namespace, files: Files) -> None:
+    from oggm_glaunti.analysis.uncertainty_tasks import smb_uncertainty
+    from oggm_glaunti.analysis_graphics.uncertainty import plot_uncertainty
+
+    found = smb_uncertainty(gdir, **_errors(args), **_model(args))
+    found.to_netcdf(files.path("_uncertainty.nc"))
+    plot_uncertainty(found).savefig(files.path("_uncertainty.png"), dpi=120)
+    last = found.isel(time=-1)
+    print(
+        f"{gdir.rgi_id}: {float(last.smb):+.2f} ± {float(last.sd):.2f} m w.e. over {found.sizes['year']} years; from "
+        f"temperature {float(last.sd_temp):.2f}, precipitation {float(last.sd_prcp):.2f}, parameters "
+        f"{float(last.sd_parameters):.2f} ({found.attrs['parameters']})"
+    )
+
+
+def _measure(gdir: Any, args: argparse.Namespace, files: Files) -> None:
+    from oggm_glaunti.analysis.measure_next_tasks import where_to_measure
+    from oggm_glaunti.analysis_graphics.measure_next import plot_where_to_measure
+
+    found = where_to_measure(gdir, target=args.target, n_best=args.n_best, **_errors(args), **_model(args))
+    found.table.to_csv(files.path("_measure.csv"), index=False)
+    found.maps.to_netcdf(files.path("_measure.nc"))
+    plot_where_to_measure(found).savefig(files.path("_measure.png"), dpi=120)
+    print(f"{gdir.rgi_id}: variance of {args.target} that one more measurement takes away")
+    for row in found.table.itertuples():
+        print(f"  {row.rank}. {row.season} at {row.height:.0f} m: {row.reduction:.1f} % ({row.left:.1f} % are left)")

@@ -4,9 +4,22 @@ Examples
 --------
 >>> from oggm_glaunti import tasks as gtasks
 >>> sorted(name for name in gtasks.__all__ if name.startswith("run"))
-['run_dynamic_melt_f_calibration', 'run_dynamic_spinup']
+['run_dynamic_melt_f_calibration', 'run_dynamic_spinup', 'run_ensemble_from_climate_data']
 """
 
+from oggm_glaunti.analysis.attribution import attribute_heights, attribute_year
+from oggm_glaunti.analysis.corrector_attribution import attribute_corrections
+from oggm_glaunti.analysis.dynamics_tasks import volume_sensitivity
+from oggm_glaunti.analysis.ensemble_runs import run_ensemble_from_climate_data
+from oggm_glaunti.analysis.inverse_tasks import (
+    climate_sensitivity,
+    equilibrium_temperature,
+    invert_forcing,
+    invert_forcing_region,
+)
+from oggm_glaunti.analysis.measure_next_tasks import where_to_measure
+from oggm_glaunti.analysis.sia_tasks import volume_gradient
+from oggm_glaunti.analysis.uncertainty_tasks import smb_ensemble, smb_linearity, smb_uncertainty
 from oggm_glaunti.coupling.calibration import calibrate_glaunti
 from oggm_glaunti.coupling.climate import process_daily_climate
 from oggm_glaunti.coupling.compat import run_dynamic_melt_f_calibration, run_dynamic_spinup
@@ -17,14 +30,28 @@ from oggm_glaunti.region.store import compile_glaunti_output
 from oggm_glaunti.region.tables import glaunti_tables
 
 __all__ = [
+    "attribute_corrections",
+    "attribute_heights",
+    "attribute_year",
     "calibrate_glaunti",
+    "climate_sensitivity",
     "compile_glaunti_output",
+    "equilibrium_temperature",
     "fit_glaunti",
     "fit_glaunti_region",
     "glaunti_features",
     "glaunti_smb",
     "glaunti_tables",
+    "invert_forcing",
+    "invert_forcing_region",
     "process_daily_climate",
     "run_dynamic_melt_f_calibration",
     "run_dynamic_spinup",
+    "run_ensemble_from_climate_data",
+    "smb_ensemble",
+    "smb_linearity",
+    "smb_uncertainty",
+    "volume_gradient",
+    "volume_sensitivity",
+    "where_to_measure",
 ]

@@ -78,7 +78,13 @@ def plot_gradient(found: xr.Dataset) -> Figure:
     years, layer = seen["year"].to_numpy(), seen["layer"].to_numpy()
     mesh = axes[0, 0].pcolormesh(years, layer, seen.transpose("layer", "year"), cmap="viridis", shading="nearest")
     axes[0, 0].set(ylabel="height (m)")
-    figure.colorbar(mesh, ax=axes[0, 0], location="top", aspect=40, label=f"volume at the end, {PER_LAYER}")
+    figure.colorbar(
+        mesh,
+        ax=axes[0, 0],
+        location="top",
+        aspect=40,
+        label=f"change of the last volume ({PER_LAYER}, in a year and {LAYER:g} m of height)",
+    )
     axes[0, 1].barh(layer, seen.sum("year"), height=0.9 * LAYER, color=COLOURS[1])
     axes[0, 1].set(xlabel=f"all years together\n({PER_LAYER})", ylim=axes[0, 0].get_ylim())
     axes[0, 1].tick_params(labelleft=False)
@@ -100,7 +106,7 @@ def _plot_years(found: xr.Dataset, ax: Axes) -> None:
         total, per = own.sum("control"), str(own["per"].values[0])
         ax.plot(found["year"], total, ".-", color=COLOURS[i % len(COLOURS)], label=f"{name} by {per}")
     ax.axhline(0.0, color="0.6", linewidth=0.8)
-    ax.set(xlabel="year whose weather is changed", ylabel="volume at the end\n(km³)")
+    ax.set(xlabel="year whose weather is changed", ylabel="change of the\nlast volume (km³)")
     ax.legend(fontsize="small")
 
 
@@ -127,7 +133,7 @@ def plot_months(found: xr.Dataset) -> Figure:
         own = d_volume.sel(control=[f"{name}_{month:02d}" for month in range(1, 13)])
         ax.bar(range(1, 13), own, color=colour)
         ax.axhline(0.0, color="0.6", linewidth=0.8)
-        ax.set(title=f"{name} by {own['per'].values[0]}", xlabel="month", ylabel="volume at the end (km³)")
+        ax.set(title=f"{name} by {own['per'].values[0]}", xlabel="month", ylabel="change of the last volume (km³)")
         ax.set_xticks(range(1, 13), MONTHS)
     return figure
 

@@ -90,7 +90,7 @@ def _years(result: xr.Dataset, ensemble: xr.Dataset | None, ax: Axes) -> None:
     ax.axhline(0.0, color="0.6", linewidth=0.8)
     ax.set(ylabel="annual balance (m w.e.)", title=f"{result.attrs['year_type'].capitalize()} years")
     low, high = ax.get_ylim()
-    ax.set_ylim(top=high + 0.25 * (high - low))  # room for the legend
+    ax.set_ylim(top=high + 0.15 * (high - low))  # room for the legend
     ax.legend(frameon=False, loc="upper right", ncols=2)
     _whole_years(ax)
 
@@ -155,7 +155,7 @@ def plot_linearity(tables: dict[str, pd.DataFrame]) -> Figure:
 def _say_ratios(ax: Axes, table: pd.DataFrame, colour: str, below: bool) -> None:
     """The ratio of the two standard deviations beside each point where they differ by more than a tenth."""
     place = {"textcoords": "offset points", "fontsize": 8}
-    place |= {"xytext": (6, -11), "ha": "left"} if below else {"xytext": (-6, 3), "ha": "right"}
+    place |= {"xytext": (2, -13), "ha": "center"} if below else {"xytext": (-6, 3), "ha": "right"}
     for scale, row in table.iterrows():
         if abs(row["ratio"] - 1.0) > 0.1:
             ax.annotate(f"{row['ratio']:.2f}", (scale, row["ensemble_sd"]), color=colour, **place)

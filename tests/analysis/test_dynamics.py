@@ -311,3 +311,32 @@ def test_a_table_is_checked_and_read_within_its_years(oggm_env):
     with pytest.raises(InvalidParamsError, match="whole years"):
         model.get_monthly_mb(heights, year=2000.5)
     assert "TableMassBalance" in repr(model)
+
+
+# --- figures ---
+
+
+def test_figures_show_volumes_their_slopes_and_months(hef_gdir):
+    from oggm_glaunti.analysis_graphics.dynamics import plot_gradient, plot_months, plot_volume
+
+    found = volume_sensitivity(hef_gdir, **YEARS, **A)
+    reruns = {2.0: with_knobs(prepare(hef_gdir, **YEARS, controls=["dT"], **A), temp=2.0)[:, 0]}
+    above, below = plot_volume(found, "dT", reruns).axes
+    lines = {line.get_label(): line.get_ydata() for line in above.lines}
+    assert [*lines] == ["as it is", "dT +2 K, first order", "dT +2 K, whole run"]
+    np.testing.assert_allclose(
+        lines["dT +2 K, first order"], found["volume"] + 2.0 * found["d_volume"].sel(control="dT")
+    )
+    np.testing.assert_array_equal(lines["dT +2 K, whole run"], reruns[2.0])
+    assert below.get_ylabel() == "derivative\n(km³ per 1 K)"
+    months = volume_gradient(hef_gdir, **YEARS, controls=["dT", "dP"], by_month=True, **A)
+    bars = [bar.get_height() for bar in plot_months(months).axes[0].patches]
+    np.testing.assert_allclose(bars, months["d_volume"][:12])
+    assert np.argmin(bars) in (6, 7)
+    figure = plot_gradient(months)
+    shown = figure.axes[0].collections[0].get_array().sum() / 1000.0
+    assert shown == pytest.approx(float(months["gradient"].sum()), rel=1e-3)
+    of_year = figure.axes[2].lines[0].get_ydata()
+    np.testing.assert_allclose(of_year, months["d_volume_of_year"][:12].sum("control"))
+    with pytest.raises(ValueError, match="by_month=True"):
+        plot_months(found)

@@ -9,6 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +36,22 @@ def attribution_report(gdir: Any, year: int = 2003, runs: int = 5) -> list[str]:
     }
     largest = sorted(monthly.items(), key=lambda item: -abs(item[1]))[:5]
     first, last = REFERENCE
+    reference, in_mean = float(made.reference_balance), float(made.mean_climate_balance)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [
-        f"{year}: balance {float(made.balance):+.3f} m w.e., mean of {first}-{last} {float(made.reference_balance):+.3f} "
-        f"(in their mean weather {float(made.mean_climate_balance):+.3f}), difference {difference:+.3f}",
-        "contributions: "
-        + ", ".join(f"{name} {value:+.3f}" for name, value in groups.items())
-        + f", leap day {float(made.leap_day):+.4f}",
-        "largest: " + ", ".join(f"{name} {value:+.3f}" for name, value in largest),
+        f"{year}: balance {float(made.balance):+.3f} m w.e., mean of {first}-{last} {reference:+.3f} (in their mean "
+        f"weather {in_mean:+.3f}), difference {difference:+.3f}",
+        f"contributions: {_listed(groups.items())}, leap day {float(made.leap_day):+.4f}",
+        f"largest: {_listed(largest)}",
         f"{int(made.nodes)} nodes on each of {made.attrs['baselines']} paths, gap {1000 * gap:+.3f} mm w.e. "
         f"({abs(gap / difference):.1e} of the difference)",
-        f"{statistics.median(seconds[1:]):.2f} s warm (median of {runs}), {seconds[0]:.1f} s the first time, peak memory "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB",
+        f"{statistics.median(seconds[1:]):.2f} s warm (median of {runs}), {seconds[0]:.1f} s the first time, peak "
+        f"memory {peak:.0f} MB",
     ]
+
+
+def _listed(parts: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {value:+.3f}" for name, value in parts)
 
 
 def corrections_report(gdir: Any, year: int = 2003) -> list[str]:
