@@ -11,9 +11,9 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 
 
 def example() -> ast.Module:
-    """All Python of the README, the second example going on from the first."""
+    """All Python of the README, each example going on from those before."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     return ast.parse("\n".join(blocks))
 
 
@@ -42,6 +42,16 @@ def test_the_tasks_of_the_example_take_the_arguments_given():
     for call in executed:
         task = eval(ast.unparse(call.args[0]))
         taken = inspect.signature(task.unwrapped).parameters
+        assert {keyword.arg for keyword in call.keywords} <= set(taken), ast.unparse(call)
+
+
+def test_the_tasks_that_the_example_calls_take_the_arguments_given():
+    from oggm_glaunti import tasks as gtasks
+
+    named = [call for call in calls() if ast.unparse(call.func).startswith("gtasks.")]
+    assert len(named) == 5
+    for call in named:
+        taken = inspect.signature(getattr(gtasks, call.func.attr).unwrapped).parameters
         assert {keyword.arg for keyword in call.keywords} <= set(taken), ast.unparse(call)
 
 

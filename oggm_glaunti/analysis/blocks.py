@@ -180,9 +180,9 @@ def _partials(step, swe, temp, prcp, index):
 
     at = (swe, jnp.broadcast_to(temp, swe.shape), jnp.zeros_like(swe))
     one, zero = jnp.ones_like(swe), jnp.zeros_like(swe)
+    (swe, smb), along = jax.linearize(day, *at)
     # A day at one height depends on nothing at another, so ones give the derivatives at all heights.
-    (swe, smb), by_swe = jax.jvp(day, at, (one, zero, zero))
-    by_temp, by_prcp = (jax.jvp(day, at, tangents)[1] for tangents in ((zero, one, zero), (zero, zero, one)))
+    by_swe, by_temp, by_prcp = along(one, zero, zero), along(zero, one, zero), along(zero, zero, one)
     own = tuple(jnp.stack([zero, t, p]) for t, p in zip(by_temp, by_prcp, strict=True))
     return swe, smb, by_swe, own
 

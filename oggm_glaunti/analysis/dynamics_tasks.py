@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-# m w.e. yr-1, root mean square over years and area. The tables are moved by so much in the shorter of two steps for the
+# m w.e. yr-1, root mean square over years and area. The tables are moved by so much and by twice that for the
 # volume, and for area and length, which go up and down by whole cells of the flowline.
 SIZE, WIDE = 0.1, 0.5
 
@@ -31,6 +31,7 @@ SIZE, WIDE = 0.1, 0.5
 @entity_task(log)
 def volume_sensitivity(
     gdir: Any,
+    *,
     ys: int | None = None,
     ye: int | None = None,
     controls: Sequence[str] = ("dT", "dP"),
@@ -49,7 +50,7 @@ def volume_sensitivity(
     """Derivative of volume, area and length after years of OGGM's ice dynamics to climate and parameters.
 
     Exact is the derivative of the balance of every year at every height. Along it OGGM's own model is run forth and
-    back, six times for each control: results come with an estimate of their error. Balances are read at the heights
+    back, eight times for each control: results come with an estimate of their error. Balances are read at the heights
     the ice has by then, so that the feedback of height is part of the derivative. The glacier at the beginning does not
     depend on the controls. No run is written to the directory.
 
@@ -73,13 +74,13 @@ def volume_sensitivity(
         of the drawing
     modes : bool
         differentiate to patterns of the table only, see :func:`~oggm_glaunti.analysis.table_modes.table_modes`, and put
-        the controls together from them: 6 runs for each pattern however many the controls are, and only as good as
+        the controls together from them: 8 runs for each pattern however many the controls are, and only as good as
         the patterns are (``outside_share`` of the result)
     block, degree : int
         of the patterns
     size, wide : float
         by how much the table is changed, root mean square over years and area, m w.e. yr-1: by `size` and twice that
-        for the volume; by `wide` for area and length, which OGGM counts in whole cells
+        (and a twentieth, for the error) for the volume; by `wide` for area and length, which OGGM counts in whole cells
     massbalance : mapping, optional
         arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: ``model``, ``corrector``, ``mb_params_filesuffix``...
     **kwargs
@@ -109,21 +110,23 @@ def volume_sensitivity(
     prepared = prepare(gdir, ys, ye, controls, by_month=by_month, **chosen, **kwargs)
     here = prepared.run(prepared.table)
     if not modes:
-        return _dataset(prepared, here, _along(prepared, prepared.tangents, size, wide))
+        return _dataset(prepared, here, _along(prepared, prepared.tangents, here, size, wide))
     return _by_modes(prepared, here, (size, wide), block, degree)
 
 
 # --- derivatives ---
 
 
-def _along(prepared: Prepared, fields: NDArray[np.float64], size: float, wide: float) -> Difference:
+def _along(
+    prepared: Prepared, fields: NDArray[np.float64], here: NDArray[np.float64], size: float, wide: float
+) -> Difference:
     """To each field (K, Y, N): value and error (K, Y + 1, 3)."""
     from oggm_glaunti.analysis.dynamics import Difference, difference_along, secant_along
 
     each, cells = [], _one_cell(prepared.experiment.flowlines)
     for field in fields:
         given = (prepared.run, prepared.table, field, prepared.weights)
-        volume, rest = difference_along(*given, size), secant_along(*given, wide, cells)
+        volume, rest = difference_along(*given, size), secant_along(*given, wide, here, cells)
         each.append([np.concatenate([a[:, :1], b[:, 1:]], axis=1) for a, b in zip(volume, rest, strict=True)])
     return Difference(*(np.stack(parts) for parts in zip(*each, strict=True)))
 
@@ -147,7 +150,7 @@ def _by_modes(
         patterns = table_modes(years, heights, weights, block, degree)
     except ValueError as error:
         raise InvalidParamsError(f"{prepared.experiment.gdir.rgi_id}: {error}") from error
-    found = _along(prepared, patterns.fields, *sizes)
+    found = _along(prepared, patterns.fields, here, *sizes)
     projection = project(prepared.tangents, patterns, weights)
     value = np.tensordot(projection.coefficients, found.value, axes=1)
     # As if all that is outside had one sign: more than it can do, being orthogonal to a change of one sign.

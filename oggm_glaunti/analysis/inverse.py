@@ -213,7 +213,8 @@ def solve_batch(
             return value[:, 0], slope[:, 0, which]
 
         x, outcome, runs = roots(of_one, target[:, 0], LIMITS[control], rising=control == "dP")
-        shift = x[:, None] * scale
+        shift = np.zeros((x.size, 2))
+        shift[:, which] = x
     else:
         shift, outcome, runs = minima(evaluate, target, sigma, scale, precision)
     annual, annual_slope = years(shift)

@@ -115,12 +115,12 @@ def require_reached(rgi_id: str, outcome: Any, control: str, shift: np.ndarray, 
         return
     tried = ""
     if outcome is Outcome.NOT_REACHABLE:
-        factor = f", a factor of {math.exp(-LIMITS['dP']):.3g} to {math.exp(LIMITS['dP']):.3g}"
-        tried = f" Tried {control} from {-LIMITS[control]:.3g} to {LIMITS[control]:.3g} {UNITS[control]}"
-        tried += f"{factor}." if control == "dP" else "."
+        limit = LIMITS[control]
+        factors = f"factors of precipitation from {math.exp(-limit):.3g} to {math.exp(limit):.3g}."
+        tried = f" Tried {factors if control == 'dP' else f'{-limit:g} to {limit:g} K.'}"
     raise MassBalanceCalibrationError(
         f"{rgi_id}: {outcome.value}{tried} Wanted: {wanted.value.mean():.3f} m w.e. a year; the search ended at dT "
-        f"{shift[0]:.3g} K, dP {shift[1]:.3g}, with {balance:.3f} m w.e."
+        f"{shift[0]:.3g} K and a factor of {math.exp(shift[1]):.3g} with {balance:.3f} m w.e."
     )
 
 

@@ -147,7 +147,8 @@ def variance_removed(
 
     Examples
     --------
-    >>> variance_removed(np.array([2.0, 0.0]), np.array([[2.0, 0.0], [0.0, 3.0]]), np.array([2.0, 1.0])).tolist()
+    >>> measurements = jnp.array([[2.0, 0.0], [0.0, 3.0]])
+    >>> variance_removed(jnp.array([2.0, 0.0]), measurements, jnp.array([2.0, 1.0])).tolist()
     [2.0, 0.0]
     """
     shared = jnp.matmul(candidates, target, precision=EXACT)

@@ -31,6 +31,7 @@ SAME_MODEL |= {"min_dt", "check_for_boundaries"}
 @entity_task(log)
 def volume_gradient(
     gdir: Any,
+    *,
     ys: int | None = None,
     ye: int | None = None,
     controls: Sequence[str] = ("dT", "dP"),

@@ -154,7 +154,8 @@ def plot_linearity(tables: dict[str, pd.DataFrame]) -> Figure:
 
 def _say_ratios(ax: Axes, table: pd.DataFrame, colour: str, below: bool) -> None:
     """The ratio of the two standard deviations beside each point where they differ by more than a tenth."""
-    place = {"textcoords": "offset points", "fontsize": 8}
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    place = {"textcoords": "offset points", "fontsize": 8, "bbox": behind}
     place |= {"xytext": (2, -13), "ha": "center"} if below else {"xytext": (-6, 3), "ha": "right"}
     for scale, row in table.iterrows():
         if abs(row["ratio"] - 1.0) > 0.1:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oggm_glaunti.analysis import dynamics, flowline_runs, sia_flowline, table_modes
 from oggm_glaunti.analysis.dynamics import controls_of, direction, table_tangents, tangent_along
 from oggm_glaunti.analysis.dynamics_setup import prepare, with_knobs
-from oggm_glaunti.analysis.dynamics_tasks import summary, volume_sensitivity
+from oggm_glaunti.analysis.dynamics_tasks import SIZE, summary, volume_sensitivity
 from oggm_glaunti.analysis.sia_tasks import bed_of, steps_needed, volume_gradient
 from oggm_glaunti.analysis.trajectory import Change, annual_by_height, stack
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
@@ -120,7 +120,7 @@ def test_a_tangent_of_nothing_moves_nothing():
     nothing = np.zeros((2, 3))
     for slope in (
         dynamics.difference_along(np.sum, nothing, nothing, np.full(3, 1 / 3), 0.1),
-        dynamics.secant_along(np.sum, nothing, nothing, np.full(3, 1 / 3), 0.1, np.array(0.1)),
+        dynamics.secant_along(np.sum, nothing, nothing, np.full(3, 1 / 3), 0.1, np.array(0.0), np.array(0.1)),
     ):
         assert slope == (0.0, 0.0)
 
@@ -178,7 +178,7 @@ def test_the_derivative_is_that_of_the_table_built_anew_and_the_run_again(hef_gd
         ]
         volume = (ends[0] - ends[1])[-1, 0] / (2.0 * step)
         assert found.loc[control, "volume (km3)"] == pytest.approx(volume, rel=3e-3), control
-        assert 0.0 < found.loc[control, "volume error (km3)"] < 5e-3 * abs(volume), control
+        assert 0.0 < found.loc[control, "volume error (km3)"] < 1e-2 * abs(volume), control
     # Warmer or melting more is less ice, wetter is more.
     assert np.sign(found["volume (km3)"]).tolist() == [-1.0, 1.0, -1.0]
     ends = [with_knobs(ready, temp=shift)[-1, 1:] for shift in (0.55, -0.55)]
@@ -198,7 +198,12 @@ def test_the_flowline_in_jax_is_oggms_model_and_its_derivative_that_of_small_cha
         small = dynamics.difference_along(
             lambda table: ready.run(table)[-1, 0], ready.table, ready.tangents[i], ready.weights, 0.002
         )
-        assert float(found["d_volume"].sel(control=control)) == pytest.approx(float(small.value), rel=2e-3), control
+        exact = float(found["d_volume"].sel(control=control))
+        assert exact == pytest.approx(float(small.value), rel=2e-3), control
+        usual = dynamics.difference_along(
+            lambda table: ready.run(table)[-1, 0], ready.table, ready.tangents[i], ready.weights, SIZE
+        )
+        assert abs(exact - usual.value) < usual.error + 1e-3 * abs(exact), control
     np.testing.assert_allclose(found["d_volume_of_year"].sum("year"), found["d_volume"])
 
 

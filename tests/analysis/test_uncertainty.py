@@ -295,7 +295,7 @@ def test_first_order_is_what_500_members_spread_where_errors_are_small_and_not_w
         for scale in (0.1, 2.0):
             sigmas = scale * 1.5889038, scale * 0.96401421
             errors = draw_errors(1, 500, u.middles(blocks), *sigmas, 20.0)
-            members = u.run_ensemble(TUNED, t, blocks, BlockErrors(*(field.astype(float) for field in errors)))
+            members = u.run_ensemble(TUNED, t, blocks, errors)
             first_order = np.sqrt(u.run_forcing_variance(jacobians, blocks, *sigmas, 20.0).total)
             ratios[scale] = np.asarray(first_order) / np.asarray(members).std(axis=0)
         np.testing.assert_allclose(ratios[0.1], 1.0, atol=0.1)
@@ -318,7 +318,7 @@ def test_a_member_is_the_model_under_its_errors_whatever_the_chunk(world):
 def test_linearity_says_where_it_ends(world):
     t, blocks, jacobians = world
     with x64():
-        found = linearity(TUNED, t, blocks, scales=(0.1, 2.0), members=200)
+        found = linearity(TUNED, t, blocks, scales=(0.1, 2.0), members=500)
         first_order = np.sqrt(float(u.run_forcing_variance(jacobians, blocks).total[-1]))
     np.testing.assert_allclose(found.first_order, np.array([0.1, 2.0]) * first_order, rtol=1e-9)
     assert found.ratio[0] == pytest.approx(1.0, abs=0.05)

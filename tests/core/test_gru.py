@@ -15,7 +15,7 @@ from oggm_glaunti.core.weights import leaves_of
 from . import plain
 from .worlds import model, station, x64
 
-run = jax.jit(run_gru, static_argnames=("observe", "first_day_seen"))
+run = jax.jit(run_gru, static_argnames="observe")
 
 
 def part(forcing: StationForcing, days: slice) -> StationForcing:
@@ -57,8 +57,8 @@ def test_the_state_starts_as_learned_everywhere():
 def test_a_restart_at_any_day_is_no_restart(day):
     b, forcing = model("B"), station()
     hidden, smb, _ = run(b, b.initial_state((5,)), forcing, continuous_weights(365))
-    first = run(b, b.initial_state((5,)), part(forcing, slice(None, day)), continuous_weights(day))
-    second = run(b, first[0], part(forcing, slice(day, None)), continuous_weights(365 - day))
+    first = run_gru(b, b.initial_state((5,)), part(forcing, slice(None, day)), continuous_weights(day))
+    second = run_gru(b, first[0], part(forcing, slice(day, None)), continuous_weights(365 - day))
     np.testing.assert_allclose(second[0], hidden, atol=1e-5)
     np.testing.assert_allclose(first[1] + second[1], smb, rtol=1e-5, atol=1e-4)
 
@@ -66,13 +66,13 @@ def test_a_restart_at_any_day_is_no_restart(day):
 def test_seasons_add_up_to_the_year_exactly_when_the_shared_day_advances_once(float64):
     b, forcing, mid = model("B", "float64"), station(dtype="float64"), 211
     start = b.initial_state((5,))
-    hidden, year, _ = run(b, start, forcing, season_weights(365, "f8"))
-    carried, winter, _ = run(b, start, part(forcing, slice(None, mid + 1)), season_weights(mid + 1, "f8"))
+    hidden, year, _ = run_gru(b, start, forcing, season_weights(365, "f8"))
+    carried, winter, _ = run_gru(b, start, part(forcing, slice(None, mid + 1)), season_weights(mid + 1, "f8"))
     summer_forcing, weights = part(forcing, slice(mid, None)), season_weights(365 - mid, "f8")
-    end, summer, _ = run(b, carried, summer_forcing, weights, first_day_seen=True)
+    end, summer, _ = run_gru(b, carried, summer_forcing, weights, first_day_seen=True)
     np.testing.assert_allclose(winter + summer, year, atol=1e-11)
     np.testing.assert_allclose(end, hidden, atol=1e-12)
-    twice = run(b, carried, summer_forcing, weights)[1]
+    twice = run_gru(b, carried, summer_forcing, weights)[1]
     assert np.abs(winter + twice - year).max() > 1e-3
 
 

@@ -89,8 +89,8 @@ def test_a_restart_at_any_day_is_no_restart(variant, day):
     forcing, params = station(), small_a()
     swe, smb, _ = run(params, start(), forcing, continuous_weights(365), variant=variant)
     first, second = parts(forcing, slice(None, day), slice(day, None))
-    swe1, smb1, _ = run(params, start(), first, continuous_weights(day), variant=variant)
-    swe2, smb2, _ = run(params, swe1, second, continuous_weights(365 - day), variant=variant)
+    swe1, smb1, _ = run_ti(params, start(), first, continuous_weights(day), None, variant)
+    swe2, smb2, _ = run_ti(params, swe1, second, continuous_weights(365 - day), None, variant)
     np.testing.assert_allclose(swe2, swe, atol=1e-6)
     np.testing.assert_allclose(smb1 + smb2, smb, atol=2e-6)
 
@@ -164,8 +164,8 @@ def test_a_day_of_weight_zero_is_as_if_it_were_not_there():
     forcing, keep = station(40), np.r_[0:10, 13:40]
     weights = continuous_weights(40)
     weights[10:13] = 0.0
-    swe, smb, _ = run(small_a(), start(), forcing, weights)
-    swe2, smb2, _ = run(small_a(), start(), *parts(forcing, keep), continuous_weights(37))
+    swe, smb, _ = run_ti(small_a(), start(), forcing, weights)
+    swe2, smb2, _ = run_ti(small_a(), start(), *parts(forcing, keep), continuous_weights(37))
     np.testing.assert_allclose(swe, swe2, atol=1e-7)
     np.testing.assert_allclose(smb, smb2, atol=1e-7)
 

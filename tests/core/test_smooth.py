@@ -71,10 +71,9 @@ def test_heights_ten_metres_apart_reproduce_a_map_within_2e_5_m():
     elevation = np.random.default_rng(3).uniform(1800.0, 3600.0, (20, 24)).astype("f4")
     nodes = even_heights(float(elevation.min()), float(elevation.max()), 10.0)
     params = small_a()
-    run = jax.jit(run_ti)
-    maps = run(params, initial_swe(params, (20, 24)), station(at=elevation), season_weights(365))
+    maps = run_ti(params, initial_swe(params, (20, 24)), station(at=elevation), season_weights(365))
     at_nodes = station(at=nodes.astype("f4"))
-    profiles = run(params, initial_swe(params, nodes.shape), at_nodes, season_weights(365))
+    profiles = run_ti(params, initial_swe(params, nodes.shape), at_nodes, season_weights(365))
     start, weights = cubic_weights(elevation.astype("f8"), nodes[0], 10.0, nodes.size, np)
     for field, profile in zip(maps[:2], profiles[:2], strict=True):
         np.testing.assert_allclose(interpolate_cubic(profile, start, weights.astype("f4")), field, atol=2e-5)

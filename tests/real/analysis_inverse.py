@@ -45,7 +45,7 @@ def aletsch_inverse(gdir: Any) -> None:
     """Print the shifts for no change of mass, the sensitivity, series, how long they take, and the peak memory."""
     from oggm_glaunti.analysis.inverse_tasks import climate_sensitivity, invert_forcing
 
-    print("Grosser Aletsch, model A, CAMELS-CH, hydrological years")
+    print(f"Grosser Aletsch, model A, CAMELS-CH, hydrological years; {_peak():.0f} MB before the first call")
     for years in (YEARS, (2020, 2020)):
         print(shift_line(gdir, years))
     warm, table = seconds(lambda: climate_sensitivity(gdir, years=YEARS, model="A"))
@@ -53,6 +53,7 @@ def aletsch_inverse(gdir: Any) -> None:
         row = table.loc[part]
         print(f"sensitivity, {part}: {row['temp']:+.4f} m w.e. K-1, {row['prcp_10pct']:+.4f} m w.e. for 10 % more")
     print(f"sensitivity by month: {warm:.3f} s warm; peak memory so far {_peak():.0f} MB")
+    print(many_line(gdir, 100))
     for resolution, prior, correlation in (("monthly", (1.0, 0.3), 0.0), ("daily", (1.5889, 0.964), 7.0)):
         keys = {"control": "both", "resolution": resolution, "prior": prior, "correlation": correlation}
         warm, found = seconds(
@@ -63,6 +64,24 @@ def aletsch_inverse(gdir: Any) -> None:
             f"{found.iterations} iterations, {warm:.2f} s warm"
         )
     print(f"peak memory of the process {_peak():.0f} MB")
+
+
+def many_line(gdir: Any, n: int) -> str:
+    """So many glaciers at once: this one under weather that is up to 1 K warmer or cooler."""
+    import jax
+    import numpy as np
+
+    from oggm_glaunti.analysis.glaciers import glacier_run
+    from oggm_glaunti.analysis.inverse import solve_batch
+    from oggm_glaunti.analysis.trajectory import stack
+
+    run, warmer = glacier_run(gdir, YEARS, model="A"), np.linspace(-1.0, 1.0, n, dtype=np.float32)
+    batch = stack([run.trajectory._replace(temp=run.trajectory.temp + shift) for shift in warmer])
+    tuned = jax.tree.map(lambda leaf: np.full(n, leaf, np.float32), run.tuned)
+    mean, given = np.full((n, 1, run.years.size), 1.0 / run.years.size), (np.zeros((n, 1)), np.full((n, 1), 0.1))
+    warm, found = seconds(lambda: solve_batch(tuned, batch, given[0], mean, given[1]), 3)
+    spread = np.ptp(found.shift[:, 0] + warmer)
+    return f"{n} glaciers at once: {warm:.2f} s warm, the same weather found to {spread:.1e} K, peak {_peak():.0f} MB"
 
 
 def _peak() -> float:
