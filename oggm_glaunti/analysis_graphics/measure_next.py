@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from oggm_glaunti.analysis.measure_next_places import unit_of
 from oggm_glaunti.graphics import COLOURS, LINES
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
     from matplotlib.figure import Figure
 
     table, maps = _of_target(result, target)
-    n = maps.sizes["season"]
-    figure = Figure(figsize=(max(3.3 * n + 0.9, 7.5), 8.6), layout="constrained")
+    n, (north, south, west, east) = maps.sizes["season"], _window(maps)
+    width = max(3.3 * n + 0.9, 7.5)
+    high = float(np.clip((south - north) / (east - west) * (width - 1.8) / n, 1.8, 5.0)) + 1.1
+    figure = Figure(figsize=(width, high + 3.9), layout="constrained")
     FigureCanvasAgg(figure)
-    above, below = figure.subfigures(2, 1, height_ratios=(3, 2))
+    above, below = figure.subfigures(2, 1, height_ratios=(high, 3.4))
     axes = above.subplots(1, n, squeeze=False, sharey=True)[0]
     _plot_maps(maps, table, axes)
     profile, bars = below.subplots(1, 2)
@@ -73,7 +76,7 @@ def _title(maps: xr.Dataset, about: dict[str, Any]) -> str:
     years = f"{first}" if first == last else f"mean of {first}-{last}"
     target = str(maps["target"].values)
     wanted = f"{LABELS[target]} {years}" if target in LABELS else f"parameter {target}"
-    return f"{about['rgi_id']}, model {about['model']}: one more measurement in {about['year']} for the {wanted}"
+    return f"{about['rgi_id']}, model {about['model']}: one more measurement in {about['year']}\nfor the {wanted}"
 
 
 def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
@@ -91,9 +94,9 @@ def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
             box = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": "#D55E00", "linewidth": 1.5}
             ax.text(x[row.col], y[row.row], str(row.rank), bbox=box, **at)
         ax.set_title(f"{season}: {_days(maps, season)}", fontsize="medium")
-        _finish_map(ax, values, x, y)
+        _finish_map(ax, _window(maps), x, y)
     axes[0].set_ylabel("northing (km)")
-    axes[0].figure.colorbar(image, ax=list(axes), label="variance taken away by one measurement (%)", shrink=0.85)
+    axes[0].figure.colorbar(image, ax=list(axes), label="variance taken away\nby one measurement (%)")
 
 
 def _days(maps: xr.Dataset, season: str) -> str:
@@ -101,13 +104,20 @@ def _days(maps: xr.Dataset, season: str) -> str:
     return f"{begin.day} {begin:%b} to {end.day} {end:%b}"
 
 
-def _finish_map(ax: Axes, values: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    """Equal scales, and the glacier with a margin around it."""
+def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:
+    """First and last row, first and last column of the glacier with a margin around it."""
+    there = np.isfinite(maps["reduction"].isel(season=0).values)
+    rows, cols = np.nonzero(there)
+    last_row, last_col = there.shape[0] - 1, there.shape[1] - 1
+    north, south = max(rows.min() - MARGIN, 0), min(rows.max() + MARGIN, last_row)
+    return north, south, max(cols.min() - MARGIN, 0), min(cols.max() + MARGIN, last_col)
+
+
+def _finish_map(ax: Axes, window: tuple[int, int, int, int], x: np.ndarray, y: np.ndarray) -> None:
+    """Equal scales, and the glacier."""
     from matplotlib.ticker import MaxNLocator
 
-    rows, cols = np.nonzero(np.isfinite(values))
-    west, east = max(cols.min() - MARGIN, 0), min(cols.max() + MARGIN, x.size - 1)
-    north, south = max(rows.min() - MARGIN, 0), min(rows.max() + MARGIN, y.size - 1)
+    north, south, west, east = window
     ax.set(xlim=(x[west], x[east]), ylim=(y[south], y[north]), aspect="equal", xlabel="easting (km)")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))
@@ -119,7 +129,7 @@ def _plot_profiles(maps: xr.Dataset, ax: Axes) -> None:
         line = 100.0 * maps["reduction_by_height"].sel(season=season)
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
         ax.plot(line, maps["height"], label=str(season), **style)
-    ax.set(xlim=(0.0, 100.0), xlabel="variance taken away by one measurement (%)", ylabel="height (m)")
+    ax.set(xlim=(0.0, 100.0), xlabel="variance taken away (%)", ylabel="height (m)")
     ax.legend(frameon=False)
     ax.grid(color="0.9")
     ax.set_axisbelow(True)
@@ -127,7 +137,7 @@ def _plot_profiles(maps: xr.Dataset, ax: Axes) -> None:
 
 def _plot_bars(maps: xr.Dataset, table: pd.DataFrame, ax: Axes) -> None:
     """Standard deviation as things are, and with one measurement more in each row."""
-    at_first, units = float(maps["sd"]), str(maps["sd"].attrs["units"])
+    at_first, units = float(maps["sd"]), unit_of(str(maps["target"].values))
     left = [at_first, *np.sqrt(np.maximum(table["variance_after"].to_numpy(), 0.0))]
     labels = ["as things are", *(f"+ {row.rank} {row.season}, {row.height:.0f} m" for row in table.itertuples())]
     seasons = list(maps["season"].values)
@@ -135,7 +145,7 @@ def _plot_bars(maps: xr.Dataset, table: pd.DataFrame, ax: Axes) -> None:
     places = np.arange(len(left))
     ax.barh(places, left, color=colours, height=0.7)
     for place, value in zip(places, left, strict=True):
-        ax.text(value, place, f" {value:.2g}", va="center", fontsize=9)
+        ax.text(value, place, f" {value:#.2g}", va="center", fontsize=9)
     ax.set_yticks(places, labels)
     ax.invert_yaxis()
     ax.set(xlim=(0.0, 1.18 * at_first), xlabel="standard deviation left" + ("" if units == "1" else f" ({units})"))

@@ -161,6 +161,17 @@ def test_a_batch_is_each_glacier_by_itself():
                 assert [o.name for o in found.outcome] == ["CONVERGED", "NOT_REACHABLE", "CONVERGED"]
 
 
+def test_blocks_of_a_batch_change_nothing(monkeypatch):
+    with x64():
+        t = stack([worlds.trajectory(seed=i) for i in range(5)])
+        every = jax.tree.map(lambda leaf: np.stack([leaf] * 5), worlds.tuned())
+        given = (np.zeros((5, 1)), np.tile(HALF, (5, 1, 1)), np.full((5, 1), 0.1))
+        together = solve_batch(every, t, *given)
+        monkeypatch.setattr(inverse, "COLUMNS", 7)  # two glaciers of three heights at a time
+        inverse._annual_and_slope.clear_cache()
+        np.testing.assert_allclose(solve_batch(every, t, *given).shift, together.shift, rtol=1e-9)
+
+
 def test_no_factor_on_nothing_balances_a_melting_glacier():
     with x64():
         t = worlds.trajectory()
