@@ -9,6 +9,7 @@ import pytest
 
 SHARED_ENV = "OGGM_GLAUNTI_SHARED"
 HERE = Path(__file__).resolve().parent
+ALETSCH = ("data/aletsch_gdir", "data/camels_ch_glaciers")
 NEEDED = {
     "01_first_glacier.ipynb": (
         "data/aletsch_gdir",
@@ -35,6 +36,9 @@ NEEDED = {
         "reference/upstream",
     ),
     "05_train.ipynb": (),  # made-up glaciers
+    "06_inverse.ipynb": (*ALETSCH, "data/glamos_massbalance"),
+    "07_what_made_this_year.ipynb": (*ALETSCH, "data/glamos_massbalance"),
+    "08_uncertainty.ipynb": (*ALETSCH, "data/glamos_massbalance"),
 }
 
 

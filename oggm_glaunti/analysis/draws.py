@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 # precipitation.
 SIGMA_TEMP = 1.5889038
 SIGMA_LOG_PRCP = 0.96401421
+# Ends of the seeds of the two kinds of draws, so that neither repeats the other's random numbers. Not 0, which NumPy
+# takes for nothing: the seeds 3 and [3, 0] are the same.
+WEATHER, PARAMETERS = 1, 2
 # By which errors are scaled to see where the first order ends.
 SCALES = (0.125, 0.25, 0.5, 1.0, 2.0)
 # Errors whose correlation length is shorter than this many days are independent.

@@ -14,7 +14,6 @@ from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.fit.calibrate import as_tuned
 from oggm_glaunti.fit.sites import (
-    SPIN_UP,
     Surface,
     corrections_at,
     corrections_of_days,
@@ -84,7 +83,7 @@ def glacier_run(
     Returns
     -------
     GlacierRun
-        its trajectory begins up to five years before the first of the years, for the snow
+        its trajectory begins with the daily record, as the height-year table does: the snow of all years before counts
 
     Raises
     ------
@@ -99,7 +98,7 @@ def glacier_run(
     mb_model = GlaUnTIMassBalance(gdir, **kwargs)
     inputs, surface = mb_model.table_inputs, surface_of(gdir)
     first, last = _years(inputs.climate, years, year_type, gdir)
-    rows = _rows(inputs.climate.time, first, last, _first_month(year_type, gdir.hemisphere))
+    rows = _rows(inputs.climate.time, last, _first_month(year_type, gdir.hemisphere))
     days = inputs.climate.time[rows].astype("M8[D]")
     heights = heights_around(surface, np.zeros(0))
     trajectory = Trajectory(
@@ -134,13 +133,10 @@ def _years(climate: Any, years: Sequence[int] | None, year_type: str, gdir: Any)
     return first, last
 
 
-def _rows(time: NDArray[Any], first: int, last: int, month: int) -> slice:
-    """Days of the years and of the years of spin-up before, as far as the record goes back."""
-    back = int(month > 1)
-    days = time.astype("M8[D]")
-    start = np.datetime64(f"{first - back - SPIN_UP:04d}-{month:02d}-01", "D")
-    stop = np.datetime64(f"{last - back + 1:04d}-{month:02d}-01", "D")
-    return slice(max(int((start - days[0]).astype(int)), 0), int((stop - days[0]).astype(int)))
+def _rows(time: NDArray[Any], last: int, month: int) -> slice:
+    """Days of the record up to the end of the last year."""
+    stop = np.datetime64(f"{last + (month == 1):04d}-{month:02d}-01", "D")
+    return slice(0, int((stop - time[0].astype("M8[D]")).astype(int)))
 
 
 def _year_of_days(days: NDArray[Any], first: int, month: int) -> NDArray[np.int32]:

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors, draw_errors, draw_parameters
+from oggm_glaunti.analysis.draws import (
+    PARAMETERS,
+    SIGMA_LOG_PRCP,
+    SIGMA_TEMP,
+    WEATHER,
+    BlockErrors,
+    draw_errors,
+    draw_parameters,
+)
 from oggm_glaunti.analysis.spread import parameter_spread
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.corrections import BandCorrections
@@ -104,8 +112,10 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         seeds = np.atleast_1d(seed).tolist()
         sigmas = (sigma_temp, sigma_log_prcp, correlation_days, mean_preserving)
         try:
-            errors = _errors_of_days([*seeds, 0], self.climate.time.size, block_days, sigmas)
-            moved = draw_parameters([*seeds, 1], 1, spread.covariance)[0] if parameters and spread.names else ()
+            errors = _errors_of_days([*seeds, WEATHER], self.climate.time.size, block_days, sigmas)
+            moved = (
+                draw_parameters([*seeds, PARAMETERS], 1, spread.covariance)[0] if parameters and spread.names else ()
+            )
         except (TypeError, ValueError) as err:
             raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, block_days={block_days}: {err}") from err
         names = spread.names if parameters else ()

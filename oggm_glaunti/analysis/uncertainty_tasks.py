@@ -11,7 +11,15 @@ import pandas as pd
 import xarray as xr
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.draws import SCALES, SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors, draw_parameters
+from oggm_glaunti.analysis.draws import (
+    PARAMETERS,
+    SCALES,
+    SIGMA_LOG_PRCP,
+    SIGMA_TEMP,
+    WEATHER,
+    draw_errors,
+    draw_parameters,
+)
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
 from oggm_glaunti.analysis.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
@@ -145,15 +153,20 @@ def smb_ensemble(
     """
     from oggm_glaunti.analysis import uncertainty as u
 
+    _require_members(gdir, members, seed)
     sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
     run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
     if draws is None:
         spread = _spread(run, parameters)
         names = spread.names
-        by = draw_parameters([seed, 1], members, spread.covariance) if names else np.zeros((members, 0), np.float32)
+        by = (
+            draw_parameters([seed, PARAMETERS], members, spread.covariance)
+            if names
+            else np.zeros((members, 0), np.float32)
+        )
     else:
         names, by = _deviations(run, draws)
-    errors = draw_errors([seed, 0], len(by), u.middles(blocks), *sigmas, mean_preserving)
+    errors = draw_errors([seed, WEATHER], len(by), u.middles(blocks), *sigmas, mean_preserving)
     series = u.run_ensemble(run.tuned, run.trajectory, blocks, errors, names=names, by=by, variant=run.variant)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
     fields = {
@@ -199,6 +212,7 @@ def smb_linearity(
     """
     from oggm_glaunti.analysis.linearity import linearity
 
+    _require_members(gdir, members, seed)
     sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
     run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
     found = linearity(
@@ -222,6 +236,13 @@ def _checked(gdir: Any, *sigmas: float) -> tuple[float, float, float]:
     if any(not value >= 0.0 for value in sigmas) or not np.isfinite(sigmas[:2]).all():
         raise InvalidParamsError(f"{gdir.rgi_id}: expected 0 or more, found {dict(zip(names, sigmas, strict=True))}")
     return tuple(float(value) for value in sigmas)
+
+
+def _require_members(gdir: Any, members: int, seed: int) -> None:
+    if members < 1 or seed < 0 or int(seed) != seed:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: expected one member or more and a seed of 0 or more, found members={members}, seed={seed}"
+        )
 
 
 def _prepared(gdir: Any, years: Any, year_type: str, block_days: int, kwargs: dict[str, Any]) -> tuple[GlacierRun, Any]:

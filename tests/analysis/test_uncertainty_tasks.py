@@ -136,6 +136,15 @@ def test_impossible_arguments_name_the_glacier(hef_gdir, wrong):
         smb_uncertainty(hef_gdir, **A, **wrong)
 
 
+@pytest.mark.parametrize("task", [smb_ensemble, smb_linearity])
+@pytest.mark.parametrize("wrong", [{"members": 0}, {"seed": -1}])
+def test_impossible_ensembles_name_the_glacier(hef_gdir, task, wrong):
+    with pytest.raises(
+        InvalidParamsError, match=r"RGI60-11\.00897: expected one member or more and a seed of 0 or more"
+    ):
+        task(hef_gdir, **A, **wrong)
+
+
 @given(st.sampled_from(sorted(SPREAD)), st.floats(-3.0, 3.0))
 def test_stored_numbers_come_back_from_physical_units(name, number):
     assert float(stored(name, physical(name, number))) == pytest.approx(number, abs=1e-9)
