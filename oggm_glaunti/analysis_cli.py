@@ -12,7 +12,8 @@ OK = 0
 
 DIRECTORY = """\
 DIR is a working directory of OGGM, for example what "oggm-glaunti run --out DIR" has made: glaciers with daily climate,
-glaunti_features and a calibration. Tables are CSV, fields CF NetCDF, figures PNG; nothing in DIR is changed.
+glaunti_features and a calibration. Tables are CSV, fields NetCDF, figures PNG. In DIR only OGGM's log.txt grows, and a
+height-year table that is not there is kept. The first glacier that cannot be analysed ends the command.
 """
 
 
@@ -219,6 +220,7 @@ def _errors(args: argparse.Namespace) -> dict[str, float]:
 def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.inverse_tasks import climate_sensitivity, invert_forcing
     from oggm_glaunti.analysis_graphics.inverse import plot_sensitivity, plot_series
+    from oggm_glaunti.graphics import save_png
 
     model = _model(args)
     target = "geodetic" if args.geodetic else args.target
@@ -229,13 +231,21 @@ def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     years = found.balances.index[[0, -1]].tolist()
     table = climate_sensitivity(gdir, **{**model, "years": years, "year_type": found.year_type})
     table.to_csv(files.path("_sensitivity.csv"))
-    plot_sensitivity(table, f"{gdir.rgi_id}, {years[0]}-{years[1]}").savefig(files.path("_sensitivity.png"), dpi=120)
+    save_png(plot_sensitivity(table, f"{gdir.rgi_id}, {years[0]}-{years[1]}"), files.path("_sensitivity.png"))
     if args.resolution != "scalar":
-        plot_series(found, gdir.rgi_id).savefig(files.path("_series.png"), dpi=120)
+        save_png(plot_series(found, gdir.rgi_id), files.path("_series.png"))
     print(f"{gdir.rgi_id}, {found.year_type} years {years[0]} to {years[1]}: {_change_in_words(found)}")
     print(f"  mean balance {found.mean_before:+.3f} -> {found.mean_after:+.3f} m w.e. a year ({found.outcome.value})")
     year = table.loc["annual"]
     print(f"  sensitivity {year['temp']:+.3f} m w.e. K-1, {year['prcp_10pct']:+.3f} m w.e. for 10 % more precipitation")
+
+
+def _write(data: Any, path: Path) -> None:
+    """A dataset as NetCDF; a call that is interrupted leaves no half of it."""
+    from oggm_glaunti.fit.whole_files import replacing
+
+    with replacing(path) as temporary:
+        data.to_netcdf(temporary)
 
 
 def _change_in_words(found: Any) -> str:
@@ -248,12 +258,13 @@ def _attribute(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.attribution import attribute_year
     from oggm_glaunti.analysis_graphics.attribution import plot_attribution
     from oggm_glaunti.coupling.features import read_features
+    from oggm_glaunti.graphics import save_png
 
     made = attribute_year(gdir, year=args.year, reference=args.reference, **_model(args))
     files = files._replace(stem=f"{files.stem}_{args.year}")
-    made.to_netcdf(files.path(".nc"))
+    _write(made, files.path(".nc"))
     features = read_features(gdir) if gdir.has_file("glaunti_features") else None
-    plot_attribution(made, features).savefig(files.path(".png"), dpi=120)
+    save_png(plot_attribution(made, features), files.path(".png"))
     print(
         f"{gdir.rgi_id}: {args.year} {float(made.balance):+.3f} m w.e., reference "
         f"{float(made.reference_balance):+.3f}, difference {float(made.difference):+.3f}"
@@ -266,10 +277,11 @@ def _attribute(gdir: Any, args: argparse.Namespace, files: Files) -> None:
 def _uncertainty(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.uncertainty_tasks import smb_uncertainty
     from oggm_glaunti.analysis_graphics.uncertainty import plot_uncertainty
+    from oggm_glaunti.graphics import save_png
 
     found = smb_uncertainty(gdir, **_errors(args), **_model(args))
-    found.to_netcdf(files.path("_uncertainty.nc"))
-    plot_uncertainty(found).savefig(files.path("_uncertainty.png"), dpi=120)
+    _write(found, files.path("_uncertainty.nc"))
+    save_png(plot_uncertainty(found), files.path("_uncertainty.png"))
     last = found.isel(time=-1)
     print(
         f"{gdir.rgi_id}: {float(last.smb):+.2f} ± {float(last.sd):.2f} m w.e. over {found.sizes['year']} years; from "
@@ -281,11 +293,12 @@ def _uncertainty(gdir: Any, args: argparse.Namespace, files: Files) -> None:
 def _measure(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.measure_next_tasks import where_to_measure
     from oggm_glaunti.analysis_graphics.measure_next import plot_where_to_measure
+    from oggm_glaunti.graphics import save_png
 
     found = where_to_measure(gdir, target=args.target, n_best=args.n_best, **_errors(args), **_model(args))
     found.table.to_csv(files.path("_measure.csv"), index=False)
-    found.maps.to_netcdf(files.path("_measure.nc"))
-    plot_where_to_measure(found).savefig(files.path("_measure.png"), dpi=120)
+    _write(found.maps, files.path("_measure.nc"))
+    save_png(plot_where_to_measure(found), files.path("_measure.png"))
     print(f"{gdir.rgi_id}: variance of {args.target} that one more measurement takes away")
     for row in found.table.itertuples():
         print(f"  {row.rank}. {row.season} at {row.height:.0f} m: {row.reduction:.1f} % ({row.left:.1f} % are left)")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.analysis.reference_years import require_complete, years_asked
+from oggm_glaunti.analysis.reference_years import warn_incomplete, years_asked
 from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
 
@@ -112,7 +112,7 @@ def attribution_of(run: GlacierRun, year: int, reference: list[int], baseline: s
     every = path_of(run.tuned, run.trajectory, year, reference, run.variant)
     path = every if baseline == "years" else mean_baseline(every)
     found = integrated_gradients(run.tuned, path, run.variant)
-    require_complete(run.gdir, found, log)
+    warn_incomplete(run.gdir, found, log)
     of_years = np.asarray(annual_balance(run.tuned, run.trajectory, variant=run.variant), np.float64)
     of_mean, _ = ends_of(run.tuned, mean_baseline(every), run.variant)
     here = float(of_years[run.years == year][0])
@@ -169,7 +169,7 @@ def attribute_heights(gdir: Any, *, year: int, year_type: str = "hydrological", 
     years_asked(gdir, (year, year), run.years, "year")
     path = to_heights(run.tuned, run.trajectory, year, run.variant)
     found = integrated_gradients(run.tuned, path, run.variant)
-    require_complete(gdir, found, log)
+    warn_incomplete(gdir, found, log)
     there, here = (float(end) for end in ends_of(run.tuned, path, run.variant))
     numbers = {
         "balance": (here, "balance of the year"),

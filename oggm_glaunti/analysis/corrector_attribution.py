@@ -15,7 +15,7 @@ import numpy as np
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.analysis.reference_years import require_complete, years_asked
+from oggm_glaunti.analysis.reference_years import warn_incomplete, years_asked
 from oggm_glaunti.coupling.corrections import correction_years
 from oggm_glaunti.coupling.features import Features, read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
@@ -73,14 +73,17 @@ def attribute_corrections(
     features = read_features(gdir)
     gridded, periods, inputs = _inputs_of_all_years(run, features)
     years = [period.year for period in periods]
-    chosen = [inputs[years.index(y)] for y in years_asked(gdir, reference, run.years)]
+    asked = years_asked(gdir, reference, run.years)
+    chosen = [inputs[years.index(y)] for y in asked]
     end = inputs[years.index(year)]
     start = type(end)(
         *(np.mean(fields, axis=0, dtype=np.float64).astype(np.float32) for fields in zip(*chosen, strict=True))
     )
     found, ends = _integrated(run, gridded, year, start, end)
-    require_complete(gdir, found, log)
-    return _dataset(features, periods[years.index(year)], found, ends)
+    warn_incomplete(gdir, found, log)
+    about = {"rgi_id": gdir.rgi_id, "name": gdir.name, "model": run.mb_model.model_name}
+    result = _dataset(features, periods[years.index(year)], found, ends)
+    return result.assign_attrs(**about, reference=[min(asked), max(asked)])
 
 
 def _yearly_run(gdir: Any, year: int, reference: tuple[int, int] | None, kwargs: dict[str, Any]) -> GlacierRun:
@@ -88,6 +91,11 @@ def _yearly_run(gdir: Any, year: int, reference: tuple[int, int] | None, kwargs:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: attribute_corrections needs corrector='yearly', found {kwargs['corrector']!r}: under any "
             "other mode all years have the same corrections"
+        )
+    if kwargs.setdefault("year_type", "hydrological") != "hydrological":
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: year_type: corrections belong to mass-balance years, expected 'hydrological', found "
+            f"{kwargs['year_type']!r}"
         )
     run = glacier_run(gdir, **kwargs)
     if run.mb_model.corrector != "yearly":

@@ -9,6 +9,7 @@ differentiated itself is then run on the table moved a little along its tangent,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -25,14 +26,14 @@ from oggm_glaunti.fit.forward import Tuned
 from oggm_glaunti.fit.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
 TEMP, PRCP = "dT", "dP"
-K, SHARE = (1.0, "1 K"), (0.1, "10 %")
+K, SHARE = (1.0, "1 K"), (math.log(1.1), "10 %")
 # By how much of what is differentiated to (a logarithm wherever a share is given) the results are for, and its name.
 PER: dict[str, tuple[float, str]] = {
     TEMP: K,
     PRCP: SHARE,
     **dict.fromkeys(STORED, SHARE),
     "snow_to_rain_centre": K,
-    "ddf_relative_ice": (0.1, "10 % of its excess over 1"),
+    "ddf_relative_ice": (math.log(1.1), "10 % of its excess over 1"),
     TEMP_BIAS: K,
     TEMP_GRADIENT: (0.001, "1 K km-1"),
 }

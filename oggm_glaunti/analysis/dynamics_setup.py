@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.analysis.flowline_runs import Experiment, experiment
+from oggm_glaunti.analysis.flowline_runs import Experiment, experiment, stored_year
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, cfg
 from oggm_glaunti.fit.sites import corrections_at, spread_over
@@ -79,7 +79,7 @@ def prepare(
     if own := {"ys", "ye", "repeat"} & {*(massbalance or {})}:
         raise InvalidParamsError(f"{gdir.rgi_id}: massbalance: {sorted(own)} are for ys, ye, forcing and climate_years")
     run = glacier_run(gdir, None, "calendar", **(massbalance or {}))
-    ys = _year_after_outline(gdir) if ys is None else ys
+    ys = _first_year(gdir, kwargs) if ys is None else ys
     ye = int(run.years[-1]) + 1 if ye is None else ye
     to_run = experiment(gdir, ys, ye, **kwargs)
     _require_one_climate(to_run)
@@ -102,9 +102,12 @@ def _require_one_climate(to_run: Experiment) -> None:
         )
 
 
-def _year_after_outline(gdir: Any) -> int:
-    """Where OGGM begins a run if it is not told."""
-    return int(getattr(gdir.rgi_date, "year", gdir.rgi_date)) + 1
+def _first_year(gdir: Any, kwargs: Mapping[str, Any]) -> int:
+    """Where OGGM begins a run if it is not told: where a stored run ended, else the year after the outline's."""
+    suffix, year = kwargs.get("init_model_filesuffix"), kwargs.get("init_model_yr")
+    if suffix is None:
+        return int(getattr(gdir.rgi_date, "year", gdir.rgi_date)) + 1
+    return stored_year(gdir, suffix) if year is None else int(year)
 
 
 def _on_heights(run: GlacierRun, heights: NDArray[np.float64]) -> Any:

@@ -59,8 +59,9 @@ def volume_sensitivity(
     gdir : GlacierDirectory
         with daily climate, ``model_flowlines`` and, for models C and D, ``glaunti_features``
     ys, ye : int, optional
-        the run is from the beginning of the one year to that of the other; by default from the year after the outline's
-        to the end of the record. Years without weather are allowed where `forcing` is not ``historical``.
+        the run is from the beginning of the one year to that of the other; by default from the year after the
+        outline's, or where the run of `init_model_filesuffix` ends, to the end of the record. Years without weather are
+        allowed where `forcing` is not ``historical``.
     controls : sequence of str
         of :data:`oggm_glaunti.analysis.dynamics.PER`: ``dT`` (per K), ``dP`` (per 10 %), and parameters by name. They
         change all days of the record, also those before `ys`, as the knobs of the mass-balance model do.
@@ -126,7 +127,14 @@ def _along(
     each, cells = [], _one_cell(prepared.experiment.flowlines)
     for field in fields:
         given = (prepared.run, prepared.table, field, prepared.weights)
-        volume, rest = difference_along(*given, size), secant_along(*given, wide, here, cells)
+        try:
+            volume, rest = difference_along(*given, size), secant_along(*given, wide, here, cells)
+        except (RuntimeError, FloatingPointError) as error:
+            raise InvalidWorkflowError(
+                f"{prepared.experiment.gdir.rgi_id}: the run itself is fine, but OGGM's model fails with balances "
+                f"moved by up to {2.0 * size:g} (for the volume) or {wide:g} m w.e. (area and length): {error}. Take a "
+                "smaller size or wide, or a larger border of the map."
+            ) from error
         each.append([np.concatenate([a[:, :1], b[:, 1:]], axis=1) for a, b in zip(volume, rest, strict=True)])
     return Difference(*(np.stack(parts) for parts in zip(*each, strict=True)))
 
@@ -153,7 +161,7 @@ def _by_modes(
     found = _along(prepared, patterns.fields, here, *sizes)
     projection = project(prepared.tangents, patterns, weights)
     value = np.tensordot(projection.coefficients, found.value, axes=1)
-    # As if all that is outside had one sign: more than it can do, being orthogonal to a change of one sign.
+    # As if all that is outside had one sign. As a rule too careful; not where a few years or heights decide.
     level = np.abs(sum(value for name, value in zip(patterns.names, found.value, strict=True) if "height" not in name))
     error = np.tensordot(np.abs(projection.coefficients), found.error, axes=1)
     error = error + projection.outside[:, None, None] * level
@@ -205,12 +213,13 @@ def summary(found: xr.Dataset, year: int | None = None) -> pd.DataFrame:
     -------
     DataFrame
         a row for each control; ``per`` says for which change the numbers are; columns with their units, and the
-        change of volume in % of the volume of that year
+        change of volume in % of the volume of that year, where there is any
     """
     at = found.isel(time=-1) if year is None else found.sel(time=year)
     table = pd.DataFrame({"per": at["per"].to_numpy()}, index=pd.Index(at["control"].to_numpy(), name="control"))
     for name, units in QUANTITIES.items():
         table[f"{name} ({units})"] = at[f"d_{name}"].to_numpy()
         table[f"{name} error ({units})"] = at[f"d_{name}_error"].to_numpy()
-    table["volume (%)"] = 100.0 * at["d_volume"].to_numpy() / float(at["volume"])
+    if float(at["volume"]) > 0.0:
+        table["volume (%)"] = 100.0 * at["d_volume"].to_numpy() / float(at["volume"])
     return table

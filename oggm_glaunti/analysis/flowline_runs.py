@@ -202,10 +202,19 @@ def _present_flowlines(gdir: Any) -> list[Any]:
     return gdir.read_pickle("model_flowlines")
 
 
-def _stored_flowlines(gdir: Any, filesuffix: str, year: int | None) -> list[Any]:
+def stored_year(gdir: Any, filesuffix: str) -> int:
+    """The last year of a stored run."""
+    return int(_stored_run(gdir, filesuffix).last_yr)
+
+
+def _stored_run(gdir: Any, filesuffix: str) -> Any:
     from oggm.core.flowline import FileModel
 
-    stored = FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
+    return FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
+
+
+def _stored_flowlines(gdir: Any, filesuffix: str, year: int | None) -> list[Any]:
+    stored = _stored_run(gdir, filesuffix)
     stored.run_until(stored.last_yr if year is None else year)
     return stored.fls
 

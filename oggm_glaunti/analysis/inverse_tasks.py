@@ -104,7 +104,7 @@ def invert_forcing(
     --------
     >>> found = invert_forcing(gdir, target=0.0, years=(2010, 2019), model="A")  # doctest: +SKIP
     >>> found.change.loc["dT", ["value", "units"]].tolist()  # doctest: +SKIP
-    [-1.379, 'K']
+    [-1.377, 'K']
     """
     if resolution not in RESOLUTIONS:
         raise InvalidParamsError(f"{gdir.rgi_id}: resolution: expected one of {RESOLUTIONS}, found {resolution!r}")

@@ -46,13 +46,13 @@ def years_asked(
     return list(range(first, last + 1))
 
 
-def require_complete(gdir: Any, found: Any, log: logging.Logger) -> None:
+def warn_incomplete(gdir: Any, found: Any, log: logging.Logger) -> None:
     """Warn in the log where contributions do not add up with the most nodes; the result holds the gap."""
     if not found.complete:
         log.warning(
-            "(%s) contributions add up to %.4f m w.e. less than the difference of %.4f, with %d nodes",
+            "(%s) the difference of %+.4f m w.e. and the sum of its contributions are %+.4f apart, with %d nodes",
             gdir.rgi_id,
-            float(found.gap),
             float(found.difference),
+            float(found.gap),
             found.nodes,
         )

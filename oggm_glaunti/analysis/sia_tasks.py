@@ -81,8 +81,8 @@ def volume_gradient(
     """
     chosen = {"forcing": forcing, "climate_years": climate_years, "seed": seed, "massbalance": massbalance}
     prepared = prepare(gdir, ys, ye, controls, by_month=by_month, **chosen, **kwargs)
-    of_oggm = prepared.run(prepared.table)[:, 0]
     bed, thick = bed_of(prepared.experiment)
+    of_oggm = prepared.run(prepared.table)[:, 0]
     steps = steps_needed(prepared, of_oggm, tolerance)
     volumes, gradient = _differentiate(prepared, bed, thick, steps)
     return _dataset(prepared, of_oggm, np.append(of_oggm[0], volumes), gradient, steps)
@@ -116,6 +116,8 @@ def _require_same_model(experiment: Experiment) -> None:
         problem = f"{len(lines)} flowlines, expected one (elevation bands)"
     elif shapes := {*map(str, lines[0].shape_str)} - {"rectangular", "trapezoid"}:
         problem = f"a bed of {sorted(shapes)}, expected rectangles and trapezoids"
+    elif not hasattr(lines[0], "_w0_m"):
+        problem = f"a {type(lines[0]).__name__}, expected a mixed or a trapezoidal bed"
     elif calves and lines[0].bed_h.min() <= (kwargs.get("water_level") or 0.0):
         problem = "calving"
     elif others := {*kwargs} - SAME_MODEL:
@@ -160,21 +162,14 @@ def _differentiate(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Volumes (Y,), km3, and the derivative of the last to the table (Y, N), km3 (m w.e.)-1."""
     from oggm_glaunti.analysis import sia_flowline
+    from oggm_glaunti.core.threads import enable_x64
 
     ice = 1000.0 / cfg.PARAMS["ice_density"]  # m of ice in a m w.e.
     given = (bed, thick, prepared.heights, prepared.table * ice, steps, float(cfg.SEC_IN_YEAR), cfg.PARAMS["glen_n"])
-    with _x64():
+    # Thousands of steps in 32 bit would leave little of a derivative.
+    with enable_x64(True):
         volumes, gradient = map(np.asarray, sia_flowline.volume_gradient(*given))
     return volumes, gradient * ice
-
-
-def _x64() -> Any:
-    """64 bit while it lasts: thousands of steps in 32 would leave little of a derivative."""
-    try:
-        from jax import enable_x64
-    except ImportError:  # before jax 0.8
-        from jax.experimental import enable_x64
-    return enable_x64(True)
 
 
 def _dataset(

@@ -80,13 +80,15 @@ def _months(ax: Axes, made: xr.Dataset) -> None:
     names = [calendar.month_abbr[month] for month in made.month.to_numpy()]
     at = np.arange(len(names))
     values = {name: made[name].sum("height").to_numpy() for name in ("temp", "prcp")}
-    ends = _stacked(ax, at, values)
-    _write_sums(ax, at, values, ends)
+    _stacked(ax, at, values)
+    label = "temperature and precipitation"
+    ax.plot(at, sum(values.values()), linestyle="none", marker="D", markersize=4, color="black", label=label)
     labels = list(names)
     for name in _single(made):
         place, whole = len(labels), float(made[name].sum())
         ax.bar(place, whole, color=COLOUR[name], width=0.75, label=GROUPS[name])
         labels.append({"snow": "snow", "corrections": "corr."}[name])
+    ax.margins(y=0.08)
     ax.axvline(len(names) - 0.5, color="0.8", linewidth=0.8)
     ax.axhline(0.0, color="0.4", linewidth=0.8)
     ax.set_xticks(np.arange(len(labels)), labels, fontsize="small")
@@ -99,20 +101,12 @@ def _single(made: xr.Dataset) -> list[str]:
     return ["snow", *(["corrections"] if np.any(made["corrections"].to_numpy()) else [])]
 
 
-def _stacked(ax: Axes, at: Any, values: dict[str, Any]) -> tuple[Any, Any]:
-    """Bars on each other, gains up from zero and losses down; where they end."""
+def _stacked(ax: Axes, at: Any, values: dict[str, Any]) -> None:
+    """Bars on each other, gains up from zero and losses down."""
     up, down = (np.zeros(len(at)) for _ in range(2))
     for name, parts in values.items():
         ax.bar(at, parts, bottom=np.where(parts > 0, up, down), color=COLOUR[name], width=0.75, label=GROUPS[name])
         up, down = up + np.maximum(parts, 0.0), down + np.minimum(parts, 0.0)
-    return down, up
-
-
-def _write_sums(ax: Axes, at: Any, values: dict[str, Any], ends: tuple[Any, Any]) -> None:
-    sums = sum(values.values())
-    ax.plot(at, sums, linestyle="none", marker="D", markersize=4, color="black", label="temperature and precipitation")
-    room = 0.08 * (ends[1].max() - ends[0].min())
-    ax.set_ylim(ends[0].min() - room, ends[1].max() + room)
 
 
 def _anomalies(ax: Axes, made: xr.Dataset) -> None:
@@ -125,7 +119,7 @@ def _anomalies(ax: Axes, made: xr.Dataset) -> None:
     other.set_ylabel("precipitation\nanomaly (mm)", color=COLOUR["prcp"])
     for axis, name in ((ax, "temp_anomaly"), (other, "prcp_anomaly")):
         # Both zeros at one height.
-        largest = float(np.abs(made[name]).max()) * (1.0 if axis is ax else 1000.0)
+        largest = float(np.abs(made[name]).max()) * (1.0 if axis is ax else 1000.0) or 1.0
         axis.set_ylim(-1.1 * largest, 1.1 * largest)
     ax.set_xticks(at, [calendar.month_abbr[month] for month in made.month.to_numpy()], fontsize="small")
     extra = len(_single(made))

@@ -512,12 +512,13 @@ def test_years_and_baselines_that_cannot_be_are_named(aletsch):
 def test_too_few_nodes_are_reported_in_the_log(caplog):
     from types import SimpleNamespace
 
-    from oggm_glaunti.analysis.reference_years import require_complete
+    from oggm_glaunti.analysis.reference_years import warn_incomplete
 
     found = ig.Integrated(None, -0.5, 0.01, 256, False)
     with caplog.at_level(logging.WARNING):
-        require_complete(SimpleNamespace(rgi_id="RGI60-11.01450"), found, logging.getLogger("test"))
-    assert "(RGI60-11.01450) contributions add up to 0.0100 m w.e. less" in caplog.text
+        warn_incomplete(SimpleNamespace(rgi_id="RGI60-11.01450"), found, logging.getLogger("test"))
+    assert "(RGI60-11.01450) the difference of -0.5000 m w.e." in caplog.text
+    assert "+0.0100 apart, with 256 nodes" in caplog.text
 
 
 @pytest.mark.slow
