@@ -40,6 +40,11 @@ class Blocks(NamedTuple):
         """Number of blocks."""
         return self.starts.shape[-1]
 
+    @property
+    def middles(self) -> Float[Array, " block"]:
+        """Middle of each block, days (B,)."""
+        return 0.5 * (self.starts + self.stops)
+
 
 class BlockDerivatives(NamedTuple):
     """What a block of days does at each height; all (B, N), with a leading axis R for several realisations.

@@ -14,6 +14,7 @@ from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
 from oggm_glaunti.analysis.uncertain_massbalance import UncertainGlaUnTIMassBalance
 from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
+from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ def run_ensemble_from_climate_data(
         with ``model_flowlines`` and what :class:`~oggm_glaunti.GlaUnTIMassBalance` needs
     members : int
     seed : int
-        of the ensemble; a larger ensemble of the same seed begins with the same members
+        of the ensemble, the same errors for all glaciers (see
+        :class:`~oggm_glaunti.analysis.uncertain_massbalance.UncertainGlaUnTIMassBalance`); a larger ensemble of the
+        same seed begins with the same members
     output_filesuffix : str
     climate_filename, climate_input_filesuffix, bias
         as of ``run_from_climate_data``
@@ -86,6 +89,7 @@ def run_ensemble_from_climate_data(
     model |= {"parameters": parameters, "block_days": block_days, "mean_preserving": mean_preserving}
     model |= mb_kwargs or {}
     seeds = member_seeds(seed, members)
+    _keep_corrections(gdir, {name: model[name] for name in ("filename", "input_filesuffix", *(mb_kwargs or {}))})
     runs = [
         _run(gdir, f"{output_filesuffix}_member{member:03d}", {**model, "seed": one}, kwargs)
         for member, one in enumerate(seeds)
@@ -101,6 +105,15 @@ def run_ensemble_from_climate_data(
     }
     _write(gdir, result, output_filesuffix)
     return result
+
+
+def _keep_corrections(gdir: Any, chosen: dict[str, Any]) -> None:
+    """Compute the corrections of models C and D once, for all members, which find them in the directory."""
+    from oggm.core.massbalance import MultipleFlowlineMassBalance
+
+    plain = MultipleFlowlineMassBalance(gdir, mb_model_class=GlaUnTIMassBalance, **chosen).flowline_mb_models[0]
+    if plain.corrector != "off":
+        plain.table()
 
 
 def member_seeds(seed: int, members: int) -> list[int]:
@@ -122,7 +135,7 @@ def _run(gdir: Any, suffix: str, model: dict[str, Any], kwargs: dict[str, Any]) 
     path = Path(gdir.get_filepath("model_diagnostics", filesuffix=suffix))
     path.unlink(missing_ok=True)  # of an earlier ensemble: it must not be taken for this one's
     mb_model = MultipleFlowlineMassBalance(gdir, mb_model_class=UncertainGlaUnTIMassBalance, **model)
-    run_from_climate_data(gdir, mb_model=mb_model, output_filesuffix=suffix, **kwargs)
+    run_from_climate_data(gdir, reset=True, mb_model=mb_model, output_filesuffix=suffix, **kwargs)
     if not path.exists():
         raise InvalidWorkflowError(f"{gdir.rgi_id}: the run{suffix} has failed; OGGM's log says why")
     with xr.open_dataset(path) as diagnostics:

@@ -38,6 +38,7 @@ class TableMassBalance(OGGMAttributes):
 
     Examples
     --------
+    >>> cfg.initialize_minimal(logging_level="CRITICAL")
     >>> model = TableMassBalance(np.array([2000]), np.array([2000.0, 3000.0]), np.array([[-1.0, 1.0]]))
     >>> ice = model.get_annual_mb(np.array([2000.0, 2500.0, 3500.0]), year=2000) * cfg.SEC_IN_YEAR
     >>> (ice * 900.0 / 1000.0).round(6).tolist()

@@ -13,6 +13,7 @@ from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.fit.calibrate import as_tuned
+from oggm_glaunti.fit.observations import DAYS_A_YEAR
 from oggm_glaunti.fit.sites import (
     Surface,
     corrections_at,
@@ -23,7 +24,6 @@ from oggm_glaunti.fit.sites import (
 )
 
 YEAR_TYPES = ("hydrological", "calendar")
-DAYS_A_YEAR = 365.25
 
 
 class GlacierRun(NamedTuple):
@@ -94,6 +94,8 @@ def glacier_run(
     """
     from oggm_glaunti.analysis.trajectory import Trajectory
 
+    if said := {"ys", "ye", "repeat"} & set(kwargs):
+        raise InvalidParamsError(f"{gdir.rgi_id}: {sorted(said)}: say years=(first, last) and year_type instead")
     require_jax(f"{gdir.rgi_id}: differentiating the balance")
     mb_model = GlaUnTIMassBalance(gdir, **kwargs)
     inputs, surface = mb_model.table_inputs, surface_of(gdir)
@@ -116,6 +118,13 @@ def glacier_run(
     return GlacierRun(gdir, mb_model, tuned, trajectory, mb_model.variant, days, heights, surface, year_type)
 
 
+def first_and_last(gdir: Any, years: Sequence[int]) -> tuple[int, int]:
+    """The two years of a span, or InvalidParamsError where there are not two."""
+    if np.shape(years) != (2,):
+        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected (first, last), found {years!r}")
+    return int(years[0]), int(years[1])
+
+
 def _first_month(year_type: str, hemisphere: str) -> int:
     return 1 if year_type == "calendar" else settings.MASS_BALANCE_YEAR_START[hemisphere]
 
@@ -124,7 +133,7 @@ def _years(climate: Any, years: Sequence[int] | None, year_type: str, gdir: Any)
     if year_type not in YEAR_TYPES:
         raise InvalidParamsError(f"{gdir.rgi_id}: year_type: expected one of {YEAR_TYPES}, found {year_type!r}")
     begin, end = climate.ys + (year_type == "hydrological"), climate.ye
-    first, last = (begin, end) if years is None else (int(years[0]), int(years[-1]))
+    first, last = (begin, end) if years is None else first_and_last(gdir, years)
     if not begin <= first <= last <= end:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: years: the daily climate holds the {year_type} years {begin} to {end}, found {first} to "

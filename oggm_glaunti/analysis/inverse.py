@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
 from oggm_glaunti.analysis.newton import Outcome, information, minima, roots
-from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual
+from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
 from oggm_glaunti.fit.forward import Tuned
 
 CONTROLS = {"dT": (True, False), "dP": (False, True), "both": (True, True)}
@@ -284,12 +284,7 @@ def sensitivity(
     """
 
     def balances(shifts: Change) -> Array:
-        return annual(tuned, trajectory, Change(*(spread(field, slot) for field in shifts)), variant)
+        return annual(tuned, trajectory, Change(*(on_days(field, slot) for field in shifts)), variant)
 
     nothing = jnp.zeros(slots, trajectory.temp.dtype)
     return jax.jacfwd(balances)(Change(nothing, nothing))
-
-
-def spread(values: Float[Array, " slot"], slot: Int[Array, " time"]) -> Float[Array, " time"]:
-    """Values of parts of the record on its days, 0 where a day belongs to none (-1)."""
-    return jnp.append(values, jnp.zeros((), values.dtype))[slot]

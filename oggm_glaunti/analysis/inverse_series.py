@@ -16,13 +16,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.optimize import minimize
 
-from oggm_glaunti.analysis.inverse import Outcome, spread
-from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual
+from oggm_glaunti.analysis.inverse import Outcome
+from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
 from oggm_glaunti.fit.forward import Tuned
 
 MAX_ITERATIONS = 300
-# Of the gradient in units of the prior's standard deviations. The Hessian is at least 1 in all directions, so that no
-# value of the series is further than this from the minimum; float32 resolves little more.
+# Of the gradient in units of the prior's standard deviations. Near the minimum the Hessian is about 1 or more in all
+# directions, so that the distance from it is about the gradient's length at most; float32 resolves little more.
 GRADIENT_TOLERANCE = 2e-3
 
 
@@ -119,7 +119,7 @@ def carried(times: np.ndarray, length: float) -> np.ndarray:
     [0.0, 0.368, 0.368]
     """
     if not 0.0 <= length < np.inf:
-        raise ValueError(f"correlation length: expected 0 or more, found {length}")
+        raise ValueError(f"correlation length: expected a finite number of 0 or more, found {length}")
     left = np.zeros(times.size)
     if length > 0.0:
         left[1:] = np.exp(-np.diff(times) / length)
@@ -140,7 +140,7 @@ def _coloured(z: Float[Array, "2 slot"], problem: SeriesProblem) -> Change:
 
 
 def _balances(z: Float[Array, "2 slot"], problem: SeriesProblem, variant: str) -> Float[Array, " year"]:
-    by_day = Change(*(spread(field, problem.slot) for field in _coloured(z, problem)))
+    by_day = Change(*(on_days(field, problem.slot) for field in _coloured(z, problem)))
     return annual(problem.tuned, problem.trajectory, by_day, variant)
 
 
@@ -211,14 +211,19 @@ def solve_series(
     found = minimize(flat, np.zeros(np.prod(shape)), jac=True, method="L-BFGS-B", options=options)
     gradient = float(np.abs(found.jac).max())
     return _posterior(found.x.reshape(shape).astype(dtype), problem, variant)._replace(
-        gradient=gradient, outcome=_outcome(gradient), iterations=int(found.nit), runs=int(found.nfev)
+        gradient=gradient,
+        outcome=_outcome(gradient, found.nit >= max_iterations),
+        iterations=int(found.nit),
+        runs=int(found.nfev),
     )
 
 
-def _outcome(gradient: float) -> Outcome:
+def _outcome(gradient: float, ran_out: bool) -> Outcome:
     if not np.isfinite(gradient):
         return Outcome.NOT_FINITE
-    return Outcome.CONVERGED if gradient <= GRADIENT_TOLERANCE else Outcome.NO_CONVERGENCE
+    if gradient <= GRADIENT_TOLERANCE:
+        return Outcome.CONVERGED
+    return Outcome.NO_CONVERGENCE if ran_out else Outcome.STALLED
 
 
 def _posterior(z: np.ndarray, problem: SeriesProblem, variant: str) -> SeriesSolution:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from oggm_glaunti.analysis.glaciers import first_and_last
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.observations import DEFAULT_SIGMA
 from oggm_glaunti.fit.readers import read_geodetic
@@ -95,7 +96,7 @@ def target_of(
     value = _finite(gdir, "target", np.atleast_1d(np.asarray(target, np.float64)))
     if value.shape != (1,):
         raise InvalidParamsError(f"{gdir.rgi_id}: target: several balances are given as a pandas Series by year")
-    span = None if years is None else (int(years[0]), int(years[-1]))
+    span = None if years is None else first_and_last(gdir, years)
     return Target(value, _sigma(gdir, sigma, pd.Index([0])), span, None, year_type)
 
 
@@ -120,7 +121,7 @@ def _series(gdir: Any, target: pd.Series, years: Sequence[int] | None, sigma: An
     if not len(target) or not pd.api.types.is_integer_dtype(index) or not index.is_unique:
         raise InvalidParamsError(f"{gdir.rgi_id}: target: expected balances by year, each year once, found {index}")
     value = _finite(gdir, "target", target.to_numpy(np.float64), index)
-    span = (int(index.min()), int(index.max())) if years is None else (int(years[0]), int(years[-1]))
+    span = (int(index.min()), int(index.max())) if years is None else first_and_last(gdir, years)
     outside = index[(index < span[0]) | (index > span[1])]
     if len(outside):
         raise InvalidParamsError(f"{gdir.rgi_id}: target: {outside.tolist()} are not in years {span[0]} to {span[1]}")

@@ -138,10 +138,11 @@ def equilibrium_temperature(
     Returns
     -------
     Series
-        ``dT`` (K), the shift of all days that makes the mean balance zero; ``dT_per_100mm``, what 0.1 m w.e. a year
-        more would add to it (K); ``balance``, the mean balance without a shift (m w.e. a year); and the temperature of
-        the air at the glacier's mean height, in the year and in the months of summer, as it was and in equilibrium
-        (degC): ``annual``, ``annual_equilibrium``, ``summer``, ``summer_equilibrium``. Units in ``attrs["units"]``.
+        ``dT`` (K), the shift of all days that makes the mean balance zero; ``dT_per_100mm``, what a target 0.1 m w.e. a
+        year higher would add to it (K, negative); ``balance``, the mean balance without a shift (m w.e. a year); and
+        the temperature of the air at the glacier's mean height, in the year and in the months of summer, as it was and
+        in equilibrium (degC): ``annual``, ``annual_equilibrium``, ``summer``, ``summer_equilibrium``. Units in
+        ``attrs["units"]``.
 
     Raises
     ------
@@ -244,8 +245,8 @@ def invert_forcing_region(
     Parameters
     ----------
     gdirs : list of GlacierDirectory
-    target : float, mapping or 'geodetic'
-        mean annual balance, m w.e.: the same for all, by RGI id, or that of OGGM's geodetic table
+    target : float, mapping, Series or 'geodetic'
+        mean annual balance, m w.e.: the same for all, by RGI id, or that of OGGM's geodetic table; or balances by year
     years, control, prior, sigma, year_type, period, geodetic_file, **kwargs
         see :func:`invert_forcing`
 
@@ -263,8 +264,10 @@ def invert_forcing_region(
         for an impossible control, prior or sigma
     """
     runs, problems = {}, {}
+    named = isinstance(target, pd.Series) and not pd.api.types.is_integer_dtype(target.index)
+    by_glacier = isinstance(target, Mapping) or named
     for gdir in gdirs:
-        of_one = target.get(gdir.rgi_id) if isinstance(target, Mapping) else target
+        of_one = target.get(gdir.rgi_id) if by_glacier else target
         try:
             if of_one is None:
                 raise InvalidParamsError(f"{gdir.rgi_id}: no target among the {len(target)} given")

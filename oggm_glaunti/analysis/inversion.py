@@ -59,7 +59,9 @@ class Inversion:
 
     @property
     def prcp_fac(self) -> pd.Series | float:
-        """Factor on precipitation: ``exp(dP)``."""
+        """Factor on precipitation: ``exp(dP)``; 1 where only temperature changes."""
+        if self.control == "dT":
+            return 1.0
         return np.exp(self.change["dP"]) if self.resolution != "scalar" else math.exp(self.change.loc["dP", "value"])
 
 

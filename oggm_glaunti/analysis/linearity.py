@@ -10,7 +10,7 @@ import numpy as np
 from oggm_glaunti.analysis.blocks import Blocks
 from oggm_glaunti.analysis.draws import SCALES, SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
 from oggm_glaunti.analysis.trajectory import Trajectory
-from oggm_glaunti.analysis.uncertainty import middles, run_ensemble, run_forcing_variance, run_propagate
+from oggm_glaunti.analysis.uncertainty import run_ensemble, run_forcing_variance, run_propagate
 from oggm_glaunti.fit.forward import Tuned
 
 TOLERANCE = 0.1
@@ -101,7 +101,7 @@ def linearity(
     rows = []
     for scale in scales:
         sigmas = scale * sigma_temp, scale * sigma_log_prcp
-        errors = draw_errors(seed, members, middles(blocks), *sigmas, correlation_days, mean_preserving)
+        errors = draw_errors(seed, members, blocks.middles, *sigmas, correlation_days, mean_preserving)
         series = run_ensemble(tuned, trajectory, blocks, errors, variant=variant, chunk=chunk)
         whole = np.asarray(series[:, -1], np.float64)
         line = errors.temp @ temp + errors.log_prcp @ log_prcp

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
-from oggm_glaunti.analysis.glaciers import DAYS_A_YEAR, GlacierRun, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, first_and_last, glacier_run
 from oggm_glaunti.analysis.measure_next_inputs import campaign_periods, parameter_root, season_days
 from oggm_glaunti.analysis.measure_next_places import Campaign, maps_of, places_on, table_of
 from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
-from oggm_glaunti.fit.observations import DEFAULT_SIGMA
+from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -215,11 +216,15 @@ def _run(
     gdir: Any, year: int | None, years: Sequence[int] | None, **kwargs: Any
 ) -> tuple[GlacierRun, int, tuple[int, int]]:
     """The glacier, the year in which is measured, and first and last year of the wanted balance."""
+    if "year_type" in kwargs:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: year_type: stakes and pits belong to mass-balance years; leave it out"
+        )
     if years is not None and years[0] > years[-1]:
         raise InvalidParamsError(f"{gdir.rgi_id}: years: expected the first and the last one, found {years}")
     if year is None:
-        year = glacier_run(gdir, **kwargs).years[-1] if years is None else years[-1]
-    wanted = (year, year) if years is None else (years[0], years[-1])
+        year = GlaUnTIMassBalance(gdir, **kwargs).ye if years is None else years[-1]
+    wanted = (year, year) if years is None else first_and_last(gdir, years)
     span = (min(year, wanted[0]), max(year, wanted[1]))
     return glacier_run(gdir, span, **kwargs), int(year), (int(wanted[0]), int(wanted[1]))
 

@@ -22,6 +22,7 @@ class Outcome(enum.Enum):
     CONVERGED = "The search has converged."
     NOT_REACHABLE = "The target is out of reach: no change within the range tried gives it."
     NO_CONVERGENCE = "The iterations ran out before the search had converged."
+    STALLED = "The search cannot get closer in single precision: give the targets a larger sigma."
     NOT_FINITE = "The balance is not finite: look for missing values in the weather or impossible parameters."
 
 

@@ -160,6 +160,11 @@ def _by_day(field: Float[Array, "..."], days: int) -> Float[Array, "time height"
     return jnp.broadcast_to(by_height, (days, by_height.shape[-1]))
 
 
+def on_days(values: Float[Array, " slot"], slot: Int[Array, " time"]) -> Float[Array, " time"]:
+    """Values of parts of the record on its days, 0 where a day belongs to none (-1)."""
+    return jnp.append(values, jnp.zeros((), values.dtype))[slot]
+
+
 def daily(
     tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE, variant: str = "smooth"
 ) -> Float[Array, " time"]:

@@ -52,15 +52,17 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
     """GlaUnTI under one draw of the errors of the weather and of the parameters.
 
     Build one for each member of an ensemble, each with a seed of its own, and run OGGM's dynamics with it (or let
-    :func:`~oggm_glaunti.analysis.uncertainty_tasks.run_ensemble_from_climate_data` do that). The same seed gives the
+    :func:`~oggm_glaunti.analysis.ensemble_runs.run_ensemble_from_climate_data` do that). The same seed gives the
     same balances, in this process and in any other. Its height-year table is built in memory and never written.
 
     Parameters
     ----------
     gdir, *args, **kwargs
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`
-    seed : int or sequence of int
-        of the draw
+    seed, draw_seed : int or sequence of int
+        of the draw; one of the two has to be given. Inside OGGM's ``RandomMassBalance``, whose own seed is called
+        `seed`, it is `draw_seed`. The same seed draws the same errors on every glacier: in sums over glaciers they are
+        fully correlated, unless each gets a seed of its own
     sigma_temp, sigma_log_prcp : float
         standard deviations of the errors of a block of days: of temperature (K) and of the logarithm of precipitation
     correlation_days : float
@@ -98,16 +100,23 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         self,
         gdir: Any,
         *args: Any,
-        seed: int | Sequence[int] = 0,
+        seed: int | Sequence[int] | None = None,
         sigma_temp: float = SIGMA_TEMP,
         sigma_log_prcp: float = SIGMA_LOG_PRCP,
         correlation_days: float = 0.0,
         parameters: bool = True,
         block_days: int = 7,
         mean_preserving: bool = False,
+        draw_seed: int | Sequence[int] | None = None,
         **kwargs: Any,
     ):
         super().__init__(gdir, *args, **kwargs)
+        seed = draw_seed if seed is None else seed
+        if seed is None:
+            raise InvalidParamsError(
+                f"{gdir.rgi_id}: {type(self).__name__} is one draw of many; say which with seed (draw_seed inside "
+                "OGGM's RandomMassBalance), or use run_ensemble_from_climate_data"
+            )
         spread = parameter_spread(self.calib_params, gdir.rgi_id)
         seeds = np.atleast_1d(seed).tolist()
         sigmas = (sigma_temp, sigma_log_prcp, correlation_days, mean_preserving)
@@ -190,5 +199,5 @@ def _errors_of_days(seed: Sequence[int], days: int, block_days: int, sigmas: tup
     from oggm_glaunti.analysis.blocks import weekly_blocks
 
     blocks = weekly_blocks(np.zeros(days, np.int32), block_days)
-    errors = draw_errors(seed, 1, 0.5 * (blocks.starts + blocks.stops), *sigmas)
+    errors = draw_errors(seed, 1, blocks.middles, *sigmas)
     return BlockErrors(*(field[0][blocks.index] for field in errors))

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.analysis.blocks import Blocks, block_derivatives, cumulative_jacobian
 from oggm_glaunti.analysis.draws import SHORTEST, SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
-from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily
+from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily, on_days
 from oggm_glaunti.fit.forward import Tuned
 
 
@@ -119,7 +119,7 @@ def independent(
     triangular factor of the correlations R, the result is ``jacobian @ L``: the sum of its squares over the blocks is
     ``jacobian @ R @ jacobian.T``. Such errors have no memory beyond the block before, so L is never formed.
     """
-    middle = 0.5 * (jnp.asarray(blocks.starts) + jnp.asarray(blocks.stops)).astype(jacobian.dtype)
+    middle = jnp.asarray(blocks.middles, jacobian.dtype)
     gap = jnp.diff(middle) / jnp.maximum(jnp.asarray(correlation_days, jacobian.dtype), SHORTEST)
     kept, fresh = jnp.append(jnp.exp(-gap), 0.0), jnp.sqrt(-jnp.expm1(-2.0 * gap))
 
@@ -240,15 +240,11 @@ def cumulative(
     variant: str = "smooth",
 ) -> Float[Array, " block"]:
     """Balance of the glacier from the first block to the end of each, m w.e., under errors (B,) of the weather."""
-    change = NO_CHANGE if errors is None else Change(*(_by_day(field, blocks) for field in errors))
+    change = NO_CHANGE if errors is None else Change(*(on_days(field, blocks.index) for field in errors))
     of_days = daily(tuned, trajectory, change, variant)
     # Days that are in no block go to a place of their own.
     sums = jnp.zeros(blocks.n + 1, of_days.dtype).at[jnp.where(blocks.index < 0, blocks.n, blocks.index)].add(of_days)
     return jnp.cumsum(sums[:-1])
-
-
-def _by_day(errors: Float[Array, " block"], blocks: Blocks) -> Float[Array, " time"]:
-    return jnp.append(errors, 0.0).astype(errors.dtype)[blocks.index]
 
 
 def ensemble(
@@ -280,11 +276,6 @@ def ensemble(
         return cumulative(moved(tuned, names, member[1]), trajectory, blocks, member[0], variant)
 
     return jax.lax.map(one, (BlockErrors(*map(jnp.asarray, errors)), by), batch_size=chunk)
-
-
-def middles(blocks: Blocks) -> np.ndarray:
-    """Middle of each block, days (B,)."""
-    return 0.5 * (np.asarray(blocks.starts) + np.asarray(blocks.stops))
 
 
 # A second call with arrays of the same shapes is warm.

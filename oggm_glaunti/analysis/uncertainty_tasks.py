@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.draws import (
@@ -92,17 +93,18 @@ def smb_uncertainty(
     ends = u.year_ends(run.trajectory.period, blocks)
     series = u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant)
     slopes = u.run_parameter_jacobian(run.tuned, run.trajectory, blocks, names=spread.names, variant=run.variant)
-    cov = spread.covariance.astype(np.float32)
-    annual, annual_slopes = series.rows(ends), u.between(slopes, ends)
+    # In double precision: what the parameters do to a balance may cancel.
+    slopes, annual = np.asarray(slopes, np.float64), series.rows(ends)
+    annual_slopes = np.diff(slopes[ends], axis=0, prepend=0.0)
     by_year = u.run_forcing_covariance(annual, blocks, *sigmas)
     by_time = u.run_forcing_variance(series, blocks, *sigmas)
     by_year_sd = [np.diagonal(field) for field in by_year]
     fields = {
-        **_fields("time", series.smb, [*by_time, u.parameter_variance(slopes, cov)]),
-        **_fields("year", annual.smb, [*by_year_sd, u.parameter_variance(annual_slopes, cov)], "annual_"),
+        **_fields("time", series.smb, [*by_time, parameter_variance(slopes, spread.covariance)]),
+        **_fields("year", annual.smb, [*by_year_sd, parameter_variance(annual_slopes, spread.covariance)], "annual_"),
         "annual_covariance": (
             ("year", "other_year"),
-            np.asarray(by_year.total + annual_slopes @ cov @ annual_slopes.T),
+            np.asarray(by_year.total) + annual_slopes @ spread.covariance @ annual_slopes.T,
         ),
     }
     return _dataset(run, blocks, fields, sigmas, block_days, spread)
@@ -166,7 +168,7 @@ def smb_ensemble(
         )
     else:
         names, by = _deviations(run, draws)
-    errors = draw_errors([seed, WEATHER], len(by), u.middles(blocks), *sigmas, mean_preserving)
+    errors = draw_errors([seed, WEATHER], len(by), blocks.middles, *sigmas, mean_preserving)
     series = u.run_ensemble(run.tuned, run.trajectory, blocks, errors, names=names, by=by, variant=run.variant)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
     fields = {
@@ -174,7 +176,9 @@ def smb_ensemble(
         "annual_smb": (("member", "year"), np.asarray(annual)),
     }
     result = _dataset(run, blocks, fields, sigmas, block_days, NOTHING_KNOWN._replace(names=names))
-    return result.assign_attrs(method="runs of the model with drawn errors", seed=seed)
+    return result.assign_attrs(
+        method="runs of the model with drawn errors", seed=seed, mean_preserving=int(mean_preserving)
+    )
 
 
 @entity_task(log)
@@ -193,6 +197,8 @@ def smb_linearity(
     **kwargs: Any,
 ) -> pd.DataFrame:
     """First order against an ensemble for errors of several sizes: how far :func:`smb_uncertainty` can be trusted.
+
+    Errors of the weather only; the parameters stay as they are.
 
     Parameters
     ----------
@@ -214,6 +220,11 @@ def smb_linearity(
 
     _require_members(gdir, members, seed)
     sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
+    if not len(scales) or not (np.diff(scales, prepend=0.0) > 0.0).all() or max(sigmas[:2]) == 0.0:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: expected rising scales above 0 and an error of the weather, found {[*scales]} and "
+            f"{sigmas[:2]}"
+        )
     run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
     found = linearity(
         run.tuned, run.trajectory, blocks, *sigmas, scales, members, seed, mean_preserving, variant=run.variant
@@ -229,6 +240,17 @@ def smb_linearity(
     table = pd.DataFrame(columns).set_index("scale")
     table.attrs = {"sentence": found.sentence(), "units": "m w.e. (ratio: 1)", "members": members}
     return table
+
+
+def parameter_variance(slopes: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Variances (K,) by a covariance (P, P) of parameters under derivatives (K, P).
+
+    Examples
+    --------
+    >>> parameter_variance(np.array([[1.0, -1.0]]), np.array([[1.0, 0.5], [0.5, 1.0]])).tolist()
+    [1.0]
+    """
+    return np.maximum(np.einsum("kp,pq,kq->k", slopes, covariance, slopes), 0.0)
 
 
 def _checked(gdir: Any, *sigmas: float) -> tuple[float, float, float]:

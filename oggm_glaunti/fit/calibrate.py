@@ -187,7 +187,7 @@ def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
 
     knobs = {name: getattr(mb_model, name) for name in ("melt_f", "prcp_fac", "temp_bias")}
     if any(np.ndim(value) for value in knobs.values()):
-        raise InvalidParamsError(f"{label}: knobs by month cannot be compared with observations: {knobs}")
+        raise InvalidParamsError(f"{label}: knobs by month can be neither fitted nor differentiated: {knobs}")
     moved = {
         "ddf_snow_log": np.float32(np.log(knobs["melt_f"] / 1000.0)),
         "prec_scale_log": np.float32(mb_model.ti.prec_scale_log + np.log(knobs["prcp_fac"])),

@@ -69,3 +69,25 @@ def test_years_that_the_record_does_not_hold_are_named(aletsch):
             glacier_run(aletsch, years, kind, model="A", check_calib_params=False)
     with pytest.raises(InvalidParamsError, match="year_type: expected one of"):
         glacier_run(aletsch, (1990, 1991), "lunar", model="A", check_calib_params=False)
+
+
+def test_other_words_for_years_are_refused(aletsch):
+    for wrong, match in (
+        ({"ys": 2010, "ye": 2019}, r"\['ye', 'ys'\]: say years=\(first, last\)"),
+        ({"years": [2001, 2005, 2010]}, r"years: expected \(first, last\), found \[2001, 2005, 2010\]"),
+        ({"years": 2019}, r"years: expected \(first, last\), found 2019"),
+    ):
+        with pytest.raises(InvalidParamsError, match=f"{aletsch.rgi_id}: {match}"):
+            glacier_run(aletsch, **wrong, model="A", check_calib_params=False)
+
+
+def test_years_of_the_south_begin_in_april():
+    from oggm_glaunti.analysis import glaciers
+
+    time = np.arange("1999-01-01", "2003-01-01", dtype="M8[D]")
+    days = time[glaciers._rows(time, 2002, 4)]
+    assert str(days[-1]) == "2002-03-31"
+    year = glaciers._year_of_days(days, 2001, 4)
+    assert [str(days[year == number][0]) for number in (0, 1)] == ["2000-04-01", "2001-04-01"]
+    assert year.max() == 1
+    assert set(year[days < np.datetime64("2000-04-01")]) == {-1}

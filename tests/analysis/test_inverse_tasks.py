@@ -59,6 +59,9 @@ def test_aletsch_is_balanced_by_the_warming_that_was_found(aletsch):
     assert same["dT"] == pytest.approx(shift["value"], abs=1e-5)
     assert same["summer_equilibrium"] - same["summer"] == pytest.approx(same["dT"])
     assert same["summer"] > same["annual"]
+    higher = invert_forcing(aletsch, **{**keys, "target": 0.01}).change.loc["dT", "value"]
+    assert higher - same["dT"] == pytest.approx(0.1 * same["dT_per_100mm"], rel=0.02)
+    assert (found.prcp_fac, wetter.prcp_fac > 1.2) == (1.0, True)
     assert same.attrs["units"]["dT"] == "K"
 
 
@@ -171,7 +174,7 @@ def test_realisations_of_the_weather_are_one_glacier(aletsch, hef):
         ({"control": "both"}, "prior: control 'both' has two unknowns"),
         ({"resolution": "weekly"}, "resolution: expected one of"),
         ({"resolution": "monthly"}, "prior: a monthly series has more values than targets"),
-        ({"resolution": "monthly", "prior": 1.0, "correlation": -1.0}, "correlation length: expected 0 or more"),
+        ({"resolution": "monthly", "prior": 1.0, "correlation": -1.0}, "correlation length: expected a finite number of 0 or more"),
     ],
 )
 def test_impossible_wishes_are_named_with_the_glacier(hef, given, words):

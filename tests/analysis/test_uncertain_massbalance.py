@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from oggm import tasks
-from oggm.core.massbalance import MultipleFlowlineMassBalance
+from oggm.core.massbalance import MultipleFlowlineMassBalance, RandomMassBalance
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalance
@@ -24,7 +24,6 @@ from oggm_glaunti.analysis.uncertain_massbalance import UncertainGlaUnTIMassBala
 from oggm_glaunti.analysis.uncertainty_tasks import smb_uncertainty
 from oggm_glaunti.core.weights import physical_values
 from oggm_glaunti.coupling.calibration_file import model_record, write_calibration
-from oggm_glaunti.coupling.table import Knobs
 
 HEIGHTS = np.array([2400.0, 2755.5, 3001.0, 3333.3, 3700.0])
 YEARS = range(2014, 2023)
@@ -153,10 +152,13 @@ def test_drawn_parameters_are_those_the_model_tells(hef_gdir):
     assert float(drawn.ti.prec_scale_log - plain.ti.prec_scale_log) == pytest.approx(by["prec_scale_log"], abs=1e-6)
     assert drawn.temp_default_gradient == pytest.approx(-0.006 + by["temp_gradient"])
     assert all(value != 0.0 for value in by.values())
-    # The same numbers given by hand make the same table, but for the bias that a knob can also turn.
-    inputs, knobs = drawn.table_inputs, Knobs(drawn.melt_f, 1.0, drawn.temp_bias)
-    assert inputs.temp_gradient == drawn.temp_default_gradient
-    assert drawn.store.table_of(knobs, on_disk=True) is drawn.table()
+    # A calibration to the same numbers makes the same balances.
+    by_hand = {**model_record(hef_gdir, plain), "melt_f": float(drawn.melt_f), "temp_bias": float(drawn.temp_bias)}
+    by_hand |= {"prcp_fac": 1.0, "fitted_temp_gradient": float(drawn.temp_default_gradient)}
+    write_calibration(hef_gdir, {**by_hand, "parameters": physical_values(drawn.ti)}, "_hand")
+    calibrated = GlaUnTIMassBalance(hef_gdir, mb_params_filesuffix="_hand")
+    assert np.abs(balances(drawn) - balances(plain)).max() > 0.05
+    np.testing.assert_allclose(balances(calibrated), balances(drawn), atol=2e-5)
     known = UncertainGlaUnTIMassBalance(hef_gdir, seed=2, parameters=False, **NO_ERRORS)
     np.testing.assert_array_equal(balances(known), balances(plain))
 
@@ -170,10 +172,38 @@ def test_a_knob_keeps_the_draw(hef_gdir):
     np.testing.assert_array_equal(balances(model), before)
 
 
-@pytest.mark.parametrize("wrong", [{"seed": -1}, {"sigma_temp": -1.0}, {"block_days": 0}, {"seed": "three"}])
+@pytest.mark.parametrize(
+    "wrong", [{"seed": -1}, {"seed": 0, "sigma_temp": -1.0}, {"seed": 0, "block_days": 0}, {"seed": "three"}]
+)
 def test_impossible_draws_name_the_glacier(hef_gdir, wrong):
     with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: seed="):
         UncertainGlaUnTIMassBalance(hef_gdir, **A, **wrong)
+
+
+def test_a_draw_has_to_be_named_also_inside_random_years(hef_gdir):
+    with pytest.raises(
+        InvalidParamsError, match=r"RGI60-11.00897: Uncertain.* is one draw of many; say which with seed"
+    ):
+        UncertainGlaUnTIMassBalance(hef_gdir, **A)
+    years = {"y0": 2018, "halfsize": 2, "seed": 7, "mb_model_class": UncertainGlaUnTIMassBalance, **A}
+    one, other = (RandomMassBalance(hef_gdir, draw_seed=seed, **years) for seed in (1, 2))
+    assert one.mbmod.draw.seed == 1
+    assert (one.get_annual_mb(HEIGHTS, 2000) != other.get_annual_mb(HEIGHTS, 2000)).all()
+
+
+@pytest.mark.slow
+def test_members_of_model_c_have_the_corrections_of_the_record_computed_once(hef_gdir, weights_dir, monkeypatch):
+    from oggm_glaunti.coupling import table_store
+    from oggm_glaunti.coupling.features import glaunti_features
+
+    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
+    glaunti_features(hef_gdir)
+    calls, compute = [], table_store.compute_corrections
+    monkeypatch.setattr(table_store, "compute_corrections", lambda *args: calls.append(1) or compute(*args))
+    run_ensemble_from_climate_data(hef_gdir, members=2, ys=2020, mb_kwargs={"model": "C"})
+    assert len(calls) == 1
+    same = UncertainGlaUnTIMassBalance(hef_gdir, seed=5, model="C", **NO_ERRORS)
+    np.testing.assert_array_equal(balances(same), balances(GlaUnTIMassBalance(hef_gdir, model="C")))
 
 
 def test_an_ensemble_of_runs_has_bands_and_members_that_can_be_built_again(hef_gdir):

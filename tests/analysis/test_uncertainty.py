@@ -294,7 +294,7 @@ def test_first_order_is_what_500_members_spread_where_errors_are_small_and_not_w
         ratios = {}
         for scale in (0.1, 2.0):
             sigmas = scale * 1.5889038, scale * 0.96401421
-            errors = draw_errors(1, 500, u.middles(blocks), *sigmas, 20.0)
+            errors = draw_errors(1, 500, blocks.middles, *sigmas, 20.0)
             members = u.run_ensemble(TUNED, t, blocks, errors)
             first_order = np.sqrt(u.run_forcing_variance(jacobians, blocks, *sigmas, 20.0).total)
             ratios[scale] = np.asarray(first_order) / np.asarray(members).std(axis=0)

@@ -74,13 +74,13 @@ def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> 
     from oggm_glaunti.analysis.glaciers import glacier_run
     from oggm_glaunti.analysis.measure_next_inputs import parameter_root
     from oggm_glaunti.analysis.trajectory import Change, annual_by_height
-    from oggm_glaunti.analysis.uncertainty import middles, moved
+    from oggm_glaunti.analysis.uncertainty import moved
     from oggm_glaunti.fit.priors import STORED
 
     run = glacier_run(gdir, (YEAR, YEAR), model="A", **kwargs)
     names, root = parameter_root(run)
     weeks = weekly_blocks(run.trajectory.period)
-    by, errors = scale * draw_parameters(1, members, root @ root.T), draw_errors(0, members, middles(weeks))
+    by, errors = scale * draw_parameters(1, members, root @ root.T), draw_errors(0, members, weeks.middles)
     stored = tuple(STORED.get(name, name) for name in names)
 
     def member(drawn):

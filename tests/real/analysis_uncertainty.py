@@ -123,7 +123,7 @@ def measure_ensemble(run: Any, blocks: Any, scale: float) -> str:
     from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
 
     sigmas = scale * SIGMA_TEMP, scale * SIGMA_LOG_PRCP
-    errors = draw_errors(0, MEMBERS, u.middles(blocks), *sigmas)
+    errors = draw_errors(0, MEMBERS, blocks.middles, *sigmas)
     args = (run.tuned, run.trajectory, blocks, errors)
     first, warm, members = timed(lambda: np.asarray(u.run_ensemble(*args, variant=run.variant), np.float64), 1)
     smb = np.asarray(u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant).smb)
