@@ -18,7 +18,7 @@ import pandas as pd
 from oggm_glaunti.fit.evaluation import models_of
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
 from oggm_glaunti.fit.scores import Scores, scores
-from oggm_glaunti.graphics import COLOURS, LINES, MARKERS, save_png
+from oggm_glaunti.graphics import COLOURS, LINES, MARKERS, new_figure, save_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,11 +72,7 @@ def _of_kind(predictions: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 def _figure(rows: int, columns: int, width: float, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
     """A figure of panels of a given size in inches; no window is ever opened."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(columns * width + 0.5, rows * height + 0.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((columns * width + 0.5, rows * height + 0.6))
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 

@@ -329,6 +329,16 @@ def _axes(ax: Axes | None) -> Axes:
 # --- files ---
 
 
+def new_figure(size: tuple[float, float]) -> Figure:
+    """An empty figure, width and height in inches; no window is ever opened."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def save_png(fig: Figure, path: str | os.PathLike[str], dpi: int = 110) -> Path:
     """Write a figure as a PNG with a palette of 256 colours, a third of the size of a full one.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oggm_glaunti.graphics import COLOURS, plot_balance_map
+from oggm_glaunti.graphics import COLOURS, new_figure, plot_balance_map
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,11 +55,7 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
 
 
 def _figure(with_map: bool) -> tuple[Figure, list[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13.5 if with_map else 9.5, 5.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((13.5 if with_map else 9.5, 5.2))
     columns = 3 if with_map else 2
     grid = figure.add_gridspec(2, columns, width_ratios=(1.5, 1.0, 1.15)[:columns], height_ratios=(2.2, 1.0))
     axes = [figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])]

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from oggm_glaunti.graphics import COLOURS, LINES
+from oggm_glaunti.graphics import COLOURS, LINES, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,11 +140,7 @@ def plot_months(found: xr.Dataset) -> Figure:
 
 def _figure(rows: int, columns: int, size: tuple[float, float], **kwargs) -> tuple[Figure, np.ndarray]:
     """A figure of panels; no window is ever opened."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(size)
     squeeze = kwargs.pop("squeeze", True)
     sharex = kwargs.pop("sharex", False)
     return figure, figure.subplots(rows, columns, squeeze=squeeze, sharex=sharex, gridspec_kw=kwargs)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from oggm_glaunti.analysis.inverse_tasks import MONTHS, Inversion
-from oggm_glaunti.graphics import COLOURS, LINES
+from oggm_glaunti.graphics import COLOURS, LINES, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,11 +83,7 @@ def plot_series(found: Inversion, title: str = "") -> Figure:
 
 def _figure(rows: int, width: float, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
     """Panels below each other, of a given size in inches; no window is ever opened."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, rows * height + 0.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((width, rows * height + 0.6))
     return figure, figure.subplots(rows, 1, squeeze=False, **kwargs)[:, 0]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from oggm_glaunti.analysis.measure_next_places import unit_of
-from oggm_glaunti.graphics import COLOURS, LINES
+from oggm_glaunti.graphics import COLOURS, LINES, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,15 +43,11 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
     ValueError
         for a target that is not in the result
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     table, maps = _of_target(result, target)
     n, (north, south, west, east) = maps.sizes["season"], _window(maps)
     width = max(3.3 * n + 0.9, 7.5)
     high = float(np.clip((south - north) / (east - west) * (width - 1.8) / n, 1.8, 5.0)) + 1.1
-    figure = Figure(figsize=(width, high + 3.9), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((width, high + 3.9))
     above, below = figure.subfigures(2, 1, height_ratios=(high, 3.4))
     axes = above.subplots(1, n, squeeze=False, sharey=True)[0]
     _plot_maps(maps, table, axes)

@@ -174,7 +174,10 @@ def test_realisations_of_the_weather_are_one_glacier(aletsch, hef):
         ({"control": "both"}, "prior: control 'both' has two unknowns"),
         ({"resolution": "weekly"}, "resolution: expected one of"),
         ({"resolution": "monthly"}, "prior: a monthly series has more values than targets"),
-        ({"resolution": "monthly", "prior": 1.0, "correlation": -1.0}, "correlation length: expected a finite number of 0 or more"),
+        (
+            {"resolution": "monthly", "prior": 1.0, "correlation": -1.0},
+            "correlation length: expected a finite number of 0 or more",
+        ),
     ],
 )
 def test_impossible_wishes_are_named_with_the_glacier(hef, given, words):
