@@ -15,7 +15,7 @@ from oggm_glaunti import xla_flags
 
 if TYPE_CHECKING:
     from oggm_glaunti import tasks
-    from oggm_glaunti.analysis.uncertain_massbalance import UncertainGlaUnTIMassBalance
+    from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
     from oggm_glaunti.coupling.massbalance import (
         GlaUnTIMassBalance,
         GlaUnTIMassBalanceA,
@@ -36,7 +36,7 @@ __all__ = [
     "tasks",
 ]
 
-MODULES = {"UncertainGlaUnTIMassBalance": "oggm_glaunti.analysis.uncertain_massbalance"}
+MODULES = {"UncertainGlaUnTIMassBalance": "oggm_glaunti.analysis.uncertainty.massbalance"}
 
 
 def __getattr__(name: str):

@@ -218,7 +218,7 @@ def _errors(args: argparse.Namespace) -> dict[str, float]:
 
 
 def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
-    from oggm_glaunti.analysis.inverse_tasks import climate_sensitivity, invert_forcing
+    from oggm_glaunti.analysis.inverse.tasks import climate_sensitivity, invert_forcing
     from oggm_glaunti.analysis_graphics.inverse import plot_sensitivity, plot_series
     from oggm_glaunti.graphics import save_png
 
@@ -255,7 +255,7 @@ def _change_in_words(found: Any) -> str:
 
 
 def _attribute(gdir: Any, args: argparse.Namespace, files: Files) -> None:
-    from oggm_glaunti.analysis.attribution import attribute_year
+    from oggm_glaunti.analysis.attribution.tasks import attribute_year
     from oggm_glaunti.analysis_graphics.attribution import plot_attribution
     from oggm_glaunti.coupling.features import read_features
     from oggm_glaunti.graphics import save_png
@@ -275,7 +275,7 @@ def _attribute(gdir: Any, args: argparse.Namespace, files: Files) -> None:
 
 
 def _uncertainty(gdir: Any, args: argparse.Namespace, files: Files) -> None:
-    from oggm_glaunti.analysis.uncertainty_tasks import smb_uncertainty
+    from oggm_glaunti.analysis.uncertainty.tasks import smb_uncertainty
     from oggm_glaunti.analysis_graphics.uncertainty import plot_uncertainty
     from oggm_glaunti.graphics import save_png
 
@@ -291,7 +291,7 @@ def _uncertainty(gdir: Any, args: argparse.Namespace, files: Files) -> None:
 
 
 def _measure(gdir: Any, args: argparse.Namespace, files: Files) -> None:
-    from oggm_glaunti.analysis.measure_next_tasks import where_to_measure
+    from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
     from oggm_glaunti.analysis_graphics.measure_next import plot_where_to_measure
     from oggm_glaunti.graphics import save_png
 

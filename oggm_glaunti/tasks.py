@@ -7,19 +7,19 @@ Examples
 ['run_dynamic_melt_f_calibration', 'run_dynamic_spinup', 'run_ensemble_from_climate_data']
 """
 
-from oggm_glaunti.analysis.attribution import attribute_heights, attribute_year
-from oggm_glaunti.analysis.corrector_attribution import attribute_corrections
-from oggm_glaunti.analysis.dynamics_tasks import volume_sensitivity
-from oggm_glaunti.analysis.ensemble_runs import run_ensemble_from_climate_data
-from oggm_glaunti.analysis.inverse_tasks import (
+from oggm_glaunti.analysis.attribution.corrections import attribute_corrections
+from oggm_glaunti.analysis.attribution.tasks import attribute_heights, attribute_year
+from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
+from oggm_glaunti.analysis.dynamics.tasks import volume_sensitivity
+from oggm_glaunti.analysis.inverse.tasks import (
     climate_sensitivity,
     equilibrium_temperature,
     invert_forcing,
     invert_forcing_region,
 )
-from oggm_glaunti.analysis.measure_next_tasks import where_to_measure
-from oggm_glaunti.analysis.sia_tasks import volume_gradient
-from oggm_glaunti.analysis.uncertainty_tasks import smb_ensemble, smb_linearity, smb_uncertainty
+from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
+from oggm_glaunti.analysis.uncertainty.ensemble_runs import run_ensemble_from_climate_data
+from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity, smb_uncertainty
 from oggm_glaunti.coupling.calibration import calibrate_glaunti
 from oggm_glaunti.coupling.climate import process_daily_climate
 from oggm_glaunti.coupling.compat import run_dynamic_melt_f_calibration, run_dynamic_spinup

@@ -28,7 +28,7 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
     Parameters
     ----------
     made : xarray.Dataset
-        of :func:`oggm_glaunti.analysis.attribution.attribute_year`
+        of :func:`oggm_glaunti.analysis.attribution.tasks.attribute_year`
     features : Features, optional
         the glacier's cells, for the map; without them there is none
 

@@ -26,7 +26,7 @@ def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, A
     Parameters
     ----------
     found : Dataset
-        of :func:`~oggm_glaunti.analysis.dynamics_tasks.volume_sensitivity`
+        of :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity`
     control : str
         one of its controls
     reruns : mapping, optional
@@ -69,7 +69,7 @@ def plot_gradient(found: xr.Dataset) -> Figure:
     Parameters
     ----------
     found : Dataset
-        of :func:`~oggm_glaunti.analysis.sia_tasks.volume_gradient`
+        of :func:`~oggm_glaunti.analysis.dynamics.sia_tasks.volume_gradient`
     """
     figure, axes = _figure(2, 2, (9.5, 6.5), width_ratios=(3, 1), height_ratios=(2, 1))
     layers = np.floor(found["height"] / LAYER) * LAYER + 0.5 * LAYER

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.analysis.inverse_tasks import MONTHS, Inversion
+from oggm_glaunti.analysis.inverse.tasks import MONTHS, Inversion
 from oggm_glaunti.graphics import COLOURS, LINES, new_figure
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def plot_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
     Parameters
     ----------
     table : DataFrame
-        of :func:`~oggm_glaunti.analysis.inverse_tasks.climate_sensitivity`
+        of :func:`~oggm_glaunti.analysis.inverse.tasks.climate_sensitivity`
     title : str
         name of the glacier, for example
     """

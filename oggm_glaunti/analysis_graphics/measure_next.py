@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from oggm_glaunti.analysis.measure_next_places import unit_of
+from oggm_glaunti.analysis.measure_next.places import unit_of
 from oggm_glaunti.graphics import COLOURS, LINES, new_figure
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from oggm_glaunti.analysis.measure_next_tasks import WhereToMeasure
+    from oggm_glaunti.analysis.measure_next.tasks import WhereToMeasure
 
 STEPS = 10  # of the colour bar
 MARGIN = 5  # cells around the glacier
@@ -28,7 +28,7 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
     Parameters
     ----------
     result : WhereToMeasure
-        of :func:`~oggm_glaunti.analysis.measure_next_tasks.where_to_measure`
+        of :func:`~oggm_glaunti.analysis.measure_next.tasks.where_to_measure`
     target : str, optional
         which of several was wanted; the first by default
 

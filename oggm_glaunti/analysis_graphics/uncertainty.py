@@ -30,9 +30,9 @@ def plot_uncertainty(result: xr.Dataset, ensemble: xr.Dataset | None = None) -> 
     Parameters
     ----------
     result : Dataset
-        of :func:`~oggm_glaunti.analysis.uncertainty_tasks.smb_uncertainty`
+        of :func:`~oggm_glaunti.analysis.uncertainty.tasks.smb_uncertainty`
     ensemble : Dataset, optional
-        of :func:`~oggm_glaunti.analysis.uncertainty_tasks.smb_ensemble` for the same years and errors; its 5 and 95 %
+        of :func:`~oggm_glaunti.analysis.uncertainty.tasks.smb_ensemble` for the same years and errors; its 5 and 95 %
         are drawn beside the band of the first order
 
     Returns
@@ -119,7 +119,7 @@ def plot_linearity(tables: dict[str, pd.DataFrame]) -> Figure:
     Parameters
     ----------
     tables : dict
-        ``{name: DataFrame}`` of :func:`~oggm_glaunti.analysis.uncertainty_tasks.smb_linearity`
+        ``{name: DataFrame}`` of :func:`~oggm_glaunti.analysis.uncertainty.tasks.smb_linearity`
 
     Returns
     -------
@@ -164,7 +164,7 @@ def plot_volumes(result: xr.Dataset, plain: xr.DataArray | None = None) -> Figur
     Parameters
     ----------
     result : Dataset
-        of :func:`~oggm_glaunti.analysis.ensemble_runs.run_ensemble_from_climate_data`
+        of :func:`~oggm_glaunti.analysis.uncertainty.ensemble_runs.run_ensemble_from_climate_data`
     plain : DataArray, optional
         volume of a run without errors (time), m3
 

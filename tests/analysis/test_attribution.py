@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.analysis import integrated_gradients as ig
-from oggm_glaunti.analysis import network_gradients as ng
-from oggm_glaunti.analysis import paths
+from oggm_glaunti.analysis.attribution import integrated_gradients as ig
+from oggm_glaunti.analysis.attribution import network_gradients as ng
+from oggm_glaunti.analysis.attribution import paths
 from oggm_glaunti.analysis.trajectory import stepper
 from tests.core.worlds import x64
 
@@ -435,7 +435,7 @@ def parts_of(made):
 
 
 def test_what_made_2003_at_aletsch(aletsch):
-    from oggm_glaunti.analysis.attribution import attribute_heights, attribute_year
+    from oggm_glaunti.analysis.attribution.tasks import attribute_heights, attribute_year
     from oggm_glaunti.analysis_graphics.attribution import plot_attribution
     from oggm_glaunti.coupling.features import glaunti_features, read_features
 
@@ -467,7 +467,7 @@ def test_what_made_2003_at_aletsch(aletsch):
 
 
 def test_corrections_of_a_year_contribute_and_without_features_there_are_no_maps(aletsch):
-    from oggm_glaunti.analysis.attribution import CORRECTIONS, attribution_of
+    from oggm_glaunti.analysis.attribution.tasks import CORRECTIONS, attribution_of
     from oggm_glaunti.analysis.glaciers import glacier_run
     from oggm_glaunti.coupling.features import glaunti_features
 
@@ -495,7 +495,7 @@ def test_corrections_of_a_year_contribute_and_without_features_there_are_no_maps
 
 
 def test_years_and_baselines_that_cannot_be_are_named(aletsch):
-    from oggm_glaunti.analysis.attribution import attribute_year
+    from oggm_glaunti.analysis.attribution.tasks import attribute_year
 
     with pytest.raises(InvalidParamsError, match=r"year: the daily climate holds the years 1982 to 2020, found 1975"):
         attribute_year(aletsch, year=1975, model="A")
@@ -512,7 +512,7 @@ def test_years_and_baselines_that_cannot_be_are_named(aletsch):
 def test_too_few_nodes_are_reported_in_the_log(caplog):
     from types import SimpleNamespace
 
-    from oggm_glaunti.analysis.reference_years import warn_incomplete
+    from oggm_glaunti.analysis.attribution.reference_years import warn_incomplete
 
     found = ig.Integrated(None, -0.5, 0.01, 256, False)
     with caplog.at_level(logging.WARNING):
@@ -523,7 +523,7 @@ def test_too_few_nodes_are_reported_in_the_log(caplog):
 
 @pytest.mark.slow
 def test_model_c_by_the_inputs_of_its_corrector(hef_gdir, weights_dir, monkeypatch):
-    from oggm_glaunti.analysis.corrector_attribution import attribute_corrections
+    from oggm_glaunti.analysis.attribution.corrections import attribute_corrections
     from oggm_glaunti.analysis.glaciers import glacier_run
     from oggm_glaunti.coupling.features import glaunti_features
 

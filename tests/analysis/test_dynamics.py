@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oggm_glaunti.analysis import dynamics, flowline_runs, sia_flowline, table_modes
-from oggm_glaunti.analysis.dynamics import controls_of, direction, table_tangents, tangent_along
-from oggm_glaunti.analysis.dynamics_setup import prepare, with_knobs
-from oggm_glaunti.analysis.dynamics_tasks import SIZE, summary, volume_sensitivity
-from oggm_glaunti.analysis.sia_tasks import bed_of, steps_needed, volume_gradient
+from oggm_glaunti.analysis.dynamics import flowline_runs, sia_flowline, table_modes
+from oggm_glaunti.analysis.dynamics import tables as dynamics
+from oggm_glaunti.analysis.dynamics.setup import prepare, with_knobs
+from oggm_glaunti.analysis.dynamics.sia_tasks import bed_of, steps_needed, volume_gradient
+from oggm_glaunti.analysis.dynamics.tables import controls_of, direction, table_tangents, tangent_along
+from oggm_glaunti.analysis.dynamics.tasks import SIZE, summary, volume_sensitivity
 from oggm_glaunti.analysis.trajectory import Change, annual_by_height, stack
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
 from oggm_glaunti.fit.priors import STORED
@@ -300,7 +301,7 @@ def test_what_the_differentiable_flowline_is_not_is_refused(hef_gdir, monkeypatc
     ):
         with pytest.raises(InvalidParamsError, match=rf"{hef_gdir.rgi_id}.*{message}"):
             bed_of(other)
-    monkeypatch.setattr("oggm_glaunti.analysis.sia_tasks.STEPS", (1, 2))
+    monkeypatch.setattr("oggm_glaunti.analysis.dynamics.sia_tasks.STEPS", (1, 2))
     with pytest.raises(InvalidWorkflowError, match=r"2 equal time steps a month the volume differs by .*e-02"):
         steps_needed(ready, 1.1 * ready.run(ready.table)[:, 0])
 

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from oggm_glaunti.analysis import inverse, inverse_series, newton
-from oggm_glaunti.analysis.inverse import LIMITS, balance_and_slope, sensitivity, solve, solve_batch
-from oggm_glaunti.analysis.inverse_series import SeriesProblem, carried, cost_and_gradient, solve_series
-from oggm_glaunti.analysis.newton import Outcome, minima, roots
+from oggm_glaunti.analysis.inverse import newton
+from oggm_glaunti.analysis.inverse import series as inverse_series
+from oggm_glaunti.analysis.inverse import shifts as inverse
+from oggm_glaunti.analysis.inverse.newton import Outcome, minima, roots
+from oggm_glaunti.analysis.inverse.series import SeriesProblem, carried, cost_and_gradient, solve_series
+from oggm_glaunti.analysis.inverse.shifts import LIMITS, balance_and_slope, sensitivity, solve, solve_batch
 from oggm_glaunti.analysis.trajectory import Change, annual, on_days, stack
 from tests.core.worlds import x64
 

@@ -10,7 +10,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanc
 from oggm_glaunti import GlaUnTIMassBalance
 from oggm_glaunti import tasks as gtasks
 from oggm_glaunti.analysis.glaciers import glacier_run
-from oggm_glaunti.analysis.inverse_tasks import (
+from oggm_glaunti.analysis.inverse.tasks import (
     MONTHS,
     climate_sensitivity,
     equilibrium_temperature,

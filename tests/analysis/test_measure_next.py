@@ -11,14 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oggm_glaunti.analysis import measure_next
-from oggm_glaunti.analysis.blocks import weekly_blocks
-from oggm_glaunti.analysis.measure_next import SMB, Uncertainty, survey, wanted
-from oggm_glaunti.analysis.measure_next_inputs import parameter_root, season_days
-from oggm_glaunti.analysis.measure_next_tasks import WhereToMeasure, where_to_measure
-from oggm_glaunti.analysis.period_jacobians import Jacobians, balance_jacobians, period_balances, periods_between
+from oggm_glaunti.analysis.measure_next import survey as measure_next
+from oggm_glaunti.analysis.measure_next.inputs import parameter_root, season_days
+from oggm_glaunti.analysis.measure_next.period_jacobians import (
+    Jacobians,
+    balance_jacobians,
+    period_balances,
+    periods_between,
+)
+from oggm_glaunti.analysis.measure_next.survey import SMB, Uncertainty, survey, wanted
+from oggm_glaunti.analysis.measure_next.tasks import WhereToMeasure, where_to_measure
 from oggm_glaunti.analysis.trajectory import Change, annual, run, stack
-from oggm_glaunti.analysis.uncertainty import forcing_variance, moved, propagate
+from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
+from oggm_glaunti.analysis.uncertainty.propagation import forcing_variance, moved, propagate
 from oggm_glaunti.analysis_graphics.measure_next import plot_where_to_measure
 from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError

@@ -16,12 +16,12 @@ from oggm.core.massbalance import MultipleFlowlineMassBalance, RandomMassBalance
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalance
-from oggm_glaunti.analysis import uncertainty as u
-from oggm_glaunti.analysis.blocks import weekly_blocks
-from oggm_glaunti.analysis.ensemble_runs import member_seeds, run_ensemble_from_climate_data
 from oggm_glaunti.analysis.glaciers import glacier_run
-from oggm_glaunti.analysis.uncertain_massbalance import UncertainGlaUnTIMassBalance
-from oggm_glaunti.analysis.uncertainty_tasks import smb_uncertainty
+from oggm_glaunti.analysis.uncertainty import propagation as u
+from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
+from oggm_glaunti.analysis.uncertainty.ensemble_runs import member_seeds, run_ensemble_from_climate_data
+from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
+from oggm_glaunti.analysis.uncertainty.tasks import smb_uncertainty
 from oggm_glaunti.core.weights import physical_values
 from oggm_glaunti.coupling.calibration_file import model_record, write_calibration
 
@@ -80,7 +80,7 @@ start_offline(sys.argv[2])
 with open(sys.argv[1], "rb") as file:
     given, gdir, heights = pickle.load(file)
 from oggm_glaunti.analysis.glaciers import glacier_run
-from oggm_glaunti.analysis.uncertain_massbalance import UncertainGlaUnTIMassBalance
+from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
 model = UncertainGlaUnTIMassBalance(gdir, seed=3, model="A")
 np.savetxt(sys.stdout, [m.get_annual_mb(heights, 2018) for m in (given, model)], fmt="%.17g")
 """

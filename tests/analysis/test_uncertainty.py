@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oggm_glaunti.analysis import uncertainty as u
-from oggm_glaunti.analysis.blocks import (
+from oggm_glaunti.analysis.trajectory import Change, annual, run, stack, stepper
+from oggm_glaunti.analysis.uncertainty import propagation as u
+from oggm_glaunti.analysis.uncertainty.blocks import (
     Blocks,
     block_derivatives,
     cumulative_jacobian,
@@ -18,10 +19,9 @@ from oggm_glaunti.analysis.blocks import (
     weekly_blocks,
     year_cuts,
 )
-from oggm_glaunti.analysis.draws import BlockErrors, draw_errors, draw_parameters
-from oggm_glaunti.analysis.linearity import Linearity, linearity
-from oggm_glaunti.analysis.spread import KNOWN, parameter_spread
-from oggm_glaunti.analysis.trajectory import Change, annual, run, stack, stepper
+from oggm_glaunti.analysis.uncertainty.draws import BlockErrors, draw_errors, draw_parameters
+from oggm_glaunti.analysis.uncertainty.linearity import Linearity, linearity
+from oggm_glaunti.analysis.uncertainty.spread import KNOWN, parameter_spread
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from tests.core.worlds import x64
 

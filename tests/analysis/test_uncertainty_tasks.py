@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import GlaUnTIMassBalance
-from oggm_glaunti.analysis.draws import draw_parameters
 from oggm_glaunti.analysis.glaciers import glacier_run
 from oggm_glaunti.analysis.trajectory import annual
-from oggm_glaunti.analysis.uncertainty_tasks import smb_ensemble, smb_linearity, smb_uncertainty, stored
+from oggm_glaunti.analysis.uncertainty.draws import draw_parameters
+from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity, smb_uncertainty, stored
 from oggm_glaunti.analysis_graphics.uncertainty import plot_linearity, plot_uncertainty
 from oggm_glaunti.fit.calibrate import fit_glaunti
 from oggm_glaunti.fit.observations import as_observations

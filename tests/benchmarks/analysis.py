@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from oggm_glaunti.analysis import uncertainty as u
-from oggm_glaunti.analysis.blocks import weekly_blocks
-from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
-from oggm_glaunti.analysis.inverse import solve
+from oggm_glaunti.analysis.inverse.shifts import solve
 from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, annual
+from oggm_glaunti.analysis.uncertainty import propagation as u
+from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
+from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
 from tests.analysis import worlds
 from tests.benchmarks.runner import Case, Subject
 

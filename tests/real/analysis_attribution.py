@@ -20,7 +20,7 @@ REFERENCE = (1991, 2020)
 
 def attribution_report(gdir: Any, year: int = 2003, runs: int = 5) -> list[str]:
     """Contributions, nodes, gap, seconds (median of warm runs, reading of files included) and peak memory."""
-    from oggm_glaunti.analysis.attribution import attribute_year
+    from oggm_glaunti.analysis.attribution.tasks import attribute_year
 
     seconds = []
     for _ in range(runs + 1):
@@ -56,7 +56,7 @@ def _listed(parts: Iterable[tuple[str, float]]) -> str:
 
 def corrections_report(gdir: Any, year: int = 2003) -> list[str]:
     """Which inputs of model C's corrector have made the year's corrections count."""
-    from oggm_glaunti.analysis.corrector_attribution import attribute_corrections
+    from oggm_glaunti.analysis.attribution.corrections import attribute_corrections
 
     start = time.perf_counter()
     made = attribute_corrections(gdir, year=year, reference=REFERENCE, model="C")

@@ -41,9 +41,9 @@ def peak() -> float:
 
 def report(gdir: Any, name: str, folder: Path | None, shifts: Sequence[float] = SHIFTS, **period: Any) -> None:
     """Everything of one glacier and one run."""
-    from oggm_glaunti.analysis.dynamics_setup import prepare
-    from oggm_glaunti.analysis.dynamics_tasks import summary, volume_sensitivity
-    from oggm_glaunti.analysis.sia_tasks import volume_gradient
+    from oggm_glaunti.analysis.dynamics.setup import prepare
+    from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
+    from oggm_glaunti.analysis.dynamics.tasks import summary, volume_sensitivity
 
     print(f"\n--- {name} {period}")
     given = {**period, **MODEL}
@@ -76,7 +76,7 @@ def report(gdir: Any, name: str, folder: Path | None, shifts: Sequence[float] = 
 
 def small_steps(ready: Any) -> float:
     """What OGGM's model itself does where the change is as small as its time steps let one see."""
-    from oggm_glaunti.analysis.dynamics import difference_along
+    from oggm_glaunti.analysis.dynamics.tables import difference_along
 
     volume = lambda table: ready.run(table)[-1, 0]
     return float(difference_along(volume, ready.table, ready.tangents[0], ready.weights, 0.001).value)
@@ -84,7 +84,7 @@ def small_steps(ready: Any) -> float:
 
 def whole_runs(ready: Any, found: Any, exact: Any, shifts: Sequence[float]) -> None:
     """First order beside everything anew, shift by shift."""
-    from oggm_glaunti.analysis.dynamics_setup import with_knobs
+    from oggm_glaunti.analysis.dynamics.setup import with_knobs
 
     here = ready.run(ready.table)[-1, 0]
     slope, exact_slope = float(found["d_volume"].sel(control="dT")[-1]), float(exact["d_volume"].sel(control="dT"))
@@ -102,8 +102,8 @@ def whole_runs(ready: Any, found: Any, exact: Any, shifts: Sequence[float]) -> N
 
 def figures(gdir: Any, ready: Any, found: Any, name: str, folder: Path, given: dict[str, Any]) -> None:
     """Volumes, the derivative to the table, months."""
-    from oggm_glaunti.analysis.dynamics_setup import with_knobs
-    from oggm_glaunti.analysis.sia_tasks import volume_gradient
+    from oggm_glaunti.analysis.dynamics.setup import with_knobs
+    from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
     from oggm_glaunti.analysis_graphics.dynamics import plot_gradient, plot_months, plot_volume
     from oggm_glaunti.graphics import save_png
 

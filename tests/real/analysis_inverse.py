@@ -30,7 +30,7 @@ def seconds(function: Callable[[], Any], times: int = 5) -> tuple[float, Any]:
 
 def shift_line(gdir: Any, years: tuple[int, int]) -> str:
     """The shift of temperature for no change of mass, model A."""
-    from oggm_glaunti.analysis.inverse_tasks import invert_forcing
+    from oggm_glaunti.analysis.inverse.tasks import invert_forcing
 
     warm, found = seconds(lambda: invert_forcing(gdir, target=0.0, years=years, model="A"))
     row = found.change.loc["dT"]
@@ -43,7 +43,7 @@ def shift_line(gdir: Any, years: tuple[int, int]) -> str:
 
 def aletsch_inverse(gdir: Any) -> None:
     """Print the shifts for no change of mass, the sensitivity, series, how long they take, and the peak memory."""
-    from oggm_glaunti.analysis.inverse_tasks import climate_sensitivity, invert_forcing
+    from oggm_glaunti.analysis.inverse.tasks import climate_sensitivity, invert_forcing
 
     print(f"Grosser Aletsch, model A, CAMELS-CH, hydrological years; {_peak():.0f} MB before the first call")
     for years in (YEARS, (2020, 2020)):
@@ -72,7 +72,7 @@ def many_line(gdir: Any, n: int) -> str:
     import numpy as np
 
     from oggm_glaunti.analysis.glaciers import glacier_run
-    from oggm_glaunti.analysis.inverse import solve_batch
+    from oggm_glaunti.analysis.inverse.shifts import solve_batch
     from oggm_glaunti.analysis.trajectory import stack
 
     run, warmer = glacier_run(gdir, YEARS, model="A"), np.linspace(-1.0, 1.0, n, dtype=np.float32)

@@ -26,7 +26,7 @@ COLUMNS = ["rank", "season", "height", "row", "col", "variance_before", "varianc
 
 def advice(gdir: Any, **kwargs: Any) -> Any:
     """The task's result for the year."""
-    from oggm_glaunti.analysis.measure_next_tasks import where_to_measure
+    from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
 
     return where_to_measure(gdir, year=YEAR, model="A", **kwargs)
 
@@ -69,12 +69,12 @@ def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> 
     import jax
     import jax.numpy as jnp
 
-    from oggm_glaunti.analysis.blocks import weekly_blocks
-    from oggm_glaunti.analysis.draws import draw_errors, draw_parameters
     from oggm_glaunti.analysis.glaciers import glacier_run
-    from oggm_glaunti.analysis.measure_next_inputs import parameter_root
+    from oggm_glaunti.analysis.measure_next.inputs import parameter_root
     from oggm_glaunti.analysis.trajectory import Change, annual_by_height
-    from oggm_glaunti.analysis.uncertainty import moved
+    from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
+    from oggm_glaunti.analysis.uncertainty.draws import draw_errors, draw_parameters
+    from oggm_glaunti.analysis.uncertainty.propagation import moved
     from oggm_glaunti.fit.priors import STORED
 
     run = glacier_run(gdir, (YEAR, YEAR), model="A", **kwargs)

@@ -29,8 +29,8 @@ def prepared(working_dir: Path) -> Any:
     """Trajectory of 20 years and its 1,043 blocks."""
     import oggm
 
-    from oggm_glaunti.analysis.blocks import weekly_blocks
     from oggm_glaunti.analysis.glaciers import glacier_run
+    from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
     from oggm_glaunti.coupling.offline import start_offline
 
     start_offline(working_dir)
@@ -41,7 +41,7 @@ def prepared(working_dir: Path) -> Any:
 
 def first_order(run: Any, blocks: Any) -> Callable[[], np.ndarray]:
     """Standard deviation at the end of every block, Jacobians included."""
-    from oggm_glaunti.analysis import uncertainty as u
+    from oggm_glaunti.analysis.uncertainty import propagation as u
 
     def sd() -> np.ndarray:
         series = u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant)
@@ -69,8 +69,8 @@ def against_jvps(run: Any, blocks: Any, chosen: np.ndarray) -> tuple[float, floa
     import jax
     import jax.numpy as jnp
 
-    from oggm_glaunti.analysis import uncertainty as u
-    from oggm_glaunti.analysis.draws import BlockErrors
+    from oggm_glaunti.analysis.uncertainty import propagation as u
+    from oggm_glaunti.analysis.uncertainty.draws import BlockErrors
 
     with jax.enable_x64(True):
         tuned, trajectory = jax.tree.map(_double, (run.tuned, run.trajectory))
@@ -119,8 +119,8 @@ def measure_against_jvps(run: Any, blocks: Any) -> str:
 
 def measure_ensemble(run: Any, blocks: Any, scale: float) -> str:
     """First order against members of errors of a size."""
-    from oggm_glaunti.analysis import uncertainty as u
-    from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
+    from oggm_glaunti.analysis.uncertainty import propagation as u
+    from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
 
     sigmas = scale * SIGMA_TEMP, scale * SIGMA_LOG_PRCP
     errors = draw_errors(0, MEMBERS, blocks.middles, *sigmas)
@@ -137,7 +137,7 @@ def measure_ensemble(run: Any, blocks: Any, scale: float) -> str:
 
 def measure_linearity(run: Any, blocks: Any, mean_preserving: bool) -> str:
     """Where the first order ends."""
-    from oggm_glaunti.analysis.linearity import linearity
+    from oggm_glaunti.analysis.uncertainty.linearity import linearity
 
     found = linearity(run.tuned, run.trajectory, blocks, mean_preserving=mean_preserving, variant=run.variant)
     rows = zip(found.scale, found.first_order, found.ensemble, found.ratio, found.bias, strict=True)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.analysis.flowline_runs import Experiment, experiment, stored_year
+from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment, experiment, stored_year
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, cfg
 from oggm_glaunti.fit.sites import corrections_at, spread_over
 
 if TYPE_CHECKING:
-    from oggm_glaunti.analysis.dynamics import Control
+    from oggm_glaunti.analysis.dynamics.tables import Control
 
 FORCINGS = ("historical", "constant", "random")
 
@@ -38,7 +38,7 @@ class Prepared(NamedTuple):
     schedule : float64 array (Y, record)
         what share each year of the record has in each year of the run
     tangents : float64 array (K, Y, N)
-        its exact derivatives for the controls' :attr:`~oggm_glaunti.analysis.dynamics.Control.per`, m w.e.
+        its exact derivatives for the controls' :attr:`~oggm_glaunti.analysis.dynamics.tables.Control.per`, m w.e.
     """
 
     experiment: Experiment
@@ -68,7 +68,7 @@ def prepare(
     **kwargs: Any,
 ) -> Prepared:
     """The run, its table and the table's exact tangents; arguments as in ``volume_sensitivity``."""
-    from oggm_glaunti.analysis.dynamics import controls_of, table_tangents
+    from oggm_glaunti.analysis.dynamics.tables import controls_of, table_tangents
 
     try:
         chosen = controls_of(controls, by_month)

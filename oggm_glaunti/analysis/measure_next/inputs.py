@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.glaciers import GlacierRun
-from oggm_glaunti.analysis.measure_next_places import Campaign
-from oggm_glaunti.analysis.spread import parameter_spread
+from oggm_glaunti.analysis.measure_next.places import Campaign
+from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.priors import FEW, STORED, TEMP_GRADIENT, UNUSED, default_priors
 
 if TYPE_CHECKING:
-    from oggm_glaunti.analysis.period_jacobians import Periods
+    from oggm_glaunti.analysis.measure_next.period_jacobians import Periods
 
 WINTER_MONTHS = 7  # of the mass-balance year: to 30 April in the north, to 31 October in the south
 
@@ -30,7 +30,7 @@ def parameter_root(
     run : GlacierRun
         whose calibration may hold a fit; parameters that it has not moved have their priors
     free, spread
-        see :func:`~oggm_glaunti.analysis.measure_next_tasks.where_to_measure`
+        see :func:`~oggm_glaunti.analysis.measure_next.tasks.where_to_measure`
 
     Raises
     ------
@@ -82,8 +82,8 @@ def season_days(
 
 def campaign_periods(run: GlacierRun, campaign: Campaign, years: tuple[int, int]) -> Periods:
     """The seasons in which is measured, then the years (first, last) of the wanted balance: their mean."""
-    from oggm_glaunti.analysis.blocks import weekly_blocks
-    from oggm_glaunti.analysis.period_jacobians import periods_between
+    from oggm_glaunti.analysis.measure_next.period_jacobians import periods_between
+    from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
 
     (first, _), (_, last) = (season_days(run, year, ["annual"]) for year in years)
     begin, end = np.append(campaign.begin, first), np.append(campaign.end, last)

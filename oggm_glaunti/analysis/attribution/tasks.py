@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
+from oggm_glaunti.analysis.attribution.reference_years import warn_incomplete, years_asked
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.analysis.reference_years import warn_incomplete, years_asked
 from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from oggm_glaunti.analysis.integrated_gradients import Integrated, Path
+    from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, Path
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def attribute_year(
     """How much each day's weather, and the snow at hand, made a year's balance differ from that of reference years.
 
     Integrated gradients from the inputs of the reference years to those of the year, see
-    :mod:`~oggm_glaunti.analysis.integrated_gradients`.
+    :mod:`~oggm_glaunti.analysis.attribution.integrated_gradients`.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ def attribution_of(run: GlacierRun, year: int, reference: list[int], baseline: s
         need not follow each other
     baseline : {'years', 'mean'}
     """
-    from oggm_glaunti.analysis.integrated_gradients import ends_of, integrated_gradients
-    from oggm_glaunti.analysis.paths import annual_balance, mean_baseline, path_of
+    from oggm_glaunti.analysis.attribution.integrated_gradients import ends_of, integrated_gradients
+    from oggm_glaunti.analysis.attribution.paths import annual_balance, mean_baseline, path_of
 
     every = path_of(run.tuned, run.trajectory, year, reference, run.variant)
     path = every if baseline == "years" else mean_baseline(every)
@@ -162,8 +162,8 @@ def attribute_heights(gdir: Any, *, year: int, year_type: str = "hydrological", 
     InvalidParamsError
         for a year that the record does not hold
     """
-    from oggm_glaunti.analysis.integrated_gradients import ends_of, integrated_gradients
-    from oggm_glaunti.analysis.paths import to_heights
+    from oggm_glaunti.analysis.attribution.integrated_gradients import ends_of, integrated_gradients
+    from oggm_glaunti.analysis.attribution.paths import to_heights
 
     run = glacier_run(gdir, year_type=year_type, **kwargs)
     years_asked(gdir, (year, year), run.years, "year")
@@ -211,7 +211,7 @@ def _by_height(run: GlacierRun, parts: dict[str, Any], groups: dict[str, str]) -
 
 def _of_weather(run: GlacierRun, year: int, path: Path, found: Integrated) -> xr.Dataset:
     """Contributions by month, day and height, and what the weather was like."""
-    from oggm_glaunti.analysis.paths import days_of
+    from oggm_glaunti.analysis.attribution.paths import days_of
 
     days = run.days[days_of(run.trajectory, year)]
     month = days.astype("M8[M]")

@@ -322,8 +322,8 @@ def integrated_gradients(
     ----------
     tuned : Tuned
     path : Path
-        see :func:`oggm_glaunti.analysis.paths.path_of`; or those of several glaciers with a leading axis, see
-        :func:`oggm_glaunti.analysis.paths.stack_paths`
+        see :func:`oggm_glaunti.analysis.attribution.paths.path_of`; or those of several glaciers with a leading axis,
+        see :func:`oggm_glaunti.analysis.attribution.paths.stack_paths`
     variant : str
     tolerance, most
         see :func:`until_complete`; of a batch, every glacier is complete

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from oggm_glaunti.analysis.glaciers import GlacierRun
-from oggm_glaunti.analysis.inverse_targets import Target
+from oggm_glaunti.analysis.inverse.targets import Target
 from oggm_glaunti.coupling.from_oggm import MassBalanceCalibrationError
 
 UNITS = {"dT": "K", "dP": "1 (logarithm of a factor)"}
@@ -66,7 +66,7 @@ class Inversion:
 
 
 def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> Inversion:
-    """One number for all days; see :func:`~oggm_glaunti.analysis.inverse_tasks.invert_forcing`.
+    """One number for all days; see :func:`~oggm_glaunti.analysis.inverse.tasks.invert_forcing`.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> I
     MassBalanceCalibrationError
         where the target is not reached
     """
-    from oggm_glaunti.analysis.inverse import solve
+    from oggm_glaunti.analysis.inverse.shifts import solve
 
     weights, sigma = wanted.weights(run.years), wanted.sigmas(run.years)
     found = solve(run.tuned, run.trajectory, wanted.value, weights, sigma, control, prior, run.variant)
@@ -111,7 +111,7 @@ def require_reached(rgi_id: str, outcome: Any, control: str, shift: np.ndarray, 
     MassBalanceCalibrationError
         with the outcome in words, and the range that was tried
     """
-    from oggm_glaunti.analysis.inverse import LIMITS, Outcome
+    from oggm_glaunti.analysis.inverse.shifts import LIMITS, Outcome
 
     if outcome is Outcome.CONVERGED:
         return
@@ -129,7 +129,7 @@ def require_reached(rgi_id: str, outcome: Any, control: str, shift: np.ndarray, 
 def invert_series(
     run: GlacierRun, wanted: Target, control: str, resolution: str, prior: Any, correlation: float
 ) -> Inversion:
-    """A value for each month or day; see :func:`~oggm_glaunti.analysis.inverse_tasks.invert_forcing`.
+    """A value for each month or day; see :func:`~oggm_glaunti.analysis.inverse.tasks.invert_forcing`.
 
     Raises
     ------
@@ -138,8 +138,8 @@ def invert_series(
     MassBalanceCalibrationError
         where the search does not converge
     """
-    from oggm_glaunti.analysis.inverse import prior_scales
-    from oggm_glaunti.analysis.inverse_series import SeriesProblem, carried, solve_series
+    from oggm_glaunti.analysis.inverse.series import SeriesProblem, carried, solve_series
+    from oggm_glaunti.analysis.inverse.shifts import prior_scales
     from oggm_glaunti.analysis.trajectory import Change
 
     if prior is None:

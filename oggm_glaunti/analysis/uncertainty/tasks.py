@@ -12,7 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.draws import (
+from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
+from oggm_glaunti.analysis.uncertainty.draws import (
     PARAMETERS,
     SCALES,
     SIGMA_LOG_PRCP,
@@ -21,8 +22,7 @@ from oggm_glaunti.analysis.draws import (
     draw_errors,
     draw_parameters,
 )
-from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.analysis.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
+from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
 from oggm_glaunti.fit.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
@@ -85,7 +85,7 @@ def smb_uncertainty(
     InvalidParamsError, InvalidWorkflowError
         as :func:`~oggm_glaunti.analysis.glaciers.glacier_run`, and for impossible standard deviations or lengths
     """
-    from oggm_glaunti.analysis import uncertainty as u
+    from oggm_glaunti.analysis.uncertainty import propagation as u
 
     sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
     run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
@@ -141,7 +141,7 @@ def smb_ensemble(
         parameters of the members in physical units, a row for each, columns as of
         :func:`~oggm_glaunti.fit.nuts.sample_glaunti`; they take the place of the directory's fit
     mean_preserving : bool
-        see :func:`~oggm_glaunti.analysis.draws.draw_errors`
+        see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`
 
     Returns
     -------
@@ -153,7 +153,7 @@ def smb_ensemble(
     InvalidParamsError, InvalidWorkflowError
         as :func:`smb_uncertainty`, and for columns of `draws` that are no parameters
     """
-    from oggm_glaunti.analysis import uncertainty as u
+    from oggm_glaunti.analysis.uncertainty import propagation as u
 
     _require_members(gdir, members, seed)
     sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
@@ -216,7 +216,7 @@ def smb_linearity(
         of the first order over the ensemble's draws, the bias of the ensemble's mean (all m w.e.), and the ratio of the
         last two standard deviations; ``attrs['sentence']`` says in words where the first order ends
     """
-    from oggm_glaunti.analysis.linearity import linearity
+    from oggm_glaunti.analysis.uncertainty.linearity import linearity
 
     _require_members(gdir, members, seed)
     sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
@@ -270,7 +270,7 @@ def _require_members(gdir: Any, members: int, seed: int) -> None:
 def _prepared(gdir: Any, years: Any, year_type: str, block_days: int, kwargs: dict[str, Any]) -> tuple[GlacierRun, Any]:
     """The glacier's trajectory, and blocks that begin anew with each year."""
     run = glacier_run(gdir, years, year_type, **kwargs)
-    from oggm_glaunti.analysis.blocks import weekly_blocks, year_cuts
+    from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks, year_cuts
 
     period = run.trajectory.period
     try:

@@ -16,7 +16,7 @@ from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.priors import SPREAD
 
 if TYPE_CHECKING:
-    from oggm_glaunti.analysis.measure_next import Survey
+    from oggm_glaunti.analysis.measure_next.survey import Survey
 
 PHYSICAL = {"temp_bias": "K", "temp_gradient": "K m-1", "snow_to_rain_centre": "K"}
 
@@ -124,7 +124,7 @@ def _middle(features: Features, height: float, half: float, from_edge: NDArray[n
 
 
 def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:
-    """The best measurements for each target, see :class:`~oggm_glaunti.analysis.measure_next_tasks.WhereToMeasure`."""
+    """The best measurements for each target, see :class:`~oggm_glaunti.analysis.measure_next.tasks.WhereToMeasure`."""
     variance, reduction = np.asarray(found.variance, np.float64), np.asarray(found.reduction, np.float64)
     each = []
     for q, target in enumerate(campaign.targets):
@@ -153,7 +153,7 @@ def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:
 
 
 def maps_of(found: Survey, campaign: Campaign, places: Places, features: Features) -> xr.Dataset:
-    """The maps, see :class:`~oggm_glaunti.analysis.measure_next_tasks.WhereToMeasure`; dimension ``target`` always."""
+    """The maps, see :class:`~oggm_glaunti.analysis.measure_next.tasks.WhereToMeasure`; dimension ``target`` always."""
     reduction = np.asarray(found.reduction, np.float64)
     there = places.row >= 0
     glacier, surface = features.glacier, features.elevation[features.glacier]

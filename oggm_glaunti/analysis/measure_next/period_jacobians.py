@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.analysis.blocks import Blocks, block_derivatives, jacobian_by_height
 from oggm_glaunti.analysis.trajectory import Trajectory, stepper
-from oggm_glaunti.analysis.uncertainty import moved
+from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, jacobian_by_height
+from oggm_glaunti.analysis.uncertainty.propagation import moved
 from oggm_glaunti.fit.forward import Tuned
 from oggm_glaunti.fit.priors import STORED
 
@@ -65,7 +65,7 @@ def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Seque
     Parameters
     ----------
     weeks : Blocks
-        see :func:`~oggm_glaunti.analysis.blocks.weekly_blocks`. A period may begin or end inside of one
+        see :func:`~oggm_glaunti.analysis.uncertainty.blocks.weekly_blocks`. A period may begin or end inside of one
     days : sequence of (int, int)
         first day of each period, and one past its last
     scale : sequence of float, optional
@@ -78,7 +78,7 @@ def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Seque
 
     Examples
     --------
-    >>> from oggm_glaunti.analysis.blocks import weekly_blocks
+    >>> from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
     >>> periods = periods_between(weekly_blocks(np.zeros(21, int)), [(0, 21), (0, 9), (9, 21)])
     >>> periods.pieces.starts.tolist(), periods.week.tolist(), periods.first.tolist(), periods.stop.tolist()
     ([0, 7, 9, 14], [0, 1, 1, 2], [0, 0, 2], [4, 2, 4])

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.optimize import minimize
 
-from oggm_glaunti.analysis.inverse import Outcome
+from oggm_glaunti.analysis.inverse.shifts import Outcome
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
 from oggm_glaunti.fit.forward import Tuned
 

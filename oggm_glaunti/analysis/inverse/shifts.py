@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
-from oggm_glaunti.analysis.newton import Outcome, information, minima, roots
+from oggm_glaunti.analysis.inverse.newton import Outcome, information, minima, roots
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
 from oggm_glaunti.fit.forward import Tuned
 

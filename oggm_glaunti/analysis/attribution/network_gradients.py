@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.analysis.integrated_gradients import Integrated, until_complete
+from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, until_complete
 from oggm_glaunti.analysis.trajectory import Trajectory, stepper
 from oggm_glaunti.core.corrector import Corrector, run_corrector
 from oggm_glaunti.fit.forward import Tuned

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from oggm_glaunti import settings
+from oggm_glaunti.analysis.attribution.reference_years import warn_incomplete, years_asked
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.analysis.reference_years import warn_incomplete, years_asked
 from oggm_glaunti.coupling.corrections import correction_years
 from oggm_glaunti.coupling.features import Features, read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
@@ -25,7 +25,7 @@ from oggm_glaunti.coupling.periods import Period
 if TYPE_CHECKING:
     import xarray as xr
 
-    from oggm_glaunti.analysis.network_gradients import CorrectorInputs, Place
+    from oggm_glaunti.analysis.attribution.network_gradients import CorrectorInputs, Place
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class _KeepsInputs(GriddedModel):
     """A gridded run that keeps what the corrector was given in each period."""
 
     def _run_one(self, swe: Any, parts: list[slice], longest: int, ds: Any) -> Any:
-        from oggm_glaunti.analysis.network_gradients import CorrectorInputs
+        from oggm_glaunti.analysis.attribution.network_gradients import CorrectorInputs
 
         year = super()._run_one(swe, parts, longest, ds)
         monthly = self.weather.monthly(slice(parts[0].start, parts[-1].stop))
@@ -133,7 +133,7 @@ def _inputs_of_all_years(
 
 
 def _place(gridded: GriddedModel, heights: np.ndarray) -> Place:
-    from oggm_glaunti.analysis.network_gradients import Place
+    from oggm_glaunti.analysis.attribution.network_gradients import Place
 
     columns = gridded.columns
     bands = columns.band_height.astype(np.float64)
@@ -153,8 +153,8 @@ class _Ends(NamedTuple):
 def _integrated(
     run: GlacierRun, gridded: GriddedModel, year: int, start: CorrectorInputs, end: CorrectorInputs
 ) -> tuple[Any, _Ends]:
-    from oggm_glaunti.analysis.network_gradients import corrected_balance, integrate
-    from oggm_glaunti.analysis.paths import year_of
+    from oggm_glaunti.analysis.attribution.network_gradients import corrected_balance, integrate
+    from oggm_glaunti.analysis.attribution.paths import year_of
 
     place = _place(gridded, run.heights)
     one, swe = year_of(run.tuned, run.trajectory, year, run.variant)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from oggm_glaunti.analysis.integrated_gradients import Inputs, Path
+from oggm_glaunti.analysis.attribution.integrated_gradients import Inputs, Path
 from oggm_glaunti.analysis.trajectory import Trajectory, annual, stepper
 from oggm_glaunti.fit.forward import Tuned
 

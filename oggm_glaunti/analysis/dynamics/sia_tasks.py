@@ -11,12 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.dynamics_setup import Prepared, prepare
-from oggm_glaunti.analysis.flowline_runs import Experiment
+from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment
+from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, entity_task
 
 if TYPE_CHECKING:
-    from oggm_glaunti.analysis.sia_flowline import Bed
+    from oggm_glaunti.analysis.dynamics.sia_flowline import Bed
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def volume_gradient(
 
     From one backward pass through a copy of OGGM's semi-implicit model in JAX. It takes equal time steps, as many as it
     needs for OGGM's own volumes; the derivative is exact for them and for the state of the glacier as it is, where
-    :func:`~oggm_glaunti.analysis.dynamics_tasks.volume_sensitivity` looks at changes of some size. Any number of
+    :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity` looks at changes of some size. Any number of
     controls costs the same. No run is written to the directory.
 
     Parameters
@@ -55,7 +55,7 @@ def volume_gradient(
     gdir : GlacierDirectory
         with one flowline of rectangles and trapezoids (elevation bands), and no calving
     ys, ye, controls, by_month, forcing, climate_years, seed, massbalance, **kwargs
-        see :func:`~oggm_glaunti.analysis.dynamics_tasks.volume_sensitivity`
+        see :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity`
     tolerance : float
         largest relative difference to OGGM's volumes that is put up with
 
@@ -98,7 +98,7 @@ def bed_of(experiment: Experiment) -> tuple[Bed, NDArray[np.float64]]:
     """
     from oggm.core.flowline import G
 
-    from oggm_glaunti.analysis.sia_flowline import Bed
+    from oggm_glaunti.analysis.dynamics.sia_flowline import Bed
 
     _require_same_model(experiment)
     (line,) = experiment.flowlines
@@ -161,7 +161,7 @@ def _differentiate(
     prepared: Prepared, bed: Bed, thick: NDArray[np.float64], steps: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Volumes (Y,), km3, and the derivative of the last to the table (Y, N), km3 (m w.e.)-1."""
-    from oggm_glaunti.analysis import sia_flowline
+    from oggm_glaunti.analysis.dynamics import sia_flowline
     from oggm_glaunti.core.threads import enable_x64
 
     ice = 1000.0 / cfg.PARAMS["ice_density"]  # m of ice in a m w.e.

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from oggm_glaunti.analysis.blocks import Blocks
-from oggm_glaunti.analysis.draws import SCALES, SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
 from oggm_glaunti.analysis.trajectory import Trajectory
-from oggm_glaunti.analysis.uncertainty import run_ensemble, run_forcing_variance, run_propagate
+from oggm_glaunti.analysis.uncertainty.blocks import Blocks
+from oggm_glaunti.analysis.uncertainty.draws import SCALES, SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
+from oggm_glaunti.analysis.uncertainty.propagation import run_ensemble, run_forcing_variance, run_propagate
 from oggm_glaunti.fit.forward import Tuned
 
 TOLERANCE = 0.1
@@ -85,7 +85,7 @@ def linearity(
     scales : sequence of float
         factors on both standard deviations, from small to large
     members, seed, mean_preserving
-        see :func:`~oggm_glaunti.analysis.draws.draw_errors`; all scales have the same draws
+        see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`; all scales have the same draws
     chunk : int
         see :func:`ensemble`
 

@@ -12,10 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
 from oggm_glaunti.analysis.glaciers import GlacierRun, first_and_last, glacier_run
-from oggm_glaunti.analysis.measure_next_inputs import campaign_periods, parameter_root, season_days
-from oggm_glaunti.analysis.measure_next_places import Campaign, maps_of, places_on, table_of
+from oggm_glaunti.analysis.measure_next.inputs import campaign_periods, parameter_root, season_days
+from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
+from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
 from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
@@ -84,9 +84,9 @@ def where_to_measure(
     """Where, and in which season, one more stake or snow pit takes most of the uncertainty away.
 
     The balance is uncertain because parameters and weather are; both act on what a stake shows. The reduction follows
-    from derivatives alone, see :mod:`oggm_glaunti.analysis.measure_next`: it is exact where the model is linear over
-    the range of the uncertainty. Parameters have the covariance of the glacier's fit (`fit_glaunti`), or the priors of
-    a fit where there was none; the weather of each week has an error of its own, the same at all heights.
+    from derivatives alone, see :mod:`oggm_glaunti.analysis.measure_next.survey`: it is exact where the model is linear
+    over the range of the uncertainty. Parameters have the covariance of the glacier's fit (`fit_glaunti`), or the
+    priors of a fit where there was none; the weather of each week has an error of its own, the same at all heights.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def _check_numbers(gdir: Any, n_best: int, **numbers: float) -> None:
 
 
 def _targets(gdir: Any, target: str | Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    from oggm_glaunti.analysis.measure_next import SMB
+    from oggm_glaunti.analysis.measure_next.survey import SMB
 
     chosen = (target,) if isinstance(target, str) else tuple(dict.fromkeys(target))
     if not chosen or set(chosen) - {SMB, *names}:
@@ -240,7 +240,7 @@ def _survey(
     apart: float,
     n_best: int,
 ) -> Any:
-    from oggm_glaunti.analysis.measure_next import Uncertainty, survey
+    from oggm_glaunti.analysis.measure_next.survey import Uncertainty, survey
 
     names, root = parameters
     length = (campaign.end - campaign.begin + 1).astype(float) / DAYS_A_YEAR

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.analysis.draws import (
+from oggm_glaunti.analysis.uncertainty.draws import (
     PARAMETERS,
     SIGMA_LOG_PRCP,
     SIGMA_TEMP,
@@ -18,7 +18,7 @@ from oggm_glaunti.analysis.draws import (
     draw_errors,
     draw_parameters,
 )
-from oggm_glaunti.analysis.spread import parameter_spread
+from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.corrections import BandCorrections
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError
@@ -52,8 +52,9 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
     """GlaUnTI under one draw of the errors of the weather and of the parameters.
 
     Build one for each member of an ensemble, each with a seed of its own, and run OGGM's dynamics with it (or let
-    :func:`~oggm_glaunti.analysis.ensemble_runs.run_ensemble_from_climate_data` do that). The same seed gives the
-    same balances, in this process and in any other. Its height-year table is built in memory and never written.
+    :func:`~oggm_glaunti.analysis.uncertainty.ensemble_runs.run_ensemble_from_climate_data` do that). The same seed
+    gives the same balances, in this process and in any other. Its height-year table is built in memory and never
+    written.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
     block_days : int
         days of a block, counted from the first day of the record
     mean_preserving : bool
-        see :func:`~oggm_glaunti.analysis.draws.draw_errors`
+        see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`
 
     Attributes
     ----------
@@ -196,7 +197,7 @@ def perturbed(climate: DailyClimate, draw: Draw) -> DailyClimate:
 
 def _errors_of_days(seed: Sequence[int], days: int, block_days: int, sigmas: tuple[Any, ...]) -> BlockErrors:
     """Errors of every day (T,) of a record."""
-    from oggm_glaunti.analysis.blocks import weekly_blocks
+    from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
 
     blocks = weekly_blocks(np.zeros(days, np.int32), block_days)
     errors = draw_errors(seed, 1, blocks.middles, *sigmas)

@@ -12,13 +12,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.dynamics_setup import Prepared, prepare
-from oggm_glaunti.analysis.flowline_runs import QUANTITIES
-from oggm_glaunti.analysis.table_modes import project, table_modes
+from oggm_glaunti.analysis.dynamics.flowline_runs import QUANTITIES
+from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare
+from oggm_glaunti.analysis.dynamics.table_modes import project, table_modes
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
-    from oggm_glaunti.analysis.dynamics import Difference
+    from oggm_glaunti.analysis.dynamics.tables import Difference
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -63,8 +63,8 @@ def volume_sensitivity(
         outline's, or where the run of `init_model_filesuffix` ends, to the end of the record. Years without weather are
         allowed where `forcing` is not ``historical``.
     controls : sequence of str
-        of :data:`oggm_glaunti.analysis.dynamics.PER`: ``dT`` (per K), ``dP`` (per 10 %), and parameters by name. They
-        change all days of the record, also those before `ys`, as the knobs of the mass-balance model do.
+        of :data:`oggm_glaunti.analysis.dynamics.tables.PER`: ``dT`` (per K), ``dP`` (per 10 %), and parameters by name.
+        They change all days of the record, also those before `ys`, as the knobs of the mass-balance model do.
     by_month : bool
         split ``dT`` and ``dP`` by calendar month
     forcing : {'historical', 'constant', 'random'}
@@ -74,9 +74,10 @@ def volume_sensitivity(
     seed : int
         of the drawing
     modes : bool
-        differentiate to patterns of the table only, see :func:`~oggm_glaunti.analysis.table_modes.table_modes`, and put
-        the controls together from them: 8 runs for each pattern however many the controls are, and only as good as
-        the patterns are (``outside_share`` of the result)
+        differentiate to patterns of the table only, see
+        :func:`~oggm_glaunti.analysis.dynamics.table_modes.table_modes`, and put the controls together from them: 8 runs
+        for each pattern however many the controls are, and only as good as the patterns are (``outside_share`` of the
+        result)
     block, degree : int
         of the patterns
     size, wide : float
@@ -85,7 +86,7 @@ def volume_sensitivity(
     massbalance : mapping, optional
         arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: ``model``, ``corrector``, ``mb_params_filesuffix``...
     **kwargs
-        of the run, see :func:`~oggm_glaunti.analysis.flowline_runs.experiment`: ``init_model_filesuffix``,
+        of the run, see :func:`~oggm_glaunti.analysis.dynamics.flowline_runs.experiment`: ``init_model_filesuffix``,
         ``glen_a_fac``, ``evolution_model``, ``mb_elev_feedback`` and so on
 
     Returns
@@ -122,7 +123,7 @@ def _along(
     prepared: Prepared, fields: NDArray[np.float64], here: NDArray[np.float64], size: float, wide: float
 ) -> Difference:
     """To each field (K, Y, N): value and error (K, Y + 1, 3)."""
-    from oggm_glaunti.analysis.dynamics import Difference, difference_along, secant_along
+    from oggm_glaunti.analysis.dynamics.tables import Difference, difference_along, secant_along
 
     each, cells = [], _one_cell(prepared.experiment.flowlines)
     for field in fields:
@@ -151,7 +152,7 @@ def _by_modes(
     prepared: Prepared, here: NDArray[np.float64], sizes: tuple[float, float], block: int | None, degree: int
 ) -> xr.Dataset:
     """Derivatives to the modes, and of the controls what follows from them."""
-    from oggm_glaunti.analysis.dynamics import Difference
+    from oggm_glaunti.analysis.dynamics.tables import Difference
 
     years, heights, weights = prepared.experiment.years, prepared.heights, prepared.weights
     try:

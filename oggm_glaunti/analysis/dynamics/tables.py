@@ -4,7 +4,7 @@ OGGM's ice dynamics sees the balance as a table, one row a year and one column a
 temperature, precipitation or a parameter is exact (forward mode through every day). Dynamics that cannot be
 differentiated itself is then run on the table moved a little along its tangent, forth and back
 (:func:`difference_along`, :func:`secant_along`); or along each of a few patterns of the table
-(:mod:`oggm_glaunti.analysis.table_modes`).
+(:mod:`oggm_glaunti.analysis.dynamics.table_modes`).
 """
 
 from __future__ import annotations

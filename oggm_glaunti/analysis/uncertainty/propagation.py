@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.analysis.blocks import Blocks, block_derivatives, cumulative_jacobian
-from oggm_glaunti.analysis.draws import SHORTEST, SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
 from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily, on_days
+from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, cumulative_jacobian
+from oggm_glaunti.analysis.uncertainty.draws import SHORTEST, SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
 from oggm_glaunti.fit.forward import Tuned
 
 
@@ -77,7 +77,7 @@ def year_ends(period: np.ndarray, blocks: Blocks) -> np.ndarray:
 
     Examples
     --------
-    >>> from oggm_glaunti.analysis.blocks import weekly_blocks, year_cuts
+    >>> from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks, year_cuts
     >>> period = np.array([-1, 0, 0, 0, 1, 1, 1])
     >>> year_ends(period, weekly_blocks(period, 2, year_cuts(period))).tolist()
     [0, 1]
@@ -264,7 +264,7 @@ def ensemble(
     tuned, trajectory, blocks, variant
         see :func:`propagate`
     errors : BlockErrors
-        arrays (M, B), see :func:`~oggm_glaunti.analysis.draws.draw_errors`
+        arrays (M, B), see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`
     names, by
         parameters and by how much each member's are moved (M, P), see :func:`moved`
     chunk : int

@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from oggm_glaunti.analysis.blocks import Blocks
-from oggm_glaunti.analysis.period_jacobians import Jacobians, Periods, balance_jacobians
+from oggm_glaunti.analysis.measure_next.period_jacobians import Jacobians, Periods, balance_jacobians
 from oggm_glaunti.analysis.trajectory import Trajectory
-from oggm_glaunti.analysis.uncertainty import independent
+from oggm_glaunti.analysis.uncertainty.blocks import Blocks
+from oggm_glaunti.analysis.uncertainty.propagation import independent
 from oggm_glaunti.fit.forward import Tuned
 
 SMB = "smb"

@@ -13,8 +13,8 @@ import pandas as pd
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.analysis.inverse_targets import target_of
-from oggm_glaunti.analysis.inversion import UNITS, Inversion, invert_series, invert_shift, require_reached
+from oggm_glaunti.analysis.inverse.inversion import UNITS, Inversion, invert_series, invert_shift, require_reached
+from oggm_glaunti.analysis.inverse.targets import target_of
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task, global_task
 
 settings.register()
@@ -149,7 +149,7 @@ def equilibrium_temperature(
     InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
         as :func:`invert_forcing`
     """
-    from oggm_glaunti.analysis.inverse import solve
+    from oggm_glaunti.analysis.inverse.shifts import solve
 
     wanted = target_of(gdir, 0.0, years, None, year_type)
     run = glacier_run(gdir, wanted.years, year_type, **kwargs)
@@ -213,7 +213,7 @@ def climate_sensitivity(
     InvalidParamsError, InvalidWorkflowError
         as :func:`~oggm_glaunti.analysis.glaciers.glacier_run`
     """
-    from oggm_glaunti.analysis.inverse import sensitivity
+    from oggm_glaunti.analysis.inverse.shifts import sensitivity
 
     run = glacier_run(gdir, years, year_type, **kwargs)
     found = sensitivity(run.tuned, run.trajectory, _month(run), slots=12, variant=run.variant)
@@ -298,7 +298,7 @@ def _alike(runs: Mapping[str, tuple]) -> Iterator[list[str]]:
 def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dict[str, dict[str, Any]]:
     import jax
 
-    from oggm_glaunti.analysis.inverse import Outcome, solve_batch
+    from oggm_glaunti.analysis.inverse.shifts import Outcome, solve_batch
     from oggm_glaunti.analysis.trajectory import stack
 
     both = list(runs.values())

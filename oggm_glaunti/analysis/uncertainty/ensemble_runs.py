@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
-from oggm_glaunti.analysis.uncertain_massbalance import UncertainGlaUnTIMassBalance
+from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
+from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
 from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
@@ -43,7 +43,7 @@ def run_ensemble_from_climate_data(
 ) -> xr.Dataset:
     """Run OGGM's ``run_from_climate_data`` once for each member of an ensemble.
 
-    Each member has its own :class:`~oggm_glaunti.analysis.uncertain_massbalance.UncertainGlaUnTIMassBalance`, whose
+    Each member has its own :class:`~oggm_glaunti.analysis.uncertainty.massbalance.UncertainGlaUnTIMassBalance`, whose
     errors and parameters are drawn anew, and files of its own with the suffix ``<output_filesuffix>_member000`` and so
     on.
 
@@ -54,13 +54,13 @@ def run_ensemble_from_climate_data(
     members : int
     seed : int
         of the ensemble, the same errors for all glaciers (see
-        :class:`~oggm_glaunti.analysis.uncertain_massbalance.UncertainGlaUnTIMassBalance`); a larger ensemble of the
+        :class:`~oggm_glaunti.analysis.uncertainty.massbalance.UncertainGlaUnTIMassBalance`); a larger ensemble of the
         same seed begins with the same members
     output_filesuffix : str
     climate_filename, climate_input_filesuffix, bias
         as of ``run_from_climate_data``
     sigma_temp, sigma_log_prcp, correlation_days, parameters, block_days, mean_preserving
-        see :class:`~oggm_glaunti.analysis.uncertain_massbalance.UncertainGlaUnTIMassBalance`
+        see :class:`~oggm_glaunti.analysis.uncertainty.massbalance.UncertainGlaUnTIMassBalance`
     mb_kwargs : dict, optional
         more for it: ``{"model": "A"}``
     **kwargs

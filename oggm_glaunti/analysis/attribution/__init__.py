@@ -1,0 +1,1 @@
+"""Attribution: what made a year's balance, by integrated gradients."""

@@ -1,0 +1,1 @@
+"""Ice volume: its derivatives to climate and parameters through OGGM's dynamics."""
