@@ -29,6 +29,10 @@ class Files(NamedTuple):
         return self.folder / f"{self.stem}{ending}"
 
 
+# Analyses one glacier directory and leaves files.
+Analysis = Callable[[Any, argparse.Namespace, Files], None]
+
+
 def add_invert(subparsers: argparse._SubParsersAction) -> None:
     """Add ``invert``."""
     parser = _add(
@@ -36,7 +40,7 @@ def add_invert(subparsers: argparse._SubParsersAction) -> None:
         "invert",
         "the change of temperature or precipitation that gives a balance, and the sensitivity to both",
         "oggm-glaunti invert DIR --glacier RGI60-11.01450 --years 2010 2019 --model A --out inverse",
-        run_invert,
+        _invert,
     )
     _add_year_type(parser)
     parser.add_argument("--target", type=float, default=0.0, help="mean annual balance, m w.e. (default: %(default)s)")
@@ -55,7 +59,7 @@ def add_attribute(subparsers: argparse._SubParsersAction) -> None:
         "attribute",
         "what made a year's balance different: by day, month, height and on the map",
         "oggm-glaunti attribute DIR --glacier RGI60-11.01450 --year 2003 --reference 1991 2020 --out attribution",
-        run_attribute,
+        _attribute,
         years=False,
     )
     _add_year_type(parser)
@@ -72,7 +76,7 @@ def add_uncertainty(subparsers: argparse._SubParsersAction) -> None:
         "uncertainty",
         "standard deviation of the balance from errors of weather and parameters",
         "oggm-glaunti uncertainty DIR --glacier RGI60-11.01450 --years 2001 2020 --model A --out uncertainty",
-        run_uncertainty,
+        _uncertainty,
     )
     _add_year_type(parser)
     _add_errors(parser)
@@ -85,7 +89,7 @@ def add_measure(subparsers: argparse._SubParsersAction) -> None:
         "measure",
         "where one more stake or snow pit would tell most",
         "oggm-glaunti measure DIR --glacier RGI60-11.01450 --years 2018 2020 --n-best 5 --out measure",
-        run_measure,
+        _measure,
     )
     parser.add_argument("--target", default="smb", help="smb, or the name of a parameter (default: smb)")
     parser.add_argument("--n-best", type=int, default=5, help="measurements in the table (default: 5)")
@@ -97,7 +101,7 @@ def _add(
     verb: str,
     what: str,
     example: str,
-    run: Callable[[argparse.Namespace], int],
+    analyse: Analysis,
     years: bool = True,
 ) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
@@ -120,7 +124,7 @@ def _add(
     model.add_argument("--climate-suffix", metavar="SUFFIX", help="of the daily climate's file (default: none)")
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published where there is no calibration")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=lambda args: _for_each(args, analyse))
     return parser
 
 
@@ -135,27 +139,7 @@ def _add_errors(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--correlation-days", type=float, default=0.0, metavar="DAYS", help="default: independent weeks")
 
 
-def run_invert(args: argparse.Namespace) -> int:
-    """Invert the forcing of each glacier; returns the exit status."""
-    return _for_each(args, _invert)
-
-
-def run_attribute(args: argparse.Namespace) -> int:
-    """Attribute a year of each glacier; returns the exit status."""
-    return _for_each(args, _attribute)
-
-
-def run_uncertainty(args: argparse.Namespace) -> int:
-    """Propagate errors for each glacier; returns the exit status."""
-    return _for_each(args, _uncertainty)
-
-
-def run_measure(args: argparse.Namespace) -> int:
-    """Find the best measurements for each glacier; returns the exit status."""
-    return _for_each(args, _measure)
-
-
-def _for_each(args: argparse.Namespace, analyse: Callable[[Any, argparse.Namespace, Files], None]) -> int:
+def _for_each(args: argparse.Namespace, analyse: Analysis) -> int:
     """Analyse the glaciers of the directory one after the other; what is wrong with any of them ends the command."""
     from oggm_glaunti.cli import complain
 

@@ -15,9 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core.glaunti import correct
-from oggm_glaunti.core.run import initial_swe, ti_step
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.fit import forward
+from oggm_glaunti.fit.forward import Day, Step, Tuned
 
 
 class Trajectory(NamedTuple):
@@ -71,42 +70,23 @@ class Change(NamedTuple):
 
 NO_CHANGE = Change(np.zeros((), np.float32), np.zeros((), np.float32))
 
-Day = tuple[Array, Array, Array]
-Step = Callable[[Array, Day], tuple[Array, Array]]
-
 
 def stepper(tuned: Tuned, trajectory: Trajectory, variant: str = "smooth") -> tuple[Float[Array, " height"], Step]:
-    """The snow on the first day, and one day of the run.
+    """The snow on the first day, and one day of the run: :func:`oggm_glaunti.fit.forward.stepper`, its bias taken off.
 
     Parameters
     ----------
     tuned : Tuned
-        parameters before correction
     trajectory : Trajectory
     variant : str
-        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
-
-    Returns
-    -------
-    swe : array (N,)
-        m w.e.
-    step : callable
-        ``step(swe, (temp, prcp, ds_index)) -> (swe, smb)``: temperature and precipitation at the reference height
-        as numbers or one per height (N,), snow and balance (N,)
     """
-    params, offset = tuned.ti.resolve(), tuned.temp_bias + tuned.temp_gradient * trajectory.above_ref
-    corrected = jax.vmap(correct, (None, 0))(params, trajectory.ds)
-    constant = correct(params, trajectory.ds[0])
-    several = trajectory.ds.shape[0] > 1
-    one = jnp.ones((), offset.dtype)
+    swe, unbiased = forward.stepper(tuned, trajectory.above_ref, trajectory.ds, variant)
 
     def step(swe: Array, day: Day) -> tuple[Array, Array]:
-        temp, prcp, index = day
-        of_day = jax.tree.map(lambda field: field[index], corrected) if several else constant
-        swe, smb = ti_step(of_day, variant)(swe, temp + offset, prcp, one)
+        swe, smb = unbiased(swe, day)
         return swe, smb - trajectory.bias
 
-    return initial_swe(constant, offset.shape), step
+    return swe, step
 
 
 def run(

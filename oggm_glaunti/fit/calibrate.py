@@ -17,7 +17,7 @@ from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.params import FITTED_GRADIENT
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.fit.posterior import identifiability, spread_of, summary
-from oggm_glaunti.fit.priors import FEW, TEMP_GRADIENT, UNUSED, default_priors
+from oggm_glaunti.fit.priors import FEW, priors_around
 from oggm_glaunti.fit.sites import GlacierSite, as_table, glacier_site
 
 if TYPE_CHECKING:
@@ -286,12 +286,8 @@ def _posterior(
     from oggm_glaunti.fit.map_estimate import NoConvergence, fit_map
 
     start = as_tuned(label, mb_model)
-    numbers = {name: float(getattr(start.ti, name)) for name in start.ti.__dataclass_fields__}
     try:
-        priors = default_priors({**numbers, TEMP_GRADIENT: start.temp_gradient}, free, spread)
-        unused = set(priors.names) & set(UNUSED.get(mb_model.variant, ()))
-        if unused:
-            raise ValueError(f"free: {sorted(unused)} has no effect in the variant {mb_model.variant!r}")
+        priors = priors_around(start, mb_model.variant, free, spread)
         if model_error is not None and not 0.0 <= model_error < np.inf:
             raise ValueError(f"model_error: expected 0 or more, found {model_error}")
     except ValueError as err:

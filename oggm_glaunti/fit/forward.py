@@ -8,6 +8,7 @@ places.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -110,6 +111,45 @@ class Tuned(NamedTuple):
     temp_gradient: Float[Array, ""]
 
 
+Day = tuple[Array, Array, Array]
+Step = Callable[[Array, Day], tuple[Array, Array]]
+
+
+def stepper(
+    tuned: Tuned, above_ref: Float[Array, " height"], ds: Float[Array, "period 5 height"], variant: str = "smooth"
+) -> tuple[Float[Array, " height"], Step]:
+    """The snow on the first day, and one day of a run on heights.
+
+    Parameters
+    ----------
+    tuned : Tuned
+        parameters before correction
+    above_ref, ds : arrays
+        see :class:`Site`
+    variant : str
+        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
+
+    Returns
+    -------
+    swe : array (N,)
+        m w.e.
+    step : callable
+        ``step(swe, (temp, prcp, ds_index)) -> (swe, smb)``: temperature and precipitation at the reference height
+        as numbers or one per height (N,), snow and balance (N,)
+    """
+    params, offset = tuned.ti.resolve(), tuned.temp_bias + tuned.temp_gradient * above_ref
+    corrected = jax.vmap(correct, (None, 0))(params, ds) if ds.shape[0] > 1 else None
+    constant = correct(params, ds[0])
+    one = jnp.ones((), offset.dtype)
+
+    def step(swe: Array, day: Day) -> tuple[Array, Array]:
+        temp, prcp, index = day
+        of_day = constant if corrected is None else _of_period(corrected, index)
+        return ti_step(of_day, variant)(swe, temp + offset, prcp, one)
+
+    return initial_swe(constant, offset.shape), step
+
+
 def balances(tuned: Tuned, site: Site, variant: str = "smooth") -> Float[Array, "stretch height"]:
     """Balance of every stretch of time at every height of a site, m w.e.: the mean over its realisations of weather.
 
@@ -121,17 +161,12 @@ def balances(tuned: Tuned, site: Site, variant: str = "smooth") -> Float[Array, 
     variant : str
         see :data:`~oggm_glaunti.core.temperature_index.DAYS`
     """
-    params, offset = tuned.ti.resolve(), tuned.temp_bias + tuned.temp_gradient * site.above_ref
-    corrected = jax.vmap(correct, (None, 0))(params, site.ds) if site.ds.shape[0] > 1 else None
-    constant = correct(params, site.ds[0])
-    swe = initial_swe(constant, offset.shape)
-    one = jnp.ones((), offset.dtype)
+    swe, step = stepper(tuned, site.above_ref, site.ds, variant)
 
     def one_day(carry, day):
         swe, sums = carry
-        temp, prcp, period, before, after = day
-        of_day = constant if corrected is None else _of_period(corrected, period)
-        swe, smb = ti_step(of_day, variant)(swe, temp + offset, prcp, one)
+        *weather, before, after = day
+        swe, smb = step(swe, tuple(weather))
         return (swe, sums.at[before].add(0.5 * smb).at[after].add(0.5 * smb)), None
 
     def one_realisation(temp, prcp):

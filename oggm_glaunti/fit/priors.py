@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,3 +90,29 @@ def default_priors(
         raise ValueError(f"spread: expected standard deviations above zero, found {wrong}")
     mean = [0.0 if name == TEMP_BIAS else float(start[STORED.get(name, name)]) for name in names]
     return Priors(names, np.array(mean), np.array([float(sds[name]) for name in names]))
+
+
+def priors_around(
+    tuned: Any, variant: str, free: Iterable[str] = FEW, spread: Mapping[str, float] | None = None
+) -> Priors:
+    """Priors around the parameters of a model.
+
+    Parameters
+    ----------
+    tuned : Tuned
+    variant : str
+        its day of the temperature index
+    free, spread
+        see :func:`default_priors`
+
+    Raises
+    ------
+    ValueError
+        as :func:`default_priors`, and for parameters that have no effect in the variant
+    """
+    stored = {name: float(getattr(tuned.ti, name)) for name in STORED.values()}
+    priors = default_priors({**stored, TEMP_GRADIENT: tuned.temp_gradient}, free, spread)
+    unused = set(priors.names) & set(UNUSED.get(variant, ()))
+    if unused:
+        raise ValueError(f"free: {sorted(unused)} has no effect in the variant {variant!r}")
+    return priors

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import os
-import resource
-import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -14,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests import glaciers
+from tests.benchmarks.runner import own_peak_mb
+from tests.real.measured import shared_data, timed
 
 REFERENCE = (1991, 2020)
 
@@ -22,11 +20,8 @@ def attribution_report(gdir: Any, year: int = 2003, runs: int = 5) -> list[str]:
     """Contributions, nodes, gap, seconds (median of warm runs, reading of files included) and peak memory."""
     from oggm_glaunti.analysis.attribution.tasks import attribute_year
 
-    seconds = []
-    for _ in range(runs + 1):
-        start = time.perf_counter()
-        made = attribute_year(gdir, year=year, reference=REFERENCE, model="A")
-        seconds.append(time.perf_counter() - start)
+    took = timed(lambda: attribute_year(gdir, year=year, reference=REFERENCE, model="A"), runs)
+    made = took.result
     difference, gap = float(made.difference), float(made.gap)
     groups = {name: float(made[name].sum()) for name in ("temp", "prcp", "snow")}
     monthly = {
@@ -37,7 +32,6 @@ def attribution_report(gdir: Any, year: int = 2003, runs: int = 5) -> list[str]:
     largest = sorted(monthly.items(), key=lambda item: -abs(item[1]))[:5]
     first, last = REFERENCE
     reference, in_mean = float(made.reference_balance), float(made.mean_climate_balance)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [
         f"{year}: balance {float(made.balance):+.3f} m w.e., mean of {first}-{last} {reference:+.3f} (in their mean "
         f"weather {in_mean:+.3f}), difference {difference:+.3f}",
@@ -45,8 +39,8 @@ def attribution_report(gdir: Any, year: int = 2003, runs: int = 5) -> list[str]:
         f"largest: {_listed(largest)}",
         f"{int(made.nodes)} nodes on each of {made.attrs['baselines']} paths, gap {1000 * gap:+.3f} mm w.e. "
         f"({abs(gap / difference):.1e} of the difference)",
-        f"{statistics.median(seconds[1:]):.2f} s warm (median of {runs}), {seconds[0]:.1f} s the first time, peak "
-        f"memory {peak:.0f} MB",
+        f"{took.warm:.2f} s warm (median of {runs}), {took.first:.1f} s the first time, peak "
+        f"memory {own_peak_mb():.0f} MB",
     ]
 
 
@@ -71,15 +65,11 @@ def corrections_report(gdir: Any, year: int = 2003) -> list[str]:
 
 def main() -> None:
     """Print everything."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
-    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    shared = shared_data()
     from oggm_glaunti import tasks as gtasks
 
     with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", SHARED)
+        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
         gtasks.glaunti_features(gdir)
         for line in (*attribution_report(gdir), *corrections_report(gdir)):
             print(line)

@@ -5,11 +5,8 @@ Hintereisferner 2014-2022 and the mean of these years for 30 more; Grosser Alets
 
 from __future__ import annotations
 
-import os
-import resource
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,26 +14,21 @@ from typing import Any
 import numpy as np
 
 from tests import glaciers
+from tests.benchmarks.runner import own_peak_mb
+from tests.real.measured import shared_data, timed
 
 CONTROLS = ("dT", "dP", "ddf_snow", "ddf_relative_ice", "prec_scale", "temp_gradient")
 SHIFTS = (0.1, 0.25, 0.5, 1.0, 2.0)  # K
 MODEL = {"massbalance": {"model": "A"}}
 
 
-def timed(what: str, call: Callable[[], Any]) -> Any:
+def said(what: str, call: Callable[[], Any]) -> Any:
     """What a call returns; how long it takes the second time is printed."""
-    seconds = []
-    for _ in range(2):
-        start = time.perf_counter()
-        result = call()
-        seconds.append(time.perf_counter() - start)
-    print(f"{what}: {seconds[0]:.2f} s the first time, {seconds[1]:.2f} s the second, peak memory {peak():.0f} MB")
-    return result
-
-
-def peak() -> float:
-    """Largest memory of this process so far, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    took = timed(call, 1)
+    print(
+        f"{what}: {took.first:.2f} s the first time, {took.warm:.2f} s the second, peak memory {own_peak_mb():.0f} MB"
+    )
+    return took.result
 
 
 def report(gdir: Any, name: str, folder: Path | None, shifts: Sequence[float] = SHIFTS, **period: Any) -> None:
@@ -48,13 +40,13 @@ def report(gdir: Any, name: str, folder: Path | None, shifts: Sequence[float] = 
     print(f"\n--- {name} {period}")
     given = {**period, **MODEL}
     ready = prepare(gdir, controls=["dT"], **given)
-    timed("one run of OGGM", lambda: ready.run(ready.table))
-    found = timed(f"{len(CONTROLS)} controls", lambda: volume_sensitivity(gdir, controls=CONTROLS, **given))
+    said("one run of OGGM", lambda: ready.run(ready.table))
+    found = said(f"{len(CONTROLS)} controls", lambda: volume_sensitivity(gdir, controls=CONTROLS, **given))
     print(f"volume {float(found['volume'][0]):.4f} to {float(found['volume'][-1]):.4f} km3")
     print(summary(found).to_string(float_format="%.5g"))
-    by_modes = timed("the same by modes", lambda: volume_sensitivity(gdir, controls=CONTROLS, modes=True, **given))
-    exact = timed("24 months, exact", lambda: volume_gradient(gdir, controls=["dT", "dP"], by_month=True, **given))
-    exact = timed(f"{len(CONTROLS)} controls, exact", lambda: volume_gradient(gdir, controls=CONTROLS, **given))
+    by_modes = said("the same by modes", lambda: volume_sensitivity(gdir, controls=CONTROLS, modes=True, **given))
+    exact = said("24 months, exact", lambda: volume_gradient(gdir, controls=["dT", "dP"], by_month=True, **given))
+    exact = said(f"{len(CONTROLS)} controls, exact", lambda: volume_gradient(gdir, controls=CONTROLS, **given))
     print(f"the flowline in JAX: {exact.attrs}")
     print(f"dT by differences of 0.001 and 0.002 m w.e. in the balances: {small_steps(ready):+.5f} km3 K-1")
     last = found.isel(time=-1)
@@ -119,18 +111,14 @@ def figures(gdir: Any, ready: Any, found: Any, name: str, folder: Path, given: d
 
 def main() -> None:
     """Print everything."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
-    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    shared = shared_data()
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     np.set_printoptions(precision=5)
     with tempfile.TemporaryDirectory() as work:
-        hef = glaciers.prepare_hef(Path(work) / "hef", SHARED)
+        hef = glaciers.prepare_hef(Path(work) / "hef", shared)
         report(hef, "Hintereisferner", folder, ys=2014, ye=2023)
         report(hef, "Hintereisferner_mean", None, ys=2020, ye=2050, forcing="constant")
-        aletsch = glaciers.prepare_aletsch(Path(work) / "aletsch", SHARED)
+        aletsch = glaciers.prepare_aletsch(Path(work) / "aletsch", shared)
         # Two degrees colder it would grow out of its domain.
         report(aletsch, "Aletsch", folder, SHIFTS[:-1], ys=1982, ye=2021)
 

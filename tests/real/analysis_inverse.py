@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests import glaciers
+from tests.benchmarks.runner import own_peak_mb
+from tests.real.measured import shared_data, timed
 
 YEARS = (2010, 2019)
-
-
-def seconds(function: Callable[[], Any], times: int = 5) -> tuple[float, Any]:
-    """Median of the wall time of calls after a first one, and the last result."""
-    function()
-    spent = []
-    for _ in range(times):
-        start = time.perf_counter()
-        result = function()
-        spent.append(time.perf_counter() - start)
-    return statistics.median(spent), result
 
 
 def shift_line(gdir: Any, years: tuple[int, int]) -> str:
     """The shift of temperature for no change of mass, model A."""
     from oggm_glaunti.analysis.inverse.tasks import invert_forcing
 
-    warm, found = seconds(lambda: invert_forcing(gdir, target=0.0, years=years, model="A"))
+    _, warm, found = timed(lambda: invert_forcing(gdir, target=0.0, years=years, model="A"))
     row = found.change.loc["dT"]
     return (
         f"{years[0]}-{years[1]}: dT {row['value']:+.4f} K for a mean of 0 ({found.mean_before:+.4f} m w.e. a year "
@@ -45,25 +30,25 @@ def aletsch_inverse(gdir: Any) -> None:
     """Print the shifts for no change of mass, the sensitivity, series, how long they take, and the peak memory."""
     from oggm_glaunti.analysis.inverse.tasks import climate_sensitivity, invert_forcing
 
-    print(f"Grosser Aletsch, model A, CAMELS-CH, hydrological years; {_peak():.0f} MB before the first call")
+    print(f"Grosser Aletsch, model A, CAMELS-CH, hydrological years; {own_peak_mb():.0f} MB before the first call")
     for years in (YEARS, (2020, 2020)):
         print(shift_line(gdir, years))
-    warm, table = seconds(lambda: climate_sensitivity(gdir, years=YEARS, model="A"))
+    _, warm, table = timed(lambda: climate_sensitivity(gdir, years=YEARS, model="A"))
     for part in ("winter", "summer", "annual"):
         row = table.loc[part]
         print(f"sensitivity, {part}: {row['temp']:+.4f} m w.e. K-1, {row['prcp_10pct']:+.4f} m w.e. for 10 % more")
-    print(f"sensitivity by month: {warm:.3f} s warm; peak memory so far {_peak():.0f} MB")
+    print(f"sensitivity by month: {warm:.3f} s warm; peak memory so far {own_peak_mb():.0f} MB")
     print(many_line(gdir, 100))
     for resolution, prior, correlation in (("monthly", (1.0, 0.3), 0.0), ("daily", (1.5889, 0.964), 7.0)):
         keys = {"control": "both", "resolution": resolution, "prior": prior, "correlation": correlation}
-        warm, found = seconds(
+        _, warm, found = timed(
             lambda keys=keys: invert_forcing(gdir, target=0.0, sigma=0.1, years=YEARS, model="A", **keys), 3
         )
         print(
             f"{resolution} series for a mean balance of 0 ± 0.1 m w.e.: {found.mean_after:+.3f} m w.e., "
             f"{found.iterations} iterations, {warm:.2f} s warm"
         )
-    print(f"peak memory of the process {_peak():.0f} MB")
+    print(f"peak memory of the process {own_peak_mb():.0f} MB")
 
 
 def many_line(gdir: Any, n: int) -> str:
@@ -79,26 +64,19 @@ def many_line(gdir: Any, n: int) -> str:
     batch = stack([run.trajectory._replace(temp=run.trajectory.temp + shift) for shift in warmer])
     tuned = jax.tree.map(lambda leaf: np.full(n, leaf, np.float32), run.tuned)
     mean, given = np.full((n, 1, run.years.size), 1.0 / run.years.size), (np.zeros((n, 1)), np.full((n, 1), 0.1))
-    warm, found = seconds(lambda: solve_batch(tuned, batch, given[0], mean, given[1]), 3)
+    _, warm, found = timed(lambda: solve_batch(tuned, batch, given[0], mean, given[1]), 3)
     spread = np.ptp(found.shift[:, 0] + warmer)
-    return f"{n} glaciers at once: {warm:.2f} s warm, the same weather found to {spread:.1e} K, peak {_peak():.0f} MB"
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = own_peak_mb()
+    return f"{n} glaciers at once: {warm:.2f} s warm, the same weather found to {spread:.1e} K, peak {peak:.0f} MB"
 
 
 def main() -> None:
     """Prepare the glacier and print everything."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
-    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    shared = shared_data()
     from oggm_glaunti import tasks as gtasks
 
     with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", SHARED)
+        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
         gtasks.glaunti_features(gdir)
         aletsch_inverse(gdir)
 

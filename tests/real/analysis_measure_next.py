@@ -6,18 +6,17 @@ memory. With the name of a PNG the second case is drawn.
 
 from __future__ import annotations
 
-import os
-import resource
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tests import glaciers
+from tests.benchmarks.runner import own_peak_mb
 from tests.real import fits
+from tests.real.measured import shared_data
 
 YEAR, YEARS = 2019, (2010, 2019)
 SIGMA, SCALES = 0.2, (0.1, 0.5, 1.0)
@@ -111,16 +110,6 @@ def print_ensemble(gdir: Any) -> None:
     print()
 
 
-def seconds(gdir: Any, repeat: int = 3, **kwargs: Any) -> float:
-    """Of a warm call, the best of some."""
-    taken = []
-    for _ in range(1 + repeat):
-        start = time.perf_counter()
-        advice(gdir, **kwargs)
-        taken.append(time.perf_counter() - start)
-    return min(taken[1:])
-
-
 def draw(gdir: Any, path: Path) -> None:
     """The figure of the balance of one year, parameters fitted."""
     from oggm_glaunti.analysis_graphics.measure_next import plot_where_to_measure
@@ -131,24 +120,20 @@ def draw(gdir: Any, path: Path) -> None:
 
 def main() -> None:
     """Print everything, and draw where a file is named."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
-    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    shared = shared_data()
     from oggm_glaunti import tasks as gtasks
 
     with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", SHARED)
+        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
         gtasks.glaunti_features(gdir)
-        fit(gdir, SHARED)
+        fit(gdir, shared)
         print_tables(gdir)
         print_ensemble(gdir)
-        one, ten = seconds(gdir), seconds(gdir, years=YEARS)
+        one, ten = (timed(lambda k=k: advice(gdir, **k)).warm for k in ({}, {"years": YEARS}))
         print(f"warm call with maps, one year: {one:.2f} s; ten years: {ten:.2f} s")
         for path in sys.argv[1:2]:
             draw(gdir, Path(path))
-        print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        print(f"peak memory: {own_peak_mb():.0f} MB")
 
 
 if __name__ == "__main__":

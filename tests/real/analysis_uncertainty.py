@@ -6,12 +6,9 @@ Model A, CAMELS-CH forcing, 20 years, weekly blocks. Peak memory is that of a pr
 from __future__ import annotations
 
 import os
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from tests import glaciers
+from tests.benchmarks.runner import own_peak_mb
+from tests.real.measured import shared_data, timed
 
 YEARS = (2001, 2020)
 MEMBERS = 500
@@ -48,16 +47,6 @@ def first_order(run: Any, blocks: Any) -> Callable[[], np.ndarray]:
         return np.sqrt(np.asarray(u.run_forcing_variance(series, blocks).total))
 
     return sd
-
-
-def timed(function: Callable[[], Any], times: int = 5) -> tuple[float, float, Any]:
-    """Seconds of the first call, median of the next ones, the result."""
-    seconds = []
-    for _ in range(times + 1):
-        start = time.perf_counter()
-        result = function()
-        seconds.append(time.perf_counter() - start)
-    return seconds[0], statistics.median(seconds[1:]), result
 
 
 def against_jvps(run: Any, blocks: Any, chosen: np.ndarray) -> tuple[float, float, float]:
@@ -159,18 +148,15 @@ MEASUREMENTS: dict[str, Callable[[Any, Any], str]] = {
 
 def main() -> None:
     """Print everything, each measurement in a process of its own."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
+    shared = shared_data()
     if len(sys.argv) == 3:
         run, blocks = prepared(Path(sys.argv[1]))
         print(MEASUREMENTS[sys.argv[2]](run, blocks))
-        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        print(f"peak memory {own_peak_mb():.0f} MB")
         return
     with tempfile.TemporaryDirectory() as folder:
         working_dir = Path(folder) / "aletsch"
-        glaciers.prepare_aletsch(working_dir, SHARED)
+        glaciers.prepare_aletsch(working_dir, shared)
         for name in MEASUREMENTS:
             print(f"--- {name}", flush=True)
             call = [sys.executable, "-m", "tests.real.analysis_uncertainty", str(working_dir), name]

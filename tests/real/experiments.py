@@ -5,8 +5,6 @@ The tests beside this module run the same functions and hold the numbers to thei
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from tests import glaciers
+from tests.real.measured import shared_data
 
 GEODETIC = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
 MODES = ("off", "yearly", "climatology")
@@ -154,14 +153,10 @@ def _print_volumes(label: str, runs: dict[str, pd.Series]) -> None:
 
 def main() -> None:
     """Print everything."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
-    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    shared = shared_data()
     with tempfile.TemporaryDirectory() as folder:
-        _print_hef(Path(folder) / "hef", SHARED)
-        _print_aletsch(Path(folder) / "aletsch", SHARED)
+        _print_hef(Path(folder) / "hef", shared)
+        _print_aletsch(Path(folder) / "aletsch", shared)
 
 
 def _print_hef(folder: Path, shared: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from oggm_glaunti import graphics
 from tests import glaciers
 from tests.real import fits
+from tests.real.measured import shared_data
 
 BEST = fits.FITS["+ lapse rate"]
 
@@ -88,19 +88,15 @@ def aletsch_series(gdir: Any, shared: Path) -> dict[str, pd.DataFrame]:
 
 def main(folder: Path) -> None:
     """Write both figures."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
-    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    shared = shared_data()
     from oggm_glaunti import tasks as gtasks
 
     with tempfile.TemporaryDirectory() as working:
-        gdir = glaciers.prepare_aletsch(Path(working) / "aletsch", SHARED)
+        gdir = glaciers.prepare_aletsch(Path(working) / "aletsch", shared)
         gtasks.glaunti_features(gdir)
-        plot_halves(aletsch_series(gdir, SHARED), folder / "fits_aletsch.png")
-        gdirs = glaciers.prepare_rofental(Path(working) / "rofental", SHARED)
-        table = fits.rofental_observations(gdirs, SHARED)
+        plot_halves(aletsch_series(gdir, shared), folder / "fits_aletsch.png")
+        gdirs = glaciers.prepare_rofental(Path(working) / "rofental", shared)
+        table = fits.rofental_observations(gdirs, shared)
         models = {
             "C as published (yearly)": fits.held_out(gdirs, table, fits.CASES["C yearly"], None),
             "C climatology fitted": fits.held_out(gdirs, table, fits.CASES["C climatology"], BEST),

@@ -5,10 +5,7 @@ Grosser Aletsch, every other year; and three glaciers of the Rofental, each by t
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +15,7 @@ import pandas as pd
 
 from oggm_glaunti.fit.priors import SPREAD
 from tests import glaciers
+from tests.real.measured import shared_data, timed
 
 SEASONS = ("annual", "winter", "summer")
 TWO, THREE = ("ddf_snow", "prec_scale"), ("ddf_snow", "prec_scale", "temp_gradient")
@@ -287,13 +285,10 @@ def fit_time(gdir: Any, shared: Path) -> str:
     from oggm_glaunti.fit.calibrate import fit_glaunti
 
     half = halves(aletsch_observations(shared))[0]
-    observations, seconds = targets(half)["seasons + geodetic"], []
-    for _ in range(2):
-        start = time.perf_counter()
-        fit_glaunti(gdir, observations=observations, model="A", free=ALL, filesuffix="_time")
-        seconds.append(time.perf_counter() - start)
+    observations = targets(half)["seasons + geodetic"]
+    took = timed(lambda: fit_glaunti(gdir, observations=observations, model="A", free=ALL, filesuffix="_time"), times=1)
     what = f"(A, {len(ALL)} parameters, {len(observations)} observations, 39 years of days)"
-    return f"a fit {what}: {seconds[0]:.1f} s the first time, {seconds[1]:.1f} s the second"
+    return f"a fit {what}: {took.first:.1f} s the first time, {took.warm:.1f} s the second"
 
 
 def _short(s: Any) -> str:
@@ -315,19 +310,15 @@ def print_transfer(gdirs: dict[str, Any], shared: Path) -> None:
 
 def main() -> None:
     """Print everything."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
-    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    shared = shared_data()
     from oggm_glaunti import tasks as gtasks
 
     with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", SHARED)
+        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
         gtasks.glaunti_features(gdir)
-        print_aletsch(gdir, SHARED)
+        print_aletsch(gdir, shared)
         print()
-        print_transfer(glaciers.prepare_rofental(Path(folder) / "rofental", SHARED), SHARED)
+        print_transfer(glaciers.prepare_rofental(Path(folder) / "rofental", shared), shared)
 
 
 if __name__ == "__main__":

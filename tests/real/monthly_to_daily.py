@@ -9,7 +9,6 @@ compared; the default statistics come from other catchments.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tests import glaciers
+from tests.real.measured import shared_data
 
 HEIGHTS = np.arange(2000.0, 3801.0, 100.0)
 YEARS = np.arange(1991, 2020)
@@ -124,13 +124,10 @@ def cases(gdir, shared: Path) -> dict[str, dict[str, np.ndarray]]:
 
 def main() -> None:
     """Print all scores."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
+    shared = shared_data()
     with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder), SHARED)
-        found = cases(gdir, SHARED)
+        gdir = glaciers.prepare_aletsch(Path(folder), shared)
+        found = cases(gdir, shared)
     true = found.pop("true")
     print(f"Model A at {HEIGHTS[0]:.0f}-{HEIGHTS[-1]:.0f} m every 100 m, {YEARS[0]}-{YEARS[-1]}, m w.e. a year.")
     for kind in FIRST_MONTH:

@@ -5,14 +5,14 @@ Real outlines and DEM, one station's weather: it shows that a region runs throug
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tests.real.measured import shared_data
 
 
 def largest_difference_one_by_one(gdirs: list) -> float:
@@ -73,13 +73,9 @@ def print_region(folder: Path, shared: Path) -> None:
 
 def main() -> None:
     """Print the numbers."""
-    from tests.conftest import SHARED
-
-    if SHARED is None:
-        sys.exit("no shared data: set OGGM_GLAUNTI_SHARED to their folder")
-    os.environ["OGGM_GLAUNTI_WEIGHTS"] = str(SHARED / "reference" / "upstream")
+    shared = shared_data()
     with tempfile.TemporaryDirectory() as folder:
-        print_region(Path(folder), SHARED)
+        print_region(Path(folder), shared)
 
 
 if __name__ == "__main__":

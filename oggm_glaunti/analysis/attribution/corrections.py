@@ -69,11 +69,12 @@ def attribute_corrections(
     InvalidParamsError
         for a year that the record does not hold, reference without years, model A, or several realisations
     """
-    run = _yearly_run(gdir, year, reference, kwargs)
+    run = _yearly_run(gdir, kwargs)
+    years_asked(gdir, (year, year), run.years, "year")
+    asked = years_asked(gdir, reference, run.years)
     features = read_features(gdir)
     gridded, periods, inputs = _inputs_of_all_years(run, features)
     years = [period.year for period in periods]
-    asked = years_asked(gdir, reference, run.years)
     chosen = [inputs[years.index(y)] for y in asked]
     end = inputs[years.index(year)]
     start = type(end)(
@@ -86,7 +87,7 @@ def attribute_corrections(
     return result.assign_attrs(**about, reference=[min(asked), max(asked)])
 
 
-def _yearly_run(gdir: Any, year: int, reference: tuple[int, int] | None, kwargs: dict[str, Any]) -> GlacierRun:
+def _yearly_run(gdir: Any, kwargs: dict[str, Any]) -> GlacierRun:
     if kwargs.setdefault("corrector", "yearly") != "yearly":
         raise InvalidParamsError(
             f"{gdir.rgi_id}: attribute_corrections needs corrector='yearly', found {kwargs['corrector']!r}: under any "
@@ -106,8 +107,6 @@ def _yearly_run(gdir: Any, year: int, reference: tuple[int, int] | None, kwargs:
             f"{gdir.rgi_id}: attribute_corrections takes one series of weather, found {count} realisations; each has "
             "inputs of its own"
         )
-    years_asked(gdir, (year, year), run.years, "year")
-    years_asked(gdir, reference, run.years)
     return run
 
 

@@ -118,8 +118,8 @@ def run(
     @jax.checkpoint
     def one_year(thick, of_year):
         smb = read(heights, of_year, bed.height + thick) / seconds
-        step = lambda _, thick: one_step(bed, thick, smb, dt, glen_n)
-        thick = jax.lax.scan(lambda thick, _: (step(0, thick), None), thick, None, length=MONTHS * steps)[0]
+        step = lambda thick, _: (one_step(bed, thick, smb, dt, glen_n), None)
+        thick = jax.lax.scan(step, thick, None, length=MONTHS * steps)[0]
         return thick, thick
 
     return jax.lax.scan(one_year, thick, ice)[1]
@@ -176,8 +176,8 @@ def volume_gradient(
     """Volumes, and the derivative of the last to the whole table by one reverse pass; arguments as in :func:`run`."""
 
     def last(ice):
-        every = volume(bed, run(bed, thick, heights, ice, steps, seconds, glen_n))
+        every = volumes(bed, thick, heights, ice, steps, seconds, glen_n)
         return every[-1], every
 
-    (_, volumes), gradient = jax.value_and_grad(last, has_aux=True)(ice)
-    return Gradient(volumes, gradient)
+    (_, every), gradient = jax.value_and_grad(last, has_aux=True)(ice)
+    return Gradient(every, gradient)

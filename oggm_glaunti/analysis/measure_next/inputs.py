@@ -12,7 +12,7 @@ from oggm_glaunti.analysis.glaciers import GlacierRun
 from oggm_glaunti.analysis.measure_next.places import Campaign
 from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
-from oggm_glaunti.fit.priors import FEW, STORED, TEMP_GRADIENT, UNUSED, default_priors
+from oggm_glaunti.fit.priors import FEW, STORED, priors_around
 
 if TYPE_CHECKING:
     from oggm_glaunti.analysis.measure_next.period_jacobians import Periods
@@ -37,12 +37,11 @@ def parameter_root(
     InvalidParamsError
         for names or standard deviations that are impossible
     """
-    label, ti, name_of = run.gdir.rgi_id, run.tuned.ti, {stored: name for name, stored in STORED.items()}
+    label, name_of = run.gdir.rgi_id, {stored: name for name, stored in STORED.items()}
     left_open = parameter_spread(run.mb_model.calib_params, label)
     fitted = [name_of.get(stored, stored) for stored in left_open.names]
-    start = {name: float(getattr(ti, name)) for name in STORED.values()} | {TEMP_GRADIENT: run.tuned.temp_gradient}
     try:
-        priors = default_priors(start, free or fitted or FEW, spread)
+        priors = priors_around(run.tuned, run.variant, free or fitted or FEW, spread)
     except ValueError as err:
         raise InvalidParamsError(f"{label}: {err}") from err
     if set(fitted) & set(spread or {}):
@@ -50,9 +49,6 @@ def parameter_root(
             f"{label}: spread: {sorted(set(fitted) & set(spread))} were fitted, their covariance is that of the fit; "
             "leave them out, or name another calibration by mb_params_filesuffix"
         )
-    unused = set(priors.names) & set(UNUSED.get(run.variant, ()))
-    if unused:
-        raise InvalidParamsError(f"{label}: free: {sorted(unused)} has no effect in the variant {run.variant!r}")
     cov = np.diag(priors.sd**2)
     both = [name for name in priors.names if name in fitted]
     here, there = ([names.index(name) for name in both] for names in (priors.names, fitted))

@@ -220,13 +220,14 @@ def _run(
         raise InvalidParamsError(
             f"{gdir.rgi_id}: year_type: stakes and pits belong to mass-balance years; leave it out"
         )
-    if years is not None and years[0] > years[-1]:
+    wanted = None if years is None else first_and_last(gdir, years)
+    if wanted is not None and wanted[0] > wanted[1]:
         raise InvalidParamsError(f"{gdir.rgi_id}: years: expected the first and the last one, found {years}")
     if year is None:
-        year = GlaUnTIMassBalance(gdir, **kwargs).ye if years is None else years[-1]
-    wanted = (year, year) if years is None else first_and_last(gdir, years)
-    span = (min(year, wanted[0]), max(year, wanted[1]))
-    return glacier_run(gdir, span, **kwargs), int(year), (int(wanted[0]), int(wanted[1]))
+        year = GlaUnTIMassBalance(gdir, **kwargs).ye if wanted is None else wanted[1]
+    first, last = wanted or (year, year)
+    run = glacier_run(gdir, (min(year, first), max(year, last)), **kwargs)
+    return run, int(year), (int(first), int(last))
 
 
 def _survey(

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from numpy.typing import ArrayLike, NDArray
 
 from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily, on_days
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, cumulative_jacobian
@@ -222,11 +223,18 @@ def parameter_jacobian(
     return jax.jacfwd(series)(jnp.zeros(len(names), trajectory.temp.dtype))
 
 
-def parameter_variance(
-    jacobian: Float[Array, "sum parameter"], covariance: Float[Array, "parameter parameter"]
-) -> Float[Array, " sum"]:
-    """Variance of each balance by the parameters' covariance (of the stored numbers), m2 w.e. (K,)."""
-    return jnp.sum(jnp.matmul(jacobian, covariance, precision=jax.lax.Precision.HIGHEST) * jacobian, axis=1)
+def parameter_variance(jacobian: ArrayLike, covariance: ArrayLike) -> NDArray[np.float64]:
+    """Variance (K,) of each balance by the parameters' covariance (P, P) of the stored numbers, m2 w.e.
+
+    In NumPy and double precision: what parameters do to a balance may cancel.
+
+    Examples
+    --------
+    >>> parameter_variance(np.array([[1.0, -1.0]]), np.array([[1.0, 0.5], [0.5, 1.0]])).tolist()
+    [1.0]
+    """
+    jacobian, covariance = np.asarray(jacobian, np.float64), np.asarray(covariance, np.float64)
+    return np.maximum(np.einsum("kp,pq,kq->k", jacobian, covariance, jacobian), 0.0)
 
 
 # --- the model itself under drawn errors -----------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
@@ -93,15 +92,13 @@ def smb_uncertainty(
     ends = u.year_ends(run.trajectory.period, blocks)
     series = u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant)
     slopes = u.run_parameter_jacobian(run.tuned, run.trajectory, blocks, names=spread.names, variant=run.variant)
-    # In double precision: what the parameters do to a balance may cancel.
-    slopes, annual = np.asarray(slopes, np.float64), series.rows(ends)
-    annual_slopes = np.diff(slopes[ends], axis=0, prepend=0.0)
+    annual, annual_slopes = series.rows(ends), np.asarray(u.between(slopes, ends), np.float64)
     by_year = u.run_forcing_covariance(annual, blocks, *sigmas)
     by_time = u.run_forcing_variance(series, blocks, *sigmas)
     by_year_sd = [np.diagonal(field) for field in by_year]
     fields = {
-        **_fields("time", series.smb, [*by_time, parameter_variance(slopes, spread.covariance)]),
-        **_fields("year", annual.smb, [*by_year_sd, parameter_variance(annual_slopes, spread.covariance)], "annual_"),
+        **_fields("time", series.smb, [*by_time, u.parameter_variance(slopes, spread.covariance)]),
+        **_fields("year", annual.smb, [*by_year_sd, u.parameter_variance(annual_slopes, spread.covariance)], "annual_"),
         "annual_covariance": (
             ("year", "other_year"),
             np.asarray(by_year.total) + annual_slopes @ spread.covariance @ annual_slopes.T,
@@ -240,17 +237,6 @@ def smb_linearity(
     table = pd.DataFrame(columns).set_index("scale")
     table.attrs = {"sentence": found.sentence(), "units": "m w.e. (ratio: 1)", "members": members}
     return table
-
-
-def parameter_variance(slopes: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Variances (K,) by a covariance (P, P) of parameters under derivatives (K, P).
-
-    Examples
-    --------
-    >>> parameter_variance(np.array([[1.0, -1.0]]), np.array([[1.0, 0.5], [0.5, 1.0]])).tolist()
-    [1.0]
-    """
-    return np.maximum(np.einsum("kp,pq,kq->k", slopes, covariance, slopes), 0.0)
 
 
 def _checked(gdir: Any, *sigmas: float) -> tuple[float, float, float]:
