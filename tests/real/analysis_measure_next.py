@@ -16,7 +16,7 @@ import numpy as np
 from tests import glaciers
 from tests.benchmarks.runner import own_peak_mb
 from tests.real import fits
-from tests.real.measured import shared_data
+from tests.real.measured import shared_data, timed
 
 YEAR, YEARS = 2019, (2010, 2019)
 SIGMA, SCALES = 0.2, (0.1, 0.5, 1.0)
