@@ -232,6 +232,11 @@ def test_modes_give_the_derivatives_within_what_they_say_they_miss(hef_gdir):
     np.testing.assert_allclose(close, 1.0, atol=0.02)
 
 
+def test_a_change_that_leaves_the_map_is_named_with_what_to_do(hef_gdir):
+    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11.00897: the run itself is fine, .* smaller size or wide"):
+        volume_sensitivity(hef_gdir, **YEARS, controls=["dT"], wide=300.0, **A)
+
+
 def test_ice_that_sinks_melts_more(hef_gdir):
     steady = {"ys": 2020, "ye": 2045, "forcing": "constant", "controls": ["dT"], **A}
     alive, frozen = (
