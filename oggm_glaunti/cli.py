@@ -16,6 +16,7 @@ from pathlib import Path
 import oggm_glaunti
 from oggm_glaunti import settings
 from oggm_glaunti.analysis_cli import add_attribute, add_invert, add_measure, add_uncertainty
+from oggm_glaunti.dem_cli import add_impute_dem
 from oggm_glaunti.evaluate_cli import add_evaluate, add_infer
 from oggm_glaunti.region_cli import add_run
 from oggm_glaunti.train_cli import add_finetune, add_train
@@ -105,6 +106,7 @@ VERBS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
     add_attribute,
     add_uncertainty,
     add_measure,
+    add_impute_dem,
     add_verify,
     add_demo,
 )

@@ -28,6 +28,10 @@ BASENAMES: dict[str, tuple[str, str]] = {
         "glaunti_smb.nc",
         "GlaUnTI: gridded surface mass balance and glacier means.",
     ),
+    "glaunti_dem_stack": (
+        "glaunti_dem_stack.nc",
+        "GlaUnTI: yearly surface elevation without voids, its uncertainty and trend, on the 100 m UTM grid.",
+    ),
 }
 
 # The daily climate lives under OGGM's own name with this suffix: climate_historical_daily.nc. OGGM 1.6.3 also has a

@@ -20,6 +20,7 @@ from oggm_glaunti.analysis.inverse.tasks import (
 from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
 from oggm_glaunti.analysis.uncertainty.ensemble_runs import run_ensemble_from_climate_data
 from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity, smb_uncertainty
+from oggm_glaunti.companions.dem.tasks import process_dem_stack
 from oggm_glaunti.coupling.calibration import calibrate_glaunti
 from oggm_glaunti.coupling.climate import process_daily_climate
 from oggm_glaunti.coupling.compat import run_dynamic_melt_f_calibration, run_dynamic_spinup
@@ -45,6 +46,7 @@ __all__ = [
     "invert_forcing",
     "invert_forcing_region",
     "process_daily_climate",
+    "process_dem_stack",
     "run_dynamic_melt_f_calibration",
     "run_dynamic_spinup",
     "run_ensemble_from_climate_data",

@@ -30,6 +30,8 @@ LAYERS = (
         "fit_graphics",
         "analysis_graphics",
         "analysis_cli",
+        "dem_cli",
+        "dem_graphics",
         "evaluate_cli",
         "train_cli",
         "verification",

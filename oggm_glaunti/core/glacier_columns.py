@@ -76,6 +76,7 @@ def glacier_columns(
     band_width: float = BAND_WIDTH,
     dtype: np.typing.DTypeLike = np.float32,
     cells: np.ndarray | None = None,
+    reach: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> GlacierColumns:
     """Prepare the fast path (NumPy, once per glacier).
 
@@ -92,6 +93,9 @@ def glacier_columns(
         m; the on-glacier snow is carried into the next year's uncorrected run as a profile over such bands
     cells : int array (H, W), optional
         coarse cell of every cell of the grid, for a :class:`~oggm_glaunti.core.forcing.CoarseForcing`
+    reach : (lowest, highest) arrays (H, W), optional
+        between which the cells lie on all surfaces of a glacier whose surface moves: each coarse cell then has the same
+        heights on all of them. Without it the heights that this surface needs
 
     Raises
     ------
@@ -109,12 +113,13 @@ def glacier_columns(
     height = np.asarray(elevation[rows, cols], np.float64)
     _, band = np.unique(np.floor(height / band_width), return_inverse=True)
     count = np.bincount(band)
-    start, weights = cubic_weights(np.asarray(elevation, np.float64), nodes[0], nodes[1] - nodes[0], nodes.size, np)
+    start, weights = _cubic(elevation, nodes)
     pixel_cell = node_cell = None
     pixel_ref = node_ref = ref_hgt
     if cells is not None:
         cells = require_index("cells", np.asarray(cells, np.int32), np.size(ref_hgt))
-        start, node, node_cell = _heights_by_cell(start, cells)
+        ends = (start, start) if reach is None else tuple(_cubic(surface, nodes)[0] for surface in reach)
+        start, node, node_cell = _heights_by_cell(start, cells, *ends)
         nodes, pixel_cell = nodes[node], cells[rows, cols]
         pixel_ref, node_ref = np.asarray(ref_hgt)[pixel_cell], np.asarray(ref_hgt)[node_cell]
     return GlacierColumns(
@@ -133,8 +138,21 @@ def glacier_columns(
     )
 
 
-def _heights_by_cell(start: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cubic(elevation: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where and with which weights the heights are read at the elevations."""
+    return cubic_weights(np.asarray(elevation, np.float64), nodes[0], nodes[1] - nodes[0], nodes.size, np)
+
+
+def _heights_by_cell(
+    start: np.ndarray, cells: np.ndarray, lowest: np.ndarray, highest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give each coarse cell only the heights that its points need, all cells' heights in one row.
+
+    Parameters
+    ----------
+    start, lowest, highest : int arrays (H, W)
+        index of the first of four neighbours, and the lowest and highest that is to be covered
+    cells : int array (H, W)
 
     Returns
     -------
@@ -146,7 +164,7 @@ def _heights_by_cell(start: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, 
     start, nodes, owners, end = start.copy(), [], [], 0
     for cell in np.unique(cells):
         here = cells == cell
-        first, last = start[here].min(), start[here].max() + 3
+        first, last = lowest[here].min(), highest[here].max() + 3
         start[here] += end - first
         nodes.append(np.arange(first, last + 1))
         owners.append(np.full(nodes[-1].size, cell, np.int32))

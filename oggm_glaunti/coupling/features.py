@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,12 @@ from pyproj import CRS
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import MISSING_FACIES
+from oggm_glaunti.coupling.dem_stack_file import (
+    VERTICAL_DATUM,
+    dem_stack_name,
+    read_dem_stack,
+    read_dem_stack_attributes,
+)
 from oggm_glaunti.coupling.features_file import (
     FACIES_BANDS,
     Features,
@@ -28,6 +34,7 @@ from oggm_glaunti.coupling.features_file import (
 )
 from oggm_glaunti.coupling.grid import CellGrid, cells_inside, directory_grid, grid_around, utm_crs
 from oggm_glaunti.coupling.rasters import PathLike, average_on_grid, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.surface import layer_of_year, nearest_year, warn_outside
 from oggm_glaunti.coupling.terrain import find_terrain
 
 __all__ = ["FACIES_BANDS", "Features", "glaunti_features", "outline_on_grid", "read_features"]
@@ -44,6 +51,8 @@ def glaunti_features(
     dem_file: PathLike | None = None,
     elevation_std: float | PathLike | None = None,
     facies: PathLike | None = None,
+    year: int | None = None,
+    dem_stack_filesuffix: str = "",
     filesuffix: str = "",
 ) -> None:
     """Corrector inputs on a 100 m grid, written to ``glaunti_features.nc``.
@@ -67,31 +76,88 @@ def glaunti_features(
         and the confidence. Averaged over the pixels in a cell, so a cell holds the share of each class. A score that is
         missing (NaN, nodata) where others are not is 0; pixels that are missing, or -1, in all bands do not count; a
         cell without any is -1 in all nine.
+    year : int, optional
+        take elevation and elevation_std of 1 January of this year from ``glaunti_dem_stack.nc``, of the nearest year
+        where it lies outside; `dem_file` and `elevation_std` are then not to be given. See
+        :func:`~oggm_glaunti.coupling.smb.glaunti_smb` for runs whose surface moves
+    dem_stack_filesuffix : str
+        of ``glaunti_dem_stack.nc``
     filesuffix : str
         of the file written
 
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where no cell centre is inside the outline, or no DEM covers all cells
+        where no cell centre is inside the outline, no DEM covers all cells, or the year's surface is missing
     oggm.exceptions.InvalidParamsError
-        where a raster cannot be read, does not overlap, has gaps or impossible values
+        where a raster cannot be read, does not overlap, has gaps or impossible values, or arguments contradict
     """
+    _require_one_source(gdir, year, dem_stack_filesuffix, dem_file=dem_file, elevation_std=elevation_std)
     grid, outline = outline_on_grid(gdir)
-    terrain = find_terrain(gdir, grid, dem_file)
-    uncertainty, uncertainty_source = _elevation_std(gdir, grid, elevation_std)
+    if year is None:
+        ground = _ground(gdir, grid, dem_file, elevation_std)
+    else:
+        ground = _ground_of_year(gdir, grid, year, dem_stack_filesuffix)
     scores = None if facies is None else _facies(gdir, grid, facies)
-    features = Features(outline, terrain.elevation, uncertainty, scores, grid.x, grid.y, grid.crs)
+    features = Features(outline, ground.elevation, ground.std, scores, grid.x, grid.y, grid.crs)
     attributes = {
-        "dem_source": terrain.source,
-        "dem_origin": terrain.origin,
-        "dem_files": ", ".join(terrain.files),
+        **ground.about,
         "elevation_sha256": hashlib.sha256(features.elevation.tobytes()).hexdigest(),
-        "elevation_std_source": uncertainty_source,
         "facies_source": "none" if facies is None else Path(facies).name,
     }
     path = write_features(gdir, features, attributes, filesuffix)
-    log.info("(%s) %s: %d x %d cells, heights from %s", gdir.rgi_id, path.name, *grid.shape, terrain.origin)
+    log.info("(%s) %s: %d x %d cells, heights from %s", gdir.rgi_id, path.name, *grid.shape, ground.about["dem_origin"])
+
+
+class _Ground(NamedTuple):
+    """Elevation and its uncertainty (H, W) in m, and what the file says about them."""
+
+    elevation: NDArray[np.float32]
+    std: NDArray[np.float32]
+    about: dict[str, str]
+
+
+def _require_one_source(gdir: Any, year: int | None, dem_stack_filesuffix: str, **others: Any) -> None:
+    if year is None:
+        if dem_stack_filesuffix:
+            raise InvalidParamsError(f"{gdir.rgi_id}: dem_stack_filesuffix={dem_stack_filesuffix!r} goes with a year")
+        return
+    if isinstance(year, bool) or not isinstance(year, int | np.integer):
+        raise InvalidParamsError(f"{gdir.rgi_id}: year: expected a whole number, found {year!r}")
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: {' and '.join(given)} given with year={year}, whose elevation and elevation_std are those "
+            f"of {dem_stack_name(dem_stack_filesuffix)}; give either"
+        )
+
+
+def _ground(gdir: Any, grid: CellGrid, dem_file: PathLike | None, elevation_std: float | PathLike | None) -> _Ground:
+    terrain = find_terrain(gdir, grid, dem_file)
+    std, std_source = _elevation_std(gdir, grid, elevation_std)
+    about = {
+        "dem_source": terrain.source,
+        "dem_origin": terrain.origin,
+        "dem_files": ", ".join(terrain.files),
+        "elevation_std_source": std_source,
+    }
+    return _Ground(terrain.elevation, std, about)
+
+
+def _ground_of_year(gdir: Any, grid: CellGrid, year: int, stack_filesuffix: str) -> _Ground:
+    stack, name = read_dem_stack(gdir, stack_filesuffix), dem_stack_name(stack_filesuffix)
+    attributes = read_dem_stack_attributes(gdir, stack_filesuffix)
+    elevation, std = layer_of_year(grid, stack, year, gdir.rgi_id, stack_filesuffix)
+    warn_outside(stack, [year], gdir.rgi_id)
+    about = {
+        "dem_source": "glaunti_dem_stack",
+        "dem_origin": f"{name}, surface of 1 January {nearest_year(stack, year)}",
+        "dem_files": name,
+        "dem_stack_sha256": stack.digest(),
+        "vertical_datum": str(attributes[VERTICAL_DATUM]),
+        "elevation_std_source": name,
+    }
+    return _Ground(elevation, std, about)
 
 
 def outline_on_grid(gdir: Any) -> tuple[CellGrid, NDArray[np.float32]]:

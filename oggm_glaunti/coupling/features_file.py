@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import netCDF4
 import numpy as np
@@ -49,6 +49,22 @@ _VARIABLES: dict[str, dict[str, Any]] = {
         "comment": "a class without a score is 0; cells without a map are -1 in all bands",
     },
 }
+
+
+class OnCells(Protocol):
+    """Whatever lies on the cells of a glacier's maps: their centres `x` (W,), `y` (H,) in m, and coordinate system."""
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Eastings, m."""
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """Northings, m."""
+
+    @property
+    def crs(self) -> CRS:
+        """UTM."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +114,7 @@ class Features:
                 object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
         object.__setattr__(self, "crs", CRS.from_user_input(self.crs))
         self._check_shapes()
-        self._check_cells()
+        require_cells(self)
         self._check_values()
 
     def _check_shapes(self) -> None:
@@ -108,16 +124,6 @@ class Features:
             values = getattr(self, name)
             if values is not None and values.shape != wanted:
                 raise ValueError(f"{name} has shape {values.shape}; expected {wanted} for y, x of {shape}")
-
-    def _check_cells(self) -> None:
-        for name, step in (("x", settings.CELL_SIZE), ("y", -settings.CELL_SIZE)):
-            steps = np.diff(getattr(self, name))
-            if not np.allclose(steps, step, rtol=0, atol=TOLERANCE):
-                raise ValueError(
-                    f"{name} has steps of {steps.min():g} to {steps.max():g} m; expected {step:g} m (north-up cells)"
-                )
-        if self.crs.utm_zone is None:
-            raise ValueError(f"crs is {self.crs.name!r}; expected a UTM zone")
 
     def _check_values(self) -> None:
         for name in ("outline", "elevation", "elevation_std", "facies"):
@@ -149,6 +155,18 @@ class Features:
             if isinstance(values, np.ndarray):
                 sha.update(f"{field.name} {values.shape}".encode() + values.tobytes())
         return sha.hexdigest()
+
+
+def require_cells(cells: OnCells) -> None:
+    """Raise ValueError where cells are not 100 m, north up, in a UTM zone."""
+    for name, step in (("x", settings.CELL_SIZE), ("y", -settings.CELL_SIZE)):
+        steps = np.diff(getattr(cells, name))
+        if not np.allclose(steps, step, rtol=0, atol=TOLERANCE):
+            raise ValueError(
+                f"{name} has steps of {steps.min():g} to {steps.max():g} m; expected {step:g} m (north-up cells)"
+            )
+    if cells.crs.utm_zone is None:
+        raise ValueError(f"crs is {cells.crs.name!r}; expected a UTM zone")
 
 
 def impossible_facies(facies: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -229,19 +247,19 @@ def write_features(gdir: Any, features: Features, attributes: Mapping[str, str],
     return path
 
 
-def write_coordinates(nc: netCDF4.Dataset, features: Features) -> None:
-    """Write dimensions and variables y, x and the grid mapping crs of the features' grid."""
+def write_coordinates(nc: netCDF4.Dataset, cells: OnCells) -> None:
+    """Write dimensions and variables y, x and the grid mapping crs of some cells."""
     for name in ("y", "x"):
-        values = getattr(features, name)
+        values = getattr(cells, name)
         nc.createDimension(name, values.size)
         variable = nc.createVariable(name, "f8", (name,))
         standard_name = f"projection_{name}_coordinate"
         variable.setncatts({"units": "m", "axis": name.upper(), "standard_name": standard_name})
         variable[:] = values
-    wkt = features.crs.to_wkt()
-    west, north = features.x[0] - settings.CELL_SIZE / 2, features.y[0] + settings.CELL_SIZE / 2
+    wkt = cells.crs.to_wkt()
+    west, north = cells.x[0] - settings.CELL_SIZE / 2, cells.y[0] + settings.CELL_SIZE / 2
     transform = (west, settings.CELL_SIZE, 0.0, north, 0.0, -settings.CELL_SIZE)
-    mapping = {**features.crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}
+    mapping = {**cells.crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}
     mapping["GeoTransform"] = " ".join(repr(float(number)) for number in transform)
     nc.createVariable("crs", "i4").setncatts(mapping)
 

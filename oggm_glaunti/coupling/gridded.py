@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,9 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.climate import DailyClimate
 from oggm_glaunti.coupling.features import Features
 from oggm_glaunti.coupling.periods import Period, day_slice, require_corrector_months
+from oggm_glaunti.coupling.place import Place, place_on
 from oggm_glaunti.coupling.processes import require_jax
+from oggm_glaunti.coupling.surface import YearlySurface
 from oggm_glaunti.coupling.weather import StationWeather, Weather
 
 
@@ -45,41 +48,61 @@ class GriddedModel:
         uncorrected runs on heights with the snow as a profile; on Hintereisferner, ten years, single cells within
         1.7e-3 m w.e. and the glacier mean within 2.5e-4 m w.e. of the exact run. Under weather given as
         fields on the glacier's own grid, models C and D are always run exactly.
+    surface : YearlySurface, optional
+        each period runs on the surface of its year; without it all on that of the features. The outline is that of the
+        features in any case, so the cells run are the same and the snow is carried cell by cell
 
     Attributes
     ----------
     climate : DailyClimate
         the series, or the outline's means of other weather: its days are those that can be run
+    columns, fields
+        cells, heights and corrector inputs of the features' own surface
     """
 
     def __init__(
-        self, model: Any, climate: DailyClimate | Weather, features: Features, rgi_id: str, exact: bool = False
+        self,
+        model: Any,
+        climate: DailyClimate | Weather,
+        features: Features,
+        rgi_id: str,
+        exact: bool = False,
+        surface: YearlySurface | None = None,
     ):
         require_jax(f"{rgi_id}: a gridded run")
         self.weather = StationWeather(climate, features) if isinstance(climate, DailyClimate) else climate
         self.climate = self.weather.climate
-        self.model, self.features, self.rgi_id = model, features, rgi_id
+        self.model, self.features, self.rgi_id, self.surface = model, features, rgi_id, surface
         self.exact = exact or (self.weather.needs_all_cells and model.corrector is not None)
+        self._reach = (features.elevation, features.elevation) if surface is None else surface.reach()
         if model.corrector is not None:
             # Here and not above: the corrections of a record are made with this class.
             from oggm_glaunti.coupling.corrections import warn_outside_training
 
-            warn_outside_training(self.climate, features, rgi_id)
+            warn_outside_training(self.climate, replace(features, elevation=self._reach[1]), rgi_id)
         self._prepare()
 
     def _prepare(self) -> None:
-        from oggm_glaunti.core.glacier_columns import glacier_columns
-        from oggm_glaunti.core.glaunti import geometry_fields
         from oggm_glaunti.core.smooth import even_heights
 
-        f = self.features
-        nodes = even_heights(f.elevation.min(), f.elevation.max(), settings.param("glaunti_table_step"))
-        gradient = settings.param("glaunti_temp_gradient")
-        self.columns = glacier_columns(
-            f.outline, f.elevation, nodes, self.weather.ref_hgt, gradient, cells=self.weather.cells
-        )
-        facies = f.facies if self.model.name == "D" else None
-        self.fields = geometry_fields(f.outline, f.elevation, f.elevation_std, facies)
+        lowest, highest = self._reach
+        self._nodes = even_heights(lowest.min(), highest.max(), settings.param("glaunti_table_step"))
+        self._fixed = self._place_on(self.features)
+        self.columns, self.fields = self._fixed.columns, self._fixed.fields
+        # The surface of one year at a time: periods come in order.
+        self._latest: tuple[int | None, Place] = None, self._fixed
+
+    def _place_on(self, features: Features, fixed: Place | None = None) -> Place:
+        return place_on(features, self.weather, self._nodes, self.model.name, self.exact, self._reach, fixed)
+
+    def place(self, year: int) -> Place:
+        """The cells run on the surface of a year, on that of the features where the surface does not move."""
+        if self.surface is None:
+            return self._fixed
+        taken = self.surface.year_taken(year)
+        if self._latest[0] != taken:
+            self._latest = taken, self._place_on(self.surface.features_of(taken), self._fixed)
+        return self._latest[1]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -136,39 +159,30 @@ class GriddedModel:
         slices = [[day_slice(self.climate, b, e, self.rgi_id) for b, e in period.seasons()] for period in periods]
         longest = max(s.stop - s.start for parts in slices for s in parts)
         for period, parts in zip(periods, slices, strict=True):
-            year = self._run_one(swe, parts, longest, ds)
+            year = self._run_one(self.place(period.year), swe, parts, longest, ds)
             swe = np.asarray(year.swe)
             yield PeriodResult(
                 period, tuple(np.asarray(s) for s in year.smb), swe, None if year.ds is None else np.asarray(year.ds)
             )
 
-    def _run_one(self, swe: np.ndarray, parts: list[slice], longest: int, ds: np.ndarray | None) -> Any:
+    def _run_one(self, place: Place, swe: np.ndarray, parts: list[slice], longest: int, ds: np.ndarray | None) -> Any:
         from oggm_glaunti.core import threads
         from oggm_glaunti.core.glaunti import CorrectedYear
 
-        seasons = tuple(self._season(part, longest) for part in parts)
+        seasons = tuple(_season(place, part, longest) for part in parts)
         if self.model.corrector is None:
             return CorrectedYear(*threads.run_seasons_threaded(self.model.ti.resolve(), swe, seasons), None, None)
-        monthly = self.weather.monthly(slice(parts[0].start, parts[-1].stop))
-        columns = None if self.exact else self.columns
-        return threads.run_year_threaded(self.model, swe, seasons, self.fields, monthly, columns, ds)
+        monthly = place.monthly(slice(parts[0].start, parts[-1].stop))
+        columns = None if self.exact else place.columns
+        return threads.run_year_threaded(self.model, swe, seasons, place.fields, monthly, columns, ds)
 
-    def _season(self, part: slice, longest: int) -> Any:
-        from oggm_glaunti.core.forcing import pad_days
-        from oggm_glaunti.core.glaunti import Season
-        from oggm_glaunti.core.run import season_weights
 
-        return Season(*pad_days(self.forcing(part), season_weights(part.stop - part.start), longest))
+def _season(place: Place, part: slice, longest: int) -> Any:
+    from oggm_glaunti.core.forcing import pad_days
+    from oggm_glaunti.core.glaunti import Season
+    from oggm_glaunti.core.run import season_weights
 
-    @property
-    def above_ref(self) -> np.ndarray:
-        """Height of the cells run minus that for which temperature is given for them, m."""
-        above = self.weather.above_ref
-        return above if self.exact else above[self.columns.rows, self.columns.cols]
-
-    def forcing(self, days: slice) -> Any:
-        """Weather of some days of :attr:`climate` on the cells run."""
-        return self.weather.forcing(days, None if self.exact else self.columns)
+    return Season(*pad_days(place.forcing(part), season_weights(part.stop - part.start), longest))
 
 
 def mean_corrections(gridded: GriddedModel, periods: Sequence[Period]) -> np.ndarray:

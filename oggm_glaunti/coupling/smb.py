@@ -22,15 +22,18 @@ from oggm_glaunti.coupling.periods import (
     periods_from_dates,
     require_mass_balance_years,
 )
+from oggm_glaunti.coupling.place import Place
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.coupling.smb_file import Maps, write_smb
 from oggm_glaunti.coupling.sources import Sources
+from oggm_glaunti.coupling.surface import open_surface
 from oggm_glaunti.coupling.weather import Weather, open_weather, shifted_by_day, with_offset
 
 settings.register()
 log = logging.getLogger(__name__)
 
 YEARS = ("calendar", "mass_balance")
+SURFACES = ("fixed", "yearly")
 SEASON_NAMES = ("smb_winter", "smb_summer")
 
 # A calendar year has those of two mass-balance years; one of them is kept.
@@ -53,6 +56,8 @@ def glaunti_smb(
     dates: Any = None,
     daily: bool = False,
     exact: bool = False,
+    surface: str = "fixed",
+    dem_stack_filesuffix: str = "",
     mb_params_filesuffix: str = "",
     check_calib_params: bool = True,
     output_filesuffix: str = "",
@@ -82,6 +87,13 @@ def glaunti_smb(
     exact : bool
         run all cells of the rectangle instead of the glacier's and write them too; see
         :class:`~oggm_glaunti.coupling.gridded.GriddedModel` for what the fast way costs in accuracy
+    surface : {'fixed', 'yearly'}
+        the elevation of ``glaunti_features.nc`` in all years; or that of each year from ``glaunti_dem_stack.nc``: the
+        calendar year and the mass-balance year (or row of `dates`) that ends in it run on the surface of its 1 January,
+        years outside the file on the nearest. Temperature follows the surface, and so do the elevation, its uncertainty
+        and the months that the corrector sees; the outline stays. All elevations are in one vertical datum
+    dem_stack_filesuffix : str
+        of ``glaunti_dem_stack.nc``
     output_filesuffix : str
     weather : path, optional
         daily gridded weather in place of the directory's series: a NetCDF file, or a folder of three, on the glacier's
@@ -104,6 +116,11 @@ def glaunti_smb(
         raise InvalidParamsError(
             f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}; daily maps are of calendar years"
         )
+    if surface not in SURFACES or (dem_stack_filesuffix and surface != "yearly"):
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: surface: expected one of {SURFACES}, found {surface!r}; a dem_stack_filesuffix goes with "
+            "'yearly'"
+        )
     climate = None if weather is None else open_weather(weather, read_features(gdir), gdir.rgi_id)
     mb_model = _ModelOnWeather(
         gdir,
@@ -125,15 +142,12 @@ def glaunti_smb(
     if mb_model.climate.others:
         count = len(mb_model.climate.realisations)
         log.warning("(%s) glaunti_smb: maps are of the first of %d realisations of the weather", gdir.rgi_id, count)
-    gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact)
-    if dates is not None:
-        maps = _seasons(gridded, mb_model, periods_from_dates(dates, gdir.rgi_id))
-    elif years == "mass_balance":
-        remedy = "; years='mass_balance' needs two calendar years of weather or more (or take years='calendar')"
-        periods = require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id, remedy)
-        maps = _seasons(gridded, mb_model, periods)
-    else:
-        maps = _calendar(gridded, mb_model, daily)
+    periods = _periods(gdir, mb_model, years, dates)
+    moving = None
+    if surface == "yearly":
+        moving = open_surface(gdir, features, _years_run(mb_model, periods), dem_stack_filesuffix)
+    gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact, moving)
+    maps = _calendar(gridded, mb_model, daily) if periods is None else _seasons(gridded, mb_model, periods)
     maps = _from_to(maps, mb_model.ys, mb_model.ye, gdir.rgi_id)
     return write_smb(gdir, gridded, mb_model, maps, output_filesuffix)
 
@@ -179,6 +193,23 @@ def _require_in_record(gdir: Any, mb_model: GlaUnTIMassBalance, ys: int | None, 
             )
 
 
+def _periods(gdir: Any, mb_model: GlaUnTIMassBalance, years: str, dates: Any) -> list[Period] | None:
+    """Periods to run one by one; None for calendar years."""
+    if dates is not None:
+        return periods_from_dates(dates, gdir.rgi_id)
+    if years == "calendar":
+        return None
+    remedy = "; years='mass_balance' needs two calendar years of weather or more (or take years='calendar')"
+    return require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id, remedy)
+
+
+def _years_run(mb_model: GlaUnTIMassBalance, periods: list[Period] | None) -> list[int]:
+    """Years whose surfaces a run asks for; a climatology is made from the whole record."""
+    if periods is None or mb_model.corrector == "climatology":
+        return mb_model.climate.years.tolist()
+    return [period.year for period in periods]
+
+
 # --- runs ---
 
 
@@ -212,11 +243,11 @@ def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[
     maps = Maps([], [], {"smb": [], "smb_winter": [], "smb_summer": []}, [], [])
     swe = gridded.initial_swe(mb_model.ti)
     for period, parts, ds in zip(periods, slices, all_ds, strict=True):
-        total = np.zeros(gridded.shape, np.float32)
+        place, total = gridded.place(period.year), np.zeros(gridded.shape, np.float32)
         for name, part in zip(SEASON_NAMES, parts, strict=False):
             knobs = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
             weights = season_weights(part.stop - part.start)
-            swe, smb, _ = _segment(gridded, mb_model, swe, part, weights, longest, knobs, _on_cells(gridded, ds))
+            swe, smb, _ = _segment(place, mb_model, swe, part, weights, longest, knobs, _on_cells(gridded, ds))
             total += smb
             if period.mid is not None:
                 maps.fields[name].append(smb)
@@ -242,13 +273,13 @@ def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) 
     maps = Maps([], [], {"smb": []}, [], [], JANUARY)
     swe = gridded.initial_swe(mb_model.ti)
     for y, year in enumerate(climate.years[climate.years <= mb_model.ye]):
-        total = np.zeros(gridded.shape, np.float32)
+        place, total = gridded.place(int(year)), np.zeros(gridded.shape, np.float32)
         for m in range(12):
             days = np.flatnonzero(months == np.datetime64(f"{year}-{m + 1:02d}", "M"))
             knobs = np.full(days.size, temp_bias[m]), np.full(days.size, prcp_fac[m]), ddf[m]
             part, weights = slice(days[0], days[-1] + 1), np.ones(days.size, np.float32)
             ds = cells[index[y, m]]
-            swe, smb, series = _segment(gridded, mb_model, swe, part, weights, 31, knobs, ds, daily)
+            swe, smb, series = _segment(place, mb_model, swe, part, weights, 31, knobs, ds, daily)
             total += smb
             if daily and year >= mb_model.ys:
                 for day, day_map in zip(climate.time[days], series, strict=False):
@@ -277,7 +308,7 @@ _programs: list[Any] = []
 
 
 def _segment(
-    gridded: GriddedModel,
+    place: Place,
     mb_model: GlaUnTIMassBalance,
     swe: np.ndarray,
     days: slice,
@@ -299,7 +330,7 @@ def _segment(
     # The forcing has the lapse rate of the corrections; a fit may have another.
     steeper = mb_model.temp_default_gradient - settings.param("glaunti_temp_gradient")
     # Fields live here only, so that the next days are not read before these are gone.
-    weather = with_offset(shifted_by_day(gridded.forcing(days), temp_bias, prcp_fac), steeper * gridded.above_ref)
+    weather = with_offset(shifted_by_day(place.forcing(days), temp_bias, prcp_fac), steeper * place.above_ref)
     forcing, weights = pad_days(weather, weights, n_days)
     arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily, mb_model.variant
     swe, smb, series = _programs[0](mb_model.ti, *arguments)

@@ -15,6 +15,7 @@ from oggm_glaunti.coupling.features import Features
 from oggm_glaunti.coupling.features_file import write_coordinates
 from oggm_glaunti.coupling.gridded import GriddedModel
 from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.surface import YearlySurface
 
 EPOCH = np.datetime64("1801-01-01", "D")  # OGGM's
 
@@ -60,6 +61,8 @@ def write_smb(
         _write_head(nc, gdir, mb_model, gridded)
         _write_grid(nc, gridded.features)
         _write_time(nc, maps)
+        if gridded.surface is not None:
+            _write_surface(nc, gridded.surface, maps)
         for name, values in maps.fields.items():
             _write_maps(nc, gridded, name, values, f"{_LONG_NAMES[name]}, water equivalent")
             _write_series(nc, f"{name}_glacier", means[name], f"{_LONG_NAMES[name]}, mean over the glacier")
@@ -86,6 +89,7 @@ def _write_head(nc: netCDF4.Dataset, gdir: Any, mb_model: GlaUnTIMassBalance, gr
     nc.exact, nc.variant = int(gridded.exact), mb_model.variant
     nc.temperature_index = "published" if mb_model.fitted_parameters is None else json.dumps(mb_model.fitted_parameters)
     nc.weather, nc.weather_sha256 = os.path.basename(gridded.climate.path), gridded.weather.digest()
+    nc.surface = "fixed" if gridded.surface is None else "yearly"
     nc.temp_gradient = mb_model.temp_default_gradient
     for knob in ("melt_f", "prcp_fac", "temp_bias"):
         nc.setncattr(knob, getattr(mb_model, knob))
@@ -107,6 +111,15 @@ def _write_time(nc: netCDF4.Dataset, maps: Maps) -> None:
     time.standard_name, time.long_name = "time", "last day of the period"
     time[:] = bounds[:, 1] - 1
     nc.createVariable("time_bnds", "i4", ("time", "bnds"))[:] = bounds
+
+
+def _write_surface(nc: netCDF4.Dataset, surface: YearlySurface, maps: Maps) -> None:
+    nc.dem_stack, nc.dem_stack_sha256 = surface.name, surface.stack.digest()
+    nc.vertical_datum = surface.vertical_datum
+    variable = nc.createVariable("surface_year", "i4", ("time",))
+    variable.units, variable.long_name = "1", "year of the surface, that of 1 January, on which the period was run"
+    ends = np.array(maps.last, "datetime64[Y]").astype(int) + 1970
+    variable[:] = [surface.year_taken(int(year)) for year in ends]
 
 
 def _write_maps(nc: netCDF4.Dataset, gridded: GriddedModel, name: str, values: list, long_name: str) -> None:

@@ -51,8 +51,8 @@ class Weather(Protocol):
         """Forcing of the days `rows` on all cells (H, W), or on the cells of a ``GlacierColumns``."""
         ...
 
-    def monthly(self, rows: slice) -> NDArray[np.float32]:
-        """The corrector's climate of the days `rows` (2, M): monthly means over the outline."""
+    def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
+        """The corrector's climate of the days `rows` (2, M): monthly means over the outline, `warmer` by some K."""
         ...
 
     def digest(self) -> str:
@@ -85,9 +85,9 @@ class StationWeather:
         offset = self._offset if columns is None else columns.pixel_offset
         return StationForcing(self.climate.temp[rows], self.climate.prcp[rows], offset)
 
-    def monthly(self, rows: slice) -> NDArray[np.float32]:
+    def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
         """See :class:`Weather`."""
-        return _monthly(self.climate, rows, self._mean_offset)
+        return _monthly(self.climate, rows, self._mean_offset + warmer)
 
     def digest(self) -> str:
         """See :class:`Weather`."""
@@ -139,9 +139,9 @@ class CoarseWeather:
         points = (self.cells, self._offset) if columns is None else (columns.pixel_cell, columns.pixel_offset)
         return CoarseForcing(*self._fields(rows), *points)
 
-    def monthly(self, rows: slice) -> NDArray[np.float32]:
+    def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
         """See :class:`Weather`."""
-        return _monthly(self.climate, rows)
+        return _monthly(self.climate, rows, warmer)
 
     def digest(self) -> str:
         """See :class:`Weather`."""
@@ -194,9 +194,9 @@ class GriddedWeather:
             return GriddedForcing(temp, prcp)
         return GriddedForcing(temp[:, columns.rows, columns.cols], prcp[:, columns.rows, columns.cols])
 
-    def monthly(self, rows: slice) -> NDArray[np.float32]:
+    def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
         """See :class:`Weather`."""
-        return _monthly(self.climate, rows)
+        return _monthly(self.climate, rows, warmer)
 
     def digest(self) -> str:
         """See :class:`Weather`."""
@@ -254,7 +254,7 @@ def _offset(above_ref: NDArray[Any]) -> NDArray[np.float32]:
     return (settings.param("glaunti_temp_gradient") * above_ref).astype(np.float32)
 
 
-def _monthly(climate: DailyClimate, rows: slice, offset: float = 0.0) -> NDArray[np.float32]:
+def _monthly(climate: DailyClimate, rows: slice, offset: float) -> NDArray[np.float32]:
     from oggm_glaunti.core.forcing import monthly_climate
 
     return monthly_climate(climate.time[rows], climate.temp[rows].astype(np.float64) + offset, climate.prcp[rows])

@@ -113,11 +113,11 @@ def _yearly_run(gdir: Any, kwargs: dict[str, Any]) -> GlacierRun:
 class _KeepsInputs(GriddedModel):
     """A gridded run that keeps what the corrector was given in each period."""
 
-    def _run_one(self, swe: Any, parts: list[slice], longest: int, ds: Any) -> Any:
+    def _run_one(self, place: Any, swe: Any, parts: list[slice], longest: int, ds: Any) -> Any:
         from oggm_glaunti.analysis.attribution.network_gradients import CorrectorInputs
 
-        year = super()._run_one(swe, parts, longest, ds)
-        monthly = self.weather.monthly(slice(parts[0].start, parts[-1].stop))
+        year = super()._run_one(place, swe, parts, longest, ds)
+        monthly = place.monthly(slice(parts[0].start, parts[-1].stop))
         self.kept = CorrectorInputs(np.asarray(year.response), np.asarray(monthly))
         return year
 

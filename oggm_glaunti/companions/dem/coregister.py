@@ -1,0 +1,107 @@
+"""Where two surfaces lie against each other: a shift by parts of a pixel, found on ground that does not move."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, optimize
+
+# Pixels. Shifts are sought up to here, first at steps of half that of the grid's usual errors (half a pixel).
+REACH, STEP = 1.5, 0.25
+# Pixels of which both surfaces have to know the height.
+ENOUGH = 50
+
+
+class Shift(NamedTuple):
+    """How a reference has to be moved to lie under another surface, and what that is worth.
+
+    Attributes
+    ----------
+    rows, cols : float
+        pixels, towards higher rows and columns
+    nmad_before, nmad_after : float
+        normalised median absolute deviation of the differences of height, m
+    median : float
+        of the differences after the shift, m: what a datum, snow or the radar's depth makes
+    """
+
+    rows: float
+    cols: float
+    nmad_before: float
+    nmad_after: float
+    median: float
+
+
+def nmad(values: NDArray[np.float64]) -> float:
+    """Normalised median absolute deviation: the standard deviation of a normal distribution, deaf to outliers.
+
+    Examples
+    --------
+    >>> round(nmad(np.array([1.0, 2.0, 3.0, 1000.0])), 4)
+    1.4826
+    """
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def moved(surface: NDArray[np.float64], rows: float, cols: float) -> NDArray[np.float64]:
+    """A surface (H, W) moved by parts of a pixel, bilinear; beyond its edge goes on what stands there.
+
+    Examples
+    --------
+    >>> moved(np.array([[0.0, 2.0, 4.0]]), 0.0, 0.5).tolist()
+    [[0.0, 1.0, 3.0]]
+    """
+    return ndimage.shift(surface, (rows, cols), order=1, mode="nearest")
+
+
+def estimate_shift(
+    surface: NDArray[np.float64], reference: NDArray[np.float64], stable: NDArray[np.bool_] | None = None
+) -> Shift:
+    """The shift of the reference for which the differences of height scatter least.
+
+    Parameters
+    ----------
+    surface, reference : arrays (H, W)
+        m; NaN where a height is not known
+    stable : bool array (H, W), optional
+        ground that did not move between the two surfaces; all by default
+
+    Returns
+    -------
+    Shift
+
+    Raises
+    ------
+    ValueError
+        where fewer than 50 pixels are left to compare
+
+    Notes
+    -----
+    The scatter (NMAD) has side minima where valleys are narrow, so a grid of shifts is tried before the best is
+    refined (Nelder and Mead).
+
+    Examples
+    --------
+    >>> rows, columns = np.indices((40, 40))
+    >>> hills = 100.0 * np.sin(rows / 4.0) * np.cos(columns / 5.0)
+    >>> found = estimate_shift(moved(hills, 0.5, -0.25) + 54.0, hills)
+    >>> round(found.rows, 2), round(found.cols, 2), round(found.median, 1)
+    (0.5, -0.25, 54.0)
+    """
+    compared = np.isfinite(surface) & (True if stable is None else stable)
+    if (compared & np.isfinite(reference)).sum() < ENOUGH:
+        raise ValueError(
+            f"{(compared & np.isfinite(reference)).sum()} pixels of stable ground are known in both surfaces; expected "
+            f"{ENOUGH} or more to tell how they lie against each other (or leave coregistration out)"
+        )
+
+    def differences(shift: tuple[float, float]) -> NDArray[np.float64]:
+        left = surface[compared] - moved(reference, *shift)[compared]
+        return left[np.isfinite(left)]
+
+    steps = slice(-REACH, REACH + STEP / 2, STEP)
+    best = optimize.brute(lambda shift: nmad(differences(shift)), (steps, steps), finish=optimize.fmin, disp=False)
+    after = differences(best)
+    return Shift(*(float(part) for part in best), nmad(differences((0.0, 0.0))), nmad(after), float(np.median(after)))

@@ -1,0 +1,120 @@
+"""Methods compared on voids made on purpose: several realisations of each of several glaciers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from oggm_glaunti.companions.dem.fill import Options
+from oggm_glaunti.companions.dem.impute import tried
+from oggm_glaunti.companions.dem.scores import HeldOut, hold_out, score
+from oggm_glaunti.companions.dem.stack import Stack
+from oggm_glaunti.companions.dem.voids import SHARE, place_voids, void_library
+
+
+class CrossValidation(NamedTuple):
+    """What came out.
+
+    Attributes
+    ----------
+    table : DataFrame
+        a row for each glacier and realisation: the columns of :class:`~oggm_glaunti.companions.dem.scores.Scores` (m),
+        ``hidden`` (pixels) and those of :class:`~oggm_glaunti.companions.dem.fill.Options` that were taken
+    held_out : dict
+        the hidden pixels of each glacier and realisation
+    """
+
+    table: pd.DataFrame
+    held_out: dict[tuple[str, int], HeldOut]
+
+    @property
+    def rmse(self) -> float:
+        """Root of the mean over the rows of the mean squared error, m, as the published objective takes it."""
+        return float(np.sqrt((self.table.rmse**2).mean()))
+
+
+def cross_validate(
+    stacks: Mapping[str, Stack],
+    method: str = "rff_kriging",
+    *,
+    library: Sequence[NDArray[np.bool_]] | None = None,
+    share: float = SHARE,
+    realisations: int = 5,
+    candidates: Sequence[Options] = (Options(),),
+    calibrate: bool = True,
+    coregister: bool = True,
+    seed: int = 42,
+) -> CrossValidation:
+    """Hide pixels of every glacier, fill them from the rest, and compare; everything is chosen without them.
+
+    Parameters
+    ----------
+    stacks : mapping of name to Stack
+        see :func:`~oggm_glaunti.companions.dem.stack.checked_stack`
+    method : str
+        see :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`
+    library : sequence of bool arrays, optional
+        shapes of voids; by default those of all stacks
+    share : float
+        of the pixels to hide
+    realisations : int
+        of voids in each glacier
+    candidates : sequence of Options
+        where there are several, those with the least squared error on other voids, made among the pixels that are not
+        hidden, are taken (nested choice)
+    calibrate : bool
+        scale the standard deviations as an imputation does, on voids among the pixels that are not hidden
+    coregister : bool
+    seed : int
+        of the voids: the same for every method
+
+    Returns
+    -------
+    CrossValidation
+
+    Notes
+    -----
+    Protocol of Maslov et al. 2026, appendix B, but for the choice of options, which there is one for all glaciers and
+    made on the scores that are reported.
+    """
+    if library is None:
+        library = void_library([stack.void for stack in stacks.values()])
+    rows, kept = [], {}
+    for name, stack in stacks.items():
+        for k in range(realisations):
+            hidden = place_voids(stack.void, library, share, np.random.default_rng([seed, k]))
+            rest = without(stack, hidden)
+            options = choose(rest, method, candidates, library, share, [seed, k, 1], coregister)
+            scale = tried(rest, method, options, seed, coregister).std_scale if calibrate else 1.0
+            found = hold_out(stack, hidden, method, options, seed, coregister)
+            found = found._replace(std=scale * found.std)
+            kept[name, k] = found
+            about = {"glacier": name, "realisation": k, "hidden": int(hidden.sum())}
+            rows.append({**about, **score(found)._asdict(), **options._asdict()})
+    return CrossValidation(pd.DataFrame(rows), kept)
+
+
+def without(stack: Stack, hidden: NDArray[np.bool_]) -> Stack:
+    """The same stack, some pixels void."""
+    return stack._replace(z=np.where(hidden, np.nan, stack.z), z_std=np.where(hidden, np.nan, stack.z_std))
+
+
+def choose(
+    stack: Stack,
+    method: str,
+    candidates: Sequence[Options],
+    library: Sequence[NDArray[np.bool_]],
+    share: float,
+    seed: Sequence[int],
+    coregister: bool = True,
+) -> Options:
+    """The candidate with the least squared error on voids made in a stack; the first of equals."""
+    if len(candidates) == 1:
+        return candidates[0]
+    hidden = place_voids(stack.void, library, share, np.random.default_rng(seed))
+    errors = [score(hold_out(stack, hidden, method, options, seed[0], coregister)).rmse for options in candidates]
+    return candidates[int(np.argmin(errors))]

@@ -1,0 +1,119 @@
+"""Heights above the ellipsoid or above the geoid: told apart by the ground beside the glacier, never mixed silently."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+
+DATUMS = ("ellipsoid", "geoid")
+# m. Two DEMs of one datum differ by a few metres in their median (snow, trees, depth to which radar sees); a geoid
+# height as small as that is found in narrow bands only, the Alps have 45 to 55 m.
+SAME = 5.0
+# m. More than what such things can make, beyond doubt: a datum stated wrongly.
+WRONG = 20.0
+# m. The geoid lies 107 m below to 86 m above the ellipsoid (EGM2008); more is another error than that of a datum.
+HIGHEST = 110.0
+
+
+class Datum(NamedTuple):
+    """What is subtracted from heights, and why.
+
+    Attributes
+    ----------
+    shift : float or array (H, W)
+        m
+    said : str
+        the datum of the input, in words
+    source : str
+        how the shift was found
+    unsure : bool
+        whether it was inferred without being asked for
+    """
+
+    shift: float | NDArray[np.float32]
+    said: str
+    source: str
+    unsure: bool = False
+
+
+def find_datum(
+    label: str,
+    difference: NDArray[np.floating],
+    vertical_datum: str | None = None,
+    geoid: float | NDArray[np.floating] | None = None,
+    geoid_source: str = "geoid_height",
+) -> Datum:
+    """What has to be subtracted from heights to bring them to the datum of the DEM they were compared with.
+
+    Parameters
+    ----------
+    label : str
+        begins the message of an error
+    difference : array (H, W)
+        of the heights and the DEM on stable ground, m; NaN elsewhere
+    vertical_datum : {'ellipsoid', 'geoid', None}
+        of the heights. The DEM's is the geoid's. None: below 5 m of median difference the same, else measured
+    geoid : float or array (H, W), optional
+        height of the geoid above the ellipsoid, m; measured where it is not given
+    geoid_source : str
+        where the geoid's height comes from
+
+    Returns
+    -------
+    Datum
+
+    Raises
+    ------
+    oggm.exceptions.InvalidParamsError
+        where the datum that is said leaves a median difference above 20 m, or the difference is no geoid's height
+
+    Examples
+    --------
+    >>> ground = np.array([[53.0, 54.0, 55.0]])
+    >>> find_datum("here", ground, "ellipsoid").shift, find_datum("here", ground - 53.0).shift
+    (54.0, 0.0)
+    """
+    measured = float(np.nanmedian(difference))
+    if vertical_datum == "ellipsoid" and geoid is not None:
+        left = float(np.nanmedian(difference - geoid))
+        height = f"{float(np.nanmedian(geoid)):.2f} m"
+        _require_small(label, left, measured, f"vertical_datum='ellipsoid' with a geoid height of {height}")
+        return Datum(geoid, "ellipsoid", f"height of the geoid as given: {geoid_source}")
+    if vertical_datum == "geoid":
+        _require_small(label, measured, measured, "vertical_datum='geoid'")
+        return Datum(0.0, "geoid", "none: the input is stated to have the datum of the directory's DEM")
+    if vertical_datum is None and abs(measured) < SAME:
+        source = f"none: on stable ground the median difference is {measured:.2f} m, below {SAME:g} m"
+        return Datum(0.0, "not stated, taken as that of the directory's DEM", source)
+    if abs(measured) > HIGHEST:
+        raise InvalidParamsError(
+            f"{label}: on stable ground the heights lie {measured:+.1f} m from the directory's DEM; the geoid is "
+            f"nowhere more than {HIGHEST:g} m from the ellipsoid. Are both in metres and of the same place?"
+        )
+    source = "measured: median of input minus the directory's DEM on stable ground"
+    if vertical_datum == "ellipsoid":
+        return Datum(measured, "ellipsoid", source)
+    return Datum(measured, "not stated, taken as ellipsoid for its difference to the directory's DEM", source, True)
+
+
+def require_datum(label: str, vertical_datum: str | None, geoid_height: object) -> None:
+    """Raise an InvalidParamsError for a datum that is not known, or a height of the geoid that would not be used."""
+    if vertical_datum not in (None, *DATUMS):
+        raise InvalidParamsError(f"{label}: vertical_datum is {vertical_datum!r}; expected one of {DATUMS}, or None")
+    if geoid_height is not None and vertical_datum != "ellipsoid":
+        raise InvalidParamsError(
+            f"{label}: geoid_height is given with vertical_datum={vertical_datum!r}; it is subtracted from heights "
+            "above the ellipsoid only (vertical_datum='ellipsoid')"
+        )
+
+
+def _require_small(label: str, left: float, measured: float, said: str) -> None:
+    if abs(left) > WRONG:
+        raise InvalidParamsError(
+            f"{label}: {said} leaves a median difference of {left:+.1f} m to the directory's DEM on stable ground (as "
+            f"read: {measured:+.1f} m); expected less than {WRONG:g} m. Another datum, or none to have it measured?"
+        )

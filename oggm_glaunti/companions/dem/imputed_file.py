@@ -1,0 +1,85 @@
+"""A stack without voids on the cells of its tiles as a CF NetCDF file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from pyproj import CRS
+
+from oggm_glaunti.fit.whole_files import replacing
+
+_VARIABLES = {
+    "z": {
+        "long_name": "surface elevation, without voids",
+        "standard_name": "surface_altitude",
+        "units": "m",
+        "ancillary_variables": "z_std imputed",
+    },
+    "z_std": {
+        "long_name": "1-sigma uncertainty of the surface elevation",
+        "standard_name": "surface_altitude standard_error",
+        "units": "m",
+    },
+    "imputed": {
+        "long_name": "whether the elevation was measured or filled in",
+        "units": "1",
+        "flag_values": np.array([0, 1], np.int8),
+        "flag_meanings": "measured imputed",
+    },
+    "dh_trend": {"long_name": "trend of the surface elevation over the years of the file", "units": "m year-1"},
+}
+
+
+def write_imputed(path: Path, filled: xr.Dataset, crs: CRS, about: Mapping[str, str]) -> None:
+    """Write what :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack` has made; whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        its folder is made where it is missing
+    filled : xarray.Dataset
+        with coordinates year, and y and x in m
+    crs : pyproj.CRS
+    about : mapping
+        global attributes, besides the usual ones and those of `filled`
+
+    Raises
+    ------
+    OSError
+        where the file cannot be written
+    """
+    usual = {
+        "Conventions": "CF-1.8",
+        "title": "Yearly surfaces without voids",
+        "source": f"oggm-glaunti {version('oggm-glaunti')}",
+    }
+    made = filled.assign(imputed=filled["imputed"].astype(np.int8), crs=((), np.int32(0), _grid_mapping(filled, crs)))
+    made.attrs = {**usual, **filled.attrs, **about}
+    for name, attributes in _VARIABLES.items():
+        made[name].attrs = {**attributes, "grid_mapping": "crs"}
+    made["year"].attrs = {"long_name": "calendar year; the surface is that of its 1 January", "units": "1"}
+    for axis in ("x", "y"):
+        made[axis].attrs = {"units": "m", "axis": axis.upper(), "standard_name": f"projection_{axis}_coordinate"}
+    encoding = {name: {"zlib": True, "complevel": 1, "_FillValue": None} for name in _VARIABLES}
+    encoding |= {axis: {"_FillValue": None} for axis in ("x", "y")}
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            made.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+    except (OSError, RuntimeError) as err:
+        # netCDF4 reports a full disk as a RuntimeError ("NetCDF: HDF error").
+        raise OSError(f"{path} cannot be written ({type(err).__name__}: {err})") from err
+
+
+def _grid_mapping(filled: xr.Dataset, crs: CRS) -> dict[str, object]:
+    x, y = (filled[axis].values for axis in ("x", "y"))
+    wide, tall = x[1] - x[0], y[1] - y[0]
+    transform = (x[0] - wide / 2, wide, 0.0, y[0] - tall / 2, 0.0, tall)
+    wkt = crs.to_wkt()
+    words = {"crs_wkt": wkt, "spatial_ref": wkt, "GeoTransform": " ".join(repr(float(number)) for number in transform)}
+    return {**crs.to_cf(), **words}

@@ -1,0 +1,74 @@
+"""What a pixel's difference of heights is predicted from: where it is, how high, how steep, which way it faces."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAMES = ("x", "y", "elevation", "slope", "sin_aspect", "cos_aspect")
+
+
+class Terrain(NamedTuple):
+    """The reference surface; aspect as sine and cosine, since an angle cannot be interpolated across north.
+
+    Attributes
+    ----------
+    elevation : array (H, W)
+        m
+    slope : array (H, W)
+        degrees
+    sin_aspect, cos_aspect : arrays (H, W)
+        of the angle from north to east into which the slope falls
+    """
+
+    elevation: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    sin_aspect: NDArray[np.float64]
+    cos_aspect: NDArray[np.float64]
+
+
+def terrain(
+    elevation: NDArray[np.float64],
+    steps: tuple[float, float],
+    slope: NDArray[np.float64] | None = None,
+    aspect: NDArray[np.float64] | None = None,
+) -> Terrain:
+    """A reference surface with slope and aspect, from its heights where they are not given.
+
+    Parameters
+    ----------
+    elevation : array (H, W)
+        m
+    steps : (float, float)
+        from a row to the next towards the north, from a column to the next towards the east, m
+    slope, aspect : arrays (H, W), optional
+        degrees
+
+    Examples
+    --------
+    >>> falls_to_the_south = np.array([[200.0, 200.0], [100.0, 100.0]])
+    >>> ground = terrain(falls_to_the_south, (-100.0, 100.0))
+    >>> ground.slope[0, 0].round(3).item(), ground.cos_aspect[0, 0].item()
+    (45.0, -1.0)
+    """
+    north, east = (np.gradient(elevation, step, axis=axis) for axis, step in enumerate(steps))
+    steepness = np.hypot(north, east)
+    if slope is None:
+        slope = np.degrees(np.arctan(steepness))
+    if aspect is None:
+        flat = steepness == 0
+        length = np.where(flat, 1.0, steepness)
+        # Flat ground faces nowhere: neither sine nor cosine pulls.
+        return Terrain(elevation, slope, -east / length, -north / length)
+    angle = np.radians(aspect)
+    return Terrain(elevation, slope, np.sin(angle), np.cos(angle))
+
+
+def predictors(ground: Terrain) -> NDArray[np.float64]:
+    """Columns of :data:`NAMES`, each scaled to 0..1 over the raster (H, W, 6); a constant one is 0."""
+    rows, columns = np.indices(ground.elevation.shape, dtype=np.float64)
+    fields = np.stack([columns, rows, *ground], axis=-1)
+    least, most = fields.min(axis=(0, 1)), fields.max(axis=(0, 1))
+    return (fields - least) / np.where(most > least, most - least, 1.0)

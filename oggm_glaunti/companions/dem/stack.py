@@ -1,0 +1,157 @@
+"""A stack of yearly DEMs and its reference, looked at: same cells, years that differ, values that can be."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from oggm_glaunti.companions.dem.predictors import Terrain, terrain
+
+# Share of a pixel by which coordinates may differ and still mean the same pixels.
+SAME_PIXEL = 0.01
+# Pixels with a height, below which nothing can be learned about the others.
+FEWEST = 50
+
+
+class Stack(NamedTuple):
+    """Yearly surfaces and a reference on the same pixels, float64.
+
+    Attributes
+    ----------
+    years : int array (K,)
+        rising
+    z, z_std : arrays (K, H, W)
+        height and its standard deviation, m; NaN where there is none
+    reference : Terrain
+        (H, W), without NaN
+    ice : bool array (H, W) or None
+        where the surface may have moved against the reference
+    """
+
+    years: NDArray[np.int64]
+    z: NDArray[np.float64]
+    z_std: NDArray[np.float64]
+    reference: Terrain
+    ice: NDArray[np.bool_] | None
+
+    @property
+    def void(self) -> NDArray[np.bool_]:
+        """Pixels (H, W) without a height in any year."""
+        return np.isnan(self.z).all(axis=0)
+
+
+def checked_stack(
+    z: xr.DataArray,
+    z_std: xr.DataArray | ArrayLike,
+    dem_ref: xr.DataArray | ArrayLike,
+    slope: xr.DataArray | ArrayLike | None = None,
+    aspect: xr.DataArray | ArrayLike | None = None,
+    mask: xr.DataArray | ArrayLike | None = None,
+) -> Stack:
+    """Look at everything that an imputation needs.
+
+    Parameters
+    ----------
+    z : DataArray (year, y, x)
+        heights, m; with coordinates
+    z_std : DataArray or array (year, y, x)
+        standard deviation, m, greater than 0
+    dem_ref, slope, aspect : DataArrays or arrays (y, x)
+        reference heights (m) and, if at hand, its slope and aspect (degrees)
+    mask : DataArray or array (y, x), optional
+        True on ice
+
+    Raises
+    ------
+    ValueError
+        for other pixels, no overlap, no heights, fewer than two years, impossible or missing values
+    """
+    if not isinstance(z, xr.DataArray) or z.dims != ("year", "y", "x"):
+        found = getattr(z, "dims", type(z).__name__)
+        raise ValueError(f"z: expected a DataArray of year, y, x with coordinates, found {found}")
+    order = np.argsort(z.year.values)
+    years = z.year.values[order].astype(np.int64)
+    if np.unique(years).size != years.size or years.size < 2:
+        raise ValueError(
+            f"z: found the years {years.tolist()}; expected two or more that differ: with a single one nothing can be "
+            "said about change in time"
+        )
+    heights, spread = (_like(z, field, name)[order] for field, name in ((z, "z"), (z_std, "z_std")))
+    _check_values(heights, spread, years)
+    flat = {"dem_ref": dem_ref, "slope": slope, "aspect": aspect}
+    maps = {name: None if field is None else _whole(_like(z[0], field, name), name) for name, field in flat.items()}
+    ground = terrain(maps["dem_ref"], steps_of(z), maps["slope"], maps["aspect"])
+    return Stack(years, heights, spread, ground, None if mask is None else _like(z[0], mask, "mask") > 0)
+
+
+def steps_of(z: xr.DataArray) -> tuple[float, float]:
+    """Metres from a row to the next towards the north and from a column to the next towards the east."""
+    steps = []
+    for name in ("y", "x"):
+        apart = np.diff(z[name].values)
+        if not apart.size or not np.allclose(apart, apart[0], rtol=1e-3) or not apart[0]:
+            raise ValueError(
+                f"z: {name} has steps of {apart.min(initial=0):g} to {apart.max(initial=0):g} m; expected even ones"
+            )
+        steps.append(float(apart[0]))
+    return steps[0], steps[1]
+
+
+def _like(z: xr.DataArray, field: xr.DataArray | ArrayLike, name: str) -> NDArray[np.float64]:
+    """Values of a field on the pixels of `z`."""
+    values = np.asarray(field, np.float64)
+    if values.shape != z.shape:
+        raise ValueError(f"{name} has the shape {values.shape}; expected {z.shape}, the pixels of z ({_extent(z)})")
+    if isinstance(field, xr.DataArray):
+        for axis in (name for name in z.dims if name in field.coords):
+            _same_axis(z, field, str(axis), name)
+    return values
+
+
+def _same_axis(z: xr.DataArray, field: xr.DataArray, axis: str, name: str) -> None:
+    own, other = z[axis].values, field[axis].values
+    tolerance = SAME_PIXEL * abs(own[1] - own[0]) if own.size > 1 and axis != "year" else 0.0
+    if np.allclose(own, other, rtol=0.0, atol=tolerance):
+        return
+    apart = own.max() < other.min() or other.max() < own.min()
+    raise ValueError(
+        f"{name} {'does not overlap z' if apart else 'is on other pixels than z'}: {_extent(field)} against "
+        f"{_extent(z)}; bring both onto the same pixels first"
+    )
+
+
+def _extent(field: xr.DataArray) -> str:
+    return ", ".join(
+        f"{name} {field[name].values[0]:g} to {field[name].values[-1]:g} ({field[name].size})"
+        for name in field.dims
+        if name in field.coords
+    )
+
+
+def _check_values(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDArray[np.int64]) -> None:
+    known = np.isfinite(z)
+    seen = int(known.any(axis=0).sum())
+    if seen < FEWEST:
+        raise ValueError(
+            f"z: {seen} of {z[0].size} pixels have a height in any year; expected {FEWEST} or more to learn from"
+            + ("; all of it is void" if seen == 0 else "")
+        )
+    bad = known & (z_std <= 0)
+    if bad.any():
+        year = years[bad.any(axis=(1, 2))][0]
+        raise ValueError(
+            f"z_std: {bad.sum()} values are {z_std[bad].min():g} m where there is a height, first in {year}; "
+            "expected more than 0: set the unknown ones to NaN"
+        )
+
+
+def _whole(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    missing = ~np.isfinite(values)
+    if missing.any():
+        raise ValueError(
+            f"{name}: {missing.sum()} of {missing.size} pixels have no value; the reference has to be known everywhere"
+        )
+    return values

@@ -1,0 +1,305 @@
+"""The task that brings yearly surfaces into a glacier directory: in its frame, in its datum, without voids."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from oggm_glaunti import settings
+from oggm_glaunti.companions.dem.coregister import ENOUGH, REACH, estimate_shift, nmad
+from oggm_glaunti.companions.dem.datum import Datum, find_datum, require_datum
+from oggm_glaunti.companions.dem.impute import impute_dem_stack
+from oggm_glaunti.companions.dem.inputs import Inputs, on_cells, read_inputs
+from oggm_glaunti.coupling.dem_stack_file import DemStack, write_dem_stack
+from oggm_glaunti.coupling.features import outline_on_grid
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
+from oggm_glaunti.coupling.grid import CellGrid
+from oggm_glaunti.coupling.rasters import PathLike, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.terrain import Terrain, find_terrain
+
+settings.register()
+
+log = logging.getLogger(__name__)
+
+# Shares of cells without a height in any year up to which they are filled: of the rectangle, whose edge tiles cut for
+# glaciers often miss (Grosser Aletsch: 8 %), and of the glacier, whose surface is what all this is for.
+MOST_MISSING, MOST_MISSING_ON_GLACIER = 0.25, 0.5
+# Of the imputation, which works on the directory's cells; shift and differences are told of the input.
+_NOT_OF_THE_INPUT = ("shift_rows", "shift_cols", "nmad_before", "nmad_after", "median_dh")
+
+
+class _Placed(NamedTuple):
+    """Yearly layers on the glacier's cells and how they came to lie there; difference is NaN off stable ground."""
+
+    z: NDArray[np.float32]
+    z_std: NDArray[np.float32]
+    difference: NDArray[np.float64]
+    east: float
+    north: float
+    nmad_before: float
+
+
+@entity_task(log, writes=["glaunti_dem_stack"])
+def process_dem_stack(
+    gdir: Any,
+    *,
+    z: Mapping[int, PathLike] | PathLike,
+    z_std: Mapping[int, PathLike] | None = None,
+    glacier: str | None = None,
+    dem_file: PathLike | None = None,
+    vertical_datum: str | None = None,
+    geoid_height: float | PathLike | None = None,
+    method: str = "rff_kriging",
+    coregister: bool = True,
+    seed: int = 0,
+    filesuffix: str = "",
+) -> None:
+    """Yearly surfaces on the cells of the glacier's features, without voids, written to ``glaunti_dem_stack.nc``.
+
+    Every year is resampled bilinearly. The outline and the DEM of the directory are the frame that everything else
+    lies in, so the stack is moved onto the DEM (by what makes their differences scatter least beside the glacier) and
+    into its vertical datum. Cells without a height, also those that the input does not reach, are imputed from what
+    the stack is elsewhere above the directory's DEM, and flagged.
+
+    Parameters
+    ----------
+    gdir : oggm.GlacierDirectory
+        the glacier directory to process
+    z : mapping of years to paths, or path
+        surface elevations, m: a raster for each year; or a folder laid out like the published example (see
+        :mod:`oggm_glaunti.companions.dem.tiles`); or a NetCDF file with ``z`` and ``z_std`` or ``zstddev`` (year, y,
+        x), for example what ``oggm-glaunti impute-dem`` writes, of which the imputed pixels are imputed anew, here from
+        the directory's DEM
+    z_std : mapping of years to paths
+        rasters of the 1-sigma uncertainty, m, for the same years; only where `z` is a mapping
+    glacier : str, optional
+        name of the glacier in the folder; needed where that holds several
+    dem_file : path, optional
+        raster of heights (m) to use instead of the directory's DEM, as for ``glaunti_features``
+    vertical_datum : {'ellipsoid', 'geoid'}, optional
+        of the input. Heights above the ellipsoid are lowered by the height of the geoid. By default the median
+        difference to the directory's DEM on stable ground decides: below 5 m it is left, above it is subtracted, with
+        a warning
+    geoid_height : float or path, optional
+        height of the geoid above the ellipsoid, m: a number, or a raster, resampled bilinearly. By default the median
+        difference on stable ground, which is everything outside the outline
+    method : str
+        of the imputation, see :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`
+    coregister : bool
+        whether the stack is moved; False if it lies right already
+    seed : int
+        of the imputation's random features and of the voids it is scored on
+    filesuffix : str
+        of the file written
+
+    Raises
+    ------
+    oggm.exceptions.InvalidWorkflowError
+        where more than 25 % of the cells, or 50 % of the glacier's, have no height in any year, where the ground
+        beside the glacier does not tell how the stack lies, or the file cannot be written
+    oggm.exceptions.InvalidParamsError
+        where input is missing, cannot be read, lies elsewhere, or is not in the datum that was said
+    """
+    require_datum(gdir.rgi_id, vertical_datum, geoid_height)
+    grid, outline = outline_on_grid(gdir)
+    terrain = find_terrain(gdir, grid, dem_file)
+    inputs = read_inputs(gdir.rgi_id, z, z_std, grid, glacier)
+    placed = _placed(gdir, inputs, grid, terrain, outline > 0, coregister)
+    geoid, geoid_source = _geoid(gdir, grid, geoid_height)
+    datum = find_datum(gdir.rgi_id, placed.difference, vertical_datum, geoid, geoid_source)
+    _say_datum(gdir, datum)
+    filled = _imputed(gdir, inputs.years, placed, datum, grid, terrain, outline > 0, method=method, seed=seed)
+    fields = {name: filled[name].values for name in ("z", "z_std", "imputed", "dh_trend")}
+    stack = DemStack(years=np.array(inputs.years), **fields, x=grid.x, y=grid.y, crs=grid.crs)
+    attributes = {
+        **_about_inputs(inputs, terrain),
+        **_about_placement(placed, datum, terrain, coregister),
+        **_about_imputation(filled, outline > 0),
+    }
+    path = write_dem_stack(gdir, stack, attributes, filesuffix)
+    log.info(
+        "(%s) %s: %d years, %.3g %% imputed", gdir.rgi_id, path.name, len(inputs.years), 100 * stack.imputed.mean()
+    )
+
+
+# --- where it lies ---
+
+
+def _placed(
+    gdir: Any, inputs: Inputs, grid: CellGrid, terrain: Terrain, glacier: NDArray[np.bool_], coregister: bool
+) -> _Placed:
+    dem = terrain.elevation.astype(np.float64)
+    z = on_cells(inputs.z, grid)
+    before = _on_stable_ground(gdir, z, dem, glacier)
+    east = north = 0.0
+    if coregister:
+        east, north = _move(gdir, mean_of_years(z), dem, glacier)
+        z = on_cells(inputs.z, grid, east, north)
+    z_std = on_cells(inputs.z_std, grid, east, north)
+    _require_heights(gdir, z, glacier, inputs, grid)
+    after = _on_stable_ground(gdir, z, dem, glacier)
+    return _Placed(z, z_std, after, east, north, _scatter(before))
+
+
+def _move(gdir: Any, level: NDArray[np.float64], dem: NDArray[np.float64], glacier: NDArray) -> tuple[float, float]:
+    """By how many m towards east and north a stack has to be moved to lie on the DEM."""
+    shift = estimate_shift(level, dem, ~glacier)
+    east, north = -settings.CELL_SIZE * shift.cols, settings.CELL_SIZE * shift.rows
+    most = settings.CELL_SIZE * REACH
+    if max(abs(east), abs(north)) >= most:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: beside the glacier the stack fits the directory's DEM best when moved by {east:+.0f} m "
+            f"east and {north:+.0f} m north; up to {most:.0f} m are believed. Is its coordinate system right? "
+            "coregister=False leaves it where it is."
+        )
+    return east, north
+
+
+def mean_of_years(z: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Mean over the years (K, H, W) that have a value, (H, W); NaN where none has.
+
+    Examples
+    --------
+    >>> mean_of_years(np.array([[[1.0, np.nan, np.nan]], [[3.0, 5.0, np.nan]]])).tolist()
+    [[2.0, 5.0, nan]]
+    """
+    known = np.isfinite(z)
+    count = known.sum(axis=0)
+    total = np.where(known, z, 0.0).sum(axis=0, dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _on_stable_ground(
+    gdir: Any, z: NDArray[np.float32], dem: NDArray[np.float64], glacier: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    difference = np.where(glacier, np.nan, mean_of_years(z) - dem)
+    count = np.isfinite(difference).sum()
+    if count < ENOUGH:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: beside the glacier the stack has heights in {count} of {(~glacier).sum()} cells; expected "
+            f"{ENOUGH} or more to tell how it lies and in which vertical datum. Give rasters that reach beyond the ice."
+        )
+    return difference
+
+
+def _scatter(difference: NDArray[np.float64]) -> float:
+    return float(nmad(difference[np.isfinite(difference)]))
+
+
+def _require_heights(
+    gdir: Any, z: NDArray[np.float32], glacier: NDArray[np.bool_], inputs: Inputs, grid: CellGrid
+) -> None:
+    missing = np.isnan(z).all(axis=0)
+    share, on_glacier = missing.mean(), missing[glacier].mean()
+    if share > MOST_MISSING or on_glacier > MOST_MISSING_ON_GLACIER:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: {100 * share:.3g} % of the {missing.size} cells of the glacier's maps (outline and "
+            f"{settings.MARGIN_CELLS} cells around it) and {100 * on_glacier:.3g} % of the glacier's have no height in "
+            f"any year of {inputs.files[0].name} ...; up to {100 * MOST_MISSING:.0f} % and "
+            f"{100 * MOST_MISSING_ON_GLACIER:.0f} % are filled. The maps reach from x {grid.bounds[0]:.0f}, y "
+            f"{grid.bounds[1]:.0f} to x {grid.bounds[2]:.0f}, y {grid.bounds[3]:.0f} in {grid.crs.name}."
+        )
+
+
+# --- above what ---
+
+
+def _geoid(gdir: Any, grid: CellGrid, given: float | PathLike | None) -> tuple[float | NDArray[np.float32] | None, str]:
+    if not isinstance(given, str | os.PathLike):
+        if given is not None and not np.isfinite(given):
+            raise InvalidParamsError(
+                f"{gdir.rgi_id}: geoid_height is {given}; expected a number of metres, or a raster"
+            )
+        return (None, "") if given is None else (float(given), f"constant, {float(given):g} m")
+    label = f"{gdir.rgi_id}: geoid_height"
+    values = bilinear_on_grid(read_around(label, [given], grid), grid)[0]
+    if np.isnan(values).any():
+        raise InvalidParamsError(
+            f"{label}: {os.fspath(given)} has no value in {100 * np.isnan(values).mean():.3g} % of the cells of the "
+            "glacier's maps; expected one in every cell"
+        )
+    return values, Path(given).name
+
+
+def _say_datum(gdir: Any, datum: Datum) -> None:
+    shift = float(np.median(datum.shift))
+    if datum.unsure:
+        log.warning(
+            "(%s) yearly heights: %.2f m are subtracted, their median difference to the directory's DEM on stable "
+            "ground, taken for that of ellipsoid and geoid. Say vertical_datum='ellipsoid' or 'geoid' to be sure",
+            gdir.rgi_id,
+            shift,
+        )
+    else:
+        log.info("(%s) yearly heights: %.2f m are subtracted (%s)", gdir.rgi_id, shift, datum.source)
+
+
+# --- what is missing, and what is told of it ---
+
+
+def _imputed(
+    gdir: Any,
+    years: tuple[int, ...],
+    placed: _Placed,
+    datum: Datum,
+    grid: CellGrid,
+    terrain: Terrain,
+    glacier: NDArray[np.bool_],
+    **chosen: Any,
+) -> xr.Dataset:
+    axes = {"year": list(years), "y": grid.y, "x": grid.x}
+    z, z_std = (xr.DataArray(values, axes, ("year", "y", "x")) for values in (placed.z - datum.shift, placed.z_std))
+    dem = xr.DataArray(terrain.elevation, {"y": grid.y, "x": grid.x}, ("y", "x"))
+    try:
+        return impute_dem_stack(z, z_std, dem, mask=glacier, coregister=False, **chosen)
+    except ValueError as err:
+        raise InvalidParamsError(f"{gdir.rgi_id}: yearly heights cannot be completed: {err}") from err
+
+
+def _about_inputs(inputs: Inputs, terrain: Terrain) -> dict[str, str | float]:
+    return {
+        "source_files": ", ".join(path.name for path in inputs.files),
+        "source_sha256": inputs.sha256(),
+        "dem_source": terrain.source,
+        "dem_origin": terrain.origin,
+        "dem_files": ", ".join(terrain.files),
+        "dem_sha256": hashlib.sha256(terrain.elevation.tobytes()).hexdigest(),
+    }
+
+
+def _about_placement(placed: _Placed, datum: Datum, terrain: Terrain, coregister: bool) -> dict[str, str | float]:
+    shift = float(np.median(datum.shift))
+    return {
+        "vertical_datum": f"that of the directory's DEM ({terrain.source}), in OGGM above the geoid",
+        "input_vertical_datum": datum.said,
+        "vertical_shift": shift,
+        "vertical_shift_source": datum.source,
+        "median_difference": float(np.nanmedian(placed.difference - datum.shift)),
+        "coregistered": "on stable ground" if coregister else "no",
+        "shift_east": placed.east,
+        "shift_north": placed.north,
+        "nmad_before": placed.nmad_before,
+        "nmad_after": _scatter(placed.difference - datum.shift),
+    }
+
+
+def _about_imputation(filled: xr.Dataset, glacier: NDArray[np.bool_]) -> dict[str, str | float | int]:
+    imputed = filled["imputed"].values
+    told = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in filled.attrs.items()
+        if name not in _NOT_OF_THE_INPUT
+    }
+    return {
+        **told,
+        "imputed_share": float(imputed.mean()),
+        "imputed_share_glacier": float(imputed[:, glacier].mean()),
+    }

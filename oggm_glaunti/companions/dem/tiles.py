@@ -1,0 +1,226 @@
+"""Yearly surfaces as the published example keeps them: a GeoTIFF a year and glacier, and a reference DEM beside them.
+
+``hugonnet_dems/tiles/Z_NAME_YEAR.tif`` and ``ZSTDDEV_NAME_YEAR.tif`` hold heights and their standard deviations,
+``cop30dem/{elevation,slope,aspect}/NAME.tif`` the reference; names may hold spaces and underscores.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import rasterio
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS
+from rasterio import Affine
+from rasterio.errors import RasterioIOError
+
+from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+
+PathLike = str | os.PathLike[str]
+
+YEARLY, REFERENCE = "hugonnet_dems/tiles", "cop30dem"
+# Variables of the dataset and where their files are.
+_YEARLY = {"z": "Z", "z_std": "ZSTDDEV"}
+_REFERENCE = {"dem_ref": "elevation", "slope": "slope", "aspect": "aspect"}
+_YEARLY_NAME = re.compile(r"(Z|ZSTDDEV)_(?P<name>.+)_(?P<year>\d{4})\.tif")
+_ABOUT = {
+    "z": ("surface elevation", "m"),
+    "z_std": ("1-sigma uncertainty of the surface elevation", "m"),
+    "dem_ref": ("surface elevation of the reference", "m"),
+    "slope": ("slope of the reference", "degree"),
+    "aspect": ("direction into which the reference falls, clockwise from north", "degree"),
+}
+# Share of a cell by which grids may differ and still be the same.
+_SAME_CELL = 1e-3
+
+
+class YearlyFiles(NamedTuple):
+    """Files of one glacier by year."""
+
+    name: str
+    z: dict[int, Path]
+    z_std: dict[int, Path]
+
+
+class _Layer(NamedTuple):
+    """One raster file in memory."""
+
+    values: NDArray[np.float32]
+    transform: Affine
+    crs: CRS
+
+    def __str__(self) -> str:
+        rows, columns = self.values.shape
+        a, _, west, _, e, north = self.transform[:6]
+        return f"{rows} x {columns} cells of {a:g} x {-e:g} m from x {west:g}, y {north:g} in {_short(self.crs)}"
+
+    def same_cells(self, other: _Layer) -> bool:
+        one, two = (np.array(layer.transform[:6]) for layer in (self, other))
+        near = np.abs(one - two).max() <= _SAME_CELL * abs(one[0])
+        return self.values.shape == other.values.shape and bool(near) and self.crs == other.crs
+
+
+def glacier_names(folder: PathLike) -> list[str]:
+    """Names of the glaciers of which a folder holds yearly heights.
+
+    Parameters
+    ----------
+    folder : path
+
+    Raises
+    ------
+    oggm.exceptions.InvalidParamsError
+        where it holds none
+    """
+    tiles = Path(folder) / YEARLY
+    names = sorted({match["name"] for path in tiles.glob("Z_*.tif") if (match := _YEARLY_NAME.fullmatch(path.name))})
+    if not names:
+        found = "has no file of that name" if tiles.is_dir() else "does not exist"
+        raise InvalidParamsError(f"{folder}: expected {YEARLY}/Z_NAME_YEAR.tif; the folder {tiles} {found}")
+    return names
+
+
+def chosen_glacier(folder: PathLike, name: str | None = None) -> str:
+    """The glacier asked for, or the only one that a folder holds.
+
+    Raises
+    ------
+    oggm.exceptions.InvalidParamsError
+        where none is asked for and there are several, with their names
+    """
+    names = [name] if name is not None else glacier_names(folder)
+    if len(names) > 1:
+        raise InvalidParamsError(f"{folder} holds {len(names)} glaciers; say which one: {', '.join(names)}")
+    return names[0]
+
+
+def yearly_files(folder: PathLike, name: str) -> YearlyFiles:
+    """The yearly heights of a glacier and their standard deviations, complete.
+
+    Parameters
+    ----------
+    folder : path
+    name : str
+
+    Returns
+    -------
+    YearlyFiles
+
+    Raises
+    ------
+    oggm.exceptions.InvalidParamsError
+        for a glacier that is not there, with those that are; for years that only one of the two kinds of files has
+    """
+    names = glacier_names(folder)
+    if name not in names:
+        raise InvalidParamsError(f"{folder}: no glacier {name!r}; there are: {', '.join(names)}")
+    z, z_std = (_by_year(Path(folder) / YEARLY, kind, name) for kind in _YEARLY.values())
+    require_same_years(f"{folder}: {name}", z, z_std, *_YEARLY.values())
+    return YearlyFiles(name, z, z_std)
+
+
+def _by_year(tiles: Path, kind: str, name: str) -> dict[int, Path]:
+    found = {path: _YEARLY_NAME.fullmatch(path.name) for path in sorted(tiles.glob(f"{kind}_*.tif"))}
+    return {int(match["year"]): path for path, match in found.items() if match is not None and match["name"] == name}
+
+
+def require_same_years(label: str, z: Iterable[int], z_std: Iterable[int], z_name: str, std_name: str) -> None:
+    """Raise an InvalidParamsError that names the years which one of two series has and the other has not."""
+    one, two = set(z), set(z_std)
+    gaps = [
+        f"{name} is missing for {', '.join(map(str, sorted(years)))}"
+        for name, years in ((std_name, one - two), (z_name, two - one))
+        if years
+    ]
+    if gaps:
+        raise InvalidParamsError(f"{label}: {' and '.join(gaps)}; every year needs heights and standard deviations")
+
+
+def read_tiles(folder: PathLike, name: str) -> xr.Dataset:
+    """Yearly surfaces of a glacier and the reference DEM under them, on the tiles' own cells.
+
+    Parameters
+    ----------
+    folder : path
+        laid out as the module says
+    name : str
+        of the glacier
+
+    Returns
+    -------
+    xarray.Dataset
+        float32 ``z``, ``z_std`` (year, y, x), m; ``dem_ref``, m, ``slope`` and ``aspect``, degrees (y, x); NaN where a
+        file has no value. Coordinates ``year``, and ``y`` and ``x`` of the cells' centres, m, with the coordinate
+        system as WKT in the attribute ``crs_wkt``, the names of the files in ``files``
+
+    Raises
+    ------
+    oggm.exceptions.InvalidParamsError
+        for a glacier, year or file that is missing, a file that cannot be read, or files on different grids
+    """
+    yearly = yearly_files(folder, name)
+    reference = {key: Path(folder) / REFERENCE / kind / f"{name}.tif" for key, kind in _REFERENCE.items()}
+    missing = [str(path) for path in reference.values() if not path.exists()]
+    if missing:
+        raise InvalidParamsError(f"{folder}: {name}: the reference DEM is not complete: {', '.join(missing)} not found")
+    years = sorted(yearly.z)
+    paths = [files[year] for files in (yearly.z, yearly.z_std) for year in years] + [*reference.values()]
+    layers = [_read(path) for path in paths]
+    _require_one_grid(paths, layers)
+    return _as_dataset(years, layers, [path.name for path in paths[: 2 * len(years)]])
+
+
+def _as_dataset(years: list[int], layers: list[_Layer], files: list[str]) -> xr.Dataset:
+    first, count = layers[0], len(years)
+    rows, columns = first.values.shape
+    a, _, west, _, e, north = first.transform[:6]
+    coordinates = {"year": years, "y": north + e * (np.arange(rows) + 0.5), "x": west + a * (np.arange(columns) + 0.5)}
+    values = [layer.values for layer in layers]
+    fields = {"z": np.stack(values[:count]), "z_std": np.stack(values[count : 2 * count])}
+    fields |= dict(zip(_REFERENCE, values[2 * count :], strict=True))
+    variables = {
+        key: (("year", "y", "x")[-field.ndim :], field, dict(zip(("long_name", "units"), _ABOUT[key], strict=True)))
+        for key, field in fields.items()
+    }
+    return xr.Dataset(variables, coordinates, {"crs_wkt": first.crs.to_wkt(), "files": ", ".join(files)})
+
+
+def _read(path: Path) -> _Layer:
+    try:
+        with rasterio.open(path) as source:
+            problem = _problem(source)
+            values = source.read(1, masked=True).astype(np.float32) * np.float32(source.scales[0])
+            crs, transform, offset = source.crs, source.transform, source.offsets[0]
+    except RasterioIOError as err:
+        raise InvalidParamsError(f"{path} cannot be read as a raster ({err})") from err
+    if problem is not None:
+        raise InvalidParamsError(f"{path} {problem}")
+    filled = np.ma.filled(values, np.nan) + np.float32(offset)
+    return _Layer(np.where(np.isfinite(filled), filled, np.float32(np.nan)), transform, CRS.from_wkt(crs.to_wkt()))
+
+
+def _problem(source: rasterio.DatasetReader) -> str | None:
+    if source.count != 1:
+        return f"has {source.count} bands; expected 1"
+    if source.crs is None or not source.crs.is_projected:
+        return f"has the coordinate system {source.crs}; expected a projected one, in m"
+    if source.transform.b != 0 or source.transform.d != 0:
+        return "is not north up; bring it into that form first (gdalwarp)"
+    return None
+
+
+def _require_one_grid(paths: list[Path], layers: list[_Layer]) -> None:
+    for path, layer in zip(paths, layers, strict=True):
+        if not layer.same_cells(layers[0]):
+            raise InvalidParamsError(f"{path} is on {layer}, but {paths[0].name} on {layers[0]}; expected the same")
+
+
+def _short(crs: CRS) -> str:
+    code = crs.to_epsg()
+    return crs.name if code is None else f"EPSG:{code}"

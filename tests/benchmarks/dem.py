@@ -1,0 +1,158 @@
+"""How well voids of yearly DEMs are filled, printed: ``python -m tests.benchmarks.dem``.
+
+Three glaciers, five realisations of voids each (Maslov et al. 2026, appendix B), and wide discs. The lines at the end
+say what was expected and whether it holds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from oggm_glaunti.companions.dem.cross_validation import CrossValidation, cross_validate
+from oggm_glaunti.companions.dem.fill import Options
+from oggm_glaunti.companions.dem.impute import impute_dem_stack
+from oggm_glaunti.companions.dem.stack import Stack, checked_stack
+from oggm_glaunti.companions.dem.tiles import read_tiles
+from oggm_glaunti.companions.dem.voids import disc
+from tests.real.measured import shared_data
+
+GLACIERS = ("Corbassiere", "Grosser Aletsch", "Sarenne")
+DEFAULT = "rff_kriging"
+METHODS = ("constant", "hypsometric", "idw", "rff", "kriging", DEFAULT)
+CANDIDATES = tuple(
+    Options(gamma=gamma, n_features=n, nugget=nugget, distance=distance)
+    for gamma, n in ((0.01, 128), (0.1, 256))
+    for nugget, distance in ((0.05, 3.0), (0.15, 3.0), (0.3, 8.0))
+)
+RADIUS, DISC_SHARE = 8.0, 0.10
+SLOPES = (0, 15, 30, 45, 90)
+DISTANCES = (0, 1.1, 2.1, 3.1, 20)
+
+# Highest RMSE of features alone and of the default, its median absolute error, RMSE on discs (m); cells won against
+# features alone; excess over the constant; share of heights in the 90 % interval; seconds.
+FEATURES, BEST, MEDIAN, DISCS, WON, EXCESS, COVERAGE, SECONDS = 28.0, 21.0, 6.0, 26.0, 12, 1.10, (0.85, 0.95), 60.0
+
+
+def read_all() -> dict[str, xr.Dataset]:
+    """Tiles of the three glaciers."""
+    folder = shared_data() / "data" / "demimputation"
+    return {name: read_tiles(folder, name) for name in GLACIERS}
+
+
+def as_stack(tiles: xr.Dataset) -> Stack:
+    """Tiles looked at."""
+    return checked_stack(tiles.z, tiles.z_std, tiles.dem_ref, tiles.slope, tiles.aspect)
+
+
+def line(name: str, found: CrossValidation) -> str:
+    """Scores of one method over all cells."""
+    table = found.table
+    cells = " ".join(f"{rmse:5.1f}" for rmse in table.rmse)
+    return (
+        f"{name:28s}{found.rmse:6.2f} {table.median_error.mean():6.2f} {table.nmad.mean():6.2f} "
+        f"{table.coverage_90.mean():6.3f}  {cells}"
+    )
+
+
+def by_bins(found: CrossValidation, what: str, edges: tuple[float, ...]) -> Iterator[str]:
+    """Errors of a method by slope or by distance to the void's edge."""
+    parts = found.held_out.values()
+    values = np.concatenate([np.broadcast_to(getattr(part, what), part.error.shape).ravel() for part in parts])
+    errors = np.abs(np.concatenate([part.error.ravel() for part in parts]))
+    bins = pd.cut(values, edges, include_lowest=True)
+    table = pd.DataFrame({"error": errors}).groupby(bins, observed=True).error
+    for interval, of_bin in table:
+        rmse = np.sqrt((of_bin**2).mean())
+        yield (
+            f"  {what} {interval.left:4.0f} to {interval.right:3.0f}: {of_bin.size // 20:6d} pixels, median "
+            f"{of_bin.median():5.1f} m, 90 % below {of_bin.quantile(0.9):6.1f} m, RMSE {rmse:5.1f} m"
+        )
+
+
+def print_table(title: str, stacks: dict[str, Stack], methods: tuple[str, ...], **kwargs: Any) -> dict[str, Any]:
+    """Cross-validate some methods and print a line for each."""
+    print(f"\n{title}\n{'':28s}  RMSE median   NMAD  90 %    RMSE by glacier and realisation (m)")
+    found = {}
+    for method in methods:
+        found[method] = cross_validate(stacks, method, **kwargs)
+        print(line(method, found[method]), flush=True)
+    return found
+
+
+def seconds_of_imputation(tiles: dict[str, xr.Dataset]) -> dict[str, float]:
+    """How long a glacier takes, from heights to heights."""
+    seconds = {}
+    for name, of_glacier in tiles.items():
+        start = time.perf_counter()
+        filled = impute_dem_stack(
+            of_glacier.z, of_glacier.z_std, of_glacier.dem_ref, of_glacier.slope, of_glacier.aspect
+        )
+        seconds[name] = time.perf_counter() - start
+        about = filled.attrs
+        print(
+            f"{name}: {int(filled.imputed.isel(year=0).sum())} pixels of {filled.imputed[0].size} filled in "
+            f"{seconds[name]:.1f} s; reference moved by {about['shift_rows']:+.2f}, {about['shift_cols']:+.2f} pixels, "
+            f"NMAD {about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m, median of the differences "
+            f"{about['median_dh']:.1f} m"
+        )
+    return seconds
+
+
+def verdicts(voids: dict[str, Any], discs: dict[str, Any], seconds: dict[str, float]) -> list[tuple[str, bool]]:
+    """What was expected, with what was found."""
+    best, features, constant = (voids[name].table for name in (DEFAULT, "rff", "constant"))
+    won = int((best.rmse < features.rmse).sum())
+    excess = float((best.rmse / constant.rmse).max())
+    coverage = [float(t.coverage_90.mean()) for t in (best, discs[DEFAULT].table)]
+    median = float(best.median_error.mean())
+    return [
+        (f"features alone {voids['rff'].rmse:.1f} m <= {FEATURES:.0f} m", voids["rff"].rmse <= FEATURES),
+        (f"default {voids[DEFAULT].rmse:.1f} m <= {BEST:.0f} m", voids[DEFAULT].rmse <= BEST),
+        (f"median absolute error {median:.1f} m <= {MEDIAN:.0f} m", median <= MEDIAN),
+        (f"better than features alone in {won} of {len(best)} cells, >= {WON}", won >= WON),
+        (f"worst cell {excess:.2f} of the constant <= {EXCESS:.2f}", excess <= EXCESS),
+        (f"discs {discs[DEFAULT].rmse:.1f} m <= {DISCS:.0f} m", discs[DEFAULT].rmse <= DISCS),
+        *(
+            (
+                f"90 % intervals hold {100 * share:.1f} % ({what}), {COVERAGE[0]:.0%} to {COVERAGE[1]:.0%}",
+                COVERAGE[0] <= share <= COVERAGE[1],
+            )
+            for what, share in zip(("voids", "discs"), coverage, strict=True)
+        ),
+        (f"slowest glacier {max(seconds.values()):.1f} s < {SECONDS:.0f} s", max(seconds.values()) < SECONDS),
+    ]
+
+
+def main() -> int:
+    """Print everything; 1 where something expected does not hold."""
+    tiles = read_all()
+    seconds = seconds_of_imputation(tiles)
+    stacks = {name: as_stack(of_glacier) for name, of_glacier in tiles.items()}
+    print_table("Voids like real ones, reference not moved", stacks, ("constant",), coregister=False, calibrate=False)
+    voids = print_table("Voids like real ones, 4.69 % of the pixels", stacks, METHODS)
+    nested = cross_validate(stacks, DEFAULT, candidates=CANDIDATES)
+    print(line(f"{DEFAULT}, nested choice", nested))
+    chosen = nested.table.groupby(list(Options._fields)).size()
+    print("  chosen: " + "; ".join(f"{dict(zip(Options._fields, key, strict=True))} {n}x" for key, n in chosen.items()))
+    print(f"\n{DEFAULT} by slope (degrees) and by distance to the nearest known pixel (pixels)")
+    for what, edges in (("slope", SLOPES), ("distance", DISTANCES)):
+        print(*by_bins(voids[DEFAULT], what, edges), sep="\n")
+    some = ("constant", "rff", "kriging", DEFAULT)
+    title = f"Discs of {RADIUS:.0f} pixels' radius where nothing is void, 10 % of the pixels or more"
+    discs = print_table(title, stacks, some, library=[disc(RADIUS)], share=DISC_SHARE)
+    print()
+    found = verdicts(voids, discs, seconds)
+    for what, holds in found:
+        print(f"{'holds' if holds else 'FAILS'}: {what}")
+    return int(not all(holds for _, holds in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
