@@ -1,4 +1,4 @@
-"""Figures of surfaces whose voids were filled: where and how sure, how good on hidden pixels, and what a moving one does.
+"""Figures of filled voids: where and how sure, how good on hidden pixels, and what a surface that moves changes.
 
 Every function returns a matplotlib Figure; :func:`oggm_glaunti.graphics.save_png` writes it.
 """
@@ -12,11 +12,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.companions.dem.scores import HeldOut, Scores, joined, score
+from oggm_glaunti.companions.dem.coregister import moved
+from oggm_glaunti.companions.dem.scores import HeldOut, Scores, score
 from oggm_glaunti.graphics import COLOURS, LINES, MARKERS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.cm import ScalarMappable
     from matplotlib.colorizer import ColorizingArtist
     from matplotlib.figure import Figure
@@ -43,7 +45,8 @@ def plot_voids(
         of :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`, or a file of ``oggm-glaunti impute-dem`` or of
         ``process_dem_stack``, opened with xarray: ``z``, ``z_std``, ``imputed`` (year, y, x) and ``dh_trend`` (y, x)
     dem_ref : DataArray or array (y, x), optional
-        another surface on the same cells, m; adds a map of the difference to it, less its median
+        the reference on the same cells, m, which is moved as the attributes of `dataset` say that it was; adds a map of
+        the difference to it, less its median
     title : str
         name of the glacier, for example
     outline : array (y, x), optional
@@ -59,11 +62,11 @@ def plot_voids(
     ValueError
         for a variable that is missing, or other cells than those of the dataset
     """
-    dataset = _north_up(dataset, dem_ref=dem_ref, outline=outline)
+    dataset = _north_up(dataset, dem_ref=_moved_like(dataset, dem_ref), outline=outline)
     surface, void = dataset["z"].median("year").to_numpy(), dataset["imputed"].any("year").to_numpy()
     panels: list[tuple[str, str, Callable[[Axes], ScalarMappable]]] = [
         ("surface", "elevation (m)", lambda ax: _relief(ax, dataset, surface)),
-        ("its standard deviation", "1 sigma (m)", lambda ax: _spread(ax, dataset)),
+        ("standard deviation", "of the surface (m)", lambda ax: _spread(ax, dataset)),
         ("trend", "m yr$^{-1}$", lambda ax: _two_signs(ax, dataset, dataset["dh_trend"].to_numpy())),
     ]
     if dem_ref is not None:
@@ -73,8 +76,9 @@ def plot_voids(
         panels.insert(1, (words, "m", lambda ax: _two_signs(ax, dataset, difference - median)))
     figure, axes = _map_figure(dataset, len(panels))
     for ax, (words, units, draw) in zip(axes, panels, strict=True):
-        image = draw(ax)
-        figure.colorbar(image, ax=ax, label=units, location="bottom", shrink=0.9, pad=0.02)
+        bar = figure.colorbar(draw(ax), ax=ax, label=units, location="bottom", shrink=0.9, pad=0.02)
+        if bar.long_axis.get_scale() == "log":
+            _plain_log(bar.long_axis)
         ax.set_title(words, fontsize="medium")
         _draw_edges(ax, dataset, void, VOID)
         if outline is not None:
@@ -83,6 +87,13 @@ def plot_voids(
     share = f"{int(void.sum())} of {void.size} cells filled (outlined)"
     figure.suptitle(f"{title + ', ' if title else ''}{years[0]}-{years[-1]}: {share}", fontsize="medium")
     return figure
+
+
+def _moved_like(dataset: xr.Dataset, dem_ref: ArrayLike | None) -> NDArray[np.float64] | None:
+    if dem_ref is None:
+        return None
+    shift = (dataset.attrs.get(name, 0.0) for name in ("shift_rows", "shift_cols"))
+    return moved(np.asarray(dem_ref, np.float64), *shift)
 
 
 def _north_up(dataset: xr.Dataset, **maps: ArrayLike | None) -> xr.Dataset:
@@ -143,13 +154,13 @@ def _relief(ax: Axes, dataset: xr.Dataset, surface: NDArray[np.float64]) -> Colo
 
     x, y = (1000.0 * axis for axis in _kilometres(dataset))
     shade = LightSource(azdeg=315, altdeg=45).hillshade(surface, dx=x[1] - x[0], dy=y[0] - y[1])
-    _image(ax, dataset, shade, cmap="gray", vmin=-0.2, vmax=1.0)
-    return _image(ax, dataset, surface, cmap="cividis", alpha=0.55)
+    dark, bright = np.quantile(shade, (0.01, 0.99))
+    _image(ax, dataset, shade, cmap="gray", vmin=dark, vmax=bright)
+    return _image(ax, dataset, surface, cmap="cividis", alpha=0.5)
 
 
 def _spread(ax: Axes, dataset: xr.Dataset) -> ColorizingArtist:
     from matplotlib.colors import LogNorm
-    from matplotlib.ticker import LogFormatter
 
     values = dataset["z_std"].median("year").to_numpy()
     low, high = np.quantile(values, (0.01, 0.99))
@@ -164,6 +175,15 @@ def _two_signs(ax: Axes, dataset: xr.Dataset, values: NDArray[np.float64]) -> Co
     image = _image(ax, dataset, values, cmap="RdBu", vmin=-limit, vmax=limit)
     image.cmap.colorbar_extend = _beyond(values, -limit, limit)
     return image
+
+
+def _plain_log(axis: Axis) -> None:
+    """Numbers as they are written, at 1, 2 and 5 of every decade."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")
 
 
 def _beyond(values: NDArray[np.float64], low: float, high: float) -> str:
@@ -201,7 +221,7 @@ def plot_held_out(
     ----------
     held_out : HeldOut or sequence of HeldOut
         of :func:`~oggm_glaunti.companions.dem.scores.hold_out`; drawn together
-    reference : array (H, W), or a sequence with one for each of `held_out`
+    reference : array (H, W), or a list with one for each of `held_out`
         reference heights, m: best as they were moved under the surface, ``what_is_known(stack).ground.elevation``
     title : str
 
@@ -214,9 +234,10 @@ def plot_held_out(
     ValueError
         where references and hold-outs do not belong to each other
     """
-    parts, references = ([held_out], [reference]) if isinstance(held_out, HeldOut) else (held_out, reference)
+    parts = [held_out] if isinstance(held_out, HeldOut) else held_out
+    references = reference if isinstance(reference, list | tuple) else [reference] * len(parts)
     flat = _flat(parts, [_of_pixels(*pair) for pair in zip(parts, references, strict=True)])
-    figure, axes = _figure((11.0, 3.9), (1.25, 1.0, 1.0), title)
+    figure, axes = _figure((12.0, 4.6), (1.5, 1.0, 1.0), title)
     _true_and_predicted(figure, axes[0], flat)
     _errors_by_distance_and_slope(figure, axes[1:], {"": flat})
     return figure
@@ -283,53 +304,128 @@ def _true_and_predicted(figure: Figure, ax: Axes, flat: HeldOut) -> None:
     if true.size > MANY:
         style = {"gridsize": 45, "extent": (low, high, low, high), "mincnt": 1, "bins": "log", "linewidths": 0.1}
         image = ax.hexbin(true[inside], predicted[inside], cmap="viridis_r", **style)
-        figure.colorbar(image, ax=ax, label="heights", shrink=0.8)
+        _plain_log(figure.colorbar(image, ax=ax, label="heights in a hexagon", shrink=0.8).long_axis)
     else:
         ax.scatter(true[inside], predicted[inside], s=8, alpha=0.5, linewidths=0, color=COLOURS[1])
-    ax.plot((low, high), (low, high), color="black", linewidth=0.8, label=_in_words(score(flat)))
+    said = f"{true.size} heights" + (f", {(~inside).sum()} of them beyond the axes" if not inside.all() else "")
+    ax.plot((low, high), (low, high), color="black", linewidth=0.8, label=f"1:1 ({said})\n{_in_words(score(flat))}")
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="true height above the reference (m)")
     ax.set_ylabel("predicted height above the reference (m)")
-    said = f"{true.size} heights" + (f", {(~inside).sum()} beyond the axes" if not inside.all() else "")
-    ax.set_title(said, fontsize="medium")
-    ax.legend(loc="upper left", frameon=False, fontsize="small", handlelength=1.0)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small", handlelength=1.0)
 
 
 def _in_words(found: Scores) -> str:
     return (
-        f"1:1\nRMSE {found.rmse:.1f} m\nmedian |error| {found.median_error:.1f} m\nNMAD {found.nmad:.1f} m\n"
-        f"in 90 % intervals: {100 * found.coverage_90:.0f} %"
+        f"RMSE {found.rmse:.1f} m, median |error| {found.median_error:.1f} m,\n"
+        f"NMAD {found.nmad:.1f} m, {100 * found.coverage_90:.0f} % within 90 % intervals"
     )
 
 
 def _errors_by_distance_and_slope(figure: Figure, axes: Sequence[Axes], flat: Mapping[str, HeldOut]) -> None:
-    """Median of the absolute errors (full) and 90th percentile (dashed) in bins, with the share of heights below."""
-    by_distance = [(of.distance, np.abs(of.error[0])) for of in flat.values()]
-    by_slope = [(of.slope, np.abs(of.error[0])) for of in flat.values()]
-    _bins(axes[0], by_distance, DISTANCES, list(flat))
-    _bins(axes[1], by_slope, SLOPES, list(flat))
-    axes[0].set(xlabel="distance to the nearest known cell (cells)", ylabel="absolute error (m)")
-    axes[1].set(xlabel="slope of the reference (°)")
+    """Median of the absolute errors (full) and 90th percentile (dashed) in bins."""
+    panels = (
+        (DISTANCES, lambda of: of.distance, "cells to the nearest known one"),
+        (SLOPES, lambda of: of.slope, "slope of the reference (degrees)"),
+    )
     axes[1].sharey(axes[0])
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize="small")
+    for ax, (lower_ends, place_of, words) in zip(axes, panels, strict=True):
+        for k, (name, of) in enumerate(flat.items()):
+            _quantiles(ax, np.digitize(place_of(of), lower_ends) - 1, np.abs(of.error[0]), name, k)
+        _name_bins(ax, np.concatenate([place_of(of) for of in flat.values()]), lower_ends)
+        ax.set(xlabel=f"{words}\n(and share of the heights)", ylabel="absolute error (m)", yscale="log")
+        _plain_log(ax.yaxis)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=max(2, len(flat)), frameon=False, fontsize="small")
 
 
-def _bins(
-    ax: Axes,
-    series: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
-    lower_ends: Sequence[int],
-    names: Sequence[str],
-) -> None:
-    """Quantiles of errors in bins of something else, each bin as wide as the next; series of pairs (place, error)."""
-    first = np.digitize(series[0][0], lower_ends) - 1
-    used = np.unique(first)
-    for k, ((place, error), name) in enumerate(zip(series, names, strict=True)):
-        which, style = np.digitize(place, lower_ends) - 1, {"color": COLOURS[k % len(COLOURS)]}
-        for share, words, line in ((0.5, "median", LINES[0]), (0.9, "90th percentile", LINES[1])):
-            values = [np.quantile(error[which == b], share) for b in used]
-            label = f"{name}, {words}" if name else words
-            ax.plot(used, values, linestyle=line, marker=MARKERS[k % len(MARKERS)], markersize=4, label=label, **style)
-    shares = [100 * (first == b).mean() for b in used]
-    ends = [f"{lower_ends[b]}" if _alone(lower_ends, b) else _range(lower_ends, b) for b in used]
-    ax.set_xticks(used, [f"{end}\n{share:.2g} %" for end, share in zip(ends, shares, strict=True)], fontsize="small")
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter("{x:g}")
+def _quantiles(ax: Axes, which: NDArray[np.intp], error: NDArray[np.float64], name: str, k: int) -> None:
+    used = np.unique(which)
+    style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "markersize": 4}
+    for share, words, line in ((0.5, "median", LINES[0]), (0.9, "90th percentile", LINES[1])):
+        values = [np.quantile(error[which == b], share) for b in used]
+        ax.plot(used, values, linestyle=line, label=f"{name}: {words}" if name else words, **style)
+
+
+def _name_bins(ax: Axes, places: NDArray[np.float64], lower_ends: Sequence[int]) -> None:
+    which = np.digitize(places, lower_ends) - 1
+    used = np.unique(which)
+    upper_ends = [*(f"-{end}" for end in lower_ends[1:]), "+"]
+    labels = [f"{lower_ends[b]}{upper_ends[b]}\n{100 * (which == b).mean():.2g} %" for b in used]
+    ax.set_xticks(used, [label.replace("-", "\N{EN DASH}") for label in labels], fontsize="small")
+
+
+# --- what a moving surface does ---
+
+
+def plot_surface_change(
+    fixed: Mapping[str, ArrayLike],
+    yearly: Mapping[str, ArrayLike],
+    title: str = "",
+    *,
+    height_change: ArrayLike | None = None,
+) -> Figure:
+    """Glacier-wide balance of each year on a fixed and on the yearly surface, and their difference.
+
+    Parameters
+    ----------
+    fixed, yearly : mappings
+        ``time`` (K,), the last day of each period, and ``smb`` (K,), m w.e., as
+        :func:`~oggm_glaunti.coupling.smb.glaunti_smb` returns them with ``surface='fixed'`` and ``surface='yearly'``
+    title : str
+    height_change : array (K,), optional
+        mean height of the yearly less that of the fixed surface over the glacier, m: adds a panel
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        where the periods are not the same
+    """
+    years, others = (np.asarray(of["time"], "datetime64[Y]").astype(np.int64) + 1970 for of in (fixed, yearly))
+    if not np.array_equal(np.asarray(fixed["time"]), np.asarray(yearly["time"])):
+        raise ValueError(
+            f"fixed has {years.size} periods to {years.max()}, yearly {others.size} to {others.max()}, and they do not "
+            "end on the same days; expected the same"
+        )
+    balances = {"fixed surface": np.asarray(fixed["smb"]), "surface of the year": np.asarray(yearly["smb"])}
+    return _change_figure(years, balances, height_change, title)
+
+
+def _change_figure(
+    years: NDArray[np.int64], balances: Mapping[str, NDArray], height_change: ArrayLike | None, title: str
+) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
+    panels = 2 if height_change is None else 3
+    figure = new_figure((8.0, 1.1 + 1.6 * panels + 0.6))
+    axes = figure.subplots(panels, 1, sharex=True, height_ratios=(1.5, 1.0, 1.0)[:panels])
+    for k, (name, values) in enumerate(balances.items()):
+        style = {"color": COLOURS[k], "marker": MARKERS[k], "markersize": 4, "linestyle": LINES[k]}
+        axes[0].plot(years, values, label=f"{name}, mean {values.mean():+.3f}".replace("-", "\N{MINUS SIGN}"), **style)
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize="small")
+    axes[0].set_ylabel("balance\n(m w.e.)")
+    on_fixed, on_yearly = balances.values()
+    _bars(axes[1], years, on_yearly - on_fixed, "balance: yearly\nminus fixed (m w.e.)")
+    if height_change is not None:
+        _bars(axes[2], years, np.asarray(height_change), "height: yearly\nminus fixed (m)")
+    for ax in axes:
+        ax.axhline(0.0, color=GREY, linewidth=0.8)
+        ax.grid(color="0.92", linewidth=0.6)
+        ax.set_axisbelow(True)
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[-1].set_xlabel("year")
+    figure.align_ylabels(axes)
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def _bars(ax: Axes, years: NDArray[np.int64], values: NDArray[np.float64], label: str) -> None:
+    """Losses in the colour of losses on maps, gains in that of gains; the mean is dashed."""
+    ax.bar(years, values, width=0.7, color=np.where(values < 0, "#B2182B", "#2166AC").tolist())
+    ax.axhline(values.mean(), color="black", linewidth=1.0, linestyle="--")
+    mean = f"mean {values.mean():+.3g}".replace("-", "\N{MINUS SIGN}")
+    ax.text(1.01, values.mean(), mean, transform=ax.get_yaxis_transform(), va="center", fontsize="small")
+    ax.set_ylabel(label)

@@ -102,6 +102,12 @@ def estimate_shift(
         return left[np.isfinite(left)]
 
     steps = slice(-REACH, REACH + STEP / 2, STEP)
-    best = optimize.brute(lambda shift: nmad(differences(shift)), (steps, steps), finish=optimize.fmin, disp=False)
+    start = optimize.brute(lambda shift: nmad(differences(shift)), (steps, steps), finish=None)
+    # Steps of a size that leads out of the kinks that bilinear interpolation has at whole pixels.
+    simplex = start + STEP / 2 * np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)])
+    refined = optimize.minimize(
+        lambda shift: nmad(differences(shift)), start, method="Nelder-Mead", options={"initial_simplex": simplex}
+    )
+    best = refined.x
     after = differences(best)
     return Shift(*(float(part) for part in best), nmad(differences((0.0, 0.0))), nmad(after), float(np.median(after)))

@@ -93,6 +93,7 @@ def random_features(
     """
     from sklearn.kernel_approximation import RBFSampler
     from sklearn.linear_model import BayesianRidge
+    from threadpoolctl import threadpool_limits
 
     sampler = RBFSampler(gamma=gamma, n_components=n_features, random_state=seed)
     features = sampler.fit_transform(predictors.reshape(-1, len(NAMES)))
@@ -101,7 +102,9 @@ def random_features(
         learned = np.sort(np.random.default_rng(seed).choice(learned, MOST, replace=False))
     weight = 1.0 / variance.reshape(-1)[learned]
     ridge = BayesianRidge()
-    ridge.fit(features[learned], values.reshape(-1)[learned], sample_weight=weight / weight.mean())
+    # Threads of the linear algebra wait for each other: on busy cores they make this up to twenty times slower.
+    with threadpool_limits(1, user_api="blas"):
+        ridge.fit(features[learned], values.reshape(-1)[learned], sample_weight=weight / weight.mean())
     _, std = ridge.predict(features[wanted.reshape(-1)], return_std=True)
     # Without the scatter about the regression: that is the residual's, which is told apart.
     of_mean = np.sqrt(np.maximum(std**2 - 1.0 / ridge.alpha_, 0.0))

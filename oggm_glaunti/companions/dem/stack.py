@@ -92,10 +92,9 @@ def steps_of(z: xr.DataArray) -> tuple[float, float]:
     steps = []
     for name in ("y", "x"):
         apart = np.diff(z[name].values)
-        if not apart.size or not np.allclose(apart, apart[0], rtol=1e-3) or not apart[0]:
-            raise ValueError(
-                f"z: {name} has steps of {apart.min(initial=0):g} to {apart.max(initial=0):g} m; expected even ones"
-            )
+        if not apart.size or not apart[0] or not np.allclose(apart, apart[0], rtol=1e-3):
+            found = f"{apart.min():g} to {apart.max():g} m" if apart.size else "a single one"
+            raise ValueError(f"z: {name} has steps of {found}; expected even ones")
         steps.append(float(apart[0]))
     return steps[0], steps[1]
 

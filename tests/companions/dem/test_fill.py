@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+
+from oggm_glaunti.companions.dem import regression, residuals
+from oggm_glaunti.companions.dem.coregister import estimate_shift, moved, nmad
+from oggm_glaunti.companions.dem.fill import METHODS, fill, what_is_known
+from oggm_glaunti.companions.dem.predictors import predictors, terrain
+from oggm_glaunti.companions.dem.stack import checked_stack
+from oggm_glaunti.companions.dem.trend import clipped_variance, linear_in_time
+from tests.companions.dem import worlds
+
+# --- lines in time ---
+
+
+def test_lines_are_those_of_weighted_least_squares():
+    rng = np.random.default_rng(0)
+    z, std = rng.normal(0, 10, (8, 5, 4)), rng.uniform(1, 5, (8, 5, 4))
+    years = np.array([2000, 2001, 2002, 2004, 2005, 2009, 2010, 2011])
+    lines = linear_in_time(z, std, years)
+    weight = 1.0 / np.sqrt(clipped_variance(std))
+    for pixel in np.ndindex(5, 4):
+        here = (slice(None), *pixel)
+        slope, level = np.polyfit(years - lines.middle, z[here], 1, w=weight[here])
+        np.testing.assert_allclose([lines.level[pixel], lines.slope[pixel]], [level, slope], rtol=1e-10)
+
+
+def test_a_pixel_seen_once_has_no_trend_and_one_never_seen_nothing():
+    z = np.full((3, 1, 2), np.nan)
+    z[1, 0, 0] = 5.0
+    lines = linear_in_time(z, np.ones_like(z), np.arange(2000, 2003))
+    assert (lines.level[0, 0], lines.slope[0, 0]) == (5.0, 0.0)
+    assert np.isnan(lines.level[0, 1])
+
+
+def test_badly_observed_pixels_neither_rule_nor_vanish():
+    std = np.r_[0.01, np.full(98, 7.0), 5000.0].reshape(1, 10, 10)
+    variance = clipped_variance(std)
+    assert variance.max() == variance.min() == pytest.approx(49.0)
+
+
+# --- where surfaces lie ---
+
+
+@settings(max_examples=8, deadline=None)
+@given(rows=st.floats(-1.2, 1.2), cols=st.floats(-1.2, 1.2), offset=st.floats(-100, 100))
+def test_a_known_shift_is_found_to_a_twentieth_of_a_pixel(rows, cols, offset):
+    reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
+    surface = moved(reference, rows, cols) + offset
+    surface[:3, :5] = np.nan
+    found = estimate_shift(surface, reference)
+    assert (found.rows, found.cols) == (pytest.approx(rows, abs=0.05), pytest.approx(cols, abs=0.05))
+    assert found.median == pytest.approx(offset, abs=0.5)
+    assert found.nmad_after <= found.nmad_before
+
+
+def test_ice_that_sank_does_not_move_the_reference():
+    reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
+    ice = np.zeros(reference.shape, bool)
+    ice[10:50, 10:40] = True
+    surface = moved(reference, 0.5, -0.5) - np.where(ice, 0.2 * (reference - reference.min()), 0.0)
+    found = estimate_shift(surface, reference, ~ice)
+    assert (found.rows, found.cols) == (pytest.approx(0.5, abs=0.02), pytest.approx(-0.5, abs=0.02))
+
+
+def test_too_little_stable_ground_is_an_error():
+    with pytest.raises(ValueError, match="12 pixels of stable ground are known in both surfaces; expected 50"):
+        estimate_shift(np.zeros((3, 4)), np.zeros((3, 4)))
+
+
+def test_nmad_is_the_standard_deviation_of_a_normal_distribution():
+    assert nmad(np.random.default_rng(0).normal(3.0, 2.0, 100_000)) == pytest.approx(2.0, rel=0.01)
+
+
+# --- predictors ---
+
+
+@pytest.mark.parametrize(("downhill", "sin", "cos"), [("n", 0, 1), ("e", 1, 0), ("s", 0, -1), ("w", -1, 0)])
+@pytest.mark.parametrize("row_step", [-100.0, 100.0])
+def test_aspect_is_where_the_slope_falls(downhill, sin, cos, row_step):
+    rows, columns = np.indices((5, 5))
+    north, east = rows * row_step, columns * 100.0
+    height = {"n": -north, "s": north, "e": -east, "w": east}[downhill]
+    found = terrain(height, (row_step, 100.0))
+    assert found.slope[2, 2] == pytest.approx(45.0)
+    assert (found.sin_aspect[2, 2], found.cos_aspect[2, 2]) == (pytest.approx(sin), pytest.approx(cos))
+
+
+def test_predictors_are_between_0_and_1_and_a_constant_one_is_0():
+    flat = predictors(terrain(np.full((4, 6), 2000.0), (-100.0, 100.0)))
+    assert flat.min() == 0.0
+    assert flat[..., :2].max() == 1.0
+    assert (flat[..., 2:] == 0.0).all()
+
+
+# --- regressions ---
+
+
+def learn(method, values, known, wanted, **kwargs):
+    ground = terrain(worlds.ground(), (-100.0, 100.0))
+    about = {"predictors": predictors(ground), "elevation": ground.elevation}
+    about |= {"gamma": 0.1, "n_features": 128, "seed": 0, **kwargs}
+    return method(values, np.ones(values.shape), known, wanted, **about)
+
+
+def test_random_features_learn_what_depends_on_their_inputs_smoothly():
+    reference, hidden = worlds.ground(), worlds.voids()
+    truth = 0.02 * (reference - 3000.0) + 3.0 * np.sin(np.indices(reference.shape)[0] / 15.0)
+    found = learn(regression.random_features, np.where(hidden, 1e9, truth), ~hidden, hidden)
+    assert np.abs(found.value - truth)[hidden].max() < 0.5
+
+
+def test_random_features_are_the_same_for_the_same_seed_and_learn_from_20000_pixels_at_most(monkeypatch):
+    hidden = worlds.voids()
+    one, two = (learn(regression.random_features, worlds.ground(), ~hidden, hidden) for _ in range(2))
+    assert (one.value == two.value).all()
+    monkeypatch.setattr(regression, "MOST", 500)
+    fewer = learn(regression.random_features, worlds.ground(), ~hidden, hidden)
+    assert 0 < np.abs(fewer.value - one.value)[hidden].max() < 50.0
+
+
+def test_the_hypsometric_method_takes_the_median_of_a_band():
+    reference, hidden = worlds.ground(), worlds.voids()
+    truth = np.floor(reference / 50.0)
+    found = learn(regression.hypsometric, np.where(hidden, -999.0, truth), ~hidden, hidden)
+    assert np.abs(found.value - truth)[hidden].max() <= 1.0
+
+
+def test_too_few_pixels_for_a_band_leave_the_median():
+    known = np.zeros(worlds.ground().shape, bool)
+    known[:3, :3] = True
+    found = learn(regression.hypsometric, worlds.ground(), known, ~known)
+    assert (found.value == np.median(worlds.ground()[known])).all()
+
+
+# --- residuals ---
+
+
+def test_kriging_is_a_gaussian_process_where_all_pixels_are_neighbours():
+    rng = np.random.default_rng(0)
+    values, known = rng.normal(0, 3, (6, 7)), rng.random((6, 7)) < 0.6
+    nugget, distance = 0.15, 3.0
+    found = residuals.krige(values, known, ~known, distance=distance, nugget=nugget, neighbours=99)
+    kernel = (1 - nugget) * Matern(distance, nu=0.5) + WhiteKernel(nugget)
+    process = GaussianProcessRegressor(kernel, optimizer=None, alpha=0.0).fit(np.argwhere(known), values[known])
+    mean, std = process.predict(np.argwhere(~known), return_std=True)
+    np.testing.assert_allclose(found.value, mean, atol=1e-9)
+    np.testing.assert_allclose(found.share, std**2, atol=1e-9)
+
+
+def test_kriging_decays_into_the_regression():
+    known = np.zeros((1, 60), bool)
+    known[0, :3] = True
+    found = residuals.krige(np.full((1, 60), 9.0), known, ~known, distance=3.0, nugget=0.1, neighbours=3)
+    assert (np.diff(np.abs(found.value)) < 0).all()
+    assert abs(found.value[-1]) < 1e-6
+    assert found.share[-1] == pytest.approx(1.0)
+    assert (np.diff(found.share) >= 0).all()
+
+
+def test_pixels_are_kriged_in_portions_without_a_difference(monkeypatch):
+    values, hidden = worlds.ground(), worlds.voids()
+    about = {"distance": 3.0, "nugget": 0.15, "neighbours": 12}
+    whole = residuals.krige(values, ~hidden, hidden, **about)
+    monkeypatch.setattr(residuals, "AT_A_TIME", 5)
+    parts = residuals.krige(values, ~hidden, hidden, **about)
+    np.testing.assert_array_equal(parts.value, whole.value)
+
+
+def test_inverse_distances_stay_within_their_neighbours():
+    values, hidden = worlds.ground(), worlds.voids()
+    found = residuals.idw(values, ~hidden, hidden, neighbours=12)
+    assert values[~hidden].min() <= found.value.min() <= found.value.max() <= values[~hidden].max()
+
+
+def test_variance_is_told_from_nearby():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.0, np.where(np.arange(40) < 20, 1.0, 30.0), (30, 40))
+    hidden = np.zeros(values.shape, bool)
+    hidden[15, [4, 35]] = True
+    calm, rough = residuals.local_variance(values, ~hidden, hidden, 40)
+    assert calm == pytest.approx(1.0, rel=0.5)
+    assert rough == pytest.approx(900.0, rel=0.5)
+
+
+# --- together ---
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_finds_heights_and_trend_of_a_made_up_valley(method):
+    known = what_is_known(checked_stack(*worlds.stack()), coregister=False)
+    heights, std = fill(known, worlds.voids(), method).at(worlds.YEARS)
+    truth = worlds.surface()[:, worlds.voids()]
+    assert np.sqrt(np.mean((heights - truth) ** 2)) < {"rff_kriging": 3.5, "kriging": 4.0, "idw": 5.0, "rff": 9.0}.get(
+        method, 12.0
+    )
+    assert (heights[-1] - heights[0]).mean() == pytest.approx(5 * worlds.TREND, abs=0.5)
+    assert (std > 0).all()
+
+
+def test_what_is_hidden_is_not_looked_at():
+    z, z_std, reference = worlds.stack()
+    hidden = np.zeros(reference.shape, bool)
+    hidden[25:30, 10:15] = True
+    wild = z.copy()
+    wild.values[:, hidden] = 1e6
+    one, two = (what_is_known(checked_stack(s, z_std, reference), hidden=hidden) for s in (z, wild))
+    np.testing.assert_array_equal(fill(one, hidden).height, fill(two, hidden).height)
+
+
+def test_an_unknown_method_is_refused_with_those_there_are():
+    known = what_is_known(checked_stack(*worlds.stack()))
+    with pytest.raises(ValueError, match=r"expected one of rff_kriging, rff, kriging, .*found 'spline'"):
+        fill(known, worlds.voids(), "spline")

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from oggm_glaunti.companions.dem.coregister import moved
+from oggm_glaunti.companions.dem.cross_validation import choose, cross_validate, without
+from oggm_glaunti.companions.dem.fill import Options
+from oggm_glaunti.companions.dem.impute import impute_dem_stack
+from oggm_glaunti.companions.dem.scores import hold_out, score
+from oggm_glaunti.companions.dem.stack import Stack, checked_stack
+from oggm_glaunti.companions.dem.tiles import read_tiles
+from tests.companions.dem import worlds
+
+
+@pytest.fixture(scope="module")
+def filled() -> xr.Dataset:
+    return impute_dem_stack(*worlds.stack())
+
+
+def test_what_was_known_is_unchanged(filled):
+    z, z_std, _ = worlds.stack()
+    np.testing.assert_array_equal(filled.z.where(~filled.imputed), z.astype(np.float32))
+    np.testing.assert_array_equal(filled.z_std.where(~filled.imputed), z_std.astype(np.float32))
+
+
+def test_every_void_is_filled_and_flagged(filled):
+    assert (filled.imputed.values == worlds.voids()).all()
+    assert np.isfinite(filled.z).all()
+    assert np.isfinite(filled.dh_trend).all()
+    error = filled.z.values - worlds.surface()
+    assert np.sqrt(np.mean(error[:, worlds.voids()] ** 2)) < 4.0
+    assert float(filled.dh_trend.values[worlds.voids()].mean()) == pytest.approx(worlds.TREND, abs=0.1)
+
+
+def test_a_void_is_never_known_better_than_what_was_seen(filled):
+    assert float(filled.z_std.where(filled.imputed).min()) >= 2.0
+
+
+def test_the_dataset_says_how_it_was_made(filled):
+    about = filled.attrs
+    assert (about["method"], about["seed"]) == ("rff_kriging", 0)
+    assert about["median_dh"] == pytest.approx(54.0, abs=4.0)
+    assert abs(about["shift_rows"]) < 0.2
+    assert 0 < about["median_error"] < about["rmse"] < 6.0
+    assert 0.5 < about["std_scale"] < 2.0
+
+
+def test_the_same_seed_gives_the_same_heights(filled):
+    again = impute_dem_stack(*worlds.stack())
+    np.testing.assert_array_equal(again.z, filled.z)
+
+
+def test_heights_and_deviations_are_filled_by_their_own_masks():
+    z, z_std, reference = worlds.stack()
+    z_std[2, 30:32, 20] = np.nan
+    z[3, 33, 21] = np.nan
+    found = impute_dem_stack(z, z_std, reference, coregister=False, method="kriging")
+    np.testing.assert_array_equal(found.z[2, 30:32, 20], z[2, 30:32, 20].astype(np.float32))
+    assert (found.z_std[2, 30:32, 20] == 2.0).all()
+    assert not found.imputed[2, 30:32, 20].any()
+    assert bool(found.imputed[3, 33, 21])
+    assert not bool(found.imputed[2, 33, 21])
+    assert float(found.z[3, 33, 21]) == pytest.approx(worlds.surface()[3, 33, 21], abs=3.0)
+
+
+def test_a_pixel_seen_in_few_years_keeps_them_and_gets_the_others_from_around():
+    z, z_std, reference = worlds.stack()
+    # A line through these would fall by 100 m a year.
+    z.values[2:, 12, 12] = np.nan
+    z.values[1, 12, 12] = z.values[0, 12, 12] - 100.0
+    found = impute_dem_stack(z, z_std, reference, coregister=False, method="kriging")
+    assert float(found.z[1, 12, 12]) == np.float32(z.values[1, 12, 12])
+    assert found.imputed[:, 12, 12].values.tolist() == [False, False, True, True, True, True]
+    assert np.abs(found.z.values[2:, 12, 12] - worlds.surface()[2:, 12, 12]).max() < 10.0
+
+
+def test_years_come_out_in_order():
+    z, z_std, reference = worlds.stack()
+    order = [3, 0, 5, 1, 2, 4]
+    one = impute_dem_stack(z, z_std, reference, method="kriging")
+    two = impute_dem_stack(z[order], z_std[order], reference, method="kriging")
+    np.testing.assert_array_equal(two.z, one.z)
+
+
+def test_a_stack_without_voids_comes_back_as_it_is():
+    heights = worlds.as_xarray(worlds.surface())
+    found = impute_dem_stack(heights, np.full(heights.shape, 2.0), worlds.ground())
+    np.testing.assert_array_equal(found.z, heights.astype(np.float32))
+    assert not found.imputed.any()
+    assert "rmse" not in found.attrs
+
+
+def test_moving_the_reference_is_worth_it():
+    z, z_std, reference = worlds.stack()
+    aside = moved(reference, 0.5, 0.5)
+    error = {}
+    for coregister in (True, False):
+        found = impute_dem_stack(z, z_std, aside, method="kriging", coregister=coregister)
+        error[coregister] = found.attrs["rmse"]
+    assert error[True] < 0.8 * error[False]
+
+
+def test_rows_may_run_north():
+    z, z_std, reference = worlds.stack()
+    one = impute_dem_stack(z, z_std, reference, method="kriging")
+    flipped = impute_dem_stack(z[:, ::-1], z_std[:, ::-1], reference[::-1], method="kriging")
+    np.testing.assert_allclose(flipped.z[:, ::-1].where(one.imputed, 0), one.z.where(one.imputed, 0), atol=0.1)
+    assert flipped.attrs["shift_rows"] == pytest.approx(-one.attrs["shift_rows"], abs=0.05)
+
+
+# --- errors ---
+
+
+def bad(**changes):
+    z, z_std, dem_ref = worlds.stack()
+    return {"z": z, "z_std": z_std, "dem_ref": dem_ref, **changes}
+
+
+def elsewhere(metres: float) -> xr.DataArray:
+    z, z_std, _ = worlds.stack()
+    return z_std.assign_coords(x=z.x + metres)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"z": np.zeros((6, 50, 40))}, "z: expected a DataArray of year, y, x with coordinates, found ndarray"),
+        ({"z_std": np.ones((6, 50, 41))}, r"z_std has the shape \(6, 50, 41\); expected \(6, 50, 40\)"),
+        ({"z_std": elsewhere(50.0)}, "z_std is on other pixels than z: year 2000 to 2005 .6., .*x 400100 to 404000"),
+        ({"z_std": elsewhere(1e5)}, "z_std does not overlap z"),
+        ({"dem_ref": np.full((50, 40), np.nan)}, "dem_ref: 2000 of 2000 pixels have no value"),
+        ({"z": worlds.as_xarray(np.full((6, 50, 40), np.nan))}, "z: 0 of 2000 pixels have a height.*all of it is void"),
+        ({"z_std": np.zeros((6, 50, 40))}, "z_std: .* values are 0 m where there is a height, first in 2000"),
+    ],
+    ids=["no coordinates", "shape", "other pixels", "no overlap", "reference", "all void", "zero deviation"],
+)
+def test_bad_input_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        impute_dem_stack(**bad(**changes))
+
+
+def test_a_single_year_says_nothing_about_change():
+    z, z_std, reference = worlds.stack()
+    with pytest.raises(ValueError, match=r"z: found the years \[2000\]; expected two or more that differ"):
+        impute_dem_stack(z[:1], z_std[:1], reference)
+
+
+def test_uneven_pixels_are_refused():
+    z, z_std, reference = worlds.stack()
+    with pytest.raises(ValueError, match="z: x has steps of 100 to 300 m; expected even ones"):
+        impute_dem_stack(z.assign_coords(x=np.r_[z.x[:-1], z.x[-1] + 200]), z_std.values, reference)
+
+
+# --- comparing methods ---
+
+
+def test_cross_validation_hides_the_same_pixels_from_every_method():
+    stacks = {"valley": checked_stack(*worlds.stack())}
+    one, two = (cross_validate(stacks, method, realisations=2, calibrate=False) for method in ("constant", "kriging"))
+    for key, held_out in one.held_out.items():
+        np.testing.assert_array_equal(held_out.pixels, two.held_out[key].pixels)
+        np.testing.assert_array_equal(held_out.true, two.held_out[key].true)
+    assert two.rmse < one.rmse
+    assert one.table.realisation.tolist() == [0, 1]
+
+
+def test_options_are_chosen_without_the_hidden_pixels():
+    stack = checked_stack(*worlds.stack())
+    candidates = [Options(distance=0.05), Options(distance=3.0)]
+    library, hidden = [np.ones((3, 3), bool)], np.zeros((50, 40), bool)
+    hidden[30:36, 20:30] = True
+    wild = stack._replace(z=np.where(hidden, 9999.0, stack.z))
+    chosen = [choose(without(s, hidden), "kriging", candidates, library, 0.05, [1]) for s in (stack, wild)]
+    assert chosen == [candidates[1]] * 2
+
+
+def real(shared, name: str) -> Stack:
+    t = read_tiles(shared / "data" / "demimputation", name)
+    return checked_stack(t.z, t.z_std, t.dem_ref, t.slope, t.aspect)
+
+
+@pytest.mark.slow
+def test_real_voids_are_filled_better_than_by_features_alone(shared):
+    stacks = {name: real(shared, name) for name in ("Corbassiere", "Sarenne")}
+    found = {m: cross_validate(stacks, m, realisations=2, calibrate=False) for m in ("constant", "rff", "rff_kriging")}
+    best, features, constant = (found[m].table for m in ("rff_kriging", "rff", "constant"))
+    assert found["rff"].rmse < 20.0
+    assert found["rff_kriging"].rmse < 16.0
+    assert best.median_error.mean() < 6.0
+    assert (best.rmse < features.rmse).sum() >= 3
+    assert found["rff_kriging"].rmse < 0.6 * found["constant"].rmse
+    # In Sarenne's few pixels one of them can turn the scores of a realisation.
+    assert (best.rmse <= 1.1 * constant.rmse)[best.glacier == "Corbassiere"].all()
+    assert best.coverage_90.between(0.8, 1.0).all()
+
+
+def test_hidden_pixels_of_a_real_glacier_have_distances_and_slopes(shared):
+    stack = real(shared, "Sarenne")
+    hidden = np.zeros(stack.void.shape, bool)
+    hidden[20:25, 10:15] = True
+    found = hold_out(stack, hidden & ~stack.void, "kriging")
+    assert found.distance.max() == pytest.approx(3.0, abs=0.5)
+    assert 0 < found.slope.min() < found.slope.max() < 90
+    assert score(found).rmse < 10.0
