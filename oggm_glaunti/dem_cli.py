@@ -34,6 +34,7 @@ def add_impute_dem(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="default: %(default)s")
     parser.add_argument("--no-coregister", action="store_true", help="take the reference to lie right as it is")
     parser.add_argument("--seed", type=int, default=0, help="of random features and test voids (default: %(default)s)")
+    parser.add_argument("--figure", metavar="FILE.png", type=Path, help="map of the surface, its uncertainty and trend")
     parser.set_defaults(run=run_impute_dem)
 
 
@@ -71,7 +72,17 @@ def _impute(args: argparse.Namespace) -> Any:
         "vertical_datum": "that of the input, which is not changed; median_dh is its difference to the reference",
     }
     write_imputed(args.out, filled, CRS.from_wkt(tiles.attrs["crs_wkt"]), about)
+    if args.figure is not None:
+        _draw(filled, tiles["dem_ref"], name, args.figure)
     return filled.assign_attrs(glacier=name)
+
+
+def _draw(filled: Any, dem_ref: Any, name: str, path: Path) -> None:
+    from oggm_glaunti.dem_graphics import plot_voids
+    from oggm_glaunti.graphics import save_png
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_png(plot_voids(filled, dem_ref, name), path)
 
 
 def _in_words(filled: Any, seconds: float) -> list[str]:

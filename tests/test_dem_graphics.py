@@ -12,6 +12,7 @@ from oggm_glaunti import dem_graphics
 from oggm_glaunti.companions.dem.coregister import moved
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.scores import HeldOut
+from oggm_glaunti.dem_graphics import hidden_pixels
 from oggm_glaunti.graphics import save_png
 
 ROWS, COLUMNS = 24, 30
@@ -155,8 +156,8 @@ def test_the_legend_says_the_scores_of_all_heights_and_how_many_lie_outside():
 
 def test_many_heights_are_drawn_as_a_density_that_counts_each_once(monkeypatch):
     found, reference = made_hold_out()
-    monkeypatch.setattr(dem_graphics, "MANY", 4)
-    monkeypatch.setattr(dem_graphics, "OUTSIDE", 0.0)
+    monkeypatch.setattr(hidden_pixels, "MANY", 4)
+    monkeypatch.setattr(hidden_pixels, "OUTSIDE", 0.0)
     axes = dem_graphics.plot_held_out([found, found], reference).axes
     assert axes[0].collections[0].get_array().sum() == 16
     assert "heights in a hexagon" in [ax.get_ylabel() for ax in axes]

@@ -13,7 +13,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 def example() -> ast.Module:
     """All Python of the README, each example going on from those before."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     return ast.parse("\n".join(blocks))
 
 
@@ -49,7 +49,7 @@ def test_the_tasks_that_the_example_calls_take_the_arguments_given():
     from oggm_glaunti import tasks as gtasks
 
     named = [call for call in calls() if ast.unparse(call.func).startswith("gtasks.")]
-    assert len(named) == 5
+    assert len(named) == 7
     for call in named:
         taken = inspect.signature(getattr(gtasks, call.func.attr).unwrapped).parameters
         assert {keyword.arg for keyword in call.keywords} <= set(taken), ast.unparse(call)

@@ -39,6 +39,7 @@ NEEDED = {
     "06_inverse.ipynb": (*ALETSCH, "data/glamos_massbalance"),
     "07_what_made_this_year.ipynb": (*ALETSCH, "data/glamos_massbalance"),
     "08_uncertainty.ipynb": (*ALETSCH, "data/glamos_massbalance"),
+    "09_dem_voids.ipynb": (*ALETSCH, "data/demimputation"),
 }
 
 

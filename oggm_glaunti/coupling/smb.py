@@ -26,14 +26,13 @@ from oggm_glaunti.coupling.place import Place
 from oggm_glaunti.coupling.processes import require_jax
 from oggm_glaunti.coupling.smb_file import Maps, write_smb
 from oggm_glaunti.coupling.sources import Sources
-from oggm_glaunti.coupling.surface import open_surface
+from oggm_glaunti.coupling.surface import open_surface, require_surface
 from oggm_glaunti.coupling.weather import Weather, open_weather, shifted_by_day, with_offset
 
 settings.register()
 log = logging.getLogger(__name__)
 
 YEARS = ("calendar", "mass_balance")
-SURFACES = ("fixed", "yearly")
 SEASON_NAMES = ("smb_winter", "smb_summer")
 
 # A calendar year has those of two mass-balance years; one of them is kept.
@@ -116,11 +115,7 @@ def glaunti_smb(
         raise InvalidParamsError(
             f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}; daily maps are of calendar years"
         )
-    if surface not in SURFACES or (dem_stack_filesuffix and surface != "yearly"):
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: surface: expected one of {SURFACES}, found {surface!r}; a dem_stack_filesuffix goes with "
-            "'yearly'"
-        )
+    require_surface(surface, gdir.rgi_id, dem_stack_filesuffix)
     climate = None if weather is None else open_weather(weather, read_features(gdir), gdir.rgi_id)
     mb_model = _ModelOnWeather(
         gdir,

@@ -24,7 +24,18 @@ from oggm_glaunti.coupling.grid import TOLERANCE
 
 log = logging.getLogger(__name__)
 
+# Those a run may have: that of the features in all years, or that of each year.
+SURFACES = ("fixed", "yearly")
+
 _said: set[str] = set()
+
+
+def require_surface(name: str, rgi_id: str, dem_stack_filesuffix: str = "") -> None:
+    """Raise an InvalidParamsError for an unknown surface, or a file that would not be read."""
+    if name not in SURFACES or (dem_stack_filesuffix and name != "yearly"):
+        raise InvalidParamsError(
+            f"{rgi_id}: surface: expected one of {SURFACES}, found {name!r}; a dem_stack_filesuffix goes with 'yearly'"
+        )
 
 
 def nearest_year(stack: DemStack, year: int) -> int:

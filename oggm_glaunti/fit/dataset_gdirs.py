@@ -17,6 +17,7 @@ from oggm_glaunti.coupling.features import read_features
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.grid import CellGrid
 from oggm_glaunti.coupling.periods import Period
+from oggm_glaunti.coupling.surface import open_surface, require_surface
 from oggm_glaunti.fit.dataset_tables import (
     cells_of,
     count,
@@ -47,7 +48,10 @@ DATES_OF = {
 
 
 def dataset_from_gdirs(
-    gdirs: Iterable[Any], observations: pd.DataFrame, folds: Mapping[str, int] | None = None
+    gdirs: Iterable[Any],
+    observations: pd.DataFrame,
+    folds: Mapping[str, int] | None = None,
+    surface: str = "fixed",
 ) -> list[GlacierData]:
     """Make a data set of glacier directories and a table of observations.
 
@@ -63,6 +67,9 @@ def dataset_from_gdirs(
         balances of one season the first counts
     folds : mapping, optional
         ``{rgi_id: fold}``, 0 test, 1 validation; all others are for training
+    surface : {'fixed', 'yearly'}
+        elevation and its uncertainty of ``glaunti_features.nc`` in all years; or of each mass-balance year from
+        ``glaunti_dem_stack.nc``, as in the published training, years outside the file taking the nearest
 
     Returns
     -------
@@ -84,11 +91,11 @@ def dataset_from_gdirs(
     if unknown:
         raise InvalidParamsError(f"folds: no glacier directory of {', '.join(unknown)}")
     good, bad = check_observations(observations)
-    return [_one_glacier(gdir, good, bad, folds.get(gdir.rgi_id, TRAINING_FOLD)) for gdir in gdirs]
+    return [_one_glacier(gdir, good, bad, folds.get(gdir.rgi_id, TRAINING_FOLD), surface) for gdir in gdirs]
 
 
-def _one_glacier(gdir: Any, good: pd.DataFrame, bad: pd.DataFrame, fold: int) -> GlacierData:
-    source = DirectorySource(gdir)
+def _one_glacier(gdir: Any, good: pd.DataFrame, bad: pd.DataFrame, fold: int, surface: str) -> GlacierData:
+    source = DirectorySource(gdir, surface)
     own, wrong = good[good["glacier"] == gdir.rgi_id], bad[bad["glacier"] == gdir.rgi_id]
     problems = [Problem(gdir.rgi_id, _row(row), what) for row, what in zip(wrong["row"], wrong["problem"], strict=True)]
     left_out: Counter = Counter()
@@ -113,17 +120,19 @@ def _one_glacier(gdir: Any, good: pd.DataFrame, bad: pd.DataFrame, fold: int) ->
 class DirectorySource:
     """Maps and weather of a glacier directory; see :class:`~oggm_glaunti.fit.dataset_year.Source`."""
 
-    def __init__(self, gdir: Any):
+    def __init__(self, gdir: Any, surface: str = "fixed"):
+        require_surface(surface, gdir.rgi_id)
         self._features, self._climate = read_features(gdir), read_daily_climate(gdir)
+        years = self._climate.years
+        self._surface = open_surface(gdir, self._features, years) if surface == "yearly" else None
         features, half = self._features, settings.CELL_SIZE / 2
         self.grid = CellGrid(features.crs, features.x[0] - half, features.y[0] + half, features.shape)
         self.shape, self.hemisphere = features.shape, gdir.hemisphere
         self.first, self.last = self._climate.time[0], self._climate.time[-1]
 
     def place(self, year: int, facies: bool) -> Place:
-        """The directory's maps, which hold for all years."""
-        del year
-        features = self._features
+        """The directory's maps; elevation and its uncertainty of the year where the surface moves."""
+        features = self._features if self._surface is None else self._surface.features_of(year)
         return Place(features.outline, features.elevation, features.elevation_std, features.facies if facies else None)
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:

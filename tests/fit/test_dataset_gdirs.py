@@ -13,7 +13,9 @@ from pyproj import Transformer
 
 from oggm_glaunti import GlaUnTIMassBalance, shop
 from oggm_glaunti.core.forcing import StationForcing
+from oggm_glaunti.core.units import ELEVATION_STD_NORM, TEMP_NORM
 from oggm_glaunti.coupling.climate import read_daily_climate
+from oggm_glaunti.coupling.dem_stack_file import DemStack, write_dem_stack
 from oggm_glaunti.coupling.features import glaunti_features, read_features
 from oggm_glaunti.coupling.smb import glaunti_smb
 from oggm_glaunti.coupling.weather import StationWeather
@@ -103,6 +105,26 @@ def test_a_year_is_what_gridded_runs_of_the_directory_see(aletsch_gdir):
     joined = np.concatenate([data.seasons[0].forcing.temp, data.seasons[1].forcing.temp[1:]])
     np.testing.assert_array_equal(joined, climate.temp[rows])
     np.testing.assert_array_equal(data.outline, features.outline)
+
+
+def test_the_surface_of_the_year_gives_elevation_temperature_and_the_correctors_inputs(hef_gdir):
+    gdir = with_features(hef_gdir)
+    features = read_features(gdir)
+    z = np.stack([features.elevation, features.elevation - 20.0])
+    still = np.zeros(features.shape)
+    stack = DemStack([2015, 2016], z, 3.0 + 0 * z, z < 0, still, features.x, features.y, features.crs)
+    write_dem_stack(gdir, stack, {"vertical_datum": "that of the directory's DEM"})
+    fixed, moving = (
+        dataset_from_gdirs([gdir], table(gdir, ANNUAL), surface=surface)[0].load(2016)
+        for surface in ("fixed", "yearly")
+    )
+    np.testing.assert_array_equal(moving.elevation, z[1])
+    np.testing.assert_allclose(moving.fields[2], 3.0 / ELEVATION_STD_NORM)
+    offset = [year.seasons[0].forcing.temp_offset for year in (fixed, moving)]
+    np.testing.assert_allclose(offset[1] - offset[0], 0.12, atol=1e-5)
+    assert float(np.mean(moving.climate[0] - fixed.climate[0])) == pytest.approx(0.12 / TEMP_NORM, rel=1e-3)
+    with pytest.raises(InvalidParamsError, match="surface: expected one of"):
+        dataset_from_gdirs([gdir], table(gdir, ANNUAL), surface="moving")
 
 
 def test_dates_come_from_glacier_wide_rows_then_from_points_then_from_the_calendar(hef_gdir):
