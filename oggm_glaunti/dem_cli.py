@@ -62,8 +62,10 @@ def _impute(args: argparse.Namespace) -> Any:
     name = chosen_glacier(args.folder, args.glacier)
     tiles = read_tiles(args.folder, name)
     arrays = (tiles[key] for key in ("z", "z_std", "dem_ref", "slope", "aspect"))
+    pieces = tiles["pieces"]
+    chosen = {"method": args.method, "coregister": not args.no_coregister, "seed": args.seed}
     try:
-        filled = impute_dem_stack(*arrays, method=args.method, coregister=not args.no_coregister, seed=args.seed)
+        filled = impute_dem_stack(*arrays, pieces=pieces, **chosen)
     except ValueError as err:
         raise ValueError(f"{args.folder}: {name}: {err}") from err
     about = {
@@ -73,16 +75,16 @@ def _impute(args: argparse.Namespace) -> Any:
     }
     write_imputed(args.out, filled, CRS.from_wkt(tiles.attrs["crs_wkt"]), about)
     if args.figure is not None:
-        _draw(filled, tiles["dem_ref"], name, args.figure)
+        _draw(filled, name, args.figure)
     return filled.assign_attrs(glacier=name)
 
 
-def _draw(filled: Any, dem_ref: Any, name: str, path: Path) -> None:
+def _draw(filled: Any, name: str, path: Path) -> None:
     from oggm_glaunti.dem_graphics import plot_voids
     from oggm_glaunti.graphics import save_png
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_png(plot_voids(filled, dem_ref, name), path)
+    save_png(plot_voids(filled, title=name), path)
 
 
 def _in_words(filled: Any, seconds: float) -> list[str]:
@@ -103,9 +105,6 @@ def _in_words(filled: Any, seconds: float) -> list[str]:
 
 
 def _registration(about: dict[str, Any]) -> str:
-    if "nmad_after" not in about:
-        return ""
-    return (
-        f"reference moved by {about['shift_rows']:+.2f} rows, {about['shift_cols']:+.2f} columns (NMAD "
-        f"{about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m), "
-    )
+    pairs = zip(about["shift_rows"], about["shift_cols"], strict=True)
+    moved = " and ".join(f"{rows:+.2f} rows, {cols:+.2f} columns" for rows, cols in pairs)
+    return f"reference moved by {moved} (NMAD {about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m), "

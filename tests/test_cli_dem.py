@@ -66,7 +66,7 @@ def test_the_file_says_what_it_holds_and_where_it_lies(tiles, tmp_path):
     assert impute(tiles, out, "--no-coregister", "--seed", "5", "--glacier", NAME) == 0
     with netCDF4.Dataset(out) as nc:
         assert nc.Conventions == "CF-1.8"
-        assert (nc.glacier, nc.method, nc.seed, nc.shift_rows) == (NAME, "hypsometric", 5, 0.0)
+        assert (nc.glacier, nc.method, nc.seed, float(nc.shift_rows)) == (NAME, "hypsometric", 5, 0.0)
         assert nc.source_files.startswith(f"Z_{NAME}_2001.tif, ")
         assert "that of the input" in nc.vertical_datum
         for name in ("z", "z_std", "imputed", "dh_trend"):

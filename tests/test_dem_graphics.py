@@ -11,7 +11,7 @@ from PIL import Image
 from oggm_glaunti import dem_graphics
 from oggm_glaunti.companions.dem.coregister import moved
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
-from oggm_glaunti.companions.dem.scores import HeldOut
+from oggm_glaunti.companions.dem.scores import HeldOut, joined
 from oggm_glaunti.dem_graphics import hidden_pixels
 from oggm_glaunti.graphics import save_png
 
@@ -79,27 +79,25 @@ def test_a_raster_whose_first_row_is_south_gives_the_same_figure(filled, tmp_pat
     reference, outline = moved(ground(), -0.4, 0.2), ground() > 2800
     pictures = []
     for name, order in {"north": slice(None), "south": slice(None, None, -1)}.items():
-        figure = dem_graphics.plot_voids(filled.isel(y=order), reference[order], outline=outline[order])
+        figure = dem_graphics.plot_voids(filled.isel(y=order), dem_ref=reference[order], outline=outline[order])
         pictures.append(np.asarray(Image.open(save_png(figure, tmp_path / f"{name}.png", dpi=50)).convert("RGB")))
     np.testing.assert_array_equal(*pictures)
 
 
 def test_colours_of_trends_and_differences_are_centred_on_zero(filled):
-    figure = dem_graphics.plot_voids(filled, ground())
+    figure = dem_graphics.plot_voids(filled, dem_ref=ground())
     for ax in (panel(figure, "trend"), panel(figure, "above the reference")):
         low, high = ax.images[0].get_clim()
         assert low == -high < 0
 
 
-def test_the_reference_is_drawn_where_the_imputation_moved_it_and_its_median_is_said(filled):
-    reference = moved(ground(), 0.5, 0.5)
+def test_the_reference_of_the_dataset_is_compared_with_and_the_median_is_said(filled):
     filled["z"] = filled["z"] - filled["dh_trend"] * xr.DataArray([0, 1, 2], dims="year")
-    plain = dem_graphics.plot_voids(filled, reference)
-    shifted = dem_graphics.plot_voids(filled.assign_attrs(shift_rows=-0.5, shift_cols=-0.5), reference)
-    inside = slice(2, -2)
-    scatter = [image_of(panel(f, "above"))[inside, inside].std() for f in (plain, shifted)]
-    assert scatter[1] < 0.3 * scatter[0]
-    assert "less the median of +5" in panel(shifted, "above").get_title()
+    figure = dem_graphics.plot_voids(filled.assign(reference=(("y", "x"), ground() - 3.0)))
+    np.testing.assert_allclose(image_of(panel(figure, "above")), 0.0, atol=1e-9)
+    assert "less the median of +53.0 m" in panel(figure, "above").get_title()
+    given = dem_graphics.plot_voids(filled.assign(reference=(("y", "x"), ground())), dem_ref=ground() + 5.0)
+    assert "less the median of +45.0 m" in panel(given, "above").get_title()
 
 
 def test_values_beyond_a_colour_bar_get_an_arrow(filled):
@@ -114,7 +112,9 @@ def test_what_an_imputation_returns_is_drawn():
     z[:, 5:7, 5:9] = np.nan
     stack = xr.DataArray(z, {"year": [2000, 2010], "y": Y, "x": X}, ("year", "y", "x"))
     made = impute_dem_stack(stack, np.full(z.shape, 3.0), ground(), coregister=False, method="idw")
-    assert "8 of 720 cells" in dem_graphics.plot_voids(made, ground()).get_suptitle()
+    figure = dem_graphics.plot_voids(made)
+    assert "8 of 720 cells" in figure.get_suptitle()
+    assert panel(figure, "above the reference")
 
 
 def test_what_cannot_be_drawn_is_named(filled):
@@ -127,27 +127,28 @@ def test_what_cannot_be_drawn_is_named(filled):
 # --- hidden pixels ---
 
 
-def made_hold_out(error: float = 2.0) -> tuple[HeldOut, np.ndarray]:
+def made_hold_out(error: float = 2.0) -> HeldOut:
     """Four pixels, two years: true heights 10, 20, 30, 40 m above the reference; predicted more."""
     pixels = np.zeros((ROWS, COLUMNS), bool)
     pixels[3, 5:7] = pixels[8, 20:22] = True
-    above = ground()[pixels] + np.array([10.0, 20.0, 30.0, 40.0])
+    reference = ground()[pixels]
+    above = reference + np.array([10.0, 20.0, 30.0, 40.0])
     true = np.stack([above, above + 1.0])
     distance, slope = np.array([1.0, 1.4, 2.2, 3.0]), np.array([5.0, 15.0, 15.0, 70.0])
-    return HeldOut(true, true + error * distance, np.full((2, 4), 3.0), slope, distance, pixels), ground()
+    return HeldOut(true, true + error * distance, np.full((2, 4), 3.0), reference, slope, distance, pixels)
 
 
 def test_differences_to_the_reference_are_drawn_and_not_heights():
-    found, reference = made_hold_out()
-    points = np.asarray(dem_graphics.plot_held_out(found, reference).axes[0].collections[0].get_offsets())
+    found = made_hold_out()
+    points = np.asarray(dem_graphics.plot_held_out(found).axes[0].collections[0].get_offsets())
     expected = {10.0, 20.0, 30.0, 40.0, 11.0, 21.0, 31.0, 41.0}
     assert set(points[:, 0].round(6)) == expected
     np.testing.assert_allclose(sorted(set((points[:, 1] - points[:, 0]).round(6))), [2.0, 2.8, 4.4, 6.0])
 
 
 def test_the_legend_says_the_scores_of_all_heights_and_how_many_lie_outside():
-    found, reference = made_hold_out()
-    text = dem_graphics.plot_held_out(found, reference).axes[0].get_legend().get_texts()[0].get_text()
+    found = made_hold_out()
+    text = dem_graphics.plot_held_out(found).axes[0].get_legend().get_texts()[0].get_text()
     errors = np.tile(2.0 * found.distance, 2)
     assert "1:1 (8 heights" in text
     assert f"RMSE {np.sqrt(np.mean(errors**2)):.1f} m, median |error| {np.median(errors):.1f} m" in text
@@ -155,17 +156,17 @@ def test_the_legend_says_the_scores_of_all_heights_and_how_many_lie_outside():
 
 
 def test_many_heights_are_drawn_as_a_density_that_counts_each_once(monkeypatch):
-    found, reference = made_hold_out()
+    found = made_hold_out()
     monkeypatch.setattr(hidden_pixels, "MANY", 4)
     monkeypatch.setattr(hidden_pixels, "OUTSIDE", 0.0)
-    axes = dem_graphics.plot_held_out([found, found], reference).axes
-    assert axes[0].collections[0].get_array().sum() == 16
+    axes = dem_graphics.plot_held_out([found, joined([found, found])]).axes
+    assert axes[0].collections[0].get_array().sum() == 24
     assert "heights in a hexagon" in [ax.get_ylabel() for ax in axes]
 
 
 def test_errors_are_in_the_bins_of_their_distance_and_slope():
-    found, reference = made_hold_out()
-    _, by_distance, by_slope = dem_graphics.plot_held_out(found, reference).axes
+    found = made_hold_out()
+    _, by_distance, by_slope = dem_graphics.plot_held_out(found).axes
     labels = [[tick.get_text().splitlines() for tick in ax.get_xticklabels()] for ax in (by_distance, by_slope)]
     assert labels[0] == [["1–2", "50 %"], ["2–3", "25 %"], ["3–4", "25 %"]]
     assert [label[0] for label in labels[1]] == ["0–10", "10–20", "50+"]
@@ -175,32 +176,21 @@ def test_errors_are_in_the_bins_of_their_distance_and_slope():
 
 
 def test_years_without_a_height_are_left_out():
-    found, reference = made_hold_out()
+    found = made_hold_out()
     found.true[1] = np.nan
-    figure = dem_graphics.plot_held_out(found, reference)
+    figure = dem_graphics.plot_held_out(found)
     assert len(figure.axes[0].collections[0].get_offsets()) == 4
     assert "1:1 (4 heights" in figure.axes[0].get_legend().get_texts()[0].get_text()
 
 
 def test_methods_have_colours_and_markers_of_their_own():
-    few, many = made_hold_out(1.0)[0], made_hold_out(4.0)[0]
+    few, many = made_hold_out(1.0), made_hold_out(4.0)
     figure = dem_graphics.plot_errors({"good": few, "bad": [many, many]}, "Ice")
     lines = figure.axes[0].get_lines()
     assert [line.get_label() for line in lines[::2]] == ["good: median", "bad: median"]
     assert len({(line.get_color(), line.get_marker()) for line in lines[::2]}) == 2
     np.testing.assert_allclose(lines[2].get_ydata(), 4.0 * lines[0].get_ydata())
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-
-
-def test_a_reference_of_another_raster_and_joined_parts_are_errors():
-    found, reference = made_hold_out()
-    with pytest.raises(ValueError, match=r"a raster of \(24, 30\), is given a reference of \(24, 10\)"):
-        dem_graphics.plot_held_out(found, reference[:, :10])
-    twice = HeldOut(*(np.concatenate([field, field], axis=-1) for field in found[:5]), found.pixels)
-    with pytest.raises(ValueError, match="a hold-out of 8 pixels, 4 of a raster"):
-        dem_graphics.plot_held_out(twice, reference)
-    with pytest.raises(ValueError, match="argument 2 is longer"):
-        dem_graphics.plot_held_out([found], [reference, reference])
 
 
 # --- what a moving surface changes ---

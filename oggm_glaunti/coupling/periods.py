@@ -98,6 +98,9 @@ def periods_from_dates(dates: pd.DataFrame | Sequence[Period], label: str) -> li
     if len(dates) == 0:
         raise InvalidParamsError(f"{label}: dates has no rows; give at least one period, columns begin and end")
     if not isinstance(dates, pd.DataFrame):
+        wrong = [period for period in dates if period.year != pd.Timestamp(period.end).year]
+        if wrong:
+            raise InvalidParamsError(f"{label}: {wrong[0]}: expected the year in which it ends")
         return [_ordered(period, label) for period in dates]
     missing = {"begin", "end"} - set(dates.columns)
     if missing:

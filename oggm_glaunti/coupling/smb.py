@@ -140,6 +140,8 @@ def glaunti_smb(
     periods = _periods(gdir, mb_model, years, dates)
     moving = None
     if surface == "yearly":
+        if mb_model.calib_params:
+            log.warning("(%s) glaunti_smb: the surface moves, the calibration was made on the fixed one", gdir.rgi_id)
         moving = open_surface(gdir, features, _years_run(mb_model, periods), dem_stack_filesuffix)
     gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact, moving)
     maps = _calendar(gridded, mb_model, daily) if periods is None else _seasons(gridded, mb_model, periods)

@@ -27,14 +27,22 @@ log = logging.getLogger(__name__)
 # Those a run may have: that of the features in all years, or that of each year.
 SURFACES = ("fixed", "yearly")
 
+# m. Two DEMs of one vertical datum differ by a few metres in their median (snow, trees, depth to which radar sees); a
+# geoid as near to the ellipsoid as that is found in narrow bands only, in the Alps it is 45 to 55 m above it.
+SAME_DATUM = 5.0
+# m yr-1, and cells: ground that tells how datums differ, and how much of it has to be there.
+STEADY, ENOUGH = 0.1, 50
+
 _said: set[str] = set()
 
 
 def require_surface(name: str, rgi_id: str, dem_stack_filesuffix: str = "") -> None:
     """Raise an InvalidParamsError for an unknown surface, or a file that would not be read."""
-    if name not in SURFACES or (dem_stack_filesuffix and name != "yearly"):
+    if name not in SURFACES:
+        raise InvalidParamsError(f"{rgi_id}: surface: expected one of {SURFACES}, found {name!r}")
+    if dem_stack_filesuffix and name != "yearly":
         raise InvalidParamsError(
-            f"{rgi_id}: surface: expected one of {SURFACES}, found {name!r}; a dem_stack_filesuffix goes with 'yearly'"
+            f"{rgi_id}: dem_stack_filesuffix={dem_stack_filesuffix!r} goes with surface='yearly', found {name!r}"
         )
 
 
@@ -53,16 +61,36 @@ def nearest_year(stack: DemStack, year: int) -> int:
 
 
 def warn_outside(stack: DemStack, years: Iterable[int], rgi_id: str) -> None:
-    """Say in the log, once per glacier and process, which years lie outside the stack and what they take."""
+    """Say in the log, once per glacier, years and process, which years lie outside a stack and what they take."""
     first, last = int(stack.years[0]), int(stack.years[-1])
     beyond = (
         ([year for year in years if year < first], first),
         ([year for year in years if year > last], last),
     )
     taken = [f"for {_span(asked)} that of {year} is taken" for asked, year in beyond if asked]
-    if taken and rgi_id not in _said:
-        _said.add(rgi_id)
-        log.warning("(%s) the surfaces are of %d to %d: %s", rgi_id, first, last, ", ".join(taken))
+    if taken:
+        _say_once(rgi_id, f"the surfaces are of {first} to {last}: {', '.join(taken)}")
+
+
+def _say_once(rgi_id: str, what: str) -> None:
+    message = f"({rgi_id}) {what}"
+    if message not in _said:
+        _said.add(message)
+        log.warning("%s", message)
+
+
+def _compare_datums(features: Features, stack: DemStack, rgi_id: str, name: str) -> None:
+    """Say in the log where stack and features lie apart as ellipsoid and geoid do, on steady ground that was seen."""
+    ground = ~features.glacier & ~stack.imputed.any(axis=0) & (np.abs(stack.dh_trend) < STEADY)
+    if ground.sum() < ENOUGH:
+        return
+    apart = float(np.median((np.median(stack.z, axis=0) - features.elevation)[ground]))
+    if abs(apart) > SAME_DATUM:
+        _say_once(
+            rgi_id,
+            f"{name} lies {apart:+.1f} m above glaunti_features.nc where the ground beside the glacier is steady: do "
+            "both have the same vertical datum, and were they made from the same DEM?",
+        )
 
 
 def _span(years: list[int]) -> str:
@@ -195,4 +223,5 @@ def open_surface(gdir: Any, features: Features, years: Iterable[int], filesuffix
     datum = str(read_dem_stack_attributes(gdir, filesuffix)[VERTICAL_DATUM])
     surface = YearlySurface(features, stack, gdir.rgi_id, datum, filesuffix)
     warn_outside(stack, list(years), gdir.rgi_id)
+    _compare_datums(features, stack, gdir.rgi_id, surface.name)
     return surface

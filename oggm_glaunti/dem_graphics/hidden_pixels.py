@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from oggm_glaunti.companions.dem.scores import HeldOut, Scores, score
 from oggm_glaunti.dem_graphics.ticks import plain_log
@@ -22,9 +22,7 @@ DISTANCES, SLOPES = (1, 2, 3, 4, 6, 8, 12, 16, 24), (0, 10, 20, 30, 40, 50)
 MANY, OUTSIDE = 2000, 0.005
 
 
-def plot_held_out(
-    held_out: HeldOut | Sequence[HeldOut], reference: ArrayLike | Sequence[ArrayLike], title: str = ""
-) -> Figure:
+def plot_held_out(held_out: HeldOut | Sequence[HeldOut], title: str = "") -> Figure:
     """Predicted against true heights of hidden pixels, and their errors by distance and slope.
 
     Heights themselves always look perfect beside each other, so their differences to the reference are drawn.
@@ -33,22 +31,13 @@ def plot_held_out(
     ----------
     held_out : HeldOut or sequence of HeldOut
         of :func:`~oggm_glaunti.companions.dem.scores.hold_out`; drawn together
-    reference : array (H, W), or a list with one for each of `held_out`
-        reference heights, m: best as they were moved under the surface, ``what_is_known(stack).ground.elevation``
     title : str
 
     Returns
     -------
     matplotlib Figure
-
-    Raises
-    ------
-    ValueError
-        where references and hold-outs do not belong to each other
     """
-    parts = [held_out] if isinstance(held_out, HeldOut) else held_out
-    references = reference if isinstance(reference, list | tuple) else [reference] * len(parts)
-    flat = _flat(parts, [_of_pixels(*pair) for pair in zip(parts, references, strict=True)])
+    flat = _flat([held_out] if isinstance(held_out, HeldOut) else held_out)
     figure, axes = _figure((12.0, 4.6), (1.5, 1.0, 1.0), title)
     _true_and_predicted(figure, axes[0], flat)
     _errors_by_distance_and_slope(figure, axes[1:], {"": flat})
@@ -84,31 +73,18 @@ def _figure(size: tuple[float, float], widths: tuple[float, ...], title: str) ->
     return figure, axes
 
 
-def _of_pixels(part: HeldOut, reference: ArrayLike) -> NDArray[np.float64]:
-    """The reference (M,) of hidden pixels."""
-    surface, count = np.asarray(reference, np.float64), part.true.shape[-1]
-    if surface.shape != part.pixels.shape or count != part.pixels.sum():
-        raise ValueError(
-            f"a hold-out of {count} pixels, {part.pixels.sum()} of a raster of {part.pixels.shape}, is given a "
-            f"reference of {surface.shape}; expected the same raster, and a hold-out that was not joined"
-        )
-    return surface[part.pixels]
-
-
-def _flat(parts: Sequence[HeldOut], grounds: Sequence[NDArray[np.float64]] | None = None) -> HeldOut:
-    """All heights that are known, pixels and years of all parts, in one row; less the reference where that is given."""
+def _flat(parts: Sequence[HeldOut]) -> HeldOut:
+    """All heights that are known, pixels and years of all parts, in one row."""
     rows = []
-    for k, part in enumerate(parts):
-        ground = 0.0 if grounds is None else grounds[k]
-        fields = part.true - ground, part.predicted - ground, part.std, part.slope, part.distance
+    for part in parts:
         seen = np.isfinite(part.true)
-        rows.append([np.broadcast_to(field, seen.shape)[seen] for field in fields])
-    true, predicted, std, slope, distance = (np.concatenate(field) for field in zip(*rows, strict=True))
-    return HeldOut(true[None], predicted[None], std[None], slope, distance, np.zeros((0, 0), bool))
+        rows.append([np.broadcast_to(field, seen.shape)[seen] for field in part[:-1]])
+    true, predicted, std, *of_pixels = (np.concatenate(field) for field in zip(*rows, strict=True))
+    return HeldOut(true[None], predicted[None], std[None], *of_pixels, np.zeros((0, 0), bool))
 
 
 def _true_and_predicted(figure: Figure, ax: Axes, flat: HeldOut) -> None:
-    true, predicted = flat.true[0], flat.predicted[0]
+    true, predicted = flat.true[0] - flat.reference, flat.predicted[0] - flat.reference
     low, high = np.quantile(np.concatenate([true, predicted]), (OUTSIDE / 2, 1 - OUTSIDE / 2))
     margin = 0.05 * (high - low) or 1.0
     low, high = float(low - margin), float(high + margin)

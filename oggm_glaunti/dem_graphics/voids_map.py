@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.companions.dem.coregister import moved
 from oggm_glaunti.dem_graphics.ticks import plain_log
 from oggm_glaunti.graphics import COLOURS, new_figure
 
@@ -23,7 +22,7 @@ VOID = COLOURS[0]
 
 
 def plot_voids(
-    dataset: xr.Dataset, dem_ref: ArrayLike | None = None, title: str = "", *, outline: ArrayLike | None = None
+    dataset: xr.Dataset, title: str = "", *, dem_ref: ArrayLike | None = None, outline: ArrayLike | None = None
 ) -> Figure:
     """Maps of a surface without voids, of its standard deviation and trend; what was filled is outlined.
 
@@ -32,11 +31,11 @@ def plot_voids(
     dataset : Dataset
         of :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`, or a file of ``oggm-glaunti impute-dem`` or of
         ``process_dem_stack``, opened with xarray: ``z``, ``z_std``, ``imputed`` (year, y, x) and ``dh_trend`` (y, x)
-    dem_ref : DataArray or array (y, x), optional
-        the reference on the same cells, m, which is moved as the attributes of `dataset` say that it was; adds a map of
-        the difference to it, less its median
     title : str
         name of the glacier, for example
+    dem_ref : DataArray or array (y, x), optional
+        a surface on the same cells to compare with, m; adds a map of the difference to it, less its median. By default
+        ``reference`` of the dataset, where it has one
     outline : array (y, x), optional
         above 0.5 on the glacier, whose edge is drawn
 
@@ -50,7 +49,8 @@ def plot_voids(
     ValueError
         for a variable that is missing, or other cells than those of the dataset
     """
-    dataset = _north_up(dataset, dem_ref=_moved_like(dataset, dem_ref), outline=outline)
+    dem_ref = dataset.get("reference") if dem_ref is None else dem_ref
+    dataset = _north_up(dataset, dem_ref=dem_ref, outline=outline)
     surface, void = dataset["z"].median("year").to_numpy(), dataset["imputed"].any("year").to_numpy()
     panels: list[tuple[str, str, Callable[[Axes], ScalarMappable]]] = [
         ("surface", "elevation (m)", lambda ax: _relief(ax, dataset, surface)),
@@ -75,13 +75,6 @@ def plot_voids(
     share = f"{int(void.sum())} of {void.size} cells filled (outlined)"
     figure.suptitle(f"{title + ', ' if title else ''}{years[0]}-{years[-1]}: {share}", fontsize="medium")
     return figure
-
-
-def _moved_like(dataset: xr.Dataset, dem_ref: ArrayLike | None) -> NDArray[np.float64] | None:
-    if dem_ref is None:
-        return None
-    shift = (dataset.attrs.get(name, 0.0) for name in ("shift_rows", "shift_cols"))
-    return moved(np.asarray(dem_ref, np.float64), *shift)
 
 
 def _north_up(dataset: xr.Dataset, **maps: ArrayLike | None) -> xr.Dataset:

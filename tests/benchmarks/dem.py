@@ -51,7 +51,7 @@ def read_all() -> dict[str, xr.Dataset]:
 
 def as_stack(tiles: xr.Dataset) -> Stack:
     """Tiles looked at."""
-    return checked_stack(tiles.z, tiles.z_std, tiles.dem_ref, tiles.slope, tiles.aspect)
+    return checked_stack(tiles.z, tiles.z_std, tiles.dem_ref, tiles.slope, tiles.aspect, pieces=tiles.pieces)
 
 
 def line(name: str, found: CrossValidation) -> str:
@@ -114,14 +114,15 @@ def seconds_of_imputation(tiles: dict[str, xr.Dataset]) -> dict[str, float]:
     seconds = {}
     for name, of_glacier in tiles.items():
         start = time.perf_counter()
-        filled = impute_dem_stack(
-            of_glacier.z, of_glacier.z_std, of_glacier.dem_ref, of_glacier.slope, of_glacier.aspect
-        )
+        fields = (of_glacier[key] for key in ("z", "z_std", "dem_ref", "slope", "aspect"))
+        filled = impute_dem_stack(*fields, pieces=of_glacier.pieces)
         seconds[name] = time.perf_counter() - start
         about = filled.attrs
+        pairs = zip(about["shift_rows"], about["shift_cols"], strict=True)
+        moved = " and ".join(f"{rows:+.2f}, {cols:+.2f}" for rows, cols in pairs)
         print(
             f"{name}: {int(filled.imputed.isel(year=0).sum())} pixels of {filled.imputed[0].size} filled in "
-            f"{seconds[name]:.1f} s; reference moved by {about['shift_rows']:+.2f}, {about['shift_cols']:+.2f} pixels, "
+            f"{seconds[name]:.1f} s; reference moved by {moved} pixels, "
             f"NMAD {about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m, median of the differences "
             f"{about['median_dh']:.1f} m"
         )

@@ -25,6 +25,7 @@ from oggm_glaunti.coupling.dem_stack_file import (
     write_dem_stack,
 )
 from oggm_glaunti.coupling.features import glaunti_features, read_features
+from oggm_glaunti.coupling.periods import Period
 from oggm_glaunti.coupling.surface import YearlySurface, features_of_year, nearest_year
 
 YS, YE = 2001, 2004
@@ -53,7 +54,7 @@ def gdir(prepared, oggm_env):
     cfg.PARAMS.do_log = False
     cfg.PARAMS["continue_on_error"] = False
     shutil.copytree(prepared / "per_glacier", oggm_env / "per_glacier")
-    surface._said.discard(valley.RGI_ID)
+    surface._said.clear()
     return GlacierDirectory(valley.RGI_ID, base_dir=str(oggm_env / "per_glacier"))
 
 
@@ -338,10 +339,45 @@ def test_the_file_tells_surface_stack_and_datum(gdir, features):
     assert "surface_year" not in fixed
 
 
-@pytest.mark.parametrize("options", [{"surface": "moving"}, {"dem_stack_filesuffix": "_other"}])
-def test_impossible_choices_are_refused(options, gdir):
-    with pytest.raises(InvalidParamsError, match=f"^{gdir.rgi_id}: surface: expected one of"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"surface": "moving"}, r"surface: expected one of \('fixed', 'yearly'\), found 'moving'"),
+        ({"dem_stack_filesuffix": "_other"}, "dem_stack_filesuffix='_other' goes with surface='yearly', found 'fixed'"),
+    ],
+)
+def test_impossible_choices_are_refused(options, message, gdir):
+    with pytest.raises(InvalidParamsError, match=f"^{gdir.rgi_id}: {message}"):
         run(gdir, **options)
+
+
+def test_a_stack_in_another_datum_than_the_features_is_said(gdir, features, caplog):
+    write_dem_stack(gdir, make_stack(features, rise=np.full(YE - YS + 1, 54.0)), ABOUT)
+    run(gdir, surface="yearly")
+    said = [r.getMessage() for r in caplog.records if "same vertical datum" in r.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith(f"({gdir.rgi_id}) glaunti_dem_stack.nc lies +54.0 m above glaunti_features.nc")
+    caplog.clear()
+    write_dem_stack(gdir, make_stack(features, rise=np.full(YE - YS + 1, 4.0)), ABOUT)
+    run(gdir, surface="yearly")
+    assert not any("datum" in record.getMessage() for record in caplog.records)
+
+
+def test_a_calibration_made_on_the_fixed_surface_is_mentioned(gdir, features, caplog):
+    from oggm_glaunti.coupling.calibration import calibrate_glaunti
+
+    write_dem_stack(gdir, make_stack(features), ABOUT)
+    run(gdir, surface="yearly")
+    assert "the calibration was made on the fixed one" not in caplog.text
+    calibrate_glaunti(gdir, model="A", ref_mb=-500.0, ref_period=f"{YS}-01-01_{YE + 1}-01-01")
+    run(gdir, surface="yearly")
+    assert "the surface moves, the calibration was made on the fixed one" in caplog.text
+
+
+def test_a_period_that_is_called_another_year_than_its_last_is_refused(gdir):
+    period = Period(2004, np.datetime64("2002-10-01"), None, np.datetime64("2003-09-30"))
+    with pytest.raises(InvalidParamsError, match="expected the year in which it ends"):
+        run(gdir, dates=[period])
 
 
 # --- errors ---

@@ -1,4 +1,8 @@
-"""Where two surfaces lie against each other: a shift by parts of a pixel, found on ground that does not move."""
+"""Where two surfaces lie against each other: shifts by parts of a pixel, found on ground that does not move.
+
+A mosaic may have been made of pieces that lie differently. The yearly DEMs of Hugonnet et al. (2021) come in tiles of
+one degree, and from one to the next the offset to other DEMs jumps by a pixel: each piece needs a shift of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from scipy import ndimage, optimize
 
 # Pixels. Shifts are sought up to here, first at steps of half that of the grid's usual errors (half a pixel).
 REACH, STEP = 1.5, 0.25
-# Pixels of which both surfaces have to know the height.
-ENOUGH = 50
+# Pixels of which both surfaces have to know the height; of a piece, to have a shift of its own.
+ENOUGH, ENOUGH_OF_PIECE = 50, 200
 
 
 class Shift(NamedTuple):
@@ -32,6 +36,28 @@ class Shift(NamedTuple):
     nmad_before: float
     nmad_after: float
     median: float
+
+
+class Registration(NamedTuple):
+    """Shifts of the pieces of a reference.
+
+    Attributes
+    ----------
+    pieces : int array (H, W)
+        which of the shifts a pixel has
+    shifts : tuple of Shift
+    """
+
+    pieces: NDArray[np.intp]
+    shifts: tuple[Shift, ...]
+
+    def moved(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A field (H, W), every piece moved by its shift."""
+        result = np.empty_like(field)
+        for k, shift in enumerate(self.shifts):
+            here = self.pieces == k
+            result[here] = moved(field, shift.rows, shift.cols)[here]
+        return result
 
 
 def nmad(values: NDArray[np.float64]) -> float:
@@ -111,3 +137,36 @@ def estimate_shift(
     best = refined.x
     after = differences(best)
     return Shift(*(float(part) for part in best), nmad(differences((0.0, 0.0))), nmad(after), float(np.median(after)))
+
+
+def register(
+    surface: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    stable: NDArray[np.bool_] | None = None,
+    pieces: NDArray[np.integer] | None = None,
+) -> Registration:
+    """Shifts of a reference, one for each piece that has enough stable ground.
+
+    Parameters
+    ----------
+    surface, reference, stable
+        see :func:`estimate_shift`
+    pieces : int array (H, W), optional
+        labels of parts that may lie differently; one by default. Those with fewer than 200 pixels to compare take the
+        shift of the whole
+
+    Raises
+    ------
+    ValueError
+        where fewer than 50 pixels are left to compare in all
+    """
+    everywhere = np.ones(surface.shape, bool)
+    stable = everywhere if stable is None else stable
+    if pieces is None:
+        return Registration(np.zeros(surface.shape, np.intp), (estimate_shift(surface, reference, stable),))
+    labels, index = np.unique(pieces, return_inverse=True)
+    index = index.reshape(surface.shape)
+    known = stable & np.isfinite(surface) & np.isfinite(reference)
+    own = [known & (index == k) for k in range(labels.size)]
+    grounds = [here if here.sum() >= ENOUGH_OF_PIECE else stable for here in own]
+    return Registration(index, tuple(estimate_shift(surface, reference, ground) for ground in grounds))

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.surface import SAME_DATUM
 
 DATUMS = ("ellipsoid", "geoid")
-# m. Two DEMs of one datum differ by a few metres in their median (snow, trees, depth to which radar sees); a geoid
-# height as small as that is found in narrow bands only, the Alps have 45 to 55 m.
-SAME = 5.0
 # m. More than what such things can make, beyond doubt: a datum stated wrongly.
 WRONG = 20.0
 # m. The geoid lies 107 m below to 86 m above the ellipsoid (EGM2008); more is another error than that of a datum.
@@ -86,8 +84,8 @@ def find_datum(
     if vertical_datum == "geoid":
         _require_small(label, measured, measured, "vertical_datum='geoid'")
         return Datum(0.0, "geoid", "none: the input is stated to have the datum of the directory's DEM")
-    if vertical_datum is None and abs(measured) < SAME:
-        source = f"none: on stable ground the median difference is {measured:.2f} m, below {SAME:g} m"
+    if vertical_datum is None and abs(measured) < SAME_DATUM:
+        source = f"none: on stable ground the median difference is {measured:.2f} m, below {SAME_DATUM:g} m"
         return Datum(0.0, "not stated, taken as that of the directory's DEM", source)
     if abs(measured) > HIGHEST:
         raise InvalidParamsError(

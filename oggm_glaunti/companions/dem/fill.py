@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.companions.dem import regression, residuals
-from oggm_glaunti.companions.dem.coregister import Shift, estimate_shift, moved
+from oggm_glaunti.companions.dem.coregister import Registration, register
 from oggm_glaunti.companions.dem.predictors import Terrain, predictors
 from oggm_glaunti.companions.dem.stack import Stack
 from oggm_glaunti.companions.dem.trend import Trend, linear_in_time
@@ -27,13 +27,19 @@ class Method(NamedTuple):
 
 
 METHODS = {
-    "rff_kriging": Method(regression.random_features, residuals.krige),
+    "rff_kriging": Method(regression.robust_features, residuals.krige),
     "rff": Method(regression.random_features, residuals.nothing),
     "kriging": Method(regression.constant, residuals.krige),
     "hypsometric": Method(regression.hypsometric, residuals.nothing),
     "idw": Method(regression.constant, residuals.idw),
     "constant": Method(regression.constant, residuals.nothing),
 }
+
+
+def require_method(method: str) -> None:
+    """Raise a ValueError for an unknown method."""
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
 
 
 class Options(NamedTuple):
@@ -68,15 +74,15 @@ class Known(NamedTuple):
         of the surface
     ground : Terrain
         the reference, moved under the surface
-    shift : Shift or None
-        by which it was moved
+    registration : Registration or None
+        by which shifts it was moved
     pixels : bool array (H, W)
         with heights in half of the years or more; lines through fewer would lead astray
     """
 
     lines: Trend
     ground: Terrain
-    shift: Shift | None
+    registration: Registration | None
     pixels: NDArray[np.bool_]
 
 
@@ -113,9 +119,9 @@ def what_is_known(stack: Stack, coregister: bool = True, hidden: NDArray[np.bool
     pixels = np.isfinite(lines.level) & (2 * seen.sum(axis=0) >= len(stack.years))
     if not coregister:
         return Known(lines, stack.reference, None, pixels)
-    shift = estimate_shift(lines.level, stack.reference.elevation, None if stack.ice is None else ~stack.ice)
-    ground = Terrain(*(moved(field, shift.rows, shift.cols) for field in stack.reference))
-    return Known(lines, ground, shift, pixels)
+    stable = None if stack.ice is None else ~stack.ice
+    found = register(lines.level, stack.reference.elevation, stable, stack.pieces)
+    return Known(lines, Terrain(*(found.moved(field) for field in stack.reference)), found, pixels)
 
 
 def fill(
@@ -139,8 +145,7 @@ def fill(
     ValueError
         for an unknown method
     """
-    if method not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
+    require_method(method)
     about = {
         **(options or Options())._asdict(),
         "predictors": predictors(known.ground),

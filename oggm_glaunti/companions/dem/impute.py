@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.companions.dem.fill import Filled, Known, Options, fill, what_is_known
+from oggm_glaunti.companions.dem.coregister import nmad
+from oggm_glaunti.companions.dem.fill import Filled, Known, Options, fill, require_method, what_is_known
 from oggm_glaunti.companions.dem.scores import Scores, hold_out, joined, score
 from oggm_glaunti.companions.dem.stack import Stack, checked_stack
 from oggm_glaunti.companions.dem.voids import SHARE, disc, place_voids, void_library
@@ -23,6 +24,7 @@ def impute_dem_stack(
     slope: xr.DataArray | ArrayLike | None = None,
     aspect: xr.DataArray | ArrayLike | None = None,
     mask: xr.DataArray | ArrayLike | None = None,
+    pieces: xr.DataArray | ArrayLike | None = None,
     *,
     method: str = "rff_kriging",
     coregister: bool = True,
@@ -43,9 +45,13 @@ def impute_dem_stack(
         of the reference, degrees; from its heights by default
     mask : DataArray or array (y, x), optional
         True on ice, which is left out where the surfaces are compared to find how they lie against each other
+    pieces : DataArray or array (y, x), optional
+        whole numbers: labels of parts that may lie differently, each of which gets a shift of its own; for mosaics of
+        tiles of one degree :func:`~oggm_glaunti.companions.dem.pieces.degree_tiles`
     method : str
         ``rff_kriging`` (default): Bayesian ridge regression on random Fourier features of place, height, slope and
-        aspect, its residuals kriged into the voids; ``rff``: the regression alone, as published; ``kriging``,
+        aspect, outliers cut, its residuals kriged into the voids; ``rff``: the regression alone, as published, outliers
+        and all; ``kriging``,
         ``hypsometric``, ``idw``, ``constant``: simpler ones to compare with
     coregister : bool
         move the reference, by parts of a pixel, to where the differences scatter least
@@ -58,11 +64,12 @@ def impute_dem_stack(
     -------
     Dataset
         ``z`` and ``z_std`` (year, y, x; m), ``imputed`` (year, y, x): True where ``z`` was filled, ``dh_trend`` (y, x;
-        m yr-1). What was known is unchanged; ``z_std`` is filled where it is missing itself, and nowhere below the
-        median of what is known of that year. Attributes: ``method``, ``seed``; ``shift_rows, shift_cols`` (pixels by
-        which the reference was moved), ``nmad_before, nmad_after`` (m); ``median_dh`` (m): the datums' difference, if
-        any, is in it; and where there were voids the scores of voids made on purpose, ``rmse, median_error, nmad`` (m),
-        ``coverage_90`` before the standard deviations were multiplied by ``std_scale``
+        m yr-1), ``reference`` (y, x; m): `dem_ref` where it was moved to. What was known is unchanged; ``z_std`` is
+        filled where it is missing itself, and nowhere below the median of what is known of that year. Attributes:
+        ``method``, ``seed``; ``shift_rows, shift_cols`` (pixels by which the pieces of the reference were moved,
+        lists), ``nmad_before, nmad_after`` (m); ``median_dh`` (m): the datums' difference, if any, is in it; and where
+        there were voids the scores of voids made on purpose, ``rmse, median_error, nmad`` (m), ``coverage_90`` before
+        the standard deviations were multiplied by ``std_scale``
 
     Raises
     ------
@@ -88,7 +95,8 @@ def impute_dem_stack(
     >>> int(filled.imputed.sum()), round(float(filled.dh_trend[11, 10]), 3)
     (24, -0.5)
     """
-    stack = checked_stack(z, z_std, dem_ref, slope, aspect, mask)
+    require_method(method)
+    stack = checked_stack(z, z_std, dem_ref, slope, aspect, mask, pieces)
     known = what_is_known(stack, coregister)
     wanted = ~known.pixels
     attributes = {"method": method, "seed": seed, **_registration(stack, known)}
@@ -103,7 +111,7 @@ def impute_dem_stack(
     # Pixels that most years know: the line through those years.
     heights = np.where(np.isnan(heights), known.lines.at(stack.years), heights)
     spread = np.where(np.isnan(spread), _median_of_years(stack.z_std), spread)
-    return _dataset(z, stack, heights, spread, trend, attributes)
+    return _dataset(z, stack, known, heights, spread, trend, attributes)
 
 
 def _put(stack: NDArray[np.float64], values: NDArray[np.float64], wanted: NDArray[np.bool_]) -> None:
@@ -138,25 +146,25 @@ def _made_voids(void: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np
     return made if made.any() else place_voids(void, [disc(1.0)], SHARE, rng)
 
 
-def _registration(stack: Stack, known: Known) -> dict[str, float]:
+def _registration(stack: Stack, known: Known) -> dict[str, Any]:
     compared = known.pixels if stack.ice is None else known.pixels & ~stack.ice
-    difference = (known.lines.level - known.ground.elevation)[compared if compared.any() else known.pixels]
-    about = {"median_dh": float(np.median(difference))}
-    if known.shift is None:
-        return {"shift_rows": 0.0, "shift_cols": 0.0, **about}
-    shift = known.shift
+    if not compared.any():
+        compared = known.pixels
+    before, after = ((known.lines.level - ground.elevation)[compared] for ground in (stack.reference, known.ground))
+    shifts = () if known.registration is None else known.registration.shifts
     return {
-        "shift_rows": shift.rows,
-        "shift_cols": shift.cols,
-        "nmad_before": shift.nmad_before,
-        "nmad_after": shift.nmad_after,
-        **about,
+        "shift_rows": [shift.rows for shift in shifts] or [0.0],
+        "shift_cols": [shift.cols for shift in shifts] or [0.0],
+        "nmad_before": nmad(before),
+        "nmad_after": nmad(after),
+        "median_dh": float(np.median(after)),
     }
 
 
 def _dataset(
     z: xr.DataArray,
     stack: Stack,
+    known: Known,
     heights: NDArray[np.float64],
     spread: NDArray[np.float64],
     trend: NDArray[np.float64],
@@ -169,6 +177,11 @@ def _dataset(
             "z_std": (cells, spread.astype(np.float32), {"units": "m", "long_name": "standard deviation of z"}),
             "imputed": (cells, np.isnan(stack.z), {"long_name": "z was filled"}),
             "dh_trend": (maps, trend.astype(np.float32), {"units": "m yr-1", "long_name": "trend of z"}),
+            "reference": (
+                maps,
+                known.ground.elevation.astype(np.float32),
+                {"units": "m", "long_name": "surface elevation of the reference, moved under the surface"},
+            ),
         },
         {"year": stack.years, "y": z.y.values, "x": z.x.values},
         attributes,

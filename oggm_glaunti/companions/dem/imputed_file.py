@@ -31,6 +31,11 @@ _VARIABLES = {
         "flag_meanings": "measured imputed",
     },
     "dh_trend": {"long_name": "trend of the surface elevation over the years of the file", "units": "m year-1"},
+    "reference": {
+        "long_name": "surface elevation of the reference, moved under the surface",
+        "standard_name": "surface_altitude",
+        "units": "m",
+    },
 }
 
 

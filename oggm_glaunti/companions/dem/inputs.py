@@ -116,6 +116,8 @@ def _from_folder(label: str, folder: Path, glacier: str | None) -> tuple[dict[in
 
 
 def _from_rasters(label: str, z: Mapping[int, PathLike], z_std: Mapping[int, PathLike], grid: CellGrid) -> Inputs:
+    if not z:
+        raise InvalidParamsError(f"{label}: z names no rasters; expected one for each year, two years or more")
     require_same_years(label, z, z_std, "z", "z_std")
     years, wide = sorted(z), _around(grid)
     read = [

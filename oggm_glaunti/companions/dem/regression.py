@@ -6,15 +6,17 @@ that are wanted. Inside a void nothing else is known, so these are what an imput
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oggm_glaunti.companions.dem.coregister import nmad
 from oggm_glaunti.companions.dem.predictors import NAMES
 
 BAND = 50.0  # m, of the bands of the hypsometric method
 MOST = 20_000  # pixels that random features learn from (Maslov et al. 2026, appendix B)
+FAR = 5.0  # normalised median absolute deviations from the median, at which outliers are cut
 FEWEST = 10  # pixels, below which a band has no median of its own
 
 
@@ -109,3 +111,20 @@ def random_features(
     # Without the scatter about the regression: that is the residual's, which is told apart.
     of_mean = np.sqrt(np.maximum(std**2 - 1.0 / ridge.alpha_, 0.0))
     return Regression(ridge.predict(features).reshape(values.shape), of_mean)
+
+
+def robust_features(
+    values: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+    **about: Any,
+) -> Regression:
+    """:func:`random_features` of values cut at 5 NMAD from their median.
+
+    A few cliffs and blunders, hundreds of metres off, else rule the squares and bend the regression everywhere. Where
+    they are real, what the cut leaves of them is in the residuals.
+    """
+    middle, scatter = np.median(values[known]), nmad(values[known])
+    cut = np.clip(values, middle - FAR * scatter, middle + FAR * scatter) if scatter > 0 else values
+    return random_features(cut, variance, known, wanted, **about)

@@ -23,6 +23,8 @@ class HeldOut(NamedTuple):
     ----------
     true, predicted, std : arrays (K, M)
         NaN where a year has no height
+    reference : array (M,)
+        its height under the surface, m
     slope : array (M,)
         of the reference, degrees
     distance : array (M,)
@@ -34,6 +36,7 @@ class HeldOut(NamedTuple):
     true: NDArray[np.float64]
     predicted: NDArray[np.float64]
     std: NDArray[np.float64]
+    reference: NDArray[np.float64]
     slope: NDArray[np.float64]
     distance: NDArray[np.float64]
     pixels: NDArray[np.bool_]
@@ -89,7 +92,8 @@ def hold_out(
     known = what_is_known(stack, coregister, hidden)
     predicted, std = fill(known, hidden, method, options, seed).at(stack.years)
     distance = ndimage.distance_transform_edt(~known.pixels)
-    return HeldOut(stack.z[:, hidden], predicted, std, known.ground.slope[hidden], distance[hidden], hidden)
+    ground = known.ground.elevation[hidden], known.ground.slope[hidden]
+    return HeldOut(stack.z[:, hidden], predicted, std, *ground, distance[hidden], hidden)
 
 
 def joined(parts: Sequence[HeldOut]) -> HeldOut:
@@ -110,7 +114,7 @@ def score(held_out: HeldOut, std_scale: float = 1.0) -> Scores:
     Examples
     --------
     >>> one = np.ones((2, 3))
-    >>> score(HeldOut(0 * one, 3 * one, 2 * one, one[0], one[0], one > 0)).rmse
+    >>> score(HeldOut(0 * one, 3 * one, 2 * one, *one[[0, 0]], one[0], one > 0)).rmse
     3.0
     """
     error, std = held_out.error, std_scale * held_out.std

@@ -29,6 +29,8 @@ class Stack(NamedTuple):
         (H, W), without NaN
     ice : bool array (H, W) or None
         where the surface may have moved against the reference
+    pieces : int array (H, W) or None
+        labels of parts that may lie differently against the reference
     """
 
     years: NDArray[np.int64]
@@ -36,6 +38,7 @@ class Stack(NamedTuple):
     z_std: NDArray[np.float64]
     reference: Terrain
     ice: NDArray[np.bool_] | None
+    pieces: NDArray[np.int64] | None = None
 
     @property
     def void(self) -> NDArray[np.bool_]:
@@ -50,6 +53,7 @@ def checked_stack(
     slope: xr.DataArray | ArrayLike | None = None,
     aspect: xr.DataArray | ArrayLike | None = None,
     mask: xr.DataArray | ArrayLike | None = None,
+    pieces: xr.DataArray | ArrayLike | None = None,
 ) -> Stack:
     """Look at everything that an imputation needs.
 
@@ -63,6 +67,8 @@ def checked_stack(
         reference heights (m) and, if at hand, its slope and aspect (degrees)
     mask : DataArray or array (y, x), optional
         True on ice
+    pieces : DataArray or array (y, x), optional
+        whole numbers: labels of parts that may lie differently
 
     Raises
     ------
@@ -79,12 +85,16 @@ def checked_stack(
             f"z: found the years {years.tolist()}; expected two or more that differ: with a single one nothing can be "
             "said about change in time"
         )
-    heights, spread = (_like(z, field, name)[order] for field, name in ((z, "z"), (z_std, "z_std")))
+    heights, spread = (_finite(_like(z, field, name)[order]) for field, name in ((z, "z"), (z_std, "z_std")))
+    # Nothing is known of what has no height.
+    spread[np.isnan(heights)] = np.nan
     _check_values(heights, spread, years)
     flat = {"dem_ref": dem_ref, "slope": slope, "aspect": aspect}
     maps = {name: None if field is None else _whole(_like(z[0], field, name), name) for name, field in flat.items()}
     ground = terrain(maps["dem_ref"], steps_of(z), maps["slope"], maps["aspect"])
-    return Stack(years, heights, spread, ground, None if mask is None else _like(z[0], mask, "mask") > 0)
+    ice = None if mask is None else _like(z[0], mask, "mask") > 0
+    parts = None if pieces is None else _whole(_like(z[0], pieces, "pieces"), "pieces").astype(np.int64)
+    return Stack(years, heights, spread, ground, ice, parts)
 
 
 def steps_of(z: xr.DataArray) -> tuple[float, float]:
@@ -108,6 +118,10 @@ def _like(z: xr.DataArray, field: xr.DataArray | ArrayLike, name: str) -> NDArra
         for axis in (name for name in z.dims if name in field.coords):
             _same_axis(z, field, str(axis), name)
     return values
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _same_axis(z: xr.DataArray, field: xr.DataArray, axis: str, name: str) -> None:
@@ -151,6 +165,6 @@ def _whole(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     missing = ~np.isfinite(values)
     if missing.any():
         raise ValueError(
-            f"{name}: {missing.sum()} of {missing.size} pixels have no value; the reference has to be known everywhere"
+            f"{name}: {missing.sum()} of {missing.size} pixels have no value; it has to be known everywhere"
         )
     return values

@@ -14,15 +14,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.companions.dem.coregister import ENOUGH, REACH, estimate_shift, nmad
+from oggm_glaunti.companions.dem.coregister import ENOUGH, REACH, Registration, Shift, nmad, register
 from oggm_glaunti.companions.dem.datum import Datum, find_datum, require_datum
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.inputs import Inputs, on_cells, read_inputs
+from oggm_glaunti.companions.dem.pieces import degree_tiles
+from oggm_glaunti.companions.dem.predictors import terrain as slope_and_aspect
+from oggm_glaunti.companions.dem.trend import linear_in_time
 from oggm_glaunti.coupling.dem_stack_file import DemStack, write_dem_stack
 from oggm_glaunti.coupling.features import outline_on_grid
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 from oggm_glaunti.coupling.grid import CellGrid
-from oggm_glaunti.coupling.rasters import PathLike, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.rasters import PathLike, Raster, bilinear_on_grid, read_around
 from oggm_glaunti.coupling.terrain import Terrain, find_terrain
 
 settings.register()
@@ -32,18 +35,22 @@ log = logging.getLogger(__name__)
 # Shares of cells without a height in any year up to which they are filled: of the rectangle, whose edge tiles cut for
 # glaciers often miss (Grosser Aletsch: 8 %), and of the glacier, whose surface is what all this is for.
 MOST_MISSING, MOST_MISSING_ON_GLACIER = 0.25, 0.5
+# Ground that tells how two vertical datums differ: its greatest slope (degrees) and trend (m yr-1).
+GENTLE, STEADY = 30.0, 0.1
 # Of the imputation, which works on the directory's cells; shift and differences are told of the input.
 _NOT_OF_THE_INPUT = ("shift_rows", "shift_cols", "nmad_before", "nmad_after", "median_dh")
 
 
 class _Placed(NamedTuple):
-    """Yearly layers on the glacier's cells and how they came to lie there; difference is NaN off stable ground."""
+    """Yearly layers on the glacier's cells and how they came to lie there.
+
+    `difference` to the directory's DEM is NaN on the glacier; `moves` are m towards east and north of each piece.
+    """
 
     z: NDArray[np.float32]
     z_std: NDArray[np.float32]
     difference: NDArray[np.float64]
-    east: float
-    north: float
+    moves: list[tuple[float, float]]
     nmad_before: float
 
 
@@ -65,8 +72,9 @@ def process_dem_stack(
     """Yearly surfaces on the cells of the glacier's features, without voids, written to ``glaunti_dem_stack.nc``.
 
     Every year is resampled bilinearly. The outline and the DEM of the directory are the frame that everything else
-    lies in, so the stack is moved onto the DEM (by what makes their differences scatter least beside the glacier) and
-    into its vertical datum. Cells without a height, also those that the input does not reach, are imputed from what
+    lies in, so the stack is moved onto the DEM (by what makes their differences scatter least beside the glacier, each
+    tile of one degree by itself: the yearly DEMs of Hugonnet et al. 2021 lie differently from one to the next) and into
+    its vertical datum. Cells without a height, also those that the input does not reach, are imputed from what
     the stack is elsewhere above the directory's DEM, and flagged.
 
     Parameters
@@ -90,7 +98,7 @@ def process_dem_stack(
         a warning
     geoid_height : float or path, optional
         height of the geoid above the ellipsoid, m: a number, or a raster, resampled bilinearly. By default the median
-        difference on stable ground, which is everything outside the outline
+        difference on stable ground: beside the glacier, less than 30 degrees steep, and moving less than 0.1 m a year
     method : str
         of the imputation, see :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`
     coregister : bool
@@ -114,7 +122,8 @@ def process_dem_stack(
     inputs = read_inputs(gdir.rgi_id, z, z_std, grid, glacier)
     placed = _placed(gdir, inputs, grid, terrain, outline > 0, coregister)
     geoid, geoid_source = _geoid(gdir, grid, geoid_height)
-    datum = find_datum(gdir.rgi_id, placed.difference, vertical_datum, geoid, geoid_source)
+    stable, stable_in_words = _stable_ground(gdir, np.array(inputs.years), placed, terrain)
+    datum = find_datum(gdir.rgi_id, stable, vertical_datum, geoid, geoid_source)
     _say_datum(gdir, datum)
     filled = _imputed(gdir, inputs.years, placed, datum, grid, terrain, outline > 0, method=method, seed=seed)
     fields = {name: filled[name].values for name in ("z", "z_std", "imputed", "dh_trend")}
@@ -122,6 +131,8 @@ def process_dem_stack(
     attributes = {
         **_about_inputs(inputs, terrain),
         **_about_placement(placed, datum, terrain, coregister),
+        "stable_ground": stable_in_words,
+        "median_difference": float(np.nanmedian(stable - datum.shift)),
         **_about_imputation(filled, outline > 0),
     }
     path = write_dem_stack(gdir, stack, attributes, filesuffix)
@@ -138,20 +149,20 @@ def _placed(
 ) -> _Placed:
     dem = terrain.elevation.astype(np.float64)
     z = on_cells(inputs.z, grid)
-    before = _on_stable_ground(gdir, z, dem, glacier)
-    east = north = 0.0
-    if coregister:
-        east, north = _move(gdir, mean_of_years(z), dem, glacier)
-        z = on_cells(inputs.z, grid, east, north)
-    z_std = on_cells(inputs.z_std, grid, east, north)
+    before = _beside_glacier(gdir, z, dem, glacier)
+    if not coregister:
+        z_std = on_cells(inputs.z_std, grid)
+        _require_heights(gdir, z, glacier, inputs, grid)
+        return _Placed(z, z_std, before, [(0.0, 0.0)], _scatter(before))
+    found = register(mean_of_years(z), dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
+    moves = [_move(gdir, shift) for shift in found.shifts]
+    z, z_std = (_on_moved_cells(rasters, grid, found, moves) for rasters in (inputs.z, inputs.z_std))
     _require_heights(gdir, z, glacier, inputs, grid)
-    after = _on_stable_ground(gdir, z, dem, glacier)
-    return _Placed(z, z_std, after, east, north, _scatter(before))
+    return _Placed(z, z_std, _beside_glacier(gdir, z, dem, glacier), moves, _scatter(before))
 
 
-def _move(gdir: Any, level: NDArray[np.float64], dem: NDArray[np.float64], glacier: NDArray) -> tuple[float, float]:
-    """By how many m towards east and north a stack has to be moved to lie on the DEM."""
-    shift = estimate_shift(level, dem, ~glacier)
+def _move(gdir: Any, shift: Shift) -> tuple[float, float]:
+    """By how many m towards east and north a stack has to be moved to lie on the DEM that `shift` moves under it."""
     east, north = -settings.CELL_SIZE * shift.cols, settings.CELL_SIZE * shift.rows
     most = settings.CELL_SIZE * REACH
     if max(abs(east), abs(north)) >= most:
@@ -161,6 +172,17 @@ def _move(gdir: Any, level: NDArray[np.float64], dem: NDArray[np.float64], glaci
             "coregister=False leaves it where it is."
         )
     return east, north
+
+
+def _on_moved_cells(
+    rasters: tuple[Raster, ...], grid: CellGrid, found: Registration, moves: list[tuple[float, float]]
+) -> NDArray[np.float32]:
+    """Layers (K, H, W), every piece of the cells from rasters moved by its own shift."""
+    layers = on_cells(rasters, grid, *moves[0])
+    for k, move in enumerate(moves[1:], start=1):
+        here = found.pieces == k
+        layers[:, here] = on_cells(rasters, grid, *move)[:, here]
+    return layers
 
 
 def mean_of_years(z: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -177,7 +199,7 @@ def mean_of_years(z: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _on_stable_ground(
+def _beside_glacier(
     gdir: Any, z: NDArray[np.float32], dem: NDArray[np.float64], glacier: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     difference = np.where(glacier, np.nan, mean_of_years(z) - dem)
@@ -210,6 +232,26 @@ def _require_heights(
 
 
 # --- above what ---
+
+
+def _stable_ground(
+    gdir: Any, years: NDArray[np.int64], placed: _Placed, terrain: Terrain
+) -> tuple[NDArray[np.float64], str]:
+    """Differences to the directory's DEM where they tell datums apart, NaN elsewhere, and in words where that is.
+
+    Other glaciers sink, and on steep ground what lies a little aside counts more than a datum.
+    """
+    steepness = slope_and_aspect(terrain.elevation.astype(np.float64), (-settings.CELL_SIZE, settings.CELL_SIZE)).slope
+    trend = linear_in_time(placed.z.astype(np.float64), np.ones(placed.z.shape), years).slope
+    stable = (steepness < GENTLE) & (np.abs(trend) < STEADY)
+    difference = np.where(stable, placed.difference, np.nan)
+    count = int(np.isfinite(difference).sum())
+    words = f"less than {GENTLE:g} degrees steep and moving less than {STEADY:g} m a year"
+    if count < ENOUGH:
+        said = f"all ground beside the glacier, of which {count} cells are {words}"
+        log.warning("(%s) yearly heights: vertical datums are compared on %s", gdir.rgi_id, said)
+        return placed.difference, said
+    return difference, f"{count} cells beside the glacier, {words}"
 
 
 def _geoid(gdir: Any, grid: CellGrid, given: float | PathLike | None) -> tuple[float | NDArray[np.float32] | None, str]:
@@ -275,20 +317,27 @@ def _about_inputs(inputs: Inputs, terrain: Terrain) -> dict[str, str | float]:
     }
 
 
-def _about_placement(placed: _Placed, datum: Datum, terrain: Terrain, coregister: bool) -> dict[str, str | float]:
+def _about_placement(
+    placed: _Placed, datum: Datum, terrain: Terrain, coregister: bool
+) -> dict[str, str | float | list[float]]:
     shift = float(np.median(datum.shift))
     return {
-        "vertical_datum": f"that of the directory's DEM ({terrain.source}), in OGGM above the geoid",
+        "vertical_datum": _datum_in_words(terrain),
         "input_vertical_datum": datum.said,
         "vertical_shift": shift,
         "vertical_shift_source": datum.source,
-        "median_difference": float(np.nanmedian(placed.difference - datum.shift)),
-        "coregistered": "on stable ground" if coregister else "no",
-        "shift_east": placed.east,
-        "shift_north": placed.north,
+        "coregistered": "beside the glacier" if coregister else "no",
+        "shift_east": [east for east, _ in placed.moves],
+        "shift_north": [north for _, north in placed.moves],
         "nmad_before": placed.nmad_before,
         "nmad_after": _scatter(placed.difference - datum.shift),
     }
+
+
+def _datum_in_words(terrain: Terrain) -> str:
+    if terrain.origin.endswith("(dem_file)"):
+        return f"that of {terrain.origin}, whatever that is"
+    return f"that of the directory's DEM ({terrain.source}), in OGGM above the geoid"
 
 
 def _about_imputation(filled: xr.Dataset, glacier: NDArray[np.bool_]) -> dict[str, str | float | int]:

@@ -20,6 +20,7 @@ from pyproj import CRS
 from rasterio import Affine
 from rasterio.errors import RasterioIOError
 
+from oggm_glaunti.companions.dem.pieces import degree_tiles
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError
 
 PathLike = str | os.PathLike[str]
@@ -35,6 +36,7 @@ _ABOUT = {
     "dem_ref": ("surface elevation of the reference", "m"),
     "slope": ("slope of the reference", "degree"),
     "aspect": ("direction into which the reference falls, clockwise from north", "degree"),
+    "pieces": ("tile of one degree in which the cell lies", "1"),
 }
 # Share of a cell by which grids may differ and still be the same.
 _SAME_CELL = 1e-3
@@ -156,8 +158,10 @@ def read_tiles(folder: PathLike, name: str) -> xr.Dataset:
     -------
     xarray.Dataset
         float32 ``z``, ``z_std`` (year, y, x), m; ``dem_ref``, m, ``slope`` and ``aspect``, degrees (y, x); NaN where a
-        file has no value. Coordinates ``year``, and ``y`` and ``x`` of the cells' centres, m, with the coordinate
-        system as WKT in the attribute ``crs_wkt``, the names of the files in ``files``
+        file has no value; ``pieces`` (y, x): labels of the tiles of one degree that yearly surfaces were put together
+        from, see :func:`~oggm_glaunti.companions.dem.pieces.degree_tiles`. Coordinates ``year``, and ``y`` and ``x`` of
+        the cells' centres, m, with the coordinate system as WKT in the attribute ``crs_wkt``, the names of the files
+        in ``files``
 
     Raises
     ------
@@ -184,6 +188,7 @@ def _as_dataset(years: list[int], layers: list[_Layer], files: list[str]) -> xr.
     values = [layer.values for layer in layers]
     fields = {"z": np.stack(values[:count]), "z_std": np.stack(values[count : 2 * count])}
     fields |= dict(zip(_REFERENCE, values[2 * count :], strict=True))
+    fields["pieces"] = degree_tiles(coordinates["x"], coordinates["y"], first.crs)
     variables = {
         key: (("year", "y", "x")[-field.ndim :], field, dict(zip(("long_name", "units"), _ABOUT[key], strict=True)))
         for key, field in fields.items()

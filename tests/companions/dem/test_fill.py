@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import CRS
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
 from oggm_glaunti.companions.dem import regression, residuals
-from oggm_glaunti.companions.dem.coregister import estimate_shift, moved, nmad
+from oggm_glaunti.companions.dem.coregister import estimate_shift, moved, nmad, register
 from oggm_glaunti.companions.dem.fill import METHODS, fill, what_is_known
+from oggm_glaunti.companions.dem.pieces import degree_tiles
 from oggm_glaunti.companions.dem.predictors import predictors, terrain
 from oggm_glaunti.companions.dem.stack import checked_stack
 from oggm_glaunti.companions.dem.trend import clipped_variance, linear_in_time
@@ -68,6 +70,34 @@ def test_ice_that_sank_does_not_move_the_reference():
     assert (found.rows, found.cols) == (pytest.approx(0.5, abs=0.02), pytest.approx(-0.5, abs=0.02))
 
 
+def test_pieces_that_lie_differently_each_get_their_shift():
+    reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
+    pieces = np.where(np.arange(60) < 25, 46, 45)[:, None] * np.ones((1, 50), int)
+    surface = np.where(pieces == 46, moved(reference, 0.5, -0.5), moved(reference, -0.5, -0.5)) + 54.0
+    found = register(surface, reference, pieces=pieces)
+    rows = {piece: found.shifts[k].rows for k, piece in enumerate((45, 46))}
+    assert rows == {45: pytest.approx(-0.5, abs=0.02), 46: pytest.approx(0.5, abs=0.02)}
+    np.testing.assert_allclose(found.moved(reference) + 54.0, surface, atol=3.0)
+    whole = register(surface, reference)
+    error = [np.std(surface - registration.moved(reference)) for registration in (whole, found)]
+    assert error[0] > 5.0 * error[1]
+
+
+def test_a_piece_with_little_to_compare_takes_the_shift_of_the_whole():
+    reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
+    pieces = np.zeros((60, 50), int)
+    pieces[:10, :10] = 7
+    found = register(moved(reference, 0.25, 0.5), reference, pieces=pieces)
+    assert (found.shifts[1].rows, found.shifts[1].cols) == (pytest.approx(0.25, abs=0.02), pytest.approx(0.5, abs=0.02))
+    assert estimate_shift(moved(reference, 0.25, 0.5), reference) == found.shifts[1]
+
+
+def test_pieces_are_tiles_of_one_degree():
+    # 7.96, 8.01 and 8.11 degrees east; 46.57 and 45.96 degrees north.
+    x, y = np.array([420_000.0, 424_500.0, 431_900.0]), np.array([5_158_150.0, 5_090_150.0])
+    assert degree_tiles(x, y, CRS.from_epsg(32632)).tolist() == [[2, 3, 3], [0, 1, 1]]
+
+
 def test_too_little_stable_ground_is_an_error():
     with pytest.raises(ValueError, match="12 pixels of stable ground are known in both surfaces; expected 50"):
         estimate_shift(np.zeros((3, 4)), np.zeros((3, 4)))
@@ -113,6 +143,18 @@ def test_random_features_learn_what_depends_on_their_inputs_smoothly():
     truth = 0.02 * (reference - 3000.0) + 3.0 * np.sin(np.indices(reference.shape)[0] / 15.0)
     found = learn(regression.random_features, np.where(hidden, 1e9, truth), ~hidden, hidden)
     assert np.abs(found.value - truth)[hidden].max() < 0.5
+
+
+def test_blunders_bend_the_published_regression_and_not_the_robust_one():
+    hidden = worlds.voids()
+    truth = 0.02 * (worlds.ground() - 3000.0)
+    wrong = truth.copy()
+    wrong[30:33, 5:8] = 900.0
+    error = {
+        method: np.abs(learn(method, wrong, ~hidden, hidden).value - truth)[hidden].max()
+        for method in (regression.random_features, regression.robust_features)
+    }
+    assert error[regression.robust_features] < 3.0 < 10.0 < error[regression.random_features]
 
 
 def test_random_features_are_the_same_for_the_same_seed_and_learn_from_20000_pixels_at_most(monkeypatch):

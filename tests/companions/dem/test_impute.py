@@ -42,9 +42,22 @@ def test_the_dataset_says_how_it_was_made(filled):
     about = filled.attrs
     assert (about["method"], about["seed"]) == ("rff_kriging", 0)
     assert about["median_dh"] == pytest.approx(54.0, abs=4.0)
-    assert abs(about["shift_rows"]) < 0.2
+    assert abs(about["shift_rows"][0]) < 0.2
     assert 0 < about["median_error"] < about["rmse"] < 6.0
     assert 0.5 < about["std_scale"] < 2.0
+
+
+def test_what_is_said_of_the_uncertainty_of_a_void_does_not_count(filled):
+    z, z_std, reference = worlds.stack()
+    found = impute_dem_stack(z, z_std.where(np.isfinite(z), 0.0), reference)
+    np.testing.assert_array_equal(found.z_std, filled.z_std)
+
+
+def test_infinite_heights_are_voids():
+    z, z_std, reference = worlds.stack()
+    found = impute_dem_stack(z.fillna(np.inf), z_std.fillna(np.inf), reference, method="idw")
+    assert (found.imputed.values == worlds.voids()).all()
+    assert np.isfinite(found.z).all()
 
 
 def test_the_same_seed_gives_the_same_heights(filled):
@@ -84,6 +97,12 @@ def test_years_come_out_in_order():
     np.testing.assert_array_equal(two.z, one.z)
 
 
+def test_an_unknown_method_is_refused_even_where_nothing_is_void():
+    heights = worlds.as_xarray(worlds.surface())
+    with pytest.raises(ValueError, match="method: expected one of"):
+        impute_dem_stack(heights, np.full(heights.shape, 2.0), worlds.ground(), method="bogus")
+
+
 def test_a_stack_without_voids_comes_back_as_it_is():
     heights = worlds.as_xarray(worlds.surface())
     found = impute_dem_stack(heights, np.full(heights.shape, 2.0), worlds.ground())
@@ -107,7 +126,7 @@ def test_rows_may_run_north():
     one = impute_dem_stack(z, z_std, reference, method="kriging")
     flipped = impute_dem_stack(z[:, ::-1], z_std[:, ::-1], reference[::-1], method="kriging")
     np.testing.assert_allclose(flipped.z[:, ::-1].where(one.imputed, 0), one.z.where(one.imputed, 0), atol=0.1)
-    assert flipped.attrs["shift_rows"] == pytest.approx(-one.attrs["shift_rows"], abs=0.05)
+    assert flipped.attrs["shift_rows"] == pytest.approx([-one.attrs["shift_rows"][0]], abs=0.05)
 
 
 # --- errors ---
@@ -178,7 +197,7 @@ def test_options_are_chosen_without_the_hidden_pixels():
 
 def real(shared, name: str) -> Stack:
     t = read_tiles(shared / "data" / "demimputation", name)
-    return checked_stack(t.z, t.z_std, t.dem_ref, t.slope, t.aspect)
+    return checked_stack(t.z, t.z_std, t.dem_ref, t.slope, t.aspect, pieces=t.pieces)
 
 
 @pytest.mark.slow
@@ -186,11 +205,11 @@ def test_real_voids_are_filled_better_than_by_features_alone(shared):
     stacks = {name: real(shared, name) for name in ("Corbassiere", "Sarenne")}
     found = {m: cross_validate(stacks, m, realisations=2, calibrate=False) for m in ("constant", "rff", "rff_kriging")}
     best, features, constant = (found[m].table for m in ("rff_kriging", "rff", "constant"))
-    assert found["rff"].rmse < 20.0
-    assert found["rff_kriging"].rmse < 16.0
+    assert found["rff"].rmse < 15.0
+    assert found["rff_kriging"].rmse < 12.0
     assert best.median_error.mean() < 6.0
     assert (best.rmse < features.rmse).sum() >= 3
-    assert found["rff_kriging"].rmse < 0.6 * found["constant"].rmse
+    assert found["rff_kriging"].rmse < 0.8 * found["constant"].rmse
     # In Sarenne's few pixels one of them can turn the scores of a realisation.
     assert (best.rmse <= 1.1 * constant.rmse)[best.glacier == "Corbassiere"].all()
     assert best.coverage_90.between(0.8, 1.0).all()
