@@ -101,7 +101,7 @@ def estimate_shift(
     Raises
     ------
     ValueError
-        where fewer than 50 pixels are left to compare
+        where fewer than 50 pixels are left to compare, or the best shift is one of 1.5 pixels or more
 
     Notes
     -----
@@ -134,9 +134,16 @@ def estimate_shift(
     refined = optimize.minimize(
         lambda shift: nmad(differences(shift)), start, method="Nelder-Mead", options={"initial_simplex": simplex}
     )
-    best = refined.x
+    still = differences((0.0, 0.0))
+    # Ground without relief says nothing.
+    best = refined.x if refined.fun < nmad(still) else np.zeros(2)
+    if np.abs(best).max() >= REACH:
+        raise ValueError(
+            f"the reference fits best when moved by {best[0]:+.2f} rows and {best[1]:+.2f} columns; less than "
+            f"{REACH:g} pixels are believed. Are both in their right place? (Or leave coregistration out.)"
+        )
     after = differences(best)
-    return Shift(*(float(part) for part in best), nmad(differences((0.0, 0.0))), nmad(after), float(np.median(after)))
+    return Shift(*(float(part) for part in best), nmad(still), nmad(after), float(np.median(after)))
 
 
 def register(
@@ -158,7 +165,7 @@ def register(
     Raises
     ------
     ValueError
-        where fewer than 50 pixels are left to compare in all
+        where fewer than 50 pixels are left to compare in all, or a shift is one of 1.5 pixels or more
     """
     everywhere = np.ones(surface.shape, bool)
     stable = everywhere if stable is None else stable

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from oggm_glaunti.companions.dem.fill import Options
-from oggm_glaunti.companions.dem.impute import tried
+from oggm_glaunti.companions.dem.impute import tried, usable_scale
 from oggm_glaunti.companions.dem.scores import HeldOut, hold_out, score
 from oggm_glaunti.companions.dem.stack import Stack
 from oggm_glaunti.companions.dem.voids import SHARE, place_voids, void_library
@@ -89,7 +89,8 @@ def cross_validate(
             hidden = place_voids(stack.void, library, share, np.random.default_rng([seed, k]))
             rest = without(stack, hidden)
             options = choose(rest, method, candidates, library, share, [seed, k, 1], coregister)
-            scale = tried(rest, method, options, seed, coregister).std_scale if calibrate else 1.0
+            trial = tried(rest, method, options, seed, coregister) if calibrate else None
+            scale = 1.0 if trial is None else usable_scale(score(trial))
             found = hold_out(stack, hidden, method, options, seed, coregister)
             found = found._replace(std=scale * found.std)
             kept[name, k] = found

@@ -77,7 +77,7 @@ class Known(NamedTuple):
     registration : Registration or None
         by which shifts it was moved
     pixels : bool array (H, W)
-        with heights in half of the years or more; lines through fewer would lead astray
+        with heights in half of the years or more, and in two at least; lines through fewer would lead astray
     """
 
     lines: Trend
@@ -116,7 +116,7 @@ def what_is_known(stack: Stack, coregister: bool = True, hidden: NDArray[np.bool
     seen = np.isfinite(stack.z) if hidden is None else np.isfinite(stack.z) & ~hidden
     z = np.where(seen, stack.z, np.nan)
     lines = linear_in_time(z, np.where(seen, stack.z_std, np.nan), stack.years)
-    pixels = np.isfinite(lines.level) & (2 * seen.sum(axis=0) >= len(stack.years))
+    pixels = (2 * lines.count >= len(stack.years)) & (lines.count > 1)
     if not coregister:
         return Known(lines, stack.reference, None, pixels)
     stable = None if stack.ice is None else ~stack.ice

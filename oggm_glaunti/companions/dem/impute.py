@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from oggm_glaunti.companions.dem.coregister import nmad
-from oggm_glaunti.companions.dem.fill import Filled, Known, Options, fill, require_method, what_is_known
-from oggm_glaunti.companions.dem.scores import Scores, hold_out, joined, score
+from oggm_glaunti.companions.dem.fill import Known, Options, fill, require_method, what_is_known
+from oggm_glaunti.companions.dem.scores import HeldOut, Scores, hold_out, joined, score
 from oggm_glaunti.companions.dem.stack import Stack, checked_stack
 from oggm_glaunti.companions.dem.voids import SHARE, disc, place_voids, void_library
 
 PIXELS_TRIED, MOST_ROUNDS = 1000, 5
+# Share of the known pixels up to which a void is tried in its own shape.
+LARGEST = 0.02
 
 
 def impute_dem_stack(
@@ -69,7 +72,8 @@ def impute_dem_stack(
         ``method``, ``seed``; ``shift_rows, shift_cols`` (pixels by which the pieces of the reference were moved,
         lists), ``nmad_before, nmad_after`` (m); ``median_dh`` (m): the datums' difference, if any, is in it; and where
         there were voids the scores of voids made on purpose, ``rmse, median_error, nmad`` (m), ``coverage_90`` before
-        the standard deviations were multiplied by ``std_scale``
+        the standard deviations were multiplied by ``std_scale``, and how many pixels were hidden, how far from known
+        ones at most (``tried_pixels, tried_distance``)
 
     Raises
     ------
@@ -102,15 +106,16 @@ def impute_dem_stack(
     attributes = {"method": method, "seed": seed, **_registration(stack, known)}
     heights, spread, trend = stack.z.copy(), stack.z_std.copy(), known.lines.slope.copy()
     if wanted.any():
-        found = fill(known, wanted, method, options, seed)
-        scores = tried(stack, method, options, seed, coregister)
-        attributes |= scores._asdict()
-        trend[wanted] = found.slope
-        _put(heights, found.at(stack.years)[0], wanted)
-        _put(spread, _spread(stack, found, scores.std_scale), wanted)
+        found = fill(known, wanted, method, options, seed).at(stack.years)
+        trial = tried(stack, method, options, seed, coregister)
+        scale = 1.0 if trial is None else usable_scale(score(trial))
+        attributes |= {"std_scale": scale} if trial is None else {**_about_trial(trial), "std_scale": scale}
+        trend[wanted] = (found[0][-1] - found[0][0]) / (stack.years[-1] - stack.years[0])
+        _put(heights, _through_own(found[0], stack.z[:, wanted]), wanted)
+        _put(spread, _at_least_median(stack, scale * found[1]), wanted)
     # Pixels that most years know: the line through those years.
     heights = np.where(np.isnan(heights), known.lines.at(stack.years), heights)
-    spread = np.where(np.isnan(spread), _median_of_years(stack.z_std), spread)
+    spread = np.where(np.isnan(spread), _at_least_median(stack, known.lines.std(stack.years)), spread)
     return _dataset(z, stack, known, heights, spread, trend, attributes)
 
 
@@ -119,31 +124,55 @@ def _put(stack: NDArray[np.float64], values: NDArray[np.float64], wanted: NDArra
     stack[:, wanted] = np.where(np.isnan(stack[:, wanted]), values, stack[:, wanted])
 
 
-def _median_of_years(z_std: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.nanmedian(z_std.reshape(len(z_std), -1), axis=1)[:, None, None]
+def _through_own(heights: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Predicted heights (K, M), moved onto the few that a pixel has itself: only its trend is from around."""
+    known = np.isfinite(own)
+    apart = np.where(known, own - heights, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return heights + apart
 
 
-def _spread(stack: Stack, found: Filled, scale: float) -> NDArray[np.float64]:
-    """Standard deviations (K, M); a void is not known better than what was seen."""
-    return np.maximum(scale * found.at(stack.years)[1], _median_of_years(stack.z_std)[:, :, 0])
+def _at_least_median(stack: Stack, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviations (K, ...): what was not seen is not known better than what was seen that year."""
+    medians = np.nanmedian(stack.z_std.reshape(len(stack.years), -1), axis=1)
+    return np.maximum(spread, medians.reshape(-1, *(1,) * (spread.ndim - 1)))
 
 
-def tried(stack: Stack, method: str, options: Options | None, seed: int, coregister: bool = True) -> Scores:
-    """Scores of voids like those of the stack itself, made where its heights are known.
+def _about_trial(trial: HeldOut) -> dict[str, Any]:
+    pixels, distance = int(trial.true.shape[1]), float(trial.distance.max())
+    return {**score(trial)._asdict(), "tried_pixels": pixels, "tried_distance": distance}
 
-    Shapes too large to find a place are left out; where none fits, crosses of five pixels stand in. Small rasters are
-    tried several times, so that a thousand pixels have a say where that is possible.
+
+def usable_scale(scores: Scores) -> float:
+    """The factor on standard deviations that a trial tells; 1 where it tells none, as of a surface without scatter."""
+    return scores.std_scale if 0 < scores.std_scale < np.inf else 1.0
+
+
+def tried(stack: Stack, method: str, options: Options | None, seed: int, coregister: bool = True) -> HeldOut | None:
+    """Pixels of voids like those of the stack itself, made where its heights are known; None where there is no room.
+
+    A void that is too large to be placed elsewhere is tried as a disc as deep as it is. Small rasters are tried several
+    times, so that a thousand pixels have a say where that is possible.
     """
     rng = np.random.default_rng(seed)
-    void = ~np.isfinite(stack.z).any(axis=0)
+    void = stack.void
+    library = _own_shapes(void)
     rounds = int(np.clip(np.ceil(PIXELS_TRIED / (SHARE * void.size)), 1, MOST_ROUNDS))
-    hidden = [_made_voids(void, rng) for _ in range(rounds)]
-    return score(joined([hold_out(stack, pixels, method, options, seed, coregister) for pixels in hidden]))
+    hidden = [place_voids(void, library, SHARE, rng) for _ in range(rounds)]
+    parts = [hold_out(stack, pixels, method, options, seed, coregister) for pixels in hidden if pixels.any()]
+    return joined(parts) if parts else None
 
 
-def _made_voids(void: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    made = place_voids(void, void_library([void]), SHARE, rng) if void.any() else np.zeros_like(void)
-    return made if made.any() else place_voids(void, [disc(1.0)], SHARE, rng)
+def _own_shapes(void: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Shapes of the voids, the large ones as discs; of a raster without any, a cross of five pixels."""
+    most = LARGEST * (~void).sum()
+    shapes = void_library([void]) if void.any() else [disc(1.0)]
+    return [shape if shape.sum() <= most else _as_disc(shape, most) for shape in shapes]
+
+
+def _as_disc(shape: NDArray[np.bool_], most: float) -> NDArray[np.bool_]:
+    """A disc as deep as a shape, of so many pixels at most."""
+    depth = ndimage.distance_transform_edt(np.pad(shape, 1)).max()
+    return disc(min(depth, max(1.0, np.sqrt(most / np.pi))))
 
 
 def _registration(stack: Stack, known: Known) -> dict[str, Any]:

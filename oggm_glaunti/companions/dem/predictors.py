@@ -44,7 +44,7 @@ def terrain(
     steps : (float, float)
         from a row to the next towards the north, from a column to the next towards the east, m
     slope, aspect : arrays (H, W), optional
-        degrees
+        degrees; an aspect that is NaN, or not within 0 to 360, is that of flat ground
 
     Examples
     --------
@@ -62,8 +62,9 @@ def terrain(
         length = np.where(flat, 1.0, steepness)
         # Flat ground faces nowhere: neither sine nor cosine pulls.
         return Terrain(elevation, slope, -east / length, -north / length)
-    angle = np.radians(aspect)
-    return Terrain(elevation, slope, np.sin(angle), np.cos(angle))
+    flat = ~((aspect >= 0) & (aspect <= 360))
+    angle = np.radians(np.where(flat, 0.0, aspect))
+    return Terrain(elevation, slope, np.where(flat, 0.0, np.sin(angle)), np.where(flat, 0.0, np.cos(angle)))
 
 
 def predictors(ground: Terrain) -> NDArray[np.float64]:

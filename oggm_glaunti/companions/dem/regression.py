@@ -16,6 +16,7 @@ from oggm_glaunti.companions.dem.predictors import NAMES
 
 BAND = 50.0  # m, of the bands of the hypsometric method
 MOST = 20_000  # pixels that random features learn from (Maslov et al. 2026, appendix B)
+AT_A_TIME = 50_000  # pixels whose features are in memory
 FAR = 5.0  # normalised median absolute deviations from the median, at which outliers are cut
 FEWEST = 10  # pixels, below which a band has no median of its own
 
@@ -97,8 +98,11 @@ def random_features(
     from sklearn.linear_model import BayesianRidge
     from threadpoolctl import threadpool_limits
 
-    sampler = RBFSampler(gamma=gamma, n_components=n_features, random_state=seed)
-    features = sampler.fit_transform(predictors.reshape(-1, len(NAMES)))
+    flat = predictors.reshape(-1, len(NAMES))
+    # No pixel is taken for farther out, higher or steeper than those that are known: polynomials run away.
+    inside = flat[known.reshape(-1)]
+    flat = np.clip(flat, inside.min(axis=0), inside.max(axis=0))
+    sampler = RBFSampler(gamma=gamma, n_components=n_features, random_state=seed).fit(flat[:1])
     learned = np.flatnonzero(known)
     if learned.size > MOST:
         learned = np.sort(np.random.default_rng(seed).choice(learned, MOST, replace=False))
@@ -106,11 +110,17 @@ def random_features(
     ridge = BayesianRidge()
     # Threads of the linear algebra wait for each other: on busy cores they make this up to twenty times slower.
     with threadpool_limits(1, user_api="blas"):
-        ridge.fit(features[learned], values.reshape(-1)[learned], sample_weight=weight / weight.mean())
-    _, std = ridge.predict(features[wanted.reshape(-1)], return_std=True)
+        ridge.fit(sampler.transform(flat[learned]), values.reshape(-1)[learned], sample_weight=weight / weight.mean())
+    mean = [ridge.predict(sampler.transform(part)) for part in _portions(flat)]
+    std = [ridge.predict(sampler.transform(part), return_std=True)[1] for part in _portions(flat[wanted.reshape(-1)])]
     # Without the scatter about the regression: that is the residual's, which is told apart.
-    of_mean = np.sqrt(np.maximum(std**2 - 1.0 / ridge.alpha_, 0.0))
-    return Regression(ridge.predict(features).reshape(values.shape), of_mean)
+    of_mean = np.sqrt(np.maximum(np.concatenate(std) ** 2 - 1.0 / ridge.alpha_, 0.0))
+    return Regression(np.concatenate(mean).reshape(values.shape), of_mean)
+
+
+def _portions(rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Some rows at a time: their features take forty times as much memory."""
+    return np.array_split(rows, max(1, -(-len(rows) // AT_A_TIME)))
 
 
 def robust_features(

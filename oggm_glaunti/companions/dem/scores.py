@@ -111,6 +111,11 @@ def score(held_out: HeldOut, std_scale: float = 1.0) -> Scores:
     std_scale : float
         factor on the standard deviations, from another hold-out
 
+    Raises
+    ------
+    ValueError
+        where nothing was hidden
+
     Examples
     --------
     >>> one = np.ones((2, 3))
@@ -119,6 +124,8 @@ def score(held_out: HeldOut, std_scale: float = 1.0) -> Scores:
     """
     error, std = held_out.error, std_scale * held_out.std
     seen = np.isfinite(error)
+    if not seen.any():
+        raise ValueError("no height was hidden, so there is none to compare with")
     error, std = error[seen], std[seen]
     ratio = np.abs(error) / std
     return Scores(

@@ -12,6 +12,8 @@ from oggm_glaunti.companions.dem.predictors import Terrain, terrain
 
 # Share of a pixel by which coordinates may differ and still mean the same pixels.
 SAME_PIXEL = 0.01
+# m. Smaller steps between pixels are degrees.
+LEAST_STEP = 0.1
 # Pixels with a height, below which nothing can be learned about the others.
 FEWEST = 50
 
@@ -64,7 +66,8 @@ def checked_stack(
     z_std : DataArray or array (year, y, x)
         standard deviation, m, greater than 0
     dem_ref, slope, aspect : DataArrays or arrays (y, x)
-        reference heights (m) and, if at hand, its slope and aspect (degrees)
+        reference heights (m) and, if at hand, its slope and aspect (degrees; aspect is NaN, or not within 0 to 360,
+        where the ground is flat)
     mask : DataArray or array (y, x), optional
         True on ice
     pieces : DataArray or array (y, x), optional
@@ -75,9 +78,11 @@ def checked_stack(
     ValueError
         for other pixels, no overlap, no heights, fewer than two years, impossible or missing values
     """
-    if not isinstance(z, xr.DataArray) or z.dims != ("year", "y", "x"):
-        found = getattr(z, "dims", type(z).__name__)
+    if not isinstance(z, xr.DataArray) or z.dims != ("year", "y", "x") or set(z.dims) - set(z.coords):
+        found = f"{z.dims} with {list(z.coords)}" if isinstance(z, xr.DataArray) else type(z).__name__
         raise ValueError(f"z: expected a DataArray of year, y, x with coordinates, found {found}")
+    if not np.issubdtype(z.year.dtype, np.integer):
+        raise ValueError(f"z: year holds {z.year.values[:3]} ({z.year.dtype}); expected whole numbers, calendar years")
     order = np.argsort(z.year.values)
     years = z.year.values[order].astype(np.int64)
     if np.unique(years).size != years.size or years.size < 2:
@@ -89,9 +94,10 @@ def checked_stack(
     # Nothing is known of what has no height.
     spread[np.isnan(heights)] = np.nan
     _check_values(heights, spread, years)
-    flat = {"dem_ref": dem_ref, "slope": slope, "aspect": aspect}
+    flat = {"dem_ref": dem_ref, "slope": slope}
     maps = {name: None if field is None else _whole(_like(z[0], field, name), name) for name, field in flat.items()}
-    ground = terrain(maps["dem_ref"], steps_of(z), maps["slope"], maps["aspect"])
+    angle = None if aspect is None else _like(z[0], aspect, "aspect")
+    ground = terrain(maps["dem_ref"], steps_of(z), maps["slope"], angle)
     ice = None if mask is None else _like(z[0], mask, "mask") > 0
     parts = None if pieces is None else _whole(_like(z[0], pieces, "pieces"), "pieces").astype(np.int64)
     return Stack(years, heights, spread, ground, ice, parts)
@@ -105,6 +111,8 @@ def steps_of(z: xr.DataArray) -> tuple[float, float]:
         if not apart.size or not apart[0] or not np.allclose(apart, apart[0], rtol=1e-3):
             found = f"{apart.min():g} to {apart.max():g} m" if apart.size else "a single one"
             raise ValueError(f"z: {name} has steps of {found}; expected even ones")
+        if abs(apart[0]) < LEAST_STEP:
+            raise ValueError(f"z: {name} has steps of {apart[0]:g}; expected metres (are these degrees?)")
         steps.append(float(apart[0]))
     return steps[0], steps[1]
 
@@ -151,6 +159,12 @@ def _check_values(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDA
         raise ValueError(
             f"z: {seen} of {z[0].size} pixels have a height in any year; expected {FEWEST} or more to learn from"
             + ("; all of it is void" if seen == 0 else "")
+        )
+    useless = years[~(known & np.isfinite(z_std)).any(axis=(1, 2))]
+    if useless.size:
+        raise ValueError(
+            f"z and z_std: no pixel has both in {', '.join(map(str, useless))}; leave out years without heights, and "
+            "give a standard deviation for those with heights"
         )
     bad = known & (z_std <= 0)
     if bad.any():

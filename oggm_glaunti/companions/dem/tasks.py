@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.companions.dem.coregister import ENOUGH, REACH, Registration, Shift, nmad, register
+from oggm_glaunti.companions.dem.coregister import ENOUGH, Registration, nmad, register
 from oggm_glaunti.companions.dem.datum import Datum, find_datum, require_datum
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.inputs import Inputs, on_cells, read_inputs
@@ -154,24 +154,24 @@ def _placed(
         z_std = on_cells(inputs.z_std, grid)
         _require_heights(gdir, z, glacier, inputs, grid)
         return _Placed(z, z_std, before, [(0.0, 0.0)], _scatter(before))
-    found = register(mean_of_years(z), dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
-    moves = [_move(gdir, shift) for shift in found.shifts]
+    found = _registered(gdir, mean_of_years(z), dem, glacier, grid)
+    moves = [(-settings.CELL_SIZE * shift.cols, settings.CELL_SIZE * shift.rows) for shift in found.shifts]
     z, z_std = (_on_moved_cells(rasters, grid, found, moves) for rasters in (inputs.z, inputs.z_std))
     _require_heights(gdir, z, glacier, inputs, grid)
     return _Placed(z, z_std, _beside_glacier(gdir, z, dem, glacier), moves, _scatter(before))
 
 
-def _move(gdir: Any, shift: Shift) -> tuple[float, float]:
-    """By how many m towards east and north a stack has to be moved to lie on the DEM that `shift` moves under it."""
-    east, north = -settings.CELL_SIZE * shift.cols, settings.CELL_SIZE * shift.rows
-    most = settings.CELL_SIZE * REACH
-    if max(abs(east), abs(north)) >= most:
+def _registered(
+    gdir: Any, level: NDArray[np.float64], dem: NDArray[np.float64], glacier: NDArray[np.bool_], grid: CellGrid
+) -> Registration:
+    """The shifts that move the DEM under the stack; the stack is moved by the opposite."""
+    try:
+        return register(level, dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
+    except ValueError as err:
         raise InvalidWorkflowError(
-            f"{gdir.rgi_id}: beside the glacier the stack fits the directory's DEM best when moved by {east:+.0f} m "
-            f"east and {north:+.0f} m north; up to {most:.0f} m are believed. Is its coordinate system right? "
-            "coregister=False leaves it where it is."
-        )
-    return east, north
+            f"{gdir.rgi_id}: how the stack lies beside the glacier, in cells of {settings.CELL_SIZE:g} m of the "
+            f"directory's DEM: {err} coregister=False leaves it where it is."
+        ) from err
 
 
 def _on_moved_cells(

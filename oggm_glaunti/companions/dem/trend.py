@@ -26,19 +26,32 @@ class Trend(NamedTuple):
     level : array (H, W)
         height in that year, m; NaN where no year has a value
     slope : array (H, W)
-        m yr-1; 0 where a single year has a value
-    variance : array (H, W)
-        of the level by the errors of the years, m2, taken as independent of each other's place but not in time
+        m yr-1; 0 where a single year has a value or none
+    mean_time : array (H, W)
+        mean year of the heights, less the middle
+    variance, slope_variance : arrays (H, W)
+        of the height in that year (m2) and of the slope, by the errors of the years: as if all heights of a pixel came
+        from the same scenes, so that many are no better than one
+    count : int array (H, W)
+        years with a height and a standard deviation
     """
 
     middle: float
     level: NDArray[np.float64]
     slope: NDArray[np.float64]
+    mean_time: NDArray[np.float64]
     variance: NDArray[np.float64]
+    slope_variance: NDArray[np.float64]
+    count: NDArray[np.intp]
 
     def at(self, years: NDArray[np.int64]) -> NDArray[np.float64]:
         """Heights of the lines in some years (K, H, W), m."""
         return self.level + (years - self.middle)[:, None, None] * self.slope
+
+    def std(self, years: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Standard deviations of the lines in some years (K, H, W), m."""
+        late = (years - self.middle)[:, None, None] - self.mean_time
+        return np.sqrt(self.variance + late**2 * self.slope_variance)
 
 
 def linear_in_time(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDArray[np.int64]) -> Trend:
@@ -73,9 +86,10 @@ def linear_in_time(z: NDArray[np.float64], z_std: NDArray[np.float64], years: ND
     late = time - mean_time
     spread = (weight * late**2).sum(axis=0)
     moving = (weight * late * height).sum(axis=0)
-    slope = np.where(known.sum(axis=0) > 1, moving / np.where(spread > 0, spread, 1.0), 0.0)
-    # Errors of a pixel in different years come from the same scenes: their mean is no better than one of them.
-    return Trend(middle, mean_z - slope * mean_time, slope, known.sum(axis=0) / some)
+    count = known.sum(axis=0)
+    lever = np.where(spread > 0, spread, np.inf)
+    slope = moving / lever
+    return Trend(middle, mean_z - slope * mean_time, slope, mean_time, count / some, count / lever, count)
 
 
 def clipped_variance(z_std: NDArray[np.float64]) -> NDArray[np.float64]:

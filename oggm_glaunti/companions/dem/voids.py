@@ -91,14 +91,15 @@ def place_voids(
         raise ValueError(
             f"share is {share}, of a library of {len(library)} shapes; expected 0 to 1, and a shape or more"
         )
-    taken, wanted, misses = mask.copy(), share * mask.size, 0
-    while (taken ^ mask).sum() < wanted and misses < max(MISSES, len(library)):
+    taken, wanted, placed, misses = mask.copy(), share * mask.size, 0, 0
+    while placed < wanted and misses < max(MISSES, len(library)):
         shape = np.rot90(library[rng.integers(len(library))], rng.integers(4))
         place = _free_place(taken, shape, rng)
         if place is None:
             misses += 1
             continue
         misses = 0
+        placed += shape.sum()
         taken[place] |= shape
     return taken ^ mask
 

@@ -5,16 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
+from scipy import ndimage
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
 from oggm_glaunti.companions.dem import regression, residuals
 from oggm_glaunti.companions.dem.coregister import estimate_shift, moved, nmad, register
-from oggm_glaunti.companions.dem.fill import METHODS, fill, what_is_known
+from oggm_glaunti.companions.dem.fill import METHODS, Known, fill, what_is_known
 from oggm_glaunti.companions.dem.pieces import degree_tiles
 from oggm_glaunti.companions.dem.predictors import predictors, terrain
 from oggm_glaunti.companions.dem.stack import checked_stack
-from oggm_glaunti.companions.dem.trend import clipped_variance, linear_in_time
+from oggm_glaunti.companions.dem.trend import Trend, clipped_variance, linear_in_time
+from oggm_glaunti.companions.dem.voids import disc, place_voids
 from tests.companions.dem import worlds
 
 # --- lines in time ---
@@ -59,6 +61,17 @@ def test_a_known_shift_is_found_to_a_twentieth_of_a_pixel(rows, cols, offset):
     assert (found.rows, found.cols) == (pytest.approx(rows, abs=0.05), pytest.approx(cols, abs=0.05))
     assert found.median == pytest.approx(offset, abs=0.5)
     assert found.nmad_after <= found.nmad_before
+
+
+def test_ground_without_relief_is_not_moved():
+    found = estimate_shift(np.full((20, 20), 2054.0), np.full((20, 20), 2000.0))
+    assert (found.rows, found.cols, found.median) == (0.0, 0.0, 54.0)
+
+
+def test_a_shift_beyond_belief_is_an_error():
+    reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
+    with pytest.raises(ValueError, match=r"moved by \+3\..* rows .* less than 1.5 pixels are believed"):
+        estimate_shift(moved(reference, 3.0, 0.0), reference)
 
 
 def test_ice_that_sank_does_not_move_the_reference():
@@ -119,6 +132,14 @@ def test_aspect_is_where_the_slope_falls(downhill, sin, cos, row_step):
     found = terrain(height, (row_step, 100.0))
     assert found.slope[2, 2] == pytest.approx(45.0)
     assert (found.sin_aspect[2, 2], found.cos_aspect[2, 2]) == (pytest.approx(sin), pytest.approx(cos))
+
+
+def test_flat_ground_faces_nowhere():
+    aspect = np.array([[90.0, np.nan, -9999.0, -1.0]])
+    aspect = np.repeat(aspect, 2, axis=0)
+    found = terrain(np.zeros((2, 4)), (-100.0, 100.0), np.zeros((2, 4)), aspect)
+    assert found.sin_aspect.tolist() == [[1.0, 0.0, 0.0, 0.0]] * 2
+    assert np.abs(found.cos_aspect).max() < 1e-12
 
 
 def test_predictors_are_between_0_and_1_and_a_constant_one_is_0():
@@ -228,6 +249,36 @@ def test_variance_is_told_from_nearby():
     calm, rough = residuals.local_variance(values, ~hidden, hidden, 40)
     assert calm == pytest.approx(1.0, rel=0.5)
     assert rough == pytest.approx(900.0, rel=0.5)
+
+
+def test_badly_observed_pixels_count_less():
+    hidden = worlds.voids()
+    values, variance = np.zeros(hidden.shape), np.ones(hidden.shape)
+    values[:, 20:], variance[:, 20:] = 4.0, 1e4
+    ground = terrain(worlds.ground(), (-100.0, 100.0))
+    about = {"predictors": np.zeros((*hidden.shape, 6)), "elevation": ground.elevation, "gamma": 0.1}
+    found = [
+        regression.random_features(values, v, ~hidden, hidden, n_features=16, seed=0, **about).value.mean()
+        for v in (np.ones(hidden.shape), variance)
+    ]
+    assert found[0] == pytest.approx(2.0, abs=0.2)
+    assert found[1] == pytest.approx(0.0, abs=0.05)
+
+
+def test_intervals_hold_what_they_say_of_a_field_with_that_covariance():
+    rows, columns = np.indices((40, 40)).reshape(2, -1)
+    far = np.hypot(rows[:, None] - rows, columns[:, None] - columns)
+    rng = np.random.default_rng(0)
+    covariance = 0.85 * np.exp(-far / 3.0) + 0.15 * np.eye(rows.size)
+    field = 10.0 * (np.linalg.cholesky(covariance) @ rng.standard_normal(rows.size)).reshape(40, 40)
+    hidden = place_voids(np.zeros((40, 40), bool), [disc(2.0)], 0.2, rng)
+    lines = Trend(0.0, np.where(hidden, np.nan, field), *np.zeros((2, 40, 40)), *np.ones((2, 40, 40)), 2 * ~hidden)
+    flat = terrain(np.zeros((40, 40)), (-100.0, 100.0))
+    found = fill(Known(lines, flat, None, ~hidden), hidden, "kriging")
+    ratio = (found.height - field[hidden]) / np.sqrt(found.height_variance)
+    assert np.std(ratio) == pytest.approx(1.0, abs=0.12)
+    near = ndimage.distance_transform_edt(hidden)[hidden] < 1.5
+    assert found.height_variance[near].mean() < 0.9 * found.height_variance[~near].mean()
 
 
 # --- together ---

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from oggm_glaunti.companions.dem import impute
 from oggm_glaunti.companions.dem.coregister import moved
-from oggm_glaunti.companions.dem.cross_validation import choose, cross_validate, without
+from oggm_glaunti.companions.dem.cross_validation import cross_validate
 from oggm_glaunti.companions.dem.fill import Options
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.scores import hold_out, score
@@ -71,22 +72,77 @@ def test_heights_and_deviations_are_filled_by_their_own_masks():
     z[3, 33, 21] = np.nan
     found = impute_dem_stack(z, z_std, reference, coregister=False, method="kriging")
     np.testing.assert_array_equal(found.z[2, 30:32, 20], z[2, 30:32, 20].astype(np.float32))
-    assert (found.z_std[2, 30:32, 20] == 2.0).all()
+    assert found.z_std[2, 30:32, 20].values == pytest.approx([2.1, 2.1], abs=0.1)
     assert not found.imputed[2, 30:32, 20].any()
     assert bool(found.imputed[3, 33, 21])
     assert not bool(found.imputed[2, 33, 21])
     assert float(found.z[3, 33, 21]) == pytest.approx(worlds.surface()[3, 33, 21], abs=3.0)
 
 
-def test_a_pixel_seen_in_few_years_keeps_them_and_gets_the_others_from_around():
+def test_a_pixel_seen_in_few_years_keeps_its_height_and_gets_its_trend_from_around():
     z, z_std, reference = worlds.stack()
-    # A line through these would fall by 100 m a year.
-    z.values[2:, 12, 12] = np.nan
-    z.values[1, 12, 12] = z.values[0, 12, 12] - 100.0
+    truth = worlds.surface()[:, 12, 12] + 40.0
+    # A line through these would fall by 6 m a year.
+    z.values[:, 12, 12] = [truth[0] + 3.0, truth[1] - 3.0, *[np.nan] * 4]
     found = impute_dem_stack(z, z_std, reference, coregister=False, method="kriging")
     assert float(found.z[1, 12, 12]) == np.float32(z.values[1, 12, 12])
     assert found.imputed[:, 12, 12].values.tolist() == [False, False, True, True, True, True]
-    assert np.abs(found.z.values[2:, 12, 12] - worlds.surface()[2:, 12, 12]).max() < 10.0
+    assert np.abs(found.z.values[2:, 12, 12] - truth[2:]).max() < 2.5
+    assert float(found.dh_trend[12, 12]) == pytest.approx(worlds.TREND, abs=0.2)
+
+
+def test_two_years_of_which_one_has_a_hole_take_the_trend_from_around():
+    z, z_std, reference = worlds.stack()
+    z, z_std = z[[0, 5]], z_std[[0, 5]]
+    hole = np.zeros(reference.shape, bool)
+    hole[30:36, 20:26] = True
+    z.values[1, hole] = np.nan
+    found = impute_dem_stack(z, z_std, reference, coregister=False, method="kriging")
+    error = (found.z.values[1] - worlds.surface()[5])[hole]
+    assert np.abs(error).max() < 3.0
+    assert found.dh_trend.values[hole].mean() == pytest.approx(worlds.TREND, abs=0.2)
+
+
+def test_years_far_from_those_seen_are_less_sure():
+    z, z_std, reference = worlds.stack()
+    z.values[3:, 30:33, 20] = np.nan
+    found = impute_dem_stack(z, z_std, reference, coregister=False, method="kriging")
+    spread = found.z_std.values[3:, 31, 20]
+    assert (np.diff(spread) > 0).all()
+    # A line through 0, 1, 2 at 5, the errors of the three being one: 2 m sqrt(1 + 4^2 / (2/3)).
+    assert spread[-1] == pytest.approx(2.0 * np.sqrt(1.0 + 16.0 / (2.0 / 3.0)), rel=1e-6)
+
+
+def test_standard_deviations_are_scaled_by_what_the_trial_says(monkeypatch):
+    z, z_std, reference = worlds.stack()
+    found = []
+    for factor in (5.0, 10.0):
+        monkeypatch.setattr(impute, "usable_scale", lambda scores, factor=factor: factor)
+        found.append(impute_dem_stack(z, z_std, reference, method="kriging"))
+    void = worlds.voids()
+    np.testing.assert_allclose(found[1].z_std.values[:, void], 2.0 * found[0].z_std.values[:, void], rtol=1e-6)
+    assert found[0].attrs["std_scale"] == 5.0
+
+
+def test_a_wide_edge_does_not_run_away():
+    z, z_std, reference = worlds.stack()
+    for gap in (np.s_[:, :, 25:], np.s_[:, :12, :]):
+        cut = z.copy()
+        cut.values[gap] = np.nan
+        found = impute_dem_stack(cut, z_std.where(np.isfinite(cut)), reference, coregister=False)
+        error = (found.z.values - worlds.surface())[gap]
+        assert np.sqrt(np.mean(error**2)) < 12.0
+        assert np.abs(found.dh_trend - worlds.TREND).max() < 0.5
+        assert found.attrs["tried_distance"] > 2.0
+
+
+def test_where_nothing_can_be_tried_nothing_is_claimed():
+    z, z_std, reference = worlds.stack()
+    cut = z.where(xr.DataArray(np.indices(reference.shape).sum(axis=0) % 2 == 0, dims=("y", "x")))
+    found = impute_dem_stack(cut, z_std.where(np.isfinite(cut)), reference, coregister=False, method="idw")
+    assert found.attrs["std_scale"] == 1.0
+    assert "rmse" not in found.attrs
+    assert np.isfinite(found.z).all()
 
 
 def test_years_come_out_in_order():
@@ -142,9 +198,36 @@ def elsewhere(metres: float) -> xr.DataArray:
     return z_std.assign_coords(x=z.x + metres)
 
 
+def void_year() -> xr.DataArray:
+    z, _, _ = worlds.stack()
+    z.values[2] = np.nan
+    return z
+
+
+def without_coordinates() -> xr.DataArray:
+    z, _, _ = worlds.stack()
+    return z.drop_vars(["y", "x"])
+
+
+def relabelled(**coords) -> xr.DataArray:
+    z, _, _ = worlds.stack()
+    return z.assign_coords(coords)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"z": without_coordinates(), "z_std": np.ones((6, 50, 40))}, r"'x'\) with \['year'\]"),
+        (
+            {"z": relabelled(year=worlds.YEARS + 0.75), "z_std": np.ones((6, 50, 40))},
+            "year holds .*2000.75.* expected whole",
+        ),
+        (
+            {"z": relabelled(x=8.0 + 0.001 * np.arange(40)), "z_std": np.ones((6, 50, 40))},
+            "x has steps of 0.001; expected metres",
+        ),
+        ({"z": void_year(), "z_std": np.ones((6, 50, 40))}, "z and z_std: no pixel has both in 2002"),
+        ({"z_std": np.full((6, 50, 40), np.nan)}, "z and z_std: no pixel has both in 2000, 2001"),
         ({"z": np.zeros((6, 50, 40))}, "z: expected a DataArray of year, y, x with coordinates, found ndarray"),
         ({"z_std": np.ones((6, 50, 41))}, r"z_std has the shape \(6, 50, 41\); expected \(6, 50, 40\)"),
         ({"z_std": elsewhere(50.0)}, "z_std is on other pixels than z: year 2000 to 2005 .6., .*x 400100 to 404000"),
@@ -153,7 +236,20 @@ def elsewhere(metres: float) -> xr.DataArray:
         ({"z": worlds.as_xarray(np.full((6, 50, 40), np.nan))}, "z: 0 of 2000 pixels have a height.*all of it is void"),
         ({"z_std": np.zeros((6, 50, 40))}, "z_std: .* values are 0 m where there is a height, first in 2000"),
     ],
-    ids=["no coordinates", "shape", "other pixels", "no overlap", "reference", "all void", "zero deviation"],
+    ids=[
+        "coordinates",
+        "parts of years",
+        "degrees",
+        "void year",
+        "no deviations",
+        "no array",
+        "shape",
+        "other pixels",
+        "no overlap",
+        "reference",
+        "all void",
+        "zero deviation",
+    ],
 )
 def test_bad_input_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -185,14 +281,26 @@ def test_cross_validation_hides_the_same_pixels_from_every_method():
     assert one.table.realisation.tolist() == [0, 1]
 
 
-def test_options_are_chosen_without_the_hidden_pixels():
+def test_nothing_that_is_hidden_reaches_a_prediction_its_spread_or_the_choice():
     stack = checked_stack(*worlds.stack())
     candidates = [Options(distance=0.05), Options(distance=3.0)]
-    library, hidden = [np.ones((3, 3), bool)], np.zeros((50, 40), bool)
-    hidden[30:36, 20:30] = True
-    wild = stack._replace(z=np.where(hidden, 9999.0, stack.z))
-    chosen = [choose(without(s, hidden), "kriging", candidates, library, 0.05, [1]) for s in (stack, wild)]
-    assert chosen == [candidates[1]] * 2
+    about = {"realisations": 1, "candidates": candidates, "library": [np.ones((3, 3), bool)]}
+    one = cross_validate({"valley": stack}, "rff_kriging", **about)
+    hidden = one.held_out["valley", 0].pixels
+    wild = stack._replace(z=np.where(hidden, 9999.0, stack.z), z_std=np.where(hidden, 1e-3, stack.z_std))
+    two = cross_validate({"valley": wild}, "rff_kriging", **about)
+    for name in ("predicted", "std"):
+        fields = (getattr(found.held_out["valley", 0], name) for found in (one, two))
+        np.testing.assert_array_equal(*fields)
+    assert one.table.distance.tolist() == two.table.distance.tolist() == [3.0]
+
+
+def test_a_calibration_scales_the_spread():
+    stack = checked_stack(*worlds.stack())
+    found = [cross_validate({"v": stack}, "kriging", realisations=1, calibrate=c) for c in (False, True)]
+    ratio = found[1].held_out["v", 0].std / found[0].held_out["v", 0].std
+    assert ratio.min() == pytest.approx(ratio.max())
+    assert ratio.max() != 1.0
 
 
 def real(shared, name: str) -> Stack:
