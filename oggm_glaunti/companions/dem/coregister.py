@@ -6,6 +6,7 @@ one degree, and from one to the next the offset to other DEMs jumps by a pixel: 
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from scipy import ndimage, optimize
 
 # Pixels. Shifts are sought up to here, first at steps of half that of the grid's usual errors (half a pixel).
 REACH, STEP = 1.5, 0.25
+# Pixels beside the expected line up to which a seam is sought, and difference of height (m) beyond which it counts as
+# this: blunders say nothing about seams.
+SEAM_REACH, FAR = 6, 50.0
 # Pixels of which both surfaces have to know the height; of a piece, to have a shift of its own.
 ENOUGH, ENOUGH_OF_PIECE = 50, 200
 
@@ -44,18 +48,22 @@ class Registration(NamedTuple):
     Attributes
     ----------
     pieces : int array (H, W)
-        which of the shifts a pixel has
-    shifts : tuple of Shift
+        labels of the pieces, their seams where they were found
+    shifts : dict of int to Shift
+        by label
+    seams : (int, int)
+        pixels, rows and columns, by which the seams were found beside those expected
     """
 
-    pieces: NDArray[np.intp]
-    shifts: tuple[Shift, ...]
+    pieces: NDArray[np.integer]
+    shifts: dict[int, Shift]
+    seams: tuple[int, int] = (0, 0)
 
     def moved(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
         """A field (H, W), every piece moved by its shift."""
         result = np.empty_like(field)
-        for k, shift in enumerate(self.shifts):
-            here = self.pieces == k
+        for label, shift in self.shifts.items():
+            here = self.pieces == label
             result[here] = moved(field, shift.rows, shift.cols)[here]
         return result
 
@@ -160,7 +168,7 @@ def register(
         see :func:`estimate_shift`
     pieces : int array (H, W), optional
         labels of parts that may lie differently; one by default. Those with fewer than 200 pixels to compare take the
-        shift of the whole
+        shift of the whole. Tiles overlap, so the seams between them are sought up to six pixels beside those expected
 
     Raises
     ------
@@ -170,10 +178,39 @@ def register(
     everywhere = np.ones(surface.shape, bool)
     stable = everywhere if stable is None else stable
     if pieces is None:
-        return Registration(np.zeros(surface.shape, np.intp), (estimate_shift(surface, reference, stable),))
-    labels, index = np.unique(pieces, return_inverse=True)
-    index = index.reshape(surface.shape)
+        return Registration(0 * everywhere.astype(np.intp), {0: estimate_shift(surface, reference, stable)})
     known = stable & np.isfinite(surface) & np.isfinite(reference)
-    own = [known & (index == k) for k in range(labels.size)]
-    grounds = [here if here.sum() >= ENOUGH_OF_PIECE else stable for here in own]
-    return Registration(index, tuple(estimate_shift(surface, reference, ground) for ground in grounds))
+    shifts = {}
+    for label in np.unique(pieces).tolist():
+        own = known & (pieces == label)
+        ground = own if own.sum() >= ENOUGH_OF_PIECE else stable
+        shifts[label] = estimate_shift(surface, reference, ground)
+    seams = _seams(surface, reference, known, pieces, shifts)
+    return Registration(beside(pieces, seams), shifts, seams)
+
+
+def beside(pieces: NDArray[np.integer], seams: tuple[int, int]) -> NDArray[np.integer]:
+    """Labels moved by whole pixels."""
+    return ndimage.shift(pieces, seams, order=0, mode="nearest")
+
+
+def _seams(
+    surface: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    pieces: NDArray[np.integer],
+    shifts: dict[int, Shift],
+) -> tuple[int, int]:
+    """By how many rows and columns labels have to be moved for the differences of height to be least."""
+    if len(shifts) == 1:
+        return (0, 0)
+    misfit = np.zeros((len(shifts), *surface.shape))
+    for k, shift in enumerate(shifts.values()):
+        apart = np.abs(surface - moved(reference, shift.rows, shift.cols) - shift.median)
+        misfit[k] = np.where(known, np.minimum(apart, FAR), 0.0)
+    index = np.searchsorted(list(shifts), pieces)
+    reach = range(-SEAM_REACH, SEAM_REACH + 1)
+    # Nearest first: of equals the expected.
+    tries = sorted(itertools.product(reach, reach), key=lambda by: abs(by[0]) + abs(by[1]))
+    sums = [np.take_along_axis(misfit, beside(index, by)[None], axis=0).sum() for by in tries]
+    return tries[int(np.argmin(sums))]

@@ -180,7 +180,7 @@ def _registration(stack: Stack, known: Known) -> dict[str, Any]:
     if not compared.any():
         compared = known.pixels
     before, after = ((known.lines.level - ground.elevation)[compared] for ground in (stack.reference, known.ground))
-    shifts = () if known.registration is None else known.registration.shifts
+    shifts = () if known.registration is None else known.registration.shifts.values()
     return {
         "shift_rows": [shift.rows for shift in shifts] or [0.0],
         "shift_cols": [shift.cols for shift in shifts] or [0.0],

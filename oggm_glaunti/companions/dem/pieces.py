@@ -19,13 +19,12 @@ def degree_tiles(x: NDArray[np.float64], y: NDArray[np.float64], crs: CRS) -> ND
     Returns
     -------
     int array (H, W)
-        from 0, in the order of latitude, then longitude
+        rising with latitude, then longitude
 
     Examples
     --------
     >>> degree_tiles(np.array([7.9, 8.1]), np.array([46.5, 45.5]), CRS.from_epsg(4326)).tolist()
-    [[2, 3], [0, 1]]
+    [[16567, 16568], [16207, 16208]]
     """
     lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, y))
-    code = 360 * np.floor(lat).astype(np.int64) + np.floor(lon).astype(np.int64)
-    return np.unique(code, return_inverse=True)[1].reshape(code.shape)
+    return 360 * np.floor(lat).astype(np.intp) + np.floor(lon).astype(np.intp)

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.companions.dem.coregister import ENOUGH, Registration, nmad, register
+from oggm_glaunti.companions.dem.coregister import ENOUGH, Registration, beside, nmad, register
 from oggm_glaunti.companions.dem.datum import Datum, find_datum, require_datum
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.inputs import Inputs, on_cells, read_inputs
@@ -155,10 +155,10 @@ def _placed(
         _require_heights(gdir, z, glacier, inputs, grid)
         return _Placed(z, z_std, before, [(0.0, 0.0)], _scatter(before))
     found = _registered(gdir, mean_of_years(z), dem, glacier, grid)
-    moves = [(-settings.CELL_SIZE * shift.cols, settings.CELL_SIZE * shift.rows) for shift in found.shifts]
+    moves = {k: (-settings.CELL_SIZE * s.cols, settings.CELL_SIZE * s.rows) for k, s in found.shifts.items()}
     z, z_std = (_on_moved_cells(rasters, grid, found, moves) for rasters in (inputs.z, inputs.z_std))
     _require_heights(gdir, z, glacier, inputs, grid)
-    return _Placed(z, z_std, _beside_glacier(gdir, z, dem, glacier), moves, _scatter(before))
+    return _Placed(z, z_std, _beside_glacier(gdir, z, dem, glacier), [*moves.values()], _scatter(before))
 
 
 def _registered(
@@ -175,13 +175,19 @@ def _registered(
 
 
 def _on_moved_cells(
-    rasters: tuple[Raster, ...], grid: CellGrid, found: Registration, moves: list[tuple[float, float]]
+    rasters: tuple[Raster, ...], grid: CellGrid, found: Registration, moves: dict[int, tuple[float, float]]
 ) -> NDArray[np.float32]:
-    """Layers (K, H, W), every piece of the cells from rasters moved by its own shift."""
-    layers = on_cells(rasters, grid, *moves[0])
-    for k, move in enumerate(moves[1:], start=1):
-        here = found.pieces == k
-        layers[:, here] = on_cells(rasters, grid, *move)[:, here]
+    """Layers (K, H, W), every piece of them moved by its own shift.
+
+    Pieces that move apart leave a gap, which is void; where they move over each other the last counts.
+    """
+    layers = None
+    for label, (east, north) in moves.items():
+        seen_from = degree_tiles(grid.x - east, grid.y - north, grid.crs)
+        here = beside(seen_from, found.seams) == label
+        moved = on_cells(rasters, grid, east, north)
+        layers = np.full_like(moved, np.nan) if layers is None else layers
+        layers[:, here] = moved[:, here]
     return layers
 
 

@@ -88,7 +88,7 @@ def test_pieces_that_lie_differently_each_get_their_shift():
     pieces = np.where(np.arange(60) < 25, 46, 45)[:, None] * np.ones((1, 50), int)
     surface = np.where(pieces == 46, moved(reference, 0.5, -0.5), moved(reference, -0.5, -0.5)) + 54.0
     found = register(surface, reference, pieces=pieces)
-    rows = {piece: found.shifts[k].rows for k, piece in enumerate((45, 46))}
+    rows = {label: shift.rows for label, shift in found.shifts.items()}
     assert rows == {45: pytest.approx(-0.5, abs=0.02), 46: pytest.approx(0.5, abs=0.02)}
     np.testing.assert_allclose(found.moved(reference) + 54.0, surface, atol=3.0)
     whole = register(surface, reference)
@@ -96,19 +96,34 @@ def test_pieces_that_lie_differently_each_get_their_shift():
     assert error[0] > 5.0 * error[1]
 
 
+@pytest.mark.parametrize("beside_expected", [(0, 0), (3, 0), (-2, 4)])
+def test_seams_are_found_beside_the_expected_lines(beside_expected):
+    reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
+    expected = np.where(np.arange(60) < 25, 2, 0)[:, None] + np.where(np.arange(50) < 30, 0, 1)
+    pieces = np.roll(expected, beside_expected, axis=(0, 1))
+    pieces[:8], pieces[-8:] = expected[8], expected[-8]
+    pieces[:, :8], pieces[:, -8:] = pieces[:, 8:9], pieces[:, -9:-8]
+    shifts = {0: (0.5, 0.5), 1: (0.5, -0.5), 2: (-0.5, 0.5), 3: (-0.5, -0.5)}
+    surface = np.select([pieces == k for k in shifts], [moved(reference, *by) for by in shifts.values()])
+    found = register(surface, reference, pieces=expected)
+    assert found.seams == beside_expected
+    assert (found.pieces == pieces)[9:-9, 9:-9].all()
+
+
 def test_a_piece_with_little_to_compare_takes_the_shift_of_the_whole():
     reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
     pieces = np.zeros((60, 50), int)
     pieces[:10, :10] = 7
     found = register(moved(reference, 0.25, 0.5), reference, pieces=pieces)
-    assert (found.shifts[1].rows, found.shifts[1].cols) == (pytest.approx(0.25, abs=0.02), pytest.approx(0.5, abs=0.02))
-    assert estimate_shift(moved(reference, 0.25, 0.5), reference) == found.shifts[1]
+    assert (found.shifts[7].rows, found.shifts[7].cols) == (pytest.approx(0.25, abs=0.02), pytest.approx(0.5, abs=0.02))
+    assert estimate_shift(moved(reference, 0.25, 0.5), reference) == found.shifts[7]
 
 
 def test_pieces_are_tiles_of_one_degree():
     # 7.96, 8.01 and 8.11 degrees east; 46.57 and 45.96 degrees north.
     x, y = np.array([420_000.0, 424_500.0, 431_900.0]), np.array([5_158_150.0, 5_090_150.0])
-    assert degree_tiles(x, y, CRS.from_epsg(32632)).tolist() == [[2, 3, 3], [0, 1, 1]]
+    tiles = [[46007, 46008, 46008], [45007, 45008, 45008]]
+    assert degree_tiles(x, y, CRS.from_epsg(32632)).tolist() == [[c // 1000 * 360 + c % 1000 for c in r] for r in tiles]
 
 
 def test_too_little_stable_ground_is_an_error():

@@ -438,8 +438,8 @@ def test_grosser_aletsch_is_moved_half_a_cell_lowered_by_the_geoid_and_without_v
     assert f"{about['vertical_shift']:.2f} m are subtracted" in caplog.text
     assert about["nmad_after"] < 0.5 * about["nmad_before"]
     # The tiles end before the maps do, and have voids.
-    assert about["imputed_share"] == pytest.approx(0.070, abs=0.005)
-    assert about["imputed_share_glacier"] < 0.01
+    assert about["imputed_share"] == pytest.approx(0.076, abs=0.004)
+    assert about["imputed_share_glacier"] < 0.02  # most of it between the two tiles
     assert re.fullmatch(r"4\d{3} cells beside the glacier, less than 30 degrees steep .*", about["stable_ground"])
     ice = outline > 0
     lower = stack.z[-1][ice].mean() - stack.z[0][ice].mean()
