@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
 from pathlib import Path
 
 import netCDF4
@@ -18,6 +16,7 @@ from oggm_glaunti.cli import main
 from oggm_glaunti.companions.dem import imputed_file
 from oggm_glaunti.companions.dem.fill import METHODS
 from tests.companions.dem.valley_stack import EAST, NORTH, OFFSET, YEARS, axes, write_tiles
+from tests.full_disk import files_up_to
 
 NAME = "Old_Valley 2"
 
@@ -98,12 +97,8 @@ def test_what_is_wrong_is_one_line_and_status_2(tiles, tmp_path, capsys):
 @pytest.fixture
 def small_files():
     """Writes beyond 20 kB fail as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    with files_up_to(20_000):
+        yield
 
 
 def test_a_full_disk_leaves_no_half_of_a_file(tiles, tmp_path, small_files, capsys):

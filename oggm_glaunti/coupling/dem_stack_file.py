@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from pyproj import CRS
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.atomic import replacing
-from oggm_glaunti.coupling.features_file import require_cells, write_coordinates
+from oggm_glaunti.coupling.features_file import digest_of_cells, require_cells, write_coordinates
 
 settings.register()
 
@@ -35,7 +34,8 @@ _TYPES = {
     "x": np.float64,
     "y": np.float64,
 }
-_VARIABLES: dict[str, dict[str, Any]] = {
+# Attributes of the variables; also of files of imputed tiles.
+VARIABLES: dict[str, dict[str, Any]] = {
     "z": {
         "long_name": "surface elevation on 1 January of the year, without voids",
         "standard_name": "surface_altitude",
@@ -132,12 +132,7 @@ class DemStack:
 
     def digest(self) -> str:
         """SHA-256 over all arrays and the coordinate system, hexadecimal."""
-        sha = hashlib.sha256(self.crs.to_wkt().encode())
-        for field in fields(self):
-            values = getattr(self, field.name)
-            if isinstance(values, np.ndarray):
-                sha.update(f"{field.name} {values.shape}".encode() + values.tobytes())
-        return sha.hexdigest()
+        return digest_of_cells(self)
 
 
 def read_dem_stack(gdir: Any, filesuffix: str = "") -> DemStack:
@@ -199,10 +194,10 @@ def _read(gdir: Any, filesuffix: str, read: Any) -> Any:
 
 
 def _stack_in(nc: netCDF4.Dataset) -> DemStack:
-    missing = {"year", "x", "y", "crs", *_VARIABLES} - set(nc.variables)
+    missing = {"year", "x", "y", "crs", *VARIABLES} - set(nc.variables)
     if missing:
         raise ValueError(f"no variables {', '.join(sorted(missing))}")
-    arrays = {name: nc[name][:] for name in (*_VARIABLES, "x", "y")}
+    arrays = {name: nc[name][:] for name in (*VARIABLES, "x", "y")}
     return DemStack(years=nc["year"][:], crs=CRS.from_wkt(nc["crs"].crs_wkt), **arrays)
 
 
@@ -264,7 +259,7 @@ def _write_years(nc: netCDF4.Dataset, stack: DemStack) -> None:
 
 
 def _write_layers(nc: netCDF4.Dataset, stack: DemStack) -> None:
-    for name, attributes in _VARIABLES.items():
+    for name, attributes in VARIABLES.items():
         values = getattr(stack, name)
         dimensions = ("year", "y", "x")[-values.ndim :]
         kind = "i1" if name == "imputed" else "f4"

@@ -149,12 +149,17 @@ class Features:
 
     def digest(self) -> str:
         """SHA-256 over all arrays and the coordinate system, hexadecimal."""
-        sha = hashlib.sha256(self.crs.to_wkt().encode())
-        for field in fields(self):
-            values = getattr(self, field.name)
-            if isinstance(values, np.ndarray):
-                sha.update(f"{field.name} {values.shape}".encode() + values.tobytes())
-        return sha.hexdigest()
+        return digest_of_cells(self)
+
+
+def digest_of_cells(cells: Any) -> str:
+    """SHA-256 over all arrays of a dataclass and its coordinate system, hexadecimal."""
+    sha = hashlib.sha256(cells.crs.to_wkt().encode())
+    for field in fields(cells):
+        values = getattr(cells, field.name)
+        if isinstance(values, np.ndarray):
+            sha.update(f"{field.name} {values.shape}".encode() + values.tobytes())
+    return sha.hexdigest()
 
 
 def require_cells(cells: OnCells) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from oggm_glaunti import GlaUnTIMassBalanceA
 from oggm_glaunti import tasks as gtasks
 from oggm_glaunti.coupling import params, smb_file, table_file
 from oggm_glaunti.coupling.params import write_json, write_params
+from tests.full_disk import files_up_to
 
 from ..glaciers import HEF
 
@@ -171,12 +171,8 @@ for factor in (4.0, float(sys.argv[3])) * 10:
 @pytest.fixture
 def small_files():
     """Files may not grow beyond 100 kB, as on a disk that is nearly full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    with files_up_to(100_000):
+        yield
 
 
 @pytest.mark.filterwarnings(

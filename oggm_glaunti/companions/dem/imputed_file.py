@@ -10,27 +10,11 @@ import numpy as np
 import xarray as xr
 from pyproj import CRS
 
+from oggm_glaunti.coupling.dem_stack_file import VARIABLES
 from oggm_glaunti.fit.whole_files import replacing
 
 _VARIABLES = {
-    "z": {
-        "long_name": "surface elevation, without voids",
-        "standard_name": "surface_altitude",
-        "units": "m",
-        "ancillary_variables": "z_std imputed",
-    },
-    "z_std": {
-        "long_name": "1-sigma uncertainty of the surface elevation",
-        "standard_name": "surface_altitude standard_error",
-        "units": "m",
-    },
-    "imputed": {
-        "long_name": "whether the elevation was measured or filled in",
-        "units": "1",
-        "flag_values": np.array([0, 1], np.int8),
-        "flag_meanings": "measured imputed",
-    },
-    "dh_trend": {"long_name": "trend of the surface elevation over the years of the file", "units": "m year-1"},
+    **VARIABLES,
     "reference": {
         "long_name": "surface elevation of the reference, moved under the surface",
         "standard_name": "surface_altitude",
