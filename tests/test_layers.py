@@ -153,6 +153,11 @@ glacier_columns.glacier_columns(ground > 2500.0, ground, smooth.even_heights(200
     assert done.returncode == 0, done.stderr
 
 
+def test_every_folder_of_modules_is_a_package():
+    # What is none is not installed.
+    assert {path.parent.name for path in MODULES if not (path.parent / "__init__.py").exists()} == set()
+
+
 def test_there_is_no_place_for_odds_and_ends():
     assert [path for path in MODULES if path.stem in {"utils", "util", "misc", "helpers", "common"}] == []
 

@@ -7,7 +7,7 @@ From arrays to arrays: :mod:`~oggm_glaunti.companions.dem.impute`, which puts to
 - ``predictors``, ``regression``, ``residuals`` and ``fill``: differences of height in pixels without one,
 - ``voids``, ``scores`` and ``cross_validation``: how good that is, on voids made on purpose.
 
-From files to files: ``tiles`` and ``inputs`` read, ``imputed_file`` writes; ``tasks`` and ``datum`` bring a stack into a
-glacier directory, where ``glaunti_smb(surface='yearly')`` and ``glaunti_features(year=...)`` take it up. On the command
-line: ``oggm-glaunti impute-dem``. For users: docs/dem.md.
+From files to files: ``tiles`` and ``inputs`` read, ``imputed_file`` writes; ``tasks`` and ``datum`` bring a stack into
+a glacier directory, where ``glaunti_smb(surface='yearly')`` and ``glaunti_features(year=...)`` take it up. On the
+command line: ``oggm-glaunti impute-dem``. For users: docs/dem.md.
 """
