@@ -2,8 +2,8 @@
 
 ``GlaUnTIMassBalance`` is an OGGM mass-balance model: name it wherever OGGM takes ``mb_model_class``. ``tasks`` holds
 the entity tasks that prepare a glacier directory for it: daily climate, corrector inputs, calibration, gridded
-balances; and those that analyse its balance: inverse forcing, attribution, uncertainty, where to measure next; and those that give it a
-surface that moves.
+balances, a surface that moves; and those that analyse its balance: inverse forcing, attribution, uncertainty, where to
+measure next.
 ``core`` is the numerics in pure JAX. Importing this package imports neither JAX nor OGGM; using it does.
 """
 

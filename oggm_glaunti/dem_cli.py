@@ -95,7 +95,7 @@ def _in_words(filled: Any, seconds: float) -> list[str]:
         f"filled by {about['method']} in {seconds:.1f} s",
         f"  {_registration(about)}median difference to the reference {about['median_dh']:+.1f} m",
     ]
-    if void:
+    if "rmse" in about:
         lines.append(
             f"  voids made for a test: RMSE {about['rmse']:.1f} m, median |error| {about['median_error']:.1f} m, NMAD "
             f"{about['nmad']:.1f} m; {100 * about['coverage_90']:.0f} % within 90 % intervals, then scaled by "

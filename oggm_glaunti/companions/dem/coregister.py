@@ -180,13 +180,24 @@ def register(
     if pieces is None:
         return Registration(0 * everywhere.astype(np.intp), {0: estimate_shift(surface, reference, stable)})
     known = stable & np.isfinite(surface) & np.isfinite(reference)
+    shifts = _shifts(surface, reference, known, pieces)
+    seams = _seams(surface, reference, known, pieces, shifts)
+    found = beside(pieces, seams)
+    return Registration(found, _shifts(surface, reference, known, found) if any(seams) else shifts, seams)
+
+
+def _shifts(
+    surface: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    pieces: NDArray[np.integer],
+) -> dict[int, Shift]:
+    """Shifts of the pieces; those with little ground take that of the whole."""
     shifts = {}
     for label in np.unique(pieces).tolist():
         own = known & (pieces == label)
-        ground = own if own.sum() >= ENOUGH_OF_PIECE else stable
-        shifts[label] = estimate_shift(surface, reference, ground)
-    seams = _seams(surface, reference, known, pieces, shifts)
-    return Registration(beside(pieces, seams), shifts, seams)
+        shifts[label] = estimate_shift(surface, reference, own if own.sum() >= ENOUGH_OF_PIECE else known)
+    return shifts
 
 
 def beside(pieces: NDArray[np.integer], seams: tuple[int, int]) -> NDArray[np.integer]:
@@ -207,7 +218,7 @@ def _seams(
     misfit = np.zeros((len(shifts), *surface.shape))
     for k, shift in enumerate(shifts.values()):
         apart = np.abs(surface - moved(reference, shift.rows, shift.cols) - shift.median)
-        misfit[k] = np.where(known, np.minimum(apart, FAR), 0.0)
+        misfit[k] = np.where(known, np.fmin(apart, FAR), 0.0)
     index = np.searchsorted(list(shifts), pieces)
     reach = range(-SEAM_REACH, SEAM_REACH + 1)
     # Nearest first: of equals the expected.

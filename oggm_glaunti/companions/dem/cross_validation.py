@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from oggm_glaunti.companions.dem.fill import Options
+from oggm_glaunti.companions.dem.fill import Options, what_is_known
 from oggm_glaunti.companions.dem.impute import tried, usable_scale
 from oggm_glaunti.companions.dem.scores import HeldOut, hold_out, score
 from oggm_glaunti.companions.dem.stack import Stack
@@ -87,9 +87,12 @@ def cross_validate(
     for name, stack in stacks.items():
         for k in range(realisations):
             hidden = place_voids(stack.void, library, share, np.random.default_rng([seed, k]))
+            if not hidden.any():
+                raise ValueError(f"{name}: none of the shapes of voids finds a place where heights are known")
             rest = without(stack, hidden)
             options = choose(rest, method, candidates, library, share, [seed, k, 1], coregister)
-            trial = tried(rest, method, options, seed, coregister) if calibrate else None
+            where = what_is_known(rest, coregister).registration
+            trial = tried(rest, where, method, options, seed) if calibrate else None
             scale = 1.0 if trial is None else usable_scale(score(trial))
             found = hold_out(stack, hidden, method, options, seed, coregister)
             found = found._replace(std=scale * found.std)

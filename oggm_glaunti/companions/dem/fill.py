@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from oggm_glaunti.companions.dem import regression, residuals
 from oggm_glaunti.companions.dem.coregister import Registration, register
 from oggm_glaunti.companions.dem.predictors import Terrain, predictors
-from oggm_glaunti.companions.dem.stack import Stack
+from oggm_glaunti.companions.dem.stack import FEWEST, Stack
 from oggm_glaunti.companions.dem.trend import Trend, linear_in_time
 
 
@@ -102,7 +102,12 @@ class Filled(NamedTuple):
         return self.height + late * self.slope, np.sqrt(variance)
 
 
-def what_is_known(stack: Stack, coregister: bool = True, hidden: NDArray[np.bool_] | None = None) -> Known:
+def what_is_known(
+    stack: Stack,
+    coregister: bool = True,
+    hidden: NDArray[np.bool_] | None = None,
+    registration: Registration | None = None,
+) -> Known:
     """Lines in time and the reference moved under them.
 
     Parameters
@@ -112,15 +117,27 @@ def what_is_known(stack: Stack, coregister: bool = True, hidden: NDArray[np.bool
         whether the reference is moved
     hidden : bool array (H, W), optional
         pixels not to be looked at
+    registration : Registration, optional
+        found before, to be taken instead of one found anew
+
+    Raises
+    ------
+    ValueError
+        where too few pixels are known, or too few to tell how the reference lies
     """
     seen = np.isfinite(stack.z) if hidden is None else np.isfinite(stack.z) & ~hidden
     z = np.where(seen, stack.z, np.nan)
     lines = linear_in_time(z, np.where(seen, stack.z_std, np.nan), stack.years)
     pixels = (2 * lines.count >= len(stack.years)) & (lines.count > 1)
+    if pixels.sum() < FEWEST:
+        raise ValueError(
+            f"z: {pixels.sum()} of {pixels.size} pixels have heights in half of the years, two at least; expected "
+            f"{FEWEST} or more to learn from"
+        )
     if not coregister:
         return Known(lines, stack.reference, None, pixels)
     stable = None if stack.ice is None else ~stack.ice
-    found = register(lines.level, stack.reference.elevation, stable, stack.pieces)
+    found = registration or register(lines.level, stack.reference.elevation, stable, stack.pieces)
     return Known(lines, Terrain(*(found.moved(field) for field in stack.reference)), found, pixels)
 
 

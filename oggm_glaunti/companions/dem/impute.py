@@ -9,11 +9,11 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from oggm_glaunti.companions.dem.coregister import nmad
+from oggm_glaunti.companions.dem.coregister import Registration, nmad
 from oggm_glaunti.companions.dem.fill import Known, Options, fill, require_method, what_is_known
 from oggm_glaunti.companions.dem.scores import HeldOut, Scores, hold_out, joined, score
 from oggm_glaunti.companions.dem.stack import Stack, checked_stack
-from oggm_glaunti.companions.dem.voids import SHARE, disc, place_voids, void_library
+from oggm_glaunti.companions.dem.voids import EIGHT_NEIGHBOURS, SHARE, disc, place_voids
 
 PIXELS_TRIED, MOST_ROUNDS = 1000, 5
 # Share of the known pixels up to which a void is tried in its own shape.
@@ -107,7 +107,7 @@ def impute_dem_stack(
     heights, spread, trend = stack.z.copy(), stack.z_std.copy(), known.lines.slope.copy()
     if wanted.any():
         found = fill(known, wanted, method, options, seed).at(stack.years)
-        trial = tried(stack, method, options, seed, coregister)
+        trial = tried(stack, known.registration, method, options, seed)
         scale = 1.0 if trial is None else usable_scale(score(trial))
         attributes |= {"std_scale": scale} if trial is None else {**_about_trial(trial), "std_scale": scale}
         trend[wanted] = (found[0][-1] - found[0][0]) / (stack.years[-1] - stack.years[0])
@@ -147,38 +147,45 @@ def usable_scale(scores: Scores) -> float:
     return scores.std_scale if 0 < scores.std_scale < np.inf else 1.0
 
 
-def tried(stack: Stack, method: str, options: Options | None, seed: int, coregister: bool = True) -> HeldOut | None:
+def tried(
+    stack: Stack, registration: Registration | None, method: str, options: Options | None = None, seed: int = 0
+) -> HeldOut | None:
     """Pixels of voids like those of the stack itself, made where its heights are known; None where there is no room.
 
-    A void that is too large to be placed elsewhere is tried as a disc as deep as it is. Small rasters are tried several
-    times, so that a thousand pixels have a say where that is possible.
+    A void that is too large to be placed elsewhere is tried as a disc as deep as it is, of 2 % of the known pixels at
+    most. Small rasters are tried several times, so that a thousand pixels have a say where that is possible. The
+    reference lies where all pixels say that it does (`registration`; None: where it is).
     """
     rng = np.random.default_rng(seed)
     void = stack.void
     library = _own_shapes(void)
     rounds = int(np.clip(np.ceil(PIXELS_TRIED / (SHARE * void.size)), 1, MOST_ROUNDS))
     hidden = [place_voids(void, library, SHARE, rng) for _ in range(rounds)]
-    parts = [hold_out(stack, pixels, method, options, seed, coregister) for pixels in hidden if pixels.any()]
+    about = {"coregister": registration is not None, "registration": registration}
+    parts = [hold_out(stack, pixels, method, options, seed, **about) for pixels in hidden if pixels.any()]
     return joined(parts) if parts else None
 
 
 def _own_shapes(void: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     """Shapes of the voids, the large ones as discs; of a raster without any, a cross of five pixels."""
+    if not void.any():
+        return [disc(1.0)]
     most = LARGEST * (~void).sum()
-    shapes = void_library([void]) if void.any() else [disc(1.0)]
-    return [shape if shape.sum() <= most else _as_disc(shape, most) for shape in shapes]
+    # Beyond the edge of the raster nothing is known.
+    depths = _depths(void)
+    widest = max(1.0, np.sqrt(most / np.pi))
+    return [depth > 0 if (depth > 0).sum() <= most else disc(min(depth.max(), widest)) for depth in depths]
 
 
-def _as_disc(shape: NDArray[np.bool_], most: float) -> NDArray[np.bool_]:
-    """A disc as deep as a shape, of so many pixels at most."""
-    depth = ndimage.distance_transform_edt(np.pad(shape, 1)).max()
-    return disc(min(depth, max(1.0, np.sqrt(most / np.pi))))
+def _depths(void: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """For each void the distance of its pixels from known ones, 0 outside of it, cropped to its box."""
+    labels, _ = ndimage.label(void, structure=EIGHT_NEIGHBOURS)
+    depth = ndimage.distance_transform_edt(void)
+    return [np.where(labels[box] == k + 1, depth[box], 0.0) for k, box in enumerate(ndimage.find_objects(labels))]
 
 
 def _registration(stack: Stack, known: Known) -> dict[str, Any]:
-    compared = known.pixels if stack.ice is None else known.pixels & ~stack.ice
-    if not compared.any():
-        compared = known.pixels
+    compared = known.pixels if stack.ice is None or stack.ice.all() else known.pixels & ~stack.ice
     before, after = ((known.lines.level - ground.elevation)[compared] for ground in (stack.reference, known.ground))
     shifts = () if known.registration is None else known.registration.shifts.values()
     return {

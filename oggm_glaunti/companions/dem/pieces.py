@@ -24,7 +24,23 @@ def degree_tiles(x: NDArray[np.float64], y: NDArray[np.float64], crs: CRS) -> ND
     Examples
     --------
     >>> degree_tiles(np.array([7.9, 8.1]), np.array([46.5, 45.5]), CRS.from_epsg(4326)).tolist()
-    [[16567, 16568], [16207, 16208]]
+    [[16747, 16748], [16387, 16388]]
     """
     lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, y))
-    return 360 * np.floor(lat).astype(np.intp) + np.floor(lon).astype(np.intp)
+    return 360 * np.floor(lat).astype(np.intp) + np.floor((lon + 180.0) % 360.0).astype(np.intp)
+
+
+def tile_name(label: int) -> str:
+    """The south-western corner of a tile.
+
+    Examples
+    --------
+    >>> [
+    ...     tile_name(label)
+    ...     for label in degree_tiles(np.array([-73.1]), np.array([46.5, -50.2]), CRS.from_epsg(4326))[:, 0]
+    ... ]
+    ['N46W074', 'S51W074']
+    """
+    lat, lon = divmod(int(label), 360)
+    lon -= 180
+    return f"{'N' if lat >= 0 else 'S'}{abs(lat):02d}{'E' if lon >= 0 else 'W'}{abs(lon):03d}"

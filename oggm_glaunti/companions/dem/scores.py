@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from oggm_glaunti.companions.dem.coregister import nmad
+from oggm_glaunti.companions.dem.coregister import Registration, nmad
 from oggm_glaunti.companions.dem.fill import Options, fill, what_is_known
 from oggm_glaunti.companions.dem.stack import Stack
 
@@ -78,6 +78,7 @@ def hold_out(
     options: Options | None = None,
     seed: int = 0,
     coregister: bool = True,
+    registration: Registration | None = None,
 ) -> HeldOut:
     """Hide pixels of a stack in all years and fill them from the rest.
 
@@ -86,10 +87,10 @@ def hold_out(
     stack : Stack
     hidden : bool array (H, W)
         see :func:`~oggm_glaunti.companions.dem.voids.place_voids`
-    method, options, seed, coregister
-        see :func:`~oggm_glaunti.companions.dem.fill.fill`
+    method, options, seed, coregister, registration
+        see :func:`~oggm_glaunti.companions.dem.fill.fill` and :func:`~oggm_glaunti.companions.dem.fill.what_is_known`
     """
-    known = what_is_known(stack, coregister, hidden)
+    known = what_is_known(stack, coregister, hidden, registration)
     predicted, std = fill(known, hidden, method, options, seed).at(stack.years)
     distance = ndimage.distance_transform_edt(~known.pixels)
     ground = known.ground.elevation[hidden], known.ground.slope[hidden]

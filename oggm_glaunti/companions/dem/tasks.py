@@ -18,7 +18,7 @@ from oggm_glaunti.companions.dem.coregister import ENOUGH, Registration, beside,
 from oggm_glaunti.companions.dem.datum import Datum, find_datum, require_datum
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.inputs import Inputs, on_cells, read_inputs
-from oggm_glaunti.companions.dem.pieces import degree_tiles
+from oggm_glaunti.companions.dem.pieces import degree_tiles, tile_name
 from oggm_glaunti.companions.dem.predictors import terrain as slope_and_aspect
 from oggm_glaunti.companions.dem.trend import linear_in_time
 from oggm_glaunti.coupling.dem_stack_file import DemStack, write_dem_stack
@@ -44,13 +44,15 @@ _NOT_OF_THE_INPUT = ("shift_rows", "shift_cols", "nmad_before", "nmad_after", "m
 class _Placed(NamedTuple):
     """Yearly layers on the glacier's cells and how they came to lie there.
 
-    `difference` to the directory's DEM is NaN on the glacier; `moves` are m towards east and north of each piece.
+    `difference` to the directory's DEM is NaN on the glacier; `moves` are m towards east and north of each tile,
+    `seams` rows and columns by which the seams between them are beside whole degrees.
     """
 
     z: NDArray[np.float32]
     z_std: NDArray[np.float32]
     difference: NDArray[np.float64]
-    moves: list[tuple[float, float]]
+    moves: dict[int, tuple[float, float]]
+    seams: tuple[int, int]
     nmad_before: float
 
 
@@ -153,12 +155,12 @@ def _placed(
     if not coregister:
         z_std = on_cells(inputs.z_std, grid)
         _require_heights(gdir, z, glacier, inputs, grid)
-        return _Placed(z, z_std, before, [(0.0, 0.0)], _scatter(before))
+        return _Placed(z, z_std, before, {0: (0.0, 0.0)}, (0, 0), _scatter(before))
     found = _registered(gdir, mean_of_years(z), dem, glacier, grid)
     moves = {k: (-settings.CELL_SIZE * s.cols, settings.CELL_SIZE * s.rows) for k, s in found.shifts.items()}
     z, z_std = (_on_moved_cells(rasters, grid, found, moves) for rasters in (inputs.z, inputs.z_std))
     _require_heights(gdir, z, glacier, inputs, grid)
-    return _Placed(z, z_std, _beside_glacier(gdir, z, dem, glacier), [*moves.values()], _scatter(before))
+    return _Placed(z, z_std, _beside_glacier(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
 
 
 def _registered(
@@ -184,6 +186,7 @@ def _on_moved_cells(
     layers = None
     for label, (east, north) in moves.items():
         seen_from = degree_tiles(grid.x - east, grid.y - north, grid.crs)
+        seen_from = np.where(np.isin(seen_from, list(moves)), seen_from, found.pieces)
         here = beside(seen_from, found.seams) == label
         moved = on_cells(rasters, grid, east, north)
         layers = np.full_like(moved, np.nan) if layers is None else layers
@@ -333,8 +336,10 @@ def _about_placement(
         "vertical_shift": shift,
         "vertical_shift_source": datum.source,
         "coregistered": "beside the glacier" if coregister else "no",
-        "shift_east": [east for east, _ in placed.moves],
-        "shift_north": [north for _, north in placed.moves],
+        "tiles": ", ".join(tile_name(label) for label in placed.moves) if coregister else "all",
+        "shift_east": [east for east, _ in placed.moves.values()],
+        "shift_north": [north for _, north in placed.moves.values()],
+        "seams": list(placed.seams),
         "nmad_before": placed.nmad_before,
         "nmad_after": _scatter(placed.difference - datum.shift),
     }

@@ -30,8 +30,8 @@ class Trend(NamedTuple):
     mean_time : array (H, W)
         mean year of the heights, less the middle
     variance, slope_variance : arrays (H, W)
-        of the height in that year (m2) and of the slope, by the errors of the years: as if all heights of a pixel came
-        from the same scenes, so that many are no better than one
+        of the height at the mean time (m2) and of the slope, by the errors of the years: as if all heights of a pixel
+        came from the same scenes, so that many are no better than one
     count : int array (H, W)
         years with a height and a standard deviation
     """

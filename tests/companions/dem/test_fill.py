@@ -123,7 +123,9 @@ def test_pieces_are_tiles_of_one_degree():
     # 7.96, 8.01 and 8.11 degrees east; 46.57 and 45.96 degrees north.
     x, y = np.array([420_000.0, 424_500.0, 431_900.0]), np.array([5_158_150.0, 5_090_150.0])
     tiles = [[46007, 46008, 46008], [45007, 45008, 45008]]
-    assert degree_tiles(x, y, CRS.from_epsg(32632)).tolist() == [[c // 1000 * 360 + c % 1000 for c in r] for r in tiles]
+    assert degree_tiles(x, y, CRS.from_epsg(32632)).tolist() == [
+        [c // 1000 * 360 + c % 1000 + 180 for c in r] for r in tiles
+    ]
 
 
 def test_too_little_stable_ground_is_an_error():

@@ -153,6 +153,23 @@ def test_years_come_out_in_order():
     np.testing.assert_array_equal(two.z, one.z)
 
 
+def test_a_deep_edge_is_tried_as_deep_as_two_percent_of_the_pixels_allow():
+    void = np.zeros((60, 60), bool)
+    void[:, 45:] = void[5:7, 5:8] = True
+    shapes = impute._own_shapes(void)
+    assert shapes[1].sum() == 6
+    assert shapes[0].shape == (2 * 4 + 1,) * 2  # a radius of sqrt(0.02 * 2694 / pi)
+    void[:, 48:] = False
+    assert impute._own_shapes(void)[0].shape == (2 * 3 + 1,) * 2
+
+
+def test_heights_in_too_few_years_are_too_few():
+    z, z_std, reference = worlds.stack()
+    cut = z.where(xr.DataArray(np.indices(z.shape).sum(axis=0) % 6 == 0, dims=z.dims))
+    with pytest.raises(ValueError, match="z: 0 of 2000 pixels have heights in half of the years, two at least"):
+        impute_dem_stack(cut, z_std, reference)
+
+
 def test_an_unknown_method_is_refused_even_where_nothing_is_void():
     heights = worlds.as_xarray(worlds.surface())
     with pytest.raises(ValueError, match="method: expected one of"):

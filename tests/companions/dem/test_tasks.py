@@ -193,7 +193,7 @@ def stable(years: list[int], placed: np.ndarray, dem: np.ndarray) -> tuple[np.nd
     difference = placed.mean(axis=0) - dem
     terrain = Terrain(dem.astype(np.float32), "USER", "dem.tif", ("dem.tif",))
     gdir = SimpleNamespace(rgi_id="RGI60-11.99999")
-    where = tasks._Placed(placed, placed, difference, [(0.0, 0.0)], 0.0)
+    where = tasks._Placed(placed, placed, difference, {0: (0.0, 0.0)}, (0, 0), 0.0)
     return tasks._stable_ground(gdir, np.array(years), where, terrain)
 
 
@@ -432,6 +432,7 @@ def test_grosser_aletsch_is_moved_half_a_cell_lowered_by_the_geoid_and_without_v
     grid, outline = outline_on_grid(aletsch_gdir)
     assert (stack.shape, stack.years.tolist()) == (grid.shape, [*range(2000, 2020)])
     # West and east of 8 degrees: by a cell more than each other.
+    assert about["tiles"] == "N46E007, N46E008"
     assert about["shift_east"] == pytest.approx([-50.0, 55.0], abs=8.0)
     assert about["shift_north"] == pytest.approx([-55.0, -55.0], abs=10.0)
     assert about["vertical_shift"] == pytest.approx(53.6, abs=0.7)
