@@ -19,7 +19,8 @@ from tests.real.measured import shared_data, timed
 
 FIRST, LAST = 2000, 2019
 KEPT = "_kept"  # suffix of a stack in which every year is that of 2000
-SHOWN = ("method", "shift_east", "shift_north", "nmad_before", "nmad_after", "vertical_shift", "vertical_datum")
+SHOWN = ("method", "tiles", "shift_east", "shift_north", "seams", "nmad_before", "nmad_after")
+SHOWN += ("vertical_datum", "vertical_shift", "stable_ground")
 SCORES = ("imputed_share", "imputed_share_glacier", "rmse", "median_error", "nmad", "coverage_90", "std_scale")
 
 
@@ -102,7 +103,7 @@ def main() -> None:
 
         about = read_dem_stack_attributes(gdir)
         for name in (*SHOWN, *SCORES):
-            print(f"{name}: {about[name]:.3f}" if isinstance(about[name], float) else f"{name}: {about[name]}")
+            print(f"{name}: {about[name] if isinstance(about[name], str) else np.round(about[name], 3)}")
         rise = height_change(gdir)
         for model in ("A", "C"):
             surfaces = {"fixed": {}, "yearly": {"surface": "yearly"}}

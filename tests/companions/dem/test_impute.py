@@ -160,7 +160,7 @@ def test_a_deep_edge_is_tried_as_deep_as_two_percent_of_the_pixels_allow():
     assert shapes[1].sum() == 6
     assert shapes[0].shape == (2 * 4 + 1,) * 2  # a radius of sqrt(0.02 * 2694 / pi)
     void[:, 48:] = False
-    assert impute._own_shapes(void)[0].shape == (2 * 3 + 1,) * 2
+    assert impute._own_shapes(void)[0].shape == (2 * 2 + 1,) * 2
 
 
 def test_heights_in_too_few_years_are_too_few():
