@@ -54,8 +54,7 @@ def impute_dem_stack(
     method : str
         ``rff_kriging`` (default): Bayesian ridge regression on random Fourier features of place, height, slope and
         aspect, outliers cut, its residuals kriged into the voids; ``rff``: the regression alone, as published, outliers
-        and all; ``kriging``,
-        ``hypsometric``, ``idw``, ``constant``: simpler ones to compare with
+        and all; ``kriging``, ``hypsometric``, ``idw``, ``constant``: simpler ones to compare with
     coregister : bool
         move the reference, by parts of a pixel, to where the differences scatter least
     seed : int
@@ -185,7 +184,8 @@ def _depths(void: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
 
 
 def _registration(stack: Stack, known: Known) -> dict[str, Any]:
-    compared = known.pixels if stack.ice is None or stack.ice.all() else known.pixels & ~stack.ice
+    beside_ice = known.pixels if stack.ice is None else known.pixels & ~stack.ice
+    compared = beside_ice if beside_ice.any() else known.pixels
     before, after = ((known.lines.level - ground.elevation)[compared] for ground in (stack.reference, known.ground))
     shifts = () if known.registration is None else known.registration.shifts.values()
     return {

@@ -145,6 +145,14 @@ def test_where_nothing_can_be_tried_nothing_is_claimed():
     assert np.isfinite(found.z).all()
 
 
+def test_ice_everywhere_leaves_the_ice_to_compare_with():
+    z, z_std, reference = worlds.stack()
+    found = impute_dem_stack(z, z_std, reference, mask=~worlds.voids(), method="idw", coregister=False)
+    assert found.attrs["median_dh"] == pytest.approx(54.0, abs=4.0)
+    with pytest.raises(ValueError, match="0 pixels of stable ground"):
+        impute_dem_stack(z, z_std, reference, mask=~worlds.voids(), method="idw")
+
+
 def test_years_come_out_in_order():
     z, z_std, reference = worlds.stack()
     order = [3, 0, 5, 1, 2, 4]
