@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
-from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.exceptions import InvalidParamsError
 from pyproj import CRS
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.atomic import replacing
-from oggm_glaunti.coupling.features_file import digest_of_cells, require_cells, write_coordinates
+from oggm_glaunti.coupling.features_file import (
+    digest_of_cells,
+    read_cells_file,
+    require_cells,
+    require_variables,
+    usual_attributes,
+    write_coordinates,
+)
 
 settings.register()
 
@@ -155,12 +161,12 @@ def read_dem_stack(gdir: Any, filesuffix: str = "") -> DemStack:
     oggm.exceptions.InvalidParamsError
         where it is damaged or not as the task writes it
     """
-    return _read(gdir, filesuffix, _stack_in)
+    return read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _stack_in)
 
 
 def read_dem_stack_attributes(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
     """Global attributes of ``glaunti_dem_stack.nc``, ``vertical_datum`` among them; errors as above."""
-    return _read(gdir, filesuffix, _attributes_in)
+    return read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _attributes_in)
 
 
 def dem_stack_name(filesuffix: str = "") -> str:
@@ -180,23 +186,8 @@ def run_again(filesuffix: str = "") -> str:
     return f"Run oggm_glaunti.tasks.process_dem_stack(gdir, ...{f', filesuffix={filesuffix!r}' if filesuffix else ''})"
 
 
-def _read(gdir: Any, filesuffix: str, read: Any) -> Any:
-    path = Path(gdir.get_filepath(BASENAME, filesuffix=filesuffix))
-    label = f"{gdir.rgi_id}: {path.name}"
-    if not path.exists():
-        raise InvalidWorkflowError(f"{label} not found in {gdir.dir}. {run_again(filesuffix)} first.")
-    try:
-        with netCDF4.Dataset(path) as nc:
-            nc.set_auto_mask(False)
-            return read(nc)
-    except (OSError, ValueError, AttributeError, RuntimeError) as err:
-        raise InvalidParamsError(f"{label} cannot be used: {err}. {run_again(filesuffix)} again.") from err
-
-
 def _stack_in(nc: netCDF4.Dataset) -> DemStack:
-    missing = {"year", "x", "y", "crs", *VARIABLES} - set(nc.variables)
-    if missing:
-        raise ValueError(f"no variables {', '.join(sorted(missing))}")
+    require_variables(nc, {"year", "x", "y", "crs", *VARIABLES})
     arrays = {name: nc[name][:] for name in (*VARIABLES, "x", "y")}
     return DemStack(years=nc["year"][:], crs=CRS.from_wkt(nc["crs"].crs_wkt), **arrays)
 
@@ -237,12 +228,7 @@ def write_dem_stack(
     path = Path(gdir.get_filepath(BASENAME, filesuffix=filesuffix))
     if VERTICAL_DATUM not in attributes:
         raise InvalidParamsError(f"{gdir.rgi_id}: {path.name}: attributes name no {VERTICAL_DATUM}; say it in words")
-    about = {
-        "Conventions": "CF-1.8",
-        "title": "GlaUnTI: yearly surfaces",
-        "rgi_id": gdir.rgi_id,
-        "oggm_glaunti_version": version("oggm-glaunti"),
-    }
+    about = usual_attributes(gdir, "GlaUnTI: yearly surfaces")
     with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         nc.setncatts({**about, **attributes})
         _write_years(nc, stack)

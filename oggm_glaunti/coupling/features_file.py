@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import netCDF4
 import numpy as np
@@ -21,6 +21,8 @@ from oggm_glaunti.coupling.atomic import replacing
 from oggm_glaunti.coupling.grid import TOLERANCE
 
 settings.register()
+
+Result = TypeVar("Result")
 
 # Order in which the published weights expect them; the first eight are class scores.
 FACIES_BANDS = ("ice", "snow", "debris", "firn", "shadow", "superimposed_ice", "cloud", "water", "confidence")
@@ -204,22 +206,56 @@ def read_features(gdir: Any, filesuffix: str = "") -> Features:
     oggm.exceptions.InvalidParamsError
         where it is damaged or not as the task writes it
     """
-    path = Path(gdir.get_filepath("glaunti_features", filesuffix=filesuffix))
-    label = f"{gdir.rgi_id}: {path.name}"
     again = f"Run oggm_glaunti.tasks.glaunti_features(gdir{f', filesuffix={filesuffix!r}' if filesuffix else ''})"
+    return read_cells_file(gdir, "glaunti_features", filesuffix, again, _features_in)
+
+
+def _features_in(nc: netCDF4.Dataset) -> Features:
+    names = ("outline", "elevation", "elevation_std", "x", "y")
+    require_variables(nc, {*names, "crs"})
+    facies = nc["facies"][:] if "facies" in nc.variables else None
+    return Features(facies=facies, crs=CRS.from_wkt(nc["crs"].crs_wkt), **{name: nc[name][:] for name in names})
+
+
+def read_cells_file(
+    gdir: Any, basename: str, filesuffix: str, again: str, read: Callable[[netCDF4.Dataset], Result]
+) -> Result:
+    """What `read` makes of a file on the glacier's cells; errors say what to do, which begins as `again` does.
+
+    Raises
+    ------
+    oggm.exceptions.InvalidWorkflowError
+        where the file is not there
+    oggm.exceptions.InvalidParamsError
+        where it is damaged, or `read` raises a ValueError
+    """
+    path = Path(gdir.get_filepath(basename, filesuffix=filesuffix))
+    label = f"{gdir.rgi_id}: {path.name}"
     if not path.exists():
         raise InvalidWorkflowError(f"{label} not found in {gdir.dir}. {again} first.")
     try:
         with netCDF4.Dataset(path) as nc:
             nc.set_auto_mask(False)
-            missing = {"outline", "elevation", "elevation_std", "x", "y", "crs"} - set(nc.variables)
-            if missing:
-                raise ValueError(f"no variables {', '.join(sorted(missing))}")
-            arrays = {name: nc[name][:] for name in ("outline", "elevation", "elevation_std", "x", "y")}
-            facies = nc["facies"][:] if "facies" in nc.variables else None
-            return Features(facies=facies, crs=CRS.from_wkt(nc["crs"].crs_wkt), **arrays)
+            return read(nc)
     except (OSError, ValueError, AttributeError, RuntimeError) as err:
         raise InvalidParamsError(f"{label} cannot be used: {err}. {again} again.") from err
+
+
+def require_variables(nc: netCDF4.Dataset, names: set[str]) -> None:
+    """Raise a ValueError with the names of variables that a file lacks."""
+    missing = names - set(nc.variables)
+    if missing:
+        raise ValueError(f"no variables {', '.join(sorted(missing))}")
+
+
+def usual_attributes(gdir: Any, title: str) -> dict[str, str]:
+    """Global attributes of every file on the glacier's cells."""
+    return {
+        "Conventions": "CF-1.8",
+        "title": title,
+        "rgi_id": gdir.rgi_id,
+        "oggm_glaunti_version": version("oggm-glaunti"),
+    }
 
 
 def write_features(gdir: Any, features: Features, attributes: Mapping[str, str], filesuffix: str = "") -> Path:
@@ -239,12 +275,7 @@ def write_features(gdir: Any, features: Features, attributes: Mapping[str, str],
     pathlib.Path
     """
     path = Path(gdir.get_filepath("glaunti_features", filesuffix=filesuffix))
-    about = {
-        "Conventions": "CF-1.8",
-        "title": "GlaUnTI: corrector inputs",
-        "rgi_id": gdir.rgi_id,
-        "oggm_glaunti_version": version("oggm-glaunti"),
-    }
+    about = usual_attributes(gdir, "GlaUnTI: corrector inputs")
     with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         nc.setncatts({**about, **attributes})
         write_coordinates(nc, features)

@@ -125,9 +125,10 @@ def estimate_shift(
     (0.5, -0.25, 54.0)
     """
     compared = np.isfinite(surface) & (True if stable is None else stable)
-    if (compared & np.isfinite(reference)).sum() < ENOUGH:
+    count = (compared & np.isfinite(reference)).sum()
+    if count < ENOUGH:
         raise ValueError(
-            f"{(compared & np.isfinite(reference)).sum()} pixels of stable ground are known in both surfaces; expected "
+            f"{count} pixels of stable ground are known in both surfaces; expected "
             f"{ENOUGH} or more to tell how they lie against each other (or leave coregistration out)"
         )
 
@@ -142,16 +143,16 @@ def estimate_shift(
     refined = optimize.minimize(
         lambda shift: nmad(differences(shift)), start, method="Nelder-Mead", options={"initial_simplex": simplex}
     )
-    still = differences((0.0, 0.0))
+    before = nmad(differences((0.0, 0.0)))
     # Ground without relief says nothing.
-    best = refined.x if refined.fun < nmad(still) else np.zeros(2)
+    best = refined.x if refined.fun < before else np.zeros(2)
     if np.abs(best).max() >= REACH:
         raise ValueError(
             f"the reference fits best when moved by {best[0]:+.2f} rows and {best[1]:+.2f} columns; less than "
             f"{REACH:g} pixels are believed. Are both in their right place? (Or leave coregistration out.)"
         )
     after = differences(best)
-    return Shift(*(float(part) for part in best), nmad(still), nmad(after), float(np.median(after)))
+    return Shift(*(float(part) for part in best), before, nmad(after), float(np.median(after)))
 
 
 def register(

@@ -94,7 +94,7 @@ def cross_validate(
             where = what_is_known(rest, coregister).registration
             trial = tried(rest, where, method, options, seed) if calibrate else None
             scale = 1.0 if trial is None else usable_scale(score(trial))
-            found = hold_out(stack, hidden, method, options, seed, coregister)
+            found = hold_out(stack, hidden, method, options, seed, coregister, where)
             found = found._replace(std=scale * found.std)
             kept[name, k] = found
             about = {"glacier": name, "realisation": k, "hidden": int(hidden.sum())}
@@ -120,5 +120,7 @@ def choose(
     if len(candidates) == 1:
         return candidates[0]
     hidden = place_voids(stack.void, library, share, np.random.default_rng(seed))
-    errors = [score(hold_out(stack, hidden, method, options, seed[0], coregister)).rmse for options in candidates]
+    where = what_is_known(stack, coregister, hidden).registration
+    held_out = [hold_out(stack, hidden, method, options, seed[0], coregister, where) for options in candidates]
+    errors = [score(one).rmse for one in held_out]
     return candidates[int(np.argmin(errors))]

@@ -107,11 +107,11 @@ def impute_dem_stack(
     if wanted.any():
         found = fill(known, wanted, method, options, seed).at(stack.years)
         trial = tried(stack, known.registration, method, options, seed)
-        scale = 1.0 if trial is None else usable_scale(score(trial))
-        attributes |= {"std_scale": scale} if trial is None else {**_about_trial(trial), "std_scale": scale}
+        about = {"std_scale": 1.0} if trial is None else _about_trial(trial)
+        attributes |= about
         trend[wanted] = (found[0][-1] - found[0][0]) / (stack.years[-1] - stack.years[0])
         _put(heights, _through_own(found[0], stack.z[:, wanted]), wanted)
-        _put(spread, _at_least_median(stack, scale * found[1]), wanted)
+        _put(spread, _at_least_median(stack, about["std_scale"] * found[1]), wanted)
     # Pixels that most years know: the line through those years.
     heights = np.where(np.isnan(heights), known.lines.at(stack.years), heights)
     spread = np.where(np.isnan(spread), _at_least_median(stack, known.lines.std(stack.years)), spread)
@@ -137,8 +137,9 @@ def _at_least_median(stack: Stack, spread: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _about_trial(trial: HeldOut) -> dict[str, Any]:
-    pixels, distance = int(trial.true.shape[1]), float(trial.distance.max())
-    return {**score(trial)._asdict(), "tried_pixels": pixels, "tried_distance": distance}
+    scores, pixels, distance = score(trial), int(trial.true.shape[1]), float(trial.distance.max())
+    scale = usable_scale(scores)
+    return {**scores._asdict(), "std_scale": scale, "tried_pixels": pixels, "tried_distance": distance}
 
 
 def usable_scale(scores: Scores) -> float:

@@ -64,11 +64,11 @@ def krige(
     >>> near.value.round(2).tolist()
     [2.94, 1.08, 0.4, 0.15, 0.05]
     """
-    places, targets, source = np.argwhere(known), np.argwhere(wanted), values[known]
-    count = min(neighbours, len(places))
-    far, nearest = KDTree(places).query(targets, k=[*range(1, count + 1)])
-    value, share = np.empty(len(targets)), np.empty(len(targets))
-    for first in range(0, len(targets), AT_A_TIME):
+    places, source = np.argwhere(known), values[known]
+    far, nearest = _nearest(places, wanted, neighbours)
+    count = nearest.shape[1]
+    value, share = np.empty(len(far)), np.empty(len(far))
+    for first in range(0, len(far), AT_A_TIME):
         part = slice(first, first + AT_A_TIME)
         around = places[nearest[part]]
         apart = np.linalg.norm(around[:, :, None] - around[:, None], axis=-1)
@@ -84,9 +84,8 @@ def idw(
     values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_], *, neighbours: int, **_: object
 ) -> Residual:
     """Mean of the nearest known pixels, weighted by one over the square of their distance."""
-    places, source = np.argwhere(known), values[known]
-    count = min(neighbours, len(places))
-    far, nearest = KDTree(places).query(np.argwhere(wanted), k=[*range(1, count + 1)])
+    source = values[known]
+    far, nearest = _nearest(np.argwhere(known), wanted, neighbours)
     weights = 1.0 / far**2
     mean = (weights * source[nearest]).sum(axis=1) / weights.sum(axis=1)
     return Residual(mean, np.ones(len(far)))
@@ -96,7 +95,13 @@ def local_variance(
     values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_], neighbours: int
 ) -> NDArray[np.float64]:
     """Mean square of the nearest known residuals for some pixels (M,): cliffs scatter more than snow fields."""
-    places, source = np.argwhere(known), values[known]
+    _, nearest = _nearest(np.argwhere(known), wanted, neighbours)
+    return (values[known][nearest] ** 2).mean(axis=1)
+
+
+def _nearest(
+    places: NDArray[np.intp], wanted: NDArray[np.bool_], neighbours: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Distances and indices (M, n) of the places nearest to each pixel wanted, all of them where there are fewer."""
     count = min(neighbours, len(places))
-    _, nearest = KDTree(places).query(np.argwhere(wanted), k=[*range(1, count + 1)])
-    return (source[nearest] ** 2).mean(axis=1)
+    return KDTree(places).query(np.argwhere(wanted), k=[*range(1, count + 1)])

@@ -26,6 +26,7 @@ from oggm_glaunti.coupling.features import outline_on_grid
 from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 from oggm_glaunti.coupling.grid import CellGrid
 from oggm_glaunti.coupling.rasters import PathLike, Raster, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.surface import STEADY
 from oggm_glaunti.coupling.terrain import Terrain, find_terrain
 
 settings.register()
@@ -35,8 +36,8 @@ log = logging.getLogger(__name__)
 # Shares of cells without a height in any year up to which they are filled: of the rectangle, whose edge tiles cut for
 # glaciers often miss (Grosser Aletsch: 8 %), and of the glacier, whose surface is what all this is for.
 MOST_MISSING, MOST_MISSING_ON_GLACIER = 0.25, 0.5
-# Ground that tells how two vertical datums differ: its greatest slope (degrees) and trend (m yr-1).
-GENTLE, STEADY = 30.0, 0.1
+# Degrees. Steeper ground does not tell how two vertical datums differ.
+GENTLE = 30.0
 # Of the imputation, which works on the directory's cells; shift and differences are told of the input.
 _NOT_OF_THE_INPUT = ("shift_rows", "shift_cols", "nmad_before", "nmad_after", "median_dh")
 
@@ -158,7 +159,8 @@ def _placed(
         return _Placed(z, z_std, before, {0: (0.0, 0.0)}, (0, 0), _scatter(before))
     found = _registered(gdir, mean_of_years(z), dem, glacier, grid)
     moves = {k: (-settings.CELL_SIZE * s.cols, settings.CELL_SIZE * s.rows) for k, s in found.shifts.items()}
-    z, z_std = (_on_moved_cells(rasters, grid, found, moves) for rasters in (inputs.z, inputs.z_std))
+    cells = _cells_of_pieces(grid, found, moves)
+    z, z_std = (_on_moved_cells(rasters, grid, cells, moves) for rasters in (inputs.z, inputs.z_std))
     _require_heights(gdir, z, glacier, inputs, grid)
     return _Placed(z, z_std, _beside_glacier(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
 
@@ -176,21 +178,28 @@ def _registered(
         ) from err
 
 
-def _on_moved_cells(
-    rasters: tuple[Raster, ...], grid: CellGrid, found: Registration, moves: dict[int, tuple[float, float]]
-) -> NDArray[np.float32]:
-    """Layers (K, H, W), every piece of them moved by its own shift.
-
-    Pieces that move apart leave a gap, which is void; where they move over each other the last counts.
-    """
-    layers = None
+def _cells_of_pieces(
+    grid: CellGrid, found: Registration, moves: dict[int, tuple[float, float]]
+) -> dict[int, NDArray[np.bool_]]:
+    """Which cells (H, W) lie on each piece once it is moved; pieces that move apart leave a gap."""
+    cells = {}
     for label, (east, north) in moves.items():
         seen_from = degree_tiles(grid.x - east, grid.y - north, grid.crs)
         seen_from = np.where(np.isin(seen_from, list(moves)), seen_from, found.pieces)
-        here = beside(seen_from, found.seams) == label
-        moved = on_cells(rasters, grid, east, north)
-        layers = np.full_like(moved, np.nan) if layers is None else layers
-        layers[:, here] = moved[:, here]
+        cells[label] = beside(seen_from, found.seams) == label
+    return cells
+
+
+def _on_moved_cells(
+    rasters: tuple[Raster, ...],
+    grid: CellGrid,
+    cells: dict[int, NDArray[np.bool_]],
+    moves: dict[int, tuple[float, float]],
+) -> NDArray[np.float32]:
+    """Layers (K, H, W), every piece moved by its own shift, the last on top; a gap between them is void."""
+    layers = np.full((sum(len(raster.values) for raster in rasters), *grid.shape), np.nan, np.float32)
+    for label, here in cells.items():
+        layers[:, here] = on_cells(rasters, grid, *moves[label])[:, here]
     return layers
 
 
