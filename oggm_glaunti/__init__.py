@@ -17,7 +17,7 @@ from oggm_glaunti import xla_flags
 if TYPE_CHECKING:
     from oggm_glaunti import tasks
     from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
-    from oggm_glaunti.coupling.massbalance import (
+    from oggm_glaunti.coupling.model.massbalance import (
         GlaUnTIMassBalance,
         GlaUnTIMassBalanceA,
         GlaUnTIMassBalanceC,
@@ -44,5 +44,5 @@ def __getattr__(name: str):
     if name == "tasks":
         return importlib.import_module("oggm_glaunti.tasks")
     if name in __all__:
-        return getattr(importlib.import_module(MODULES.get(name, "oggm_glaunti.coupling.massbalance")), name)
+        return getattr(importlib.import_module(MODULES.get(name, "oggm_glaunti.coupling.model.massbalance")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -120,7 +120,7 @@ def oggm_env(tmp_path: Path, oggm_cache: Path) -> Iterator[Path]:
     """OGGM initialised without a network in a working directory of the test's own; its globals are put back."""
     from oggm import cfg
 
-    from oggm_glaunti.coupling.offline import start_offline
+    from oggm_glaunti.coupling.oggm.offline import start_offline
 
     from .glaciers import PARAMS
 

@@ -41,7 +41,7 @@ def prepare_aletsch(working_dir: Path, shared: Path):
     """Grosser Aletsch up to ``init_present_time_glacier``, with CAMELS-CH's daily weather of 1981-2020."""
     from oggm import tasks, workflow
 
-    from oggm_glaunti.coupling.climate import process_daily_climate
+    from oggm_glaunti.coupling.weather.task import process_daily_climate
 
     _start(working_dir, shared, PARAMS)
     target = Path(working_dir) / "per_glacier" / ALETSCH[:-6] / ALETSCH[:-3] / ALETSCH
@@ -61,7 +61,7 @@ def prepare_hef(working_dir: Path, shared: Path):
     import oggm
     from oggm import cfg, tasks
 
-    from oggm_glaunti.coupling.climate import process_daily_climate
+    from oggm_glaunti.coupling.weather.task import process_daily_climate
 
     _start(working_dir, shared, HEF_PARAMS)
     sample = shared / "data" / "oggm-sample-data"
@@ -86,8 +86,8 @@ def prepare_rofental(working_dir: Path, shared: Path) -> dict:
     import oggm
     from oggm import cfg, tasks
 
-    from oggm_glaunti.coupling.climate import process_daily_climate
-    from oggm_glaunti.coupling.features import glaunti_features
+    from oggm_glaunti.coupling.ground.features import glaunti_features
+    from oggm_glaunti.coupling.weather.task import process_daily_climate
 
     _start(working_dir, shared, HEF_PARAMS)
     cfg.PARAMS["border"] = 20
@@ -160,7 +160,7 @@ def make_writable(folder: Path) -> None:
 
 
 def _start(working_dir: Path, shared: Path, params: dict) -> None:
-    from oggm_glaunti.coupling.offline import start_offline
+    from oggm_glaunti.coupling.oggm.offline import start_offline
 
     start_offline(working_dir, params=params)
     use_sample_data(shared, Path(working_dir) / "oggm_cache")

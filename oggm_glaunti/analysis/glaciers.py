@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.processes import require_jax
-from oggm_glaunti.fit.calibrate import as_tuned
-from oggm_glaunti.fit.observations import DAYS_A_YEAR
-from oggm_glaunti.fit.sites import (
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.processes import require_jax
+from oggm_glaunti.fit.calibration.sites import (
     Surface,
     corrections_at,
     corrections_of_days,
@@ -22,6 +20,8 @@ from oggm_glaunti.fit.sites import (
     spread_over,
     surface_of,
 )
+from oggm_glaunti.fit.calibration.tasks import as_tuned
+from oggm_glaunti.fit.observations import DAYS_A_YEAR
 
 YEAR_TYPES = ("hydrological", "calendar")
 

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.fit import forward
-from oggm_glaunti.fit.forward import Day, Step, Tuned
+from oggm_glaunti.core import on_heights as forward
+from oggm_glaunti.core.on_heights import Day, Step, Tuned
 
 
 class Trajectory(NamedTuple):
@@ -72,7 +72,7 @@ NO_CHANGE = Change(np.zeros((), np.float32), np.zeros((), np.float32))
 
 
 def stepper(tuned: Tuned, trajectory: Trajectory, variant: str = "smooth") -> tuple[Float[Array, " height"], Step]:
-    """The snow on the first day, and one day of the run: :func:`oggm_glaunti.fit.forward.stepper`, its bias taken off.
+    """The snow on the first day, and one day of the run: :func:`~oggm_glaunti.core.on_heights.stepper` less its bias.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def run(
 
     Examples
     --------
-    >>> from oggm_glaunti.fit.forward import Tuned
+    >>> from oggm_glaunti.core.on_heights import Tuned
     >>> from oggm_glaunti.core.temperature_index import ti_weights
     >>> temp, prcp = np.full((1, 10), 5.0, np.float32), np.zeros((1, 10), np.float32)
     >>> valley = one_height(temp, prcp)

@@ -4,6 +4,6 @@ Importing this package makes sure that OGGM itself can be imported, with or with
 import ``oggm`` at their top.
 """
 
-from oggm_glaunti.coupling.offline import ensure_oggm_importable
+from oggm_glaunti.coupling.oggm.offline import ensure_oggm_importable
 
 ensure_oggm_importable()

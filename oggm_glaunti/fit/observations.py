@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.atomic import replacing
-from oggm_glaunti.coupling.features_file import Features, read_features
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.ground.features_file import Features, read_features
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.files import replacing
 from oggm_glaunti.fit.names import ALL_SEASONS as SEASONS
 from oggm_glaunti.fit.names import KINDS
 

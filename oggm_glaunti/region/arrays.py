@@ -14,10 +14,11 @@ from oggm_glaunti.core.glacier_columns import GlacierColumns, glacier_columns
 from oggm_glaunti.core.run import season_weights
 from oggm_glaunti.core.temperature_index import TIWeights
 from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, MISSING_FACIES, N_FACIES
-from oggm_glaunti.coupling.corrections import BandCorrections, correction_years
-from oggm_glaunti.coupling.features import Features
-from oggm_glaunti.coupling.periods import day_slice
-from oggm_glaunti.coupling.table import round_up
+from oggm_glaunti.coupling.gridded.corrections import correction_years
+from oggm_glaunti.coupling.gridded.periods import day_slice
+from oggm_glaunti.coupling.ground.features import Features
+from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.table import round_up
 from oggm_glaunti.region.jobs import Job, nodes_of
 from oggm_glaunti.region.plan import DAYS, Batch
 

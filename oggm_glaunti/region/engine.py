@@ -23,7 +23,7 @@ import numpy as np
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.table import Table, table_of_sums
+from oggm_glaunti.coupling.table.table import Table, table_of_sums
 from oggm_glaunti.region.arrays import band_corrections, correction_arrays, table_arguments, table_parameters
 from oggm_glaunti.region.jobs import Job, Outcome
 from oggm_glaunti.region.plan import CPU_COLUMNS, Batch, Planner

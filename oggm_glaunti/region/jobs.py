@@ -12,9 +12,11 @@ from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import BAND_WIDTH
-from oggm_glaunti.coupling.corrections import BandCorrections, correction_years, warn_about_inputs
-from oggm_glaunti.coupling.features import Features
-from oggm_glaunti.coupling.table import Knobs, Table, TableInputs
+from oggm_glaunti.coupling.gridded.corrections import correction_years
+from oggm_glaunti.coupling.gridded.training_range import warn_about_inputs
+from oggm_glaunti.coupling.ground.features import Features
+from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.table import Knobs, Table, TableInputs
 from oggm_glaunti.region.plan import Size
 
 

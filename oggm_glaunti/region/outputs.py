@@ -11,7 +11,7 @@ from oggm import entity_task
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.region.geometry import Geometry, read_geometry
 
 settings.register()
@@ -133,7 +133,7 @@ def yearly_profiles(table: Any, years: np.ndarray, start_month: int | None, bias
 
     Parameters
     ----------
-    table : oggm_glaunti.coupling.table.Table
+    table : oggm_glaunti.coupling.table.table.Table
     years : int array (K,)
         in which the balance years end
     start_month : int or None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from oggm_glaunti.coupling.table import HEIGHTS_ROUNDED, YEARS_ROUNDED, round_up
+from oggm_glaunti.coupling.table.table import HEIGHTS_ROUNDED, YEARS_ROUNDED, round_up
 
 SIDES = (40, 48, 64, 96, 128, 192, 256)
 SIDES_BEYOND = 64  # larger maps are rounded up to multiples of this

@@ -17,8 +17,8 @@ from oggm.utils import tolist
 from oggm.workflow import execute_entity_task
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.atomic import replacing
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.files import replacing
 from oggm_glaunti.region.dataset import region_dataset
 from oggm_glaunti.region.jobs import require_each_once
 from oggm_glaunti.region.outputs import glacier_balance

@@ -14,11 +14,11 @@ from oggm.utils import global_task, pipe_log
 from tqdm import tqdm
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.corrections import BandCorrections
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.processes import require_jax
-from oggm_glaunti.coupling.table import Knobs, build_table
-from oggm_glaunti.coupling.table_store import TableStore
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.processes import require_jax
+from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.store import TableStore
+from oggm_glaunti.coupling.table.table import Knobs, build_table
 from oggm_glaunti.region.jobs import Job, Outcome, require_each_once
 
 settings.register()

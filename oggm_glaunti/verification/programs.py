@@ -11,7 +11,7 @@ from oggm_glaunti.core.forcing import GriddedForcing
 from oggm_glaunti.core.glaunti import correct, corrections, response_fields
 from oggm_glaunti.core.gru import run_gru
 from oggm_glaunti.core.run import initial_swe, run_ti
-from oggm_glaunti.fit import losses
+from oggm_glaunti.fit.training import losses
 from oggm_glaunti.verification.recipes import Outputs
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from oggm_glaunti.core.forcing import StationForcing, monthly_climate, pad_days
 from oggm_glaunti.core.glaunti import Season, geometry_fields, run_year
 from oggm_glaunti.core.run import run_ti, season_weights
-from oggm_glaunti.fit.scores import Scores, scores
+from oggm_glaunti.fit.evaluation.scores import Scores, scores
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
 from oggm_glaunti.verification.report import NUMBER, Tolerance, VerificationError
 

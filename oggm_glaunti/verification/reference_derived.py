@@ -10,7 +10,7 @@ import numpy as np
 from oggm_glaunti.core.glaunti import GlaUnTI
 from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import TI_NAMES, leaves_of
-from oggm_glaunti.fit import losses
+from oggm_glaunti.fit.training import losses
 from oggm_glaunti.verification.programs import mean_smb_gradients
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
 from oggm_glaunti.verification.reference_runs import (

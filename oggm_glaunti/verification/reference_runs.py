@@ -13,7 +13,7 @@ from oggm_glaunti.core.forcing import GriddedForcing
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, geometry_fields
 from oggm_glaunti.core.run import initial_swe, season_weights
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.fit import losses
+from oggm_glaunti.fit.training import losses
 from oggm_glaunti.verification.programs import corrected_run, gru_run, ti_run
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
 from oggm_glaunti.verification.report import BALANCE, NUMBER

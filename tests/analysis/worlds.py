@@ -6,8 +6,8 @@ import jax
 import numpy as np
 
 from oggm_glaunti.analysis.trajectory import Trajectory
+from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.fit.forward import Tuned
 
 
 def trajectory(years=2, heights=3, realisations=1, periods=1, spin_up=1, dtype="float64", seed=0, warmer=0.0):

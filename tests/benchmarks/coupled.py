@@ -40,7 +40,7 @@ def hintereisferner() -> Any:
 @functools.cache
 def aletsch(first: int = FIRST) -> Any:
     """Its directory with daily weather of 100 years (fewer in quick runs): that of 40 years, repeated."""
-    from oggm_glaunti.coupling.climate import process_daily_climate
+    from oggm_glaunti.coupling.weather.task import process_daily_climate
     from tests.conftest import SHARED
     from tests.glaciers import CAMELS, prepare_aletsch
 

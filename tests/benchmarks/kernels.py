@@ -182,7 +182,7 @@ def corrected_table(quick: bool) -> list[Subject]:
 
 def features_on_grid(outline: np.ndarray, elevation: np.ndarray, elevation_std: float) -> Any:
     """The grid as the package holds it."""
-    from oggm_glaunti.coupling.features import Features
+    from oggm_glaunti.coupling.ground.features import Features
 
     h, w = outline.shape
     x, y = 630_050.0 + 100.0 * np.arange(w), 5_190_050.0 - 100.0 * np.arange(h)

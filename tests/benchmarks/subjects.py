@@ -197,7 +197,7 @@ def years_profile(years: Years) -> Work:
 
 def daily_climate(years: int, first: int = 1981):
     """Synthetic daily weather of whole calendar years."""
-    from oggm_glaunti.coupling.climate import DailyClimate
+    from oggm_glaunti.coupling.weather.file import DailyClimate
 
     time = np.arange(f"{first}-01-01", f"{first + years}-01-01", dtype="datetime64[D]")
     temp, prcp = synthetic.weather(time.size)
@@ -206,7 +206,7 @@ def daily_climate(years: int, first: int = 1981):
 
 def table_of(climate: Any, heights: np.ndarray, corrections: Any = None) -> Work:
     """Monthly balance (month, N)."""
-    from oggm_glaunti.coupling.table import Knobs, TableInputs, build_table
+    from oggm_glaunti.coupling.table.table import Knobs, TableInputs, build_table
 
     ti = synthetic.model("A" if corrections is None else "C").ti
     weights = {name: float(getattr(ti, name)) for name in ti.__dataclass_fields__}
@@ -217,7 +217,7 @@ def table_of(climate: Any, heights: np.ndarray, corrections: Any = None) -> Work
 
 def corrected_table_of(climate: Any, features: Any, heights: np.ndarray) -> Work:
     """Corrections of all mass-balance years, then the table: monthly balance (month, N)."""
-    from oggm_glaunti.coupling.corrections import compute_corrections
+    from oggm_glaunti.coupling.table.band_corrections import compute_corrections
 
     def run() -> np.ndarray:
         corrections = compute_corrections(synthetic.model("C"), climate, features, "nh", "benchmark")

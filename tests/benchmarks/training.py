@@ -138,10 +138,10 @@ def plain_epoch(name: str, quick: bool) -> Callable[[], Any]:
 
 def package_epoch(name: str, quick: bool, threads: int | None) -> Callable[[], Any]:
     """The same by what training uses."""
-    from oggm_glaunti.fit.epochs import Crew, total
-    from oggm_glaunti.fit.objective import USUAL
-    from oggm_glaunti.fit.training_data import GlacierYears, Room
-    from oggm_glaunti.fit.training_survey import Part
+    from oggm_glaunti.fit.training.data import GlacierYears, Room
+    from oggm_glaunti.fit.training.epochs import Crew, total
+    from oggm_glaunti.fit.training.objective import USUAL
+    from oggm_glaunti.fit.training.survey import Part
 
     room, crew = Room(1000.0), Crew(threads)
     model = jax.tree.map(jnp.asarray, synthetic.model(name))

@@ -13,7 +13,7 @@ from urllib.error import URLError
 
 import pytest
 
-from oggm_glaunti.coupling import offline
+from oggm_glaunti.coupling.oggm import offline
 
 REPORT = """
 import logging, sys, warnings
@@ -26,14 +26,14 @@ print("IMPORTED", salem.gis.Grid.__name__, oggm.cfg.__name__, "jax" in sys.modul
 START = """
 import sys
 from pathlib import Path
-from oggm_glaunti.coupling.offline import start_offline
+from oggm_glaunti.coupling.oggm.offline import start_offline
 home = Path.home()
 def listing():
     return {path for path in home.rglob("*") if path.name != "world_borders.shp"}
 before = listing()
 folder = start_offline(sys.argv[1], params={"border": 20})
 import oggm
-from oggm_glaunti.valley import valley_outline
+from oggm_glaunti.workflows.valley import valley_outline
 gdir = oggm.GlacierDirectory(valley_outline().iloc[0], base_dir=str(folder / "per_glacier"))
 print("REGION", gdir.rgi_region_name, oggm.cfg.PARAMS["border"], oggm.cfg.PATHS["working_dir"] == str(folder))
 print("NEW IN HOME", listing() - before)
@@ -63,7 +63,7 @@ def test_oggm_is_imported_without_network_and_warns_once(unshare, tmp_path):
     assert "IMPORTED Grid oggm.cfg False" in first.stdout
     logged = [line for line in first.stderr.splitlines() if line.startswith("LOGGED")]
     assert len(logged) == 1
-    assert "oggm_glaunti.coupling.offline WARNING salem could not download" in logged[0]
+    assert "oggm_glaunti.coupling.oggm.offline WARNING salem could not download" in logged[0]
     (placeholder,) = (tmp_path / "home").rglob("world_borders.shp")
     assert placeholder.stat().st_size == 0
 

@@ -12,9 +12,9 @@ import pytest
 
 from oggm_glaunti import settings
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalanceA
-from oggm_glaunti.region_chain import INVERSION_TASKS
-from oggm_glaunti.valley import RGI_ID, make_daily_weather, make_valley_glacier
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalanceA
+from oggm_glaunti.workflows.region_chain import INVERSION_TASKS
+from oggm_glaunti.workflows.valley import RGI_ID, make_daily_weather, make_valley_glacier
 
 from .test_workers import output_in_time
 
@@ -22,7 +22,7 @@ SCRIPT = """
 import json, os, sys
 from pathlib import Path
 from oggm_glaunti.coupling import table_store
-from oggm_glaunti.coupling.offline import start_offline
+from oggm_glaunti.coupling.oggm.offline import start_offline
 import oggm
 from oggm import tasks, workflow
 from oggm_glaunti import tasks as gtasks

@@ -40,7 +40,7 @@ class killing:
         os.replace(source, target)
 whole_files.os = killing()
 """
-COMMAND = "import sys; from oggm_glaunti.cli import main; sys.exit(main(sys.argv[1:]))"
+COMMAND = "import sys; from oggm_glaunti.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ TIME_LIMIT = 120  # s; a pool that hangs never ends
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from oggm_glaunti.coupling.offline import start_offline
+from oggm_glaunti.coupling.oggm.offline import start_offline
 import oggm
 from oggm import tasks, workflow
 from oggm.exceptions import InvalidWorkflowError

@@ -17,8 +17,9 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalanceA
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.coupling import params, smb_file, table_file
-from oggm_glaunti.coupling.params import write_json, write_params
+from oggm_glaunti.coupling.model import params, smb_file
+from oggm_glaunti.coupling.model.params import write_json, write_params
+from oggm_glaunti.coupling.table import file as table_file
 from tests.full_disk import files_up_to
 
 from ..glaciers import HEF
@@ -42,7 +43,7 @@ def table_path(gdir) -> Path:
 def start(code: str, gdir, *arguments: str, **kwargs) -> subprocess.Popen:
     """Run code with `gdir` in a Python of its own."""
     head = (
-        "import sys, oggm; from oggm_glaunti.coupling.offline import start_offline; start_offline(sys.argv[1]);"
+        "import sys, oggm; from oggm_glaunti.coupling.oggm.offline import start_offline; start_offline(sys.argv[1]);"
         "from oggm_glaunti import GlaUnTIMassBalanceA; gdir = oggm.GlacierDirectory(sys.argv[2])\n"
     )
     command = [sys.executable, "-c", head + code, str(Path(gdir.base_dir).parent), HEF, *arguments]

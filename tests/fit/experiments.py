@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.coupling.offline import start_offline
+from oggm_glaunti.coupling.oggm.offline import start_offline
 
 
 class Made(NamedTuple):
@@ -62,8 +62,8 @@ class WithoutFacies:
 
 def recover(data: Sequence[Any], truth: dict[str, float], out: Path, size: Size) -> pd.DataFrame:
     """Train A in two steps, the second with a smaller rate, and compare with the truth."""
-    from oggm_glaunti.fit.training import Options, split_by_fold, train
-    from oggm_glaunti.fit.training_uncertainty import trained_uncertainty
+    from oggm_glaunti.fit.training.train import Options, split_by_fold, train
+    from oggm_glaunti.fit.training.uncertainty import trained_uncertainty
 
     model, n = None, size.epochs["A"]
     # Free of the priors: they are not the truth.
@@ -81,7 +81,7 @@ def recover(data: Sequence[Any], truth: dict[str, float], out: Path, size: Size)
 
 def rmse(model: Any, parts: Sequence[Any]) -> float:
     """Root of the mean squared error at points: mean over glaciers and seasons, m w.e."""
-    from oggm_glaunti.fit.training import mean_errors
+    from oggm_glaunti.fit.training.train import mean_errors
 
     return float(np.sqrt(mean_errors(model, parts).points.mean()))
 
@@ -109,8 +109,8 @@ def _observed(parts: Sequence[Any], season: str) -> tuple[np.ndarray, np.ndarray
 
 def compare(data: Sequence[Any], out: Path, size: Size) -> dict[str, float]:
     """Train A, C and D where the truth varies in space; RMSE at the points of the test glaciers, m w.e."""
-    from oggm_glaunti.fit.training import Options, split_by_fold, train
-    from oggm_glaunti.fit.training_survey import Part
+    from oggm_glaunti.fit.training.survey import Part
+    from oggm_glaunti.fit.training.train import Options, split_by_fold, train
 
     split, found, models = split_by_fold(data), {}, {}
     found["mean of the training glaciers"] = rmse_of_mean(split.training, split.test)
@@ -127,7 +127,7 @@ def compare(data: Sequence[Any], out: Path, size: Size) -> dict[str, float]:
 
 def gru(data: Sequence[Any], out: Path, size: Size) -> dict[str, float]:
     """Train B in two steps, on few cells: it is run on every cell and day, back and forth."""
-    from oggm_glaunti.fit.training import Options, split_by_fold, train
+    from oggm_glaunti.fit.training.train import Options, split_by_fold, train
 
     split, model, n = split_by_fold(data), None, size.epochs["B"]
     for step, rate in enumerate((RATES["B"], RATES["B"] / 4)):
@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
 def print_recovery(folder: Path, size: Size, quick: bool) -> bool:
     """A finds the parameters that are the same everywhere."""
     del quick
-    from oggm_glaunti.fit.dataset import open_dataset
+    from oggm_glaunti.fit.data.dataset import open_dataset
 
     made = written(folder, size.uniform)
     table = recover(open_dataset(made.folder), made.truth, folder / "trained", size)
@@ -185,7 +185,7 @@ def print_recovery(folder: Path, size: Size, quick: bool) -> bool:
 
 def print_comparison(folder: Path, size: Size, quick: bool) -> bool:
     """C and D where the truth varies in space."""
-    from oggm_glaunti.fit.dataset import open_dataset
+    from oggm_glaunti.fit.data.dataset import open_dataset
 
     made = written(folder, size.fields, truth="fields", spin_up=False)
     found = compare(open_dataset(made.folder), folder / "trained", size)
@@ -196,7 +196,7 @@ def print_comparison(folder: Path, size: Size, quick: bool) -> bool:
 
 def print_gru(folder: Path, size: Size, quick: bool) -> bool:
     """B learns from weather alone."""
-    from oggm_glaunti.fit.dataset import open_dataset
+    from oggm_glaunti.fit.data.dataset import open_dataset
 
     made = written(folder, size.small, truth="fields", spin_up=False)
     found = gru(open_dataset(made.folder), folder / "trained", size)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax
 import numpy as np
 
+from oggm_glaunti.core import on_heights as forward
+from oggm_glaunti.core.on_heights import Site, Tuned, stretches
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.fit import forward
-from oggm_glaunti.fit.forward import Site, Tuned, stretches
 
 GRADIENT = -0.006
 FIRST = np.datetime64("2000-10-01")

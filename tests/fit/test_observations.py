@@ -8,7 +8,7 @@ import pytest
 from pyproj import Transformer
 
 import oggm_glaunti.coupling  # noqa: F401
-from oggm_glaunti.coupling.features_file import Features
+from oggm_glaunti.coupling.ground.features_file import Features
 from oggm_glaunti.fit.observations import (
     COLUMNS,
     DEFAULT_SIGMA,

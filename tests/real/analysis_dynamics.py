@@ -96,8 +96,8 @@ def figures(gdir: Any, ready: Any, found: Any, name: str, folder: Path, given: d
     """Volumes, the derivative to the table, months."""
     from oggm_glaunti.analysis.dynamics.setup import with_knobs
     from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
-    from oggm_glaunti.analysis_graphics.dynamics import plot_gradient, plot_months, plot_volume
-    from oggm_glaunti.graphics import save_png
+    from oggm_glaunti.graphics.dynamics import plot_gradient, plot_months, plot_volume
+    from oggm_glaunti.graphics.glacier import save_png
 
     reruns = {amount: with_knobs(ready, temp=amount)[:, 0] for amount in (1.0, -1.0)}
     months = volume_gradient(gdir, controls=["dT", "dP"], by_month=True, **given)

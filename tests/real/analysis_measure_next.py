@@ -32,7 +32,7 @@ def advice(gdir: Any, **kwargs: Any) -> Any:
 
 def fit(gdir: Any, shared: Path) -> None:
     """Fit the parameters to all of GLAMOS' glacier-wide winter and summer balances."""
-    from oggm_glaunti.fit.calibrate import fit_glaunti
+    from oggm_glaunti.fit.calibration.tasks import fit_glaunti
 
     table = fits.aletsch_observations(shared).drop(columns="number")
     fit_glaunti(gdir, observations=table[table["season"] != "annual"], model="A", filesuffix="_fit")
@@ -74,7 +74,7 @@ def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> 
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
     from oggm_glaunti.analysis.uncertainty.draws import draw_errors, draw_parameters
     from oggm_glaunti.analysis.uncertainty.propagation import moved
-    from oggm_glaunti.fit.priors import STORED
+    from oggm_glaunti.fit.calibration.priors import STORED
 
     run = glacier_run(gdir, (YEAR, YEAR), model="A", **kwargs)
     names, root = parameter_root(run)
@@ -112,8 +112,8 @@ def print_ensemble(gdir: Any) -> None:
 
 def draw(gdir: Any, path: Path) -> None:
     """The figure of the balance of one year, parameters fitted."""
-    from oggm_glaunti.analysis_graphics.measure_next import plot_where_to_measure
-    from oggm_glaunti.graphics import save_png
+    from oggm_glaunti.graphics.glacier import save_png
+    from oggm_glaunti.graphics.measure_next import plot_where_to_measure
 
     save_png(plot_where_to_measure(advice(gdir, mb_params_filesuffix="_fit")), path)
 

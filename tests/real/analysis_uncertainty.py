@@ -30,7 +30,7 @@ def prepared(working_dir: Path) -> Any:
 
     from oggm_glaunti.analysis.glaciers import glacier_run
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
-    from oggm_glaunti.coupling.offline import start_offline
+    from oggm_glaunti.coupling.oggm.offline import start_offline
 
     start_offline(working_dir)
     gdir = oggm.GlacierDirectory(glaciers.ALETSCH, base_dir=str(working_dir / "per_glacier"))

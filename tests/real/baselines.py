@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import least_squares
 
-from oggm_glaunti.fit.forward import Site
-from oggm_glaunti.fit.map_estimate import FIRST_MODEL_ERROR, ROUNDS, estimated_model_error
-from oggm_glaunti.fit.priors import SPREAD
-from oggm_glaunti.fit.sites import GlacierSite
+from oggm_glaunti.core.on_heights import Site
+from oggm_glaunti.fit.calibration.map_estimate import FIRST_MODEL_ERROR, ROUNDS, estimated_model_error
+from oggm_glaunti.fit.calibration.priors import SPREAD
+from oggm_glaunti.fit.calibration.sites import GlacierSite
 
 ALL_SOLID, ALL_LIQUID, MELTING = 0.0, 2.0, 0.0  # degC
 FIRST_GUESS = {"prec_scale": np.log(1.4), "ddf_snow": np.log(0.005), "temp_bias": 0.0, "temp_gradient": -0.0060}
@@ -44,7 +44,7 @@ def predictions(numbers: dict[str, float], site: Site) -> np.ndarray:
 
 
 def fit(sites: Sequence[Site], free: Sequence[str]) -> dict[str, float]:
-    """Most probable numbers, as :func:`oggm_glaunti.fit.map_estimate.fit_map` finds them for GlaUnTI."""
+    """Most probable numbers, as :func:`oggm_glaunti.fit.calibration.map_estimate.fit_map` finds them for GlaUnTI."""
     observed, sigma, years = (
         np.concatenate([getattr(s, name) for s in sites]) for name in ("observed", "sigma", "years")
     )

@@ -40,7 +40,7 @@ def keep_first_year(gdir: Any) -> None:
     """Write the same stack, but with the surface of its first year in all years."""
     from dataclasses import replace
 
-    from oggm_glaunti.coupling.dem_stack_file import read_dem_stack, read_dem_stack_attributes, write_dem_stack
+    from oggm_glaunti.coupling.ground.dem_stack_file import read_dem_stack, read_dem_stack_attributes, write_dem_stack
 
     stack = read_dem_stack(gdir)
     fixed = replace(stack, z=np.repeat(stack.z[:1], len(stack.years), axis=0))
@@ -58,8 +58,8 @@ def run(gdir: Any, model: str, **surface: str) -> dict[str, np.ndarray]:
 
 def height_change(gdir: Any) -> np.ndarray:
     """Mean height of every year's surface less the fixed one over the glacier, m."""
-    from oggm_glaunti.coupling.dem_stack_file import read_dem_stack
-    from oggm_glaunti.coupling.features import read_features
+    from oggm_glaunti.coupling.ground.dem_stack_file import read_dem_stack
+    from oggm_glaunti.coupling.ground.features import read_features
 
     stack, features = read_dem_stack(gdir), read_features(gdir)
     rise = (stack.z - features.elevation)[:, features.glacier].mean(axis=1, dtype=np.float64)
@@ -82,9 +82,9 @@ def write_figures(gdir: Any, balances: dict[str, dict[str, np.ndarray]], rise: n
     """Of the yearly surface and its effect."""
     import xarray as xr
 
-    from oggm_glaunti.coupling.features import read_features
-    from oggm_glaunti.dem_graphics import plot_surface_change, plot_voids
-    from oggm_glaunti.graphics import save_png
+    from oggm_glaunti.coupling.ground.features import read_features
+    from oggm_glaunti.graphics.dem import plot_surface_change, plot_voids
+    from oggm_glaunti.graphics.glacier import save_png
 
     title = "Grosser Aletsch, model A as published"
     figure = plot_surface_change(balances["fixed"], balances["yearly"], title, height_change=rise)
@@ -99,7 +99,7 @@ def main() -> None:
     shared = shared_data()
     with tempfile.TemporaryDirectory() as folder:
         gdir = prepared(Path(folder), shared)
-        from oggm_glaunti.coupling.dem_stack_file import read_dem_stack_attributes
+        from oggm_glaunti.coupling.ground.dem_stack_file import read_dem_stack_attributes
 
         about = read_dem_stack_attributes(gdir)
         for name in (*SHOWN, *SCORES):

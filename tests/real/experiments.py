@@ -22,7 +22,7 @@ SEASONS = {"w": "smb_winter", "s": "smb_summer"}
 
 def scores(modelled: np.ndarray, observed: np.ndarray) -> dict[str, float]:
     """What the package's scores are, by name."""
-    from oggm_glaunti.fit.scores import scores
+    from oggm_glaunti.fit.evaluation.scores import scores
 
     return scores(modelled, observed)._asdict()
 
@@ -30,7 +30,7 @@ def scores(modelled: np.ndarray, observed: np.ndarray) -> dict[str, float]:
 def band_scores(gdir, shared: Path) -> dict:
     """Hintereisferner through its glacier directory against the WGMS bands, models A and C with yearly corrections."""
     from oggm_glaunti import tasks as gtasks
-    from oggm_glaunti.coupling.features import read_features
+    from oggm_glaunti.coupling.ground.features import read_features
     from oggm_glaunti.verification import scores_against_bands
 
     maps = {}
@@ -119,7 +119,7 @@ def table_against_gridded(gdir, **kwargs) -> float:
 
     from oggm_glaunti import GlaUnTIMassBalance
     from oggm_glaunti import tasks as gtasks
-    from oggm_glaunti.coupling.features import read_features
+    from oggm_glaunti.coupling.ground.features import read_features
 
     gridded = gtasks.glaunti_smb(gdir, years="calendar", **kwargs)["smb"]
     model = GlaUnTIMassBalance(gdir, **kwargs)
@@ -133,7 +133,7 @@ def table_against_gridded(gdir, **kwargs) -> float:
 def rebuild_difference(gdir, **kwargs) -> float:
     """Largest difference of a month's or a year's balance between the table made by JAX and by NumPy, m w.e."""
     from oggm_glaunti import GlaUnTIMassBalance
-    from oggm_glaunti.coupling.table import build_table
+    from oggm_glaunti.coupling.table.table import build_table
 
     model = GlaUnTIMassBalance(gdir, **kwargs)
     jax, numpy = (build_table(model._store.inputs, model.knobs(), backend).smb for backend in ("jax", "numpy"))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti import graphics
+from oggm_glaunti.graphics import glacier as graphics
 from tests import glaciers
 from tests.real import fits
 from tests.real.measured import shared_data
@@ -71,7 +71,7 @@ def plot_halves(series: dict[str, pd.DataFrame], path: Path) -> None:
 
 def aletsch_series(gdir: Any, shared: Path) -> dict[str, pd.DataFrame]:
     """Modelled test rows of both halves together, by model."""
-    from oggm_glaunti.fit.calibrate import fit_glaunti, modelled
+    from oggm_glaunti.fit.calibration.tasks import fit_glaunti, modelled
 
     both, series = fits.halves(fits.aletsch_observations(shared)), {}
     plain = {"model": "A", "published": True}

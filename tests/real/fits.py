@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.fit.priors import SPREAD
+from oggm_glaunti.fit.calibration.priors import SPREAD
 from tests import glaciers
 from tests.real.measured import shared_data, timed
 
@@ -69,7 +69,7 @@ def halves(table: pd.DataFrame) -> list[Half]:
 
 def by_season(table: pd.DataFrame) -> dict[str, Any]:
     """Scores of the modelled values of each season."""
-    from oggm_glaunti.fit.scores import scores
+    from oggm_glaunti.fit.evaluation.scores import scores
 
     groups = {season: table[table["season"] == season] for season in SEASONS}
     return {season: scores(rows["modelled"], rows["value"]) for season, rows in groups.items()}
@@ -89,7 +89,7 @@ def targets(half: Half) -> dict[str, pd.DataFrame | None]:
 
 def aletsch_case(gdir: Any, case: Case, half: Half, observations: pd.DataFrame | None, free: Sequence[str]) -> dict:
     """One model, calibrated on some observations (None: as published), judged on the test rows."""
-    from oggm_glaunti.fit.calibrate import fit_glaunti, modelled
+    from oggm_glaunti.fit.calibration.tasks import fit_glaunti, modelled
 
     suffix = ""
     if observations is not None:
@@ -101,8 +101,8 @@ def aletsch_case(gdir: Any, case: Case, half: Half, observations: pd.DataFrame |
 
 def aletsch_simple(gdir: Any, half: Half) -> dict[str, dict[str, Any]]:
     """What needs no calibration of the model: A minus its mean error, and a regression on A's winter and summer."""
-    from oggm_glaunti.fit.calibrate import modelled
-    from oggm_glaunti.fit.scores import scores
+    from oggm_glaunti.fit.calibration.tasks import modelled
+    from oggm_glaunti.fit.evaluation.scores import scores
 
     known, asked = (
         modelled(gdir, part, model="A", published=True).pivot_table(
@@ -126,7 +126,7 @@ def aletsch_simple(gdir: Any, half: Half) -> dict[str, dict[str, Any]]:
 def aletsch_baselines(gdir: Any, half: Half, observations: pd.DataFrame, free: Sequence[str]) -> dict[str, dict]:
     """OGGM's temperature index with monthly and daily temperatures, calibrated on the same rows."""
     from oggm_glaunti import GlaUnTIMassBalance
-    from oggm_glaunti.fit.sites import glacier_site
+    from oggm_glaunti.fit.calibration.sites import glacier_site
 
     from . import baselines
 
@@ -183,7 +183,7 @@ class Fit(NamedTuple):
 
 def held_out(gdirs: dict[str, Any], table: pd.DataFrame, case: Case, fit: Fit | None) -> pd.DataFrame:
     """Bands of each glacier, modelled with the parameters of the other two (None: as published)."""
-    from oggm_glaunti.fit.calibrate import fit_glaunti_region, modelled
+    from oggm_glaunti.fit.calibration.tasks import fit_glaunti_region, modelled
 
     bands, parts = table[table["kind"] == "point"], []
     for name, gdir in gdirs.items():
@@ -207,7 +207,7 @@ def held_out(gdirs: dict[str, Any], table: pd.DataFrame, case: Case, fit: Fit | 
 def held_out_baselines(gdirs: dict[str, Any], table: pd.DataFrame, fit: Fit) -> dict[str, pd.DataFrame]:
     """The same for OGGM's temperature index with monthly and daily temperatures."""
     from oggm_glaunti import GlaUnTIMassBalance
-    from oggm_glaunti.fit.sites import glacier_site
+    from oggm_glaunti.fit.calibration.sites import glacier_site
 
     from . import baselines
 
@@ -230,7 +230,7 @@ def held_out_baselines(gdirs: dict[str, Any], table: pd.DataFrame, fit: Fit) -> 
 
 def transfer_scores(rows: pd.DataFrame) -> dict[str, Any]:
     """Scores of all held-out bands together and of each glacier."""
-    from oggm_glaunti.fit.scores import scores
+    from oggm_glaunti.fit.evaluation.scores import scores
 
     groups = {"all": rows, **dict(iter(rows.groupby("glacier")))}
     return {name: scores(group["modelled"], group["value"]) for name, group in groups.items()}
@@ -282,7 +282,7 @@ def print_aletsch(gdir: Any, shared: Path) -> None:
 
 def fit_time(gdir: Any, shared: Path) -> str:
     """How long a fit takes, with and without compiling."""
-    from oggm_glaunti.fit.calibrate import fit_glaunti
+    from oggm_glaunti.fit.calibration.tasks import fit_glaunti
 
     half = halves(aletsch_observations(shared))[0]
     observations = targets(half)["seasons + geodetic"]

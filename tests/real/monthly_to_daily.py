@@ -38,7 +38,7 @@ class Scores(NamedTuple):
 
 def write_months(gdir, shared: Path) -> None:
     """The true days once more as ``_true_daily``, and their months with temp_std as ``climate_historical_true.nc``."""
-    from oggm_glaunti.coupling.climate import process_daily_climate
+    from oggm_glaunti.coupling.weather.task import process_daily_climate
 
     path = shared / "data/camels_ch_glaciers/CAMELS_CH_obs_based_2161.csv"
     process_daily_climate(gdir, path=path, also_monthly=True, filesuffix="_true_daily", **glaciers.CAMELS)
@@ -46,9 +46,9 @@ def write_months(gdir, shared: Path) -> None:
 
 def write_by_month(gdir, interpolated: bool) -> None:
     """No noise at all: months as steps, or temperature interpolated between them; precipitation the same every day."""
-    from oggm_glaunti.coupling.daily_file import read_daily_climate, write_daily_climate
-    from oggm_glaunti.coupling.daily_series import DailySeries
-    from oggm_glaunti.coupling.monthly_interpolation import Months, keep_means
+    from oggm_glaunti.coupling.weather.file import read_daily_climate, write_daily_climate
+    from oggm_glaunti.coupling.weather.monthly_interpolation import Months, keep_means
+    from oggm_glaunti.coupling.weather.series import DailySeries
 
     true = read_daily_climate(gdir)
     months = Months.of_days(true.time)
@@ -74,7 +74,7 @@ def balances(gdir, input_filesuffix: str) -> dict[str, np.ndarray]:
 
 def made(gdir, **arguments) -> dict[str, np.ndarray]:
     """The same with weather made from the months; arguments as of ``process_daily_climate``."""
-    from oggm_glaunti.coupling.climate import process_daily_climate
+    from oggm_glaunti.coupling.weather.task import process_daily_climate
 
     process_daily_climate(gdir, source="monthly", input_filesuffix="_true", filesuffix="_made_daily", **arguments)
     return balances(gdir, "_made")
@@ -90,8 +90,8 @@ def scores(found: np.ndarray, true: np.ndarray) -> Scores:
 
 def reference_std(gdir) -> np.ndarray:
     """Within-month standard deviation of the true daily temperatures, calendar means over the reference years."""
-    from oggm_glaunti.coupling.daily_file import read_daily_climate
-    from oggm_glaunti.coupling.weather_statistics import statistics_of
+    from oggm_glaunti.coupling.weather.file import read_daily_climate
+    from oggm_glaunti.coupling.weather.statistics import statistics_of
 
     days = read_daily_climate(gdir).select(*REFERENCE["reference_years"])
     return statistics_of(days.time, days.temp, 1000 * days.prcp, "reference").temp_std
@@ -101,7 +101,7 @@ def cases(gdir, shared: Path) -> dict[str, dict[str, np.ndarray]]:
     """Balances by what they are made with."""
     from dataclasses import replace
 
-    from oggm_glaunti.coupling.weather_statistics import ALPINE
+    from oggm_glaunti.coupling.weather.statistics import ALPINE
 
     write_months(gdir, shared)
     found = {"true": balances(gdir, "")}

@@ -47,7 +47,7 @@ def start_oetztal(working_dir: Path, shared: Path, **params: Any) -> Path:
     """Initialise OGGM in a folder, for glaciers that are there already or will be prepared."""
     from oggm import cfg
 
-    from oggm_glaunti.coupling.offline import start_offline
+    from oggm_glaunti.coupling.oggm.offline import start_offline
 
     path = start_offline(working_dir, params={**OETZTAL_PARAMS, **params}, rgi_version=RGI_VERSION)
     cfg.PATHS["dem_file"] = str(shared / "data/oggm-sample-data/test-workflow/srtm_oetztal.tif")

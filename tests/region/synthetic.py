@@ -17,15 +17,14 @@ import numpy as np
 from pyproj import CRS
 
 from oggm_glaunti import shop
-from oggm_glaunti.coupling.climate import DailyClimate
-from oggm_glaunti.coupling.daily_file import write_daily_climate
-from oggm_glaunti.coupling.daily_series import DailySeries
-from oggm_glaunti.coupling.features import Features
-from oggm_glaunti.coupling.features_file import write_features
-from oggm_glaunti.coupling.table import Knobs, TableInputs
+from oggm_glaunti.coupling.ground.features import Features
+from oggm_glaunti.coupling.ground.features_file import write_features
+from oggm_glaunti.coupling.table.table import Knobs, TableInputs
+from oggm_glaunti.coupling.weather.file import DailyClimate, write_daily_climate
+from oggm_glaunti.coupling.weather.series import DailySeries
 from oggm_glaunti.region.engine import run_jobs
 from oggm_glaunti.region.jobs import Job, Outcome
-from oggm_glaunti.valley import daily_weather, valley_outline
+from oggm_glaunti.workflows.valley import daily_weather, valley_outline
 
 CELL, MARGIN = 100.0, 15
 MEDIAN_AREA, SPREAD, SMALLEST, LARGEST = 0.09, 1.55, 0.02, 80.0  # km2, -, km2, km2

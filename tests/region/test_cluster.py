@@ -20,7 +20,7 @@ import pytest
 
 from oggm_glaunti import GlaUnTIMassBalanceA
 from oggm_glaunti.region import run
-from oggm_glaunti.valley import make_daily_weather, make_valley_glacier
+from oggm_glaunti.workflows.valley import make_daily_weather, make_valley_glacier
 
 pytestmark = pytest.mark.timeout(240)
 GLACIERS = 12

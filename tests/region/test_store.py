@@ -14,10 +14,10 @@ import pytest
 import xarray as xr
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import valley
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
 from oggm_glaunti.region import dataset, geometry, outputs, store, sums
 from oggm_glaunti.region.sums import region_sums
+from oggm_glaunti.workflows import valley
 
 from .oetztal import oggm_kept, prepare_oetztal
 
@@ -341,7 +341,7 @@ def test_with_tables_at_hand_jax_is_not_asked_for(gdirs, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a table was built")
 
-    monkeypatch.setattr("oggm_glaunti.coupling.table_store.build_table", refuse)
+    monkeypatch.setattr("oggm_glaunti.coupling.table.store.build_table", refuse)
     store.compile_glaunti_output(gdirs[:2], path=False, **A)
 
 

@@ -18,10 +18,10 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.coupling.corrections import compute_corrections
-from oggm_glaunti.coupling.params import VARIANTS, write_params
-from oggm_glaunti.coupling.table import build_table
-from oggm_glaunti.coupling.table_file import read_corrections
+from oggm_glaunti.coupling.model.params import VARIANTS, write_params
+from oggm_glaunti.coupling.table.band_corrections import compute_corrections
+from oggm_glaunti.coupling.table.file import read_corrections
+from oggm_glaunti.coupling.table.table import build_table
 from oggm_glaunti.region import engine
 
 from ..conftest import REPOSITORY
@@ -93,8 +93,8 @@ def test_model_c_in_batches_is_model_c_one_by_one(gdirs, weights, corrector, che
 
 
 def test_model_d_with_and_without_a_facies_map(gdirs, weights):
-    from oggm_glaunti.coupling.features import read_features
-    from oggm_glaunti.coupling.features_file import write_features
+    from oggm_glaunti.coupling.ground.features import read_features
+    from oggm_glaunti.coupling.ground.features_file import write_features
 
     with_map, without = gdirs[3:5]
     features = read_features(with_map)
@@ -246,7 +246,7 @@ def test_ten_times_as_many_glaciers_need_no_more_memory_than_the_setting(weights
 
 WITHOUT_JAX = """
 import sys
-from oggm_glaunti.coupling.offline import start_offline
+from oggm_glaunti.coupling.oggm.offline import start_offline
 import numpy as np, oggm
 start_offline(sys.argv[1])
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA
@@ -289,7 +289,7 @@ def test_valid_tables_are_left_alone_and_damaged_ones_made_again(gdirs, weights)
 
 KILLED = """
 import os, signal, sys
-from oggm_glaunti.coupling.offline import start_offline
+from oggm_glaunti.coupling.oggm.offline import start_offline
 import oggm
 start_offline(sys.argv[1])
 from oggm_glaunti import tasks as gtasks

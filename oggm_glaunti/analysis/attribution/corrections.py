@@ -16,11 +16,11 @@ import numpy as np
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.attribution.reference_years import warn_incomplete, years_asked
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.coupling.corrections import correction_years
-from oggm_glaunti.coupling.features import Features, read_features
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
-from oggm_glaunti.coupling.gridded import GriddedModel
-from oggm_glaunti.coupling.periods import Period
+from oggm_glaunti.coupling.gridded.corrections import correction_years
+from oggm_glaunti.coupling.gridded.model import GriddedModel
+from oggm_glaunti.coupling.gridded.periods import Period
+from oggm_glaunti.coupling.ground.features import Features, read_features
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
     import xarray as xr

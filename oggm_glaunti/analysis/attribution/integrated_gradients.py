@@ -23,8 +23,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.core.glaunti import correct
+from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.core.run import ti_step
-from oggm_glaunti.fit.forward import Tuned
 
 NODES_AT_ONCE = 8
 MOST_NODES = 256

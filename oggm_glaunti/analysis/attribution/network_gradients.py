@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, until_complete
 from oggm_glaunti.analysis.trajectory import Trajectory, stepper
 from oggm_glaunti.core.corrector import Corrector, run_corrector
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.core.on_heights import Tuned
 
 
 class CorrectorInputs(NamedTuple):

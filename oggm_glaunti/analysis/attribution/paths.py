@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from oggm_glaunti.analysis.attribution.integrated_gradients import Inputs, Path
 from oggm_glaunti.analysis.trajectory import Trajectory, annual, stepper
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.core.on_heights import Tuned
 
 
 def snow_at(tuned: Tuned, trajectory: Trajectory, variant: str = "smooth") -> Float[Array, "time realisation height"]:

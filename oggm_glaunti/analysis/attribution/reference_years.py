@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
 
 def years_asked(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.attribution.reference_years import warn_incomplete, years_asked
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.coupling.features import read_features
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
+from oggm_glaunti.coupling.ground.features import read_features
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
     import xarray as xr

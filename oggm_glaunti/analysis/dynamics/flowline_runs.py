@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
-from oggm_glaunti.coupling.interpolation import Interpolator
-from oggm_glaunti.coupling.oggm_attributes import OGGMAttributes
+from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
+from oggm_glaunti.coupling.table.interpolation import Interpolator
 
 # years; OGGM's time steps may end so much before a year does, and the very last step then begins at its end
 ROUNDING = 1e-6

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment, experiment, stored_year
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, cfg
-from oggm_glaunti.fit.sites import corrections_at, spread_over
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, cfg
+from oggm_glaunti.fit.calibration.sites import corrections_at, spread_over
 
 if TYPE_CHECKING:
     from oggm_glaunti.analysis.dynamics.tables import Control

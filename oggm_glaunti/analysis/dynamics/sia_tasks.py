@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment
 from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, entity_task
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, entity_task
 
 if TYPE_CHECKING:
     from oggm_glaunti.analysis.dynamics.sia_flowline import Bed

@@ -22,8 +22,8 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual_by_height
-from oggm_glaunti.fit.forward import Tuned
-from oggm_glaunti.fit.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
+from oggm_glaunti.core.on_heights import Tuned
+from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
 TEMP, PRCP = "dT", "dP"
 K, SHARE = (1.0, "1 K"), (math.log(1.1), "10 %")

@@ -15,7 +15,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.analysis.dynamics.flowline_runs import QUANTITIES
 from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare
 from oggm_glaunti.analysis.dynamics.table_modes import project, table_modes
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 
 if TYPE_CHECKING:
     from oggm_glaunti.analysis.dynamics.tables import Difference

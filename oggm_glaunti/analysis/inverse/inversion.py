@@ -11,7 +11,7 @@ import pandas as pd
 
 from oggm_glaunti.analysis.glaciers import GlacierRun
 from oggm_glaunti.analysis.inverse.targets import Target
-from oggm_glaunti.coupling.from_oggm import MassBalanceCalibrationError
+from oggm_glaunti.coupling.oggm.from_oggm import MassBalanceCalibrationError
 
 UNITS = {"dT": "K", "dP": "1 (logarithm of a factor)"}
 SLOPE_UNITS = {"dT": "m w.e. K-1", "dP": "m w.e."}

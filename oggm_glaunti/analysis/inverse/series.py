@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 
 from oggm_glaunti.analysis.inverse.shifts import Outcome
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.core.on_heights import Tuned
 
 MAX_ITERATIONS = 300
 # Of the gradient in units of the prior's standard deviations. Near the minimum the Hessian is about 1 or more in all

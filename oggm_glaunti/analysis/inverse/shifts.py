@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from oggm_glaunti.analysis.inverse.newton import Outcome, information, minima, roots
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.core.on_heights import Tuned
 
 CONTROLS = {"dT": (True, False), "dP": (False, True), "both": (True, True)}
 # How far a root is looked for: K, and the logarithm of a factor on precipitation of 20 or 1/20.

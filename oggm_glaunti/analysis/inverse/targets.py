@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.glaciers import first_and_last
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.observations import DEFAULT_SIGMA
 from oggm_glaunti.fit.readers import read_geodetic
 

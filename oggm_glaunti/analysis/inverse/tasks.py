@@ -15,7 +15,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
 from oggm_glaunti.analysis.inverse.inversion import UNITS, Inversion, invert_series, invert_shift, require_reached
 from oggm_glaunti.analysis.inverse.targets import target_of
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task, global_task
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task, global_task
 
 settings.register()
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from oggm_glaunti.analysis.glaciers import GlacierRun
 from oggm_glaunti.analysis.measure_next.places import Campaign
 from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
-from oggm_glaunti.fit.priors import FEW, STORED, priors_around
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.calibration.priors import FEW, STORED, priors_around
 
 if TYPE_CHECKING:
     from oggm_glaunti.analysis.measure_next.period_jacobians import Periods

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float, Int
 from oggm_glaunti.analysis.trajectory import Trajectory, stepper
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, jacobian_by_height
 from oggm_glaunti.analysis.uncertainty.propagation import moved
-from oggm_glaunti.fit.forward import Tuned
-from oggm_glaunti.fit.priors import STORED
+from oggm_glaunti.core.on_heights import Tuned
+from oggm_glaunti.fit.calibration.priors import STORED
 
 
 class Periods(NamedTuple):
@@ -137,7 +137,7 @@ def balance_jacobians(
     tuned, trajectory, periods, variant
         as :func:`period_balances`
     names : sequence of str
-        of the uncertain parameters, of the keys of :data:`oggm_glaunti.fit.priors.SPREAD`
+        of the uncertain parameters, of the keys of :data:`oggm_glaunti.fit.calibration.priors.SPREAD`
 
     Returns
     -------

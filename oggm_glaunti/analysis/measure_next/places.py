@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy.ndimage import distance_transform_edt
 
-from oggm_glaunti.coupling.features import Features
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
-from oggm_glaunti.fit.priors import SPREAD
+from oggm_glaunti.coupling.ground.features import Features
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.calibration.priors import SPREAD
 
 if TYPE_CHECKING:
     from oggm_glaunti.analysis.measure_next.survey import Survey

@@ -21,7 +21,7 @@ from oggm_glaunti.analysis.measure_next.period_jacobians import Jacobians, Perio
 from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks
 from oggm_glaunti.analysis.uncertainty.propagation import independent
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.core.on_heights import Tuned
 
 SMB = "smb"
 """The wanted quantity that is no parameter: the glacier's mean balance over the last of the periods."""

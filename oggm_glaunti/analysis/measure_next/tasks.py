@@ -16,9 +16,9 @@ from oggm_glaunti.analysis.glaciers import GlacierRun, first_and_last, glacier_r
 from oggm_glaunti.analysis.measure_next.inputs import campaign_periods, parameter_root, season_days
 from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
 from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
-from oggm_glaunti.coupling.features import read_features
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.ground.features import read_features
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
 
 settings.register()
@@ -119,7 +119,7 @@ def where_to_measure(
         uncertain parameters: by default those of the glacier's fit, else those that a fit moves
     spread : mapping, optional
         standard deviations of parameters that were not fitted, where they are not those of
-        :data:`oggm_glaunti.fit.priors.SPREAD`
+        :data:`oggm_glaunti.fit.calibration.priors.SPREAD`
     sigma_temp, sigma_log_prcp : float
         standard deviations of a week's temperature (K) and of the logarithm of its precipitation; 0 for weather without
         errors

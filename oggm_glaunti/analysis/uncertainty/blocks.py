@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from oggm_glaunti.analysis.trajectory import Trajectory, stepper
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.core.on_heights import Tuned
 
 
 class Blocks(NamedTuple):

@@ -12,9 +12,9 @@ import xarray as xr
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
 from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
-from oggm_glaunti.coupling.atomic import replacing
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
+from oggm_glaunti.files import replacing
 
 settings.register()
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks
 from oggm_glaunti.analysis.uncertainty.draws import SCALES, SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
 from oggm_glaunti.analysis.uncertainty.propagation import run_ensemble, run_forcing_variance, run_propagate
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.core.on_heights import Tuned
 
 TOLERANCE = 0.1
 

@@ -19,13 +19,13 @@ from oggm_glaunti.analysis.uncertainty.draws import (
     draw_parameters,
 )
 from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
-from oggm_glaunti.coupling.climate import DailyClimate
-from oggm_glaunti.coupling.corrections import BandCorrections
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError
-from oggm_glaunti.coupling.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.table import Knobs, Table
-from oggm_glaunti.coupling.table_store import TableStore
-from oggm_glaunti.fit.priors import TEMP_BIAS, TEMP_GRADIENT
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
+from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.store import TableStore
+from oggm_glaunti.coupling.table.table import Knobs, Table
+from oggm_glaunti.coupling.weather.file import DailyClimate
+from oggm_glaunti.fit.calibration.priors import TEMP_BIAS, TEMP_GRADIENT
 
 MELT = "ddf_snow_log"
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily, on_days
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, cumulative_jacobian
 from oggm_glaunti.analysis.uncertainty.draws import SHORTEST, SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
-from oggm_glaunti.fit.forward import Tuned
+from oggm_glaunti.core.on_heights import Tuned
 
 
 class Propagated(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
-from oggm_glaunti.fit.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
 KNOWN = (*STORED.values(), TEMP_BIAS, TEMP_GRADIENT)
 

@@ -22,8 +22,8 @@ from oggm_glaunti.analysis.uncertainty.draws import (
     draw_parameters,
 )
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, entity_task
-from oggm_glaunti.fit.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
+from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def smb_ensemble(
         draw the parameters from the covariance of the directory's fit, where there is one
     draws : DataFrame, optional
         parameters of the members in physical units, a row for each, columns as of
-        :func:`~oggm_glaunti.fit.nuts.sample_glaunti`; they take the place of the directory's fit
+        :func:`~oggm_glaunti.fit.calibration.nuts.sample_glaunti`; they take the place of the directory's fit
     mean_preserving : bool
         see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`
 

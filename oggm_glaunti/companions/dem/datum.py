@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
-from oggm_glaunti.coupling.surface import SAME_DATUM
+from oggm_glaunti.coupling.ground.surface import SAME_DATUM
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
 DATUMS = ("ellipsoid", "geoid")
 # m. More than what such things can make, beyond doubt: a datum stated wrongly.

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from pyproj import CRS
 
-from oggm_glaunti.coupling.dem_stack_file import VARIABLES
+from oggm_glaunti.coupling.ground.dem_stack_file import VARIABLES
 from oggm_glaunti.fit.whole_files import replacing
 
 _VARIABLES = {

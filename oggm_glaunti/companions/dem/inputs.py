@@ -17,10 +17,10 @@ from rasterio import Affine
 from rasterio.warp import transform_bounds
 
 from oggm_glaunti.companions.dem.tiles import chosen_glacier, require_same_years, yearly_files
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
-from oggm_glaunti.coupling.grid import CellGrid
-from oggm_glaunti.coupling.rasters import PathLike, Raster, bilinear_on_grid, read_around
-from oggm_glaunti.fit.dataset_maps import MapFile
+from oggm_glaunti.coupling.ground.grid import CellGrid
+from oggm_glaunti.coupling.ground.rasters import PathLike, Raster, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.data.maps import MapFile
 
 # Cells read beyond the glacier's maps, so that a stack may be moved by that much.
 REACH = 3

@@ -21,13 +21,13 @@ from oggm_glaunti.companions.dem.inputs import Inputs, on_cells, read_inputs
 from oggm_glaunti.companions.dem.pieces import degree_tiles, tile_name
 from oggm_glaunti.companions.dem.predictors import terrain as slope_and_aspect
 from oggm_glaunti.companions.dem.trend import linear_in_time
-from oggm_glaunti.coupling.dem_stack_file import DemStack, write_dem_stack
-from oggm_glaunti.coupling.features import outline_on_grid
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
-from oggm_glaunti.coupling.grid import CellGrid
-from oggm_glaunti.coupling.rasters import PathLike, Raster, bilinear_on_grid, read_around
-from oggm_glaunti.coupling.surface import STEADY
-from oggm_glaunti.coupling.terrain import Terrain, find_terrain
+from oggm_glaunti.coupling.ground.dem_stack_file import DemStack, write_dem_stack
+from oggm_glaunti.coupling.ground.features import outline_on_grid
+from oggm_glaunti.coupling.ground.grid import CellGrid
+from oggm_glaunti.coupling.ground.rasters import PathLike, Raster, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.ground.surface import STEADY
+from oggm_glaunti.coupling.ground.terrain import Terrain, find_terrain
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 
 settings.register()
 

@@ -21,7 +21,7 @@ from rasterio import Affine
 from rasterio.errors import RasterioIOError
 
 from oggm_glaunti.companions.dem.pieces import degree_tiles
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
 PathLike = str | os.PathLike[str]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, utils
-from oggm_glaunti.coupling.geodetic import geodetic_table
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, utils
+from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import FIRST_ROW, settle

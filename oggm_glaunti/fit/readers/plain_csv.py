@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.text_table import NOTE, UNITS, is_missing, read_table, settle
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.observations import COLUMNS, Read, as_observations, problems_of, split
 from oggm_glaunti.fit.readers.dates import UNKNOWN, nominal_dates, parse_days
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.coupling.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.observations import MOST_A_YEAR, Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import NOTE, is_missing, parse_numbers, read_table, settle

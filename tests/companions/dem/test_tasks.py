@@ -18,12 +18,12 @@ from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti import valley
 from oggm_glaunti.companions.dem import tasks
-from oggm_glaunti.coupling import dem_stack_file
-from oggm_glaunti.coupling.dem_stack_file import read_dem_stack, read_dem_stack_attributes
-from oggm_glaunti.coupling.features import outline_on_grid, read_features
-from oggm_glaunti.coupling.terrain import Terrain, find_terrain
+from oggm_glaunti.coupling.ground import dem_stack_file
+from oggm_glaunti.coupling.ground.dem_stack_file import read_dem_stack, read_dem_stack_attributes
+from oggm_glaunti.coupling.ground.features import outline_on_grid, read_features
+from oggm_glaunti.coupling.ground.terrain import Terrain, find_terrain
+from oggm_glaunti.workflows import valley
 from tests.companions.dem import valley_stack as made
 
 QUICK = {"method": "hypsometric"}
@@ -153,7 +153,7 @@ def test_pixels_that_were_imputed_before_are_imputed_anew_and_flagged(gdir, tmp_
 
 
 def test_what_the_command_writes_is_read(gdir, tmp_path):
-    from oggm_glaunti.cli import main
+    from oggm_glaunti.cli.main import main
 
     tiles, out = made.write_tiles(tmp_path / "tiles", void=VOID), tmp_path / "valley.nc"
     assert main(["impute-dem", str(tiles), str(out), "--method", "hypsometric"]) == 0
@@ -377,7 +377,7 @@ def test_an_error_on_the_way_leaves_the_old_file_and_nothing_else(gdir, years, m
 
 SCRIPT = """
 import json, os, signal, sys
-from oggm_glaunti.coupling.offline import start_offline
+from oggm_glaunti.coupling.oggm.offline import start_offline
 import oggm
 from oggm import workflow
 

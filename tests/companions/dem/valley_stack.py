@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 import rasterio
 
-from oggm_glaunti import valley
+from oggm_glaunti.workflows import valley
 
 YEARS = (2001, 2002, 2003, 2004)
 # m: how the stack lies wrong, and what its heights have too much.

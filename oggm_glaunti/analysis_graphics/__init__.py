@@ -1,1 +1,0 @@
-"""Figures of the analyses, one module for each."""

@@ -1,0 +1,1 @@
+"""The command ``oggm-glaunti``: one module per group of verbs."""

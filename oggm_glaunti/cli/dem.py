@@ -1,0 +1,110 @@
+"""The verb ``impute-dem``: voids of yearly surfaces filled, from a folder of tiles to a NetCDF file."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+OK = 0
+
+# As the imputation has them; not imported, so that the command's help is quick.
+METHODS = ("rff_kriging", "rff", "kriging", "hypsometric", "idw", "constant")
+
+FOLDER = """\
+DIR holds hugonnet_dems/tiles/Z_NAME_YEAR.tif and ZSTDDEV_NAME_YEAR.tif, heights and their standard deviations in m,
+and cop30dem/{elevation,slope,aspect}/NAME.tif, a reference DEM on the same cells. What is written are heights (year,
+y, x), their uncertainty, flags of what was filled, and the trend. Heights stay in the tiles' place and vertical datum.
+"""
+
+
+def add_impute_dem(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``impute-dem DIR OUT.nc --glacier NAME``."""
+    parser = subparsers.add_parser(
+        "impute-dem",
+        help="fill the voids of yearly surfaces",
+        description=f"Fill the voids of yearly surfaces.\n\n{FOLDER}",
+        epilog='example:\n  oggm-glaunti impute-dem demimputation aletsch.nc --glacier "Grosser Aletsch"',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder of tiles")
+    parser.add_argument("out", metavar="OUT.nc", type=Path, help="file to write; its folder is made if missing")
+    parser.add_argument("--glacier", metavar="NAME", help="needed where DIR holds several glaciers")
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="default: %(default)s")
+    parser.add_argument("--no-coregister", action="store_true", help="take the reference to lie right as it is")
+    parser.add_argument("--seed", type=int, default=0, help="of random features and test voids (default: %(default)s)")
+    parser.add_argument("--figure", metavar="FILE.png", type=Path, help="map of the surface, its uncertainty and trend")
+    parser.set_defaults(run=run_impute_dem)
+
+
+def run_impute_dem(args: argparse.Namespace) -> int:
+    """Fill the voids of one glacier's tiles; returns the exit status."""
+    from oggm_glaunti.cli.common import complain
+    from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+
+    begin = time.perf_counter()
+    try:
+        filled = _impute(args)
+    except (OSError, ValueError, InvalidParamsError) as err:
+        return complain(err)
+    print("\n".join(_in_words(filled, time.perf_counter() - begin)))
+    return OK
+
+
+def _impute(args: argparse.Namespace) -> Any:
+    from pyproj import CRS
+
+    from oggm_glaunti.companions.dem.impute import impute_dem_stack
+    from oggm_glaunti.companions.dem.imputed_file import write_imputed
+    from oggm_glaunti.companions.dem.tiles import chosen_glacier, read_tiles
+
+    name = chosen_glacier(args.folder, args.glacier)
+    tiles = read_tiles(args.folder, name)
+    arrays = (tiles[key] for key in ("z", "z_std", "dem_ref", "slope", "aspect"))
+    pieces = tiles["pieces"]
+    chosen = {"method": args.method, "coregister": not args.no_coregister, "seed": args.seed}
+    try:
+        filled = impute_dem_stack(*arrays, pieces=pieces, **chosen)
+    except ValueError as err:
+        raise ValueError(f"{args.folder}: {name}: {err}") from err
+    about = {
+        "glacier": name,
+        "source_files": tiles.attrs["files"],
+        "vertical_datum": "that of the input, which is not changed; median_dh is its difference to the reference",
+    }
+    write_imputed(args.out, filled, CRS.from_wkt(tiles.attrs["crs_wkt"]), about)
+    if args.figure is not None:
+        _draw(filled, name, args.figure)
+    return filled.assign_attrs(glacier=name)
+
+
+def _draw(filled: Any, name: str, path: Path) -> None:
+    from oggm_glaunti.graphics.dem import plot_voids
+    from oggm_glaunti.graphics.glacier import save_png
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_png(plot_voids(filled, title=name), path)
+
+
+def _in_words(filled: Any, seconds: float) -> list[str]:
+    about, imputed, years = filled.attrs, filled["imputed"].values, filled["year"].values
+    void, count = int(imputed.any(axis=0).sum()), int(imputed.sum())
+    lines = [
+        f"{about['glacier']}, {years[0]}-{years[-1]}: {void} of {imputed[0].size} cells void, {count} heights "
+        f"filled by {about['method']} in {seconds:.1f} s",
+        f"  {_registration(about)}median difference to the reference {about['median_dh']:+.1f} m",
+    ]
+    if "rmse" in about:
+        lines.append(
+            f"  voids made for a test: RMSE {about['rmse']:.1f} m, median |error| {about['median_error']:.1f} m, NMAD "
+            f"{about['nmad']:.1f} m; {100 * about['coverage_90']:.0f} % within 90 % intervals, then scaled by "
+            f"{about['std_scale']:.2f}"
+        )
+    return lines
+
+
+def _registration(about: dict[str, Any]) -> str:
+    pairs = zip(about["shift_rows"], about["shift_cols"], strict=True)
+    moved = " and ".join(f"{rows:+.2f} rows, {cols:+.2f} columns" for rows, cols in pairs)
+    return f"reference moved by {moved} (NMAD {about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m), "

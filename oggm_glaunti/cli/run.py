@@ -1,0 +1,210 @@
+"""The verb ``oggm-glaunti run``: a region from outlines and weather to balances and ice, without Python."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+OK, FAILED = 0, 1
+INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
+SHOWN = 20  # failures printed; all of them are in the file
+
+DESCRIPTION = """\
+From glacier outlines and daily weather to surface mass balances and ice dynamics, glacier by glacier, with OGGM.
+With --shapefile, --dem and --climate FILE nothing is downloaded. Calling it again with the same --out goes on where it
+was interrupted, and computes anew what is asked for differently."""
+
+EPILOG = """\
+files in DIR:
+  glaunti_output.nc  balance, accumulation, melt, ELA, AAR and area by glacier and balance year (CF NetCDF)
+  run_output.nc      volume, area and length of OGGM's run by glacier and year (not with --no-dynamics)
+  glaciers.csv       every glacier: done, or failed with the stage and the reason
+  per_glacier/       OGGM's glacier directories
+
+exit status: 0 at least one glacier is done, 1 none is, 2 nothing could be run (the line on standard error says why),
+130 interrupted.
+
+example:
+  oggm-glaunti run --shapefile outlines.shp --dem dem.tif --climate station.csv --ref-hgt 2919 --temp-units degC \\
+      --prcp-units mm/day --years 2014 2022 --model a --out region"""
+
+
+def add_run(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``run``."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a region: outlines and daily weather in, balances and ice out",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_glaciers(parser)
+    _add_climate(parser)
+    _add_model(parser)
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write to; made if missing")
+    parser.add_argument("--workers", metavar="N", type=_positive, default=1, help="processes (default: %(default)s)")
+    parser.set_defaults(run=run_run)
+
+
+def _add_glaciers(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_argument_group("glaciers").add_mutually_exclusive_group(required=True)
+    which.add_argument("--rgi-ids", metavar="ID", nargs="+", help="from OGGM's pre-processed directories (network)")
+    which.add_argument("--shapefile", metavar="FILE", type=Path, help="outlines; RGI attributes are used if there")
+    group = parser.add_argument_group("where their data come from")
+    group.add_argument("--dem", metavar="FILE", type=Path, help="with --shapefile; default: OGGM's choice (network)")
+    group.add_argument("--prepro-level", metavar="L", type=int, choices=range(1, 6), default=3, help="default: 3")
+    group.add_argument("--border", metavar="CELLS", type=_positive, default=80, help="of the maps (default: 80)")
+    group.add_argument("--prepro-url", metavar="URL", help="default: OGGM's own")
+
+
+def _add_climate(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("daily weather")
+    group.add_argument(
+        "--climate",
+        metavar="W5E5_daily|monthly|FILE",
+        required=True,
+        help="W5E5_daily (network), monthly (made at random from the monthly weather of pre-processed directories), or "
+        "a NetCDF or CSV file of one series; {rgi_id} in its name is replaced, for a file per glacier",
+    )
+    group.add_argument("--ref-hgt", metavar="M", type=float, help="FILE: height the temperature is for, m")
+    group.add_argument("--temp-units", metavar="UNIT", help="FILE: degC or K")
+    group.add_argument("--prcp-units", metavar="UNIT", help="FILE: mm/day, kg m-2 day-1, kg m-2 s-1 or m/day")
+    for what in ("temp", "prcp", "time"):
+        group.add_argument(f"--{what}-name", metavar="NAME", help=f"FILE: column or variable, if not '{what}'")
+    group.add_argument(
+        "--climate-source", metavar="NAME", help="FILE: what it is called, ERA5-Land_daily if it is that"
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model and run")
+    group.add_argument("--years", metavar=("Y0", "Y1"), nargs=2, type=int, required=True, help="first and last year")
+    group.add_argument("--model", type=str.upper, choices=("A", "C", "D"), default="C", help="default: C")
+    group.add_argument("--weights", metavar="PATH", type=Path, help="file or folder, for models C and D")
+    group.add_argument(
+        "--ref-mb",
+        metavar="MB|geodetic|none",
+        type=_reference,
+        help="calibrate melt_f of every glacier to this balance (kg m-2 yr-1), or to OGGM's geodetic table (network); "
+        "default: none, the published parameters",
+    )
+    group.add_argument("--ref-period", metavar="P", help="of --ref-mb: 2000-01-01_2020-01-01, last year excluded")
+    group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {value}")
+    return value
+
+
+def _reference(text: str) -> float | str | None:
+    if text in ("geodetic", "none"):
+        return None if text == "none" else text
+    try:
+        return float(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(f"expected a number, geodetic or none, found {text!r}") from err
+
+
+def run_run(args: argparse.Namespace) -> int:
+    """Run a region and print what was done."""
+    from oggm_glaunti.cli.common import complain
+
+    problem = _contradiction(args)
+    if problem:
+        return complain(ValueError(problem))
+    # First: it makes importing OGGM safe without a network.
+    importlib.import_module("oggm_glaunti.coupling")
+    from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+    from oggm_glaunti.workflows.region_chain import run_region
+
+    say: Callable[[str], None] = lambda line: print(line, flush=True)
+    say(_parameters(args))
+    try:
+        statuses = run_region(_request(args), say)
+    except (OSError, ValueError, InvalidParamsError, InvalidWorkflowError) as err:
+        return complain(err)
+    except KeyboardInterrupt:
+        complain(InterruptedError("interrupted; the same call goes on from here"))
+        return INTERRUPTED
+    return _report(statuses, args.out.resolve(), say)
+
+
+def _contradiction(args: argparse.Namespace) -> str | None:
+    if args.years[1] < args.years[0]:
+        return f"--years {args.years[0]} {args.years[1]}: the last year is before the first"
+    if args.dem is not None and args.shapefile is None:
+        return "--dem goes with --shapefile: pre-processed directories have a DEM"
+    if args.climate == "monthly" and args.shapefile is not None:
+        return "--climate monthly goes with pre-processed directories, which have monthly weather"
+    if args.ref_period is not None and args.ref_mb is None:
+        return "--ref-period goes with --ref-mb"
+    options = [] if _is_file(args.climate) else list(_climate_options(args))
+    if options:
+        return f"{', '.join('--' + name.replace('_', '-') for name in options)}: not with --climate {args.climate}"
+    missing = [path for path in (args.shapefile, args.dem) if path is not None and not path.exists()]
+    if _is_file(args.climate) and "{rgi_id}" not in args.climate and not Path(args.climate).exists():
+        missing.append(Path(args.climate))
+    return f"no such file: {', '.join(map(str, missing))}" if missing else None
+
+
+def _is_file(climate: str) -> bool:
+    return climate not in ("W5E5_daily", "monthly")
+
+
+def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:
+    names = ("ref_hgt", "temp_units", "prcp_units", "temp_name", "prcp_name", "time_name", "climate_source")
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def _request(args: argparse.Namespace):
+    from oggm_glaunti.workflows.region_request import Request
+
+    return Request(
+        out=args.out.resolve(),
+        climate=str(Path(args.climate).resolve()) if _is_file(args.climate) else args.climate,
+        climate_is_file=_is_file(args.climate),
+        years=tuple(args.years),
+        rgi_ids=tuple(args.rgi_ids or ()),
+        shapefile=args.shapefile,
+        dem=args.dem,
+        prepro_level=args.prepro_level,
+        border=args.border,
+        prepro_url=args.prepro_url,
+        climate_options=_climate_options(args),
+        model=args.model,
+        weights=args.weights,
+        ref_mb=args.ref_mb,
+        ref_period=args.ref_period,
+        dynamics=not args.no_dynamics,
+        workers=args.workers,
+    )
+
+
+def _parameters(args: argparse.Namespace) -> str:
+    if args.ref_mb is None:
+        return f"Model {args.model} with its published parameters: not calibrated to these glaciers (see --ref-mb)."
+    period = args.ref_period or "OGGM's geodetic period"
+    what = "OGGM's geodetic balances" if args.ref_mb == "geodetic" else f"{args.ref_mb:g} kg m-2 yr-1"
+    return f"Model {args.model}, melt_f of every glacier calibrated to {what} of {period}."
+
+
+def _report(statuses, out: Path, say: Callable[[str], None]) -> int:
+    """Print what became of the glaciers; returns the exit status."""
+    from oggm_glaunti.workflows.region_chain import OUTPUT, RUN_OUTPUT, STATUS
+
+    failed = statuses[statuses["status"] == "failed"]
+    done = len(statuses) - len(failed)
+    for rgi_id, row in failed.head(SHOWN).iterrows():
+        say(f"failed: {rgi_id}, {row['stage']}: {row['message']}")
+    if len(failed) > SHOWN:
+        say(f"... and {len(failed) - SHOWN} more")
+    say(f"{done} of {len(statuses)} glaciers done")
+    written = [name for name in (OUTPUT, RUN_OUTPUT) if done and (out / name).exists()]
+    say(f"In {out}: {', '.join([*written, STATUS])}")
+    return OK if done else FAILED

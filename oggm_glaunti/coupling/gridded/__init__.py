@@ -1,0 +1,1 @@
+"""Runs on the 100 m grid."""

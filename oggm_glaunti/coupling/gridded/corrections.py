@@ -1,0 +1,68 @@
+"""A glacier's corrections as profiles by height, one per mass-balance year.
+
+They always come from the daily record with all knobs at zero effect, so they depend on nothing a user turns later.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from oggm.exceptions import InvalidParamsError
+
+from oggm_glaunti.coupling.gridded.model import GriddedModel, mean_corrections
+from oggm_glaunti.coupling.gridded.periods import Period, require_mass_balance_years
+from oggm_glaunti.coupling.weather.file import DailyClimate
+
+log = logging.getLogger(__name__)
+
+MODES = ("auto", "yearly", "climatology", "off")
+
+
+def resolve_mode(mode: str, model_name: str, climate_source: str) -> str:
+    """What ``auto`` means here.
+
+    Parameters
+    ----------
+    mode : str
+        ``auto``, ``yearly``, ``climatology`` or ``off``
+    model_name : str
+        ``A`` has no corrector: always ``off``
+    climate_source : str
+        of the daily file
+
+    Returns
+    -------
+    str
+        ``yearly`` where the weather is ERA5-Land, with which the corrector was trained, and ``climatology`` elsewhere:
+        on foreign forcing the year-to-year part of the published corrections does harm and their mean does good
+
+    Raises
+    ------
+    InvalidParamsError
+        for another mode
+
+    Examples
+    --------
+    >>> resolve_mode("auto", "C", "GSWP3_W5E5_daily")
+    'climatology'
+    """
+    if mode not in MODES:
+        raise InvalidParamsError(f"corrector: expected one of {MODES}, found {mode!r}")
+    if model_name == "A":
+        return "off"
+    if mode != "auto":
+        return mode
+    plain = climate_source.lower().replace("-", "").replace("_", "")
+    return "yearly" if plain.startswith(("era5land", "era5l")) else "climatology"
+
+
+def climatological_fields(gridded: GriddedModel, hemisphere: str) -> np.ndarray:
+    """Mean over all full mass-balance years of the corrections on the grid, array (5, H, W)."""
+    return mean_corrections(gridded, correction_years(gridded.climate, hemisphere, gridded.rgi_id))
+
+
+def correction_years(climate: DailyClimate, hemisphere: str, rgi_id: str) -> list[Period]:
+    """Full mass-balance years of a record, for each of which there are corrections, or InvalidWorkflowError."""
+    remedy = ". The corrector needs at least two calendar years of daily weather (or ask for corrector='off')."
+    return require_mass_balance_years(climate, hemisphere, rgi_id, remedy)

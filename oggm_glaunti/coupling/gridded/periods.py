@@ -1,0 +1,162 @@
+"""Mass-balance years and seasons on a daily record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.weather.file import DailyClimate
+
+# Calendar months that a period may touch: what the corrector's climate branch takes.
+CORRECTOR_MONTHS = (12, 14)
+
+
+class Period(NamedTuple):
+    """One mass-balance year: annual, or winter and summer that share the day `mid`.
+
+    Attributes
+    ----------
+    year : int
+        the calendar year in which it ends
+    begin, end : datetime64[D]
+        first and last day, both included
+    mid : datetime64[D] or None
+        last day of winter and first of summer; None for one annual season
+    """
+
+    year: int
+    begin: np.datetime64
+    mid: np.datetime64 | None
+    end: np.datetime64
+
+    def seasons(self) -> list[tuple[np.datetime64, np.datetime64]]:
+        """First and last day of each season."""
+        if self.mid is None:
+            return [(self.begin, self.end)]
+        return [(self.begin, self.mid), (self.mid, self.end)]
+
+
+def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
+    """Full mass-balance years of a record: 1 Oct to 30 Sep in the north, 1 Apr to 31 Mar in the south.
+
+    Parameters
+    ----------
+    climate : DailyClimate
+    hemisphere : {'nh', 'sh'}
+
+    Returns
+    -------
+    list of Period
+        annual, in order; empty where the record holds no full one
+    """
+    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
+    periods = []
+    for year in range(climate.ys + 1, climate.ye + 1):
+        begin = np.datetime64(f"{year - 1}-{month:02d}-01", "D")
+        end = np.datetime64(f"{year}-{month:02d}-01", "D") - 1
+        periods.append(Period(year, begin, None, end))
+    return periods
+
+
+def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: str, remedy: str) -> list[Period]:
+    """:func:`mass_balance_years`, or InvalidWorkflowError where the record holds no full one; it ends with `remedy`."""
+    periods = mass_balance_years(climate, hemisphere)
+    if not periods:
+        raise InvalidWorkflowError(
+            f"{label}: {climate.path} holds {climate.time[0]} to {climate.time[-1]}, no full mass-balance year{remedy}"
+        )
+    return periods
+
+
+def mass_balance_year_of_months(years: np.ndarray, hemisphere: str) -> np.ndarray:
+    """Year in which the mass-balance year of each calendar month ends, int array (Y, 12)."""
+    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
+    return np.asarray(years)[:, None] + (np.arange(1, 13)[None, :] >= month)
+
+
+def periods_from_dates(dates: pd.DataFrame | Sequence[Period], label: str) -> list[Period]:
+    """Periods from a table with columns ``begin``, ``end`` and, for seasons, ``mid``.
+
+    Parameters
+    ----------
+    dates : DataFrame or sequence of Period
+        a missing ``mid`` gives an annual season
+    label : str
+        named in errors
+
+    Raises
+    ------
+    InvalidParamsError
+        for no rows, missing columns, missing or unreadable dates, or dates out of order
+    """
+    if len(dates) == 0:
+        raise InvalidParamsError(f"{label}: dates has no rows; give at least one period, columns begin and end")
+    if not isinstance(dates, pd.DataFrame):
+        wrong = [period for period in dates if period.year != pd.Timestamp(period.end).year]
+        if wrong:
+            raise InvalidParamsError(f"{label}: {wrong[0]}: expected the year in which it ends")
+        return [_ordered(period, label) for period in dates]
+    missing = {"begin", "end"} - set(dates.columns)
+    if missing:
+        raise InvalidParamsError(f"{label}: season dates need columns begin and end (and mid), missing {missing}")
+
+    begins, ends = (_days(dates, column, label) for column in ("begin", "end"))
+    mids = _days(dates, "mid", label, required=False) if "mid" in dates.columns else [None] * len(dates)
+    rows = zip(begins, mids, ends, strict=True)
+    return [_ordered(Period(pd.Timestamp(e).year, b, m, e), label) for b, m, e in rows]
+
+
+def _days(dates: pd.DataFrame, column: str, label: str, required: bool = True) -> list[np.datetime64 | None]:
+    """Days of one column; None where one that is not required is missing."""
+    days: list[np.datetime64 | None] = []
+    for row, value in dates[column].items():
+        where = f"{label}: {column} in row {row} of the season dates"
+        if pd.isnull(value) and required:
+            raise InvalidParamsError(f"{where} is missing; give a date, or drop the row")
+        try:
+            days.append(None if pd.isnull(value) else np.datetime64(pd.Timestamp(value), "D"))
+        except (ValueError, TypeError) as err:
+            raise InvalidParamsError(f"{where} is no date: {value!r}; expected YYYY-MM-DD") from err
+    return days
+
+
+def require_corrector_months(period: Period, label: str) -> None:
+    """Raise InvalidParamsError where a period touches fewer or more calendar months than the corrector takes."""
+    months = int((period.end.astype("M8[M]") - period.begin.astype("M8[M]")).astype(int)) + 1
+    fewest, most = CORRECTOR_MONTHS
+    if not fewest <= months <= most:
+        raise InvalidParamsError(
+            f"{label}: the period of {period.year}, begin {period.begin} to end {period.end}, touches {months} "
+            f"calendar months; yearly corrections need {fewest} to {most}. Correct begin or end, drop the period, or "
+            "ask for corrector='climatology' or 'off'."
+        )
+
+
+def _ordered(period: Period, label: str) -> Period:
+    days = [day for day in (period.begin, period.mid, period.end) if day is not None]
+    if any(later <= earlier for earlier, later in pairwise(days)):
+        raise InvalidParamsError(f"{label}: dates of {period.year} are not in order: {[str(d) for d in days]}")
+    return period
+
+
+def day_slice(climate: DailyClimate, begin: np.datetime64, end: np.datetime64, label: str) -> slice:
+    """Where the days `begin` to `end` (both included) are in a record.
+
+    Raises
+    ------
+    InvalidParamsError
+        where the record does not hold them all
+    """
+    first = climate.time[0]
+    start, stop = int((begin - first).astype(int)), int((end - first).astype(int)) + 1
+    if start < 0 or stop > climate.time.size:
+        raise InvalidParamsError(
+            f"{label}: {climate.path} holds {first} to {climate.time[-1]}, asked for {begin} to {end}"
+        )
+    return slice(start, stop)

@@ -1,0 +1,53 @@
+"""The range of corrector inputs met in training, and warnings where a glacier leaves it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from oggm_glaunti.core.units import ELEVATION_NORM, PRCP_NORM
+from oggm_glaunti.coupling.ground.features import Features
+from oggm_glaunti.coupling.weather.file import DailyClimate
+
+log = logging.getLogger(__name__)
+
+# Corrector inputs met in training: highest cell (m) and wettest day (m w.e.) are the normalisation constants of the
+# published weights, the sides of the rectangle (cells) those of the published list of training glaciers.
+TRAINING_ELEVATION, TRAINING_PRCP = ELEVATION_NORM, PRCP_NORM
+
+
+TRAINING_SIDES = (28, 575)
+
+
+_warned: set[str] = set()
+
+
+def warn_about_inputs(model: Any, climate: DailyClimate, features: Features, rgi_id: str) -> None:
+    """Warn in the log where the corrector's inputs are not what it was trained on."""
+    if model.name == "D" and features.facies is None:
+        log.warning("(%s) model D runs without facies: glaunti_features was given no map, all bands are -1", rgi_id)
+    warn_outside_training(climate, features, rgi_id)
+
+
+def warn_outside_training(climate: DailyClimate, features: Features, rgi_id: str) -> list[str]:
+    """Warn in the log, once per glacier and process, where inputs leave the range met in training.
+
+    Returns
+    -------
+    list of str
+        what is outside, with numbers
+    """
+    highest, wettest, sides = float(features.elevation.max()), float(climate.prcp.max()), features.shape
+    outside = []
+    if highest > TRAINING_ELEVATION:
+        outside.append(f"elevation up to {highest:.0f} m (training: {TRAINING_ELEVATION:.0f} m)")
+    if wettest > TRAINING_PRCP:
+        outside.append(f"{1000 * wettest:.0f} mm on the wettest day (training: {1000 * TRAINING_PRCP:.0f} mm)")
+    if min(sides) < TRAINING_SIDES[0] or max(sides) > TRAINING_SIDES[1]:
+        outside.append(
+            f"a grid of {sides[0]} x {sides[1]} cells (training: {TRAINING_SIDES[0]} to {TRAINING_SIDES[1]})"
+        )
+    if outside and rgi_id not in _warned:
+        _warned.add(rgi_id)
+        log.warning("(%s) the corrector's inputs leave the range it was trained on: %s", rgi_id, "; ".join(outside))
+    return outside

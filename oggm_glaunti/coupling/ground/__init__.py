@@ -1,0 +1,1 @@
+"""The cells of a glacier: grid, terrain, corrector inputs, surfaces."""

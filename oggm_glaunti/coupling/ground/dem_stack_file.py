@@ -1,0 +1,256 @@
+"""The yearly surfaces of a glacier: in memory :class:`DemStack`, on disk ``glaunti_dem_stack.nc``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+from oggm.exceptions import InvalidParamsError
+from pyproj import CRS
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.ground.features_file import (
+    digest_of_cells,
+    read_cells_file,
+    require_cells,
+    require_variables,
+    usual_attributes,
+    write_coordinates,
+)
+from oggm_glaunti.files import replacing
+
+settings.register()
+
+BASENAME = "glaunti_dem_stack"
+
+# What a file must say about itself: heights without a datum cannot be compared with any other.
+VERTICAL_DATUM = "vertical_datum"
+
+_TYPES = {
+    "years": np.int64,
+    "z": np.float32,
+    "z_std": np.float32,
+    "imputed": np.bool_,
+    "dh_trend": np.float32,
+    "x": np.float64,
+    "y": np.float64,
+}
+# Attributes of the variables; also of files of imputed tiles.
+VARIABLES: dict[str, dict[str, Any]] = {
+    "z": {
+        "long_name": "surface elevation on 1 January of the year, without voids",
+        "standard_name": "surface_altitude",
+        "units": "m",
+        "ancillary_variables": "z_std imputed",
+    },
+    "z_std": {
+        "long_name": "1-sigma uncertainty of the surface elevation",
+        "standard_name": "surface_altitude standard_error",
+        "units": "m",
+    },
+    "imputed": {
+        "long_name": "whether the elevation was measured or filled in",
+        "units": "1",
+        "flag_values": np.array([0, 1], np.int8),
+        "flag_meanings": "measured imputed",
+    },
+    "dh_trend": {"long_name": "trend of the surface elevation over the years of the file", "units": "m yr-1"},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class DemStack:
+    """Surfaces of several years on the cells of a glacier's features, every cell filled; row 0 is north.
+
+    Attributes
+    ----------
+    years : int64 (K,)
+        rising; a surface is that of 1 January of its year
+    z, z_std : float32 (K, H, W)
+        elevation and its 1-sigma uncertainty, m
+    imputed : bool (K, H, W)
+        True where the elevation was filled in
+    dh_trend : float32 (H, W)
+        trend of the elevation, m yr-1
+    x, y : float64 (W,), (H,)
+        cell centres, m
+    crs : pyproj.CRS
+        UTM
+
+    Raises
+    ------
+    ValueError
+        for missing or impossible values, shapes that do not fit, or other cells than 100 m, north up, UTM
+
+    Examples
+    --------
+    >>> years, x, y = [2001, 2002], 600_050 + 100.0 * np.arange(33), 5_200_050 - 100.0 * np.arange(32)
+    >>> z = np.full((2, 32, 33), 2500.0)
+    >>> stack = DemStack(years, z, 5 + 0 * z, z < 0, 0 * z[0], x, y, "EPSG:32632")
+    >>> stack.shape, stack.years.tolist(), stack.z.dtype
+    ((32, 33), [2001, 2002], dtype('float32'))
+    """
+
+    years: NDArray[np.int64]
+    z: NDArray[np.float32]
+    z_std: NDArray[np.float32]
+    imputed: NDArray[np.bool_]
+    dh_trend: NDArray[np.float32]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    crs: CRS
+
+    def __post_init__(self) -> None:
+        for name, dtype in _TYPES.items():
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
+        object.__setattr__(self, "crs", CRS.from_user_input(self.crs))
+        self._check_shapes()
+        require_cells(self)
+        self._check_values()
+
+    def _check_shapes(self) -> None:
+        if self.years.ndim != 1 or self.years.size == 0 or (np.diff(self.years) <= 0).any():
+            raise ValueError(f"years: expected at least one, rising, found {self.years.tolist()}")
+        layers = (self.years.size, *self.shape)
+        expected = {"z": layers, "z_std": layers, "imputed": layers, "dh_trend": self.shape}
+        for name, wanted in expected.items():
+            found = getattr(self, name).shape
+            if found != wanted:
+                raise ValueError(f"{name} has shape {found}; expected {wanted} for year, y, x")
+
+    def _check_values(self) -> None:
+        for name in ("z", "z_std", "dh_trend"):
+            bad = ~np.isfinite(getattr(self, name))
+            if bad.any():
+                raise ValueError(f"{name}: {bad.sum()} of {bad.size} values are NaN or infinite")
+        if (self.z_std < 0).any():
+            raise ValueError(f"z_std: {(self.z_std < 0).sum()} of {self.z_std.size} values are negative")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return self.y.size, self.x.size
+
+    def digest(self) -> str:
+        """SHA-256 over all arrays and the coordinate system, hexadecimal."""
+        return digest_of_cells(self)
+
+
+def read_dem_stack(gdir: Any, filesuffix: str = "") -> DemStack:
+    """Read and check ``glaunti_dem_stack.nc``.
+
+    Parameters
+    ----------
+    gdir : oggm.GlacierDirectory
+    filesuffix : str
+        of the file
+
+    Returns
+    -------
+    DemStack
+
+    Raises
+    ------
+    oggm.exceptions.InvalidWorkflowError
+        where the file is not there
+    oggm.exceptions.InvalidParamsError
+        where it is damaged or not as the task writes it
+    """
+    return read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _stack_in)
+
+
+def read_dem_stack_attributes(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
+    """Global attributes of ``glaunti_dem_stack.nc``, ``vertical_datum`` among them; errors as above."""
+    return read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _attributes_in)
+
+
+def dem_stack_name(filesuffix: str = "") -> str:
+    """Name of the file.
+
+    Examples
+    --------
+    >>> dem_stack_name("_geoid")
+    'glaunti_dem_stack_geoid.nc'
+    """
+    stem, dot, ending = settings.BASENAMES[BASENAME][0].rpartition(".")
+    return stem + filesuffix + dot + ending
+
+
+def run_again(filesuffix: str = "") -> str:
+    """What to do where a stack is missing or does not fit: the beginning of a sentence."""
+    return f"Run oggm_glaunti.tasks.process_dem_stack(gdir, ...{f', filesuffix={filesuffix!r}' if filesuffix else ''})"
+
+
+def _stack_in(nc: netCDF4.Dataset) -> DemStack:
+    require_variables(nc, {"year", "x", "y", "crs", *VARIABLES})
+    arrays = {name: nc[name][:] for name in (*VARIABLES, "x", "y")}
+    return DemStack(years=nc["year"][:], crs=CRS.from_wkt(nc["crs"].crs_wkt), **arrays)
+
+
+def _attributes_in(nc: netCDF4.Dataset) -> dict[str, Any]:
+    attributes = {name: nc.getncattr(name) for name in nc.ncattrs()}
+    if VERTICAL_DATUM not in attributes:
+        raise ValueError(f"no attribute {VERTICAL_DATUM}")
+    return attributes
+
+
+def write_dem_stack(
+    gdir: Any, stack: DemStack, attributes: Mapping[str, str | float | int], filesuffix: str = ""
+) -> Path:
+    """Write ``glaunti_dem_stack.nc`` (CF-1.8); the file appears complete or not at all.
+
+    Parameters
+    ----------
+    gdir : oggm.GlacierDirectory
+    stack : DemStack
+        heights in the vertical datum of the directory's own DEM
+    attributes : mapping
+        global attributes of the file, besides the usual ones; ``vertical_datum`` must be among them
+    filesuffix : str
+        of the file
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    oggm.exceptions.InvalidParamsError
+        where the attributes do not name the vertical datum
+    oggm.exceptions.InvalidWorkflowError
+        where the file cannot be written
+    """
+    path = Path(gdir.get_filepath(BASENAME, filesuffix=filesuffix))
+    if VERTICAL_DATUM not in attributes:
+        raise InvalidParamsError(f"{gdir.rgi_id}: {path.name}: attributes name no {VERTICAL_DATUM}; say it in words")
+    about = usual_attributes(gdir, "GlaUnTI: yearly surfaces")
+    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        nc.setncatts({**about, **attributes})
+        _write_years(nc, stack)
+        write_coordinates(nc, stack)
+        _write_layers(nc, stack)
+    return path
+
+
+def _write_years(nc: netCDF4.Dataset, stack: DemStack) -> None:
+    nc.createDimension("year", stack.years.size)
+    year = nc.createVariable("year", "i4", ("year",))
+    year.setncatts({"long_name": "calendar year; the surface is that of its 1 January", "units": "1"})
+    year[:] = stack.years
+
+
+def _write_layers(nc: netCDF4.Dataset, stack: DemStack) -> None:
+    for name, attributes in VARIABLES.items():
+        values = getattr(stack, name)
+        dimensions = ("year", "y", "x")[-values.ndim :]
+        kind = "i1" if name == "imputed" else "f4"
+        # One chunk a year: runs and figures read years.
+        chunks = (1, *stack.shape)[-values.ndim :]
+        variable = nc.createVariable(name, kind, dimensions, zlib=True, complevel=1, chunksizes=chunks)
+        variable.setncatts({**attributes, "grid_mapping": "crs"})
+        variable[:] = values

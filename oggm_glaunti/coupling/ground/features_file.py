@@ -1,0 +1,316 @@
+"""The corrector inputs of a glacier: in memory :class:`Features`, on disk ``glaunti_features.nc``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from pyproj import CRS
+
+from oggm_glaunti import settings
+from oggm_glaunti.core.units import MISSING_FACIES
+from oggm_glaunti.coupling.ground.grid import TOLERANCE
+from oggm_glaunti.files import replacing
+
+settings.register()
+
+Result = TypeVar("Result")
+
+# Order in which the published weights expect them; the first eight are class scores.
+FACIES_BANDS = ("ice", "snow", "debris", "firn", "shadow", "superimposed_ice", "cloud", "water", "confidence")
+
+_VARIABLES: dict[str, dict[str, Any]] = {
+    "outline": {
+        "long_name": "cell centre inside the glacier outline",
+        "units": "1",
+        "flag_values": np.array([0, 1], np.float32),
+        "flag_meanings": "outside glacier",
+    },
+    "elevation": {
+        "long_name": "surface elevation",
+        "standard_name": "surface_altitude",
+        "units": "m",
+        "ancillary_variables": "elevation_std",
+    },
+    "elevation_std": {
+        "long_name": "1-sigma uncertainty of the surface elevation",
+        "standard_name": "surface_altitude standard_error",
+        "units": "m",
+    },
+    "facies": {
+        "long_name": "scores of eight surface classes and confidence",
+        "units": "1",
+        "comment": "a class without a score is 0; cells without a map are -1 in all bands",
+    },
+}
+
+
+class OnCells(Protocol):
+    """Whatever lies on the cells of a glacier's maps: their centres `x` (W,), `y` (H,) in m, and coordinate system."""
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Eastings, m."""
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """Northings, m."""
+
+    @property
+    def crs(self) -> CRS:
+        """UTM."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What the corrector sees of a glacier, on north-up UTM cells of 100 m; row 0 is north.
+
+    Attributes
+    ----------
+    outline : float32 (H, W)
+        1 where the cell's centre is inside the outline, else 0
+    elevation : float32 (H, W)
+        m
+    elevation_std : float32 (H, W)
+        1-sigma uncertainty of the DEM, m
+    facies : float32 (9, H, W) or None
+        eight class scores and a confidence in the order of :data:`FACIES_BANDS`, -1 in all nine where there is no map
+    x, y : float64 (W,), (H,)
+        cell centres, m
+    crs : pyproj.CRS
+        a UTM zone; whatever pyproj reads is taken
+
+    Raises
+    ------
+    ValueError
+        where arrays do not fit together, hold NaN or values that cannot be, or the cells are not as above
+
+    Examples
+    --------
+    >>> outline = np.pad(np.ones((2, 3)), 15)
+    >>> x, y = 630_150.0 + 100.0 * np.arange(33), 5_188_050.0 - 100.0 * np.arange(32)
+    >>> features = Features(outline, 3000 + outline, 5 + 0 * outline, None, x, y, "EPSG:32632")
+    >>> features.shape, int(features.glacier.sum()), features.elevation.dtype
+    ((32, 33), 6, dtype('float32'))
+    """
+
+    outline: NDArray[np.float32]
+    elevation: NDArray[np.float32]
+    elevation_std: NDArray[np.float32]
+    facies: NDArray[np.float32] | None
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    crs: CRS
+
+    def __post_init__(self) -> None:
+        for name, dtype in dict.fromkeys(_VARIABLES, np.float32).items() | {"x": np.float64, "y": np.float64}.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
+        object.__setattr__(self, "crs", CRS.from_user_input(self.crs))
+        self._check_shapes()
+        require_cells(self)
+        self._check_values()
+
+    def _check_shapes(self) -> None:
+        shape = (self.y.size, self.x.size)
+        expected = {"outline": shape, "elevation": shape, "elevation_std": shape, "facies": (len(FACIES_BANDS), *shape)}
+        for name, wanted in expected.items():
+            values = getattr(self, name)
+            if values is not None and values.shape != wanted:
+                raise ValueError(f"{name} has shape {values.shape}; expected {wanted} for y, x of {shape}")
+
+    def _check_values(self) -> None:
+        for name in ("outline", "elevation", "elevation_std", "facies"):
+            values = getattr(self, name)
+            if values is not None and not np.isfinite(values).all():
+                raise ValueError(f"{name}: {_share(~np.isfinite(values))} are NaN or infinite")
+        if not np.isin(self.outline, (0, 1)).all() or not self.outline.any():
+            raise ValueError("outline: expected 0 and 1, and 1 in at least one cell")
+        if (self.elevation_std < 0).any():
+            raise ValueError(f"elevation_std: {_share(self.elevation_std < 0)} are negative")
+        if self.facies is not None and (bad := impossible_facies(self.facies)).any():
+            raise ValueError(f"facies: {_share(bad)} are neither scores from 0 to 1 nor -1 in all bands")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return self.outline.shape
+
+    @property
+    def glacier(self) -> NDArray[np.bool_]:
+        """Cells inside the outline, (H, W)."""
+        return self.outline > 0
+
+    def digest(self) -> str:
+        """SHA-256 over all arrays and the coordinate system, hexadecimal."""
+        return digest_of_cells(self)
+
+
+def digest_of_cells(cells: Any) -> str:
+    """SHA-256 over all arrays of a dataclass and its coordinate system, hexadecimal."""
+    sha = hashlib.sha256(cells.crs.to_wkt().encode())
+    for field in fields(cells):
+        values = getattr(cells, field.name)
+        if isinstance(values, np.ndarray):
+            sha.update(f"{field.name} {values.shape}".encode() + values.tobytes())
+    return sha.hexdigest()
+
+
+def require_cells(cells: OnCells) -> None:
+    """Raise ValueError where cells are not 100 m, north up, in a UTM zone."""
+    for name, step in (("x", settings.CELL_SIZE), ("y", -settings.CELL_SIZE)):
+        steps = np.diff(getattr(cells, name))
+        if not np.allclose(steps, step, rtol=0, atol=TOLERANCE):
+            raise ValueError(
+                f"{name} has steps of {steps.min():g} to {steps.max():g} m; expected {step:g} m (north-up cells)"
+            )
+    if cells.crs.utm_zone is None:
+        raise ValueError(f"crs is {cells.crs.name!r}; expected a UTM zone")
+
+
+def impossible_facies(facies: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Cells (H, W) whose nine bands (9, H, W) are neither all -1 nor all from 0 to 1 (to rounding)."""
+    missing = (facies == MISSING_FACIES).all(axis=0)
+    return ~missing & ~((facies >= 0) & (facies <= 1 + 1e-4)).all(axis=0)
+
+
+def _share(bad: NDArray[np.bool_]) -> str:
+    return f"{bad.sum()} of {bad.size} cells ({100 * bad.mean():.3g} %)"
+
+
+def read_features(gdir: Any, filesuffix: str = "") -> Features:
+    """Read and check ``glaunti_features.nc``.
+
+    Parameters
+    ----------
+    gdir : oggm.GlacierDirectory
+    filesuffix : str
+        of the file
+
+    Returns
+    -------
+    Features
+
+    Raises
+    ------
+    oggm.exceptions.InvalidWorkflowError
+        where the file is not there
+    oggm.exceptions.InvalidParamsError
+        where it is damaged or not as the task writes it
+    """
+    again = f"Run oggm_glaunti.tasks.glaunti_features(gdir{f', filesuffix={filesuffix!r}' if filesuffix else ''})"
+    return read_cells_file(gdir, "glaunti_features", filesuffix, again, _features_in)
+
+
+def _features_in(nc: netCDF4.Dataset) -> Features:
+    names = ("outline", "elevation", "elevation_std", "x", "y")
+    require_variables(nc, {*names, "crs"})
+    facies = nc["facies"][:] if "facies" in nc.variables else None
+    return Features(facies=facies, crs=CRS.from_wkt(nc["crs"].crs_wkt), **{name: nc[name][:] for name in names})
+
+
+def read_cells_file(
+    gdir: Any, basename: str, filesuffix: str, again: str, read: Callable[[netCDF4.Dataset], Result]
+) -> Result:
+    """What `read` makes of a file on the glacier's cells; errors say what to do, which begins as `again` does.
+
+    Raises
+    ------
+    oggm.exceptions.InvalidWorkflowError
+        where the file is not there
+    oggm.exceptions.InvalidParamsError
+        where it is damaged, or `read` raises a ValueError
+    """
+    path = Path(gdir.get_filepath(basename, filesuffix=filesuffix))
+    label = f"{gdir.rgi_id}: {path.name}"
+    if not path.exists():
+        raise InvalidWorkflowError(f"{label} not found in {gdir.dir}. {again} first.")
+    try:
+        with netCDF4.Dataset(path) as nc:
+            nc.set_auto_mask(False)
+            return read(nc)
+    except (OSError, ValueError, AttributeError, RuntimeError) as err:
+        raise InvalidParamsError(f"{label} cannot be used: {err}. {again} again.") from err
+
+
+def require_variables(nc: netCDF4.Dataset, names: set[str]) -> None:
+    """Raise a ValueError with the names of variables that a file lacks."""
+    missing = names - set(nc.variables)
+    if missing:
+        raise ValueError(f"no variables {', '.join(sorted(missing))}")
+
+
+def usual_attributes(gdir: Any, title: str) -> dict[str, str]:
+    """Global attributes of every file on the glacier's cells."""
+    return {
+        "Conventions": "CF-1.8",
+        "title": title,
+        "rgi_id": gdir.rgi_id,
+        "oggm_glaunti_version": version("oggm-glaunti"),
+    }
+
+
+def write_features(gdir: Any, features: Features, attributes: Mapping[str, str], filesuffix: str = "") -> Path:
+    """Write ``glaunti_features.nc`` (CF-1.8); the file appears complete or not at all.
+
+    Parameters
+    ----------
+    gdir : oggm.GlacierDirectory
+    features : Features
+    attributes : mapping
+        global attributes of the file, besides the usual ones
+    filesuffix : str
+        of the file
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    path = Path(gdir.get_filepath("glaunti_features", filesuffix=filesuffix))
+    about = usual_attributes(gdir, "GlaUnTI: corrector inputs")
+    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        nc.setncatts({**about, **attributes})
+        write_coordinates(nc, features)
+        _write_fields(nc, features)
+    return path
+
+
+def write_coordinates(nc: netCDF4.Dataset, cells: OnCells) -> None:
+    """Write dimensions and variables y, x and the grid mapping crs of some cells."""
+    for name in ("y", "x"):
+        values = getattr(cells, name)
+        nc.createDimension(name, values.size)
+        variable = nc.createVariable(name, "f8", (name,))
+        standard_name = f"projection_{name}_coordinate"
+        variable.setncatts({"units": "m", "axis": name.upper(), "standard_name": standard_name})
+        variable[:] = values
+    wkt = cells.crs.to_wkt()
+    west, north = cells.x[0] - settings.CELL_SIZE / 2, cells.y[0] + settings.CELL_SIZE / 2
+    transform = (west, settings.CELL_SIZE, 0.0, north, 0.0, -settings.CELL_SIZE)
+    mapping = {**cells.crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}
+    mapping["GeoTransform"] = " ".join(repr(float(number)) for number in transform)
+    nc.createVariable("crs", "i4").setncatts(mapping)
+
+
+def _write_fields(nc: netCDF4.Dataset, features: Features) -> None:
+    dimensions = dict.fromkeys(("outline", "elevation", "elevation_std"), ("y", "x"))
+    if features.facies is not None:
+        nc.createDimension("band", len(FACIES_BANDS))
+        names = nc.createVariable("band_name", str, ("band",))
+        names.long_name = "surface class, or confidence"
+        names[:] = np.array(FACIES_BANDS, object)
+        dimensions["facies"] = ("band", "y", "x")
+    for name, dims in dimensions.items():
+        variable = nc.createVariable(name, "f4", dims, zlib=True)
+        variable.setncatts({**_VARIABLES[name], "grid_mapping": "crs"})
+        if name == "facies":
+            variable.coordinates = "band_name"
+        variable[:] = getattr(features, name)

@@ -1,0 +1,1 @@
+"""What users call: the OGGM mass-balance model, its calibration, gridded balances."""

@@ -1,0 +1,275 @@
+"""One glacier to its reference balance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import netCDF4
+import numpy as np
+from oggm import cfg, entity_task
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
+from scipy.optimize import brentq
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.model.calibration_file import model_record, unfitted, write_calibration
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
+
+settings.register()
+log = logging.getLogger(__name__)
+
+KNOBS = ("melt_f", "prcp_fac", "temp_bias")
+TOLERANCE = 1.0  # mm w.e. yr-1
+# OGGM's informed three steps let precipitation go this far from its first guess before the next knob is turned.
+INFORMED_PRCP_WINDOW = (0.8, 1.2)
+
+
+class Reference(NamedTuple):
+    """What a glacier is calibrated to: kg m-2 yr-1, the years it is the mean of, and its name."""
+
+    mb: float
+    err: float | None
+    years: np.ndarray
+    period: str
+    source: str
+
+
+@entity_task(log, writes=["glaunti_params", "mb_calib"])
+def calibrate_glaunti(
+    gdir: Any,
+    *,
+    ref_mb: float | None = None,
+    ref_mb_err: float | None = None,
+    ref_period: str | None = None,
+    ref_source: str = "geodetic",
+    order: Sequence[str] = ("melt_f",),
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    model: str | None = None,
+    corrector: str = "auto",
+    weights: Any = None,
+    use_2d_mb: bool = False,
+    filesuffix: str = "",
+    variant: str | None = None,
+) -> dict[str, Any]:
+    """Turn one knob, or several one after the other, until the mean balance of a period equals a reference.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with daily climate, ``glaunti_features`` (models C and D) and inversion flowlines
+    ref_mb, ref_mb_err : float, optional
+        reference balance and its error, kg m-2 yr-1; the default is taken from `ref_source`
+    ref_period : str, optional
+        ``'2000-01-01_2020-01-01'``, OGGM's notation, the last year excluded; the default is
+        ``cfg.PARAMS['geodetic_mb_period']``
+    ref_source : {'geodetic', 'wgms'}
+        where the reference comes from when `ref_mb` is not given: OGGM's geodetic table, or ``gdir.get_ref_mb_data``
+        over all its years within the record
+    order : sequence of str
+        of ``melt_f``, ``prcp_fac``, ``temp_bias``. A knob that cannot reach the reference stays at its bound and the
+        next one is turned. ``('prcp_fac', 'melt_f', 'temp_bias')`` is OGGM's informed three steps, with ``prcp_fac``
+        between 0.8 and 1.2
+    bounds : mapping, optional
+        ``{knob: (lowest, highest)}``; the default is OGGM's (``cfg.PARAMS['melt_f_min']`` and so on)
+    model, corrector, weights, variant
+        see :class:`~oggm_glaunti.GlaUnTIMassBalance`; all other parameters are the weights' own, also where a fit was
+        made before
+    use_2d_mb : bool
+        average over the cells of the glacier (``topo_smoothed``) instead of the inversion flowlines, as in OGGM
+    filesuffix : str
+        of ``glaunti_params.json``, for more than one calibration in a directory
+
+    Returns
+    -------
+    dict
+        what is written to ``glaunti_params.json``. OGGM's own tasks find the same knobs in ``mb_calib_glaunti.json``.
+
+    Raises
+    ------
+    MassBalanceCalibrationError
+        where the reference is out of reach within the bounds; says how close it came
+    InvalidWorkflowError, InvalidParamsError
+        where there is no reference, or an argument is impossible
+
+    Notes
+    -----
+    The balance of a year is that of the calendar year, as everywhere in OGGM. The corrections of models C and D are
+    computed with all knobs at zero effect and do not change during the calibration.
+    """
+    _check_order(order, gdir.rgi_id)
+    mb_model = unfitted(gdir, model=model, corrector=corrector, weights=weights, variant=variant)
+    ref = _reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
+    specific = _specific_mb(gdir, mb_model, ref.years, use_2d_mb)
+    limits = _bounds(order, bounds, gdir.rgi_id)
+    residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits, gdir.rgi_id)
+    params = _as_params(gdir, mb_model, ref, residual, turned)
+    write_calibration(gdir, params, filesuffix)
+    mb_model.keep_table(filesuffix)
+    return params
+
+
+def _check_order(order: Sequence[str], rgi_id: str) -> None:
+    if isinstance(order, str) or not order or set(order) - set(KNOBS) or len(set(order)) != len(order):
+        raise InvalidParamsError(f"{rgi_id}: order: expected some of {KNOBS}, each once, found {order!r}")
+
+
+def _bounds(
+    order: Sequence[str], given: Mapping[str, tuple[float, float]] | None, rgi_id: str
+) -> dict[str, tuple[float, float]]:
+    unknown = set(given or {}) - set(KNOBS)
+    if unknown:
+        raise InvalidParamsError(f"{rgi_id}: bounds: expected some of {KNOBS}, found {sorted(unknown)}")
+    bounds = {knob: (cfg.PARAMS[f"{knob}_min"], cfg.PARAMS[f"{knob}_max"]) for knob in KNOBS}
+    if order[0] == "prcp_fac" and len(order) > 1:
+        bounds["prcp_fac"] = tuple(np.clip(INFORMED_PRCP_WINDOW, *bounds["prcp_fac"]).tolist())
+    return {**bounds, **(given or {})}
+
+
+def _turn(
+    mb_model: GlaUnTIMassBalance,
+    misfit: Any,
+    order: Sequence[str],
+    bounds: Mapping[str, tuple[float, float]],
+    rgi_id: str,
+) -> tuple[float, list[str]]:
+    """Turn the knobs in order until the misfit vanishes; what remains (kg m-2 yr-1), and the knobs turned."""
+
+    def with_knob(value: float, knob: str) -> float:
+        setattr(mb_model, knob, value)
+        return misfit()
+
+    tried = []
+    for knob in order:
+        low, high = bounds[knob]
+        ends = with_knob(low, knob), with_knob(high, knob)
+        if ends[0] * ends[1] <= 0:
+            best = brentq(with_knob, low, high, args=(knob,), xtol=1e-7)
+            residual = with_knob(best, knob)
+            if abs(residual) > TOLERANCE:
+                raise MassBalanceCalibrationError(
+                    f"{rgi_id}: {knob}={best:.4f} leaves {residual:.1f} kg m-2 yr-1, more than {TOLERANCE}"
+                )
+            return residual, list(order[: order.index(knob) + 1])
+        nearest = int(abs(ends[1]) < abs(ends[0]))
+        with_knob((low, high)[nearest], knob)
+        tried.append(f"{knob} {low:g} to {high:g} misses it by {ends[0]:.0f} to {ends[1]:.0f}")
+    raise MassBalanceCalibrationError(
+        f"{rgi_id}: the reference balance is out of reach: {'; '.join(tried)} kg m-2 yr-1 (model minus reference). "
+        "Check the climate and the reference, add knobs to order, or widen bounds."
+    )
+
+
+def _specific_mb(gdir: Any, mb_model: GlaUnTIMassBalance, years: np.ndarray, use_2d_mb: bool) -> Any:
+    """Return a function that gives the mean balance of the years, kg m-2 yr-1."""
+    if use_2d_mb:
+        with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
+            heights = np.asarray(nc["topo_smoothed"][:])[np.asarray(nc["glacier_mask"][:]) == 1]
+        widths = np.ones(heights.size)
+        return lambda: float(np.mean(mb_model.get_specific_mb(heights=heights, widths=widths, year=years)))
+    if not gdir.has_file("inversion_flowlines"):
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: no inversion_flowlines to average the balance over; run OGGM's flowline tasks first "
+            "(elevation_band_flowline, fixed_dx_elevation_band_flowline), or set use_2d_mb=True"
+        )
+    fls = gdir.read_pickle("inversion_flowlines")
+    return lambda: float(np.mean(mb_model.get_specific_mb(fls=fls, year=years)))
+
+
+# --- references ---
+
+
+def _reference(
+    gdir: Any, mb_model: GlaUnTIMassBalance, mb: float | None, err: float | None, period: str | None, source: str
+) -> Reference:
+    if mb is None and source == "wgms":
+        return _wgms_reference(gdir, mb_model, period)
+    if source not in ("geodetic", "wgms"):
+        raise InvalidParamsError(f"{gdir.rgi_id}: ref_source: expected 'geodetic' or 'wgms', found {source!r}")
+    period = period or cfg.PARAMS["geodetic_mb_period"]
+    years = _years_of(period, gdir.rgi_id)
+    _require_years(mb_model, years, gdir.rgi_id)
+    if mb is None:
+        mb, err = _geodetic_reference(gdir, period)
+        return Reference(mb, err, years, period, "OGGM's geodetic table")
+    if not np.isfinite(mb):
+        raise InvalidParamsError(f"{gdir.rgi_id}: ref_mb is {mb}, expected a finite balance in kg m-2 yr-1")
+    return Reference(float(mb), None if err is None else float(err), years, period, "given")
+
+
+def _years_of(period: str, rgi_id: str) -> np.ndarray:
+    try:
+        first, last = (int(part.split("-")[0]) for part in period.split("_"))
+    except (ValueError, AttributeError) as err:
+        raise InvalidParamsError(
+            f"{rgi_id}: ref_period: expected like '2000-01-01_2020-01-01', found {period!r}"
+        ) from err
+    if last <= first:
+        raise InvalidParamsError(f"{rgi_id}: ref_period {period!r} holds no years")
+    return np.arange(first, last)
+
+
+def _require_years(mb_model: GlaUnTIMassBalance, years: np.ndarray, rgi_id: str) -> None:
+    if years[0] < mb_model.ys or years[-1] > mb_model.ye:
+        raise InvalidParamsError(
+            f"{rgi_id}: the reference needs the years {years[0]} to {years[-1]}, the daily climate holds {mb_model.ys} "
+            f"to {mb_model.ye}: process a longer record or give another ref_period"
+        )
+
+
+def _geodetic_reference(gdir: Any, period: str) -> tuple[float, float]:
+    """Balance and error from OGGM's geodetic table, kg m-2 yr-1."""
+    remedy = "Give ref_mb, ref_mb_err and ref_period yourself."
+    try:
+        table = geodetic_table()
+    except InvalidWorkflowError as err:
+        raise InvalidWorkflowError(f"{gdir.rgi_id}: {err}") from err
+    if gdir.rgi_id not in table.index:
+        raise InvalidWorkflowError(f"{gdir.rgi_id}: not in OGGM's geodetic table. {remedy}")
+    rows = table.loc[[gdir.rgi_id]]
+    row = rows.loc[rows["period"] == period]
+    if row.empty:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: OGGM's geodetic table has no period {period}, only {sorted(rows['period'])}. {remedy}"
+        )
+    return 1000.0 * float(row["dmdtda"].iloc[0]), 1000.0 * float(row["err_dmdtda"].iloc[0])
+
+
+def _wgms_reference(gdir: Any, mb_model: GlaUnTIMassBalance, period: str | None) -> Reference:
+    """Mean annual balance of the WGMS over the years that record and observations share."""
+    remedy = "Give ref_mb and ref_period yourself, or ref_source='geodetic'."
+    first, last = mb_model.ys, mb_model.ye
+    if period is not None:
+        years = _years_of(period, gdir.rgi_id)
+        first, last = max(first, years[0]), min(last, years[-1])
+    try:
+        observed = gdir.get_ref_mb_data(y0=int(first), y1=int(last))["ANNUAL_BALANCE"]
+    except Exception as err:
+        # OGGM raises whatever its lookup stumbles over (often without a message) where the WGMS has no such glacier.
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: no WGMS balances found ({type(err).__name__}: {err}). {remedy}"
+        ) from err
+    observed = observed[(observed.index >= first) & (observed.index <= last)]
+    if observed.empty:
+        raise InvalidWorkflowError(f"{gdir.rgi_id}: no WGMS balances between {first} and {last}. {remedy}")
+    years = observed.index.to_numpy(int)
+    return Reference(float(observed.mean()), None, years, f"{len(years)} years {years[0]} to {years[-1]}", "WGMS")
+
+
+# --- what is written ---
+
+
+def _as_params(
+    gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, turned: list[str]
+) -> dict[str, Any]:
+    return {
+        **model_record(gdir, mb_model),
+        "reference_mb": ref.mb,
+        "reference_mb_err": ref.err,
+        "reference_period": ref.period,
+        "reference_years": ref.years.tolist(),
+        "reference_source": ref.source,
+        "calibrated": turned,
+        "residual": residual,
+    }

@@ -1,0 +1,89 @@
+"""What a calibration or a fit starts from, and what it leaves in the glacier directory.
+
+It leaves ``glaunti_params.json`` and OGGM's view of it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+from oggm import cfg
+from oggm.core.massbalance import MB_GLOBAL_PARAMS
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.ground.features import read_features
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.model.params import write_json, write_params
+
+OGGM_SUFFIX = "_glaunti"
+
+
+class UnfittedMassBalance(GlaUnTIMassBalance):
+    """The model with the weights' own temperature index and lapse rate, whatever was fitted before."""
+
+    def _fitted_parameters(self) -> None:
+        return None
+
+    def _fitted_gradient(self) -> None:
+        return None
+
+
+def unfitted(gdir: Any, **given: Any) -> UnfittedMassBalance:
+    """The model at its published knobs.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    **given
+        `model`, `corrector`, `weights`, `variant` of :class:`~oggm_glaunti.GlaUnTIMassBalance`; what is not given is
+        that of the calibration before
+    """
+    mb_model = UnfittedMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
+    mb_model.melt_f = mb_model.published_melt_f
+    return mb_model
+
+
+def model_record(gdir: Any, mb_model: Any) -> dict[str, Any]:
+    """Which model this is, with its knobs and the digests of all it was made from.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    mb_model : GlaUnTIMassBalance
+    """
+    from oggm_glaunti.core.weights import physical_values
+
+    return {
+        "rgi_id": gdir.rgi_id,
+        "model": mb_model.model_name,
+        "corrector": mb_model.corrector,
+        "variant": mb_model.variant,
+        "melt_f": mb_model.melt_f,
+        "prcp_fac": mb_model.prcp_fac,
+        "temp_bias": mb_model.temp_bias,
+        "bias": 0.0,
+        "published_parameters": physical_values(mb_model.loaded_model.ti),
+        "weights_sha256": mb_model.weights_sha256,
+        "weights_path": mb_model.weights_path,
+        "temp_gradient": settings.param("glaunti_temp_gradient"),
+        "climate_source": mb_model.climate_source,
+        "climate_sha256": mb_model.climate.digest(),
+        **({} if mb_model.corrector == "off" else {"features_sha256": read_features(gdir).digest()}),
+        "package_version": importlib.metadata.version("oggm-glaunti"),
+    }
+
+
+def write_calibration(gdir: Any, params: dict[str, Any], filesuffix: str) -> None:
+    """Write ``glaunti_params<suffix>.json``, and the same with what OGGM's own tasks look for.
+
+    The second file, ``mb_calib_glaunti<suffix>.json``, lies beside OGGM's own ``mb_calib.json`` and not over it.
+    """
+    write_params(gdir, params, filesuffix)
+    calibration = {
+        **params,
+        "mb_global_params": {name: cfg.PARAMS[name] for name in MB_GLOBAL_PARAMS},
+        "baseline_climate_source": params["climate_source"],
+    }
+    write_json(Path(gdir.get_filepath("mb_calib", filesuffix=OGGM_SUFFIX + filesuffix)), calibration)

@@ -1,0 +1,395 @@
+"""GlaUnTI as an OGGM mass-balance model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from oggm import cfg
+from oggm.exceptions import InvalidParamsError
+from oggm.utils import floatyear_to_date
+
+from oggm_glaunti import settings, shop
+from oggm_glaunti.core.units import DAYS_PER_MONTH
+from oggm_glaunti.coupling.gridded.corrections import resolve_mode
+from oggm_glaunti.coupling.model.params import (
+    KnobProperty,
+    checked_variant,
+    fitted_gradient,
+    fitted_parameters,
+    read_params_for,
+    require_calibrated_with,
+)
+from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
+from oggm_glaunti.coupling.table.file import read_head
+from oggm_glaunti.coupling.table.inputs import Sources
+from oggm_glaunti.coupling.table.interpolation import Interpolator
+from oggm_glaunti.coupling.table.store import TableStore, table_path
+from oggm_glaunti.coupling.table.table import Knobs, TableInputs, daily_smb
+from oggm_glaunti.coupling.weather.file import DailyClimate
+
+settings.register()
+
+DEFAULT_MODEL = "C"
+
+
+class GlaUnTIMassBalance(OGGMAttributes):
+    """GlaUnTI, the glacier-universal temperature index, wherever OGGM takes a mass-balance model.
+
+    Daily weather and, in models C and D, the corrector are turned into a height-year table once; every call is an
+    interpolation in it. The table is kept in the glacier directory and rebuilt when anything it was made from changes.
+    Everything not given is taken from the directory's ``glaunti_params.json`` (see ``calibrate_glaunti``), and where
+    that is missing from the published model.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
+    filename : str
+        BASENAME of the climate
+    input_filesuffix : str
+        of the climate; ``''`` finds ``climate_historical_daily.nc`` by itself
+    mb_params_filesuffix : str
+        of ``glaunti_params.json`` (or of ``mb_calib.json`` as OGGM's calibration tasks write it for this class)
+    settings_filesuffix : str
+        name of the same in OGGM's development version; used where `mb_params_filesuffix` is empty
+    fl_id : int, optional
+        accepted for OGGM's sake; all flowlines share a table
+    melt_f : float or 12 of them, optional
+        degree-day factor of snow, kg m-2 day-1 K-1
+    temp_bias : float or 12 of them, optional
+        K
+    prcp_fac : float or 12 of them, optional
+        factor on precipitation, on top of the model's own
+    bias : float
+        mm w.e. yr-1, subtracted from the balance
+    ys, ye : int, optional
+        first and last calendar year; the default is the whole record
+    repeat : bool
+        repeat the years from `ys` to `ye` for ever
+    check_calib_params : bool
+        raise where the directory was calibrated with another climate, lapse rate or weights than those at hand
+    model : {'A', 'C', 'D'}, optional
+        the default is the calibrated one, else C. A is never taken in silence
+    corrector : {'auto', 'yearly', 'climatology', 'off'}, optional
+        ``auto`` is ``yearly`` where the weather is ERA5-Land and ``climatology`` elsewhere
+    weights : path, optional
+        file or folder of the weights; see :func:`oggm_glaunti.shop.find_weights` for where else they are looked for
+    variant : {'smooth', 'mass_conserving'}, optional
+        the day of the temperature index: as published, or with snow that neither comes from nothing nor lasts for ever,
+        see :func:`~oggm_glaunti.core.temperature_index.mass_conserving_day`. The default is the calibrated one, else
+        ``smooth``
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where an input is missing or the calibration does not fit the inputs; the message says what to run
+    InvalidParamsError
+        for impossible parameters
+    oggm_glaunti.shop.WeightsNotFoundError
+        where the weights of models C or D cannot be found
+
+    Notes
+    -----
+    Rates are m of ice per second; the sum over a calendar year, leap day included, is divided by OGGM's year of 365
+    days, so that OGGM's integration over a year gives it back. Heights beyond the table continue with its end slopes.
+    ``tempformelt`` is the sum of positive degree days over OGGM's mean month (365 / 12 days), so that it is a
+    temperature, as in OGGM's MonthlyTIModel.
+
+    Where the calibration holds fitted parameters (attribute `fitted_parameters`, else None) they take the place of the
+    weights' own (attribute `ti`), and a fitted lapse rate that of ``cfg.PARAMS['glaunti_temp_gradient']`` (attribute
+    `temp_default_gradient`); the corrections of models C and D are always those of the weights and that parameter.
+    """
+
+    # The model a subclass stands for, whatever the directory's calibration says.
+    fixed_model: str | None = None
+
+    def __init__(
+        self,
+        gdir: Any,
+        filename: str = "climate_historical",
+        input_filesuffix: str = "",
+        mb_params_filesuffix: str = "",
+        settings_filesuffix: str = "",
+        fl_id: int | None = None,
+        melt_f: Any = None,
+        temp_bias: Any = None,
+        prcp_fac: Any = None,
+        bias: float = 0,
+        ys: int | None = None,
+        ye: int | None = None,
+        repeat: bool = False,
+        check_calib_params: bool = True,
+        model: str | None = None,
+        corrector: str | None = None,
+        weights: Any = None,
+        variant: str | None = None,
+        **kwargs: Any,
+    ):
+        if kwargs:
+            raise TypeError(f"{type(self).__name__}: unknown arguments {sorted(kwargs)}")
+        super().__init__()
+        self.gdir, self.fl_id = gdir, fl_id
+        self.valid_bounds = [-1e4, 2e4]
+        self.hemisphere = gdir.hemisphere
+        self.rho = self.ice_density = cfg.PARAMS["ice_density"]
+        self.use_leap_years = False  # rates refer to years of 365 days, see Notes
+        self.repeat = repeat
+        self.bias = bias
+        self._filename, self._input_filesuffix = filename, input_filesuffix
+        self.calib_params, self._params_filesuffix = read_params_for(
+            gdir, self.fixed_model or model, mb_params_filesuffix or settings_filesuffix, check_calib_params
+        )
+        self._choose_model(model, weights)
+        self.variant = checked_variant(variant or self.calib_params.get("variant", "smooth"), gdir.rgi_id)
+        self._choose_parameters()
+        climate_suffix = input_filesuffix if filename == "climate_historical" else f"_{filename}{input_filesuffix}"
+        head = read_head(table_path(gdir, self.model_name, self._params_filesuffix, climate_suffix))
+        self._sources = Sources(gdir, filename, input_filesuffix, "" if head is None else head.input_files)
+        self._set_years(ys, ye)
+        self.corrector = resolve_mode(
+            corrector or self.calib_params.get("corrector", "auto"), self.model_name, self.climate_source
+        )
+        self._set_temperature_globals()
+        if check_calib_params:
+            self._check_calibration()
+        given = {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
+        neutral = {"melt_f": 1000.0 * float(np.exp(self.ti.ddf_snow_log)), "prcp_fac": 1.0, "temp_bias": 0.0}
+        for name, value in given.items():
+            setattr(self, name, self.calib_params.get(name, neutral[name]) if value is None else value)
+        self._own_knobs = self.knobs().digest()
+        self._store = TableStore(
+            gdir,
+            self._loaded,
+            self._sources,
+            self.corrector,
+            self.temp_default_gradient,
+            self._params_filesuffix,
+            climate_suffix,
+            head,
+            ti=self.ti,
+            variant=self.variant,
+        )
+
+    def _choose_model(self, model: str | None, weights: Any) -> None:
+        calibrated = self.calib_params.get("model")
+        if self.fixed_model is not None and model not in (None, self.fixed_model):
+            raise InvalidParamsError(f"{type(self).__name__} is model {self.fixed_model}, asked for model={model!r}")
+        self.model_name = self.fixed_model or model or calibrated or DEFAULT_MODEL
+        if self.model_name not in ("A", "C", "D"):
+            raise InvalidParamsError(f"{self.gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {self.model_name!r}")
+        recorded = self.calib_params.get("weights_path")
+        if weights is None and calibrated == self.model_name and recorded and Path(recorded).exists():
+            # Elsewhere (another machine) the usual search goes on; the checksum is compared in any case.
+            weights = recorded
+        self.weights_path = None if weights is None else str(Path(weights).expanduser().absolute())
+        self._loaded = shop.load(self.model_name, weights)
+
+    def _fitted_parameters(self) -> dict[str, float] | None:
+        return fitted_parameters(self.calib_params, self.gdir.rgi_id)
+
+    def _fitted_gradient(self) -> float | None:
+        return fitted_gradient(self.calib_params, self.gdir.rgi_id)
+
+    def _choose_parameters(self) -> None:
+        from oggm_glaunti.core.weights import ti_from_physical
+
+        self.fitted_parameters = self._fitted_parameters()
+        own = self.fitted_parameters is None
+        self.ti = self._loaded.model.ti if own else ti_from_physical(self.fitted_parameters)
+
+    def _set_years(self, ys: int | None, ye: int | None) -> None:
+        climate = self._sources.about_climate
+        self.climate_source, self.ref_hgt, self._first_year = climate.source, climate.ref_hgt, climate.ys
+        self.ys = int(climate.ys if ys is None else max(ys, climate.ys))
+        self.ye = int(climate.ye if ye is None else min(ye, climate.ye))
+        if self.ys > self.ye:
+            raise InvalidParamsError(
+                f"{self.gdir.rgi_id}: no years between ys={ys} and ye={ye}; {climate.file} in {self.gdir.dir} holds "
+                f"{climate.ys} to {climate.ye}"
+            )
+        self.years = np.arange(self.ys, self.ye + 1)
+
+    @property
+    def published_melt_f(self) -> float:
+        """Degree-day factor of snow of the weights, kg m-2 day-1 K-1."""
+        return 1000.0 * float(np.exp(self._loaded.model.ti.ddf_snow_log))
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights in use."""
+        return self._loaded.sha256
+
+    def _check_calibration(self) -> None:
+        at_hand = {
+            "model": self.model_name,
+            "weights_sha256": self._loaded.sha256,
+            "temp_gradient": settings.param("glaunti_temp_gradient"),
+            "corrector": self.corrector,
+            "variant": self.variant,
+        }
+        if (self._filename, self._input_filesuffix) == ("climate_historical", ""):
+            climate = self._sources.about_climate
+            at_hand |= {"climate_source": climate.source, "climate_sha256": climate.sha256}
+        if self.corrector != "off" and "features_sha256" in self.calib_params:
+            at_hand["features_sha256"] = self._sources.features_sha256()
+        calibrated = {"variant": "smooth", **self.calib_params} if self.calib_params else {}
+        require_calibrated_with(calibrated, at_hand, self.gdir.rgi_id)
+
+    melt_f = KnobProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
+    prcp_fac = KnobProperty("Factor on precipitation (a number or 12).")
+    temp_bias = KnobProperty("Temperature bias, K (a number or 12).")
+
+    # --- the table ---
+
+    @property
+    def climate(self) -> DailyClimate:
+        """The daily record, knobs not applied."""
+        return self._sources.climate
+
+    @property
+    def table_inputs(self) -> TableInputs:
+        """What the table is made from: weather, heights, temperature index, corrections (computed unless kept)."""
+        return self._store.inputs
+
+    @property
+    def loaded_model(self) -> Any:
+        """The model of the weights, knobs and fit not applied (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
+        return self._loaded.model
+
+    @property
+    def store(self) -> TableStore:
+        """Where the tables are kept, and what they are made from."""
+        return self._store
+
+    def knobs(self) -> Knobs:
+        """The knobs as they are now."""
+        return Knobs(self.melt_f, self.prcp_fac, self.temp_bias)
+
+    def table(self) -> Interpolator:
+        """The table of the knobs as they are now; that of the knobs it was made with is kept in the directory."""
+        if self._table is None:
+            knobs = self.knobs()
+            self._table = self._store.table_of(knobs, on_disk=knobs.digest() == self._own_knobs)
+        return self._table
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_table": None}  # workers find or rebuild the table themselves
+
+    def keep_table(self, params_filesuffix: str = "") -> None:
+        """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""
+        self._store.keep(self.knobs(), params_filesuffix)
+
+    def _year_index(self, year: float) -> int:
+        year = int(np.floor(year))
+        if self.repeat:
+            year = self.ys + (year - self.ys) % (self.ye - self.ys + 1)
+        if not self.is_year_valid(year):
+            raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")
+        return year - self._first_year
+
+    # --- what OGGM asks for ---
+
+    def get_monthly_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
+        """Climate of a month at the heights, all knobs applied.
+
+        Parameters
+        ----------
+        heights : array-like (N,)
+            m
+        year : float
+            floating year
+
+        Returns
+        -------
+        (temp, tempformelt, prcp, prcpsol) : arrays (N,)
+            degC, K, kg m-2 month-1, kg m-2 month-1; precipitation as the balance counts it, with the model's own factor
+        """
+        y, month = floatyear_to_date(year)
+        return self._climate_of(heights, self._year_index(y), month - 1)
+
+    def _climate_of(self, heights: Any, index: int, month: int) -> tuple[np.ndarray, ...]:
+        heights = np.atleast_1d(np.asarray(heights, np.float64))
+        at = self.table()
+        temp = at.table.temp[index, month] + self.temp_default_gradient * (heights - self.ref_hgt)
+        pdd, solid, scale = (at.monthly(name, heights, index, month) for name in ("pdd", "solid_prcp", "prec_scale"))
+        # Extrapolation beyond the table's ends must not make rain of snow or negative amounts.
+        prcp = 1000.0 * np.maximum(scale, 0.0) * at.table.prcp[index, month]
+        return temp, np.maximum(pdd, 0.0) / DAYS_PER_MONTH, prcp, np.clip(1000.0 * solid, 0.0, prcp)
+
+    def get_annual_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
+        """Climate of a calendar year at the heights: mean temp, sums of the monthly tempformelt, prcp and prcpsol."""
+        index = self._year_index(year)
+        months = [self._climate_of(heights, index, month) for month in range(12)]
+        temp, tempformelt, prcp, prcpsol = (np.stack(values) for values in zip(*months, strict=True))
+        return temp.mean(axis=0), tempformelt.sum(axis=0), prcp.sum(axis=0), prcpsol.sum(axis=0)
+
+    def get_monthly_mb(
+        self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
+        """Balance of a month at the heights.
+
+        Parameters
+        ----------
+        heights : array-like (N,)
+            m
+        year : float
+            floating year
+        add_climate : bool
+            also return what :meth:`get_monthly_climate` returns
+
+        Returns
+        -------
+        array (N,)
+            m of ice per second
+        """
+        del kwargs
+        y, month = floatyear_to_date(year)
+        index = self._year_index(y)
+        smb = 1000.0 * self.table().monthly("smb", heights, index, month - 1)
+        mb = (smb - self.bias * cfg.SEC_IN_MONTH / cfg.SEC_IN_YEAR) / cfg.SEC_IN_MONTH / self.rho
+        return (mb, *self._climate_of(heights, index, month - 1)) if add_climate else mb
+
+    def get_annual_mb(
+        self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
+        """Balance of a calendar year at the heights; arguments as in :meth:`get_monthly_mb`."""
+        del kwargs
+        smb = self.table().annual(heights, self._year_index(year))
+        mb = (1000.0 * smb - self.bias) / cfg.SEC_IN_YEAR / self.rho
+        return (mb, *self.get_annual_climate(heights, year)) if add_climate else mb
+
+    def get_daily_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> np.ndarray:
+        """Balance of every day of a calendar year at the heights.
+
+        Returns
+        -------
+        array (N, 365 or 366)
+            m of ice per second; the sum over the days times a day's seconds is the year's balance
+        """
+        if kwargs.get("add_climate"):
+            raise InvalidParamsError("get_daily_mb gives the balance only; the weather is in the daily climate file")
+        index = self._year_index(year)
+        at = self.table()
+        days = daily_smb(self._store.inputs, self.knobs(), index, at.table)
+        smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days], axis=1)
+        return (1000.0 * smb - self.bias / len(days)) / cfg.SEC_IN_DAY / self.rho
+
+
+class GlaUnTIMassBalanceA(GlaUnTIMassBalance):
+    """Model A, the smooth temperature index; its calibration may lie beside another's as ``glaunti_params_A.json``."""
+
+    fixed_model = "A"
+
+
+class GlaUnTIMassBalanceC(GlaUnTIMassBalance):
+    """Model C, corrected without facies; its calibration may lie beside another's as ``glaunti_params_C.json``."""
+
+    fixed_model = "C"
+
+
+class GlaUnTIMassBalanceD(GlaUnTIMassBalance):
+    """Model D, corrected with facies; its calibration may lie beside another's as ``glaunti_params_D.json``."""
+
+    fixed_model = "D"

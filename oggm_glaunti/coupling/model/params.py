@@ -1,0 +1,308 @@
+"""``glaunti_params.json``: which model a glacier directory uses, its knobs, and what they were calibrated to.
+
+Three entries are optional. ``parameters`` are all nine numbers of the temperature index as a fit found them,
+``{name: {"value": ..., "units": ...}}``: in every run they take the place of the weights' own.
+``fitted_temp_gradient`` is the lapse rate of a fit. ``variant`` says which day of the temperature index is run,
+``smooth`` where it is missing. The corrections of models C and D are made without all three.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+from oggm_glaunti import settings
+from oggm_glaunti.files import replacing
+
+settings.register()
+
+KNOBS = ("melt_f", "prcp_fac", "temp_bias", "bias")
+VARIANTS = ("smooth", "mass_conserving")
+# The lapse rate of a fit, K m-1. The corrections of models C and D keep the one that they were trained with.
+FITTED_GRADIENT = "fitted_temp_gradient"
+GRADIENT_RANGE = (-0.012, 0.0)
+# What the knobs of a calibration are knobs of.
+DEFINING = ("model", "corrector", "variant", "parameters", FITTED_GRADIENT, "weights_sha256", "weights_path")
+# Lowest and highest value of a parameter that can be taken for one: wide, to catch other units and broken fits.
+PARAMETER_RANGES = {
+    "ddf_snow": (1e-4, 0.1),
+    "prec_scale": (0.01, 20.0),
+    "ddf_relative_ice": (1.0, 10.0),
+    "snow_depletion_centre": (1e-4, 2.0),
+    "snow_depletion_steepness": (0.1, 50.0),
+    "snow_to_rain_centre": (-10.0, 10.0),
+    "snow_to_rain_steepness": (0.05, 50.0),
+    "swe_softplus_sharpness": (0.1, 1000.0),
+    "t_softplus_sharpness": (0.1, 1000.0),
+}
+UNITS = {
+    "melt_f": "kg m-2 day-1 K-1",
+    "prcp_fac": "1",
+    "temp_bias": "K",
+    "bias": "kg m-2 yr-1",
+    "temp_gradient": "K m-1",
+    FITTED_GRADIENT: "K m-1",
+    "reference_mb": "kg m-2 yr-1",
+    "reference_mb_err": "kg m-2 yr-1",
+    "residual": "kg m-2 yr-1",
+}
+
+
+def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
+    """Parameters of a glacier directory; empty where nothing was calibrated.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    filesuffix : str
+        a calibration stored under another name: ``glaunti_params<suffix>.json``, or else OGGM's
+        ``mb_calib<suffix>.json`` as its own calibration tasks write it with ``mb_model_class=GlaUnTIMassBalance``
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where a suffix is given and there is no file of either name
+    InvalidParamsError
+        where the file is damaged
+    """
+    path = Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix))
+    if path.exists():
+        return _load(path, gdir.rgi_id)
+    if not filesuffix:
+        return {}
+    oggm_path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
+    if oggm_path.exists():
+        calibrated = _load(oggm_path, gdir.rgi_id)
+        return calibrated if "weights_sha256" in calibrated else _knobs_of_oggm(gdir, calibrated)
+    raise InvalidWorkflowError(
+        f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti or fit_glaunti with "
+        f"filesuffix={filesuffix!r} first"
+    )
+
+
+def _knobs_of_oggm(gdir: Any, calibrated: dict[str, Any]) -> dict[str, Any]:
+    """The knobs that OGGM's own tasks found, with the fit that they were turned on, if any.
+
+    These tasks know nothing but the knobs; what goes with MonthlyTIModel is none of ours.
+    """
+    knobs = {name: calibrated[name] for name in KNOBS}
+    own = read_params(gdir)
+    fitted = "parameters" in own or FITTED_GRADIENT in own or own.get("variant", "smooth") != "smooth"
+    return {**{name: own[name] for name in DEFINING if name in own}, **knobs} if fitted else knobs
+
+
+def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, float] | None:
+    """The temperature index of a fit, in physical units; None where nothing was fitted.
+
+    Parameters
+    ----------
+    params : dict
+        of ``glaunti_params.json``
+    rgi_id : str
+        named in errors, where `params` do not name the glacier
+
+    Returns
+    -------
+    dict or None
+        value of every key of :data:`PARAMETER_RANGES`
+
+    Raises
+    ------
+    InvalidParamsError
+        where one is missing or unknown, in another unit, not finite or out of its range
+
+    Examples
+    --------
+    >>> from oggm_glaunti.core.weights import embedded_a, physical_values
+    >>> round(fitted_parameters({"parameters": physical_values(embedded_a().ti)})["ddf_snow"], 6)
+    0.004964
+    >>> fitted_parameters({"melt_f": 5.0})
+    """
+    given = params.get("parameters")
+    if given is None:
+        return None
+    glacier = params.get("rgi_id", rgi_id) or "glaunti_params.json"
+    if not isinstance(given, dict) or set(given) != set(PARAMETER_RANGES):
+        found = sorted(given) if isinstance(given, dict) else given
+        raise InvalidParamsError(f"{glacier}: parameters: expected {sorted(PARAMETER_RANGES)}, found {found!r}")
+    return {name: _checked_parameter(name, given[name], glacier) for name in PARAMETER_RANGES}
+
+
+def _checked_parameter(name: str, entry: Any, glacier: str) -> float:
+    from oggm_glaunti.core.weights import UNITS as PHYSICAL_UNITS
+
+    units = PHYSICAL_UNITS[name]
+    if not isinstance(entry, dict) or set(entry) != {"value", "units"} or entry["units"] != units:
+        expected = {"value": "a number", "units": units}
+        raise InvalidParamsError(f"{glacier}: parameters: {name}: expected {expected}, found {entry!r}")
+    low, high = PARAMETER_RANGES[name]
+    value = entry["value"]
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not low <= value <= high or (name == "ddf_relative_ice" and value == low):
+        raise InvalidParamsError(
+            f"{glacier}: parameters: {name} is {value!r}, expected a number between {low:g} and {high:g} {units}"
+        )
+    return float(value)
+
+
+def fitted_gradient(params: dict[str, Any], rgi_id: str = "") -> float | None:
+    """The lapse rate of a fit, K m-1; None where none was fitted.
+
+    Raises
+    ------
+    InvalidParamsError
+        where it is no lapse rate
+
+    Examples
+    --------
+    >>> fitted_gradient({"fitted_temp_gradient": -0.0071})
+    -0.0071
+    """
+    value = params.get(FITTED_GRADIENT)
+    if value is None:
+        return None
+    low, high = GRADIENT_RANGE
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not low <= value <= high:
+        raise InvalidParamsError(
+            f"{params.get('rgi_id', rgi_id) or 'glaunti_params.json'}: {FITTED_GRADIENT} is {value!r}, expected {low} "
+            f"to {high} K m-1"
+        )
+    return float(value)
+
+
+def checked_variant(variant: str, rgi_id: str) -> str:
+    """A variant that is offered in glacier directories, or InvalidParamsError."""
+    if variant not in VARIANTS:
+        raise InvalidParamsError(f"{rgi_id}: variant: expected one of {VARIANTS}, found {variant!r}")
+    return variant
+
+
+def read_params_for(
+    gdir: Any, model: str | None, filesuffix: str = "", strict: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Parameters for a model that was asked for by name, and the suffix under which they were found.
+
+    Without a suffix the directory's ``glaunti_params.json`` counts, unless it is another model's and
+    ``glaunti_params_<model>.json`` is there: so calibrations of several models can lie side by side.
+
+    Raises
+    ------
+    InvalidWorkflowError
+        with `strict`, where neither suffix nor model is said and there are only calibrations under a suffix
+    """
+    params = read_params(gdir, filesuffix)
+    if strict and model is None and not params:
+        _require_no_other(gdir)
+    if model is not None and not filesuffix and params.get("model", model if params else None) != model:
+        beside = f"_{model}"
+        if Path(gdir.get_filepath("glaunti_params", filesuffix=beside)).exists():
+            return read_params(gdir, beside), beside
+    return params, filesuffix
+
+
+def checked_knob(name: str, value: Any) -> Any:
+    """A knob as a float or an array (12,), or InvalidParamsError where it is impossible.
+
+    Examples
+    --------
+    >>> checked_knob("prcp_fac", 1)
+    1.0
+    """
+    array = np.array(value, np.float64)  # a copy: OGGM's tasks say mb_model.temp_bias += 1
+    if array.shape not in ((), (1,), (12,)) or not np.isfinite(array).all():
+        raise InvalidParamsError(f"{name}: expected a finite number or 12 of them, found {value!r}")
+    if name != "temp_bias" and (array <= 0).any():
+        raise InvalidParamsError(f"{name} has to be above zero, found {value!r}")
+    return float(array.reshape(-1)[0]) if array.size == 1 else array
+
+
+class KnobProperty:
+    """A knob of a mass-balance model, a number or one per calendar month; turning it marks the table stale."""
+
+    def __init__(self, doc: str):
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        """A copy of the value, so that the caller cannot turn it behind the model's back."""
+        return self if model is None else copy(vars(model)[f"_{self.name}"])
+
+    def __set__(self, model: Any, value: Any) -> None:
+        """Check the value, keep a copy."""
+        vars(model)[f"_{self.name}"] = checked_knob(self.name, value)
+        model._table = None
+
+
+def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi_id: str) -> None:
+    """Raise InvalidWorkflowError where a calibration was made with other inputs than those at hand."""
+    for key, found in at_hand.items():
+        calibrated = params.get(key, found)
+        if calibrated != found:
+            raise InvalidWorkflowError(
+                f"{rgi_id}: {key} is {found!r} here, but the glacier was calibrated with {calibrated!r}. Calibrate "
+                "again (a second model beside the first: with filesuffix='_A', '_C' or '_D'), or set "
+                "check_calib_params=False, to use the knobs all the same."
+            )
+
+
+def _require_no_other(gdir: Any) -> None:
+    """Raise InvalidWorkflowError where calibrations under a suffix are there and none without."""
+    others = sorted(path.name for path in Path(gdir.dir).glob("glaunti_params_*.json"))
+    if others:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: there is no glaunti_params.json, but {', '.join(others)}. Name one by "
+            "mb_params_filesuffix, name the model (GlaUnTIMassBalanceC finds glaunti_params_C.json), or calibrate "
+            "without filesuffix."
+        )
+
+
+def _load(path: Path, rgi_id: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as err:
+        raise InvalidParamsError(
+            f"{rgi_id}: {path.name} cannot be read ({err}); delete it and calibrate again"
+        ) from err
+
+
+def write_params(gdir: Any, params: dict[str, Any], filesuffix: str = "") -> None:
+    """Write ``glaunti_params<suffix>.json`` to a temporary name and rename it; units are added.
+
+    Raises
+    ------
+    InvalidParamsError
+        where a number is not finite, or ``parameters``, ``fitted_temp_gradient`` or ``variant`` are impossible, see
+        :func:`fitted_parameters` and :func:`fitted_gradient`
+    """
+    values = {key: _plain(value) for key, value in params.items() if key != "units"}
+    fitted_parameters(values, gdir.rgi_id)
+    fitted_gradient(values, gdir.rgi_id)
+    checked_variant(values.get("variant", "smooth"), gdir.rgi_id)
+    for key, value in values.items():
+        if isinstance(value, float) and not np.isfinite(value):
+            raise InvalidParamsError(f"{gdir.rgi_id}: {key} is {value}, expected a finite number")
+    values["units"] = {key: unit for key, unit in UNITS.items() if key in values}
+    write_json(Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix)), values)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write JSON to a temporary name in the same folder, then rename it."""
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    with replacing(path, str(values.get("rgi_id", path.parent.name))) as temporary:
+        temporary.write_text(text)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays as plain Python, also within dictionaries."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,364 @@
+"""Gridded balances of one glacier."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from oggm import entity_task
+from oggm.exceptions import InvalidParamsError
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.gridded.corrections import climatological_fields, correction_years
+from oggm_glaunti.coupling.gridded.model import GriddedModel
+from oggm_glaunti.coupling.gridded.periods import (
+    Period,
+    day_slice,
+    mass_balance_year_of_months,
+    periods_from_dates,
+    require_mass_balance_years,
+)
+from oggm_glaunti.coupling.gridded.place import Place
+from oggm_glaunti.coupling.gridded.weather import Weather, open_weather, shifted_by_day, with_offset
+from oggm_glaunti.coupling.ground.features import read_features
+from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.model.smb_file import Maps, write_smb
+from oggm_glaunti.coupling.oggm.processes import require_jax
+from oggm_glaunti.coupling.table.inputs import Sources
+from oggm_glaunti.coupling.weather.file import AboutClimate, DailyClimate
+
+settings.register()
+log = logging.getLogger(__name__)
+
+YEARS = ("calendar", "mass_balance")
+SEASON_NAMES = ("smb_winter", "smb_summer")
+
+# A calendar year has those of two mass-balance years; one of them is kept.
+JANUARY = " of January only (later in the year those of the next mass-balance year act)"
+
+
+@entity_task(log, writes=["glaunti_smb"])
+def glaunti_smb(
+    gdir: Any,
+    *,
+    ys: int | None = None,
+    ye: int | None = None,
+    model: str | None = None,
+    corrector: str | None = None,
+    weights: Any = None,
+    melt_f: float | None = None,
+    prcp_fac: float | None = None,
+    temp_bias: float | None = None,
+    years: str = "calendar",
+    dates: Any = None,
+    daily: bool = False,
+    exact: bool = False,
+    surface: str = "fixed",
+    dem_stack_filesuffix: str = "",
+    mb_params_filesuffix: str = "",
+    check_calib_params: bool = True,
+    output_filesuffix: str = "",
+    weather: Any = None,
+    variant: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Balance on the 100 m grid, year by year, with its glacier mean.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with ``glaunti_features``, and with daily climate where `weather` is not given
+    ys, ye : int, optional
+        first and last year written, of those in the record; the run always starts with it, so that the snow is right
+    model, corrector, weights, melt_f, prcp_fac, temp_bias, mb_params_filesuffix, check_calib_params, variant
+        see :class:`~oggm_glaunti.GlaUnTIMassBalance`: what is not given is the directory's calibration, and without one
+        the published model
+    years : {'calendar', 'mass_balance'}
+        calendar years as OGGM runs them, every day counted once; or 1 Oct to 30 Sep (1 Apr to 31 Mar in the south) as
+        in the published evaluation, the first and last day of each counted half
+    dates : DataFrame, optional
+        true dates instead, columns ``begin``, ``mid``, ``end`` (a missing ``mid`` gives an annual balance): adds the
+        maps ``smb_winter`` and ``smb_summer``. Days between two rows are not run, days in two rows are run twice; the
+        snow is carried from row to row
+    daily : bool
+        a map for every day (calendar years only): 365 times as large
+    exact : bool
+        run all cells of the rectangle instead of the glacier's and write them too; see
+        :class:`~oggm_glaunti.coupling.gridded.model.GriddedModel` for what the fast way costs in accuracy
+    surface : {'fixed', 'yearly'}
+        the elevation of ``glaunti_features.nc`` in all years; or that of each year from ``glaunti_dem_stack.nc``: the
+        calendar year and the mass-balance year (or row of `dates`) that ends in it run on the surface of its 1 January,
+        years outside the file on the nearest. Temperature follows the surface, and so do the elevation, its uncertainty
+        and the months that the corrector sees; the outline stays. All elevations are in one vertical datum
+    dem_stack_filesuffix : str
+        of ``glaunti_dem_stack.nc``
+    output_filesuffix : str
+    weather : path, optional
+        daily gridded weather in place of the directory's series: a NetCDF file, or a folder of three, on the glacier's
+        own cells or on coarser ones, see
+        :func:`~oggm_glaunti.coupling.gridded.weather.open_weather`. It is read some days at a
+        time. On the glacier's own cells, models C and D are always run as with `exact`
+
+    Returns
+    -------
+    dict
+        ``time`` (last day of each period) and the glacier means of every map in m w.e.; ``glaunti_smb.nc`` holds the
+        maps, the means, the snow at the end of each period and the corrections
+
+    Raises
+    ------
+    InvalidWorkflowError, InvalidParamsError
+        where an input is missing or an argument impossible
+    """
+    require_jax(f"{gdir.rgi_id}: glaunti_smb")
+    if years not in YEARS or (daily and (years != "calendar" or dates is not None)):
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}; daily maps are of calendar years"
+        )
+    require_surface(surface, gdir.rgi_id, dem_stack_filesuffix)
+    climate = None if weather is None else open_weather(weather, read_features(gdir), gdir.rgi_id)
+    mb_model = _ModelOnWeather(
+        gdir,
+        weather=climate,
+        mb_params_filesuffix=mb_params_filesuffix,
+        check_calib_params=check_calib_params,
+        model=model,
+        corrector=corrector,
+        weights=weights,
+        melt_f=melt_f,
+        prcp_fac=prcp_fac,
+        temp_bias=temp_bias,
+        ys=ys,
+        ye=ye,
+        variant=variant,
+    )
+    _require_in_record(gdir, mb_model, ys, ye)
+    features = read_features(gdir)
+    if mb_model.climate.others:
+        count = len(mb_model.climate.realisations)
+        log.warning("(%s) glaunti_smb: maps are of the first of %d realisations of the weather", gdir.rgi_id, count)
+    periods = _periods(gdir, mb_model, years, dates)
+    moving = None
+    if surface == "yearly":
+        if mb_model.calib_params:
+            log.warning("(%s) glaunti_smb: the surface moves, the calibration was made on the fixed one", gdir.rgi_id)
+        moving = open_surface(gdir, features, _years_run(mb_model, periods), dem_stack_filesuffix)
+    gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact, moving)
+    maps = _calendar(gridded, mb_model, daily) if periods is None else _seasons(gridded, mb_model, periods)
+    maps = _from_to(maps, mb_model.ys, mb_model.ye, gdir.rgi_id)
+    return write_smb(gdir, gridded, mb_model, maps, output_filesuffix)
+
+
+class _GivenWeather(Sources):
+    """Other weather than that of the glacier directory."""
+
+    def __init__(self, gdir: Any, climate: DailyClimate):
+        super().__init__(gdir, "climate_historical", "")
+        self._given = climate
+
+    @property
+    def about_climate(self) -> AboutClimate:
+        """Years, height, source and digest of the means over the outline."""
+        return self._given.about()
+
+    @property
+    def climate(self) -> DailyClimate:
+        """Means over the outline."""
+        return self._given
+
+
+class _ModelOnWeather(GlaUnTIMassBalance):
+    """The directory's model and calibration, on other weather than the directory's where some is given."""
+
+    def __init__(self, gdir: Any, weather: Weather | None, **kwargs: Any):
+        self._weather = weather
+        super().__init__(gdir, **kwargs)
+
+    def _set_years(self, ys: int | None, ye: int | None) -> None:
+        if self._weather is not None:
+            self._sources = _GivenWeather(self.gdir, self._weather.climate)
+        super()._set_years(ys, ye)
+
+
+def _require_in_record(gdir: Any, mb_model: GlaUnTIMassBalance, ys: int | None, ye: int | None) -> None:
+    record = mb_model.climate
+    for name, year in (("ys", ys), ("ye", ye)):
+        if year is not None and not record.ys <= year <= record.ye:
+            raise InvalidParamsError(
+                f"{gdir.rgi_id}: {name}={year}, but {record.path} holds {record.ys} to {record.ye}; take a year of "
+                "these, or none for the whole record"
+            )
+
+
+def _periods(gdir: Any, mb_model: GlaUnTIMassBalance, years: str, dates: Any) -> list[Period] | None:
+    """Periods to run one by one; None for calendar years."""
+    if dates is not None:
+        return periods_from_dates(dates, gdir.rgi_id)
+    if years == "calendar":
+        return None
+    remedy = "; years='mass_balance' needs two calendar years of weather or more (or take years='calendar')"
+    return require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id, remedy)
+
+
+def _years_run(mb_model: GlaUnTIMassBalance, periods: list[Period] | None) -> list[int]:
+    """Years whose surfaces a run asks for; a climatology is made from the whole record."""
+    if periods is None or mb_model.corrector == "climatology":
+        return mb_model.climate.years.tolist()
+    return [period.year for period in periods]
+
+
+# --- runs ---
+
+
+def _period_corrections(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[Period]) -> list:
+    """Corrections of each period (5, H, W), knobs at zero effect and nothing fitted; None for none."""
+    if mb_model.corrector == "off":
+        return [None] * len(periods)
+    if mb_model.corrector == "climatology":
+        return [climatological_fields(gridded, mb_model.hemisphere)] * len(periods)
+    return [result.ds for result in gridded.run(periods)]
+
+
+def _on_cells(gridded: GriddedModel, ds: np.ndarray | None) -> np.ndarray:
+    """Corrections on the cells run."""
+    if ds is None:
+        return np.zeros((5, *gridded.shape), np.float32)
+    return ds if gridded.exact else ds[:, gridded.columns.rows, gridded.columns.cols]
+
+
+def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[Period]) -> Maps:
+    """Periods run by themselves, first and last day of each season half."""
+    from oggm_glaunti.core.run import season_weights
+
+    temp_bias, prcp_fac, ddf = mb_model.knobs().by_month()
+    if np.ptp(ddf):
+        raise InvalidParamsError(f"{gridded.rgi_id}: a melt_f by month needs years='calendar'")
+    all_ds = _period_corrections(gridded, mb_model, periods)
+    slices = [[day_slice(gridded.climate, b, e, gridded.rgi_id) for b, e in p.seasons()] for p in periods]
+    longest = max(s.stop - s.start for parts in slices for s in parts)
+    month = gridded.climate.time.astype("datetime64[M]").astype(int) % 12
+    maps = Maps([], [], {"smb": [], "smb_winter": [], "smb_summer": []}, [], [])
+    swe = gridded.initial_swe(mb_model.ti)
+    for period, parts, ds in zip(periods, slices, all_ds, strict=True):
+        place, total = gridded.place(period.year), np.zeros(gridded.shape, np.float32)
+        for name, part in zip(SEASON_NAMES, parts, strict=False):
+            knobs = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
+            weights = season_weights(part.stop - part.start)
+            swe, smb, _ = _segment(place, mb_model, swe, part, weights, longest, knobs, _on_cells(gridded, ds))
+            total += smb
+            if period.mid is not None:
+                maps.fields[name].append(smb)
+        maps.fields["smb"].append(total)
+        _append(maps, period.begin, period.end, swe, ds)
+    seasonal = len(maps.fields["smb_winter"])
+    if seasonal not in (0, len(periods)):
+        raise InvalidParamsError(f"{gridded.rgi_id}: {len(periods) - seasonal} of {len(periods)} rows have no mid date")
+    return maps if seasonal else maps._replace(fields={"smb": maps.fields["smb"]})
+
+
+def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) -> Maps:
+    """Calendar years, every day once, month by month under the corrections of its mass-balance year."""
+    climate = gridded.climate
+    off = mb_model.corrector == "off"
+    periods = [] if off else correction_years(climate, mb_model.hemisphere, gridded.rgi_id)
+    all_ds = [None] if off else _period_corrections(gridded, mb_model, periods)
+    cells = [_on_cells(gridded, ds) for ds in all_ds]
+    first_year = periods[0].year if periods else climate.ys
+    index = np.clip(mass_balance_year_of_months(climate.years, mb_model.hemisphere) - first_year, 0, len(all_ds) - 1)
+    temp_bias, prcp_fac, ddf = mb_model.knobs().by_month()
+    months = climate.time.astype("datetime64[M]")
+    maps = Maps([], [], {"smb": []}, [], [], JANUARY)
+    swe = gridded.initial_swe(mb_model.ti)
+    for y, year in enumerate(climate.years[climate.years <= mb_model.ye]):
+        place, total = gridded.place(int(year)), np.zeros(gridded.shape, np.float32)
+        for m in range(12):
+            days = np.flatnonzero(months == np.datetime64(f"{year}-{m + 1:02d}", "M"))
+            knobs = np.full(days.size, temp_bias[m]), np.full(days.size, prcp_fac[m]), ddf[m]
+            part, weights = slice(days[0], days[-1] + 1), np.ones(days.size, np.float32)
+            ds = cells[index[y, m]]
+            swe, smb, series = _segment(place, mb_model, swe, part, weights, 31, knobs, ds, daily)
+            total += smb
+            if daily and year >= mb_model.ys:
+                for day, day_map in zip(climate.time[days], series, strict=False):
+                    maps.fields["smb"].append(day_map)
+                    _append(maps, day, day, None, None)
+        if not daily:
+            maps.fields["smb"].append(total)
+            begin = np.datetime64(f"{year}-01-01", "D")
+            ds = all_ds[index[y, 0]]
+            _append(maps, begin, np.datetime64(f"{year}-12-31", "D"), swe, ds)
+    return maps
+
+
+def _append(
+    maps: Maps, first: np.datetime64, last: np.datetime64, swe: np.ndarray | None, ds: np.ndarray | None
+) -> None:
+    maps.first.append(first)
+    maps.last.append(last)
+    if swe is not None:
+        maps.swe.append(swe)
+    if ds is not None:
+        maps.ds.append(ds)
+
+
+_programs: list[Any] = []
+
+
+def _segment(
+    place: Place,
+    mb_model: GlaUnTIMassBalance,
+    swe: np.ndarray,
+    days: slice,
+    weights: np.ndarray,
+    n_days: int,
+    knobs: tuple[np.ndarray, np.ndarray, float],
+    ds: np.ndarray,
+    daily: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Some days under one set of corrections: snow at the end, balance, and the daily balance on request.
+
+    `knobs` are temp_bias and prcp_fac by day, and ddf_snow.
+    """
+    from oggm_glaunti.core.forcing import pad_days
+
+    if not _programs:
+        _programs.append(_segment_program())
+    temp_bias, prcp_fac, ddf_snow = knobs
+    # The forcing has the lapse rate of the corrections; a fit may have another.
+    steeper = mb_model.temp_default_gradient - settings.param("glaunti_temp_gradient")
+    # Fields live here only, so that the next days are not read before these are gone.
+    weather = with_offset(shifted_by_day(place.forcing(days), temp_bias, prcp_fac), steeper * place.above_ref)
+    forcing, weights = pad_days(weather, weights, n_days)
+    arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily, mb_model.variant
+    swe, smb, series = _programs[0](mb_model.ti, *arguments)
+    return np.asarray(swe), np.asarray(smb), None if series is None else np.asarray(series)
+
+
+def _segment_program() -> Any:
+    """Compile on use, once per process."""
+    import equinox as eqx
+
+    from oggm_glaunti.core.glaunti import correct
+    from oggm_glaunti.core.monthly import with_ddf_snow
+    from oggm_glaunti.core.run import run_ti
+
+    def segment(ti, swe, forcing, weights, ddf_snow, ds, daily, variant):
+        params = correct(with_ddf_snow(ti.resolve(), ddf_snow), ds)
+        return run_ti(params, swe, forcing, weights, (lambda smb: smb) if daily else None, variant)
+
+    return eqx.filter_jit(segment)
+
+
+def _from_to(maps: Maps, ys: int, ye: int, rgi_id: str) -> Maps:
+    """Only the periods that end in the years asked for."""
+    ends = np.array(maps.last, "datetime64[Y]").astype(int) + 1970
+    keep = np.flatnonzero((ends >= ys) & (ends <= ye))
+    if keep.size == 0:
+        raise InvalidParamsError(f"{rgi_id}: no period ends between {ys} and {ye}")
+
+    def only(values):
+        return [values[i] for i in keep] if values else []
+
+    fields = {name: only(values) for name, values in maps.fields.items()}
+    return Maps(only(maps.first), only(maps.last), fields, only(maps.ds), only(maps.swe), maps.ds_when)

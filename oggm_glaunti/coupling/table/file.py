@@ -1,0 +1,191 @@
+"""``glaunti_table.nc``: the table and the corrections in the glacier directory.
+
+Both are kept with the digest of what they were made from; a file made from anything else is rebuilt, never reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.table import Table
+from oggm_glaunti.files import replacing
+
+# name: (dimensions, units, long name)
+_VARIABLES = {
+    "smb": (("year", "month", "height"), "m", "surface mass balance of the month, water equivalent"),
+    "solid_prcp": (("year", "month", "height"), "m", "solid precipitation of the month, water equivalent"),
+    "pdd": (("year", "month", "height"), "K day", "positive degree days of the month"),
+    "prec_scale": (("year", "month", "height"), "1", "factor on precipitation with its correction"),
+    "temp": (("year", "month"), "degC", "mean air temperature at the reference height"),
+    "prcp": (("year", "month"), "m", "precipitation of the month, water equivalent, before prec_scale"),
+    "swe": (("year", "height"), "m", "snow water equivalent at the end of the year"),
+}
+_STANDARD_NAMES = {
+    "temp": "air_temperature",
+    "swe": "lwe_thickness_of_surface_snow_amount",
+}
+
+
+@dataclass(frozen=True)
+class TableHead:
+    """What annual balances need of a table's file, and what says whether it may be used.
+
+    Attributes
+    ----------
+    table_digest : str
+    input_files : str
+        what was known of the files it was made from, see :class:`~oggm_glaunti.coupling.table.inputs.Sources`
+    heights : float64 array (N,)
+        m
+    annual_smb : float64 array (Y, N)
+        m w.e.
+    """
+
+    table_digest: str
+    input_files: str
+    heights: np.ndarray
+    annual_smb: np.ndarray
+
+
+def read_head(path: str | Path) -> TableHead | None:
+    """The head of a table's file, of whatever inputs; None where there is no whole file."""
+
+    def head(nc: netCDF4.Dataset) -> TableHead | None:
+        if not nc.variables.keys() >= _VARIABLES.keys():
+            return None
+        heights, annual = _array(nc, "height"), _array(nc, "annual_smb")
+        return TableHead(getattr(nc, "table_digest", ""), getattr(nc, "input_files", ""), heights, annual)
+
+    return _read(path, head)
+
+
+def read_table(path: str | Path, digest: str) -> Table | None:
+    """The table of a file, or None where there is none made from the same inputs."""
+
+    def table(nc: netCDF4.Dataset) -> Table | None:
+        if getattr(nc, "table_digest", "") != digest:
+            return None
+        values = {name: _array(nc, name) for name in _VARIABLES}
+        _array(nc, "annual_smb")  # a file in which it is damaged is not whole
+        return Table(years=_array(nc, "year").astype(int), heights=_array(nc, "height"), **values)
+
+    return _read(path, table)
+
+
+def read_corrections(path: str | Path, digest: str) -> BandCorrections | None:
+    """The corrections of a file, or None where there are none made from the same inputs."""
+
+    def corrections(nc: netCDF4.Dataset) -> BandCorrections | None:
+        if getattr(nc, "corrections_digest", "") != digest:
+            return None
+        ds = np.asarray(nc["corrections"][:], np.float32)
+        return BandCorrections(_array(nc, "mb_year").astype(int), _array(nc, "band_height"), ds)
+
+    return _read(path, corrections)
+
+
+def _read(path: str | Path, take: Callable[[netCDF4.Dataset], Any]) -> Any:
+    """What `take` makes of a file; None where it cannot.
+
+    A missing or damaged file counts as one of other inputs, since it can always be made again. HDF5 finds damage when
+    the file is opened or, by its checksums, only when a variable is read.
+    """
+    try:
+        with netCDF4.Dataset(path) as nc:
+            nc.set_auto_mask(False)
+            return take(nc)
+    except (OSError, RuntimeError, LookupError, ValueError):
+        return None
+
+
+def _array(nc: netCDF4.Dataset, name: str) -> np.ndarray:
+    return np.asarray(nc[name][:], np.float64)
+
+
+def write_table(
+    path: str | Path, table: Table, attributes: dict[str, Any], corrections: BandCorrections | None = None
+) -> None:
+    """Write a table, and the corrections it was made with, to a temporary name and rename it.
+
+    Parameters
+    ----------
+    path : path
+    table : Table
+    attributes : dict
+        global attributes: ``table_digest``, ``corrections_digest``, ``input_files`` and what else should be known of
+        the origin
+    corrections : BandCorrections, optional
+        of all mass-balance years, also where the table uses their mean
+
+    Raises
+    ------
+    InvalidWorkflowError
+        where the file cannot be written
+    """
+    rgi_id = str(attributes.get("rgi_id", Path(path).parent.name))
+    with replacing(path, rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        nc.Conventions = "CF-1.8"
+        nc.title = "GlaUnTI height-year table"
+        nc.setncatts(attributes)
+        _write_axes(nc, table)
+        _write_annual(nc, table)
+        for name, (dims, units, long_name) in _VARIABLES.items():
+            _write(nc, name, dims, getattr(table, name), units, long_name)
+        if corrections is not None:
+            _write_corrections(nc, corrections)
+
+
+def _write_annual(nc: netCDF4.Dataset, table: Table) -> None:
+    # Flow models ask for nothing else. Not compressed, so that it is read at once; checksums tell damage.
+    annual = table.smb.astype(np.float64).sum(axis=1)
+    long_name = "surface mass balance of the year, water equivalent"
+    storage = {"fletcher32": True, "chunksizes": annual.shape}
+    _write(nc, "annual_smb", ("year", "height"), annual, "m", long_name, storage)
+
+
+def _write(
+    nc: netCDF4.Dataset,
+    name: str,
+    dims: tuple,
+    values: np.ndarray,
+    units: str,
+    long_name: str,
+    storage: Mapping[str, Any] = MappingProxyType({"zlib": True, "complevel": 1}),
+) -> None:
+    # float64: the table is small, and what was computed and what was read must be the same to the last bit.
+    kind = "f4" if values.dtype == np.float32 else "f8"
+    variable = nc.createVariable(name, kind, dims, **storage)
+    variable.units, variable.long_name = units, long_name
+    if name in _STANDARD_NAMES:
+        variable.standard_name = _STANDARD_NAMES[name]
+    variable[:] = values
+
+
+def _write_axes(nc: netCDF4.Dataset, table: Table) -> None:
+    for name, values, units, long_name in (
+        ("year", table.years.astype(np.float64), "1", "calendar year"),
+        ("month", np.arange(1.0, 13.0), "1", "calendar month"),
+        ("height", table.heights, "m", "height of the surface"),
+    ):
+        nc.createDimension(name, values.size)
+        _write(nc, name, (name,), values, units, long_name)
+
+
+def _write_corrections(nc: netCDF4.Dataset, corrections: BandCorrections) -> None:
+    nc.createDimension("mb_year", corrections.years.size)
+    nc.createDimension("band_height", corrections.heights.size)
+    nc.createDimension("correction", 5)
+    years = corrections.years.astype(np.float64)
+    _write(nc, "mb_year", ("mb_year",), years, "1", "year in which the mass-balance year ends")
+    _write(nc, "band_height", ("band_height",), corrections.heights, "m", "mean height of the band's cells")
+    names = "ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
+    dims = ("mb_year", "correction", "band_height")
+    _write(nc, "corrections", dims, corrections.ds, "1", f"mean corrections of the band: {names}")

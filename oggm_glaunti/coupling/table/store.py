@@ -1,0 +1,276 @@
+"""Where tables are kept: in memory for knobs turned to and fro, in the glacier directory for the calibrated ones.
+
+The steps from inputs to a table's file are those of one glacier as of a whole region: :attr:`TableStore.bare_inputs`,
+:meth:`TableStore.kept_corrections` or computed ones, :meth:`TableStore.adopt_corrections`, and :meth:`TableStore.adopt`
+of the finished table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from oggm.exceptions import InvalidWorkflowError
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.ground.features import Features
+from oggm_glaunti.coupling.ground.heights import table_heights
+from oggm_glaunti.coupling.oggm.processes import require_jax
+from oggm_glaunti.coupling.table.band_corrections import BandCorrections, compute_corrections, corrections_digest
+from oggm_glaunti.coupling.table.file import TableHead, read_corrections, read_head, read_table, write_table
+from oggm_glaunti.coupling.table.inputs import Sources
+from oggm_glaunti.coupling.table.interpolation import Interpolator
+from oggm_glaunti.coupling.table.table import Knobs, Table, TableInputs, build_table
+from oggm_glaunti.coupling.weather.file import DailyClimate
+from oggm_glaunti.shop import LoadedModel
+
+# Tables of other knob settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
+TABLES_KEPT = 4
+# What OGGM puts before the climate's suffix for a tributary of a merged glacier: its id in RGI 5, 6 or 7.
+_TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}|2000-v[\d.]+-[GC]-\d\d-\d{5})")
+
+
+class TableStore:
+    """Tables of one glacier under one model, climate and corrector mode.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    loaded : LoadedModel
+        A, C or D
+    sources : Sources
+        the files tables are made from
+    corrector : {'yearly', 'climatology', 'off'}
+    temp_gradient : float
+        K m-1
+    params_filesuffix, input_filesuffix : str
+        of the calibration and of the climate: each pair has a file of its own, see :func:`table_path`
+    head : TableHead, optional
+        of that file, where it has been read already
+    ti : TIWeights, optional
+        temperature index of the tables, where it is not that of the weights; the corrections are those of the weights
+    variant : {'smooth', 'mass_conserving'}
+        the day of the temperature index in the tables
+    """
+
+    def __init__(
+        self,
+        gdir: Any,
+        loaded: LoadedModel,
+        sources: Sources,
+        corrector: str,
+        temp_gradient: float,
+        params_filesuffix: str,
+        input_filesuffix: str,
+        head: TableHead | None = None,
+        ti: Any = None,
+        variant: str = "smooth",
+    ):
+        self.gdir, self.loaded, self.sources = gdir, loaded, sources
+        self.ti, self.variant = loaded.model.ti if ti is None else ti, variant
+        self.corrector, self.temp_gradient = corrector, temp_gradient
+        self._suffixes = (params_filesuffix, input_filesuffix)
+        # Each tributary of a merged glacier has features of its own, as it has its own climate.
+        tributary = _TRIBUTARY.search(input_filesuffix)
+        self._features_suffix = tributary.group() if tributary else ""
+        self._head = head
+        self._in_memory: dict[str, Interpolator] = {}
+        self._inputs: TableInputs | None = None
+        self._yearly: BandCorrections | None = None
+
+    def path(self, params_filesuffix: str | None = None) -> Path:
+        """The table's file."""
+        params, climate = self._suffixes
+        params = params if params_filesuffix is None else params_filesuffix
+        return table_path(self.gdir, self.loaded.model.name, params, climate)
+
+    # --- what a table is made from ---
+
+    @property
+    def climate(self) -> DailyClimate:
+        """The daily climate."""
+        return self.sources.climate
+
+    @property
+    def features(self) -> Features:
+        """The corrector's inputs."""
+        return self.sources.features(self._features_suffix)
+
+    @cached_property
+    def heights(self) -> np.ndarray:
+        """Heights of the tables, m (N,)."""
+        return table_heights(self.sources.height_bounds(), settings.param("glaunti_table_step"))
+
+    @property
+    def _weights(self) -> dict[str, float]:
+        return {name: float(getattr(self.ti, name)) for name in self.ti.__dataclass_fields__}
+
+    @cached_property
+    def bare_inputs(self) -> TableInputs:
+        """What tables are made from, without the corrections."""
+        return TableInputs(
+            weights=self._weights,
+            climate=self.climate,
+            heights=self.heights,
+            temp_gradient=self.temp_gradient,
+            hemisphere=self.gdir.hemisphere,
+            corrections=None,
+            variant=self.variant,
+        )
+
+    @property
+    def inputs(self) -> TableInputs:
+        """What tables are made from, the corrections computed on first use unless the directory has them."""
+        if self._inputs is None:
+            yearly = None if self.corrector == "off" else self.kept_corrections() or self.compute_corrections()
+            self.adopt_corrections(yearly)
+        return self._inputs
+
+    @cached_property
+    def corrections_digest(self) -> str:
+        """Digest of everything the corrections are made from; empty where there are none."""
+        if self.corrector == "off":
+            return ""
+        files = self.sources.about_climate.sha256, self.sources.features_sha256(self._features_suffix)
+        return corrections_digest(*files, self.loaded.sha256, self.gdir.hemisphere)
+
+    def kept_corrections(self) -> BandCorrections | None:
+        """Corrections of all mass-balance years, from any table's file of the directory that has them, or None."""
+        own = self.path()
+        others = sorted(own.parent.glob("glaunti_table*.nc")) if own.parent.is_dir() else []
+        for path in (own, *others):
+            kept = read_corrections(path, self.corrections_digest)
+            if kept is not None:
+                return kept
+        return None
+
+    def compute_corrections(self) -> BandCorrections:
+        """Corrections of all mass-balance years, computed whatever the directory has."""
+        model = self.loaded.model
+        require_jax(f"{self.gdir.rgi_id}: computing the corrections of model {model.name}")
+        return compute_corrections(model, self.climate, self.features, self.gdir.hemisphere, self.gdir.rgi_id)
+
+    def adopt_corrections(self, yearly: BandCorrections | None) -> None:
+        """Take corrections of all mass-balance years (None where the corrector is off) for the tables to be made."""
+        self._yearly = yearly
+        used = yearly.climatology() if yearly is not None and self.corrector == "climatology" else yearly
+        self._inputs = replace(self.bare_inputs, corrections=used)
+
+    def digest(self, knobs: Knobs) -> str:
+        """Digest of everything a table is made from."""
+        parts = [
+            f"{settings.NUMERICS_VERSION} {self.temp_gradient!r}",
+            self.sources.about_climate.sha256,
+            self.loaded.sha256,
+            self.corrector,
+            self.gdir.hemisphere,
+            self.corrections_digest,
+            hashlib.sha256(self.heights.tobytes()).hexdigest(),
+            knobs.digest(),
+            f"{self.variant} {self._weights!r}",
+        ]
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+    # --- tables ---
+
+    def table_of(self, knobs: Knobs, on_disk: bool) -> Interpolator:
+        """The table of some knobs.
+
+        Parameters
+        ----------
+        knobs : Knobs
+        on_disk : bool
+            whether to look for it in the directory, and keep it there
+        """
+        key = knobs.digest()
+        if key not in self._in_memory:
+            table = self._by_head(knobs) if on_disk else None
+            table = table or Interpolator.of(self._read_or_build(knobs, on_disk))
+            while len(self._in_memory) >= TABLES_KEPT:
+                self._in_memory.pop(next(iter(self._in_memory)))
+            self._in_memory[key] = table
+        return self._in_memory[key]
+
+    def _by_head(self, knobs: Knobs) -> Interpolator | None:
+        """The directory's table of these knobs, months and climate left in the file until they are asked for."""
+        digest = self.digest(knobs)
+        head = self._head
+        if head is None or head.table_digest != digest:
+            head = read_head(self.path())
+        if head is None or head.table_digest != digest:
+            return None
+        return Interpolator(head.heights, head.annual_smb, lambda: self._read_or_build(knobs, on_disk=True))
+
+    def read(self, knobs: Knobs) -> Table | None:
+        """The directory's table of these knobs; None where there is none, or one made from anything else."""
+        return read_table(self.path(), self.digest(knobs))
+
+    def _read_or_build(self, knobs: Knobs, on_disk: bool) -> Table:
+        table = self.read(knobs) if on_disk else None
+        if table is None:
+            table = build_table(self.inputs, knobs)
+            if on_disk:
+                self.adopt(table, knobs)
+            else:
+                self._require_finite(table, knobs)
+        return table
+
+    def adopt(self, table: Table, knobs: Knobs) -> None:
+        """Check a table made from :attr:`inputs` and write it, with the corrections, to the glacier directory.
+
+        Raises
+        ------
+        InvalidWorkflowError
+            where the table is not finite, or cannot be written
+        """
+        self._require_finite(table, knobs)
+        self._write(table, knobs, self.path())
+
+    def keep(self, knobs: Knobs, params_filesuffix: str) -> None:
+        """Write the table of some knobs, for models made from the calibration with that suffix."""
+        table = self.table_of(knobs, on_disk=False).table
+        self.inputs  # noqa: B018 (the corrections are written beside the table)
+        self._write(table, knobs, self.path(params_filesuffix))
+
+    def _write(self, table: Table, knobs: Knobs, path: Path) -> None:
+        attributes = {
+            "rgi_id": self.gdir.rgi_id,
+            "model": self.loaded.model.name,
+            "corrector": self.corrector,
+            "weights_sha256": self.loaded.sha256,
+            "variant": self.variant,
+            "climate_source": self.sources.about_climate.source,
+            "ref_hgt": self.sources.about_climate.ref_hgt,
+            "table_digest": self.digest(knobs),
+            "corrections_digest": self.corrections_digest,
+            "input_files": self.sources.record(),
+        }
+        write_table(path, _in_float32(table), attributes, self._yearly)
+
+    def _require_finite(self, table: Table, knobs: Knobs) -> None:
+        if not np.isfinite(table.smb).all():
+            raise InvalidWorkflowError(
+                f"{self.gdir.rgi_id}: the balance is not finite with {knobs}; check the knobs and "
+                f"{self.sources.about_climate.file} in {self.gdir.dir}"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers get the inputs and find or rebuild the tables themselves."""
+        return {**self.__dict__, "_in_memory": {}, "_head": None}
+
+
+def table_path(gdir: Any, model: str, params_filesuffix: str, input_filesuffix: str) -> Path:
+    """The table's file, ``glaunti_table_<model>...nc``."""
+    return Path(gdir.get_filepath("glaunti_table", filesuffix=f"_{model}{params_filesuffix}{input_filesuffix}"))
+
+
+def _in_float32(table: Table) -> Table:
+    """The same table, fields in float32 where that changes no value: JAX computes in float32, NumPy in float64."""
+    fields = {name: getattr(table, name) for name in ("smb", "solid_prcp", "pdd", "swe")}
+    short = {name: values.astype(np.float32) for name, values in fields.items()}
+    return replace(table, **{name: values for name, values in short.items() if np.array_equal(values, fields[name])})

@@ -1,0 +1,332 @@
+"""The height-year table: all that an ice-flow model asks of the balance, as a function of height.
+
+One daily scan over all years, snow carried, on heights 10 m apart. Years and months are calendar ones; leap days belong
+to their year's sum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from oggm_glaunti.coupling.gridded.periods import mass_balance_year_of_months
+from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
+from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.numpy_kernel import Day, MonthParameters, days_of_month
+from oggm_glaunti.coupling.weather.file import DailyClimate
+
+DAYS_IN_LONGEST_MONTH = 31
+# Heights and years are rounded up to multiples of these, so that glaciers of like size share a compiled program.
+HEIGHTS_ROUNDED = 64
+YEARS_ROUNDED = 10
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What a user may turn, each a value or one per calendar month; applied after the corrections.
+
+    Attributes
+    ----------
+    melt_f : float or 12 of them
+        degree-day factor of snow before correction, kg m-2 day-1 K-1
+    prcp_fac : float or 12 of them
+        factor on precipitation, 1
+    temp_bias : float or 12 of them
+        added to temperature, K
+    """
+
+    melt_f: Any
+    prcp_fac: Any = 1.0
+    temp_bias: Any = 0.0
+
+    def by_month(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``temp_bias``, ``prcp_fac`` and ``ddf_snow`` (m w.e. K-1 day-1), each (12,) float32."""
+        values = (self.temp_bias, self.prcp_fac, np.asarray(self.melt_f, np.float64) / 1000.0)
+        temp_bias, prcp_fac, ddf = (np.broadcast_to(np.asarray(v, np.float32), (12,)) for v in values)
+        return temp_bias, prcp_fac, ddf
+
+    def digest(self) -> str:
+        """Digest of the values."""
+        values = (self.melt_f, self.prcp_fac, self.temp_bias)
+        by_month = [np.broadcast_to(np.asarray(value, np.float64), (12,)) for value in values]
+        return hashlib.sha256(np.stack(by_month).tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class TableInputs:
+    """Everything a table is made from, apart from the knobs.
+
+    Attributes
+    ----------
+    weights : dict
+        the nine stored numbers of the temperature index: the fitted ones where there are some
+    climate : DailyClimate
+    heights : float64 array (N,)
+        evenly spaced, m
+    temp_gradient : float
+        K m-1
+    hemisphere : {'nh', 'sh'}
+    corrections : BandCorrections or None
+        None for model A or a corrector switched off
+    variant : {'smooth', 'mass_conserving'}
+        the day of the temperature index
+    """
+
+    weights: dict[str, float]
+    climate: DailyClimate
+    heights: np.ndarray
+    temp_gradient: float
+    hemisphere: str
+    corrections: BandCorrections | None
+    variant: str = "smooth"
+    _days: list = field(default_factory=list, repr=False, compare=False)
+    _days_of_each: list = field(default_factory=list, repr=False, compare=False)
+
+    def realisations(self) -> list[TableInputs]:
+        """The same with one realisation of the weather each; tables are means over them."""
+        if not self.climate.others:
+            return [self]
+        each = self.climate.realisations
+        self._days_of_each.extend([] for _ in each[len(self._days_of_each) :])
+        return [
+            replace(self, climate=one, _days=days, _days_of_each=[])
+            for one, days in zip(each, self._days_of_each, strict=True)
+        ]
+
+    @property
+    def temp_offset(self) -> np.ndarray:
+        """Temperature at the heights minus that at the reference height, K (N,)."""
+        return self.temp_gradient * (self.heights - self.climate.ref_hgt)
+
+    def ds(self) -> np.ndarray:
+        """Corrections by height (K, 5, N); one period of zeros where there are none."""
+        if self.corrections is None:
+            return np.zeros((1, 5, self.heights.size), np.float32)
+        return self.corrections.at(self.heights)
+
+    def ds_index(self) -> np.ndarray:
+        """Which corrections apply in each month (Y, 12); the first and last year's go on beyond both ends."""
+        year_of_month = mass_balance_year_of_months(self.climate.years, self.hemisphere)
+        if self.corrections is None:
+            return np.zeros_like(year_of_month)
+        years = self.corrections.years
+        return np.clip(year_of_month - years[0], 0, years.size - 1)
+
+    def daily_blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weather as ``temp, prcp, valid`` of shape (Y, 12, 31)."""
+        if not self._days:
+            self._days.append(_blocks(self.climate))
+        return self._days[0]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Monthly sums by height.
+
+    Attributes
+    ----------
+    years : int array (Y,)
+    heights : float64 array (N,)
+        m
+    smb, solid_prcp, pdd : float64 arrays (Y, 12, N)
+        m w.e., m w.e., K day; sums over the month
+    temp : float64 array (Y, 12)
+        mean at the reference height, knob applied, degC
+    prcp : float64 array (Y, 12)
+        sum, knob applied, before prec_scale, m w.e.
+    prec_scale : float64 array (Y, 12, N)
+        factor on precipitation with its correction
+    swe : float64 array (Y, N)
+        at the end of each year, m w.e.
+    """
+
+    years: np.ndarray
+    heights: np.ndarray
+    smb: np.ndarray
+    solid_prcp: np.ndarray
+    pdd: np.ndarray
+    temp: np.ndarray
+    prcp: np.ndarray
+    prec_scale: np.ndarray
+    swe: np.ndarray
+
+
+def _blocks(climate: DailyClimate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    months = climate.time.astype("datetime64[M]")
+    index = (months - months[0]).astype(int)
+    day = (climate.time - months.astype("datetime64[D]")).astype(int)
+    shape = (climate.years.size * 12, DAYS_IN_LONGEST_MONTH)
+    temp, prcp, valid = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
+    temp[index, day], prcp[index, day], valid[index, day] = climate.temp, climate.prcp, True
+    full = (climate.years.size, 12, DAYS_IN_LONGEST_MONTH)
+    return temp.reshape(full), prcp.reshape(full), valid.reshape(full)
+
+
+def build_table(inputs: TableInputs, knobs: Knobs, backend: str = "auto") -> Table:
+    """Build a table; where the weather has several realisations, the mean of theirs.
+
+    Parameters
+    ----------
+    inputs : TableInputs
+    knobs : Knobs
+    backend : {'auto', 'jax', 'numpy'}
+        auto takes NumPy in workers forked after JAX had started, where JAX would hang, and JAX elsewhere; the two agree
+        to 1e-5 m w.e. a month
+
+    Returns
+    -------
+    Table
+    """
+    if backend == "auto":
+        backend = "numpy" if jax_is_unsafe() else "jax"
+    sums = {"jax": _sums_by_jax, "numpy": _sums_by_numpy}[backend]
+    return _mean([table_of_sums(one, knobs, sums(one, knobs)) for one in inputs.realisations()])
+
+
+def _mean(tables: list[Table]) -> Table:
+    """The mean of tables of the same years and heights."""
+    if len(tables) == 1:
+        return tables[0]
+    names = ("smb", "solid_prcp", "pdd", "temp", "prcp", "prec_scale", "swe")
+    return replace(tables[0], **{name: np.mean([getattr(table, name) for table in tables], axis=0) for name in names})
+
+
+def table_of_sums(inputs: TableInputs, knobs: Knobs, sums: Sequence[np.ndarray]) -> Table:
+    """The table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
+    temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks())
+    temp_bias, prcp_fac, _ = (knob.astype(np.float64) for knob in knobs.by_month())
+    scale = np.exp(inputs.weights["prec_scale_log"]) * np.exp(inputs.ds()[:, 0].astype(np.float64))
+    return Table(
+        inputs.climate.years,
+        inputs.heights,
+        *sums[:3],
+        temp=(temp * valid).sum(-1) / valid.sum(-1) + temp_bias,
+        prcp=(prcp * valid).sum(-1) * prcp_fac,
+        prec_scale=scale[inputs.ds_index()],
+        swe=sums[3],
+    )
+
+
+def round_up(n: int, multiple: int) -> int:
+    """The next multiple.
+
+    Examples
+    --------
+    >>> round_up(130, 64), round_up(128, 64)
+    (192, 128)
+    """
+    return -(-n // multiple) * multiple
+
+
+def _sums_by_jax(inputs: TableInputs, knobs: Knobs) -> tuple[np.ndarray, ...]:
+    """smb, solid_prcp, pdd, swe by the JAX kernel, padded to shapes that many glaciers share."""
+    n_years, n = inputs.climate.years.size, inputs.heights.size
+    years = round_up(n_years, YEARS_ROUNDED) - n_years
+    more = round_up(n, HEIGHTS_ROUNDED) - n
+    ds = inputs.ds()
+    periods = round_up(ds.shape[0], YEARS_ROUNDED) - ds.shape[0]
+    blocks = [np.pad(block, ((0, years), (0, 0), (0, 0))) for block in inputs.daily_blocks()]
+    sums = _compiled()(
+        {name: np.float32(value) for name, value in inputs.weights.items()},
+        *blocks,
+        np.pad(inputs.temp_offset.astype(np.float32), (0, more), mode="edge"),
+        knobs.by_month(),
+        np.pad(ds, ((0, periods), (0, 0), (0, more)), mode="edge"),
+        np.pad(inputs.ds_index(), ((0, years), (0, 0))).astype(np.int32),
+        inputs.variant,
+    )
+    return tuple(np.asarray(s)[:n_years, ..., :n].astype(np.float64) for s in sums)
+
+
+_programs: list[Any] = []
+
+
+def _compiled() -> Any:
+    """Compile on use, once per process."""
+    if not _programs:
+        import jax
+        import jax.numpy as jnp
+
+        from oggm_glaunti.core import monthly
+        from oggm_glaunti.core.temperature_index import TIWeights
+
+        def program(weights, temp, prcp, valid, offset, knobs, ds, ds_index, variant):
+            params = TIWeights(**weights).resolve()
+            swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
+            weather = (temp, prcp, valid)
+            return monthly.monthly_sums(params, swe, *weather, offset, monthly.Knobs(*knobs), ds, ds_index, variant)
+
+        _programs.append(jax.jit(program, static_argnames="variant"))
+    return _programs[0]
+
+
+def month_parameters(inputs: TableInputs, knobs: Knobs, ds: np.ndarray, month: int) -> MonthParameters:
+    """Parameters of calendar month `month` (0 to 11) under corrections `ds` (5, N), float64."""
+    w = {name: float(value) for name, value in inputs.weights.items()}
+    ds = ds.astype(np.float64)
+    return MonthParameters(
+        prec_scale=np.exp(w["prec_scale_log"] + ds[0]),
+        ddf_snow=knobs.by_month()[2].astype(np.float64)[month] * np.exp(ds[1]),
+        ddf_relative_ice=(1.0 + np.exp(w["ddf_relative_ice_minus_one_log"])) * np.exp(ds[2]),
+        snow_to_rain_steepness=np.exp(w["snow_to_rain_steepness_log"]),
+        snow_to_rain_centre=w["snow_to_rain_centre"] + ds[3],
+        snow_depletion_steepness=np.exp(w["snow_depletion_steepness_log"]),
+        snow_depletion_centre=np.exp(w["snow_depletion_centre_log"]),
+        t_softplus_sharpness=np.exp(w["t_softplus_sharpness_log"]),
+        swe_softplus_sharpness=np.exp(w["swe_softplus_sharpness_log"]),
+        t_pos_shift=ds[4],
+    )
+
+
+def days_of_year(inputs: TableInputs, knobs: Knobs, year_index: int, swe: np.ndarray) -> list[list[Day]]:
+    """The days of a calendar year by month, from the snow `swe` (N,) at its beginning (NumPy)."""
+    temp, prcp, valid = (block[year_index] for block in inputs.daily_blocks())
+    temp_bias, prcp_fac, _ = (knob.astype(np.float64) for knob in knobs.by_month())
+    all_ds, index = inputs.ds(), inputs.ds_index()[year_index]
+    months = []
+    for month in range(12):
+        params = month_parameters(inputs, knobs, all_ds[index[month]], month)
+        weather = temp[month][valid[month]] + temp_bias[month], prcp[month][valid[month]] * prcp_fac[month]
+        days = list(days_of_month(params, swe, *weather, inputs.temp_offset, inputs.variant))
+        swe = days[-1].swe
+        months.append(days)
+    return months
+
+
+def daily_smb(inputs: TableInputs, knobs: Knobs, year_index: int, table: Table) -> np.ndarray:
+    """Balance of every day of a calendar year, m w.e. (days, N), the mean over the realisations of the weather.
+
+    `table` is that of the inputs and knobs; it says what snow there is at the beginning of the year.
+    """
+    each = inputs.realisations()
+    tables = [table] if len(each) == 1 else [build_table(one, knobs) for one in each]
+    smb = []
+    for one, own in zip(each, tables, strict=True):
+        swe = own.swe[year_index - 1] if year_index else initial_swe(one)
+        smb.append([day.smb for month in days_of_year(one, knobs, year_index, swe) for day in month])
+    return np.mean(smb, axis=0)
+
+
+def initial_swe(inputs: TableInputs) -> np.ndarray:
+    """Snow on the first day of the record (N,): the depletion centre."""
+    return np.full(inputs.heights.size, np.exp(inputs.weights["snow_depletion_centre_log"]))
+
+
+def _sums_by_numpy(inputs: TableInputs, knobs: Knobs) -> tuple[np.ndarray, ...]:
+    """smb, solid_prcp, pdd, swe by a plain loop over the days."""
+    swe = initial_swe(inputs)
+    shape = (inputs.climate.years.size, 12, inputs.heights.size)
+    smb, solid, pdd, swes = np.empty(shape), np.empty(shape), np.empty(shape), np.empty((shape[0], shape[2]))
+    for year in range(shape[0]):
+        months = days_of_year(inputs, knobs, year, swe)
+        for month, days in enumerate(months):
+            smb[year, month] = sum(day.smb for day in days)
+            solid[year, month] = sum(day.solid_prcp for day in days)
+            pdd[year, month] = sum(day.pdd for day in days)
+        swe = months[-1][-1].swe
+        swes[year] = swe
+    return smb, solid, pdd, swes

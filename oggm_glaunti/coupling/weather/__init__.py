@@ -1,0 +1,1 @@
+"""Daily weather: from a file to a `DailyClimate`."""

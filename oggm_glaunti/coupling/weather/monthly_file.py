@@ -1,0 +1,58 @@
+"""OGGM's monthly climate file, made from the daily one, so that OGGM's own tasks work without another source."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from oggm.exceptions import InvalidWorkflowError
+
+from oggm_glaunti.coupling.weather import file as daily_file
+from oggm_glaunti.coupling.weather.series import DailySeries
+
+
+def require_same_source(gdir: Any, filesuffix: str, source: str) -> None:
+    """Raise InvalidWorkflowError where a monthly file of another source is there already."""
+    path = gdir.get_filepath("climate_historical", filesuffix=filesuffix)
+    if not os.path.exists(path):
+        return
+    with daily_file.open_netcdf(f"{gdir.rgi_id}: {os.path.basename(path)}", path) as nc:
+        there = getattr(nc, "climate_source", "unknown")
+    if there != source:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: {os.path.basename(path)} is there already, from '{there}' and not '{source}'. Keep it "
+            "(also_monthly=False) or replace it (overwrite_monthly=True)."
+        )
+
+
+def monthly_statistics(
+    series: DailySeries,
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """First days of the months, mean and standard deviation of daily temp (degC), sum of prcp (kg m-2), (M,) each.
+
+    The standard deviation divides by the number of days, as in OGGM's files.
+    """
+    months = series.time.astype("M8[M]")
+    first, starts, count = np.unique(months, return_index=True, return_counts=True)
+    temp, prcp = series.temp.astype(np.float64), series.prcp.astype(np.float64)
+    mean = np.add.reduceat(temp, starts) / count
+    variance = np.add.reduceat((temp - np.repeat(mean, count)) ** 2, starts) / count
+    return first.astype("M8[s]"), mean, np.sqrt(variance), np.add.reduceat(prcp, starts)
+
+
+def write_monthly(gdir: Any, series: DailySeries, filesuffix: str) -> None:
+    """Let OGGM write its own file, under a name of its own until it is complete."""
+    months, mean, std, total = monthly_statistics(series)
+    # OGGM's development version has renamed the method.
+    write = getattr(gdir, "write_monthly_climate_file", None) or gdir.write_climate_file
+    temporary = f"{filesuffix}_{os.getpid()}"
+    path = gdir.get_filepath("climate_historical", filesuffix=temporary)
+    place = (series.ref_hgt, series.ref_pix_lon, series.ref_pix_lat)
+    try:
+        write(months, total, mean, *place, temp_std=std, source=series.source, filesuffix=temporary)
+        os.replace(path, gdir.get_filepath("climate_historical", filesuffix=filesuffix))
+    finally:
+        Path(path).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Sources of daily weather, one module each."""

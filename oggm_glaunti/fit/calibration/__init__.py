@@ -1,0 +1,1 @@
+"""Parameters of one glacier, or common to several, from observations."""

@@ -1,0 +1,183 @@
+"""The whole posterior of a fit by sampling, where a normal distribution around its peak will not do.
+
+The No-U-Turn Sampler of blackjax (the extra ``nuts``), run in coordinates in which Laplace's approximation is a
+standard normal distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array
+
+from oggm_glaunti.core.on_heights import Site, Tuned
+from oggm_glaunti.fit.calibration.map_estimate import Posterior, Problem, log_posterior, problem_of
+from oggm_glaunti.fit.calibration.posterior import physical
+from oggm_glaunti.fit.calibration.tasks import as_tuned, estimate
+
+TARGET_ACCEPTANCE = 0.8  # of steps; the step size is tuned to it during the warm-up
+
+
+class Samples(NamedTuple):
+    """Draws from a posterior, and whether they can be trusted.
+
+    Attributes
+    ----------
+    numbers : float64 array (N, P)
+        the stored numbers, in the order of the priors
+    ess : array (P,)
+        effective sample size: so many independent draws tell the mean as well
+    rhat : array (P,)
+        spread of all draws over that within each half of them; beyond 1.05 the sampler has not settled
+    divergences : int
+        steps that went wrong; more than a few say that the posterior has corners that were not visited
+    acceptance : float
+        mean acceptance rate, 0.8 by design
+    """
+
+    numbers: np.ndarray
+    ess: np.ndarray
+    rhat: np.ndarray
+    divergences: int
+    acceptance: float
+
+
+def sample_glaunti(
+    gdirs: Any, observations: pd.DataFrame, *, n_samples: int = 500, n_warmup: int = 300, seed: int = 0, **kwargs: Any
+) -> pd.DataFrame:
+    """Draw parameters of one glacier, or common to several, from their posterior given observations.
+
+    Parameters
+    ----------
+    gdirs : GlacierDirectory or list of them
+    observations : DataFrame
+        see :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`
+    n_samples, n_warmup : int
+        draws that are kept, and those before in which the sampler tunes itself
+    seed : int
+    **kwargs
+        `free`, `spread`, `model_error`, `model`, `corrector`, `weights`, `variant` of
+        :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`. The model error is that of the fit and is not sampled
+
+    Returns
+    -------
+    DataFrame
+        a row for each draw, a column for each free parameter in physical units; ``attrs`` has ``ess``, ``rhat``,
+        ``divergences`` and ``acceptance`` as in :class:`Samples`. Nothing is written
+
+    Raises
+    ------
+    ImportError
+        where blackjax is not installed
+    InvalidParamsError, MassBalanceCalibrationError
+        as :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`
+
+    Examples
+    --------
+    >>> draws = sample_glaunti(gdir, observations, model="A")  # doctest: +SKIP
+    >>> draws["ddf_snow"].quantile([0.16, 0.5, 0.84])  # doctest: +SKIP
+    """
+    _blackjax()
+    gdirs = list(gdirs) if isinstance(gdirs, (list, tuple)) else [gdirs]
+    found = estimate(gdirs, observations, **kwargs)
+    start, sites = as_tuned(gdirs[0].rgi_id, found.model), [glacier.site for glacier in found.sites]
+    samples = sample_posterior(found.posterior, start, sites, found.model.variant, n_samples, n_warmup, seed)
+    names = found.posterior.priors.names
+    draws = {name: [physical(name, number) for number in samples.numbers[:, i]] for i, name in enumerate(names)}
+    table = pd.DataFrame(draws)
+    table.attrs = {
+        "ess": dict(zip(names, samples.ess.tolist(), strict=True)),
+        "rhat": dict(zip(names, samples.rhat.tolist(), strict=True)),
+        "divergences": samples.divergences,
+        "acceptance": samples.acceptance,
+    }
+    return table
+
+
+def sample_posterior(
+    posterior: Posterior,
+    start: Tuned,
+    sites: Sequence[Site],
+    variant: str = "smooth",
+    n_samples: int = 500,
+    n_warmup: int = 300,
+    seed: int = 0,
+) -> Samples:
+    """Draw the stored numbers of a fit from their posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        of :func:`~oggm_glaunti.fit.calibration.map_estimate.fit_map`
+    start, sites, variant
+        what it was given
+    n_samples, n_warmup : int
+    seed : int
+
+    Raises
+    ------
+    ImportError
+        where blackjax is not installed
+    ValueError
+        for too few draws
+    """
+    blackjax = _blackjax()
+    if n_samples < 10 or n_warmup < 20:
+        raise ValueError(f"expected n_samples of 10 and n_warmup of 20 or more, found {n_samples} and {n_warmup}")
+    problem = problem_of(posterior, start, sites, variant)
+    sd = posterior.priors.sd
+    peak = (posterior.mean - posterior.priors.mean) / sd
+    shape = np.linalg.cholesky(posterior.cov / np.outer(sd, sd))
+    peak, shape = (jnp.asarray(array, problem.mean.dtype) for array in (peak, shape))
+    warmup = np.arange(n_warmup + n_samples) < n_warmup
+    draws = _chain(problem, peak, shape, jax.random.split(jax.random.key(seed), warmup.size), warmup)
+    u, divergent, accepted = (np.asarray(array)[n_warmup:] for array in draws)
+    z = np.asarray(peak, np.float64) + u.astype(np.float64) @ np.asarray(shape, np.float64).T
+    halves = jnp.asarray(z[n_samples % 2 :].reshape(2, n_samples // 2, -1))
+    ess, rhat = (
+        jax.jit(blackjax.diagnostics.effective_sample_size)(z[None]),
+        jax.jit(blackjax.diagnostics.potential_scale_reduction)(halves),
+    )
+    # Draws that never moved have no spread to divide by.
+    ess, rhat = np.nan_to_num(np.asarray(ess), nan=0.0), np.nan_to_num(np.asarray(rhat), nan=np.inf)
+    return Samples(posterior.priors.mean + sd * z, ess, rhat, int(divergent.sum()), float(accepted.mean()))
+
+
+@eqx.filter_jit
+def _chain(problem: Problem, peak: Array, shape: Array, keys: Array, warmup: Array) -> tuple[Array, Array, Array]:
+    """Positions in units of Laplace's approximation, whether steps diverged, acceptance rates; warm-up included."""
+    from blackjax.adaptation.step_size import dual_averaging_adaptation
+    from blackjax.mcmc import nuts
+
+    kernel, (begin, adapt, final) = nuts.build_kernel(), dual_averaging_adaptation(TARGET_ACCEPTANCE)
+
+    def log_density(u):
+        # Forward mode through the days, which is fast; the sampler's reverse mode sees a straight line.
+        here = jax.lax.stop_gradient(u)
+        value, slope = log_posterior(peak + shape @ here, problem)
+        return value + (slope @ shape) @ (u - here)
+
+    def one(carry, this):
+        (state, tuning), (key, warm) = carry, this
+        size = jnp.where(warm, jnp.exp(tuning.log_step_size), final(tuning)).astype(peak.dtype)
+        state, info = kernel(key, state, log_density, size, jnp.ones_like(peak))
+        adapted = adapt(tuning, info.acceptance_rate)
+        tuning = jax.tree.map(lambda new, old: jnp.where(warm, new, old), adapted, tuning)
+        return (state, tuning), (state.position, info.is_divergent, info.acceptance_rate)
+
+    first = nuts.init(jnp.zeros_like(peak), log_density), begin(1.0)
+    return jax.lax.scan(one, first, (keys, warmup))[1]
+
+
+def _blackjax() -> Any:
+    try:
+        import blackjax
+    except ImportError as err:
+        raise ImportError("sampling needs blackjax: pip install oggm-glaunti[nuts]") from err
+    return blackjax

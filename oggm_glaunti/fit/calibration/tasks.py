@@ -1,0 +1,345 @@
+"""Fit the temperature index to everything observed on a glacier, or on several together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.model.calibration_file import model_record, unfitted, write_calibration
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.model.params import FITTED_GRADIENT
+from oggm_glaunti.coupling.oggm.from_oggm import (
+    InvalidParamsError,
+    MassBalanceCalibrationError,
+    entity_task,
+    global_task,
+)
+from oggm_glaunti.coupling.oggm.processes import require_jax
+from oggm_glaunti.fit.calibration.posterior import identifiability, spread_of, summary
+from oggm_glaunti.fit.calibration.priors import FEW, priors_around
+from oggm_glaunti.fit.calibration.sites import GlacierSite, as_table, glacier_site
+
+if TYPE_CHECKING:
+    from oggm_glaunti.core.on_heights import Tuned
+    from oggm_glaunti.fit.calibration.map_estimate import Posterior
+
+settings.register()
+log = logging.getLogger(__name__)
+
+
+@entity_task(log, writes=["glaunti_params", "mb_calib"])
+def fit_glaunti(
+    gdir: Any,
+    *,
+    observations: pd.DataFrame,
+    free: Sequence[str] = FEW,
+    spread: Mapping[str, float] | None = None,
+    model: str | None = None,
+    corrector: str = "auto",
+    weights: Any = None,
+    variant: str | None = None,
+    model_error: float | None = None,
+    filename: str = "climate_historical",
+    input_filesuffix: str = "",
+    filesuffix: str = "",
+) -> dict[str, Any]:
+    """Fit a glacier's parameters to any mix of observations: stakes, bands, whole-glacier and geodetic balances.
+
+    The most probable parameters given the observations and what was known before (priors around the model's own
+    values). What the observations do not tell stays at its prior, and the result says so.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        with daily climate and ``glaunti_features`` (or, for model A, at least inversion flowlines)
+    observations : DataFrame or Read
+        see :mod:`oggm_glaunti.fit.observations` and the readers; rows of other glaciers are left alone. Periods may be
+        of any length and overlap.
+    free : sequence of str
+        which parameters may move: of the keys of :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`; by default
+        ``prec_scale``,
+        ``ddf_snow`` and ``temp_gradient``
+    spread : mapping, optional
+        standard deviations of the priors, where they are not those of
+        :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`
+    model, corrector, weights, variant
+        see :class:`~oggm_glaunti.GlaUnTIMassBalance`; numbers of an earlier fit have no effect
+    model_error : float, optional
+        how far the model is expected to be from a true balance, m w.e. in a year, beside the observations' own sigma;
+        estimated by default
+    filename, input_filesuffix : str
+        of the weather, see :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    filesuffix : str
+        of ``glaunti_params.json``, for more than one calibration in a directory
+
+    Returns
+    -------
+    dict
+        what is written to ``glaunti_params.json``: the parameters, with which
+        :class:`~oggm_glaunti.GlaUnTIMassBalance` and all tasks run from now on, and under ``fit`` the ranges, the
+        covariance, the scores, and in words what could not be identified
+
+    Raises
+    ------
+    InvalidParamsError
+        where no observation can be used, or an argument is impossible
+    MassBalanceCalibrationError
+        where no minimum is found
+
+    Examples
+    --------
+    >>> from oggm_glaunti.fit.readers import read_csv
+    >>> observations = read_csv("stakes.csv").observations  # doctest: +SKIP
+    >>> fit_glaunti(gdir, observations=observations, model="A")["parameters"]["ddf_snow"]  # doctest: +SKIP
+    {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
+    """
+    chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
+    chosen |= {"filename": filename, "input_filesuffix": input_filesuffix}
+    found = estimate([gdir], observations, free, spread, model_error, **chosen)
+    (params,) = _write(found, [gdir], filesuffix)
+    return params
+
+
+@global_task(log)
+def fit_glaunti_region(
+    gdirs: Sequence[Any],
+    *,
+    observations: pd.DataFrame,
+    fit_on: Sequence[Any] | None = None,
+    free: Sequence[str] = FEW,
+    spread: Mapping[str, float] | None = None,
+    model: str | None = None,
+    corrector: str = "auto",
+    weights: Any = None,
+    variant: str | None = None,
+    model_error: float | None = None,
+    filename: str = "climate_historical",
+    input_filesuffix: str = "",
+    filesuffix: str = "",
+) -> list[dict[str, Any]]:
+    """One set of parameters for a region: fit to the observations of some glaciers, written to all.
+
+    Parameters
+    ----------
+    gdirs : list of GlacierDirectory
+        that get the parameters
+    observations : DataFrame
+    fit_on : list of GlacierDirectory, optional
+        those with observations; by default all of `gdirs` that the table names
+    free, spread, model, corrector, weights, variant, model_error, filename, input_filesuffix, filesuffix
+        see :func:`fit_glaunti`; model and variant that are not named are those of the first glacier in `fit_on`
+
+    Returns
+    -------
+    list of dict
+        what is written to each directory, in the order of `gdirs`
+
+    Raises
+    ------
+    InvalidParamsError, MassBalanceCalibrationError
+        as :func:`fit_glaunti`
+    """
+    observations = as_table(observations)
+    named = set(observations["glacier"])
+    fit_on = [gdir for gdir in gdirs if {gdir.rgi_id, gdir.name} & named] if fit_on is None else fit_on
+    if not fit_on:
+        raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
+    chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
+    chosen |= {"filename": filename, "input_filesuffix": input_filesuffix}
+    return _write(estimate(fit_on, observations, free, spread, model_error, **chosen), gdirs, filesuffix)
+
+
+def modelled(gdir: Any, observations: pd.DataFrame, published: bool = False, **kwargs: Any) -> pd.DataFrame:
+    """What a model says of observations; those that it cannot be compared with are named in the log.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    observations : DataFrame or Read
+    published : bool
+        True: as the weights have it, whatever the directory was calibrated to
+    **kwargs
+        of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` and so on
+
+    Returns
+    -------
+    DataFrame
+        the rows that can be modelled, with a column ``modelled`` (m w.e., over the period of the row)
+    """
+    require_jax(f"{gdir.rgi_id}: modelling observations")
+    from oggm_glaunti.fit.calibration.map_estimate import predict
+
+    mb_model = unfitted(gdir, **kwargs) if published else GlaUnTIMassBalance(gdir, **kwargs)
+    glacier = glacier_site(gdir, mb_model, as_table(observations))
+    _report_rejected(gdir, glacier)
+    (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site], mb_model.variant)
+    return glacier.used.assign(modelled=values - mb_model.bias / 1000.0 * glacier.site.years)
+
+
+def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
+    """A mass-balance model as a fit sees it, its knobs in place.
+
+    Raises
+    ------
+    InvalidParamsError
+        for knobs by month
+    """
+    from oggm_glaunti.core.on_heights import Tuned
+
+    knobs = {name: getattr(mb_model, name) for name in ("melt_f", "prcp_fac", "temp_bias")}
+    if any(np.ndim(value) for value in knobs.values()):
+        raise InvalidParamsError(f"{label}: knobs by month can be neither fitted nor differentiated: {knobs}")
+    moved = {
+        "ddf_snow_log": np.float32(np.log(knobs["melt_f"] / 1000.0)),
+        "prec_scale_log": np.float32(mb_model.ti.prec_scale_log + np.log(knobs["prcp_fac"])),
+    }
+    return Tuned(replace(mb_model.ti, **moved), float(knobs["temp_bias"]), float(mb_model.temp_default_gradient))
+
+
+class Estimate(NamedTuple):
+    """A fit, and what it was made of.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    sites : list of GlacierSite
+        of the glaciers fitted to
+    model : GlaUnTIMassBalance
+        of the first of them, nothing fitted
+    chosen : dict
+        arguments with which a model of any other glacier is made alike
+    """
+
+    posterior: Posterior
+    sites: list[GlacierSite]
+    model: GlaUnTIMassBalance
+    chosen: dict[str, Any]
+
+
+def estimate(
+    gdirs: Sequence[Any],
+    observations: pd.DataFrame,
+    free: Sequence[str] = FEW,
+    spread: Mapping[str, float] | None = None,
+    model_error: float | None = None,
+    **chosen: Any,
+) -> Estimate:
+    """Fit one set of parameters to the observations of one or more glaciers and write nothing.
+
+    Parameters
+    ----------
+    gdirs : list of GlacierDirectory
+    observations, free, spread, model_error
+        see :func:`fit_glaunti`
+    **chosen
+        `model`, `corrector`, `weights`, `variant`, `filename`, `input_filesuffix`
+
+    Raises
+    ------
+    InvalidParamsError, MassBalanceCalibrationError
+        as :func:`fit_glaunti`
+    """
+    label = ", ".join(gdir.rgi_id for gdir in gdirs)
+    require_jax(f"{label}: fitting to observations")
+    first = unfitted(gdirs[0], **chosen)
+    chosen = {**chosen, "model": first.model_name, "variant": first.variant}
+    models = [first, *(_like(first, gdir, chosen) for gdir in gdirs[1:])]
+    table = as_table(observations)
+    sites = [glacier_site(gdir, m, table) for gdir, m in zip(gdirs, models, strict=True)]
+    for gdir, glacier in zip(gdirs, sites, strict=True):
+        _report_rejected(gdir, glacier)
+    return Estimate(_posterior(label, first, sites, free, spread, model_error), sites, first, chosen)
+
+
+def _write(found: Estimate, gdirs: Sequence[Any], filesuffix: str) -> list[dict[str, Any]]:
+    record = _record(found.posterior, found.sites)
+    models = (_like(found.model, gdir, found.chosen) for gdir in gdirs)
+    results = [_as_params(gdir, m, found.posterior, record) for gdir, m in zip(gdirs, models, strict=True)]
+    for gdir, params in zip(gdirs, results, strict=True):
+        write_calibration(gdir, params, filesuffix)
+    return results
+
+
+def _like(first: GlaUnTIMassBalance, gdir: Any, chosen: dict[str, Any]) -> GlaUnTIMassBalance:
+    """The model of another glacier, which has to have the same weights."""
+    mb_model = unfitted(gdir, **chosen)
+    if mb_model.weights_sha256 != first.weights_sha256:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: its calibration names other weights ({mb_model.weights_path}) than that of "
+            f"{first.gdir.rgi_id} ({first.weights_path}); say which by weights="
+        )
+    return mb_model
+
+
+def _report_rejected(gdir: Any, glacier: GlacierSite) -> None:
+    for row in glacier.rejected.itertuples():
+        log.warning("(%s) observation %s is left out: %s", gdir.rgi_id, row.row, row.problem)
+
+
+def _posterior(
+    label: str,
+    mb_model: GlaUnTIMassBalance,
+    sites: Sequence[GlacierSite],
+    free: Sequence[str],
+    spread: Mapping[str, float] | None,
+    model_error: float | None,
+) -> Posterior:
+    from oggm_glaunti.fit.calibration.map_estimate import NoConvergence, fit_map
+
+    start = as_tuned(label, mb_model)
+    try:
+        priors = priors_around(start, mb_model.variant, free, spread)
+        if model_error is not None and not 0.0 <= model_error < np.inf:
+            raise ValueError(f"model_error: expected 0 or more, found {model_error}")
+    except ValueError as err:
+        raise InvalidParamsError(f"{label}: {err}") from err
+    try:
+        return fit_map(start, [glacier.site for glacier in sites], priors, mb_model.variant, model_error)
+    except NoConvergence as err:
+        raise MassBalanceCalibrationError(
+            f"{label}: {err}. Look at the observations, or free fewer parameters than {list(priors.names)}."
+        ) from err
+
+
+def _record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str, Any]:
+    """What the fit was made of and how well it went."""
+    used = pd.concat([glacier.used for glacier in sites])
+    difference = np.concatenate(posterior.predicted) - used["value"].to_numpy()
+    by_kind = used.groupby(["kind", "season"]).size()
+    return {
+        "observations": {f"{kind} {season}": int(n) for (kind, season), n in by_kind.items()},
+        "glaciers": sorted(used["glacier"].unique().tolist()),
+        "sources": sorted(used["source"].unique().tolist()),
+        "first": f"{used['begin'].min():%Y-%m-%d}",
+        "last": f"{used['end'].max():%Y-%m-%d}",
+        "rejected": int(sum(len(glacier.rejected) for glacier in sites)),
+        "rmse": float(np.sqrt(np.mean(difference**2))),
+        "bias": float(difference.mean()),
+        "model_error": posterior.model_error,
+        "parameters": summary(posterior),
+        "identifiability": identifiability(posterior),
+        "posterior": spread_of(posterior),
+    }
+
+
+def _as_params(gdir: Any, mb_model: GlaUnTIMassBalance, posterior: Posterior, record: dict[str, Any]) -> dict[str, Any]:
+    from oggm_glaunti.core.weights import physical_values
+
+    tuned = posterior.tuned(as_tuned(gdir.rgi_id, mb_model))
+    parameters = physical_values(tuned.ti)
+    return {
+        **model_record(gdir, mb_model),
+        "melt_f": 1000.0 * parameters["ddf_snow"]["value"],
+        "prcp_fac": 1.0,
+        "temp_bias": float(tuned.temp_bias),
+        FITTED_GRADIENT: float(tuned.temp_gradient),
+        "parameters": parameters,
+        "calibrated": list(posterior.priors.names),
+        "fit": record,
+    }

@@ -1,0 +1,1 @@
+"""Training data: the authors' layout or glacier directories."""

@@ -1,0 +1,173 @@
+"""The layout in which GlaUnTI's training data were published, read as it is.
+
+A folder holds ``index.csv`` and a folder for each glacier, see ``docs/dataset.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.data.maps import MapFile, read_grid
+from oggm_glaunti.fit.data.tables import INDEX, INDEX_COLUMNS, numbers, read_measured, read_table
+from oggm_glaunti.fit.data.weather import DailyFields
+from oggm_glaunti.fit.data.year import GlacierData, Place, Problem
+
+log = logging.getLogger(__name__)
+
+PROBLEMS = ("report", "raise")
+
+
+def open_dataset(folder: str | Path, problems: str = "report") -> list[GlacierData]:
+    """Open a data set in the published layout; maps and weather are read year by year when they are asked for.
+
+    Parameters
+    ----------
+    folder : path
+        with ``index.csv`` and a folder for each glacier
+    problems : {'report', 'raise'}
+        what to do about rows that cannot be used, and glaciers of the index without a folder: leave them out with a
+        warning in the log (each glacier keeps its own in ``problems``), or raise one error that lists them all
+
+    Returns
+    -------
+    list of GlacierData
+        in the order of the index
+
+    Raises
+    ------
+    InvalidParamsError
+        where a file is missing or cannot be used; a ValueError, too
+    ValueError
+        with all problems, where `problems` is ``'raise'``
+
+    Examples
+    --------
+    >>> glaciers = open_dataset("training_data")  # doctest: +SKIP
+    >>> test = [glacier for glacier in glaciers if glacier.fold == 0]  # doctest: +SKIP
+    """
+    folder = Path(folder)
+    if problems not in PROBLEMS:
+        raise ValueError(f"problems: expected one of {PROBLEMS}, found {problems!r}")
+    if not (folder / INDEX).exists():
+        raise InvalidParamsError(f"{folder}: no {INDEX}; expected the folder that holds it and one folder per glacier")
+    glaciers, found = [], []
+    for row, entry in read_table(folder / INDEX, INDEX_COLUMNS, str(folder)).iterrows():
+        what = _entry_problem(folder, entry)
+        if what:
+            found.append(Problem(INDEX, int(row), what))
+            continue
+        glaciers.append(_open_glacier(folder / entry["name"], entry, int(row)))
+    found += [problem for glacier in glaciers for problem in glacier.problems]
+    if found and problems == "raise":
+        raise ValueError(f"{folder}: {len(found)} problems:\n" + "\n".join(map(str, found)))
+    for problem in found:
+        log.warning("%s: %s", folder, problem)
+    if not glaciers:
+        raise InvalidParamsError(f"{folder}: none of the glaciers of {INDEX} has a folder")
+    return glaciers
+
+
+def _entry_problem(folder: Path, entry: Any) -> str | None:
+    if not isinstance(entry["name"], str):
+        return "no name"
+    if not (folder / entry["name"]).is_dir():
+        return f"{entry['name']}: no folder of that name"
+    if not str(entry["fold"]).removesuffix(".0").isdigit():
+        return f"{entry['name']}: fold is {entry['fold']!r}, expected 0 (test), 1 (validation) or more (training)"
+    return None
+
+
+def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
+    name = folder.name
+    source = FolderSource(folder, name)
+    size, _ = numbers(entry[["max_year", "height", "width"]])
+    measured = read_measured(folder, source.grid, name, size["max_year"])
+    problems = measured.problems
+    if np.isfinite(size["height"] * size["width"]) and (size["height"], size["width"]) != source.shape:
+        found = f"{size['height']:g}, {size['width']:g}"
+        what = f"{name}: height and width are {found}; dem.nc has {source.shape}, which are used"
+        problems = [*problems, Problem(INDEX, row, what)]
+    return GlacierData(
+        name,
+        source,
+        measured.observed,
+        wgms_name=entry["wgms_name"] if isinstance(entry["wgms_name"], str) else "",
+        fold=int(float(entry["fold"])),
+        region=entry["region"] if isinstance(entry["region"], str) else "",
+        problems=tuple(problems),
+        left_out=measured.left_out,
+    )
+
+
+class FolderSource:
+    """Maps and weather of one glacier's folder; see :class:`~oggm_glaunti.fit.data.year.Source`.
+
+    Parameters
+    ----------
+    folder : path
+        with ``dem.nc``, ``outlines.nc``, ``temperature.nc``, ``precipitation.nc``, ``orography.nc`` and, where there
+        are any, ``facies.nc``
+    name : str
+        of the glacier, begins every error
+    """
+
+    def __init__(self, folder: Path, name: str):
+        files = ("dem", "outlines", "orography", "temperature", "facies")
+        self._maps = {file: MapFile(folder / f"{file}.nc", f"{name}: {file}.nc") for file in files}
+        others = (("outlines", "outlines"), ("orography", "elevation"), ("temperature", "temperature_2m"))
+        self.grid = read_grid(self._maps["dem"], "z", [(self._maps[file], variable) for file, variable in others])
+        self.shape = self.grid.shape
+        self.hemisphere = self._find_hemisphere()
+        self._weather = DailyFields(folder, self.grid, name)
+        self.first, self.last = self._weather.first, self._weather.last
+
+    def _find_hemisphere(self) -> str:
+        to_degrees = Transformer.from_crs(self.grid.crs, "EPSG:4326", always_xy=True)
+        _, lat = to_degrees.transform(self.grid.x.mean(), self.grid.y.mean())
+        return "nh" if lat >= 0 else "sh"
+
+    def place(self, year: int, facies: bool) -> Place:
+        """Maps that hold for a year."""
+        elevation, std = (self._known("dem", name, year) for name in ("z", "zstddev"))
+        return Place(self._outline(year), elevation, std, self._facies(year) if facies else None)
+
+    def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
+        """Weather of the days `begin` to `end` at that elevation (H, W)."""
+        return self._weather.forcing(begin, end, elevation)
+
+    def _known(self, file: str, name: str, year: int) -> NDArray[np.float32]:
+        values = self._maps[file].layer(name, year, self.grid)
+        if not np.isfinite(values).all():
+            bad = ~np.isfinite(values)
+            raise InvalidParamsError(
+                f"{self._maps[file].label}: '{name}' for {year} is missing in {bad.sum()} of {bad.size} cells; fill it"
+            )
+        return values
+
+    def _outline(self, year: int) -> NDArray[np.float32]:
+        outline = np.nan_to_num(self._maps["outlines"].layer("outlines", year, self.grid), nan=0.0)
+        if not ((outline >= 0) & (outline <= 1)).all() or not outline.any():
+            raise InvalidParamsError(
+                f"{self._maps['outlines'].label}: 'outlines' for {year} holds {outline.min():g} to {outline.max():g}; "
+                "expected 0 and 1, and 1 in at least one cell"
+            )
+        return outline
+
+    def _facies(self, year: int) -> NDArray[np.float32] | None:
+        """Scores of a year with voids as 0; None where there is no map at all."""
+        if not self._maps["facies"].path.exists():
+            return None
+        scores = self._maps["facies"].layer("facies", year, self.grid)
+        if scores.shape[0] != N_FACIES:
+            raise InvalidParamsError(f"{self._maps['facies'].label}: {scores.shape[0]} bands; expected {N_FACIES}")
+        if (np.isnan(scores) | (scores == MISSING_FACIES)).all():
+            return None
+        return np.nan_to_num(scores, nan=0.0)

@@ -1,0 +1,209 @@
+"""Glacier directories and observations as a data set."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.gridded.periods import Period
+from oggm_glaunti.coupling.ground.features import read_features
+from oggm_glaunti.coupling.ground.grid import CellGrid
+from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.weather.file import read_daily_climate
+from oggm_glaunti.fit.data.tables import cells_of, count, inside, no_points, only_in_seasons, order_problem, sound
+from oggm_glaunti.fit.data.year import GlacierData, Observed, Place, Problem, default_period
+from oggm_glaunti.fit.names import SEASONS, TRAINING_FOLD
+from oggm_glaunti.fit.observations import check_observations
+
+log = logging.getLogger(__name__)
+
+# Which date of a year the begin and the end of a season are.
+DATES_OF = {
+    "begin": (("annual", "begin"), ("winter", "begin")),
+    "mid": (("winter", "end"), ("summer", "begin")),
+    "end": (("annual", "end"), ("summer", "end")),
+}
+
+
+def dataset_from_gdirs(
+    gdirs: Iterable[Any],
+    observations: pd.DataFrame,
+    folds: Mapping[str, int] | None = None,
+    surface: str = "fixed",
+) -> list[GlacierData]:
+    """Make a data set of glacier directories and a table of observations.
+
+    Parameters
+    ----------
+    gdirs : iterable of GlacierDirectory
+        with ``climate_historical_daily`` and ``glaunti_features``
+    observations : DataFrame
+        see :data:`oggm_glaunti.fit.observations.COLUMNS`; ``glacier`` is the RGI id. The begin, middle and end of a
+        mass-balance year are those of its glacier-wide balances, else the median of its points', else 1 October and
+        30 September (1 April and 31 March) without a middle. Points need a place (x and y, or lat and lon); bands,
+        free dates, geodetic balances and rows of other glaciers are left out and counted. Of several glacier-wide
+        balances of one season the first counts
+    folds : mapping, optional
+        ``{rgi_id: fold}``, 0 test, 1 validation; all others are for training
+    surface : {'fixed', 'yearly'}
+        elevation and its uncertainty of ``glaunti_features.nc`` in all years; or of each mass-balance year from
+        ``glaunti_dem_stack.nc``, as in the published training, years outside the file taking the nearest
+
+    Returns
+    -------
+    list of GlacierData
+        in the order of the directories
+
+    Raises
+    ------
+    InvalidParamsError, InvalidWorkflowError
+        where the table has not the right columns, `folds` names other glaciers, or a directory lacks its files
+
+    Examples
+    --------
+    >>> read = oggm_glaunti.fit.readers.from_gdir(gdir)  # doctest: +SKIP
+    >>> dataset_from_gdirs([gdir], read.observations)  # doctest: +SKIP
+    """
+    gdirs, folds = list(gdirs), dict(folds or {})
+    unknown = sorted(set(folds) - {gdir.rgi_id for gdir in gdirs})
+    if unknown:
+        raise InvalidParamsError(f"folds: no glacier directory of {', '.join(unknown)}")
+    good, bad = check_observations(observations)
+    return [_one_glacier(gdir, good, bad, folds.get(gdir.rgi_id, TRAINING_FOLD), surface) for gdir in gdirs]
+
+
+def _one_glacier(gdir: Any, good: pd.DataFrame, bad: pd.DataFrame, fold: int, surface: str) -> GlacierData:
+    source = DirectorySource(gdir, surface)
+    own, wrong = good[good["glacier"] == gdir.rgi_id], bad[bad["glacier"] == gdir.rgi_id]
+    problems = [Problem(gdir.rgi_id, _row(row), what) for row, what in zip(wrong["row"], wrong["problem"], strict=True)]
+    left_out: Counter = Counter()
+    used = _with_year(_usable(own, left_out), source.hemisphere)
+    periods = _periods(used, source.hemisphere, gdir.rgi_id, problems)
+    points = _points(used[used["kind"] == "point"], source.grid, gdir.rgi_id, problems)
+    glacier = _glacier_wide(used[used["kind"] == "glacier-wide"], periods, gdir.rgi_id, problems, left_out)
+    for problem in problems:
+        log.warning("%s", problem)
+    return GlacierData(
+        gdir.rgi_id,
+        source,
+        Observed(periods, glacier, only_in_seasons(points, periods, left_out)),
+        wgms_name=str(gdir.name or ""),
+        fold=fold,
+        region=str(gdir.rgi_region),
+        problems=tuple(problems),
+        left_out=left_out,
+    )
+
+
+class DirectorySource:
+    """Maps and weather of a glacier directory; see :class:`~oggm_glaunti.fit.data.year.Source`."""
+
+    def __init__(self, gdir: Any, surface: str = "fixed"):
+        require_surface(surface, gdir.rgi_id)
+        self._features, self._climate = read_features(gdir), read_daily_climate(gdir)
+        years = self._climate.years
+        self._surface = open_surface(gdir, self._features, years) if surface == "yearly" else None
+        features, half = self._features, settings.CELL_SIZE / 2
+        self.grid = CellGrid(features.crs, features.x[0] - half, features.y[0] + half, features.shape)
+        self.shape, self.hemisphere = features.shape, gdir.hemisphere
+        self.first, self.last = self._climate.time[0], self._climate.time[-1]
+
+    def place(self, year: int, facies: bool) -> Place:
+        """The directory's maps; elevation and its uncertainty of the year where the surface moves."""
+        features = self._features if self._surface is None else self._surface.features_of(year)
+        return Place(features.outline, features.elevation, features.elevation_std, features.facies if facies else None)
+
+    def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
+        """The directory's daily series from `begin` to `end`, carried to the cells by the lapse rate."""
+        from oggm_glaunti.core.forcing import StationForcing
+
+        climate = self._climate
+        rows = slice(*(int((day - self.first).astype(int)) for day in (begin, end + 1)))
+        offset = settings.param("glaunti_temp_gradient") * (elevation - climate.ref_hgt)
+        return StationForcing(climate.temp[rows], climate.prcp[rows], offset.astype(np.float32))
+
+
+def _row(index: Any) -> int | None:
+    return int(index) if isinstance(index, int | np.integer) else None
+
+
+def _usable(table: pd.DataFrame, left_out: Counter) -> pd.DataFrame:
+    """Rows of a season and a place, or of the whole glacier; what else there is gets counted."""
+    placed = (table["x"].notna() & table["y"].notna()) | (table["lat"].notna() & table["lon"].notna())
+    others = {
+        "geodetic": table["kind"] == "geodetic",
+        "free dates": (table["kind"] != "geodetic") & ~table["season"].isin(SEASONS),
+        "band or point without a place": (table["kind"] == "point") & table["season"].isin(SEASONS) & ~placed,
+    }
+    keep = pd.Series(True, table.index)
+    for what, of_these in others.items():
+        count(left_out, what, int(of_these.sum()))
+        keep &= ~of_these
+    return table[keep]
+
+
+def _with_year(table: pd.DataFrame, hemisphere: str) -> pd.DataFrame:
+    """The mass-balance year in which the middle of each row's period lies."""
+    middle = table["begin"] + (table["end"] - table["begin"]) / 2
+    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
+    return table.assign(year=(middle.dt.year + (middle.dt.month >= month)).astype(int))
+
+
+def _periods(table: pd.DataFrame, hemisphere: str, rgi_id: str, problems: list[Problem]) -> dict[int, Period]:
+    """Dates of the years with any observation."""
+    periods = {}
+    for year, rows in table.groupby("year"):
+        default = default_period(int(year), hemisphere)
+        found = {name: _date(rows, columns) for name, columns in DATES_OF.items()}
+        period = Period(int(year), found["begin"] or default.begin, found["mid"], found["end"] or default.end)
+        what = order_problem(period)
+        if what:
+            problems.append(Problem(rgi_id, None, f"{year}: {what}; default dates are taken"))
+        periods[int(year)] = default if what else period
+    return periods
+
+
+def _date(rows: pd.DataFrame, columns: tuple[tuple[str, str], ...]) -> np.datetime64 | None:
+    """One date of a year: of its glacier-wide balances, else the median of its points'."""
+    for kind in ("glacier-wide", "point"):
+        of_kind = rows[rows["kind"] == kind]
+        days = [of_kind.loc[of_kind["season"] == season, column] for season, column in columns]
+        found = next((d for d in days if len(d)), None)
+        if found is not None:
+            return np.sort(found.to_numpy().astype("M8[D]"))[len(found) // 2]
+    return None
+
+
+def _points(table: pd.DataFrame, grid: CellGrid, rgi_id: str, problems: list[Problem]) -> pd.DataFrame:
+    if not len(table):
+        return no_points()
+    row, col = cells_of(table["x"].to_numpy(), table["y"].to_numpy(), grid, grid.crs)
+    by_degrees = cells_of(table["lon"].to_numpy(), table["lat"].to_numpy(), grid)
+    row, col = (np.where(np.isnan(row + col), other, own) for own, other in zip((row, col), by_degrees, strict=True))
+    points = table[["year", "season", "begin", "end", "value"]].assign(row=row, col=col)
+    outside = ~inside(row, col, grid)
+    where = f"lies outside the rectangle of {grid.shape[0]} x {grid.shape[1]} cells"
+    return sound(points, {where: outside}, rgi_id, problems)
+
+
+def _glacier_wide(
+    table: pd.DataFrame, periods: dict[int, Period], rgi_id: str, problems: list[Problem], left_out: Counter
+) -> dict[tuple[int, str], float]:
+    glacier: dict[tuple[int, str], float] = {}
+    for index, entry in table.iterrows():
+        year, season = int(entry["year"]), entry["season"]
+        if season != "annual" and periods[year].mid is None:
+            count(left_out, "glacier-wide winter or summer in a year without midseason date", 1)
+        elif (year, season) in glacier:
+            problems.append(Problem(rgi_id, _row(index), f"a second glacier-wide {season} balance of {year}"))
+        else:
+            glacier[year, season] = float(entry["value"])
+    return glacier

@@ -1,0 +1,190 @@
+"""Maps of the published training data: cells of 100 m, some with one layer a year, brought to north up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.gridded.weather_file import LATITUDES, LONGITUDES
+from oggm_glaunti.coupling.ground.grid import CellGrid
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.weather.file import open_netcdf, read_variable
+
+CRS_ATTRIBUTES = ("crs_wkt", "spatial_ref", "pyproj_srs", "crs", "proj4", "projection", "epsg")
+# Share of a cell by which coordinates may differ and still mean the same cells.
+SAME_CELL = 0.1
+
+
+class MapFile:
+    """One NetCDF file of maps.
+
+    Parameters
+    ----------
+    path : path
+    label : str
+        begins every error
+    """
+
+    def __init__(self, path: Path, label: str):
+        self.path, self.label = path, label
+        self._axes: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        self._years: dict[str, NDArray[np.int64] | None] = {}
+
+    def open(self) -> netCDF4.Dataset:
+        """Open it, or raise an InvalidParamsError that begins with the label."""
+        if not self.path.exists():
+            raise InvalidParamsError(f"{self.label}: not found in {self.path.parent}")
+        return open_netcdf(self.label, str(self.path))
+
+    def axes(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The coordinates y, x of a variable's cells as they are in the file, which is looked at once."""
+        if name not in self._axes:
+            self._axes[name] = self._read_axes(name)
+        return self._axes[name]
+
+    def _read_axes(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        with self.open() as nc:
+            variable = read_variable(self.label, nc, name)
+            dims = variable.dimensions
+            for dim in dims[-2:]:
+                if len(dims) < 2 or dim not in nc.variables:
+                    raise InvalidParamsError(
+                        f"{self.label}: '{name}' has the dimensions {dims}; expected y and x as the "
+                        "last two, with coordinate variables of these names"
+                    )
+            y, x = (np.asarray(nc.variables[dim][:], np.float64) for dim in dims[-2:])
+        for axis, values in zip(dims[-2:], (y, x), strict=True):
+            _require_even(f"{self.label}: '{axis}'", values)
+        return y, x
+
+    def crs(self, name: str) -> CRS | None:
+        """The coordinate system, wherever the file says it: a grid mapping, the variable, the file; None where not."""
+        with self.open() as nc:
+            variable = read_variable(self.label, nc, name)
+            if variable.dimensions[-2] in LATITUDES and variable.dimensions[-1] in LONGITUDES:
+                return CRS.from_epsg(4326)
+            others = [v for v in nc.variables.values() if {*v.ncattrs()} & {*CRS_ATTRIBUTES[:3], "grid_mapping_name"}]
+            named = [nc.variables[n] for n in (_attribute(variable, "grid_mapping"),) if n in nc.variables]
+            for holder in (*named, variable, *others, nc):
+                found = _crs_of(holder, self.label)
+                if found is not None:
+                    return found
+        return None
+
+    def years(self, name: str) -> NDArray[np.int64] | None:
+        """Years of a variable's layers, looked at once; None where it is one map for all."""
+        if name not in self._years:
+            self._years[name] = self._read_years(name)
+        return self._years[name]
+
+    def _read_years(self, name: str) -> NDArray[np.int64] | None:
+        with self.open() as nc:
+            variable = read_variable(self.label, nc, name)
+            if "year" not in variable.dimensions:
+                return None
+            if variable.dimensions[0] != "year":
+                raise InvalidParamsError(f"{self.label}: '{name}' has dimensions {variable.dimensions}, not year first")
+            years = np.asarray(read_variable(self.label, nc, "year")[:])
+        if years.size == 0 or not np.issubdtype(years.dtype, np.number) or (np.abs(years) > 9999).any():
+            raise InvalidParamsError(f"{self.label}: 'year' holds {years[:3]}; expected calendar years such as 1995")
+        return np.rint(years).astype(np.int64)
+
+    def layer(self, name: str, year: int, grid: CellGrid) -> NDArray[np.float32]:
+        """The map that holds for a year, see :func:`layer_of`; (..., H, W), row 0 north, NaN where the file has none.
+
+        Raises
+        ------
+        InvalidParamsError
+            where it is on other cells than `grid`
+        """
+        y, x = self.axes(name)
+        flips = orientation(y, x, grid)
+        if flips is None:
+            raise InvalidParamsError(
+                f"{self.label}: '{name}' is on {y.size} x {x.size} cells from x {x.min():g}, y {y.min():g}; expected "
+                f"the {grid.shape[0]} x {grid.shape[1]} cells of dem.nc from x {grid.x.min():g}, y {grid.y.min():g}"
+            )
+        years = self.years(name)
+        with self.open() as nc:
+            variable = nc.variables[name]
+            values = variable[...] if years is None else variable[layer_of(years, year)]
+        return np.flip(np.ma.masked_array(values, dtype=np.float32).filled(np.nan), flips)
+
+
+def layer_of(years: NDArray[np.int64], year: int) -> int:
+    """Which layer holds for a year: that of the year, else the nearest earlier one, else the earliest.
+
+    Examples
+    --------
+    >>> [layer_of(np.array([2000, 2010, 2005]), year) for year in (1990, 2000, 2004, 2005, 2024)]
+    [0, 0, 0, 2, 1]
+    """
+    earlier = np.where(years <= year, years, np.iinfo(np.int64).min)
+    return int(np.argmax(earlier) if (years <= year).any() else np.argmin(years))
+
+
+def orientation(y: NDArray[np.float64], x: NDArray[np.float64], grid: CellGrid) -> tuple[int, ...] | None:
+    """Axes, counted from the end, along which cells at `y`, `x` run against those of a grid; None: they are others."""
+    if (y.size, x.size) != grid.shape:
+        return None
+    flips = []
+    for axis, own, wanted in ((-2, y, grid.y), (-1, x, grid.x)):
+        if (own[-1] - own[0]) * (wanted[-1] - wanted[0]) < 0:
+            flips.append(axis)
+            own = own[::-1]
+        if np.abs(own - wanted).max() > SAME_CELL * settings.CELL_SIZE:
+            return None
+    return tuple(flips)
+
+
+def read_grid(file: MapFile, name: str, others: list[tuple[MapFile, str]]) -> CellGrid:
+    """The cells of a glacier, from its DEM; the coordinate system is looked for in `others` too.
+
+    Raises
+    ------
+    InvalidParamsError
+        where the cells are not 100 m wide, or no file says in which UTM zone they are
+    """
+    y, x = file.axes(name)
+    for axis, values in (("y", y), ("x", x)):
+        step = float(np.abs(np.diff(values)).mean())
+        if abs(step - settings.CELL_SIZE) > 0.01 * settings.CELL_SIZE:
+            raise InvalidParamsError(f"{file.label}: '{axis}' has steps of {step:g}; expected {settings.CELL_SIZE:g} m")
+    found = next((crs for other, own in ((file, name), *others) if (crs := other.crs(own)) is not None), None)
+    if found is None or not found.is_projected:
+        raise InvalidParamsError(
+            f"{file.label}: no projected coordinate system in it or in {', '.join(o.path.name for o, _ in others)} "
+            f"(found: {found}); expected a grid mapping variable with crs_wkt (rioxarray: ds.rio.write_crs(...))"
+        )
+    half = settings.CELL_SIZE / 2
+    return CellGrid(found, float(x.min()) - half, float(y.max()) + half, (y.size, x.size))
+
+
+def _require_even(label: str, values: NDArray[np.float64]) -> None:
+    steps = np.diff(values)
+    if values.ndim != 1 or values.size < 2 or not np.allclose(steps, steps.mean(), rtol=0.02, atol=0):
+        found = f"{values.size} values" if values.size < 2 else f"steps of {steps.min():g} to {steps.max():g}"
+        raise InvalidParamsError(f"{label} has {found}; expected two or more, evenly spaced")
+
+
+def _attribute(holder: Any, name: str) -> Any:
+    return holder.getncattr(name) if name in holder.ncattrs() else None
+
+
+def _crs_of(holder: Any, label: str) -> CRS | None:
+    text = next((a for a in (_attribute(holder, name) for name in CRS_ATTRIBUTES) if a is not None), None)
+    try:
+        if text is not None:
+            return CRS.from_user_input(int(text) if isinstance(text, np.integer) else text)
+        if _attribute(holder, "grid_mapping_name") is not None:
+            return CRS.from_cf({key: holder.getncattr(key) for key in holder.ncattrs()})
+    except CRSError as err:
+        raise InvalidParamsError(f"{label}: the coordinate system cannot be read: {err}") from err
+    return None

@@ -1,0 +1,375 @@
+"""What training and evaluation see of a glacier: one mass-balance year at a time, read when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from oggm_glaunti import settings
+from oggm_glaunti.coupling.gridded.periods import Period
+from oggm_glaunti.coupling.ground.grid import CellGrid
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.names import TRAINING_FOLD
+
+SPIN_UP = (1990, 1994)  # mass-balance years run first, so that there is snow where it should be (Maslov et al. 2026)
+
+
+class Problem(NamedTuple):
+    """Something in a file that was left out."""
+
+    file: str
+    row: int | None
+    """as a spreadsheet numbers it, the header being row 1; None where it is not one row"""
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{'' if self.row is None else f', row {self.row}'}: {self.what}"
+
+
+class Targets(NamedTuple):
+    """What was observed of one season of one year.
+
+    Attributes
+    ----------
+    rows, cols : int32 arrays (N,)
+        cells of the points
+    observed : float32 array (N,)
+        m w.e.
+    weights : float32 array (N,)
+        by how far the dates of each point lie from the season's, :func:`~oggm_glaunti.fit.training.losses.date_weights`
+    glacier : float
+        glacier-wide balance, m w.e.; NaN where none
+    """
+
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    observed: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    glacier: float
+
+
+class YearData(NamedTuple):
+    """A mass-balance year of a glacier, all arrays NumPy on north-up cells of 100 m.
+
+    Attributes
+    ----------
+    year : int
+        in which it ends
+    begin, end : datetime64[D]
+        first and last day
+    mid : datetime64[D] or None
+        last day of winter and first of summer
+    seasons : tuple of Season
+        winter and summer where `mid` is known, else one annual season; forcing on (H, W), half weight on the first and
+        last day of each
+    fields : float32 array (12, H, W)
+        normalised geometry and facies, :func:`~oggm_glaunti.core.glaunti.geometry_fields`
+    climate : float32 array (2, M)
+        :func:`~oggm_glaunti.core.forcing.monthly_climate` over the outline
+    outline : float32 array (H, W)
+        1 on the glacier, else 0
+    elevation : float32 array (H, W)
+        m
+    targets : dict of Targets
+        of the seasons with any observation: ``annual``, ``winter``, ``summer``
+    """
+
+    year: int
+    begin: np.datetime64
+    mid: np.datetime64 | None
+    end: np.datetime64
+    seasons: tuple[Any, ...]
+    fields: NDArray[np.float32]
+    climate: NDArray[np.float32]
+    outline: NDArray[np.float32]
+    elevation: NDArray[np.float32]
+    targets: dict[str, Targets]
+
+
+class Place(NamedTuple):
+    """Maps of one year: float32 (H, W), facies (9, H, W) or None where there is no map of them."""
+
+    outline: NDArray[np.float32]
+    elevation: NDArray[np.float32]
+    elevation_std: NDArray[np.float32]
+    facies: NDArray[np.float32] | None
+
+
+class Source(Protocol):
+    """Where the maps and the weather of a glacier come from.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        rows and columns
+    grid : CellGrid
+        where the cells lie
+    first, last : datetime64[D]
+        the days of weather there are
+    hemisphere : str
+        ``nh`` or ``sh``
+    """
+
+    shape: tuple[int, int]
+    grid: CellGrid
+    first: np.datetime64
+    last: np.datetime64
+    hemisphere: str
+
+    def place(self, year: int, facies: bool) -> Place:
+        """Maps that hold for a year."""
+        ...
+
+    def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
+        """Weather of the days `begin` to `end`, both included, at that elevation (H, W)."""
+        ...
+
+
+class Observed(NamedTuple):
+    """Everything measured of a glacier.
+
+    Attributes
+    ----------
+    periods : dict of Period
+        dates by year; years not in it have default dates
+    glacier : dict
+        ``(year, season)``: glacier-wide balance, m w.e.
+    points : DataFrame
+        columns year, season, begin, end (datetime64[ns]), row, col (cells), value (m w.e.)
+    """
+
+    periods: Mapping[int, Period]
+    glacier: Mapping[tuple[int, str], float]
+    points: pd.DataFrame
+
+
+def default_period(year: int, hemisphere: str) -> Period:
+    """The mass-balance year where no dates are known: 1 Oct to 30 Sep, in the south 1 Apr to 31 Mar.
+
+    Examples
+    --------
+    >>> str(default_period(2000, "nh").begin), str(default_period(2000, "sh").end)
+    ('1999-10-01', '2000-03-31')
+    """
+    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
+    begin, after = (np.datetime64(f"{y:04d}-{month:02d}-01", "D") for y in (year - 1, year))
+    return Period(year, begin, None, after - 1)
+
+
+class GlacierData:
+    """A glacier of a data set; its years are read one at a time and not kept.
+
+    Attributes
+    ----------
+    name, wgms_name, region : str
+    fold : int
+        0 test, 1 validation, all others training
+    shape : (int, int)
+        rows and columns
+    years : tuple of int
+        mass-balance years to run in order, without gaps, up to the last one with a target. Where there are
+        `spin_up_years` they begin after them, or with the first year that has a target where that is earlier; else
+        with the first year of the weather. Years without targets are there to carry the snow
+    spin_up_years : tuple of int
+        to run before `years`: those of 1990-1994 whose weather is complete; none where the weather begins later
+    problems : tuple of Problem
+        rows that were not used
+    left_out : dict
+        how many good rows have no place in a mass-balance year of this glacier, by what they are
+
+    Examples
+    --------
+    >>> from oggm_glaunti.fit.data.dataset import open_dataset
+    >>> glacier = open_dataset("training_data")[0]  # doctest: +SKIP
+    >>> [glacier.load(year).targets.keys() for year in glacier.years]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        observed: Observed,
+        *,
+        wgms_name: str = "",
+        fold: int = TRAINING_FOLD,
+        region: str = "",
+        problems: tuple[Problem, ...] = (),
+        left_out: Mapping[str, int] | None = None,
+    ):
+        self.name, self.wgms_name, self.fold, self.region = name, wgms_name, int(fold), region
+        self.shape, self.problems, self.left_out = source.shape, tuple(problems), dict(left_out or {})
+        self._source, self._observed = source, observed
+        self._with_points = set(observed.points["year"])
+        self.spin_up_years, self.years = self._find_years()
+        self._count_without_weather()
+
+    def __repr__(self) -> str:
+        span = f"{self.years[0]}-{self.years[-1]}" if self.years else "no years"
+        return f"GlacierData({self.name!r}, fold {self.fold}, {self.shape[0]} x {self.shape[1]} cells, {span})"
+
+    @property
+    def grid(self) -> CellGrid:
+        """Where the cells lie."""
+        return self._source.grid
+
+    def _find_years(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        with_targets = {year for year, _ in self._observed.glacier} | self._with_points
+        spin_up = tuple(year for year in range(SPIN_UP[0], SPIN_UP[1] + 1) if self.holds(year))
+        if not with_targets:
+            return spin_up, ()
+        begin = int(self._source.first.astype("M8[Y]").astype(int)) + 1970
+        first = min(min(with_targets), spin_up[-1] + 1) if spin_up else begin
+        last = max(with_targets)
+        return spin_up, tuple(year for year in range(first, last + 1) if self.holds(year))
+
+    def _count_without_weather(self) -> None:
+        outside = {year for year, _ in self._observed.glacier} | self._with_points
+        outside -= {*self.years, *self.spin_up_years}
+        n = sum(year in outside for year, _ in self._observed.glacier)
+        n += int(self._observed.points["year"].isin(outside).sum())
+        if n:
+            self.left_out["observation of a year without weather"] = n
+
+    def holds(self, year: int) -> bool:
+        """Whether the weather of a mass-balance year is complete."""
+        period = self.period(year)
+        return bool(self._source.first <= period.begin and period.end <= self._source.last)
+
+    def period(self, year: int) -> Period:
+        """Dates of a mass-balance year: those of the observations, else the default ones."""
+        return self._observed.periods.get(year) or default_period(year, self._source.hemisphere)
+
+    def load(self, year: int, facies: bool = False) -> YearData:
+        """Read one mass-balance year.
+
+        Parameters
+        ----------
+        year : int
+            of `years` or `spin_up_years`, or any other with complete weather
+        facies : bool
+            read the facies, for model D; all nine bands are -1 without them and where there is no map
+
+        Returns
+        -------
+        YearData
+
+        Raises
+        ------
+        InvalidParamsError
+            where the weather does not hold the year, or a value needed is missing or impossible; file, variable and
+            dates are named
+        """
+        from oggm_glaunti.core.glaunti import Season
+        from oggm_glaunti.core.run import season_weights
+
+        if not self.holds(year):
+            source, period = self._source, self.period(year)
+            raise InvalidParamsError(
+                f"{self.name}: the weather holds {source.first} to {source.last}, not {period.begin} to {period.end}, "
+                f"the mass-balance year {year}"
+            )
+        period, place = self.period(year), self._source.place(year, facies)
+        forcing = self._source.forcing(period.begin, period.end, place.elevation)
+        seasons = tuple(
+            Season(days_of(forcing, part), season_weights(part.stop - part.start))
+            for part in (slice(*((day - period.begin).astype(int) for day in (b, e + 1))) for b, e in period.seasons())
+        )
+        days = np.arange(period.begin, period.end + 1)
+        return YearData(
+            year,
+            period.begin,
+            period.mid,
+            period.end,
+            seasons,
+            _fields(place),
+            _climate(days, forcing, place.outline),
+            place.outline,
+            place.elevation,
+            self.targets(year),
+        )
+
+    def targets(self, year: int) -> dict[str, Targets]:
+        """What was observed in a year, by season; no maps and no weather are read."""
+        points = self._points[self._points["year"] == year]
+        found = {}
+        for season in season_dates(self.period(year)):
+            own = points[points["season"] == season]
+            glacier = self._observed.glacier.get((year, season), float("nan"))
+            if len(own) or np.isfinite(glacier):
+                found[season] = _targets(own, float(glacier))
+        return found
+
+    @cached_property
+    def _points(self) -> pd.DataFrame:
+        """All points with their weights."""
+        points = self._observed.points
+        seasons = [season_dates(self.period(year)) for year in points["year"]]
+        dates = [of_year[season] for of_year, season in zip(seasons, points["season"], strict=True)]
+        return points.assign(weight=_weights(points, np.array(dates, "M8[D]").reshape(-1, 2)))
+
+
+def season_dates(period: Period) -> dict[str, tuple[np.datetime64, np.datetime64]]:
+    """First and last day of each season of a year; winter and summer only where `mid` is known."""
+    dates = {"annual": (period.begin, period.end)}
+    if period.mid is not None:
+        dates |= {"winter": (period.begin, period.mid), "summer": (period.mid, period.end)}
+    return dates
+
+
+def _targets(points: pd.DataFrame, glacier: float) -> Targets:
+    cells = (points[axis].to_numpy(np.int32) for axis in ("row", "col"))
+    return Targets(*cells, *(points[name].to_numpy(np.float32) for name in ("value", "weight")), glacier)
+
+
+def _weights(points: pd.DataFrame, dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
+    """Weights of points (N,) by the first and last days (N, 2) of their seasons."""
+    from oggm_glaunti.fit.training.losses import date_weights
+
+    offsets = [
+        (points[column].to_numpy().astype("M8[D]") - day).astype(np.int32)
+        for column, day in zip(("begin", "end"), dates.T, strict=True)
+    ]
+    # Glaciers of like many points share a compiled program.
+    fill = (1 << max(8, len(points).bit_length())) - len(points)
+    return np.array(date_weights(*(np.pad(offset, (0, fill)) for offset in offsets)))[: len(points)]
+
+
+def days_of(forcing: Any, days: slice) -> Any:
+    """Some days of a forcing whose series are NumPy arrays; nothing is copied."""
+    import equinox as eqx
+
+    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, (forcing.temp[days], forcing.prcp[days]))
+
+
+def outline_means(forcing: Any, outline: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Temperature (degC) and precipitation (m w.e. day-1) averaged over an outline (H, W), (T,) each."""
+    from oggm_glaunti.core.forcing import CoarseForcing, GriddedForcing
+
+    share = (outline / outline.sum(dtype=np.float64)).astype(np.float64)
+    if isinstance(forcing, GriddedForcing):
+        on_glacier = np.nonzero(share)
+        of = share[on_glacier]
+        return tuple(np.asarray(a)[:, *on_glacier].astype(np.float64) @ of for a in (forcing.temp, forcing.prcp))
+    offset = float(np.sum(share * np.asarray(forcing.temp_offset, np.float64)))
+    temp, prcp = (np.asarray(a, np.float64) for a in (forcing.temp, forcing.prcp))
+    if isinstance(forcing, CoarseForcing):
+        of = np.bincount(np.ravel(forcing.cell), weights=share.ravel(), minlength=temp.shape[1])
+        temp, prcp = temp @ of, prcp @ of
+    return temp + offset, prcp
+
+
+def _climate(days: NDArray[np.datetime64], forcing: Any, outline: NDArray[np.float32]) -> NDArray[np.float32]:
+    from oggm_glaunti.core.forcing import monthly_climate
+
+    return monthly_climate(days, *outline_means(forcing, outline))
+
+
+def _fields(place: Place) -> NDArray[np.float32]:
+    from oggm_glaunti.core.glaunti import geometry_fields
+
+    return np.asarray(geometry_fields(*place), np.float32)

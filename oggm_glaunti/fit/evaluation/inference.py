@@ -1,0 +1,260 @@
+"""A model over the years of a data set: maps of every season, and predictions at the observations.
+
+The years of a glacier are run in order, spin-up years first. What is carried from one to the next is a :class:`State`:
+the snow of models A, C and D, the hidden state of model B. Everything is computed on all cells of the rectangle, as
+published (:func:`oggm_glaunti.core.glaunti.run_year`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Float
+
+from oggm_glaunti.core.forcing import pad_days
+from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_seasons, run_year
+from oggm_glaunti.core.gru import GRU, run_gru
+from oggm_glaunti.core.run import initial_swe
+from oggm_glaunti.core.weights import Model
+from oggm_glaunti.fit.evaluation.evaluate import PREFIX
+from oggm_glaunti.fit.names import SEASONS
+from oggm_glaunti.fit.training.data import padded_days
+from oggm_glaunti.fit.training.losses import require_inside
+
+
+class Glacier(Protocol):
+    """What is asked of a glacier of a data set, see :mod:`oggm_glaunti.fit.data.dataset`."""
+
+    name: str
+    shape: tuple[int, int]
+    years: tuple[int, ...]
+    spin_up_years: tuple[int, ...]
+
+    def load(self, year: int, facies: bool = False) -> Any:
+        """Weather, place and observations of one year."""
+
+
+class State(NamedTuple):
+    """What one season leaves to the next."""
+
+    values: Float[np.ndarray, "h w ..."]
+    """snow (H, W), m w.e.; for model B the hidden state (H, W, 16)"""
+    last: np.datetime64 | None = None
+    """last day run; None at the very start"""
+
+
+class PredictedYear(NamedTuple):
+    """A mass-balance year of a model on all cells of the rectangle."""
+
+    year: int
+    begin: np.datetime64
+    mid: np.datetime64 | None
+    end: np.datetime64
+    maps: dict[str, Float[np.ndarray, "h w"]]
+    """balance by season, m w.e.: annual, and winter and summer where the day between them is known"""
+    state: State
+    """at the end"""
+    ds: Float[np.ndarray, "5 h w"] | None
+    """corrections of models C and D"""
+    daily: tuple[Float[np.ndarray, "day h w"], ...] = ()
+    """balance of each day of each season times its weight, m w.e.; where asked for"""
+
+
+def initial_state(model: Model, shape: tuple[int, int]) -> State:
+    """The state where none is known: the depletion centre of snow, or the learned hidden state, everywhere.
+
+    Examples
+    --------
+    >>> from oggm_glaunti.core.weights import embedded_a
+    >>> round(float(initial_state(embedded_a(), (2, 3)).values[1, 2]), 4)
+    0.0304
+    """
+    if isinstance(model, GRU):
+        return State(np.asarray(model.initial_state(shape)))
+    return State(np.asarray(initial_swe(model.ti.resolve(), shape)))
+
+
+def predict_year(model: Model, state: State, data: Any, daily: bool = False) -> PredictedYear:
+    """One mass-balance year.
+
+    Parameters
+    ----------
+    model : GlaUnTI or GRU
+    state : State
+        see :func:`initial_state`
+    data : oggm_glaunti.fit.data.dataset.YearData
+        with facies for model D
+    daily : bool
+        whether to keep the balance of every day
+
+    Returns
+    -------
+    PredictedYear
+        the balance of the year is the sum over its seasons: the day that they share counts half in each
+
+    Raises
+    ------
+    ValueError
+        where inputs hold NaN or do not fit the state
+    """
+    if state.values.shape[:2] != data.elevation.shape:
+        raise ValueError(f"the state is on {state.values.shape[:2]} cells, the year on {data.elevation.shape}")
+    for season in data.seasons:
+        season.forcing.checked(season.weights)  # before it is compiled: the error then says where
+    seasons = tuple(_padded(season) for season in data.seasons)
+    if isinstance(model, GRU):
+        values, smb, observed = _run_gru(model, state.values, seasons, np.asarray(state.last == data.begin), daily)
+        ds = None
+    else:
+        values, smb, ds, observed = _run_glaunti(model, state.values, seasons, data.fields, data.climate, daily)
+    lengths = [season.weights.size for season in data.seasons]
+    return PredictedYear(
+        year=data.year,
+        begin=data.begin,
+        mid=data.mid,
+        end=data.end,
+        maps=_by_season([np.asarray(balance) for balance in smb]),
+        state=State(np.asarray(values), data.end),
+        ds=None if ds is None else np.asarray(ds),
+        daily=tuple(np.asarray(o)[:n] for o, n in zip(observed, lengths, strict=True)) if daily else (),
+    )
+
+
+def _padded(season: Season) -> Season:
+    return Season(*pad_days(season.forcing, season.weights, padded_days(season.weights.size)))
+
+
+def _by_season(balances: list[np.ndarray]) -> dict[str, np.ndarray]:
+    annual = {"annual": np.sum(balances, axis=0, dtype=np.float32)}
+    return annual | dict(zip(("winter", "summer"), balances, strict=True)) if len(balances) == 2 else annual
+
+
+def _same(smb: Array) -> Array:
+    return smb
+
+
+@eqx.filter_jit
+def _run_glaunti(model: GlaUnTI, swe: Array, seasons: tuple[Season, ...], fields: Array, climate: Array, daily: bool):
+    observe = _same if daily else None
+    if model.corrector is None:
+        swe, smb, observed = run_seasons(model.ti.resolve(), swe, seasons, observe)
+        return swe, smb, None, observed
+    year = run_year(model, swe, seasons, fields, climate, observe=observe)
+    return year.swe, year.smb, year.ds, year.observed
+
+
+@eqx.filter_jit
+def _run_gru(model: GRU, hidden: Array, seasons: tuple[Season, ...], first_day_seen: Array, daily: bool):
+    balances, observations = [], []
+    for season in seasons:
+        observe = _same if daily else None
+        hidden, smb, observed = run_gru(model, hidden, *season, observe, first_day_seen=first_day_seen)
+        balances.append(smb)
+        observations.append(observed)
+        # Winter ends with the day that summer begins with.
+        first_day_seen = jnp.ones_like(first_day_seen)
+    return hidden, tuple(balances), tuple(observations)
+
+
+def predict_glacier(model: Model, glacier: Glacier, daily: bool = False) -> Iterator[tuple[Any, PredictedYear]]:
+    """All years of a glacier in order, after those of the spin-up; one at a time, so that memory stays small.
+
+    Parameters
+    ----------
+    model : GlaUnTI or GRU
+    glacier : GlacierData
+        see :mod:`oggm_glaunti.fit.data.dataset`
+    daily : bool
+        see :func:`predict_year`
+
+    Yields
+    ------
+    (YearData, PredictedYear)
+        of `glacier.years`
+
+    Raises
+    ------
+    ValueError
+        naming glacier and year
+    """
+    years = list(glacier.years)
+    if years and years != list(range(years[0], years[-1] + 1)):
+        raise ValueError(f"{glacier.name}: years {years} are not consecutive; snow is carried from each to the next")
+    state = initial_state(model, glacier.shape)
+    for year in glacier.spin_up_years:
+        state = _predict(model, state, glacier, year, False)[1].state
+    for year in years:
+        data, predicted = _predict(model, state, glacier, year, daily)
+        yield data, predicted
+        state = predicted.state
+
+
+def _predict(model: Model, state: State, glacier: Glacier, year: int, daily: bool) -> tuple[Any, PredictedYear]:
+    data = glacier.load(year, facies=isinstance(model, GlaUnTI) and model.name == "D")
+    try:
+        return data, predict_year(model, state, data, daily)
+    except ValueError as err:
+        raise ValueError(f"{glacier.name}, {year}: {err}") from err
+
+
+# --- at the observations ---
+
+
+def predict_observations(model: Model, glaciers: Iterable[Glacier], name: str) -> pd.DataFrame:
+    """Predictions for all observations of a data set.
+
+    Parameters
+    ----------
+    model : GlaUnTI or GRU
+    glaciers : iterable of GlacierData
+    name : str
+        of the model: predictions are in the column ``pred_<name>``
+
+    Returns
+    -------
+    DataFrame
+        see :mod:`oggm_glaunti.fit.evaluation.evaluate`; in the order of the glaciers, points first
+    """
+    rows = [
+        row
+        for glacier in glaciers
+        for data, predicted in predict_glacier(model, glacier)
+        for row in _year_rows(glacier.name, data, predicted)
+    ]
+    columns = ["glacier", "kind", "season", "year", "true", f"{PREFIX}{name.lower()}"]
+    table = pd.DataFrame(rows, columns=columns)
+    order = {"glacier": list(dict.fromkeys(table["glacier"])), "kind": ["point", "glacier-wide"], "season": SEASONS}
+    keys = pd.DataFrame({key: pd.Categorical(table[key], values, ordered=True) for key, values in order.items()})
+    return table.loc[keys.assign(year=table["year"]).sort_values([*order, "year"], kind="stable").index].reset_index(
+        drop=True
+    )
+
+
+def _year_rows(glacier: str, data: Any, predicted: PredictedYear) -> Iterator[tuple]:
+    for season, targets in data.targets.items():
+        if season not in predicted.maps:
+            raise ValueError(
+                f"{glacier}, {data.year}: {season} balances were observed, the year has no mid-season date"
+            )
+        smb = predicted.maps[season]
+        require_inside(targets.rows, targets.cols, smb.shape)
+        for observed, value in zip(targets.observed, smb[targets.rows, targets.cols], strict=True):
+            yield glacier, "point", season, data.year, float(observed), float(value)
+        if np.isfinite(targets.glacier):
+            yield glacier, "glacier-wide", season, data.year, float(targets.glacier), glacier_mean(smb, data.outline)
+
+
+def glacier_mean(field: Float[np.ndarray, "h w"], outline: Float[np.ndarray, "h w"]) -> float:
+    """Mean over the outline (1 on the glacier, 0 elsewhere), summed in float64; units of the field.
+
+    Examples
+    --------
+    >>> glacier_mean(np.array([[1.0, 2.0, 9.0]]), np.array([[1, 1, 0]]))
+    1.5
+    """
+    return float(np.average(field, weights=np.asarray(outline, np.float64)))

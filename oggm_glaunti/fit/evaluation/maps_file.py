@@ -1,0 +1,191 @@
+"""Maps of inference on disk: a CF NetCDF file per glacier, of years and seasons or of days."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from oggm_glaunti.coupling.ground.features_file import write_coordinates
+from oggm_glaunti.files import replacing
+from oggm_glaunti.fit.evaluation.inference import PredictedYear, glacier_mean
+
+EPOCH = np.datetime64("1801-01-01", "D")  # OGGM's
+NAMES = {"annual": "smb", "winter": "smb_winter", "summer": "smb_summer"}
+WHAT = {
+    "smb": "surface mass balance of the mass-balance year",
+    "smb_winter": "surface mass balance of the winter season",
+    "smb_summer": "surface mass balance of the summer season",
+}
+HALF_DAYS = "The first and the last day of a season count half, so that seasons which share a day add up to the year."
+WHOLE_DAYS = "Every day counts in full. Where two seasons hold a day, the mean of both, weighted as in their sums."
+
+
+def write_years(
+    path: Path, glacier: Any, years: Iterable[tuple[Any, PredictedYear]], about: Mapping[str, str]
+) -> list[int]:
+    """Write annual and seasonal maps and their means over the glacier, year by year as they come.
+
+    Parameters
+    ----------
+    path : path
+        the file appears complete or not at all
+    glacier : GlacierData
+        with its `grid` (x, y and crs of the cells) where it is known
+    years : iterable of (YearData, PredictedYear)
+        see :func:`oggm_glaunti.fit.evaluation.inference.predict_glacier`
+    about : mapping
+        global attributes
+
+    Returns
+    -------
+    list of int
+        the years written
+    """
+    written = []
+    with replacing(path, glacier.name) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        _write_head(nc, glacier, {**about, "comment": HALF_DAYS})
+        _create_time(nc, "last day of the mass-balance year", bounds=True)
+        _create_maps(nc, "outline", "1 on the glacier, by cell centre", kind="i1", units="1")
+        for data, predicted in years:
+            _write_year(nc, len(written), data, predicted)
+            written.append(predicted.year)
+    return written
+
+
+def _write_year(nc: netCDF4.Dataset, i: int, data: Any, predicted: PredictedYear) -> None:
+    nc["time"][i] = _days(predicted.end)
+    nc["time_bnds"][i] = [_days(predicted.begin), _days(predicted.end) + 1]
+    nc["outline"][i] = np.asarray(data.outline > 0, np.int8)
+    for season, field in predicted.maps.items():
+        name = NAMES[season]
+        if name not in nc.variables:
+            _create_maps(nc, name, WHAT[name])
+            _create_series(nc, f"{name}_glacier", f"{WHAT[name]}, mean over the glacier")
+        nc[name][i] = on_glacier(field, data.outline)
+        nc[f"{name}_glacier"][i] = glacier_mean(field, data.outline)
+    if predicted.state.values.ndim == 2:
+        if "swe" not in nc.variables:
+            _create_maps(
+                nc, "swe", "snow water equivalent on the last day"
+            ).standard_name = "lwe_thickness_of_surface_snow_amount"
+        nc["swe"][i] = on_glacier(predicted.state.values, data.outline)
+    if predicted.ds is not None:
+        if "corrections" not in nc.variables:
+            _create_corrections(nc)
+        nc["corrections"][i] = on_glacier(predicted.ds, data.outline)
+
+
+def on_glacier(field: np.ndarray, outline: np.ndarray) -> np.ndarray:
+    """A field (..., H, W) with NaN beside the glacier."""
+    return np.where(np.asarray(outline) > 0, field, np.float32(np.nan))
+
+
+def write_days(
+    path: Path, glacier: Any, years: Iterable[tuple[Any, PredictedYear]], about: Mapping[str, str]
+) -> list[int]:
+    """Write daily maps and their means over the glacier; arguments as in :func:`write_years`.
+
+    A day that two seasons hold is there once, as the mean of both with the weights it has in their sums; a day that is
+    in none of them is missing (NaN).
+    """
+    written: list[int] = []
+    weights: dict[int, float] = {}
+    with replacing(path, glacier.name) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        _write_head(nc, glacier, {**about, "comment": WHOLE_DAYS})
+        _create_time(nc, "day", bounds=False)
+        _create_maps(nc, "smb", "surface mass balance of the day")
+        _create_series(nc, "smb_glacier", "surface mass balance of the day, mean over the glacier")
+        for data, predicted in years:
+            begins = [predicted.begin, predicted.mid][: len(predicted.daily)]
+            for begin, season, daily in zip(begins, data.seasons, predicted.daily, strict=True):
+                for k, (weight, field) in enumerate(zip(season.weights, daily, strict=True)):
+                    _add_day(nc, _days(begin) + k, float(weight), field, data.outline, weights)
+            written.append(predicted.year)
+    return written
+
+
+def _add_day(
+    nc: netCDF4.Dataset, day: int, weight: float, field: np.ndarray, outline: np.ndarray, weights: dict[int, float]
+) -> None:
+    """Add a day's balance (H, W), which is already times its weight, to what is known of that day."""
+    if not weights:
+        nc["time"][0] = day
+    first = int(nc["time"][0])
+    i, seen = day - first, weights.get(day, 0.0)
+    if i < 0:
+        raise ValueError(f"{nc.glacier}: days before {EPOCH + first} come after it; years have to be in order")
+    n = nc.dimensions["time"].size
+    if i >= n:
+        nc["time"][n : i + 1] = np.arange(first + n, day + 1)
+    before = seen * np.ma.filled(nc["smb"][i], np.nan) if seen else 0.0
+    whole = on_glacier((before + field) / (seen + weight), outline)
+    nc["smb"][i], weights[day] = whole, seen + weight
+    nc["smb_glacier"][i] = np.nanmean(whole, dtype=np.float64)
+
+
+# --- the file ---
+
+
+def _days(day: np.datetime64) -> int:
+    return int((day - EPOCH).astype("timedelta64[D]").astype(int))
+
+
+def _write_head(nc: netCDF4.Dataset, glacier: Any, about: Mapping[str, str]) -> None:
+    version = importlib.metadata.version("oggm-glaunti")
+    head = {"Conventions": "CF-1.8", "title": "GlaUnTI surface mass balance", "source": f"oggm-glaunti {version}"}
+    nc.setncatts({**head, "glacier": glacier.name, **about})
+    grid = getattr(glacier, "grid", None)
+    if grid is not None:
+        write_coordinates(nc, grid)
+        return
+    for name, size in zip(("y", "x"), glacier.shape, strict=True):
+        nc.createDimension(name, size)
+        variable = nc.createVariable(name, "i4", (name,))
+        variable.setncatts({"units": "1", "long_name": f"{'row' if name == 'y' else 'column'} of the grid, from 0"})
+        variable[:] = np.arange(size)
+
+
+def _create_time(nc: netCDF4.Dataset, long_name: str, bounds: bool) -> None:
+    nc.createDimension("time", None)
+    time = nc.createVariable("time", "i4", ("time",))
+    time.setncatts({"units": f"days since {EPOCH} 00:00:00", "calendar": "standard", "standard_name": "time"})
+    time.long_name, time.axis = long_name, "T"
+    if bounds:
+        time.bounds = "time_bnds"
+        nc.createDimension("bnds", 2)
+        nc.createVariable("time_bnds", "i4", ("time", "bnds"))
+
+
+def _create_maps(nc: netCDF4.Dataset, name: str, long_name: str, kind: str = "f4", units: str = "m") -> Any:
+    chunks = (1, nc.dimensions["y"].size, nc.dimensions["x"].size)
+    fill = np.float32(np.nan) if kind == "f4" else None
+    variable = nc.createVariable(
+        name, kind, ("time", "y", "x"), zlib=True, complevel=1, chunksizes=chunks, fill_value=fill
+    )
+    variable.setncatts({"units": units, "long_name": long_name + (", water equivalent" if name in WHAT else "")})
+    _refer_to_grid(nc, variable)
+    return variable
+
+
+def _create_series(nc: netCDF4.Dataset, name: str, long_name: str) -> None:
+    variable = nc.createVariable(name, "f8", ("time",), fill_value=np.nan)
+    variable.setncatts({"units": "m", "long_name": long_name})
+
+
+def _create_corrections(nc: netCDF4.Dataset) -> None:
+    nc.createDimension("correction", 5)
+    dimensions = ("time", "correction", "y", "x")
+    variable = nc.createVariable("corrections", "f4", dimensions, zlib=True, complevel=1, fill_value=np.float32(np.nan))
+    names = "ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
+    variable.setncatts({"units": "1", "long_name": f"corrections: {names}"})
+    _refer_to_grid(nc, variable)
+
+
+def _refer_to_grid(nc: netCDF4.Dataset, variable: Any) -> None:
+    if "crs" in nc.variables:
+        variable.grid_mapping = "crs"

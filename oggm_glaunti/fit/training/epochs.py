@@ -1,0 +1,205 @@
+"""Epochs: gradients of all glaciers, one step of the optimiser, errors on the validation glaciers."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from tqdm import tqdm
+
+from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
+from oggm_glaunti.core.threads import available_threads
+from oggm_glaunti.core.weights import Model
+from oggm_glaunti.fit.names import SEASONS
+from oggm_glaunti.fit.training import losses
+from oggm_glaunti.fit.training.checkpoint import Progress
+from oggm_glaunti.fit.training.data import GlacierYears
+from oggm_glaunti.fit.training.objective import Terms, Trained, glacier_terms, with_trained
+
+
+class Crew:
+    """Devices, and threads that each work on one glacier at a time.
+
+    What comes out does not depend on how many there are: sums are taken in the order of the glaciers.
+
+    Parameters
+    ----------
+    threads : int, optional
+        default: one for each core of a CPU, or for each device
+    """
+
+    def __init__(self, threads: int | None = None):
+        self.devices = jax.local_devices()
+        self.threads = threads or max(available_threads(), len(self.devices))
+
+    def device(self, k: int) -> Any:
+        """Device of the k-th glacier."""
+        return self.devices[k % len(self.devices)]
+
+    def run(
+        self, model: Model, glaciers: Sequence[GlacierYears], kinds: tuple[str, ...] = ()
+    ) -> list[tuple[Terms, Trained | None]]:
+        """Terms (NumPy, double) and, for `kinds`, gradients of all glaciers, in their order.
+
+        Raises
+        ------
+        FloatingPointError
+            naming the glacier whose loss or gradient is not finite
+        """
+        copies = {device: jax.device_put(model, device) for device in self.devices}
+
+        def one(glacier: GlacierYears) -> tuple[Terms, Trained | None]:
+            with jax.default_device(glacier.device):
+                result = glacier_terms(copies[glacier.device], glacier, kinds)
+            result = jax.tree.map(lambda a: np.asarray(a, np.float64), result)
+            _require_finite(glacier.name, result)
+            return result
+
+        with ThreadPoolExecutor(max(1, min(self.threads, len(glaciers)))) as pool:
+            return list(pool.map(one, glaciers))
+
+    def mean_errors(self, model: Model, glaciers: Sequence[GlacierYears]) -> Terms:
+        """Errors of a model, the mean over glaciers."""
+        terms = total([terms for terms, _ in self.run(model, glaciers)])
+        return jax.tree.map(lambda a: a / len(glaciers), terms)
+
+
+def _require_finite(name: str, result: Any) -> None:
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result)):
+        raise FloatingPointError(
+            f"{name}: the loss or its gradient is not finite. Weights may have gone astray: lower the learning rate."
+        )
+
+
+def total(trees: Sequence[Any]) -> Any:
+    """Sum of pytrees, in their order."""
+    return jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *trees)
+
+
+class Task(NamedTuple):
+    """What is trained, on what, and how.
+
+    Attributes
+    ----------
+    model : GlaUnTI or GRU
+        gives what is not trained
+    kinds : tuple of str
+    training, validation : lists of GlacierYears
+    options : Options
+        see :class:`~oggm_glaunti.fit.training.train.Options`
+    crew : Crew
+    """
+
+    model: Model
+    kinds: tuple[str, ...]
+    training: list[GlacierYears]
+    validation: list[GlacierYears]
+    options: Any
+    crew: Crew
+
+
+def optimiser_of(options: Any) -> optax.GradientTransformation:
+    """Adam on gradients whose global norm is clipped."""
+    return optax.chain(optax.clip_by_global_norm(options.clip), optax.adam(options.learning_rate))
+
+
+def run_epochs(task: Task, state: Progress, keep: Callable[[Progress, bool], None], title: str = "") -> Progress:
+    """Train until the epochs are done or patience is at its end.
+
+    Parameters
+    ----------
+    task : Task
+    state : Progress
+        to go on from
+    keep : callable
+        of the progress, and whether the epoch was the best so far; called after each epoch
+    title : str
+        of the progress bar; empty for none
+
+    Returns
+    -------
+    Progress
+    """
+    options, optimiser = task.options, optimiser_of(task.options)
+
+    @jax.jit
+    def update(gradient: Trained, moments: Any, trained: Trained) -> tuple[Trained, Any]:
+        steps, moments = optimiser.update(gradient, moments, trained)
+        return optax.apply_updates(trained, steps), moments
+
+    with tqdm(total=options.epochs, initial=state.epoch, desc=title, unit="epoch", disable=not title) as bar:
+        while state.epoch < options.epochs and not _out_of_patience(state, options.patience):
+            state, improved = _one_epoch(task, state, update)
+            keep(state, improved)
+            shown = {name: state.log[-1][name] for name in ("training", "validation")}
+            bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
+            bar.update()
+    return state
+
+
+def _out_of_patience(state: Progress, patience: int | None) -> bool:
+    return patience is not None and state.epoch - state.best_epoch >= patience
+
+
+def _one_epoch(task: Task, state: Progress, update: Callable[..., Any]) -> tuple[Progress, bool]:
+    begin = time.perf_counter()
+    model = with_trained(task.model, state.trained)
+    terms, gradients = zip(*task.crew.run(model, task.training, task.kinds), strict=True)
+    pull, gradient_of_pull = _pull(state.trained, task.options.ti_strength)
+    gradient = jax.tree.map(jnp.float32, total([*gradients, gradient_of_pull]))
+    trained, moments = update(gradient, state.optimiser, state.trained)
+    trained_model = with_trained(task.model, trained)
+    errors = task.crew.mean_errors(trained_model, task.validation) if task.validation else None
+    row = _row(state.epoch + 1, total(terms), pull, errors)
+    # Without validation glaciers the last epoch is the best.
+    error = row["validation"] if errors is not None else state.best_error
+    improved = errors is None or error < state.best_error
+    row |= {"seconds": round(time.perf_counter() - begin, 3), "peak_memory_mb": round(peak_memory())}
+    best = (trained, state.epoch + 1, error) if improved else (state.best, state.best_epoch, state.best_error)
+    return Progress(state.epoch + 1, trained, moments, *best, [*state.log, row]), improved
+
+
+def _pull(trained: Trained, strength: float) -> tuple[float, Trained]:
+    """Regulariser of the temperature index, once an epoch, and its gradient; zeros where it is not trained."""
+    zero = jax.tree.map(lambda a: np.zeros(np.shape(a)), trained)
+    if "ti" not in trained:
+        return 0.0, zero
+    value, slope = _ti_pull(trained["ti"], strength)
+    return float(value), {**zero, "ti": jax.tree.map(lambda a: np.asarray(a, np.float64), slope)}
+
+
+@partial(jax.jit, static_argnums=1)
+@jax.value_and_grad
+def _ti_pull(ti: dict[str, Any], strength: float) -> Any:
+    priors = ti_weights()
+    return losses.ti_regulariser(TIWeights(**{**vars(priors), **ti}), priors, strength)
+
+
+def _row(epoch: int, terms: Terms, pull: float, errors: Terms | None) -> dict[str, Any]:
+    """A row of the log: the training loss and its parts, validation errors by season; (m w.e.)2."""
+    row = {"epoch": epoch, "training": float(terms.total()) + pull}
+    row |= {f"training_{season}": float(v) for season, v in zip(SEASONS, terms.by_season(), strict=True)}
+    row |= {"corrections": float(terms.corrections), "ti_priors": pull}
+    nothing = np.full(len(SEASONS), np.nan)
+    by_season = nothing if errors is None else errors.by_season()
+    row["validation"] = float(by_season.sum())
+    row |= {f"validation_{season}": float(v) for season, v in zip(SEASONS, by_season, strict=True)}
+    return row
+
+
+def peak_memory() -> float:
+    """Most memory used so far: of the accelerator where there is one, else of this process; MB."""
+    of_device = jax.local_devices()[0].memory_stats()
+    if of_device and "peak_bytes_in_use" in of_device:
+        return of_device["peak_bytes_in_use"] / 1e6
+    unit = 1.0 if sys.platform == "darwin" else 1024.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

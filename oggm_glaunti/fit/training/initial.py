@@ -1,0 +1,91 @@
+"""Weights before training, from a seed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oggm_glaunti.core.glaunti import GlaUnTI
+from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
+from oggm_glaunti.core.weights import Model, leaf_shapes, leaves_of, model_from_leaves
+from oggm_glaunti.fit.training.objective import model_name
+
+OUTPUT_SHARE = 0.01  # of the usual size: balances of B and corrections of C begin near 0
+
+
+def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model:
+    """Weights with which training begins.
+
+    Parameters
+    ----------
+    name : str
+        ``A``, ``B``, ``C`` or ``D``
+    seed : int
+        of the random numbers of B and C
+    start : GlaUnTI or GRU, optional
+        weights to begin with: the model's own kind for any; A for C, which then gets a new network beside A's
+        temperature index; C for D
+
+    Returns
+    -------
+    GlaUnTI or GRU
+        without `start`: A the priors, B uniform within one over the root of the hidden units, its initial state and
+        last bias 0 and its read-out a hundredth. C needs an A and D needs a C.
+
+    Raises
+    ------
+    ValueError
+        where a model cannot begin with `start`
+
+    Notes
+    -----
+    Convolutions of a new network are normal with variance 2 / (number of inputs) (He et al. 2015), scales of norms 1,
+    shifts and the last bias 0; the last convolution is a hundredth of that, so that corrections begin near 0 and
+    model C near A.
+
+    Examples
+    --------
+    >>> round(float(initial_model("A").ti.resolve().prec_scale), 3)
+    1.4
+    """
+    given = None if start is None else model_name(start)
+    match name, given:
+        case ("A", None):
+            return GlaUnTI(ti_weights(), None, "A")
+        case ("B", None):
+            return _new_gru(np.random.default_rng(seed))
+        case ("C", "A"):
+            return _new_corrector(np.random.default_rng(seed), start.ti)
+        case ("A", "A") | ("B", "B") | ("C", "C") | ("D", "D"):
+            return start
+        case ("D", "C"):
+            return GlaUnTI(start.ti, start.corrector, "D")
+        case _:
+            allowed = {"A": "nothing or an A", "B": "nothing or a B", "C": "an A or a C", "D": "a C or a D"}
+            if name not in allowed:
+                raise ValueError(f"model: expected A, B, C or D, found {name!r}")
+            raise ValueError(f"model {name} begins with {allowed[name]}, found {given or 'nothing'}")
+
+
+def _new_gru(rng: np.random.Generator) -> Model:
+    shapes = leaf_shapes("B")
+    bound = 1.0 / np.sqrt(shapes[-1][0])
+    leaves = [rng.uniform(-bound, bound, shape).astype(np.float32) for shape in shapes]
+    leaves[-3] *= np.float32(OUTPUT_SHARE)
+    leaves[-2:] = [np.zeros_like(leaf) for leaf in leaves[-2:]]
+    return model_from_leaves("B", leaves)
+
+
+def _new_corrector(rng: np.random.Generator, ti: TIWeights) -> Model:
+    numbers = leaves_of(GlaUnTI(ti, None, "A"))
+    shapes = leaf_shapes("C")[: -len(numbers)]
+    leaves = [_new_leaf(rng, shape, shapes[k - 1] if k else ()) for k, shape in enumerate(shapes)]
+    leaves[-2:] = leaves[-2] * np.float32(OUTPUT_SHARE), np.zeros_like(leaves[-1])
+    return model_from_leaves("C", [*leaves, *(number.astype(np.float32) for number in numbers)])
+
+
+def _new_leaf(rng: np.random.Generator, shape: tuple[int, ...], before: tuple[int, ...]) -> np.ndarray:
+    """A kernel at random; after a kernel come its norm's scale, which is 1, and shift, which is 0."""
+    if np.prod(shape[1:]) > 1:
+        fan_in = np.prod(shape[1:])
+        return (rng.normal(size=shape) * np.sqrt(2.0 / fan_in)).astype(np.float32)
+    return np.ones(shape, np.float32) if np.prod(before[1:]) > 1 else np.zeros(shape, np.float32)

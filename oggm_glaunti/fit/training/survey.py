@@ -1,0 +1,206 @@
+"""What has to be known of a glacier before its first year is run: cells, denominators, the order of the years."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from oggm_glaunti.fit.names import SEASONS
+from oggm_glaunti.fit.training import losses
+
+FEW_CELLS = 4096
+# netCDF's library must not be called by two threads at once.
+READING = threading.Lock()
+
+
+class Part(NamedTuple):
+    """A glacier and the years whose observations count; None means all."""
+
+    glacier: Any
+    years: frozenset[int] | None = None
+
+    def counts(self, year: int) -> bool:
+        """Whether observations of that year count."""
+        return self.years is None or year in self.years
+
+
+class Scale(NamedTuple):
+    """What a glacier's sums of squares are divided by; 0 in place of 1 / 0.
+
+    Attributes
+    ----------
+    points, glacier : arrays (3,)
+        one over the sum of the points' weights and over the number of glacier-wide balances, by season
+    corrections : array ()
+        strength of the regulariser of the corrections over the number of years with observations
+    """
+
+    points: np.ndarray
+    glacier: np.ndarray
+    corrections: np.ndarray
+
+
+class Turn(NamedTuple):
+    """A year in the order in which they are run.
+
+    Attributes
+    ----------
+    year : int
+    counted : bool
+        whether its observations count
+    continued : bool
+        whether its first day is the last of the year before
+    """
+
+    year: int
+    counted: bool
+    continued: bool
+
+
+class Survey(NamedTuple):
+    """What has to be known of a glacier before its first year is run.
+
+    Attributes
+    ----------
+    rows, cols : int arrays (L,)
+        cells, those that matter first, filled up with the last one
+    n_matter : int
+        P
+    scale : Scale
+    turns : tuple of Turn
+        the years to be run, in order: spin-up, then all up to the last with observations that count
+    digest : str
+        SHA-256 of the observations and which of them count, of maps and monthly climate
+    """
+
+    rows: np.ndarray
+    cols: np.ndarray
+    n_matter: int
+    scale: Scale
+    turns: tuple[Turn, ...]
+    digest: str
+
+
+def round_up(n: int, least: int = 64) -> int:
+    """The next of few numbers: at most half above `n` where there are few cells, a quarter where there are many.
+
+    Programs for few cells take longer to compile than to run.
+
+    Examples
+    --------
+    >>> [round_up(n) for n in (3, 100, 129, 2304, 5000)]
+    [64, 128, 192, 3072, 5120]
+    """
+    n = max(n, least)
+    step = 1 << max(0, n.bit_length() - (2 if n <= FEW_CELLS else 3))
+    return -(-n // step) * step
+
+
+def read_year(glacier: Any, year: int, facies: bool) -> Any:
+    """A year of a glacier, from one thread at a time."""
+    with READING:
+        return glacier.load(year, facies=facies)
+
+
+def survey(part: Part, whole_map: bool, facies: bool) -> Survey:
+    """Look at all years of a glacier once.
+
+    Parameters
+    ----------
+    part : Part
+    whole_map : bool
+        whether cells that do not matter for the loss are run as well (models C and D)
+    facies : bool
+        whether facies are read (model D)
+
+    Raises
+    ------
+    ValueError
+        naming glacier and year where a season is observed that is not run, a point lies outside the map, or no
+        observation counts
+    """
+    glacier = part.glacier
+    matters = np.zeros(glacier.shape, bool)
+    weights, glaciers = np.zeros(len(SEASONS)), np.zeros(len(SEASONS))
+    digest, turns, end = hashlib.sha256(), [], None
+    for year, spin_up in [*((y, True) for y in glacier.spin_up_years), *((y, False) for y in glacier.years)]:
+        data = read_year(glacier, year, facies)
+        _require_usable(glacier.name, data)
+        matters |= data.outline > 0.5
+        counted = not spin_up and part.counts(year) and bool(data.targets)
+        _digest_year(digest, data, counted)
+        turns.append(Turn(year, counted, end is not None and bool(data.begin == end)))
+        end = data.end
+        for k, target in by_season(data) if counted else ():
+            _require_inside(f"{glacier.name} {year}, {SEASONS[k]}", target, matters.shape)
+            matters[target.rows, target.cols] = True
+            weights[k] += np.sum(target.weights, dtype=np.float64)
+            glaciers[k] += np.isfinite(target.glacier)
+    n_counted = sum(turn.counted for turn in turns)
+    if not n_counted:
+        raise ValueError(f"{glacier.name}: no observation in {_words(part.years)}")
+    last = max(k for k, turn in enumerate(turns) if turn.counted)
+    scale = Scale(*(_one_over(n) for n in (weights, glaciers, np.asarray(float(n_counted)))))
+    return Survey(*_cells(matters, whole_map), scale, tuple(turns[: last + 1]), digest.hexdigest())
+
+
+def _require_inside(name: str, target: Any, shape: tuple[int, ...]) -> None:
+    try:
+        losses.require_inside(target.rows, target.cols, shape)
+    except ValueError as err:
+        raise ValueError(f"{name}: {err}") from err
+
+
+def _words(years: Iterable[int] | None) -> str:
+    return "any year" if years is None else f"the years {', '.join(map(str, sorted(years))) or '(none)'}"
+
+
+def _one_over(n: np.ndarray) -> np.ndarray:
+    return np.where(n > 0, 1.0 / np.where(n > 0, n, 1.0), 0.0).astype(np.float32)
+
+
+def by_season(data: Any) -> list[tuple[int, Any]]:
+    """Observations of a year, with their season's place in :data:`SEASONS`."""
+    return [(k, data.targets[season]) for k, season in enumerate(SEASONS) if season in data.targets]
+
+
+def _require_usable(name: str, data: Any) -> None:
+    if not (data.outline > 0.5).any():
+        raise ValueError(f"{name} {data.year}: no cell is inside the outline")
+    unknown = set(data.targets) - set(SEASONS)
+    if unknown:
+        raise ValueError(f"{name} {data.year}: expected observations of {SEASONS}, found {sorted(unknown)}")
+    if len(data.seasons) == 1 and set(data.targets) - {"annual"}:
+        raise ValueError(
+            f"{name} {data.year}: {' and '.join(sorted(set(data.targets) - {'annual'}))} observed, but the year has no "
+            "midseason date and is run as one annual season"
+        )
+
+
+def _digest_year(digest: Any, data: Any, counted: bool) -> None:
+    digest.update(f"{data.year} {counted} {data.begin} {data.mid} {data.end} {len(data.seasons)}".encode())
+    for array in (data.fields, data.climate):
+        digest.update(np.ascontiguousarray(array, np.float32).tobytes())
+    for k, target in by_season(data):
+        digest.update(str(k).encode())
+        for array in (target.rows, target.cols):
+            digest.update(np.ascontiguousarray(array, np.int32).tobytes())
+        for array in (target.observed, target.weights, np.asarray(target.glacier)):
+            digest.update(np.ascontiguousarray(array, np.float32).tobytes())
+
+
+def _cells(matters: np.ndarray, whole_map: bool) -> tuple[np.ndarray, np.ndarray, int]:
+    """Cells that matter, then all others where they are wanted; numbers rounded up, the last cell repeated."""
+    rows, cols = np.nonzero(matters)
+    n_matter = round_up(rows.size)
+    if whole_map:
+        # The first of the other cells may fill up those that matter.
+        other_rows, other_cols = np.nonzero(~matters)
+        rows, cols = np.r_[rows, other_rows], np.r_[cols, other_cols]
+        n_matter = min(n_matter, round_up(rows.size))
+    n = max(n_matter, round_up(rows.size))
+    return *(np.pad(axis, (0, n - axis.size), mode="edge").astype(np.int32) for axis in (rows, cols)), n_matter

@@ -1,0 +1,246 @@
+"""Figures of predictions beside observations: scatter, residuals and series, as in the paper's evaluation.
+
+Every function takes a table of predictions (:mod:`oggm_glaunti.fit.evaluation`) and returns a matplotlib Figure;
+:func:`save_figures` writes all that a table has data for.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from oggm_glaunti.fit.evaluation.evaluate import models_of
+from oggm_glaunti.fit.evaluation.scores import Scores, scores
+from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
+from oggm_glaunti.graphics.glacier import COLOURS, LINES, MARKERS, new_figure, save_png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GLACIERS_A_PAGE = 16
+GREY = "0.6"
+
+
+def save_figures(predictions: pd.DataFrame, folder: str | os.PathLike[str], dpi: int = 110) -> list[Path]:
+    """Write every figure that there are data for as PNG.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+    folder : path
+        must exist
+    dpi : int
+
+    Returns
+    -------
+    list of Path
+        ``scatter_<kind>.png``, ``residuals_<kind>.png``, ``residuals_by_glacier_<kind>.png`` and
+        ``series_<season>.png`` (with a number where the glaciers do not fit on one)
+    """
+    return [save_png(figure, Path(folder) / f"{name}.png", dpi) for name, figure in figures(predictions)]
+
+
+def figures(predictions: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    """Name and figure, one after the other."""
+    for kind in (kind for kind in KINDS if (predictions["kind"] == kind).any()):
+        yield f"scatter_{kind}", plot_scatter(predictions, kind)
+        yield f"residuals_{kind}", plot_residuals(predictions, kind)
+        yield f"residuals_by_glacier_{kind}", plot_residuals_by_glacier(predictions, kind)
+    for season in _seasons(predictions[predictions["kind"] == "glacier-wide"]):
+        pages = plot_glacier_series(predictions, season)
+        for i, figure in enumerate(pages):
+            yield f"series_{season}{f'_{i + 1}' if len(pages) > 1 else ''}", figure
+
+
+def _seasons(predictions: pd.DataFrame) -> list[str]:
+    return [season for season in ALL_SEASONS if (predictions["season"] == season).any()]
+
+
+def _of_kind(predictions: pd.DataFrame, kind: str) -> pd.DataFrame:
+    chosen = predictions[predictions["kind"] == kind]
+    if not len(chosen):
+        raise ValueError(f"no {kind} balances among the {len(predictions)} predictions")
+    return chosen
+
+
+def _figure(rows: int, columns: int, width: float, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
+    """A figure of panels of a given size in inches; no window is ever opened."""
+    figure = new_figure((columns * width + 0.5, rows * height + 0.6))
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def _colour(i: int) -> dict[str, str]:
+    return {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+
+
+def _opacity(n: int) -> float:
+    """Of points: many are let through each other, few are seen well."""
+    return 0.4 if n > 200 else 0.8
+
+
+# --- a panel per model and season ---
+
+
+def plot_scatter(predictions: pd.DataFrame, kind: str) -> Figure:
+    """Predicted against observed balances with the line of equality, a row per model and a column per season."""
+    figure, panels = _panels(predictions, kind, equal=True)
+    for ax, group, column, style in panels:
+        ends = _ends(_values(group))
+        ax.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
+        ax.scatter(group["true"], group[column], s=9, alpha=_opacity(len(group)), linewidths=0, **style)
+        ax.set(xlim=ends, ylim=ends, aspect="equal")
+        _write_scores(ax, scores(group[column], group["true"]))
+    _label(figure, "predicted (m w.e.)")
+    return figure
+
+
+def plot_residuals(predictions: pd.DataFrame, kind: str) -> Figure:
+    """Predicted minus observed against observed, a row per model and a column per season; the bias is dashed."""
+    figure, panels = _panels(predictions, kind, equal=False)
+    for ax, group, column, style in panels:
+        misfit = group[column] - group["true"]
+        ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
+        ax.scatter(group["true"], misfit, s=9, alpha=_opacity(len(group)), linewidths=0, **style)
+        ax.axhline(misfit.mean(), color="black", linewidth=1.0, linestyle="--")
+        every = group[list(models_of(group).values())].sub(group["true"], axis=0)
+        largest = 1.05 * float(np.nanmax(np.abs(every.to_numpy()), initial=0.1))
+        ax.set(xlim=_ends(group["true"].to_numpy()), ylim=(-largest, 1.4 * largest))  # room for the scores
+        _write_scores(ax, scores(group[column], group["true"]), only=("bias", "rmse"), right=True)
+    _label(figure, "predicted minus\nobserved (m w.e.)")
+    return figure
+
+
+def _panels(predictions: pd.DataFrame, kind: str, equal: bool) -> tuple[Figure, Iterator[tuple]]:
+    chosen = _of_kind(predictions, kind)
+    models, seasons = models_of(chosen), _seasons(chosen)
+    size = (2.7, 2.4) if equal else (2.9, 2.0)
+    figure, axes = _figure(len(models), len(seasons), *size, sharex="col", sharey="col")
+
+    def each():
+        for j, season in enumerate(seasons):
+            axes[0, j].set_title(f"{kind}, {season}", fontsize="medium")
+            for i, (model, column) in enumerate(models.items()):
+                axes[i, 0].set_ylabel(f"model {model}")
+                yield axes[i, j], chosen[chosen["season"] == season], column, _colour(i)
+
+    return figure, each()
+
+
+def _label(figure: Figure, vertical: str) -> None:
+    """The quantity of both axes, once per row and column."""
+    for ax in figure.axes:
+        ax.grid(color="0.92", linewidth=0.6)
+        ax.set_axisbelow(True)
+        if ax.get_subplotspec().is_last_row():
+            ax.set_xlabel("observed (m w.e.)")
+        if ax.get_ylabel():
+            ax.set_ylabel(f"{ax.get_ylabel()}\n{vertical}")
+
+
+def _values(group: pd.DataFrame) -> np.ndarray:
+    return group[["true", *models_of(group).values()]].to_numpy()
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    if not np.isfinite(values).any():
+        return -1.0, 1.0
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = 0.05 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _write_scores(
+    ax: Axes, found: Scores, only: tuple[str, ...] = ("n", "r", "rmse", "bias"), right: bool = False
+) -> None:
+    texts = {"n": f"n = {found.n}", "r": f"r {found.r:.2f}", "rmse": f"RMSE {found.rmse:.2f}"}
+    texts["bias"] = f"bias {found.bias:+.2f}"
+    lines = [texts[name] for name in only if np.isfinite(getattr(found, name))]
+    box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+    x, side = (0.97, "right") if right else (0.03, "left")
+    text = "\n".join(lines).replace("-", "\N{MINUS SIGN}")
+    ax.text(x, 0.97, text, transform=ax.transAxes, ha=side, va="top", fontsize="small", bbox=box)
+
+
+# --- a line per glacier ---
+
+
+def plot_residuals_by_glacier(predictions: pd.DataFrame, kind: str) -> Figure:
+    """Mean of predicted minus observed by glacier, with the range that holds the middle half; a column per season."""
+    chosen = _of_kind(predictions, kind)
+    glaciers, models, seasons = sorted(set(chosen["glacier"])), models_of(chosen), _seasons(chosen)
+    height = max(1.6, 0.13 * len(glaciers) * (1 + len(models)))
+    figure, axes = _figure(1, len(seasons), 2.9, height, sharey=True)
+    for ax, season in zip(axes[0], seasons, strict=True):
+        of_season = chosen[chosen["season"] == season]
+        ax.axvline(0.0, color=GREY, linewidth=0.8)
+        for i, (model, column) in enumerate(models.items()):
+            shift = 0.7 * ((i + 0.5) / len(models) - 0.5)
+            _draw_ranges(ax, of_season, column, {g: k + shift for k, g in enumerate(glaciers)}, i, model)
+        for k in range(1, len(glaciers)):
+            ax.axhline(k - 0.5, color="0.9", linewidth=0.6, zorder=0)
+        ax.set(title=f"{kind}, {season}", ylim=(len(glaciers) - 0.5, -0.5))
+        ax.title.set_fontsize("medium")
+        ax.set_yticks(range(len(glaciers)), glaciers)
+    figure.supxlabel("predicted minus observed (m w.e.)", fontsize="medium")
+    _legend(figure)
+    return figure
+
+
+def _draw_ranges(ax: Axes, group: pd.DataFrame, column: str, places: dict[str, float], i: int, model: str) -> None:
+    misfits = (group[column] - group["true"]).groupby(group["glacier"])
+    mean, low, high = misfits.mean().dropna(), misfits.quantile(0.25), misfits.quantile(0.75)
+    y = [places[glacier] for glacier in mean.index]
+    style = _colour(i)
+    ax.hlines(y, low[mean.index], high[mean.index], color=style["color"], linewidth=1.2, alpha=0.7)
+    ax.scatter(mean, y, s=16, linewidths=0, label=f"model {model}", zorder=3, **style)
+
+
+def plot_glacier_series(predictions: pd.DataFrame, season: str) -> list[Figure]:
+    """Glacier-wide balances year by year: observations in black, models in colour; a panel per glacier."""
+    chosen = _of_kind(predictions, "glacier-wide")
+    chosen = chosen[chosen["season"] == season]
+    glaciers = sorted(set(chosen["glacier"]))
+    pages = [glaciers[i : i + GLACIERS_A_PAGE] for i in range(0, len(glaciers), GLACIERS_A_PAGE)]
+    return [_series_page(chosen, page, season) for page in pages]
+
+
+def _series_page(chosen: pd.DataFrame, glaciers: list[str], season: str) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
+    columns = min(len(glaciers), 2 if len(glaciers) <= 4 else 3 if len(glaciers) <= 9 else 4)
+    figure, axes = _figure(math.ceil(len(glaciers) / columns), columns, 2.8, 1.7, sharex=True)
+    for ax, glacier in zip(axes.flat, glaciers, strict=False):
+        _draw_series(ax, chosen[chosen["glacier"] == glacier])
+        ax.set_title(glacier, fontsize="small")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        ax.tick_params(labelsize="small")
+    for ax in axes.flat[len(glaciers) :]:
+        ax.set_axis_off()
+    for ax in axes.flat[max(0, len(glaciers) - columns) : len(glaciers)]:
+        ax.tick_params(labelbottom=True)
+    figure.supylabel(f"{season} balance of the glacier (m w.e.)", fontsize="medium")
+    _legend(figure)
+    return figure
+
+
+def _draw_series(ax: Axes, group: pd.DataFrame) -> None:
+    """Lines that are broken where a year is missing."""
+    by_year = group.groupby("year")[["true", *models_of(group).values()]].mean()
+    by_year = by_year.reindex(range(by_year.index.min(), by_year.index.max() + 1))
+    ax.axhline(0.0, color=GREY, linewidth=0.8)
+    ax.plot(by_year.index, by_year["true"], color="black", marker=".", markersize=4, linewidth=1.2, label="observed")
+    for i, (model, column) in enumerate(models_of(group).items()):
+        style = _colour(i) | {"linestyle": LINES[i % len(LINES)], "linewidth": 1.0, "markersize": 2.2}
+        ax.plot(by_year.index, by_year[column], label=f"model {model}", **style)
+
+
+def _legend(figure: Figure) -> None:
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize="small")

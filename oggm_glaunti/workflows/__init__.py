@@ -1,0 +1,1 @@
+"""Whole chains, built on the entity tasks."""

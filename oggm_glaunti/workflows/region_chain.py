@@ -1,0 +1,341 @@
+"""From outlines and weather to tables, ice dynamics and one output file: what ``oggm-glaunti run`` does.
+
+The chain is cut into stages. A glacier directory notes each stage it has finished together with a digest of everything
+that was asked for until then (``glaunti_stages.json``), so a chain that is called again goes on where it was
+interrupted, and does again what is asked for differently. A glacier that fails is left out of the stages that follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS
+from oggm_glaunti.workflows.region_directories import open_directories
+from oggm_glaunti.workflows.region_request import STAGES_FILE, Request
+
+FILESUFFIX = "_glaunti"
+OUTPUT, RUN_OUTPUT, STATUS = "glaunti_output.nc", "run_output.nc", "glaciers.csv"
+
+
+class Stage(NamedTuple):
+    """Tasks to do for a glacier, and what they depend on beside the stages before."""
+
+    name: str
+    options: Any
+    tasks: Callable[[Any], Sequence[tuple[Callable, dict[str, Any]]]]
+
+
+class Failure(NamedTuple):
+    """Where a glacier failed, and why."""
+
+    stage: str
+    message: str
+
+
+def run_region(request: Request, say: Callable[[str], None] = print) -> pd.DataFrame:
+    """Run the chain.
+
+    Parameters
+    ----------
+    request : Request
+    say : callable
+        gets a line for every stage
+
+    Returns
+    -------
+    pandas.DataFrame
+        by ``rgi_id``: ``status`` 'done' or 'failed', ``stage`` and ``message`` of the failure; also written to
+        ``glaciers.csv``
+
+    Raises
+    ------
+    InvalidParamsError, InvalidWorkflowError
+        where nothing can be run at all: files that cannot be read, no network where one is needed
+    oggm_glaunti.shop.WeightsNotFoundError
+        where the weights cannot be found
+    """
+    from oggm_glaunti import shop
+
+    gdirs, failures = open_directories(request, say)
+    shop.load(request.model, request.weights)  # rather now than once a glacier
+    chain = _Chain(request, gdirs, {rgi_id: Failure("directory", text) for rgi_id, text in failures.items()}, say)
+    chain.geometry_and_climate()
+    chain.tables()
+    chain.balance_and_ice()
+    chain.dynamics()
+    return chain.finish()
+
+
+class _Chain:
+    """The glaciers that are still in the running, and the others' failures."""
+
+    def __init__(self, request: Request, gdirs: list, failures: dict[str, Failure], say: Callable[[str], None]):
+        self.request, self.gdirs, self.failures, self.say = request, gdirs, failures, say
+        self.rgi_ids = [*failures, *(gdir.rgi_id for gdir in gdirs)]
+        self.asked: list[Any] = []
+
+    def geometry_and_climate(self) -> None:
+        request = self.request
+        source = {"source": "USER"} if request.dem else {}
+        self._stage(Stage("geometry", _of_file(request.dem), lambda gdir: _geometry_tasks(gdir, request, source)))
+        corrected = request.model != "A"
+        options = [request.climate, dict(request.climate_options), request.years, corrected]
+        self._stage(Stage("climate", options, lambda gdir: _climate_tasks(gdir, request, corrected)))
+
+    def tables(self) -> None:
+        """Tables of all glaciers in batches; those that are there and valid are kept."""
+        from oggm_glaunti.region import run
+
+        if not self.gdirs:
+            return
+        statuses = run(self.gdirs, model=self.request.model, weights=self.request.weights)
+        counts = statuses["status"].value_counts()
+        self.say("tables: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+        self._drop("tables", statuses.loc[statuses["status"] == "failed", "message"].to_dict())
+
+    def balance_and_ice(self) -> None:
+        from oggm import tasks
+
+        request, model = self.request, mb_model_class(self.request.model)
+        options = [request.model, _of_file(request.weights), request.ref_mb, request.ref_period]
+        self._stage(Stage("balance", options, lambda gdir: _balance_tasks(gdir, request)))
+        if not request.inverts:
+            return
+        first, last = request.years
+        mb = (tasks.apparent_mb_from_any_mb, {"mb_model_class": model, "mb_years": [first, last + 1]})
+        inversion = [mb, *((getattr(tasks, name), {}) for name in INVERSION_TASKS)]
+        self._stage(Stage("ice", request.years, lambda gdir: inversion))
+        # The bed is known now, and heights of tables reach below it.
+        self.tables()
+
+    def dynamics(self) -> None:
+        if self.request.dynamics:
+            self._stage(Stage("dynamics", self.request.years, lambda gdir: [_dynamics_task(gdir, self.request)]))
+
+    def finish(self) -> pd.DataFrame:
+        """Compile the outputs and write down what became of every glacier."""
+        for name in (OUTPUT, RUN_OUTPUT, STATUS):
+            (self.request.out / name).unlink(missing_ok=True)  # of an earlier call
+        self._write_statuses()  # they are there whatever happens to the outputs
+        if self.gdirs:
+            self._compile()
+        return self._write_statuses()
+
+    def _write_statuses(self) -> pd.DataFrame:
+        from oggm_glaunti.files import replacing
+
+        rows = dict.fromkeys(self.rgi_ids, ("done", "", ""))
+        rows |= {rgi_id: ("failed", *failure) for rgi_id, failure in self.failures.items()}
+        statuses = pd.DataFrame.from_dict(rows, orient="index", columns=["status", "stage", "message"])
+        statuses = statuses.rename_axis("rgi_id")
+        with replacing(self.request.out / STATUS, "all glaciers") as temporary:
+            statuses.to_csv(temporary)
+        return statuses
+
+    def _compile(self) -> None:
+        from oggm import utils
+
+        from oggm_glaunti.region.store import compile_glaunti_output
+
+        out, dynamics = self.request.out, self.request.dynamics
+        (first, last), model = self.request.years, mb_model_class(self.request.model)
+        ds = compile_glaunti_output(
+            self.gdirs,
+            path=out / OUTPUT,
+            input_filesuffix=FILESUFFIX if dynamics else None,
+            ys=first,
+            ye=last,
+            mb_model_class=model,
+        )
+        ds.close()
+        lost = {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in _not_compiled(ds)}
+        self._drop("output", lost)
+        if dynamics and self.gdirs:
+            utils.compile_run_output(self.gdirs, path=str(out / RUN_OUTPUT), input_filesuffix=FILESUFFIX).close()
+
+    def _stage(self, stage: Stage) -> None:
+        from oggm import workflow
+
+        self.asked.append([stage.name, stage.options])
+        if not self.gdirs:
+            return
+        work = []
+        for gdir in self.gdirs:
+            tasks = stage.tasks(gdir)
+            # Files named in the arguments may have changed since.
+            files = [_of_file(kwargs.get("path")) for _, kwargs in tasks]
+            work.append((gdir, {"stage": stage.name, "digest": _digest([self.asked, files]), "tasks": tasks}))
+        results = workflow.execute_entity_task(do_stage, work)
+        by_id = dict(zip([gdir.rgi_id for gdir in self.gdirs], results, strict=True))
+        kept = sum(result == KEPT for result in results)
+        self._drop(stage.name, {rgi_id: text for rgi_id, text in by_id.items() if text not in (DONE, KEPT)})
+        self.say(f"{stage.name}: {len(self.gdirs)} glaciers" + (f", {kept} from before" if kept else ""))
+
+    def _drop(self, stage: str, failed: dict[str, str]) -> None:
+        for rgi_id, message in failed.items():
+            self.failures[rgi_id] = Failure(stage, message)
+        self.gdirs = [gdir for gdir in self.gdirs if gdir.rgi_id not in failed]
+
+
+# --- one stage of one glacier, in a worker ---
+
+DONE, KEPT = "done", "kept"
+
+
+def do_stage(gdir: Any, stage: str, digest: str, tasks: Sequence[tuple[Callable, dict[str, Any]]]) -> str:
+    """Do the tasks of a stage unless the directory has them done in the same way.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    stage : str
+    digest : str
+        of all that is asked for, up to this stage
+    tasks : sequence of (task, keyword arguments)
+        entity tasks
+
+    Returns
+    -------
+    str
+        'done', 'kept' or the error
+    """
+    from oggm_glaunti.coupling.model.params import write_json
+
+    path = Path(gdir.dir) / STAGES_FILE
+    stages = _read_stages(path)
+    if stages.get(stage) == digest:
+        return KEPT
+    # Until all is done the directory is neither what it was nor what it will be.
+    write_json(path, {name: value for name, value in stages.items() if name != stage})
+    for task, kwargs in tasks:
+        try:
+            with _reasons_shown():
+                task(gdir, print_log=False, reset=True, **kwargs)
+        except Exception as err:
+            # Whatever it is, OGGM has it in the directory's log, and the other glaciers go on.
+            return f"{task.__name__}: {type(err).__name__}: {' '.join(str(err).split())}"
+    write_json(path, {**_read_stages(path), stage: digest})
+    return DONE
+
+
+@contextmanager
+def _reasons_shown() -> Iterator[None]:
+    """Let tasks raise, those that a task calls as well: continue_on_error would hide what is behind a failure."""
+    from oggm import cfg
+
+    before = cfg.PARAMS["continue_on_error"]
+    cfg.PARAMS.do_log = False
+    cfg.PARAMS["continue_on_error"] = False
+    try:
+        yield
+    finally:
+        cfg.PARAMS["continue_on_error"] = before
+        cfg.PARAMS.do_log = True
+
+
+def _read_stages(path: Path) -> dict[str, str]:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _geometry_tasks(gdir: Any, request: Request, source: dict[str, str]) -> list[tuple[Callable, dict]]:
+    from oggm import tasks
+
+    bands = [(getattr(tasks, name), {}) for name in GEOMETRY_TASKS]
+    if request.shapefile is not None:
+        return [(tasks.define_glacier_region, source), *bands]
+    return [] if gdir.has_file("inversion_flowlines") else bands
+
+
+def _climate_tasks(gdir: Any, request: Request, corrected: bool) -> list[tuple[Callable, dict]]:
+    from oggm_glaunti import tasks as gtasks
+
+    weather: dict[str, Any] = {"source": request.climate}
+    if request.climate_is_file:
+        path = request.climate.replace("{rgi_id}", gdir.rgi_id)
+        weather = {"source": "custom", "path": path, **request.climate_options}
+    if request.shapefile is not None:
+        # OGGM's own tasks ask for monthly weather; pre-processed directories have it.
+        weather |= {"also_monthly": True, "overwrite_monthly": True}
+    years = dict(zip(("first", "last"), request.years, strict=True))
+    tasks: list[tuple[Callable, dict]] = [(gtasks.process_daily_climate, weather), (require_years, years)]
+    return [*tasks, (gtasks.glaunti_features, {})] if corrected else tasks
+
+
+def require_years(gdir: Any, first: int, last: int, **kwargs: Any) -> None:
+    """Raise InvalidParamsError where the weather does not hold all years from `first` to `last`, or no balance year."""
+    from oggm.exceptions import InvalidParamsError
+
+    from oggm_glaunti.coupling.weather.file import read_daily_climate
+
+    del kwargs
+    years = read_daily_climate(gdir).years
+    if first < years[0] or last > years[-1]:
+        raise InvalidParamsError(f"{gdir.rgi_id}: the weather holds {years[0]} to {years[-1]}, not {first} to {last}")
+    if last == years[0]:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: the weather begins in {last}, in the middle of that balance year; ask for years to "
+            f"{last + 1} or later, or give weather from {last - 1} on"
+        )
+
+
+def _balance_tasks(gdir: Any, request: Request) -> list[tuple[Callable, dict]]:
+    from oggm_glaunti import tasks as gtasks
+
+    if request.ref_mb is None:
+        return [(forget_calibration, {})]
+    ref_mb = None if request.ref_mb == "geodetic" else request.ref_mb
+    given = {"ref_mb": ref_mb, "ref_period": request.ref_period}
+    return [(gtasks.calibrate_glaunti, {**given, "model": request.model, "weights": request.weights})]
+
+
+def forget_calibration(gdir: Any, **kwargs: Any) -> None:
+    """Leave the published parameters: a calibration of an earlier call does not count."""
+    del kwargs
+    Path(gdir.get_filepath("glaunti_params")).unlink(missing_ok=True)
+
+
+def _dynamics_task(gdir: Any, request: Request) -> tuple[Callable, dict]:
+    """OGGM's run: ice fixed until the date of the outline, then free."""
+    from oggm import tasks
+
+    first, last = request.years
+    kwargs: dict[str, Any] = {"ys": first}
+    if first < gdir.rgi_date <= last:
+        kwargs = {"ys": gdir.rgi_date, "fixed_geometry_spinup_yr": first}
+    return tasks.run_from_climate_data, {
+        **kwargs,
+        "ye": last + 1,
+        "mb_model_class": mb_model_class(request.model),
+        "output_filesuffix": FILESUFFIX,
+        "store_fl_diagnostics": True,
+    }
+
+
+def mb_model_class(model: str) -> type:
+    """The mass-balance class of a model, 'A', 'C' or 'D'."""
+    from oggm_glaunti.coupling.model import massbalance
+
+    return getattr(massbalance, f"GlaUnTIMassBalance{model}")
+
+
+def _not_compiled(ds: Any) -> list[str]:
+    return list(ds["rgi_id"].values[ds["compiled"].values == 0]) if "compiled" in ds else []
+
+
+def _of_file(path: Any) -> list[Any]:
+    """Name, size and date of a file, to see whether it is still the same."""
+    if path is None or not Path(path).exists():
+        return [None if path is None else str(path)]
+    found = Path(path).resolve()
+    return [str(found), found.stat().st_size, found.stat().st_mtime_ns]
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()

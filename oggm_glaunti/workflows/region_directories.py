@@ -1,0 +1,222 @@
+"""OGGM started, and the glacier directories of ``oggm-glaunti run``: new ones, or those of an earlier call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oggm_glaunti.workflows.region_request import Request
+
+MADE_FROM = "glaunti_run.json"
+# RGI version 6 ids for outlines without an id: region 00, numbers in the order of the file.
+REGION_OF_UNKNOWN = "00"
+
+
+def open_directories(request: Request, say: Callable[[str], None]) -> tuple[list, dict[str, str]]:
+    """Start OGGM in ``request.out`` and open or make the glacier directories.
+
+    Parameters
+    ----------
+    request : Request
+    say : callable
+        gets a line
+
+    Returns
+    -------
+    gdirs : list of GlacierDirectory
+    failures : dict
+        by id, why there is no directory
+
+    Raises
+    ------
+    InvalidParamsError
+        where outlines or DEM cannot be read, or the folder was made from others
+    InvalidWorkflowError
+        where OGGM needs the network and there is none
+    """
+    from oggm_glaunti.coupling.model.params import write_json
+
+    request.out.mkdir(parents=True, exist_ok=True)
+    source = _source(request)
+    _require_same_source(request.out, source)
+    outlines = None if request.shapefile is None else read_outlines(request.shapefile, request.years[0])
+    _start(request, outlines)
+    # Only now: a file that could not be read is no reason to refuse the right one.
+    write_json(request.out / MADE_FROM, source)
+    if outlines is None:
+        return _prepro_directories(request, say)
+    say(f"outlines: {len(outlines)} glaciers from {request.shapefile}")
+    if outlines.attrs.get("made_up"):
+        first = outlines["RGIId"].iloc[0]
+        say(f"  no RGI attributes: called {first} and so on in the file's order, as of {request.years[0]}")
+    return _outline_directories(outlines)
+
+
+def _source(request: Request) -> dict[str, Any]:
+    """What the geometry of the glaciers is made from."""
+    if request.shapefile is None:
+        return {"prepro_level": request.prepro_level, "border": request.border, "prepro_url": request.prepro_url}
+    files = {"shapefile": request.shapefile, "dem": request.dem}
+    return {name: None if path is None else str(path.resolve()) for name, path in files.items()}
+
+
+def _require_same_source(out: Path, source: dict[str, Any]) -> None:
+    """Geometry is never made again under an existing directory: ice and tables would no longer belong to it."""
+    from oggm.exceptions import InvalidParamsError
+
+    path = out / MADE_FROM
+    there = json.loads(path.read_text()) if path.exists() else source
+    if there != source:
+        raise InvalidParamsError(f"{out} was made from {there}, now asked for is {source}; give another --out")
+
+
+def read_outlines(path: Path, year: int) -> Any:
+    """Outlines as OGGM wants them, one row a glacier.
+
+    Parameters
+    ----------
+    path : path
+        any file that geopandas reads. Without the Randolph Glacier Inventory's attributes (``RGIId`` of version 5 or
+        6, ``rgi_id`` of version 7) the glaciers are called RGI60-00.00001 and so on, in the order of the file
+    year : int
+        of the outlines, where the file does not say it
+
+    Raises
+    ------
+    InvalidParamsError
+        where it cannot be read, is empty, says no coordinate system, or holds an id twice
+    """
+    import geopandas as gpd
+    from oggm import utils
+    from oggm.exceptions import InvalidParamsError
+
+    try:
+        outlines = gpd.read_file(path)
+    except Exception as err:  # each reader behind geopandas has errors of its own
+        raise InvalidParamsError(f"{path} cannot be read as outlines: {err}") from err
+    crs = getattr(outlines, "crs", None)  # a table without geometry has none
+    if outlines.empty or crs is None:
+        raise InvalidParamsError(f"{path}: {len(outlines)} outlines, coordinate system {crs}; needs both")
+    if not {"RGIId", "rgi_id"} & set(outlines):
+        area = outlines.to_crs({"proj": "cea"}).area.to_numpy() * 1e-6
+        outlines = utils.cook_rgidf(outlines, o1_region=REGION_OF_UNKNOWN, bgndate=f"{year}9999").assign(Area=area)
+        outlines.attrs["made_up"] = True
+    ids = _ids(outlines)
+    if ids.duplicated().any():
+        raise InvalidParamsError(f"{path}: ids twice: {', '.join(ids[ids.duplicated()][:5])}")
+    return outlines.to_crs("EPSG:4326")
+
+
+def _ids(outlines: Any) -> Any:
+    return outlines["RGIId" if "RGIId" in outlines else "rgi_id"]
+
+
+def _start(request: Request, outlines: Any) -> None:
+    """Initialise OGGM; with its own downloads only where the request cannot do without."""
+    from oggm_glaunti.coupling.oggm.offline import start_offline
+
+    params = {
+        "border": request.border,
+        "continue_on_error": True,
+        "use_multiprocessing": request.workers > 1,
+        "mp_processes": request.workers,
+        # A fork of this process, in which JAX is at work, could not use JAX.
+        "use_mp_spawn": True,
+        "store_fl_diagnostics": True,
+    }
+    if outlines is not None and request.dem is not None:
+        start_offline(request.out, params, rgi_version=_rgi_version(outlines), logging_level="CRITICAL")
+        _use_files(request)
+    else:
+        _start_online(request, params)
+
+
+def _rgi_version(outlines: Any) -> str:
+    """First digit of the inventory's version: '6' of RGI60-11.00897."""
+    return str(outlines["RGIId"].iloc[0])[3] if "RGIId" in outlines else "70G"
+
+
+def _use_files(request: Request) -> None:
+    import rasterio
+    from oggm import cfg
+    from oggm.exceptions import InvalidParamsError
+
+    try:
+        with rasterio.open(request.dem):
+            pass
+    except rasterio.errors.RasterioIOError as err:
+        raise InvalidParamsError(f"{request.dem} cannot be read as a DEM: {err}") from err
+    cfg.PATHS["dem_file"] = str(request.dem.resolve())
+    cfg.PARAMS.do_log = False
+    # The directories are offline, W5E5's weather is not.
+    cfg.PARAMS["has_internet"] = not request.climate_is_file
+    cfg.PARAMS.do_log = True
+
+
+def _start_online(request: Request, params: dict[str, Any]) -> None:
+    from oggm import cfg
+    from oggm.exceptions import InvalidWorkflowError
+
+    from oggm_glaunti import settings
+
+    try:
+        cfg.initialize(logging_level="CRITICAL")
+    except Exception as err:
+        # Without a network OGGM stumbles over a download that is None, wherever that is.
+        raise InvalidWorkflowError(
+            f"OGGM could not download its own data ({type(err).__name__}: {err}). --rgi-ids, and --shapefile without "
+            "--dem, need a network; --shapefile with --dem FILE and --climate FILE does not."
+        ) from err
+    settings.register()
+    cfg.PARAMS.do_log = False
+    for name, value in params.items():
+        cfg.PARAMS[name] = value
+    cfg.PARAMS.do_log = True
+    cfg.PATHS["working_dir"] = str(request.out.resolve())
+
+
+def _outline_directories(outlines: Any) -> tuple[list, dict[str, str]]:
+    import oggm
+
+    gdirs, failures = [], {}
+    # Not in OGGM's pool: a spawned worker would download the names of the RGI's regions.
+    for rgi_id, (_, entity) in zip(_ids(outlines), outlines.iterrows(), strict=True):
+        try:
+            gdirs.append(oggm.GlacierDirectory(entity))
+        except Exception as err:  # an attribute of the inventory that is missing or senseless, wherever OGGM meets it
+            failures[rgi_id] = (
+                f"OGGM makes no directory of its outline ({type(err).__name__}: {err}); give all attributes of the "
+                "RGI, or none, not even an id"
+            )
+    return gdirs, failures
+
+
+def _prepro_directories(request: Request, say: Callable[[str], None]) -> tuple[list, dict[str, str]]:
+    """Directories of OGGM's server; those that an earlier call has unpacked are used as they are."""
+    import oggm
+    from oggm import DEFAULT_BASE_URL, workflow
+
+    gdirs, failures, kept = [], {}, 0
+    for rgi_id in dict.fromkeys(request.rgi_ids):
+        try:
+            if _is_there(request.out, rgi_id):
+                gdirs.append(oggm.GlacierDirectory(rgi_id))
+                kept += 1
+            else:
+                url = request.prepro_url or DEFAULT_BASE_URL
+                where = {"prepro_border": request.border, "base_url": url}
+                gdirs.append(workflow.gdir_from_prepro(rgi_id, from_prepro_level=request.prepro_level, **where))
+        except Exception as err:  # an id that does not exist, a server that does not answer: the others go on
+            failures[rgi_id] = f"no directory of level {request.prepro_level}: {type(err).__name__}: {err}"
+    say(f"directories: {len(gdirs)} of {len(gdirs) + len(failures)}, {kept} from before")
+    return gdirs, failures
+
+
+def _is_there(out: Path, rgi_id: str) -> bool:
+    """Whether an earlier call began to work in the directory, so that it had been unpacked to the end."""
+    from oggm_glaunti.workflows.region_request import STAGES_FILE
+
+    return (out / "per_glacier" / rgi_id[:-6] / rgi_id[:-3] / rgi_id / STAGES_FILE).exists()

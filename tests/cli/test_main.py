@@ -1,0 +1,143 @@
+"""The command line: exit status, streams, and what it does not import."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import oggm_glaunti
+from oggm_glaunti import shop
+from oggm_glaunti.cli.main import main
+from oggm_glaunti.core.weights import embedded_a
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    shop.save_model(embedded_a(), tmp_path / "a.eqx", training_data="none")
+    return tmp_path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Two pixels at 0 degC without precipitation: model A melts nearly nothing from nearly no snow."""
+    zeros = np.zeros((3, 1, 2), np.float32)
+    flat = {f"in_{name}": np.zeros((1, 2), np.float32) for name in ("elevation", "initial_swe")}
+    arrays = flat | {"in_temperature": zeros - 40, "in_precipitation": zeros, "in_mid_index": np.int32(1)}
+    arrays |= {"in_outlines": np.ones((1, 2), np.float32), "in_dates": np.array(["2019-01-01"] * 3)}
+    arrays |= {"in_series_pixels": np.array([[0, 1]]), "a_annual_smb": np.zeros((1, 2), np.float32)}
+    np.savez(tmp_path / "file.npz", **arrays)
+    return tmp_path / "file.npz"
+
+
+def run_apart(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"], ["demo", "--help"], ["--version"]])
+def test_help_imports_neither_jax_nor_oggm(arguments):
+    code = f"""
+import sys
+from oggm_glaunti.cli.main import main
+try:
+    main({arguments!r})
+except SystemExit as end:
+    print(end.code, sorted({{"jax", "oggm", "numpy"}} & set(sys.modules)))
+"""
+    done = run_apart(code)
+    assert done.stdout.splitlines()[-1] == "0 []", done.stderr
+
+
+def test_version_is_the_package_s(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == f"oggm-glaunti {oggm_glaunti.__version__}"
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == oggm_glaunti.__version__
+
+
+def test_verify_within_tolerance_exits_0(file, weights, capsys):
+    assert main(["verify", str(file), "--weights", str(weights)]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "verified 1 arrays, 0 outside tolerance"
+    assert err == ""
+
+
+def test_verify_outside_tolerance_exits_1(file, weights, capsys):
+    arrays = dict(np.load(file))
+    np.savez(file, **arrays | {"a_annual_smb": arrays["a_annual_smb"] - np.float32(1e-3)})
+    assert main(["verify", str(file), "--weights", str(weights)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "verified 1 arrays, 1 outside tolerance"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "message"),
+    [
+        ("gone.npz", ".", r"gone\.npz: no such file"),
+        ("a.eqx", ".", r"a\.eqx: not an \.npz file"),
+        ("file.npz", "nowhere", "nowhere: no such folder of weights"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_on_stderr_and_exits_2(file, weights, capsys, name, folder, message):
+    assert main(["verify", str(file.with_name(name)), "--weights", str(weights / folder)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(rf"oggm-glaunti: error: \S*{message}\n", err)
+
+
+def test_missing_weights_end_with_the_three_ways_out(file, oggm_env, monkeypatch, capsys):
+    from oggm import cfg
+
+    def no_network(url):
+        raise FileNotFoundError(f"{url} is out of reach")
+
+    arrays = dict(np.load(file))
+    np.savez(file, **arrays | {"b_annual_smb": arrays["a_annual_smb"]})
+    monkeypatch.delenv("OGGM_GLAUNTI_WEIGHTS", raising=False)
+    monkeypatch.setattr(shop, "cached_file", lambda url: None)
+    monkeypatch.setattr(shop, "download", no_network)
+    monkeypatch.setattr(cfg, "IS_INITIALIZED", False)
+    assert main(["verify", str(file)]) == 2
+    # OGGM may log before.
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("oggm-glaunti: error: GlaUnTI weights b.eqx not found")
+    assert "Three ways out" in line
+
+
+def test_weights_named_by_the_environment_need_no_oggm(file, weights):
+    code = f"""
+import os, sys
+os.environ["OGGM_GLAUNTI_WEIGHTS"] = {str(weights)!r}
+from oggm_glaunti.cli.main import main
+print(main(["verify", {str(file)!r}]), "oggm" in sys.modules)
+"""
+    done = run_apart(code)
+    assert done.stdout.splitlines()[-1] == "0 False", done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["verify"], ["vanish"]])
+def test_a_wrong_call_exits_2(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage: oggm-glaunti" in capsys.readouterr().err
+
+
+def test_demo_writes_where_it_is_told(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(oggm_glaunti, "demo", SimpleNamespace(run_demo=told.append), raising=False)
+    assert main(["demo", "--out", str(tmp_path / "here")]) == 0
+    assert told == [tmp_path / "here"]
+
+
+def test_demo_that_cannot_write_exits_2(tmp_path, monkeypatch, capsys):
+    (tmp_path / "taken").touch()
+    monkeypatch.setattr(oggm_glaunti, "demo", SimpleNamespace(run_demo=lambda out: out.mkdir()), raising=False)
+    assert main(["demo", "--out", str(tmp_path / "taken")]) == 2
+    assert "taken" in capsys.readouterr().err

@@ -1,0 +1,122 @@
+"""What a calibration is tied to, and how calibrations lie side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oggm.exceptions import InvalidWorkflowError
+
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings
+from oggm_glaunti import tasks as gtasks
+from oggm_glaunti.coupling.model.params import read_params
+from oggm_glaunti.coupling.table import store as table_store
+from oggm_glaunti.coupling.table.band_corrections import corrections_digest
+
+REFERENCE = {"ref_mb": -1100.0, "ref_period": "2014-01-01_2020-01-01"}
+
+
+def params_path(gdir, suffix=""):
+    return Path(gdir.get_filepath("glaunti_params", filesuffix=suffix))
+
+
+def test_a_calibration_made_with_other_weather_of_the_same_name_is_refused(hef_gdir, tmp_path):
+    gtasks.calibrate_glaunti(hef_gdir, model="A", **REFERENCE)
+    assert GlaUnTIMassBalance(hef_gdir).melt_f == read_params(hef_gdir)["melt_f"]
+    _lift_reference_height(hef_gdir, 200.0)
+    with pytest.raises(InvalidWorkflowError, match=r"climate_sha256 is .* Calibrate again"):
+        GlaUnTIMassBalance(hef_gdir)
+    with pytest.raises(InvalidWorkflowError, match="climate_sha256"):
+        gtasks.glaunti_smb(hef_gdir)
+
+
+def _lift_reference_height(gdir, by):
+    import netCDF4
+
+    with netCDF4.Dataset(gdir.get_filepath("climate_historical", filesuffix="_daily"), "a") as nc:
+        nc.ref_hgt += by
+
+
+@pytest.mark.slow
+def test_a_calibration_made_with_another_dem_is_refused(hef_gdir, weights_dir, monkeypatch):
+    monkeypatch.setenv(settings.WEIGHTS_ENV, str(weights_dir))
+    gtasks.glaunti_features(hef_gdir)
+    gtasks.calibrate_glaunti(hef_gdir, **REFERENCE)
+    GlaUnTIMassBalance(hef_gdir)
+    gtasks.glaunti_features(hef_gdir, elevation_std=20.0)
+    with pytest.raises(InvalidWorkflowError, match="features_sha256"):
+        GlaUnTIMassBalance(hef_gdir)
+
+
+def test_calibrations_under_a_suffix_are_not_passed_over_in_silence(hef_gdir):
+    gtasks.calibrate_glaunti(hef_gdir, model="A", filesuffix="_wet", **REFERENCE)
+    with pytest.raises(InvalidWorkflowError, match=r"glaunti_params_wet\.json.*mb_params_filesuffix"):
+        GlaUnTIMassBalance(hef_gdir)
+    calibrated = GlaUnTIMassBalance(hef_gdir, mb_params_filesuffix="_wet")
+    assert calibrated.melt_f == read_params(hef_gdir, "_wet")["melt_f"]
+
+
+def test_a_model_finds_its_own_calibration_beside_another_models(hef_gdir, weights_dir, monkeypatch):
+    monkeypatch.setenv(settings.WEIGHTS_ENV, str(weights_dir))
+    gtasks.calibrate_glaunti(hef_gdir, model="C", corrector="off", **REFERENCE)
+    gtasks.calibrate_glaunti(hef_gdir, model="A", filesuffix="_A", **{**REFERENCE, "ref_mb": -900.0})
+    assert GlaUnTIMassBalanceC(hef_gdir).melt_f == read_params(hef_gdir)["melt_f"]
+    assert GlaUnTIMassBalanceA(hef_gdir).melt_f == read_params(hef_gdir, "_A")["melt_f"]
+    assert GlaUnTIMassBalanceA(hef_gdir).melt_f < GlaUnTIMassBalanceC(hef_gdir).melt_f
+
+
+def test_weights_recorded_on_another_machine_are_looked_for_the_usual_way(hef_gdir, weights_dir, monkeypatch):
+    monkeypatch.setenv(settings.WEIGHTS_ENV, str(weights_dir))
+    gtasks.calibrate_glaunti(hef_gdir, model="C", corrector="off", weights=weights_dir / "c.eqx", **REFERENCE)
+    content = json.loads(params_path(hef_gdir).read_text())
+    params_path(hef_gdir).write_text(json.dumps({**content, "weights_path": "/not/on/this/machine/c.eqx"}))
+    assert GlaUnTIMassBalance(hef_gdir).weights_sha256 == content["weights_sha256"]
+
+
+def test_only_the_knobs_that_were_turned_are_called_calibrated(hef_gdir):
+    result = gtasks.calibrate_glaunti(hef_gdir, model="A", order=("melt_f", "prcp_fac"), **REFERENCE)
+    assert result["calibrated"] == ["melt_f"]
+    assert result["prcp_fac"] == 1.0
+
+
+def test_the_summary_names_the_knobs(hef_gdir):
+    assert "melt_f: 5.5" in repr(GlaUnTIMassBalanceA(hef_gdir, melt_f=5.5))
+
+
+def test_corrections_of_the_other_hemisphere_are_other_corrections():
+    north, south = (corrections_digest("same", "same", "sha", hemisphere) for hemisphere in ("nh", "sh"))
+    assert north != south
+
+
+@pytest.mark.parametrize(
+    ("suffix", "tributary"),
+    [
+        ("", None),
+        ("_ssp126", None),
+        ("_RGI60-11.00001", "_RGI60-11.00001"),
+        ("_RGI60-11.00001_ssp126", "_RGI60-11.00001"),
+        ("_RGI2000-v7.0-G-11-00042_ssp126", "_RGI2000-v7.0-G-11-00042"),
+    ],
+)
+def test_a_tributary_is_told_from_a_scenario(suffix, tributary):
+    found = table_store._TRIBUTARY.search(suffix)
+    assert (found.group() if found else None) == tributary
+
+
+@pytest.mark.parametrize("step", [0, -5.0, "x", 1e4])
+def test_an_impossible_step_of_the_table_is_refused(hef_gdir, step):
+    from oggm import cfg
+    from oggm.exceptions import InvalidParamsError
+
+    cfg.PARAMS["glaunti_table_step"] = step
+    with pytest.raises(InvalidParamsError, match="glaunti_table_step"):
+        GlaUnTIMassBalanceA(hef_gdir).get_annual_mb(np.array([3000.0]), year=2015)
+
+
+def test_daily_weather_is_not_promised_with_the_daily_balance(hef_gdir):
+    from oggm.exceptions import InvalidParamsError
+
+    with pytest.raises(InvalidParamsError, match="daily climate file"):
+        GlaUnTIMassBalanceA(hef_gdir).get_daily_mb([3000.0], year=2015, add_climate=True)
