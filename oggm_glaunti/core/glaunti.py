@@ -193,7 +193,6 @@ def response_fields(
     array (3, ...)
         no gradient flows through it: the published network was trained so
     """
-
     _, balances = run_columns(response_step, params, (swe, swe, swe), seasons, span)
     smb0, warmer, wetter = (sum(of_seasons) for of_seasons in zip(*balances, strict=True))
     return jax.lax.stop_gradient(jnp.stack([smb0 / SMB_NORM, warmer - smb0, wetter - smb0]))

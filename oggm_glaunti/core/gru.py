@@ -83,7 +83,6 @@ def run_gru(
     (hidden, smb, observed)
         as in :func:`~oggm_glaunti.core.run.run_days`
     """
-
     state = (require_finite("hidden state", hidden), jnp.asarray(first_day_seen))
     state, smb, observed = run_days(gru_step(model), state, forcing.checked(weights), weights, observe)
     return state[0], smb, observed

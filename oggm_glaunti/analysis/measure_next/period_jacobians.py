@@ -144,7 +144,6 @@ def balance_jacobians(
     Jacobians
         of balances (S, N)
     """
-
     stored = tuple(STORED.get(name, name) for name in names)
 
     def balances(by: Array) -> Array:
