@@ -18,7 +18,7 @@ BASENAMES: dict[str, tuple[str, str]] = {
     ),
     "glaunti_params": (
         "glaunti_params.json",
-        "GlaUnTI: model, knobs, corrector mode and what they were calibrated to.",
+        "GlaUnTI: model, tunable parameters, corrector mode and what they were calibrated to.",
     ),
     "glaunti_table": (
         "glaunti_table.nc",

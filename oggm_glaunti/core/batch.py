@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
 from oggm_glaunti.core.glaunti import correct, response_step
-from oggm_glaunti.core.monthly import Knobs, MonthlySums, monthly_sums
+from oggm_glaunti.core.monthly import MonthlySums, MonthlyTunables, monthly_sums
 from oggm_glaunti.core.temperature_index import TIParameters, TIWeights, smooth_day
 from oggm_glaunti.core.units import SMB_NORM
 
@@ -267,7 +267,7 @@ class TableArguments(NamedTuple):
 
 
 def tables(ti: TIWeights, arguments: TableArguments, variant: str = "smooth") -> MonthlySums:
-    """Monthly sums by height of G glaciers, each with its own weather, heights, corrections and knobs.
+    """Monthly sums by height of G glaciers, each with its own weather, heights, corrections and tunable parameters.
 
     Parameters
     ----------
@@ -281,8 +281,8 @@ def tables(ti: TIWeights, arguments: TableArguments, variant: str = "smooth") ->
     def one(ti, temp, prcp, valid, offset, temp_bias, prcp_fac, ddf_snow, ds, ds_index):
         params = ti.resolve()
         swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
-        knobs = Knobs(temp_bias, prcp_fac, ddf_snow)
-        return monthly_sums(params, swe, temp, prcp, valid, offset, knobs, ds, ds_index, variant)
+        tunables = MonthlyTunables(temp_bias, prcp_fac, ddf_snow)
+        return monthly_sums(params, swe, temp, prcp, valid, offset, tunables, ds, ds_index, variant)
 
     each = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, ti)
     return jax.vmap(one, in_axes=(each, *[0] * len(arguments)))(ti, *arguments)

@@ -27,7 +27,7 @@ from oggm_glaunti.core.temperature_index import (
 FORCING_OF = {"classical": (classical_solid_prcp, classical_positive_temp)}
 
 
-class Knobs(NamedTuple):
+class MonthlyTunables(NamedTuple):
     """What a user may turn, by calendar month; applied after the corrections were computed.
 
     Attributes
@@ -51,7 +51,7 @@ class MonthlySums(NamedTuple):
     smb: Float[Array, "year 12 height"]
     """m w.e."""
     solid_prcp: Float[Array, "year 12 height"]
-    """snowfall as the balance counts it (with prec_scale, correction and knob), m w.e."""
+    """snowfall as the balance counts it (with prec_scale, correction and tunable parameter), m w.e."""
     pdd: Float[Array, "year 12 height"]
     """positive degree days, K day"""
     swe: Float[Array, "year height"]
@@ -65,7 +65,7 @@ def monthly_sums(
     prcp: Float[Array, "year 12 31"],
     valid: Bool[Array, "year 12 31"],
     temp_offset: Float[Array, " height"],
-    knobs: Knobs,
+    tunables: MonthlyTunables,
     ds: Float[Array, "period 5 height"],
     ds_index: Int[Array, "year 12"],
     variant: str = "smooth",
@@ -75,7 +75,7 @@ def monthly_sums(
     Parameters
     ----------
     params : TIParameters
-        scalars; `ddf_snow` is replaced by the knob's
+        scalars; `ddf_snow` is replaced by the tunable parameter's
     swe : array (N,)
         snow on the first day, m w.e.
     temp, prcp : arrays (Y, 12, 31)
@@ -84,7 +84,7 @@ def monthly_sums(
         which days exist
     temp_offset : array (N,)
         temperature at the heights minus that at the reference height, K
-    knobs : Knobs
+    tunables : MonthlyTunables
     ds : array (K, 5, N)
         corrections of K mass-balance years by height; zeros for model A
     ds_index : int array (Y, 12)
@@ -119,7 +119,7 @@ def monthly_sums(
         return swe, (smb, solid, pdd)
 
     def one_year(swe, year):
-        swe, sums = jax.lax.scan(one_month, swe, (*year, *knobs))
+        swe, sums = jax.lax.scan(one_month, swe, (*year, *tunables))
         return swe, (*sums, swe)
 
     _, sums = jax.lax.scan(one_year, swe, (temp, prcp, valid, ds_index))

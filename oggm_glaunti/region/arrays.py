@@ -203,7 +203,7 @@ def _fill_table(a: kernels.TableArguments, place: int, job: Job) -> None:
     for target, values in zip((a.temp, a.prcp, a.valid), inputs.daily_blocks(), strict=True):
         target[place, :years] = values
     _fill_up(a.offset[place], inputs.temp_offset.astype(np.float32))
-    for target, values in zip((a.temp_bias, a.prcp_fac, a.ddf_snow), job.knobs.by_month(), strict=True):
+    for target, values in zip((a.temp_bias, a.prcp_fac, a.ddf_snow), job.tunables.by_month(), strict=True):
         target[place] = values
     a.ds[place, : ds.shape[0], :, :n], a.ds[place, : ds.shape[0], :, n:] = ds, ds[..., -1:]
     a.ds_index[place, :years] = inputs.ds_index()

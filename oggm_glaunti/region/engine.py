@@ -200,7 +200,7 @@ def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[O
 def _table(job: Job, sums: Sequence[np.ndarray]) -> Table:
     inputs = job.table_inputs()
     years, n = inputs.climate.years.size, inputs.heights.size
-    return table_of_sums(inputs, job.knobs, [values[:years, ..., :n].astype(np.float64) for values in sums])
+    return table_of_sums(inputs, job.tunables, [values[:years, ..., :n].astype(np.float64) for values in sums])
 
 
 class _Programs(NamedTuple):

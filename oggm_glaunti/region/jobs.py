@@ -16,7 +16,7 @@ from oggm_glaunti.coupling.gridded.corrections import correction_years
 from oggm_glaunti.coupling.gridded.training_range import warn_about_inputs
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
-from oggm_glaunti.coupling.table.table import Knobs, Table, TableInputs
+from oggm_glaunti.coupling.table.table import Table, TableInputs, TunableParams
 from oggm_glaunti.region.plan import Size
 
 
@@ -51,7 +51,7 @@ class Job:
         of the model: glaciers of different weights are run apart
     inputs : TableInputs
         climate, heights, hemisphere and the temperature index of the table; without corrections
-    knobs : Knobs
+    tunables : TunableParams
     corrector : {'yearly', 'climatology', 'off'}
     features : Features or None
         the corrector's inputs; not used where the corrections are known or the corrector is off
@@ -64,7 +64,7 @@ class Job:
     model: Any
     weights_sha256: str
     inputs: TableInputs
-    knobs: Knobs
+    tunables: TunableParams
     corrector: str
     features: Features | None = None
     yearly: BandCorrections | None = None

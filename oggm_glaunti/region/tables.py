@@ -18,7 +18,7 @@ from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.store import TableStore
-from oggm_glaunti.coupling.table.table import Knobs, build_table
+from oggm_glaunti.coupling.table.table import TunableParams, build_table
 from oggm_glaunti.region.jobs import Job, Outcome, require_each_once
 
 settings.register()
@@ -125,14 +125,14 @@ class _Run:
 
     def _job(self, index: int, gdir: Any) -> Job | None:
         mb_model = GlaUnTIMassBalance(gdir, **self.arguments)
-        store, knobs = mb_model.store, mb_model.knobs()
-        if not self.overwrite and store.read(knobs) is not None:
+        store, tunables = mb_model.store, mb_model.tunable_params()
+        if not self.overwrite and store.read(tunables) is not None:
             self._row(index, VALID)
             return None
         known = None if store.corrector == "off" or self.overwrite else store.kept_corrections()
         features = None if store.corrector == "off" or known is not None else store.features
         if store.climate.others:
-            self._by_itself(index, store, knobs, known)
+            self._by_itself(index, store, tunables, known)
             return None
         self.stores[str(index)] = store
         return Job(
@@ -141,17 +141,17 @@ class _Run:
             model=store.loaded.model,
             weights_sha256=store.loaded.sha256,
             inputs=store.bare_inputs,
-            knobs=knobs,
+            tunables=tunables,
             corrector=store.corrector,
             features=features,
             yearly=known,
         )
 
-    def _by_itself(self, index: int, store: TableStore, knobs: Knobs, known: BandCorrections | None) -> None:
+    def _by_itself(self, index: int, store: TableStore, tunables: TunableParams, known: BandCorrections | None) -> None:
         """The table of weather that has several realisations: not in a batch, whose jobs have one each."""
         start = time.perf_counter()
         store.adopt_corrections(None if store.corrector == "off" else known or store.compute_corrections())
-        store.adopt(build_table(store.inputs, knobs), knobs)
+        store.adopt(build_table(store.inputs, tunables), tunables)
         seconds = time.perf_counter() - start
         self.gdirs[index].log(TASK, task_time=seconds)
         self._row(index, WRITTEN, seconds=seconds)
@@ -163,7 +163,7 @@ class _Run:
         if outcome.table is not None:
             try:
                 store.adopt_corrections(outcome.job.yearly)
-                store.adopt(outcome.table, outcome.job.knobs)
+                store.adopt(outcome.table, outcome.job.tunables)
             except Exception as failed:
                 error = failed
         if error is not None:

@@ -1,4 +1,4 @@
-"""Cases inside OGGM: calls and runs against its MonthlyTIModel, tables at hand, and a knob turned."""
+"""Cases inside OGGM: calls and runs against its MonthlyTIModel, tables at hand, and a tunable parameter turned."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def constructors(quick: bool) -> list[Subject]:
     return [Subject(name, of(cls)) for name, cls in classes().items()]
 
 
-def knob(quick: bool) -> list[Subject]:
-    """A knob turned a little, one question asked: the table is rebuilt."""
+def tunable(quick: bool) -> list[Subject]:
+    """A tunable parameter turned a little, one question asked: the table is rebuilt."""
     gdir = aletsch(first_year(quick))
 
     def of(model: Any) -> Callable[[], Any]:
@@ -195,9 +195,9 @@ CASES = [
         needs_data=True,
     ),
     Case(
-        "knob",
-        "A knob turned, one question asked: 100 years of Grosser Aletsch",
-        knob,
+        "tunable",
+        "A tunable parameter turned, one question asked: 100 years of Grosser Aletsch",
+        tunable,
         "MonthlyTIModel computes the one month or year it is asked for; GlaUnTI rebuilds the whole table.",
         measures_memory=False,
         needs_data=True,

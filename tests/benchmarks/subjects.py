@@ -206,13 +206,13 @@ def daily_climate(years: int, first: int = 1981):
 
 def table_of(climate: Any, heights: np.ndarray, corrections: Any = None) -> Work:
     """Monthly balance (month, N)."""
-    from oggm_glaunti.coupling.table.table import Knobs, TableInputs, build_table
+    from oggm_glaunti.coupling.table.table import TableInputs, TunableParams, build_table
 
     ti = synthetic.model("A" if corrections is None else "C").ti
     weights = {name: float(getattr(ti, name)) for name in ti.__dataclass_fields__}
     inputs = TableInputs(weights, climate, heights, GRADIENT, "nh", corrections)
     melt_f = 1000.0 * float(np.exp(weights["ddf_snow_log"]))
-    return lambda: build_table(inputs, Knobs(melt_f)).smb.reshape(-1, heights.size)
+    return lambda: build_table(inputs, TunableParams(melt_f)).smb.reshape(-1, heights.size)
 
 
 def corrected_table_of(climate: Any, features: Any, heights: np.ndarray) -> Work:

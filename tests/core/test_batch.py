@@ -185,10 +185,10 @@ def test_tables_of_a_batch_are_the_tables_of_each_glacier_alone(variant, fitted)
     for place in range(g):
         params = each[place].resolve()
         own = {name: values[place] for name, values in arguments._asdict().items()}
-        knobs = monthly.Knobs(own.pop("temp_bias"), own.pop("prcp_fac"), own.pop("ddf_snow"))
+        tunables = monthly.MonthlyTunables(own.pop("temp_bias"), own.pop("prcp_fac"), own.pop("ddf_snow"))
         swe = jnp.broadcast_to(params.snow_depletion_centre, n)
         weather = (own["temp"], own["prcp"], own["valid"])
-        expected = single(params, swe, *weather, own["offset"], knobs, own["ds"], own["ds_index"], variant)
+        expected = single(params, swe, *weather, own["offset"], tunables, own["ds"], own["ds_index"], variant)
         for values, wanted in zip(found, expected, strict=True):
             np.testing.assert_allclose(values[place], wanted, rtol=1e-6, atol=1e-6)
     assert float(jnp.abs(found.smb[1, 1]).max()) == 0.0

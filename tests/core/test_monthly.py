@@ -9,7 +9,7 @@ import pytest
 
 from oggm_glaunti.core.forcing import StationForcing
 from oggm_glaunti.core.glaunti import correct
-from oggm_glaunti.core.monthly import Knobs, MonthlySums, monthly_sums
+from oggm_glaunti.core.monthly import MonthlySums, MonthlyTunables, monthly_sums
 from oggm_glaunti.core.run import continuous_weights, initial_swe, run_ti
 from oggm_glaunti.core.temperature_index import DAYS, TIParameters, positive_temp, solid_prcp
 
@@ -38,11 +38,13 @@ def series() -> tuple[np.ndarray, np.ndarray]:
     return weather(calendar()[0].size)
 
 
-def neutral(params: TIParameters) -> Knobs:
-    return Knobs(np.zeros(12, "f4"), np.ones(12, "f4"), np.full(12, params.ddf_snow))
+def neutral(params: TIParameters) -> MonthlyTunables:
+    return MonthlyTunables(np.zeros(12, "f4"), np.ones(12, "f4"), np.full(12, params.ddf_snow))
 
 
-def sums(knobs: Knobs | None = None, ds=None, ds_index=None, variant: str = "smooth", fill: float = 0.0) -> MonthlySums:
+def sums(
+    tunables: MonthlyTunables | None = None, ds=None, ds_index=None, variant: str = "smooth", fill: float = 0.0
+) -> MonthlySums:
     params = small_a()
     temp, prcp = series()
     ds = jnp.zeros((1, 5, OFFSET.size)) if ds is None else ds
@@ -54,7 +56,7 @@ def sums(knobs: Knobs | None = None, ds=None, ds_index=None, variant: str = "smo
         boxed(prcp, fill),
         boxed(np.ones(temp.size, bool)),
         OFFSET,
-        neutral(params) if knobs is None else knobs,
+        neutral(params) if tunables is None else tunables,
         ds,
         ds_index,
         variant,
@@ -131,12 +133,12 @@ def test_classical_snowfall_is_that_of_the_classical_balance():
     np.testing.assert_allclose(found.pdd, by_month(np.maximum(temp[:, None] + OFFSET, 0.0)), rtol=1e-5, atol=1e-3)
 
 
-def test_a_temperature_knob_of_all_months_is_a_warmer_climate():
+def test_a_temperature_tunable_parameter_of_all_months_is_a_warmer_climate():
     warmer = neutral(small_a())._replace(temp_bias=np.full(12, 1.5, np.float32))
     np.testing.assert_allclose(sums(warmer).smb, by_month(daily(temp_bias=1.5)), atol=1e-5)
 
 
-def test_a_knob_of_one_month_is_felt_from_that_month_on():
+def test_a_tunable_parameter_of_one_month_is_felt_from_that_month_on():
     base, july = sums(), np.zeros(12, np.float32)
     july[6] = 2.0
     found = sums(neutral(small_a())._replace(temp_bias=july))
@@ -146,12 +148,12 @@ def test_a_knob_of_one_month_is_felt_from_that_month_on():
     assert changed[0, 7] > 0.0
 
 
-def test_the_precipitation_knob_scales_the_snowfall():
+def test_the_precipitation_tunable_parameter_scales_the_snowfall():
     wetter = neutral(small_a())._replace(prcp_fac=np.full(12, 1.5, np.float32))
     np.testing.assert_allclose(sums(wetter).solid_prcp, 1.5 * np.asarray(sums().solid_prcp), rtol=1e-5, atol=1e-7)
 
 
-def test_the_melt_knob_replaces_the_degree_day_factor():
+def test_the_melt_tunable_parameter_replaces_the_degree_day_factor():
     double = neutral(small_a())._replace(ddf_snow=np.full(12, 2.0 * small_a().ddf_snow))
     found, base = sums(double, variant="single_factor"), sums(variant="single_factor")
     melt = [np.asarray(s.solid_prcp) - np.asarray(s.smb) for s in (found, base)]

@@ -99,7 +99,7 @@ def test_a_year_on_columns_has_the_shape_of_the_cells(core):
 def test_a_table_has_years_months_and_heights(core):
     params, n = worlds.small_a(), 7
     days = np.zeros((3, 12, 31), np.float32)
-    knobs = core.monthly.Knobs(np.zeros(12, "f4"), np.ones(12, "f4"), np.full(12, 0.005, "f4"))
+    tunables = core.monthly.MonthlyTunables(np.zeros(12, "f4"), np.ones(12, "f4"), np.full(12, 0.005, "f4"))
     sums = jax.eval_shape(
         lambda ds: core.monthly.monthly_sums(
             params,
@@ -108,7 +108,7 @@ def test_a_table_has_years_months_and_heights(core):
             days,
             np.ones(days.shape, bool),
             np.zeros(n, "f4"),
-            knobs,
+            tunables,
             ds,
             np.zeros((3, 12), np.int32),
         ),

@@ -11,7 +11,7 @@ from oggm_glaunti.core.forcing import GriddedForcing
 from oggm_glaunti.core.glacier_columns import glacier_columns, run_year_on_columns
 from oggm_glaunti.core.glaunti import run_year
 from oggm_glaunti.core.gru import run_gru
-from oggm_glaunti.core.monthly import Knobs, monthly_sums
+from oggm_glaunti.core.monthly import MonthlyTunables, monthly_sums
 from oggm_glaunti.core.run import initial_swe, run_ti, season_weights
 from oggm_glaunti.core.smooth import even_heights
 from oggm_glaunti.core.temperature_index import DAYS
@@ -63,7 +63,7 @@ def test_a_year_on_columns():
 def test_a_table(strict):
     params, n = small_a(strict), 6
     days = np.zeros((2, 12, 31), strict)
-    knobs = Knobs(*(np.full(12, value, strict) for value in (0.0, 1.0, 0.005)))
+    tunables = MonthlyTunables(*(np.full(12, value, strict) for value in (0.0, 1.0, 0.005)))
     sums = jax.eval_shape(
         monthly_sums,
         params,
@@ -72,7 +72,7 @@ def test_a_table(strict):
         days,
         np.ones(days.shape, bool),
         np.linspace(3.0, -3.0, n, dtype=strict),
-        knobs,
+        tunables,
         jnp.zeros((1, 5, n), strict),
         np.zeros((2, 12), np.int32),
     )

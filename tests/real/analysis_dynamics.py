@@ -76,13 +76,13 @@ def small_steps(ready: Any) -> float:
 
 def whole_runs(ready: Any, found: Any, exact: Any, shifts: Sequence[float]) -> None:
     """First order beside everything anew, shift by shift."""
-    from oggm_glaunti.analysis.dynamics.setup import with_knobs
+    from oggm_glaunti.analysis.dynamics.setup import with_tunables
 
     here = ready.run(ready.table)[-1, 0]
     slope, exact_slope = float(found["d_volume"].sel(control="dT")[-1]), float(exact["d_volume"].sel(control="dT"))
     print("shift (K): whole run's change, km3; first order, its error in %: differences, exact; central slope, km3 K-1")
     for shift in shifts:
-        more, less = (with_knobs(ready, temp=sign * shift)[-1, 0] - here for sign in (1, -1))
+        more, less = (with_tunables(ready, temp=sign * shift)[-1, 0] - here for sign in (1, -1))
         for sign, change in ((1, more), (-1, less)):
             off = [100.0 * (sign * shift * value / change - 1.0) for value in (slope, exact_slope)]
             print(
@@ -94,12 +94,12 @@ def whole_runs(ready: Any, found: Any, exact: Any, shifts: Sequence[float]) -> N
 
 def figures(gdir: Any, ready: Any, found: Any, name: str, folder: Path, given: dict[str, Any]) -> None:
     """Volumes, the derivative to the table, months."""
-    from oggm_glaunti.analysis.dynamics.setup import with_knobs
+    from oggm_glaunti.analysis.dynamics.setup import with_tunables
     from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
     from oggm_glaunti.graphics.dynamics import plot_gradient, plot_months, plot_volume
     from oggm_glaunti.graphics.glacier import save_png
 
-    reruns = {amount: with_knobs(ready, temp=amount)[:, 0] for amount in (1.0, -1.0)}
+    reruns = {amount: with_tunables(ready, temp=amount)[:, 0] for amount in (1.0, -1.0)}
     months = volume_gradient(gdir, controls=["dT", "dP"], by_month=True, **given)
     for what, figure in (
         ("volume", plot_volume(found, "dT", reruns)),

@@ -136,7 +136,7 @@ def rebuild_difference(gdir, **kwargs) -> float:
     from oggm_glaunti.coupling.table.table import build_table
 
     model = GlaUnTIMassBalance(gdir, **kwargs)
-    jax, numpy = (build_table(model._store.inputs, model.knobs(), backend).smb for backend in ("jax", "numpy"))
+    jax, numpy = (build_table(model._store.inputs, model.tunable_params(), backend).smb for backend in ("jax", "numpy"))
     return float(max(np.abs(jax - numpy).max(), np.abs(jax.sum(axis=1) - numpy.sum(axis=1)).max()))
 
 
@@ -174,11 +174,11 @@ def _print_hef(folder: Path, shared: Path) -> None:
     reference = {"ref_mb": -1100.0, "ref_period": "2014-01-01_2020-01-01"}
     for model in "AC":
         result = gtasks.calibrate_glaunti(gdir, model=model, filesuffix=f"_{model}", **reference)
-        print(f"calibrated to -1100 kg m-2 yr-1 (2014-2019), model {model}: {_knob(result)}")
+        print(f"calibrated to -1100 kg m-2 yr-1 (2014-2019), model {model}: {_tunable(result)}")
     _print_volumes("2014-2022", volumes(gdir, 2014, 2022))
 
 
-def _knob(result: dict) -> str:
+def _tunable(result: dict) -> str:
     return f"melt_f {result['melt_f']:.4f} kg m-2 day-1 K-1, residual {result['residual']:+.4f} kg m-2 yr-1"
 
 
@@ -204,7 +204,7 @@ def _print_aletsch(folder: Path, shared: Path) -> None:
     difference = rebuild_difference(gdir, model="C", corrector="yearly")
     print(f"table made by JAX against NumPy, C yearly, 40 years: largest difference {difference:.2e} m w.e.")
     for name, result in calibrations(gdir).items():
-        print(f"calibrated to -1210.7 kg m-2 yr-1 (2000-2019), model {name}: {_knob(result)}")
+        print(f"calibrated to -1210.7 kg m-2 yr-1 (2000-2019), model {name}: {_tunable(result)}")
     _print_volumes("1982-2020", volumes(gdir, 1982, 2020))
 
 

@@ -22,11 +22,11 @@ def largest_difference_one_by_one(gdirs: list) -> float:
     worst = 0.0
     for gdir in gdirs:
         mb_model = GlaUnTIMassBalanceC(gdir)
-        together = mb_model.store.read(mb_model.knobs()).smb
+        together = mb_model.store.read(mb_model.tunable_params()).smb
         Path(mb_model.store.path()).unlink()
         alone = GlaUnTIMassBalanceC(gdir)
         alone.get_annual_mb([3000.0], year=alone.years[0])
-        worst = max(worst, float(np.abs(alone.store.read(alone.knobs()).smb - together).max()))
+        worst = max(worst, float(np.abs(alone.store.read(alone.tunable_params()).smb - together).max()))
     return worst
 
 

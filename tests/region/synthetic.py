@@ -19,7 +19,7 @@ from pyproj import CRS
 from oggm_glaunti import shop
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.features_file import write_features
-from oggm_glaunti.coupling.table.table import Knobs, TableInputs
+from oggm_glaunti.coupling.table.table import TableInputs, TunableParams
 from oggm_glaunti.coupling.weather.file import DailyClimate, write_daily_climate
 from oggm_glaunti.coupling.weather.series import DailySeries
 from oggm_glaunti.region.engine import run_jobs
@@ -111,10 +111,10 @@ def make_region(
         rng = np.random.default_rng((seed, 2, index))
         features, climate = make_features(area, rng), make_climate(weather, rng)
         inputs = TableInputs(ti, climate, _table_heights(features), TEMP_GRADIENT, hemisphere, None)
-        knobs = Knobs(1000.0 * float(np.exp(loaded.model.ti.ddf_snow_log)))
+        tunables = TunableParams(1000.0 * float(np.exp(loaded.model.ti.ddf_snow_log)))
         mode = "off" if model == "A" else corrector
         key = f"RGI60-11.{index + 1:05d}"
-        yield Job(key, key, loaded.model, loaded.sha256, inputs, knobs, mode, None if mode == "off" else features)
+        yield Job(key, key, loaded.model, loaded.sha256, inputs, tunables, mode, None if mode == "off" else features)
 
 
 def _table_heights(features: Features) -> np.ndarray:

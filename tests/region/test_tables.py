@@ -59,8 +59,8 @@ def run(gdirs, **kwargs):
 def check_against_single(gdir, **kwargs):
     """Largest differences of the file's corrections (1e-6) and table (1e-5) from those computed for it alone."""
     model = GlaUnTIMassBalance(gdir, **kwargs)
-    store, knobs = model.store, model.knobs()
-    table = store.read(knobs)
+    store, tunables = model.store, model.tunable_params()
+    table = store.read(tunables)
     assert table is not None, f"{gdir.rgi_id}: no valid table"
     if store.corrector != "off":
         kept = read_corrections(store.path(), store.corrections_digest)
@@ -70,7 +70,7 @@ def check_against_single(gdir, **kwargs):
         assert np.abs(alone.ds).max() > 0.01
         np.testing.assert_allclose(kept.ds, alone.ds, rtol=0, atol=1e-6)
         store.adopt_corrections(alone)
-    expected = build_table(store.inputs, knobs)
+    expected = build_table(store.inputs, tunables)
     for name in FIELDS:
         # m w.e.; degree days are in the hundreds, where float32 has seven digits
         tolerance = {"rtol": 1e-6, "atol": 1e-5 if name != "pdd" else 1e-4}
@@ -124,7 +124,7 @@ def test_hemispheres_and_records_of_different_lengths_go_together(oggm_env, weig
         assert table.years.tolist() == ([2008, 2009, 2010] if gdir in south else [2017, 2018, 2019, 2020])
 
 
-def test_each_directory_keeps_its_own_model_and_knobs(gdirs, weights):
+def test_each_directory_keeps_its_own_model_and_tunable_parameters(gdirs, weights):
     write_params(gdirs[0], {"model": "A", "melt_f": 6.0, "prcp_fac": 1.2, "temp_bias": 0.5})
     write_params(
         gdirs[1], {"model": "C", "melt_f": 4.0, "prcp_fac": 0.9, "temp_bias": -0.5, "corrector": "climatology"}

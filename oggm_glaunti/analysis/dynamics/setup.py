@@ -166,7 +166,7 @@ def _schedule(
     return (years[:, None] == known).astype(np.float64)
 
 
-def with_knobs(prepared: Prepared, temp: float = 0.0, prcp: float = 1.0, melt: float = 1.0) -> NDArray[np.float64]:
+def with_tunables(prepared: Prepared, temp: float = 0.0, prcp: float = 1.0, melt: float = 1.0) -> NDArray[np.float64]:
     """Volume, area and length of each year (Y + 1, 3) with another climate: the table built anew, the whole run again.
 
     Parameters

@@ -64,7 +64,7 @@ def volume_sensitivity(
         allowed where `forcing` is not ``historical``.
     controls : sequence of str
         of :data:`oggm_glaunti.analysis.dynamics.tables.PER`: ``dT`` (per K), ``dP`` (per 10 %), and parameters by name.
-        They change all days of the record, also those before `ys`, as the knobs of the mass-balance model do.
+        They change all days of the record, also those before `ys`, as the mass-balance model's tunable parameters do.
     by_month : bool
         split ``dT`` and ``dP`` by calendar month
     forcing : {'historical', 'constant', 'random'}

@@ -23,7 +23,7 @@ from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.store import TableStore
-from oggm_glaunti.coupling.table.table import Knobs, Table
+from oggm_glaunti.coupling.table.table import Table, TunableParams
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from oggm_glaunti.fit.calibration.priors import TEMP_BIAS, TEMP_GRADIENT
 
@@ -89,7 +89,7 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
     Notes
     -----
     The corrections of models C and D stay those of the weather as it is recorded, and of the weights. All realisations
-    of a record get the same errors. Turning a knob keeps the draw.
+    of a record get the same errors. Turning a tunable parameter keeps the draw.
 
     Examples
     --------
@@ -139,7 +139,7 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
             self.ti = self._store.ti
             self._set_temperature_globals()
             self.temp_default_gradient = self._store.temp_gradient
-            # The table takes the degree-day factor and the bias from the knobs.
+            # The table takes the degree-day factor and the bias from the tunable parameters.
             self.melt_f = np.multiply(self.melt_f, np.exp(moved.get(MELT, 0.0)))
             self.temp_bias = np.add(self.temp_bias, moved.get(TEMP_BIAS, 0.0))
 
@@ -169,16 +169,16 @@ class DrawnStore(TableStore):
         climate = perturbed(self._inputs.climate, self.draw)
         self._inputs = replace(self._inputs, climate=climate, _days=[], _days_of_each=[])
 
-    def table_of(self, knobs: Knobs, on_disk: bool) -> Any:
-        """The table of some knobs; what the directory holds belongs to the model without errors."""
+    def table_of(self, tunables: TunableParams, on_disk: bool) -> Any:
+        """The table of some tunable parameters; what the directory holds belongs to the model without errors."""
         del on_disk
-        return super().table_of(knobs, on_disk=False)
+        return super().table_of(tunables, on_disk=False)
 
-    def read(self, knobs: Knobs) -> Table | None:
+    def read(self, tunables: TunableParams) -> Table | None:
         """No table of a draw is ever in the directory."""
-        del knobs
+        del tunables
 
-    def _write(self, table: Table, knobs: Knobs, path: Any) -> None:
+    def _write(self, table: Table, tunables: TunableParams, path: Any) -> None:
         raise InvalidWorkflowError(
             f"{self.gdir.rgi_id}: {path.name} holds the calibrated table, and that of a draw (seed={self.draw.seed}) "
             "is not written. Use GlaUnTIMassBalance to keep a table."

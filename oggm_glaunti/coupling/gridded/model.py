@@ -31,7 +31,7 @@ class PeriodResult(NamedTuple):
 class GriddedModel:
     """A model, a glacier and its weather, ready to run period after period.
 
-    The model is that of the weights: knobs, fitted parameters and other variants act after the corrections, which are
+    The model is that of the weights: tunable and fitted parameters and variants act after the corrections, which are
     made here.
 
     Parameters

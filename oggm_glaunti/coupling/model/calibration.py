@@ -20,9 +20,9 @@ from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 settings.register()
 log = logging.getLogger(__name__)
 
-KNOBS = ("melt_f", "prcp_fac", "temp_bias")
+TUNABLE = ("melt_f", "prcp_fac", "temp_bias")
 TOLERANCE = 1.0  # mm w.e. yr-1
-# OGGM's informed three steps let precipitation go this far from its first guess before the next knob is turned.
+# OGGM's informed three steps let precipitation go this far from its first guess before the next one is turned.
 INFORMED_PRCP_WINDOW = (0.8, 1.2)
 
 
@@ -53,7 +53,7 @@ def calibrate_glaunti(
     filesuffix: str = "",
     variant: str | None = None,
 ) -> dict[str, Any]:
-    """Turn one knob, or several one after the other, until the mean balance of a period equals a reference.
+    """Turn one or several tunable parameters, one after the other, until a period's mean balance equals a reference.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ def calibrate_glaunti(
         where the reference comes from when `ref_mb` is not given: OGGM's geodetic table, or ``gdir.get_ref_mb_data``
         over all its years within the record
     order : sequence of str
-        of ``melt_f``, ``prcp_fac``, ``temp_bias``. A knob that cannot reach the reference stays at its bound and the
+        of ``melt_f``, ``prcp_fac``, ``temp_bias``. One that cannot reach the reference stays at its bound and the
         next one is turned. ``('prcp_fac', 'melt_f', 'temp_bias')`` is OGGM's informed three steps, with ``prcp_fac``
         between 0.8 and 1.2
     bounds : mapping, optional
-        ``{knob: (lowest, highest)}``; the default is OGGM's (``cfg.PARAMS['melt_f_min']`` and so on)
+        ``{tunable: (lowest, highest)}``; the default is OGGM's (``cfg.PARAMS['melt_f_min']`` and so on)
     model, corrector, weights, variant
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`; all other parameters are the weights' own, also where a fit was
         made before
@@ -84,7 +84,7 @@ def calibrate_glaunti(
     Returns
     -------
     dict
-        what is written to ``glaunti_params.json``. OGGM's own tasks find the same knobs in ``mb_calib_glaunti.json``.
+        what is written to ``glaunti_params.json``. OGGM's own tasks find the same values in ``mb_calib_glaunti.json``.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def calibrate_glaunti(
     Notes
     -----
     The balance of a year is that of the calendar year, as everywhere in OGGM. The corrections of models C and D are
-    computed with all knobs at zero effect and do not change during the calibration.
+    computed with all tunable parameters at zero effect and do not change during the calibration.
     """
     _check_order(order, gdir.rgi_id)
     mb_model = unfitted(gdir, model=model, corrector=corrector, weights=weights, variant=variant)
@@ -111,17 +111,17 @@ def calibrate_glaunti(
 
 
 def _check_order(order: Sequence[str], rgi_id: str) -> None:
-    if isinstance(order, str) or not order or set(order) - set(KNOBS) or len(set(order)) != len(order):
-        raise InvalidParamsError(f"{rgi_id}: order: expected some of {KNOBS}, each once, found {order!r}")
+    if isinstance(order, str) or not order or set(order) - set(TUNABLE) or len(set(order)) != len(order):
+        raise InvalidParamsError(f"{rgi_id}: order: expected some of {TUNABLE}, each once, found {order!r}")
 
 
 def _bounds(
     order: Sequence[str], given: Mapping[str, tuple[float, float]] | None, rgi_id: str
 ) -> dict[str, tuple[float, float]]:
-    unknown = set(given or {}) - set(KNOBS)
+    unknown = set(given or {}) - set(TUNABLE)
     if unknown:
-        raise InvalidParamsError(f"{rgi_id}: bounds: expected some of {KNOBS}, found {sorted(unknown)}")
-    bounds = {knob: (cfg.PARAMS[f"{knob}_min"], cfg.PARAMS[f"{knob}_max"]) for knob in KNOBS}
+        raise InvalidParamsError(f"{rgi_id}: bounds: expected some of {TUNABLE}, found {sorted(unknown)}")
+    bounds = {tunable: (cfg.PARAMS[f"{tunable}_min"], cfg.PARAMS[f"{tunable}_max"]) for tunable in TUNABLE}
     if order[0] == "prcp_fac" and len(order) > 1:
         bounds["prcp_fac"] = tuple(np.clip(INFORMED_PRCP_WINDOW, *bounds["prcp_fac"]).tolist())
     return {**bounds, **(given or {})}
@@ -134,30 +134,30 @@ def _turn(
     bounds: Mapping[str, tuple[float, float]],
     rgi_id: str,
 ) -> tuple[float, list[str]]:
-    """Turn the knobs in order until the misfit vanishes; what remains (kg m-2 yr-1), and the knobs turned."""
+    """Turn the tunable parameters in order until the misfit vanishes; return the rest (kg m-2 yr-1) and those used."""
 
-    def with_knob(value: float, knob: str) -> float:
-        setattr(mb_model, knob, value)
+    def with_tunable(value: float, tunable: str) -> float:
+        setattr(mb_model, tunable, value)
         return misfit()
 
     tried = []
-    for knob in order:
-        low, high = bounds[knob]
-        ends = with_knob(low, knob), with_knob(high, knob)
+    for tunable in order:
+        low, high = bounds[tunable]
+        ends = with_tunable(low, tunable), with_tunable(high, tunable)
         if ends[0] * ends[1] <= 0:
-            best = brentq(with_knob, low, high, args=(knob,), xtol=1e-7)
-            residual = with_knob(best, knob)
+            best = brentq(with_tunable, low, high, args=(tunable,), xtol=1e-7)
+            residual = with_tunable(best, tunable)
             if abs(residual) > TOLERANCE:
                 raise MassBalanceCalibrationError(
-                    f"{rgi_id}: {knob}={best:.4f} leaves {residual:.1f} kg m-2 yr-1, more than {TOLERANCE}"
+                    f"{rgi_id}: {tunable}={best:.4f} leaves {residual:.1f} kg m-2 yr-1, more than {TOLERANCE}"
                 )
-            return residual, list(order[: order.index(knob) + 1])
+            return residual, list(order[: order.index(tunable) + 1])
         nearest = int(abs(ends[1]) < abs(ends[0]))
-        with_knob((low, high)[nearest], knob)
-        tried.append(f"{knob} {low:g} to {high:g} misses it by {ends[0]:.0f} to {ends[1]:.0f}")
+        with_tunable((low, high)[nearest], tunable)
+        tried.append(f"{tunable} {low:g} to {high:g} misses it by {ends[0]:.0f} to {ends[1]:.0f}")
     raise MassBalanceCalibrationError(
         f"{rgi_id}: the reference balance is out of reach: {'; '.join(tried)} kg m-2 yr-1 (model minus reference). "
-        "Check the climate and the reference, add knobs to order, or widen bounds."
+        "Check the climate and the reference, add tunable parameters to order, or widen bounds."
     )
 
 

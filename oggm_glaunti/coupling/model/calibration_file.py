@@ -31,7 +31,7 @@ class UnfittedMassBalance(GlaUnTIMassBalance):
 
 
 def unfitted(gdir: Any, **given: Any) -> UnfittedMassBalance:
-    """The model at its published knobs.
+    """The model at its published tunable parameters.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def unfitted(gdir: Any, **given: Any) -> UnfittedMassBalance:
 
 
 def model_record(gdir: Any, mb_model: Any) -> dict[str, Any]:
-    """Which model this is, with its knobs and the digests of all it was made from.
+    """Which model this is, with its tunable parameters and the digests of all it was made from.
 
     Parameters
     ----------

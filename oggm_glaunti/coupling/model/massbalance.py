@@ -14,7 +14,7 @@ from oggm_glaunti import settings, shop
 from oggm_glaunti.core.units import DAYS_PER_MONTH
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
 from oggm_glaunti.coupling.model.params import (
-    KnobProperty,
+    TunableProperty,
     checked_variant,
     fitted_gradient,
     fitted_parameters,
@@ -26,7 +26,7 @@ from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import Sources
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.store import TableStore, table_path
-from oggm_glaunti.coupling.table.table import Knobs, TableInputs, daily_smb
+from oggm_glaunti.coupling.table.table import TableInputs, TunableParams, daily_smb
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 settings.register()
@@ -158,7 +158,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         neutral = {"melt_f": 1000.0 * float(np.exp(self.ti.ddf_snow_log)), "prcp_fac": 1.0, "temp_bias": 0.0}
         for name, value in given.items():
             setattr(self, name, self.calib_params.get(name, neutral[name]) if value is None else value)
-        self._own_knobs = self.knobs().digest()
+        self._own_tunables = self.tunable_params().digest()
         self._store = TableStore(
             gdir,
             self._loaded,
@@ -237,15 +237,15 @@ class GlaUnTIMassBalance(OGGMAttributes):
         calibrated = {"variant": "smooth", **self.calib_params} if self.calib_params else {}
         require_calibrated_with(calibrated, at_hand, self.gdir.rgi_id)
 
-    melt_f = KnobProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
-    prcp_fac = KnobProperty("Factor on precipitation (a number or 12).")
-    temp_bias = KnobProperty("Temperature bias, K (a number or 12).")
+    melt_f = TunableProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
+    prcp_fac = TunableProperty("Factor on precipitation (a number or 12).")
+    temp_bias = TunableProperty("Temperature bias, K (a number or 12).")
 
     # --- the table ---
 
     @property
     def climate(self) -> DailyClimate:
-        """The daily record, knobs not applied."""
+        """The daily record, tunable parameters not applied."""
         return self._sources.climate
 
     @property
@@ -255,7 +255,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
 
     @property
     def loaded_model(self) -> Any:
-        """The model of the weights, knobs and fit not applied (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
+        """The model of the weights, without tunable parameters and fit (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
         return self._loaded.model
 
     @property
@@ -263,23 +263,23 @@ class GlaUnTIMassBalance(OGGMAttributes):
         """Where the tables are kept, and what they are made from."""
         return self._store
 
-    def knobs(self) -> Knobs:
-        """The knobs as they are now."""
-        return Knobs(self.melt_f, self.prcp_fac, self.temp_bias)
+    def tunable_params(self) -> TunableParams:
+        """The tunable parameters as they are now."""
+        return TunableParams(self.melt_f, self.prcp_fac, self.temp_bias)
 
     def table(self) -> Interpolator:
-        """The table of the knobs as they are now; that of the knobs it was made with is kept in the directory."""
+        """The table of the current tunable parameters; that of the initial ones is kept in the directory."""
         if self._table is None:
-            knobs = self.knobs()
-            self._table = self._store.table_of(knobs, on_disk=knobs.digest() == self._own_knobs)
+            tunables = self.tunable_params()
+            self._table = self._store.table_of(tunables, on_disk=tunables.digest() == self._own_tunables)
         return self._table
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_table": None}  # workers find or rebuild the table themselves
 
     def keep_table(self, params_filesuffix: str = "") -> None:
-        """Write the table of the knobs as they are now, for models made from a calibration with that suffix."""
-        self._store.keep(self.knobs(), params_filesuffix)
+        """Write the table of the current tunable parameters, for models made from a calibration with that suffix."""
+        self._store.keep(self.tunable_params(), params_filesuffix)
 
     def _year_index(self, year: float) -> int:
         year = int(np.floor(year))
@@ -292,7 +292,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     # --- what OGGM asks for ---
 
     def get_monthly_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
-        """Climate of a month at the heights, all knobs applied.
+        """Climate of a month at the heights, all tunable parameters applied.
 
         Parameters
         ----------
@@ -372,7 +372,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
             raise InvalidParamsError("get_daily_mb gives the balance only; the weather is in the daily climate file")
         index = self._year_index(year)
         at = self.table()
-        days = daily_smb(self._store.inputs, self.knobs(), index, at.table)
+        days = daily_smb(self._store.inputs, self.tunable_params(), index, at.table)
         smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days], axis=1)
         return (1000.0 * smb - self.bias / len(days)) / cfg.SEC_IN_DAY / self.rho
 

@@ -1,4 +1,4 @@
-"""``glaunti_params.json``: which model a glacier directory uses, its knobs, and what they were calibrated to.
+"""``glaunti_params.json``: a directory's model, its tunable parameters, and what they were calibrated to.
 
 Three entries are optional. ``parameters`` are all nine numbers of the temperature index as a fit found them,
 ``{name: {"value": ..., "units": ...}}``: in every run they take the place of the weights' own.
@@ -21,12 +21,12 @@ from oggm_glaunti.files import replacing
 
 settings.register()
 
-KNOBS = ("melt_f", "prcp_fac", "temp_bias", "bias")
+TUNABLE = ("melt_f", "prcp_fac", "temp_bias", "bias")
 VARIANTS = ("smooth", "mass_conserving")
 # The lapse rate of a fit, K m-1. The corrections of models C and D keep the one that they were trained with.
 FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
-# What the knobs of a calibration are knobs of.
+# What the tunable parameters of a calibration are tunable parameters of.
 DEFINING = ("model", "corrector", "variant", "parameters", FITTED_GRADIENT, "weights_sha256", "weights_path")
 # Lowest and highest value of a parameter that can be taken for one: wide, to catch other units and broken fits.
 PARAMETER_RANGES = {
@@ -78,22 +78,22 @@ def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
     oggm_path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
     if oggm_path.exists():
         calibrated = _load(oggm_path, gdir.rgi_id)
-        return calibrated if "weights_sha256" in calibrated else _knobs_of_oggm(gdir, calibrated)
+        return calibrated if "weights_sha256" in calibrated else _tunables_of_oggm(gdir, calibrated)
     raise InvalidWorkflowError(
         f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti or fit_glaunti with "
         f"filesuffix={filesuffix!r} first"
     )
 
 
-def _knobs_of_oggm(gdir: Any, calibrated: dict[str, Any]) -> dict[str, Any]:
-    """The knobs that OGGM's own tasks found, with the fit that they were turned on, if any.
+def _tunables_of_oggm(gdir: Any, calibrated: dict[str, Any]) -> dict[str, Any]:
+    """The tunable parameters that OGGM's own tasks found, with the fit that they were turned on, if any.
 
-    These tasks know nothing but the knobs; what goes with MonthlyTIModel is none of ours.
+    These tasks know nothing but the tunable parameters; what goes with MonthlyTIModel is none of ours.
     """
-    knobs = {name: calibrated[name] for name in KNOBS}
+    tunables = {name: calibrated[name] for name in TUNABLE}
     own = read_params(gdir)
     fitted = "parameters" in own or FITTED_GRADIENT in own or own.get("variant", "smooth") != "smooth"
-    return {**{name: own[name] for name in DEFINING if name in own}, **knobs} if fitted else knobs
+    return {**{name: own[name] for name in DEFINING if name in own}, **tunables} if fitted else tunables
 
 
 def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, float] | None:
@@ -205,12 +205,12 @@ def read_params_for(
     return params, filesuffix
 
 
-def checked_knob(name: str, value: Any) -> Any:
-    """A knob as a float or an array (12,), or InvalidParamsError where it is impossible.
+def checked_tunable(name: str, value: Any) -> Any:
+    """A tunable parameter as a float or an array (12,), or InvalidParamsError where it is impossible.
 
     Examples
     --------
-    >>> checked_knob("prcp_fac", 1)
+    >>> checked_tunable("prcp_fac", 1)
     1.0
     """
     array = np.array(value, np.float64)  # a copy: OGGM's tasks say mb_model.temp_bias += 1
@@ -221,8 +221,8 @@ def checked_knob(name: str, value: Any) -> Any:
     return float(array.reshape(-1)[0]) if array.size == 1 else array
 
 
-class KnobProperty:
-    """A knob of a mass-balance model, a number or one per calendar month; turning it marks the table stale."""
+class TunableProperty:
+    """A tunable parameter of a mass-balance model, a number or one per month; setting it marks the table stale."""
 
     def __init__(self, doc: str):
         self.__doc__ = doc
@@ -236,7 +236,7 @@ class KnobProperty:
 
     def __set__(self, model: Any, value: Any) -> None:
         """Check the value, keep a copy."""
-        vars(model)[f"_{self.name}"] = checked_knob(self.name, value)
+        vars(model)[f"_{self.name}"] = checked_tunable(self.name, value)
         model._table = None
 
 
@@ -248,7 +248,7 @@ def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi
             raise InvalidWorkflowError(
                 f"{rgi_id}: {key} is {found!r} here, but the glacier was calibrated with {calibrated!r}. Calibrate "
                 "again (a second model beside the first: with filesuffix='_A', '_C' or '_D'), or set "
-                "check_calib_params=False, to use the knobs all the same."
+                "check_calib_params=False, to use the tunable parameters all the same."
             )
 
 

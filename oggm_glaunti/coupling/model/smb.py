@@ -212,7 +212,7 @@ def _years_run(mb_model: GlaUnTIMassBalance, periods: list[Period] | None) -> li
 
 
 def _period_corrections(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[Period]) -> list:
-    """Corrections of each period (5, H, W), knobs at zero effect and nothing fitted; None for none."""
+    """Corrections of each period (5, H, W), tunable parameters at zero effect and nothing fitted; None for none."""
     if mb_model.corrector == "off":
         return [None] * len(periods)
     if mb_model.corrector == "climatology":
@@ -231,7 +231,7 @@ def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[
     """Periods run by themselves, first and last day of each season half."""
     from oggm_glaunti.core.run import season_weights
 
-    temp_bias, prcp_fac, ddf = mb_model.knobs().by_month()
+    temp_bias, prcp_fac, ddf = mb_model.tunable_params().by_month()
     if np.ptp(ddf):
         raise InvalidParamsError(f"{gridded.rgi_id}: a melt_f by month needs years='calendar'")
     all_ds = _period_corrections(gridded, mb_model, periods)
@@ -243,9 +243,9 @@ def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[
     for period, parts, ds in zip(periods, slices, all_ds, strict=True):
         place, total = gridded.place(period.year), np.zeros(gridded.shape, np.float32)
         for name, part in zip(SEASON_NAMES, parts, strict=False):
-            knobs = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
+            tunables = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
             weights = season_weights(part.stop - part.start)
-            swe, smb, _ = _segment(place, mb_model, swe, part, weights, longest, knobs, _on_cells(gridded, ds))
+            swe, smb, _ = _segment(place, mb_model, swe, part, weights, longest, tunables, _on_cells(gridded, ds))
             total += smb
             if period.mid is not None:
                 maps.fields[name].append(smb)
@@ -266,7 +266,7 @@ def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) 
     cells = [_on_cells(gridded, ds) for ds in all_ds]
     first_year = periods[0].year if periods else climate.ys
     index = np.clip(mass_balance_year_of_months(climate.years, mb_model.hemisphere) - first_year, 0, len(all_ds) - 1)
-    temp_bias, prcp_fac, ddf = mb_model.knobs().by_month()
+    temp_bias, prcp_fac, ddf = mb_model.tunable_params().by_month()
     months = climate.time.astype("datetime64[M]")
     maps = Maps([], [], {"smb": []}, [], [], JANUARY)
     swe = gridded.initial_swe(mb_model.ti)
@@ -274,10 +274,10 @@ def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) 
         place, total = gridded.place(int(year)), np.zeros(gridded.shape, np.float32)
         for m in range(12):
             days = np.flatnonzero(months == np.datetime64(f"{year}-{m + 1:02d}", "M"))
-            knobs = np.full(days.size, temp_bias[m]), np.full(days.size, prcp_fac[m]), ddf[m]
+            tunables = np.full(days.size, temp_bias[m]), np.full(days.size, prcp_fac[m]), ddf[m]
             part, weights = slice(days[0], days[-1] + 1), np.ones(days.size, np.float32)
             ds = cells[index[y, m]]
-            swe, smb, series = _segment(place, mb_model, swe, part, weights, 31, knobs, ds, daily)
+            swe, smb, series = _segment(place, mb_model, swe, part, weights, 31, tunables, ds, daily)
             total += smb
             if daily and year >= mb_model.ys:
                 for day, day_map in zip(climate.time[days], series, strict=False):
@@ -312,19 +312,19 @@ def _segment(
     days: slice,
     weights: np.ndarray,
     n_days: int,
-    knobs: tuple[np.ndarray, np.ndarray, float],
+    tunables: tuple[np.ndarray, np.ndarray, float],
     ds: np.ndarray,
     daily: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Some days under one set of corrections: snow at the end, balance, and the daily balance on request.
 
-    `knobs` are temp_bias and prcp_fac by day, and ddf_snow.
+    `tunables` are temp_bias and prcp_fac by day, and ddf_snow.
     """
     from oggm_glaunti.core.forcing import pad_days
 
     if not _programs:
         _programs.append(_segment_program())
-    temp_bias, prcp_fac, ddf_snow = knobs
+    temp_bias, prcp_fac, ddf_snow = tunables
     # The forcing has the lapse rate of the corrections; a fit may have another.
     steeper = mb_model.temp_default_gradient - settings.param("glaunti_temp_gradient")
     # Fields live here only, so that the next days are not read before these are gone.

@@ -33,9 +33,9 @@ class OGGMAttributes(MassBalanceModel):
         return self.melt_f * DAYS_PER_MONTH
 
     def __repr__(self) -> str:
-        """OGGM's summary, with the knobs."""
-        knobs = (f"    - {name}: {getattr(self, name)}" for name in ("melt_f", "prcp_fac", "temp_bias"))
-        return "\n".join([super().__repr__().rstrip(), *knobs, ""])
+        """OGGM's summary, with the tunable parameters."""
+        tunables = (f"    - {name}: {getattr(self, name)}" for name in ("melt_f", "prcp_fac", "temp_bias"))
+        return "\n".join([super().__repr__().rstrip(), *tunables, ""])
 
     def is_year_valid(self, year: float) -> bool:
         """Whether the climate covers the year."""

@@ -1,6 +1,6 @@
 """A glacier's corrections as profiles by height, one per mass-balance year.
 
-They always come from the daily record with all knobs at zero effect, so they depend on nothing a user turns later.
+They come from the daily record with all tunable parameters at zero effect: no later setting changes them.
 """
 
 from __future__ import annotations

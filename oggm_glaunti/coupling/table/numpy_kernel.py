@@ -22,7 +22,7 @@ class Day(NamedTuple):
 
 
 class MonthParameters(NamedTuple):
-    """Parameters of one month at all heights (or scalars), physical units, corrections and knobs applied."""
+    """Parameters of one month at all heights (or scalars), physical units, corrections and tuning applied."""
 
     prec_scale: np.ndarray
     ddf_snow: np.ndarray
@@ -101,7 +101,7 @@ def days_of_month(
     temp_offset: np.ndarray,
     variant: str = "smooth",
 ) -> Iterator[Day]:
-    """Yield the days of a month; `temp`, `prcp` (days,) at the reference height with their knobs applied."""
+    """Yield the days of a month; `temp`, `prcp` (days,) at the reference height, tunable parameters applied."""
     one_day = DAYS[variant]
     for day_temp, day_prcp in zip(temp, prcp, strict=True):
         day = one_day(p, swe, day_temp + temp_offset, day_prcp)

@@ -1,4 +1,4 @@
-"""Where tables are kept: in memory for knobs turned to and fro, in the glacier directory for the calibrated ones.
+"""Cache of height-year tables: in memory for trial parameter values, on disk for the calibrated ones.
 
 The steps from inputs to a table's file are those of one glacier as of a whole region: :attr:`TableStore.bare_inputs`,
 :meth:`TableStore.kept_corrections` or computed ones, :meth:`TableStore.adopt_corrections`, and :meth:`TableStore.adopt`
@@ -25,11 +25,11 @@ from oggm_glaunti.coupling.table.band_corrections import BandCorrections, comput
 from oggm_glaunti.coupling.table.file import TableHead, read_corrections, read_head, read_table, write_table
 from oggm_glaunti.coupling.table.inputs import Sources
 from oggm_glaunti.coupling.table.interpolation import Interpolator
-from oggm_glaunti.coupling.table.table import Knobs, Table, TableInputs, build_table
+from oggm_glaunti.coupling.table.table import Table, TableInputs, TunableParams, build_table
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from oggm_glaunti.shop import LoadedModel
 
-# Tables of other knob settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
+# Tables of other tunable parameter settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
 TABLES_KEPT = 4
 # What OGGM puts before the climate's suffix for a tributary of a merged glacier: its id in RGI 5, 6 or 7.
 _TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}|2000-v[\d.]+-[GC]-\d\d-\d{5})")
@@ -161,7 +161,7 @@ class TableStore:
         used = yearly.climatology() if yearly is not None and self.corrector == "climatology" else yearly
         self._inputs = replace(self.bare_inputs, corrections=used)
 
-    def digest(self, knobs: Knobs) -> str:
+    def digest(self, tunables: TunableParams) -> str:
         """Digest of everything a table is made from."""
         parts = [
             f"{settings.NUMERICS_VERSION} {self.temp_gradient!r}",
@@ -171,56 +171,56 @@ class TableStore:
             self.gdir.hemisphere,
             self.corrections_digest,
             hashlib.sha256(self.heights.tobytes()).hexdigest(),
-            knobs.digest(),
+            tunables.digest(),
             f"{self.variant} {self._weights!r}",
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
     # --- tables ---
 
-    def table_of(self, knobs: Knobs, on_disk: bool) -> Interpolator:
-        """The table of some knobs.
+    def table_of(self, tunables: TunableParams, on_disk: bool) -> Interpolator:
+        """The table of some tunable parameters.
 
         Parameters
         ----------
-        knobs : Knobs
+        tunables : TunableParams
         on_disk : bool
             whether to look for it in the directory, and keep it there
         """
-        key = knobs.digest()
+        key = tunables.digest()
         if key not in self._in_memory:
-            table = self._by_head(knobs) if on_disk else None
-            table = table or Interpolator.of(self._read_or_build(knobs, on_disk))
+            table = self._by_head(tunables) if on_disk else None
+            table = table or Interpolator.of(self._read_or_build(tunables, on_disk))
             while len(self._in_memory) >= TABLES_KEPT:
                 self._in_memory.pop(next(iter(self._in_memory)))
             self._in_memory[key] = table
         return self._in_memory[key]
 
-    def _by_head(self, knobs: Knobs) -> Interpolator | None:
-        """The directory's table of these knobs, months and climate left in the file until they are asked for."""
-        digest = self.digest(knobs)
+    def _by_head(self, tunables: TunableParams) -> Interpolator | None:
+        """The directory's table of these tunable parameters; months and climate stay in the file until asked for."""
+        digest = self.digest(tunables)
         head = self._head
         if head is None or head.table_digest != digest:
             head = read_head(self.path())
         if head is None or head.table_digest != digest:
             return None
-        return Interpolator(head.heights, head.annual_smb, lambda: self._read_or_build(knobs, on_disk=True))
+        return Interpolator(head.heights, head.annual_smb, lambda: self._read_or_build(tunables, on_disk=True))
 
-    def read(self, knobs: Knobs) -> Table | None:
-        """The directory's table of these knobs; None where there is none, or one made from anything else."""
-        return read_table(self.path(), self.digest(knobs))
+    def read(self, tunables: TunableParams) -> Table | None:
+        """The directory's table of these tunable parameters; None if there is none, or one made from anything else."""
+        return read_table(self.path(), self.digest(tunables))
 
-    def _read_or_build(self, knobs: Knobs, on_disk: bool) -> Table:
-        table = self.read(knobs) if on_disk else None
+    def _read_or_build(self, tunables: TunableParams, on_disk: bool) -> Table:
+        table = self.read(tunables) if on_disk else None
         if table is None:
-            table = build_table(self.inputs, knobs)
+            table = build_table(self.inputs, tunables)
             if on_disk:
-                self.adopt(table, knobs)
+                self.adopt(table, tunables)
             else:
-                self._require_finite(table, knobs)
+                self._require_finite(table, tunables)
         return table
 
-    def adopt(self, table: Table, knobs: Knobs) -> None:
+    def adopt(self, table: Table, tunables: TunableParams) -> None:
         """Check a table made from :attr:`inputs` and write it, with the corrections, to the glacier directory.
 
         Raises
@@ -228,16 +228,16 @@ class TableStore:
         InvalidWorkflowError
             where the table is not finite, or cannot be written
         """
-        self._require_finite(table, knobs)
-        self._write(table, knobs, self.path())
+        self._require_finite(table, tunables)
+        self._write(table, tunables, self.path())
 
-    def keep(self, knobs: Knobs, params_filesuffix: str) -> None:
-        """Write the table of some knobs, for models made from the calibration with that suffix."""
-        table = self.table_of(knobs, on_disk=False).table
+    def keep(self, tunables: TunableParams, params_filesuffix: str) -> None:
+        """Write the table of some tunable parameters, for models made from the calibration with that suffix."""
+        table = self.table_of(tunables, on_disk=False).table
         self.inputs  # noqa: B018 (the corrections are written beside the table)
-        self._write(table, knobs, self.path(params_filesuffix))
+        self._write(table, tunables, self.path(params_filesuffix))
 
-    def _write(self, table: Table, knobs: Knobs, path: Path) -> None:
+    def _write(self, table: Table, tunables: TunableParams, path: Path) -> None:
         attributes = {
             "rgi_id": self.gdir.rgi_id,
             "model": self.loaded.model.name,
@@ -246,16 +246,16 @@ class TableStore:
             "variant": self.variant,
             "climate_source": self.sources.about_climate.source,
             "ref_hgt": self.sources.about_climate.ref_hgt,
-            "table_digest": self.digest(knobs),
+            "table_digest": self.digest(tunables),
             "corrections_digest": self.corrections_digest,
             "input_files": self.sources.record(),
         }
         write_table(path, _in_float32(table), attributes, self._yearly)
 
-    def _require_finite(self, table: Table, knobs: Knobs) -> None:
+    def _require_finite(self, table: Table, tunables: TunableParams) -> None:
         if not np.isfinite(table.smb).all():
             raise InvalidWorkflowError(
-                f"{self.gdir.rgi_id}: the balance is not finite with {knobs}; check the knobs and "
+                f"{self.gdir.rgi_id}: the balance is not finite with {tunables}; check the tunable parameters and "
                 f"{self.sources.about_climate.file} in {self.gdir.dir}"
             )
 

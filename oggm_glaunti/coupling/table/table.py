@@ -26,7 +26,7 @@ YEARS_ROUNDED = 10
 
 
 @dataclass(frozen=True)
-class Knobs:
+class TunableParams:
     """What a user may turn, each a value or one per calendar month; applied after the corrections.
 
     Attributes
@@ -58,7 +58,7 @@ class Knobs:
 
 @dataclass(frozen=True)
 class TableInputs:
-    """Everything a table is made from, apart from the knobs.
+    """Everything a table is made from, apart from the tunable parameters.
 
     Attributes
     ----------
@@ -135,9 +135,9 @@ class Table:
     smb, solid_prcp, pdd : float64 arrays (Y, 12, N)
         m w.e., m w.e., K day; sums over the month
     temp : float64 array (Y, 12)
-        mean at the reference height, knob applied, degC
+        mean at the reference height, tunable parameter applied, degC
     prcp : float64 array (Y, 12)
-        sum, knob applied, before prec_scale, m w.e.
+        sum, tunable parameter applied, before prec_scale, m w.e.
     prec_scale : float64 array (Y, 12, N)
         factor on precipitation with its correction
     swe : float64 array (Y, N)
@@ -166,13 +166,13 @@ def _blocks(climate: DailyClimate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return temp.reshape(full), prcp.reshape(full), valid.reshape(full)
 
 
-def build_table(inputs: TableInputs, knobs: Knobs, backend: str = "auto") -> Table:
+def build_table(inputs: TableInputs, tunables: TunableParams, backend: str = "auto") -> Table:
     """Build a table; where the weather has several realisations, the mean of theirs.
 
     Parameters
     ----------
     inputs : TableInputs
-    knobs : Knobs
+    tunables : TunableParams
     backend : {'auto', 'jax', 'numpy'}
         auto takes NumPy in workers forked after JAX had started, where JAX would hang, and JAX elsewhere; the two agree
         to 1e-5 m w.e. a month
@@ -184,7 +184,7 @@ def build_table(inputs: TableInputs, knobs: Knobs, backend: str = "auto") -> Tab
     if backend == "auto":
         backend = "numpy" if jax_is_unsafe() else "jax"
     sums = {"jax": _sums_by_jax, "numpy": _sums_by_numpy}[backend]
-    return _mean([table_of_sums(one, knobs, sums(one, knobs)) for one in inputs.realisations()])
+    return _mean([table_of_sums(one, tunables, sums(one, tunables)) for one in inputs.realisations()])
 
 
 def _mean(tables: list[Table]) -> Table:
@@ -195,10 +195,10 @@ def _mean(tables: list[Table]) -> Table:
     return replace(tables[0], **{name: np.mean([getattr(table, name) for table in tables], axis=0) for name in names})
 
 
-def table_of_sums(inputs: TableInputs, knobs: Knobs, sums: Sequence[np.ndarray]) -> Table:
+def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sequence[np.ndarray]) -> Table:
     """The table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
     temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks())
-    temp_bias, prcp_fac, _ = (knob.astype(np.float64) for knob in knobs.by_month())
+    temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     scale = np.exp(inputs.weights["prec_scale_log"]) * np.exp(inputs.ds()[:, 0].astype(np.float64))
     return Table(
         inputs.climate.years,
@@ -222,7 +222,7 @@ def round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def _sums_by_jax(inputs: TableInputs, knobs: Knobs) -> tuple[np.ndarray, ...]:
+def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:
     """smb, solid_prcp, pdd, swe by the JAX kernel, padded to shapes that many glaciers share."""
     n_years, n = inputs.climate.years.size, inputs.heights.size
     years = round_up(n_years, YEARS_ROUNDED) - n_years
@@ -234,7 +234,7 @@ def _sums_by_jax(inputs: TableInputs, knobs: Knobs) -> tuple[np.ndarray, ...]:
         {name: np.float32(value) for name, value in inputs.weights.items()},
         *blocks,
         np.pad(inputs.temp_offset.astype(np.float32), (0, more), mode="edge"),
-        knobs.by_month(),
+        tunables.by_month(),
         np.pad(ds, ((0, periods), (0, 0), (0, more)), mode="edge"),
         np.pad(inputs.ds_index(), ((0, years), (0, 0))).astype(np.int32),
         inputs.variant,
@@ -254,23 +254,25 @@ def _compiled() -> Any:
         from oggm_glaunti.core import monthly
         from oggm_glaunti.core.temperature_index import TIWeights
 
-        def program(weights, temp, prcp, valid, offset, knobs, ds, ds_index, variant):
+        def program(weights, temp, prcp, valid, offset, tunables, ds, ds_index, variant):
             params = TIWeights(**weights).resolve()
             swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
             weather = (temp, prcp, valid)
-            return monthly.monthly_sums(params, swe, *weather, offset, monthly.Knobs(*knobs), ds, ds_index, variant)
+            return monthly.monthly_sums(
+                params, swe, *weather, offset, monthly.MonthlyTunables(*tunables), ds, ds_index, variant
+            )
 
         _programs.append(jax.jit(program, static_argnames="variant"))
     return _programs[0]
 
 
-def month_parameters(inputs: TableInputs, knobs: Knobs, ds: np.ndarray, month: int) -> MonthParameters:
+def month_parameters(inputs: TableInputs, tunables: TunableParams, ds: np.ndarray, month: int) -> MonthParameters:
     """Parameters of calendar month `month` (0 to 11) under corrections `ds` (5, N), float64."""
     w = {name: float(value) for name, value in inputs.weights.items()}
     ds = ds.astype(np.float64)
     return MonthParameters(
         prec_scale=np.exp(w["prec_scale_log"] + ds[0]),
-        ddf_snow=knobs.by_month()[2].astype(np.float64)[month] * np.exp(ds[1]),
+        ddf_snow=tunables.by_month()[2].astype(np.float64)[month] * np.exp(ds[1]),
         ddf_relative_ice=(1.0 + np.exp(w["ddf_relative_ice_minus_one_log"])) * np.exp(ds[2]),
         snow_to_rain_steepness=np.exp(w["snow_to_rain_steepness_log"]),
         snow_to_rain_centre=w["snow_to_rain_centre"] + ds[3],
@@ -282,14 +284,14 @@ def month_parameters(inputs: TableInputs, knobs: Knobs, ds: np.ndarray, month: i
     )
 
 
-def days_of_year(inputs: TableInputs, knobs: Knobs, year_index: int, swe: np.ndarray) -> list[list[Day]]:
+def days_of_year(inputs: TableInputs, tunables: TunableParams, year_index: int, swe: np.ndarray) -> list[list[Day]]:
     """The days of a calendar year by month, from the snow `swe` (N,) at its beginning (NumPy)."""
     temp, prcp, valid = (block[year_index] for block in inputs.daily_blocks())
-    temp_bias, prcp_fac, _ = (knob.astype(np.float64) for knob in knobs.by_month())
+    temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     all_ds, index = inputs.ds(), inputs.ds_index()[year_index]
     months = []
     for month in range(12):
-        params = month_parameters(inputs, knobs, all_ds[index[month]], month)
+        params = month_parameters(inputs, tunables, all_ds[index[month]], month)
         weather = temp[month][valid[month]] + temp_bias[month], prcp[month][valid[month]] * prcp_fac[month]
         days = list(days_of_month(params, swe, *weather, inputs.temp_offset, inputs.variant))
         swe = days[-1].swe
@@ -297,17 +299,17 @@ def days_of_year(inputs: TableInputs, knobs: Knobs, year_index: int, swe: np.nda
     return months
 
 
-def daily_smb(inputs: TableInputs, knobs: Knobs, year_index: int, table: Table) -> np.ndarray:
+def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, table: Table) -> np.ndarray:
     """Balance of every day of a calendar year, m w.e. (days, N), the mean over the realisations of the weather.
 
-    `table` is that of the inputs and knobs; it says what snow there is at the beginning of the year.
+    `table` is that of the inputs and tunable parameters; it says what snow there is at the beginning of the year.
     """
     each = inputs.realisations()
-    tables = [table] if len(each) == 1 else [build_table(one, knobs) for one in each]
+    tables = [table] if len(each) == 1 else [build_table(one, tunables) for one in each]
     smb = []
     for one, own in zip(each, tables, strict=True):
         swe = own.swe[year_index - 1] if year_index else initial_swe(one)
-        smb.append([day.smb for month in days_of_year(one, knobs, year_index, swe) for day in month])
+        smb.append([day.smb for month in days_of_year(one, tunables, year_index, swe) for day in month])
     return np.mean(smb, axis=0)
 
 
@@ -316,13 +318,13 @@ def initial_swe(inputs: TableInputs) -> np.ndarray:
     return np.full(inputs.heights.size, np.exp(inputs.weights["snow_depletion_centre_log"]))
 
 
-def _sums_by_numpy(inputs: TableInputs, knobs: Knobs) -> tuple[np.ndarray, ...]:
+def _sums_by_numpy(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:
     """smb, solid_prcp, pdd, swe by a plain loop over the days."""
     swe = initial_swe(inputs)
     shape = (inputs.climate.years.size, 12, inputs.heights.size)
     smb, solid, pdd, swes = np.empty(shape), np.empty(shape), np.empty(shape), np.empty((shape[0], shape[2]))
     for year in range(shape[0]):
-        months = days_of_year(inputs, knobs, year, swe)
+        months = days_of_year(inputs, tunables, year, swe)
         for month, days in enumerate(months):
             smb[year, month] = sum(day.smb for day in days)
             solid[year, month] = sum(day.solid_prcp for day in days)

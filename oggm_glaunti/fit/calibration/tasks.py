@@ -183,23 +183,25 @@ def modelled(gdir: Any, observations: pd.DataFrame, published: bool = False, **k
 
 
 def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
-    """A mass-balance model as a fit sees it, its knobs in place.
+    """A mass-balance model as a fit sees it, its tunable parameters in place.
 
     Raises
     ------
     InvalidParamsError
-        for knobs by month
+        for tunable parameters by month
     """
     from oggm_glaunti.core.on_heights import Tuned
 
-    knobs = {name: getattr(mb_model, name) for name in ("melt_f", "prcp_fac", "temp_bias")}
-    if any(np.ndim(value) for value in knobs.values()):
-        raise InvalidParamsError(f"{label}: knobs by month can be neither fitted nor differentiated: {knobs}")
+    tunables = {name: getattr(mb_model, name) for name in ("melt_f", "prcp_fac", "temp_bias")}
+    if any(np.ndim(value) for value in tunables.values()):
+        raise InvalidParamsError(
+            f"{label}: tunable parameters by month can be neither fitted nor differentiated: {tunables}"
+        )
     moved = {
-        "ddf_snow_log": np.float32(np.log(knobs["melt_f"] / 1000.0)),
-        "prec_scale_log": np.float32(mb_model.ti.prec_scale_log + np.log(knobs["prcp_fac"])),
+        "ddf_snow_log": np.float32(np.log(tunables["melt_f"] / 1000.0)),
+        "prec_scale_log": np.float32(mb_model.ti.prec_scale_log + np.log(tunables["prcp_fac"])),
     }
-    return Tuned(replace(mb_model.ti, **moved), float(knobs["temp_bias"]), float(mb_model.temp_default_gradient))
+    return Tuned(replace(mb_model.ti, **moved), float(tunables["temp_bias"]), float(mb_model.temp_default_gradient))
 
 
 class Estimate(NamedTuple):

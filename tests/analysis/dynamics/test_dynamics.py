@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oggm_glaunti.analysis.dynamics import flowline_runs, sia_flowline, table_modes
 from oggm_glaunti.analysis.dynamics import tables as dynamics
-from oggm_glaunti.analysis.dynamics.setup import prepare, with_knobs
+from oggm_glaunti.analysis.dynamics.setup import prepare, with_tunables
 from oggm_glaunti.analysis.dynamics.sia_tasks import bed_of, steps_needed, volume_gradient
 from oggm_glaunti.analysis.dynamics.tables import controls_of, direction, table_tangents, tangent_along
 from oggm_glaunti.analysis.dynamics.tasks import SIZE, summary, volume_sensitivity
@@ -171,16 +171,17 @@ def test_between_upright_walls_the_volume_changes_by_the_balance_alone(smb, flow
 def test_the_derivative_is_that_of_the_table_built_anew_and_the_run_again(hef_gdir):
     found = summary(volume_sensitivity(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow"], **A))
     ready = prepare(hef_gdir, **YEARS, controls=["dT"], **A)
-    for control, knob, step in (("dT", "temp", 0.1), ("dP", "prcp", 0.5), ("ddf_snow", "melt", 0.25)):
+    for control, tunable, step in (("dT", "temp", 0.1), ("dP", "prcp", 0.5), ("ddf_snow", "melt", 0.25)):
         ends = [
-            with_knobs(ready, **{knob: sign * step if knob == "temp" else 1.1 ** (sign * step)}) for sign in (1, -1)
+            with_tunables(ready, **{tunable: sign * step if tunable == "temp" else 1.1 ** (sign * step)})
+            for sign in (1, -1)
         ]
         volume = (ends[0] - ends[1])[-1, 0] / (2.0 * step)
         assert found.loc[control, "volume (km3)"] == pytest.approx(volume, rel=3e-3), control
         assert 0.0 < found.loc[control, "volume error (km3)"] < 1e-2 * abs(volume), control
     # Warmer or melting more is less ice, wetter is more.
     assert np.sign(found["volume (km3)"]).tolist() == [-1.0, 1.0, -1.0]
-    ends = [with_knobs(ready, temp=shift)[-1, 1:] for shift in (0.55, -0.55)]
+    ends = [with_tunables(ready, temp=shift)[-1, 1:] for shift in (0.55, -0.55)]
     slope, error = (found.loc["dT", [f"area{e} (km2)", f"length{e} (m)"]].to_numpy(float) for e in ("", " error"))
     assert (np.abs(slope - (ends[0] - ends[1]) / 1.1) <= error).all()
     assert (slope < 0.0).all()
@@ -333,7 +334,7 @@ def test_figures_show_volumes_their_slopes_and_months(hef_gdir):
     from oggm_glaunti.graphics.dynamics import plot_gradient, plot_months, plot_volume
 
     found = volume_sensitivity(hef_gdir, **YEARS, **A)
-    reruns = {2.0: with_knobs(prepare(hef_gdir, **YEARS, controls=["dT"], **A), temp=2.0)[:, 0]}
+    reruns = {2.0: with_tunables(prepare(hef_gdir, **YEARS, controls=["dT"], **A), temp=2.0)[:, 0]}
     above, below = plot_volume(found, "dT", reruns).axes
     lines = {line.get_label(): line.get_ydata() for line in above.lines}
     assert [*lines] == ["as it is", "dT +2 K, first order", "dT +2 K, whole run"]

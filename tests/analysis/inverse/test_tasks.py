@@ -36,9 +36,9 @@ def hef(hef_gdir):
     return hef_gdir
 
 
-def mean_of_the_table(gdir, years, **knobs):
+def mean_of_the_table(gdir, years, **tunables):
     """Mean balance of calendar years over the glacier's cells from the height-year table, m w.e. a year."""
-    mb_model, surface = GlaUnTIMassBalance(gdir, model="A", **knobs), surface_of(gdir)
+    mb_model, surface = GlaUnTIMassBalance(gdir, model="A", **tunables), surface_of(gdir)
     rates = [mb_model.get_annual_mb(surface.heights, year) for year in range(years[0], years[1] + 1)]
     return np.average(np.mean(rates, axis=0), weights=surface.areas) * 365 * 86400 * mb_model.rho / 1000.0
 

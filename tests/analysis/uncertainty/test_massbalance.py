@@ -163,7 +163,7 @@ def test_drawn_parameters_are_those_the_model_tells(hef_gdir):
     np.testing.assert_array_equal(balances(known), balances(plain))
 
 
-def test_a_knob_keeps_the_draw(hef_gdir):
+def test_a_tunable_parameter_keeps_the_draw(hef_gdir):
     model = UncertainGlaUnTIMassBalance(hef_gdir, seed=1, **A)
     before = balances(model)
     model.temp_bias += 1.0

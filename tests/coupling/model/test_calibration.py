@@ -1,4 +1,4 @@
-"""One glacier to its reference: how closely, by which knob, from what, and what is written."""
+"""One glacier to its reference: how closely, by which tunable parameter, from what, and what is written."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def files(gdir) -> dict[str, bytes]:
 def test_the_reference_is_met_to_one_millimetre(aletsch_gdir, order):
     params = calibrate_glaunti(aletsch_gdir, **GEODETIC, model="A", order=order)
     got = mean_balance(aletsch_gdir)
-    knobs = {name: round(params[name], 4) for name in ("melt_f", "prcp_fac", "temp_bias")}
-    print(f"Aletsch, A, {order}: {knobs}, {got - GEODETIC['ref_mb']:+.4f} mm w.e. a year")
+    tunables = {name: round(params[name], 4) for name in ("melt_f", "prcp_fac", "temp_bias")}
+    print(f"Aletsch, A, {order}: {tunables}, {got - GEODETIC['ref_mb']:+.4f} mm w.e. a year")
     assert got == pytest.approx(GEODETIC["ref_mb"], abs=1)
     assert params["residual"] == pytest.approx(got - GEODETIC["ref_mb"], abs=1e-3)
 
 
-def test_only_the_knobs_named_are_turned(aletsch_gdir):
+def test_only_the_tunable_parameters_named_are_turned(aletsch_gdir):
     params = calibrate_glaunti(aletsch_gdir, **GEODETIC, model="A")
     assert params["melt_f"] == pytest.approx(5.598, abs=1e-3)
     assert (params["prcp_fac"], params["temp_bias"]) == (1, 0)
 
 
-def test_a_knob_out_of_reach_stays_at_its_bound_and_the_next_is_turned(aletsch_gdir):
+def test_a_tunable_parameter_out_of_reach_stays_at_its_bound_and_the_next_is_turned(aletsch_gdir):
     params = calibrate_glaunti(
         aletsch_gdir, **GEODETIC, model="A", order=("melt_f", "temp_bias"), bounds={"melt_f": (4.0, 5.0)}
     )
@@ -113,7 +113,7 @@ def test_out_of_bounds_says_how_close_it_came_and_writes_nothing(aletsch_gdir):
     assert files(aletsch_gdir) == before
 
 
-def test_out_of_bounds_names_every_knob_tried(aletsch_gdir):
+def test_out_of_bounds_names_every_tunable_parameter_tried(aletsch_gdir):
     with pytest.raises(MassBalanceCalibrationError, match=r"prcp_fac 0\.8 to 1\.2 .*; melt_f 1\.5 to 17 .*; temp_bias"):
         calibrate_glaunti(
             aletsch_gdir, **{**GEODETIC, "ref_mb": 30000.0}, model="A", order=("prcp_fac", "melt_f", "temp_bias")
@@ -259,7 +259,7 @@ def test_an_unknown_source_is_refused(aletsch_gdir):
 # --- what is written ---
 
 
-def test_the_file_tells_model_knobs_reference_and_units(aletsch_gdir):
+def test_the_file_tells_model_tunable_parameters_reference_and_units(aletsch_gdir):
     returned = calibrate_glaunti(aletsch_gdir, **GEODETIC, model="A")
     written = json.loads(Path(aletsch_gdir.get_filepath("glaunti_params")).read_text())
     units = written.pop("units")

@@ -19,7 +19,7 @@ from oggm_glaunti import tasks as gtasks
 from oggm_glaunti.core.weights import embedded_a, physical_values, ti_from_physical
 from oggm_glaunti.coupling.model.params import fitted_parameters, read_params, write_params
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
-from oggm_glaunti.coupling.table.table import Knobs, TableInputs, build_table, initial_swe
+from oggm_glaunti.coupling.table.table import TableInputs, TunableParams, build_table, initial_swe
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from tests.core import plain
 
@@ -73,7 +73,7 @@ def inputs_of(temp, prcp, variant="mass_conserving", heights=HEIGHTS, values=VAL
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_cold_year_without_precipitation_leaves_the_snow_as_it_is(backend):
     cold = inputs_of(np.full(365, -20.0), np.zeros(365))
-    table = build_table(cold, Knobs(4.2), backend)
+    table = build_table(cold, TunableParams(4.2), backend)
     np.testing.assert_allclose(table.swe[0], initial_swe(cold), rtol=0, atol=1e-6)
     np.testing.assert_allclose(table.smb, 0.0, atol=1e-6)
 
@@ -81,7 +81,7 @@ def test_a_cold_year_without_precipitation_leaves_the_snow_as_it_is(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_under_steady_melt_the_snow_goes_and_ice_melts_by_its_own_factor(backend):
     warm = inputs_of(np.full(365, 10.0), np.zeros(365))
-    table = build_table(warm, Knobs(4.2), backend)
+    table = build_table(warm, TunableParams(4.2), backend)
     np.testing.assert_allclose(table.swe[0], 0.0, atol=1e-6)
     december = table.pdd[0, 11] * 0.0042 * VALUES["ddf_relative_ice"]
     np.testing.assert_allclose(table.smb[0, 11], -december, rtol=1e-5)
@@ -101,7 +101,7 @@ def test_the_mass_of_a_year_closes(backend, most):
     JAX computes in float32: balances of 10 m a year cannot be known to better than 1e-6 m.
     """
     inputs = inputs_of(*weather_of_years(), heights=np.arange(2000.0, 4010.0, 50.0))
-    table = build_table(inputs, Knobs(4.2), backend)
+    table = build_table(inputs, TunableParams(4.2), backend)
     before = np.vstack([initial_swe(inputs), table.swe[:-1]])
     snowfall, energy = table.solid_prcp.sum(axis=1), float(np.float32(0.0042)) * table.pdd.sum(axis=1)
     snow_melt = snowfall - (table.swe - before)
@@ -119,7 +119,7 @@ def test_the_mass_of_a_year_closes(backend, most):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_with_the_published_day_snow_comes_from_nothing(backend):
     cold = inputs_of(np.full(365, -20.0), np.zeros(365), variant="smooth")
-    table = build_table(cold, Knobs(4.2), backend)
+    table = build_table(cold, TunableParams(4.2), backend)
     np.testing.assert_allclose(table.smb, 0.0, atol=1e-6)
     assert (table.swe[0] - initial_swe(cold) > 0.15).all()
 
@@ -130,8 +130,8 @@ def test_numpy_and_jax_build_the_same_table_of_a_fit(variant, corrected):
     ds = np.random.default_rng(1).normal(0.0, 0.3, (3, 5, 4)).astype(np.float32)
     bands = BandCorrections(np.arange(2001, 2004), np.linspace(2500.0, 3600.0, 4), ds) if corrected else None
     inputs = inputs_of(*weather_of_years(), variant=variant, corrections=bands)
-    knobs = Knobs(np.linspace(4.0, 7.0, 12), 1.1, np.linspace(1.0, -1.5, 12))
-    jax, numpy = (build_table(inputs, knobs, backend) for backend in BACKENDS)
+    tunables = TunableParams(np.linspace(4.0, 7.0, 12), 1.1, np.linspace(1.0, -1.5, 12))
+    jax, numpy = (build_table(inputs, tunables, backend) for backend in BACKENDS)
     for name in ("smb", "solid_prcp", "prec_scale"):
         np.testing.assert_allclose(getattr(jax, name), getattr(numpy, name), rtol=0, atol=1e-5, err_msg=name)
     np.testing.assert_allclose(jax.swe, numpy.swe, rtol=0, atol=4e-5)
@@ -141,7 +141,7 @@ def test_numpy_and_jax_build_the_same_table_of_a_fit(variant, corrected):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_table_of_a_fit_is_a_plain_loop_over_the_days(variant, backend):
     temp, prcp = weather_of_years(2)
-    table = build_table(inputs_of(temp, prcp, variant=variant), Knobs(4.2), backend)
+    table = build_table(inputs_of(temp, prcp, variant=variant), TunableParams(4.2), backend)
     for n, height in enumerate(HEIGHTS):
         local = np.asarray(temp, np.float32) - 0.006 * (height - 3000.0)
         days = [local, np.asarray(prcp, np.float32), np.ones(local.size)]
@@ -216,7 +216,7 @@ def climates(model) -> tuple[np.ndarray, np.ndarray]:
     return np.array(model.get_monthly_climate(HEIGHTS, 2018.5)), np.array(model.get_annual_climate(HEIGHTS, 2018))
 
 
-def test_turning_a_knob_acts_on_the_fit(hef_gdir):
+def test_turning_a_tunable_parameter_acts_on_the_fit(hef_gdir):
     write_fit(hef_gdir)
     fitted = annual(GlaUnTIMassBalance(hef_gdir))
     turned = annual(GlaUnTIMassBalance(hef_gdir, melt_f=5.0))
@@ -245,7 +245,7 @@ def test_the_corrections_know_nothing_of_fit_and_variant(hef_gdir, weights_dir):
     fitted = GlaUnTIMassBalanceC(hef_gdir, weights=weights_dir, check_calib_params=False, corrector="yearly")
     assert fitted.fitted_parameters == VALUES
     assert fitted.store.corrections_digest == published
-    assert fitted.store.digest(fitted.knobs()) != model.store.digest(model.knobs())
+    assert fitted.store.digest(fitted.tunable_params()) != model.store.digest(model.tunable_params())
     assert fitted.loaded_model is model.loaded_model
 
 
@@ -416,7 +416,7 @@ def test_a_calibration_starts_from_the_weights_and_not_from_an_earlier_fit(hef_g
     assert GlaUnTIMassBalance(hef_gdir).fitted_parameters is None
 
 
-def test_knobs_that_oggms_own_task_turned_on_a_fit_stay_with_it(hef_gdir):
+def test_tunable_parameters_that_oggms_own_task_turned_on_a_fit_stay_with_it(hef_gdir):
     from oggm import tasks
 
     write_fit(hef_gdir, "mass_conserving", gradient=-0.007)

@@ -1,4 +1,4 @@
-"""GlaUnTI as a mass-balance model: numbers, arguments, knobs, years, and what it is made of."""
+"""GlaUnTI as a mass-balance model: numbers, arguments, tunable parameters, years, and what it is made of."""
 
 from __future__ import annotations
 
@@ -158,25 +158,25 @@ def test_an_unknown_corrector_mode_is_refused(hef_gdir):
         GlaUnTIMassBalanceA(hef_gdir, corrector="monthly")
 
 
-@pytest.mark.parametrize("knob", ["melt_f", "prcp_fac", "temp_bias"])
-def test_knobs_that_are_no_finite_number_are_refused(hef_gdir, model, knob):
-    before = getattr(model, knob)
+@pytest.mark.parametrize("tunable", ["melt_f", "prcp_fac", "temp_bias"])
+def test_tunable_parameters_that_are_no_finite_number_are_refused(hef_gdir, model, tunable):
+    before = getattr(model, tunable)
     for value in (np.nan, np.inf, [1.0] * 11, [[1.0] * 12], [1.0] * 11 + [np.nan]):
-        with pytest.raises(InvalidParamsError, match=f"{knob}: expected a finite number or 12 of them"):
-            GlaUnTIMassBalanceA(hef_gdir, **{knob: value})
-        with pytest.raises(InvalidParamsError, match=f"{knob}: expected a finite number or 12 of them"):
-            setattr(model, knob, value)
-        assert getattr(model, knob) == before
+        with pytest.raises(InvalidParamsError, match=f"{tunable}: expected a finite number or 12 of them"):
+            GlaUnTIMassBalanceA(hef_gdir, **{tunable: value})
+        with pytest.raises(InvalidParamsError, match=f"{tunable}: expected a finite number or 12 of them"):
+            setattr(model, tunable, value)
+        assert getattr(model, tunable) == before
 
 
-@pytest.mark.parametrize("knob", ["melt_f", "prcp_fac"])
-def test_factors_have_to_be_above_zero(hef_gdir, knob):
+@pytest.mark.parametrize("tunable", ["melt_f", "prcp_fac"])
+def test_factors_have_to_be_above_zero(hef_gdir, tunable):
     for value in (0, -1.5, [1.0] * 11 + [0.0]):
-        with pytest.raises(InvalidParamsError, match=f"{knob} has to be above zero"):
-            GlaUnTIMassBalanceA(hef_gdir, **{knob: value})
+        with pytest.raises(InvalidParamsError, match=f"{tunable} has to be above zero"):
+            GlaUnTIMassBalanceA(hef_gdir, **{tunable: value})
 
 
-def test_knobs_too_large_for_the_numbers_are_an_error_and_not_nan(hef_gdir):
+def test_tunable_parameters_too_large_for_the_numbers_are_an_error_and_not_nan(hef_gdir):
     model = GlaUnTIMassBalanceA(hef_gdir, melt_f=1e40)
     with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.00897: the balance is not finite with .*melt_f=1e\+40"):
         model.get_annual_mb(HEIGHTS, year=2015)
@@ -237,12 +237,12 @@ def plain_years(climate, height, melt_f=None, prcp_fac=1.0, temp_bias=0.0, skip=
     return balance
 
 
-@pytest.mark.parametrize("knobs", [{}, {"melt_f": 7.0, "prcp_fac": 1.4, "temp_bias": -0.7}])
-def test_the_balance_is_that_of_a_plain_loop_over_the_days(hef_gdir, knobs):
-    model = GlaUnTIMassBalanceA(hef_gdir, **knobs)
+@pytest.mark.parametrize("tunables", [{}, {"melt_f": 7.0, "prcp_fac": 1.4, "temp_bias": -0.7}])
+def test_the_balance_is_that_of_a_plain_loop_over_the_days(hef_gdir, tunables):
+    model = GlaUnTIMassBalanceA(hef_gdir, **tunables)
     for height in (2500.0, 3200.0):  # both are heights of the table
         got = [float(metres(model.get_annual_mb([height], year=year))[0]) for year in model.years]
-        np.testing.assert_allclose(got, plain_years(model.climate, height, **knobs), atol=1e-5)
+        np.testing.assert_allclose(got, plain_years(model.climate, height, **tunables), atol=1e-5)
 
 
 def test_between_the_tables_heights_the_balance_is_that_of_the_height_itself(model):
@@ -427,11 +427,11 @@ def test_repeated_years_go_round_for_ever(hef_gdir, model):
         np.testing.assert_array_equal(again.get_monthly_mb(HEIGHTS, month[0]), model.get_monthly_mb(HEIGHTS, month[1]))
 
 
-# --- knobs ---
+# --- tunable parameters ---
 
 
 def snapshot(model):
-    """Everything that a knob may change."""
+    """Everything that a tunable parameter may change."""
     return [
         model.get_annual_mb(HEIGHTS, year=2016),
         *model.get_monthly_mb(HEIGHTS, year=2019.5, add_climate=True),
@@ -445,7 +445,7 @@ def same(a, b) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"),
+    ("tunable", "value"),
     [
         ("melt_f", 6.5),
         ("prcp_fac", 1.3),
@@ -455,36 +455,36 @@ def same(a, b) -> bool:
         ("temp_bias", np.linspace(-1, 1, 12)),
     ],
 )
-def test_a_knob_acts_at_once_and_turned_back_gives_the_same_numbers(hef_gdir, model, knob, value):
+def test_a_tunable_parameter_acts_at_once_and_turned_back_gives_the_same_numbers(hef_gdir, model, tunable, value):
     before = snapshot(model)
-    published = getattr(model, knob)
-    setattr(model, knob, value)
+    published = getattr(model, tunable)
+    setattr(model, tunable, value)
     turned = snapshot(model)
     assert not np.array_equal(turned[0], before[0])
-    assert same(turned, snapshot(GlaUnTIMassBalanceA(hef_gdir, **{knob: value})))
-    setattr(model, knob, published)
+    assert same(turned, snapshot(GlaUnTIMassBalanceA(hef_gdir, **{tunable: value})))
+    setattr(model, tunable, published)
     assert same(snapshot(model), before)
 
 
-@pytest.mark.parametrize(("knob", "value"), [("melt_f", 6.5), ("prcp_fac", 1.3), ("temp_bias", -0.4)])
-def test_twelve_equal_values_are_one_value(hef_gdir, knob, value):
-    one = GlaUnTIMassBalanceA(hef_gdir, **{knob: value})
-    twelve = GlaUnTIMassBalanceA(hef_gdir, **{knob: [value] * 12})
+@pytest.mark.parametrize(("tunable", "value"), [("melt_f", 6.5), ("prcp_fac", 1.3), ("temp_bias", -0.4)])
+def test_twelve_equal_values_are_one_value(hef_gdir, tunable, value):
+    one = GlaUnTIMassBalanceA(hef_gdir, **{tunable: value})
+    twelve = GlaUnTIMassBalanceA(hef_gdir, **{tunable: [value] * 12})
     assert same(snapshot(one), snapshot(twelve))
 
 
-@pytest.mark.parametrize(("knob", "value"), [("melt_f", 9.0), ("prcp_fac", 2.0), ("temp_bias", 3.0)])
-def test_a_knob_of_one_month_leaves_the_months_before_alone(model, knob, value):
+@pytest.mark.parametrize(("tunable", "value"), [("melt_f", 9.0), ("prcp_fac", 2.0), ("temp_bias", 3.0)])
+def test_a_tunable_parameter_of_one_month_leaves_the_months_before_alone(model, tunable, value):
     before = months_of(model, HEIGHTS, 2014)
-    twelve = np.full(12, getattr(model, knob))
+    twelve = np.full(12, getattr(model, tunable))
     twelve[6] = value
-    setattr(model, knob, twelve)
+    setattr(model, tunable, twelve)
     after = months_of(model, HEIGHTS, 2014)
     np.testing.assert_array_equal(after[:6], before[:6])
     assert (after[6] != before[6]).all()
 
 
-def test_twelve_values_of_one_knob_are_not_those_of_another(model):
+def test_twelve_values_of_one_tunable_parameter_are_not_those_of_another(model):
     """Their bytes in a row are equal, so a careless digest takes the one table for the other."""
     model.melt_f, model.prcp_fac, model.temp_bias = [5.0] + [1.0] * 11, 1.0, 0.0
     by_melt_f = model.get_annual_mb(HEIGHTS, year=2016)
@@ -492,15 +492,15 @@ def test_twelve_values_of_one_knob_are_not_those_of_another(model):
     assert (model.get_annual_mb(HEIGHTS, year=2016) < by_melt_f).all()
 
 
-def test_knobs_turn_the_balance_the_right_way(model):
-    def with_knobs(**knobs):
-        for name, value in {"melt_f": 5.0, "prcp_fac": 1.0, "temp_bias": 0.0, **knobs}.items():
+def test_tunable_parameters_turn_the_balance_the_right_way(model):
+    def with_tunables(**tunables):
+        for name, value in {"melt_f": 5.0, "prcp_fac": 1.0, "temp_bias": 0.0, **tunables}.items():
             setattr(model, name, value)
         return model.get_annual_mb(HEIGHTS, year=2018)
 
-    assert (with_knobs(melt_f=5.5) < with_knobs()).all()
-    assert (with_knobs(temp_bias=0.5) < with_knobs()).all()
-    assert (with_knobs(prcp_fac=1.1) > with_knobs()).all()
+    assert (with_tunables(melt_f=5.5) < with_tunables()).all()
+    assert (with_tunables(temp_bias=0.5) < with_tunables()).all()
+    assert (with_tunables(prcp_fac=1.1) > with_tunables()).all()
 
 
 def test_a_temperature_bias_of_model_a_is_a_shift_in_height(model):
@@ -510,7 +510,7 @@ def test_a_temperature_bias_of_model_a_is_a_shift_in_height(model):
     np.testing.assert_allclose(metres(got), metres(expected), atol=2e-5)
 
 
-def test_many_knob_settings_do_not_pile_up_in_memory(model):
+def test_many_tunable_parameter_settings_do_not_pile_up_in_memory(model):
     for bias in np.linspace(-1, 1, 12):
         model.temp_bias = bias
         model.get_annual_mb(HEIGHTS, year=2018)
@@ -525,14 +525,14 @@ def test_results_do_not_depend_on_the_order_of_calls(hef_gdir):
             "month": lambda: model.get_monthly_mb(HEIGHTS, year=2017.5),
             "ela": lambda: model.get_ela(2019),
             "climate": lambda: np.stack(model.get_annual_climate(HEIGHTS, year=2014)),
-            "knob": lambda: (setattr(model, "temp_bias", 1.0), model.get_annual_mb(HEIGHTS, year=2016))[1],
+            "tunable": lambda: (setattr(model, "temp_bias", 1.0), model.get_annual_mb(HEIGHTS, year=2016))[1],
             "back": lambda: (setattr(model, "temp_bias", 0.0), model.get_annual_mb(HEIGHTS, year=2016))[1],
         }
 
     one, two = calls(GlaUnTIMassBalanceA(hef_gdir)), calls(GlaUnTIMassBalanceA(hef_gdir))
     forward = {name: call() for name, call in one.items()}
     two["back"]()
-    backward = {name: two[name]() for name in ("climate", "ela", "month", "day", "year", "knob", "back")}
+    backward = {name: two[name]() for name in ("climate", "ela", "month", "day", "year", "tunable", "back")}
     for name, values in forward.items():
         np.testing.assert_array_equal(backward[name], values, err_msg=name)
 
@@ -548,7 +548,7 @@ def test_two_models_side_by_side_do_not_disturb_each_other(hef_gdir):
     assert same(snapshot(two), alone[1])
 
 
-def test_knobs_given_as_an_array_are_not_shared(hef_gdir):
+def test_tunable_parameters_given_as_an_array_are_not_shared(hef_gdir):
     given = np.linspace(-1, 1, 12)
     one, two = (GlaUnTIMassBalanceA(hef_gdir, temp_bias=given) for _ in range(2))
     before = snapshot(two)
@@ -558,11 +558,11 @@ def test_knobs_given_as_an_array_are_not_shared(hef_gdir):
     np.testing.assert_array_equal(given, np.linspace(-1, 1, 12))
 
 
-def test_a_knob_is_turned_by_setting_it_and_in_no_other_way(hef_gdir):
+def test_a_tunable_parameter_is_turned_by_setting_it_and_in_no_other_way(hef_gdir):
     model = GlaUnTIMassBalanceA(hef_gdir, melt_f=[5.0] * 12, prcp_fac=[1.0] * 12, temp_bias=[0.0] * 12)
     before = snapshot(model)
-    for knob in ("melt_f", "prcp_fac", "temp_bias"):
-        getattr(model, knob)[6] = 3.0
+    for tunable in ("melt_f", "prcp_fac", "temp_bias"):
+        getattr(model, tunable)[6] = 3.0
     model.prcp_fac = 1.0
     assert same(snapshot(model), before)
 
@@ -580,7 +580,7 @@ def test_a_second_model_reads_the_table_and_builds_none(hef_gdir, model, monkeyp
     assert same(snapshot(GlaUnTIMassBalanceA(hef_gdir)), expected)
 
 
-def test_knobs_turned_later_do_not_touch_the_table_in_the_directory(hef_gdir, model):
+def test_tunable_parameters_turned_later_do_not_touch_the_table_in_the_directory(hef_gdir, model):
     model.get_annual_mb(HEIGHTS, year=2018)
     path = table_path(hef_gdir)
     before = path.read_bytes()
@@ -654,15 +654,15 @@ def test_c_has_the_claims_of_a(hef_c, weights_dir):
     assert same(snapshot(pickle.loads(pickle.dumps(model))), before)
 
 
-def test_the_corrections_know_nothing_of_the_knobs(hef_c, weights_dir):
+def test_the_corrections_know_nothing_of_the_tunable_parameters(hef_c, weights_dir):
     table_path(hef_c, "C").unlink()
     turned = GlaUnTIMassBalanceC(hef_c, weights=weights_dir, temp_bias=2.0, melt_f=8.0)
-    with_knobs = snapshot(turned)
+    with_tunables = snapshot(turned)
     fresh = GlaUnTIMassBalanceC(hef_c, weights=weights_dir)
     snapshot(fresh)
     np.testing.assert_array_equal(turned._store.inputs.corrections.ds, fresh._store.inputs.corrections.ds)
     fresh.temp_bias, fresh.melt_f = 2.0, 8.0
-    assert same(snapshot(fresh), with_knobs)
+    assert same(snapshot(fresh), with_tunables)
 
 
 def test_a_and_c_side_by_side_do_not_disturb_each_other(hef_c, weights_dir):

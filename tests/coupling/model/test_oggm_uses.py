@@ -89,7 +89,7 @@ def test_the_climate_of_constant_climate_is_the_mean_of_its_years(hef_gdir, mode
     assert len(constant.get_monthly_mb(HEIGHTS, year=2100.5, add_climate=True)) == 5
 
 
-def test_constant_climate_follows_its_knobs(hef_gdir):
+def test_constant_climate_follows_its_tunable_parameters(hef_gdir):
     constant = ConstantMassBalance(hef_gdir, **A, **PERIOD)
     before = constant.get_annual_mb(HEIGHTS)
     constant.temp_bias = 1.0
@@ -134,8 +134,8 @@ def test_uncertain_balance_perturbs_each_year_and_leaves_the_model_as_it_was(hef
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal([model.get_annual_mb(HEIGHTS, year=year) for year in YEARS], before)
     assert (model.temp_bias, model.prcp_fac, model.bias) == (0.2, 1.1, 5.0)
-    knobs = {"temp_bias": 0.2 + uncertain._state_temp[2018], "prcp_fac": 1.1 + uncertain._state_prcp[2018]}
-    alone = GlaUnTIMassBalanceA(hef_gdir, **knobs, bias=5.0 + uncertain._state_bias[2018])
+    tunables = {"temp_bias": 0.2 + uncertain._state_temp[2018], "prcp_fac": 1.1 + uncertain._state_prcp[2018]}
+    alone = GlaUnTIMassBalanceA(hef_gdir, **tunables, bias=5.0 + uncertain._state_bias[2018])
     np.testing.assert_array_equal(first[4], alone.get_annual_mb(HEIGHTS, year=2018))
 
 
@@ -201,15 +201,15 @@ def test_oggms_own_calibration_gives_the_answer_of_ours(aletsch_gdir):
     assert model.get_specific_mb(fls=fls, year=range(2000, 2020)).mean() == pytest.approx(-1210.7, abs=1)
 
 
-def test_oggms_own_calibration_of_another_knob_gives_the_answer_of_ours(aletsch_gdir):
-    knob = "temp_bias"
+def test_oggms_own_calibration_of_another_tunable_parameter_gives_the_answer_of_ours(aletsch_gdir):
+    tunable = "temp_bias"
     reference = {"ref_mb": -800.0, "ref_period": "2000-01-01_2020-01-01"}
     melt_f = GlaUnTIMassBalanceA(aletsch_gdir).published_melt_f
     theirs = tasks.mb_calibration_from_scalar_mb(
-        aletsch_gdir, **reference, **A, prcp_fac=1, melt_f=melt_f, calibrate_param1=knob, write_to_gdir=False
+        aletsch_gdir, **reference, **A, prcp_fac=1, melt_f=melt_f, calibrate_param1=tunable, write_to_gdir=False
     )
-    ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, model="A", order=(knob,))
-    assert theirs[knob] == pytest.approx(ours[knob], abs=1e-5)
+    ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, model="A", order=(tunable,))
+    assert theirs[tunable] == pytest.approx(ours[tunable], abs=1e-5)
 
 
 # --- runs ---

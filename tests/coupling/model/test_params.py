@@ -75,13 +75,13 @@ def test_weights_recorded_on_another_machine_are_looked_for_the_usual_way(hef_gd
     assert GlaUnTIMassBalance(hef_gdir).weights_sha256 == content["weights_sha256"]
 
 
-def test_only_the_knobs_that_were_turned_are_called_calibrated(hef_gdir):
+def test_only_the_tunable_parameters_that_were_turned_are_called_calibrated(hef_gdir):
     result = gtasks.calibrate_glaunti(hef_gdir, model="A", order=("melt_f", "prcp_fac"), **REFERENCE)
     assert result["calibrated"] == ["melt_f"]
     assert result["prcp_fac"] == 1.0
 
 
-def test_the_summary_names_the_knobs(hef_gdir):
+def test_the_summary_names_the_tunable_parameters(hef_gdir):
     assert "melt_f: 5.5" in repr(GlaUnTIMassBalanceA(hef_gdir, melt_f=5.5))
 
 

@@ -108,15 +108,15 @@ def test_climatological_corrections_are_the_mean_of_the_yearly_ones(hef, weights
     np.testing.assert_array_equal(climatology[0], climatology[-1])
 
 
-def test_knobs_act_on_the_map_as_on_the_table(hef):
+def test_tunable_parameters_act_on_the_map_as_on_the_table(hef):
     from oggm import cfg
 
     from oggm_glaunti import GlaUnTIMassBalanceA
     from oggm_glaunti.coupling.ground.features import read_features
 
-    knobs = {"melt_f": 6.0, "prcp_fac": 1.2, "temp_bias": -0.5}
-    gridded = run(hef, **knobs)["smb"]
-    model = GlaUnTIMassBalanceA(hef, **knobs)
+    tunables = {"melt_f": 6.0, "prcp_fac": 1.2, "temp_bias": -0.5}
+    gridded = run(hef, **tunables)["smb"]
+    model = GlaUnTIMassBalanceA(hef, **tunables)
     features = read_features(hef)
     heights = features.elevation[features.glacier]
     table = [model.get_annual_mb(heights, year=y).mean() * cfg.SEC_IN_YEAR * model.rho / 1000 for y in model.years]

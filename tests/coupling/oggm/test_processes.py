@@ -13,7 +13,7 @@ from oggm.exceptions import InvalidWorkflowError
 from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
 from oggm_glaunti import tasks as gtasks
 from oggm_glaunti.coupling.oggm import processes
-from oggm_glaunti.coupling.table.table import Knobs, build_table
+from oggm_glaunti.coupling.table.table import TunableParams, build_table
 
 HEIGHTS = np.array([2500.0, 3001.0, 3500.0])
 
@@ -39,7 +39,9 @@ def test_the_error_names_the_work_and_says_what_to_set(forked):
 
 def test_a_table_is_built_in_numpy_there(hef_gdir, forked):
     inputs = GlaUnTIMassBalanceA(hef_gdir)._store.inputs
-    np.testing.assert_array_equal(build_table(inputs, Knobs(5.0)).smb, build_table(inputs, Knobs(5.0), "numpy").smb)
+    np.testing.assert_array_equal(
+        build_table(inputs, TunableParams(5.0)).smb, build_table(inputs, TunableParams(5.0), "numpy").smb
+    )
 
 
 def test_maps_need_jax_and_say_so(hef_gdir, forked):

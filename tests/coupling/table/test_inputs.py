@@ -118,7 +118,9 @@ def test_years_of_balances_alone_are_those_of_the_whole_table_to_the_last_bit(he
     head = read_head(table_path(hef_gdir))
     table = read_table(table_path(hef_gdir), head.table_digest)
     np.testing.assert_array_equal(head.annual_smb, table.smb.sum(axis=1))
-    np.testing.assert_array_equal(head.annual_smb, build_table(model.store.inputs, model.knobs()).smb.sum(axis=1))
+    np.testing.assert_array_equal(
+        head.annual_smb, build_table(model.store.inputs, model.tunable_params()).smb.sum(axis=1)
+    )
     np.testing.assert_array_equal(head.heights, table.heights)
 
 

@@ -18,12 +18,12 @@ from oggm_glaunti.coupling.ground.heights import height_bounds, table_heights
 from oggm_glaunti.coupling.table import store as table_store
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.file import read_corrections, read_table, write_table
-from oggm_glaunti.coupling.table.table import Knobs, Table, build_table
+from oggm_glaunti.coupling.table.table import Table, TunableParams, build_table
 
 HEIGHTS = np.array([2500.0, 3001.0, 3500.0])
 PUBLISHED = 4.964156
 FIELDS = [field.name for field in dataclasses.fields(Table)]
-EVERY_MONTH = Knobs(np.linspace(4.0, 7.0, 12), np.linspace(0.7, 1.5, 12), np.linspace(1.0, -1.5, 12))
+EVERY_MONTH = TunableParams(np.linspace(4.0, 7.0, 12), np.linspace(0.7, 1.5, 12), np.linspace(1.0, -1.5, 12))
 
 
 def table_path(gdir, model="A") -> Path:
@@ -48,8 +48,8 @@ def with_corrections(inputs, corrections):
 # --- JAX and NumPy ---
 
 
-def largest_differences(inputs, knobs) -> dict[str, float]:
-    jax, plain = build_table(inputs, knobs, "jax"), build_table(inputs, knobs, "numpy")
+def largest_differences(inputs, tunables) -> dict[str, float]:
+    jax, plain = build_table(inputs, tunables, "jax"), build_table(inputs, tunables, "numpy")
     differences = {name: float(np.abs(getattr(jax, name) - getattr(plain, name)).max()) for name in FIELDS}
     differences["annual smb"] = float(np.abs(jax.smb.sum(axis=1) - plain.smb.sum(axis=1)).max())
     return differences
@@ -63,20 +63,22 @@ def check_differences(found: dict[str, float], n_years: int) -> None:
     assert found["pdd"] < 1e-3  # K day, of some hundreds
 
 
-@pytest.mark.parametrize("knobs", [Knobs(PUBLISHED), Knobs(8.0, 1.6, -1.2), EVERY_MONTH], ids=["as is", "one", "12"])
+@pytest.mark.parametrize(
+    "tunables", [TunableParams(PUBLISHED), TunableParams(8.0, 1.6, -1.2), EVERY_MONTH], ids=["as is", "one", "12"]
+)
 @pytest.mark.parametrize("mode", ["none", "climatology", "yearly"])
-def test_numpy_and_jax_build_the_same_table(inputs, knobs, mode):
+def test_numpy_and_jax_build_the_same_table(inputs, tunables, mode):
     if mode != "none":
         yearly = some_corrections(range(2015, 2023))
         inputs = with_corrections(inputs, yearly if mode == "yearly" else yearly.climatology())
-    found = largest_differences(inputs, knobs)
+    found = largest_differences(inputs, tunables)
     print(f"largest differences, corrections {mode}:", {name: f"{value:.1e}" for name, value in found.items()})
     check_differences(found, inputs.climate.years.size)
     assert found["temp"] == found["prcp"] == found["prec_scale"] == found["years"] == found["heights"] == 0
 
 
 def test_numpy_and_jax_build_the_same_table_of_forty_years(aletsch_gdir):
-    found = largest_differences(GlaUnTIMassBalanceA(aletsch_gdir)._store.inputs, Knobs(PUBLISHED))
+    found = largest_differences(GlaUnTIMassBalanceA(aletsch_gdir)._store.inputs, TunableParams(PUBLISHED))
     print("largest differences, Aletsch 1981-2020:", {name: f"{value:.1e}" for name, value in found.items()})
     check_differences(found, 40)
 
@@ -86,8 +88,8 @@ def test_corrections_are_those_of_the_months_mass_balance_year(inputs):
     ds = np.zeros((8, 5, 2), np.float32)
     ds[4, 1] = 0.5
     corrections = BandCorrections(np.arange(2015, 2023), np.array([2500.0, 3600.0]), ds)
-    plain = build_table(inputs, Knobs(PUBLISHED)).smb.reshape(-1, inputs.heights.size)
-    got = build_table(with_corrections(inputs, corrections), Knobs(PUBLISHED)).smb.reshape(plain.shape)
+    plain = build_table(inputs, TunableParams(PUBLISHED)).smb.reshape(-1, inputs.heights.size)
+    got = build_table(with_corrections(inputs, corrections), TunableParams(PUBLISHED)).smb.reshape(plain.shape)
     first, last = 4 * 12 + 9, 5 * 12 + 9
     np.testing.assert_array_equal(got[:first], plain[:first])
     assert (np.abs(got - plain)[first : last - 1].max(axis=0) > 0.05).any()
@@ -111,18 +113,18 @@ def test_corrections_between_bands_are_linear_and_beyond_them_the_nearest():
     np.testing.assert_allclose(corrections.at(np.array([2000.0, 3050.0, 3200.0, 9000.0]))[0, 0], [1.0, 1.5, 3.0, 3.0])
 
 
-def test_every_knob_has_a_digest_of_its_own():
-    knobs = [
-        Knobs(5.0),
-        Knobs(5.0 + 1e-9),
-        Knobs(5.0, 1.1),
-        Knobs(5.0, 1.0, 1.1),
-        Knobs([5.0] + [1.0] * 11, 1.0, 0.0),
-        Knobs(5.0, [1.0] * 12, 0.1),
-        Knobs(5.0, [1.0] * 11 + [1.1]),
+def test_every_tunable_parameter_has_a_digest_of_its_own():
+    tunables = [
+        TunableParams(5.0),
+        TunableParams(5.0 + 1e-9),
+        TunableParams(5.0, 1.1),
+        TunableParams(5.0, 1.0, 1.1),
+        TunableParams([5.0] + [1.0] * 11, 1.0, 0.0),
+        TunableParams(5.0, [1.0] * 12, 0.1),
+        TunableParams(5.0, [1.0] * 11 + [1.1]),
     ]
-    assert len({k.digest() for k in knobs}) == len(knobs)
-    assert Knobs(5.0).digest() == Knobs([5.0] * 12, np.ones(12)).digest()
+    assert len({k.digest() for k in tunables}) == len(tunables)
+    assert TunableParams(5.0).digest() == TunableParams([5.0] * 12, np.ones(12)).digest()
 
 
 def test_heights_are_ten_metres_apart_and_cover_bed_and_summit(aletsch_gdir):
@@ -154,7 +156,7 @@ def test_what_is_read_is_what_was_written_to_the_last_bit(tmp_path, inputs):
 
 def test_a_file_of_other_inputs_is_none(tmp_path, inputs):
     path = tmp_path / "table.nc"
-    write_table(path, build_table(inputs, Knobs(PUBLISHED)), {"table_digest": "t", "corrections_digest": ""})
+    write_table(path, build_table(inputs, TunableParams(PUBLISHED)), {"table_digest": "t", "corrections_digest": ""})
     assert read_table(path, "other") is None
     assert read_corrections(path, "other") is None
     # A table without corrections holds none, whatever is asked for.
@@ -226,7 +228,7 @@ def test_a_table_is_used_until_its_inputs_change(hef_gdir, builds, change):
     assert np.array_equal(changed, first) == (change is raise_summit)
 
 
-def test_a_table_of_other_knobs_or_weights_is_made_anew(hef_gdir, builds, weights_dir):
+def test_a_table_of_other_tunable_parameters_or_weights_is_made_anew(hef_gdir, builds, weights_dir):
     first = balance(hef_gdir)
     assert not np.array_equal(balance(hef_gdir, melt_f=6.0), first)
     assert not np.array_equal(balance(hef_gdir, weights=weights_dir / "a_finetuned_Schwarzberg.eqx"), first)
@@ -289,7 +291,7 @@ def test_corrections_are_computed_once_and_again_when_their_inputs_change(hef_gd
 
     first = balance_c()
     assert (computed.count, builds.count) == (1, 1)
-    # The mode and the knobs need the same corrections, only the table is another.
+    # The mode and the tunable parameters need the same corrections, only the table is another.
     for kwargs in ({"corrector": "yearly"}, {"melt_f": 7.0}, {"temp_bias": 1.0}, {}):
         last = balance_c(**kwargs)
     np.testing.assert_array_equal(last, first)

@@ -389,11 +389,11 @@ def test_days_add_up_to_the_year_of_the_mean_table(made_gdir):
 
 def test_numpy_and_jax_have_the_same_mean_table_and_the_file_is_found_again(made_gdir):
     model = GlaUnTIMassBalanceA(made_gdir, input_filesuffix="_made")
-    inputs, knobs = model.store.inputs, model.knobs()
-    by_jax, by_numpy = (build_table(inputs, knobs, backend).smb for backend in ("jax", "numpy"))
+    inputs, tunables = model.store.inputs, model.tunable_params()
+    by_jax, by_numpy = (build_table(inputs, tunables, backend).smb for backend in ("jax", "numpy"))
     np.testing.assert_allclose(by_jax, by_numpy, atol=1e-5)
     model.get_annual_mb(HEIGHTS, 2018)
-    kept = GlaUnTIMassBalanceA(made_gdir, input_filesuffix="_made").store.read(knobs)
+    kept = GlaUnTIMassBalanceA(made_gdir, input_filesuffix="_made").store.read(tunables)
     np.testing.assert_array_equal(kept.smb, by_jax)
 
 
@@ -403,8 +403,8 @@ def test_batches_of_tables_make_the_same_one(made_gdir):
     report = glaunti_tables([made_gdir], model="A", input_filesuffix="_made", progress=False)
     assert report["status"].tolist() == ["written"]
     model = GlaUnTIMassBalanceA(made_gdir, input_filesuffix="_made")
-    kept = model.store.read(model.knobs())
-    np.testing.assert_array_equal(kept.smb, build_table(model.store.inputs, model.knobs()).smb)
+    kept = model.store.read(model.tunable_params())
+    np.testing.assert_array_equal(kept.smb, build_table(model.store.inputs, model.tunable_params()).smb)
 
 
 def test_maps_are_of_the_first_realisation_and_the_log_says_so(made_gdir, caplog):

@@ -108,14 +108,14 @@ def test_oggm_runs_its_ice_with_the_fit(hef, bands):
         suffix = "_glaunti" if name == "mb_calib" else ""
         Path(hef.get_filepath(name, filesuffix=suffix)).unlink()
     gtasks.calibrate_glaunti(hef, ref_mb=-1100.0, ref_period="2015-01-01_2020-01-01", model="A")
-    tasks.run_from_climate_data(hef, output_filesuffix="_knob", **run)
+    tasks.run_from_climate_data(hef, output_filesuffix="_tunable", **run)
     with (
         xr.open_dataset(hef.get_filepath("model_diagnostics", filesuffix="_fit")) as fit,
-        xr.open_dataset(hef.get_filepath("model_diagnostics", filesuffix="_knob")) as knob,
+        xr.open_dataset(hef.get_filepath("model_diagnostics", filesuffix="_tunable")) as tunable,
     ):
         assert np.isfinite(fit.volume_m3).all()
         assert float(fit.volume_m3[-1]) < 0.99 * float(fit.volume_m3[0])
-        assert abs(float(fit.volume_m3[-1] / knob.volume_m3[-1]) - 1.0) > 1e-3
+        assert abs(float(fit.volume_m3[-1] / tunable.volume_m3[-1]) - 1.0) > 1e-3
 
 
 def test_a_bias_given_is_subtracted_by_the_year(hef, bands):
@@ -263,8 +263,8 @@ def test_a_fit_that_finds_no_minimum_says_what_to_do_and_writes_nothing(hef, ban
     assert fitted_files(hef) == before
 
 
-def test_knobs_by_month_cannot_be_compared_with_observations(hef, bands):
-    with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: knobs by month"):
+def test_tunable_parameters_by_month_cannot_be_compared_with_observations(hef, bands):
+    with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: tunable parameters by month"):
         modelled(hef, bands, model="A", temp_bias=np.zeros(12))
 
 
