@@ -1,0 +1,9 @@
+"""The arrays that the numerics take: JAX's or NumPy's."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+AnyArray = jax.Array | np.ndarray
+"""An input that may be a NumPy array; annotate as ``Float[AnyArray, "h w"]``. Results of JAX are ``Array``."""
