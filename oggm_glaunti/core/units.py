@@ -19,3 +19,6 @@ MISSING_FACIES = -1.0
 
 BAND_WIDTH = 50.0
 """Width of the bands over which a glacier's snow and corrections are averaged, m."""
+
+NORMAL_90 = 1.6448536
+"""Half the width of the central 90 % interval of a normal distribution, in standard deviations."""

@@ -22,13 +22,13 @@ from oggm_glaunti.analysis.uncertainty.draws import (
     draw_parameters,
 )
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
+from oggm_glaunti.core.units import NORMAL_90
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
 settings.register()
 log = logging.getLogger(__name__)
 
-Z_95 = 1.6448536  # 5 and 95 % of a normal distribution, in standard deviations
 PARTS = {
     "sd": "standard deviation",
     "sd_temp": "its part from errors of temperature",
@@ -306,7 +306,7 @@ def _fields(dim: str, smb: Any, variances: Sequence[Any], prefix: str = "") -> d
     smb, parts = np.asarray(smb, np.float64), np.asarray(variances, np.float64)
     sds = np.sqrt([parts.sum(axis=0), *parts])
     fields = {"smb": smb, **dict(zip(PARTS, sds, strict=True))}
-    fields |= {"low": smb - Z_95 * sds[0], "high": smb + Z_95 * sds[0]}
+    fields |= {"low": smb - NORMAL_90 * sds[0], "high": smb + NORMAL_90 * sds[0]}
     return {f"{prefix}{name}": (dim, values) for name, values in fields.items()}
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
+from scipy.stats import median_abs_deviation
 
 # Pixels. Shifts are sought up to here, first at steps of half that of the grid's usual errors (half a pixel).
 REACH, STEP = 1.5, 0.25
@@ -76,7 +77,7 @@ def nmad(values: NDArray[np.float64]) -> float:
     >>> round(nmad(np.array([1.0, 2.0, 3.0, 1000.0])), 4)
     1.4826
     """
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+    return float(1.4826 * median_abs_deviation(values))
 
 
 def moved(surface: NDArray[np.float64], rows: float, cols: float) -> NDArray[np.float64]:

@@ -12,8 +12,7 @@ from scipy import ndimage
 from oggm_glaunti.companions.dem.coregister import Registration, nmad
 from oggm_glaunti.companions.dem.fill import Options, fill, what_is_known
 from oggm_glaunti.companions.dem.stack import Stack
-
-WITHIN = 1.6448536  # standard deviations of a normal distribution that hold 90 % of it
+from oggm_glaunti.core.units import NORMAL_90
 
 
 class HeldOut(NamedTuple):
@@ -133,6 +132,6 @@ def score(held_out: HeldOut, std_scale: float = 1.0) -> Scores:
         float(np.sqrt(np.mean(error**2))),
         float(np.median(np.abs(error))),
         nmad(error),
-        float(np.mean(ratio <= WITHIN)),
-        float(np.quantile(ratio, 0.9) / WITHIN),
+        float(np.mean(ratio <= NORMAL_90)),
+        float(np.quantile(ratio, 0.9) / NORMAL_90),
     )
