@@ -183,7 +183,7 @@ def one_height(temp: np.ndarray, prcp: np.ndarray) -> Trajectory:
     return Trajectory(temp, prcp, at_place, at_place + 1, corrections, index, index, years, dtype.type(0))
 
 
-def stack(trajectories: Sequence[Trajectory]) -> Trajectory:
+def stack_trajectories(trajectories: Sequence[Trajectory]) -> Trajectory:
     """Trajectories of several glaciers as one with a leading axis, for :func:`jax.vmap`.
 
     Shorter records get days after their end that count to no year, smaller glaciers heights without area; neither

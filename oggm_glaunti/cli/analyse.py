@@ -204,7 +204,7 @@ def _errors(args: argparse.Namespace) -> dict[str, float]:
 def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.inverse.tasks import climate_sensitivity, invert_forcing
     from oggm_glaunti.graphics.glacier import save_png
-    from oggm_glaunti.graphics.inverse import plot_sensitivity, plot_series
+    from oggm_glaunti.graphics.inverse import plot_forcing_series, plot_sensitivity
 
     model = _model(args)
     target = "geodetic" if args.geodetic else args.target
@@ -217,7 +217,7 @@ def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     table.to_csv(files.path("_sensitivity.csv"))
     save_png(plot_sensitivity(table, f"{gdir.rgi_id}, {years[0]}-{years[1]}"), files.path("_sensitivity.png"))
     if args.resolution != "scalar":
-        save_png(plot_series(found, gdir.rgi_id), files.path("_series.png"))
+        save_png(plot_forcing_series(found, gdir.rgi_id), files.path("_series.png"))
     print(f"{gdir.rgi_id}, {found.year_type} years {years[0]} to {years[1]}: {_change_in_words(found)}")
     print(f"  mean balance {found.mean_before:+.3f} -> {found.mean_after:+.3f} m w.e. a year ({found.outcome.value})")
     year = table.loc["annual"]

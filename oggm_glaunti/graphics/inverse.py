@@ -49,7 +49,7 @@ def plot_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def plot_series(found: Inversion, title: str = "") -> Figure:
+def plot_forcing_series(found: Inversion, title: str = "") -> Figure:
     """Annual balances before and after, and the change of the forcing that makes the difference, with bands of 1 sd.
 
     Parameters

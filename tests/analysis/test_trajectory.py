@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oggm_glaunti.analysis.trajectory import Change, annual, annual_by_height, daily, run, stack, stepper
+from oggm_glaunti.analysis.trajectory import Change, annual, annual_by_height, daily, run, stack_trajectories, stepper
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.run import ti_step
 from tests.core.worlds import x64
@@ -81,7 +81,7 @@ def test_warmer_is_less_mass_and_wetter_is_more(warmer, wetter):
 def test_days_after_the_end_and_heights_without_area_change_nothing_in_a_batch():
     with x64():
         long, short = worlds.trajectory(spin_up=2, heights=4, periods=3), worlds.trajectory(seed=4)
-        batch = stack([long, short])
+        batch = stack_trajectories([long, short])
         assert batch.temp.shape == (2, 1, 4 * 365)
         found = jax.vmap(annual, (None, 0))(worlds.tuned(), batch)
         for one, alone in zip(found, (long, short), strict=True):
@@ -90,7 +90,7 @@ def test_days_after_the_end_and_heights_without_area_change_nothing_in_a_batch()
 
 def test_a_batch_has_one_number_of_years():
     with pytest.raises(ValueError, match=r"same number of years, found \[\(2,\), \(3,\)\]"):
-        stack([worlds.trajectory(), worlds.trajectory(years=3)])
+        stack_trajectories([worlds.trajectory(), worlds.trajectory(years=3)])
 
 
 def test_single_precision_stays_single():

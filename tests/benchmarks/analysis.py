@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from oggm_glaunti.analysis.inverse.shifts import solve
+from oggm_glaunti.analysis.inverse.shifts import solve_shift
 from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, annual
 from oggm_glaunti.analysis.uncertainty import propagation as u
 from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
@@ -100,7 +100,7 @@ def inversion(quick: bool) -> list[Subject]:
         return shift
 
     def by_newton() -> Any:
-        return solve(tuned, trajectory, 0.0, np.full(years, 1.0 / years), 0.1).shift[0]
+        return solve_shift(tuned, trajectory, 0.0, np.full(years, 1.0 / years), 0.1).shift[0]
 
     def error(found: Any) -> str:
         mean = loss_and_slope(tuned, trajectory, np.float32(found))[0][1]

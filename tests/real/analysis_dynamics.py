@@ -33,17 +33,17 @@ def said(what: str, call: Callable[[], Any]) -> Any:
 
 def report(gdir: Any, name: str, folder: Path | None, shifts: Sequence[float] = SHIFTS, **period: Any) -> None:
     """Everything of one glacier and one run."""
-    from oggm_glaunti.analysis.dynamics.setup import prepare
+    from oggm_glaunti.analysis.dynamics.setup import prepare_volume_runs
     from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
-    from oggm_glaunti.analysis.dynamics.tasks import summary, volume_sensitivity
+    from oggm_glaunti.analysis.dynamics.tasks import volume_sensitivity, volume_summary
 
     print(f"\n--- {name} {period}")
     given = {**period, **MODEL}
-    ready = prepare(gdir, controls=["dT"], **given)
+    ready = prepare_volume_runs(gdir, controls=["dT"], **given)
     said("one run of OGGM", lambda: ready.run(ready.table))
     found = said(f"{len(CONTROLS)} controls", lambda: volume_sensitivity(gdir, controls=CONTROLS, **given))
     print(f"volume {float(found['volume'][0]):.4f} to {float(found['volume'][-1]):.4f} km3")
-    print(summary(found).to_string(float_format="%.5g"))
+    print(volume_summary(found).to_string(float_format="%.5g"))
     by_modes = said("the same by modes", lambda: volume_sensitivity(gdir, controls=CONTROLS, modes=True, **given))
     exact = said("24 months, exact", lambda: volume_gradient(gdir, controls=["dT", "dP"], by_month=True, **given))
     exact = said(f"{len(CONTROLS)} controls, exact", lambda: volume_gradient(gdir, controls=CONTROLS, **given))

@@ -57,14 +57,14 @@ def many_line(gdir: Any, n: int) -> str:
     import numpy as np
 
     from oggm_glaunti.analysis.glaciers import glacier_run
-    from oggm_glaunti.analysis.inverse.shifts import solve_batch
-    from oggm_glaunti.analysis.trajectory import stack
+    from oggm_glaunti.analysis.inverse.shifts import solve_shifts
+    from oggm_glaunti.analysis.trajectory import stack_trajectories
 
     run, warmer = glacier_run(gdir, YEARS, model="A"), np.linspace(-1.0, 1.0, n, dtype=np.float32)
-    batch = stack([run.trajectory._replace(temp=run.trajectory.temp + shift) for shift in warmer])
+    batch = stack_trajectories([run.trajectory._replace(temp=run.trajectory.temp + shift) for shift in warmer])
     tuned = jax.tree.map(lambda leaf: np.full(n, leaf, np.float32), run.tuned)
     mean, given = np.full((n, 1, run.years.size), 1.0 / run.years.size), (np.zeros((n, 1)), np.full((n, 1), 0.1))
-    _, warm, found = timed(lambda: solve_batch(tuned, batch, given[0], mean, given[1]), 3)
+    _, warm, found = timed(lambda: solve_shifts(tuned, batch, given[0], mean, given[1]), 3)
     spread = np.ptp(found.shift[:, 0] + warmer)
     peak = own_peak_mb()
     return f"{n} glaciers at once: {warm:.2f} s warm, the same weather found to {spread:.1e} K, peak {peak:.0f} MB"

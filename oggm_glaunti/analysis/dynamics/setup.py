@@ -55,7 +55,7 @@ class Prepared(NamedTuple):
         return self.experiment.run_table(self.heights, table)
 
 
-def prepare(
+def prepare_volume_runs(
     gdir: Any,
     ys: int | None,
     ye: int | None,

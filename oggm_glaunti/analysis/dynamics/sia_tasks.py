@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment
-from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare
+from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare_volume_runs
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, entity_task
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def volume_gradient(
     >>> found["d_volume"].to_series()  # doctest: +SKIP
     """
     chosen = {"forcing": forcing, "climate_years": climate_years, "seed": seed, "massbalance": massbalance}
-    prepared = prepare(gdir, ys, ye, controls, by_month=by_month, **chosen, **kwargs)
+    prepared = prepare_volume_runs(gdir, ys, ye, controls, by_month=by_month, **chosen, **kwargs)
     bed, thick = bed_of(prepared.experiment)
     of_oggm = prepared.run(prepared.table)[:, 0]
     steps = steps_needed(prepared, of_oggm, tolerance)

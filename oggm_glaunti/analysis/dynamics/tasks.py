@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.dynamics.flowline_runs import QUANTITIES
-from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare
+from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare_volume_runs
 from oggm_glaunti.analysis.dynamics.table_modes import project, table_modes
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 
@@ -94,7 +94,7 @@ def volume_sensitivity(
     Dataset
         ``volume``, ``area`` and ``length`` by ``time`` (the beginning of that year); by ``control`` and ``time`` their
         derivatives ``d_volume``..., for a change of the control by ``per``, and an estimate of their errors,
-        ``d_volume_error``...; all with ``units``. See :func:`summary` for a table of the last year.
+        ``d_volume_error``...; all with ``units``. See :func:`volume_summary` for a table of the last year.
 
     Raises
     ------
@@ -106,10 +106,10 @@ def volume_sensitivity(
     Examples
     --------
     >>> found = volume_sensitivity(gdir, ys=1982, ye=2021, controls=["dT", "ddf_snow"])  # doctest: +SKIP
-    >>> summary(found)  # doctest: +SKIP
+    >>> volume_summary(found)  # doctest: +SKIP
     """
     chosen = {"forcing": forcing, "climate_years": climate_years, "seed": seed, "massbalance": massbalance}
-    prepared = prepare(gdir, ys, ye, controls, by_month=by_month, **chosen, **kwargs)
+    prepared = prepare_volume_runs(gdir, ys, ye, controls, by_month=by_month, **chosen, **kwargs)
     here = prepared.run(prepared.table)
     if not modes:
         return _dataset(prepared, here, _along(prepared, prepared.tangents, here, size, wide))
@@ -200,7 +200,7 @@ def _dataset(prepared: Prepared, here: NDArray[np.float64], found: Difference) -
     return dataset.assign_attrs(rgi_id=prepared.experiment.gdir.rgi_id)
 
 
-def summary(found: xr.Dataset, year: int | None = None) -> pd.DataFrame:
+def volume_summary(found: xr.Dataset, year: int | None = None) -> pd.DataFrame:
     """Derivatives at the beginning of one year as a table.
 
     Parameters

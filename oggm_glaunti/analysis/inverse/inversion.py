@@ -75,10 +75,10 @@ def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> I
     MassBalanceCalibrationError
         where the target is not reached
     """
-    from oggm_glaunti.analysis.inverse.shifts import solve
+    from oggm_glaunti.analysis.inverse.shifts import solve_shift
 
     weights, sigma = wanted.weights(run.years), wanted.sigmas(run.years)
-    found = solve(run.tuned, run.trajectory, wanted.value, weights, sigma, control, prior, run.variant)
+    found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, sigma, control, prior, run.variant)
     mean = weights.mean(axis=0)
     require_reached(run.gdir.rgi_id, found.outcome, control, found.shift, float(mean @ found.annual), wanted)
     free = list(UNITS) if control == "both" else [control]

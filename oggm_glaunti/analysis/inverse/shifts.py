@@ -124,7 +124,7 @@ def _together(trajectories: Trajectory) -> int:
     return max(1, COLUMNS // columns) if jax.default_backend() == "cpu" else n
 
 
-def solve(
+def solve_shift(
     tuned: Tuned,
     trajectory: Trajectory,
     target: ArrayLike,
@@ -134,7 +134,7 @@ def solve(
     prior: ArrayLike | None = None,
     variant: str = "smooth",
 ) -> Solution:
-    """Find the shift of one glacier's forcing that gives the target; see :func:`solve_batch`.
+    """Find the shift of one glacier's forcing that gives the target; see :func:`solve_shifts`.
 
     Parameters
     ----------
@@ -146,22 +146,22 @@ def solve(
     sigma : float or array (O,)
         m w.e.
     control, prior, variant
-        see :func:`solve_batch`
+        see :func:`solve_shifts`
 
     Raises
     ------
     ValueError
-        as :func:`solve_batch`
+        as :func:`solve_shifts`
     """
     target = np.atleast_1d(np.asarray(target, np.float64))
     weights, sigma = np.atleast_2d(np.asarray(weights)), np.broadcast_to(np.asarray(sigma, np.float64), target.shape)
     tuned = jax.tree.map(lambda leaf: np.asarray(leaf, trajectory.temp.dtype)[None], tuned)
     trajectory = jax.tree.map(lambda leaf: np.asarray(leaf)[None], trajectory)
-    found = solve_batch(tuned, trajectory, target[None], weights[None], sigma[None], control, prior, variant)
+    found = solve_shifts(tuned, trajectory, target[None], weights[None], sigma[None], control, prior, variant)
     return Solution(*(field[0] for field in found))
 
 
-def solve_batch(
+def solve_shifts(
     tuned: Tuned,
     trajectories: Trajectory,
     target: np.ndarray,
@@ -183,7 +183,7 @@ def solve_batch(
     tuned : Tuned
         with a leading axis G
     trajectories : Trajectory
-        of :func:`~oggm_glaunti.analysis.trajectory.stack`
+        of :func:`~oggm_glaunti.analysis.trajectory.stack_trajectories`
     target : array (G, O)
         m w.e.
     weights : array (G, O, Y)

@@ -149,12 +149,12 @@ def equilibrium_temperature(
     InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
         as :func:`invert_forcing`
     """
-    from oggm_glaunti.analysis.inverse.shifts import solve
+    from oggm_glaunti.analysis.inverse.shifts import solve_shift
 
     wanted = target_of(gdir, 0.0, years, None, year_type)
     run = glacier_run(gdir, wanted.years, year_type, **kwargs)
     weights = wanted.weights(run.years)
-    found = solve(run.tuned, run.trajectory, wanted.value, weights, wanted.sigmas(run.years), variant=run.variant)
+    found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, wanted.sigmas(run.years), variant=run.variant)
     require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
     shift = float(found.shift[0])
     air = _mean_temp(run)
@@ -298,18 +298,18 @@ def _alike(runs: Mapping[str, tuple]) -> Iterator[list[str]]:
 def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dict[str, dict[str, Any]]:
     import jax
 
-    from oggm_glaunti.analysis.inverse.shifts import Outcome, solve_batch
-    from oggm_glaunti.analysis.trajectory import stack
+    from oggm_glaunti.analysis.inverse.shifts import Outcome, solve_shifts
+    from oggm_glaunti.analysis.trajectory import stack_trajectories
 
     both = list(runs.values())
-    batch = stack([run.trajectory for run, _ in both])
+    batch = stack_trajectories([run.trajectory for run, _ in both])
     tuned = jax.tree.map(
         lambda *of_all: np.stack([np.asarray(a, batch.temp.dtype) for a in of_all]), *(r.tuned for r, _ in both)
     )
     weights, sigma = (np.stack([getattr(w, name)(run.years) for run, w in both]) for name in ("weights", "sigmas"))
     target = np.stack([wanted.value for _, wanted in both])
     try:
-        found = solve_batch(tuned, batch, target, weights, sigma, control, prior, both[0][0].variant)
+        found = solve_shifts(tuned, batch, target, weights, sigma, control, prior, both[0][0].variant)
     except ValueError as err:
         raise InvalidParamsError(str(err)) from err
     sd, mean = np.sqrt(np.diagonal(found.cov, axis1=1, axis2=2)), weights.mean(axis=1)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from oggm_glaunti.analysis.dynamics import flowline_runs, sia_flowline, table_modes
 from oggm_glaunti.analysis.dynamics import tables as dynamics
-from oggm_glaunti.analysis.dynamics.setup import prepare, with_tunables
+from oggm_glaunti.analysis.dynamics.setup import prepare_volume_runs, with_tunables
 from oggm_glaunti.analysis.dynamics.sia_tasks import bed_of, steps_needed, volume_gradient
 from oggm_glaunti.analysis.dynamics.tables import controls_of, direction, table_tangents, tangent_along
-from oggm_glaunti.analysis.dynamics.tasks import SIZE, summary, volume_sensitivity
-from oggm_glaunti.analysis.trajectory import Change, annual_by_height, stack
+from oggm_glaunti.analysis.dynamics.tasks import SIZE, volume_sensitivity, volume_summary
+from oggm_glaunti.analysis.trajectory import Change, annual_by_height, stack_trajectories
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
 from oggm_glaunti.fit.calibration.priors import STORED
 from tests.core.worlds import x64
@@ -72,7 +72,7 @@ def test_a_batch_of_glaciers_has_the_tangents_of_each():
     each = [worlds.trajectory(seed=seed, heights=3 + seed, dtype="float32") for seed in range(2)]
     tuned, controls = worlds.tuned("float32"), controls_of(["dT", "ddf_snow"])
     move = direction(controls[1], jax.tree.map(jax.numpy.asarray, tuned), calendar(each[0]))
-    together = jax.vmap(tangent_along, (None, 0, None))(tuned, stack(each), move)[1]
+    together = jax.vmap(tangent_along, (None, 0, None))(tuned, stack_trajectories(each), move)[1]
     for i, t in enumerate(each):
         alone = table_tangents(tuned, t, calendar(t), controls).tangents[1]
         np.testing.assert_allclose(together[i, ..., : t.area.size], alone, rtol=1e-4, atol=1e-5)
@@ -169,8 +169,8 @@ def test_between_upright_walls_the_volume_changes_by_the_balance_alone(smb, flow
 
 
 def test_the_derivative_is_that_of_the_table_built_anew_and_the_run_again(hef_gdir):
-    found = summary(volume_sensitivity(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow"], **A))
-    ready = prepare(hef_gdir, **YEARS, controls=["dT"], **A)
+    found = volume_summary(volume_sensitivity(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow"], **A))
+    ready = prepare_volume_runs(hef_gdir, **YEARS, controls=["dT"], **A)
     for control, tunable, step in (("dT", "temp", 0.1), ("dP", "prcp", 0.5), ("ddf_snow", "melt", 0.25)):
         ends = [
             with_tunables(ready, **{tunable: sign * step if tunable == "temp" else 1.1 ** (sign * step)})
@@ -188,7 +188,7 @@ def test_the_derivative_is_that_of_the_table_built_anew_and_the_run_again(hef_gd
 
 
 def test_the_flowline_in_jax_is_oggms_model_and_its_derivative_that_of_small_changes(hef_gdir):
-    ready = prepare(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow", "temp_gradient"], **A)
+    ready = prepare_volume_runs(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow", "temp_gradient"], **A)
     found = volume_gradient(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow", "temp_gradient"], **A)
     steps = found.attrs["steps_a_month"]
     equal = ready.experiment._replace(kwargs={**ready.experiment.kwargs, "fixed_dt": cfg.SEC_IN_MONTH / steps})
@@ -209,7 +209,7 @@ def test_the_flowline_in_jax_is_oggms_model_and_its_derivative_that_of_small_cha
 
 
 def test_twice_the_change_is_twice_the_effect_where_it_is_small(hef_gdir):
-    ready = prepare(hef_gdir, **YEARS, controls=["dT"], **A)
+    ready = prepare_volume_runs(hef_gdir, **YEARS, controls=["dT"], **A)
     here, tangent = ready.run(ready.table)[-1, 0], ready.tangents[0]
     once, twice = (ready.run(ready.table + factor * tangent)[-1, 0] - here for factor in (0.002, 0.004))
     assert twice / once == pytest.approx(2.0, abs=1e-3)
@@ -270,8 +270,8 @@ def test_a_run_is_oggms_own_and_leaves_its_files_alone(hef_gdir):
 
 def test_drawn_years_are_those_of_the_record(hef_gdir):
     drawn = {"ys": 0, "ye": 12, "forcing": "random", "climate_years": (2016, 2018), "controls": ["dP"], **A}
-    ready, again, other = (prepare(hef_gdir, **drawn, seed=seed) for seed in (1, 1, 2))
-    record = prepare(hef_gdir, 2016, 2019, ["dP"], **A).table
+    ready, again, other = (prepare_volume_runs(hef_gdir, **drawn, seed=seed) for seed in (1, 1, 2))
+    record = prepare_volume_runs(hef_gdir, 2016, 2019, ["dP"], **A).table
     assert all(any(np.allclose(row, year) for year in record) for row in ready.table)
     np.testing.assert_array_equal(ready.table, again.table)
     assert not np.array_equal(ready.table, other.table)
@@ -297,7 +297,7 @@ def test_what_cannot_be_run_is_refused_in_words(hef_gdir, wrong, message):
 
 
 def test_what_the_differentiable_flowline_is_not_is_refused(hef_gdir, monkeypatch):
-    ready = prepare(hef_gdir, **YEARS, controls=["dT"], **A)
+    ready = prepare_volume_runs(hef_gdir, **YEARS, controls=["dT"], **A)
     run, (line,) = ready.experiment, ready.experiment.flowlines
     for other, message in (
         (run._replace(flowlines=[line, line]), "2 flowlines"),
@@ -334,7 +334,7 @@ def test_figures_show_volumes_their_slopes_and_months(hef_gdir):
     from oggm_glaunti.graphics.dynamics import plot_gradient, plot_months, plot_volume
 
     found = volume_sensitivity(hef_gdir, **YEARS, **A)
-    reruns = {2.0: with_tunables(prepare(hef_gdir, **YEARS, controls=["dT"], **A), temp=2.0)[:, 0]}
+    reruns = {2.0: with_tunables(prepare_volume_runs(hef_gdir, **YEARS, controls=["dT"], **A), temp=2.0)[:, 0]}
     above, below = plot_volume(found, "dT", reruns).axes
     lines = {line.get_label(): line.get_ydata() for line in above.lines}
     assert [*lines] == ["as it is", "dT +2 K, first order", "dT +2 K, whole run"]

@@ -14,8 +14,8 @@ from oggm_glaunti.analysis.inverse import series as inverse_series
 from oggm_glaunti.analysis.inverse import shifts as inverse
 from oggm_glaunti.analysis.inverse.newton import Outcome, minima, roots
 from oggm_glaunti.analysis.inverse.series import SeriesProblem, carried, cost_and_gradient, solve_series
-from oggm_glaunti.analysis.inverse.shifts import LIMITS, balance_and_slope, sensitivity, solve, solve_batch
-from oggm_glaunti.analysis.trajectory import Change, annual, on_days, stack
+from oggm_glaunti.analysis.inverse.shifts import LIMITS, balance_and_slope, sensitivity, solve_shift, solve_shifts
+from oggm_glaunti.analysis.trajectory import Change, annual, on_days, stack_trajectories
 from tests.core.worlds import x64
 
 from .. import worlds
@@ -53,7 +53,7 @@ def test_slopes_are_central_differences(variant):
 def test_a_root_is_that_of_bisection(control, column, target):
     with x64():
         t = worlds.trajectory(warmer=2.0)
-        found = solve(worlds.tuned(), t, target, HALF, 0.1, control)
+        found = solve_shift(worlds.tuned(), t, target, HALF, 0.1, control)
         root = optimize.brentq(
             lambda x: of_shift(t, x * np.eye(2)[column]) - target, -LIMITS[control] / 2, LIMITS[control] / 2, xtol=1e-12
         )
@@ -72,12 +72,12 @@ def test_a_known_warming_is_found_again(warming):
     with x64():
         t = worlds.trajectory()
         target = float(np.mean(annual(worlds.tuned(), t._replace(temp=t.temp + warming))))
-        assert solve(worlds.tuned(), t, target, HALF, 0.1).shift[0] == pytest.approx(warming, abs=1e-3)
+        assert solve_shift(worlds.tuned(), t, target, HALF, 0.1).shift[0] == pytest.approx(warming, abs=1e-3)
 
 
 def test_single_precision_reaches_the_target_as_well():
     t = worlds.trajectory(dtype="float32")
-    found = solve(worlds.tuned("float32"), t, 0.3, HALF, 0.1)
+    found = solve_shift(worlds.tuned("float32"), t, 0.3, HALF, 0.1)
     assert found.outcome is Outcome.CONVERGED
     with x64():
         assert of_shift(worlds.trajectory(), found.shift) == pytest.approx(0.3, abs=5e-5)
@@ -86,19 +86,19 @@ def test_single_precision_reaches_the_target_as_well():
 def test_sigma_1_and_prior_100_is_the_loss_of_the_paper():
     with x64():
         t = worlds.trajectory(warmer=2.0)
-        found = solve(worlds.tuned(), t, 0.5, HALF, 1.0, prior=100.0)
+        found = solve_shift(worlds.tuned(), t, 0.5, HALF, 1.0, prior=100.0)
         loss = optimize.minimize_scalar(
             lambda x: (of_shift(t, (x, 0.0)) - 0.5) ** 2 + 1e-4 * x**2, (-8.0, 0.0), tol=1e-10
         )
         assert found.outcome is Outcome.CONVERGED
         assert found.shift[0] == pytest.approx(loss.x, abs=1e-3)
-        assert found.shift[0] > solve(worlds.tuned(), t, 0.5, HALF, 1.0).shift[0] + 1e-4
+        assert found.shift[0] > solve_shift(worlds.tuned(), t, 0.5, HALF, 1.0).shift[0] + 1e-4
 
 
 def test_both_are_the_minimum_of_the_sum_of_squares():
     with x64():
         t, sigma, prior, target = worlds.trajectory(warmer=2.0), 0.2, np.array([1.0, 0.3]), 0.3
-        found = solve(worlds.tuned(), t, target, HALF, sigma, "both", prior)
+        found = solve_shift(worlds.tuned(), t, target, HALF, sigma, "both", prior)
 
         def cost(x):
             return ((of_shift(t, x) - target) / sigma) ** 2 + np.sum((x / prior) ** 2)
@@ -114,7 +114,7 @@ def test_both_are_the_minimum_of_the_sum_of_squares():
 def test_one_shift_for_a_series_of_years_is_the_least_squares_one():
     with x64():
         t, target, sigma = worlds.trajectory(), np.array([0.4, -0.3]), np.array([0.1, 0.3])
-        found = solve(worlds.tuned(), t, target, np.eye(2), sigma)
+        found = solve_shift(worlds.tuned(), t, target, np.eye(2), sigma)
         best = optimize.least_squares(
             lambda x: (np.asarray(annual(worlds.tuned(), t, Change(x[0], np.zeros(())))) - target) / sigma, [0.0]
         )
@@ -123,10 +123,10 @@ def test_one_shift_for_a_series_of_years_is_the_least_squares_one():
 
 def test_single_precision_finds_a_minimum_far_from_its_targets():
     target = np.array([2.0, -3.0])
-    single = solve(worlds.tuned("float32"), worlds.trajectory(dtype="float32"), target, np.eye(2), 0.02)
+    single = solve_shift(worlds.tuned("float32"), worlds.trajectory(dtype="float32"), target, np.eye(2), 0.02)
     assert single.outcome is Outcome.CONVERGED
     with x64():
-        double = solve(worlds.tuned(), worlds.trajectory(), target, np.eye(2), 0.02)
+        double = solve_shift(worlds.tuned(), worlds.trajectory(), target, np.eye(2), 0.02)
     assert single.shift[0] == pytest.approx(double.shift[0], abs=1e-3)
 
 
@@ -134,7 +134,7 @@ def test_single_precision_finds_a_minimum_far_from_its_targets():
 def test_the_posterior_is_that_of_a_grid(sigma, prior):
     with x64():
         t, target = worlds.trajectory(), 0.5
-        found = solve(worlds.tuned(), t, target, HALF, sigma, prior=prior)
+        found = solve_shift(worlds.tuned(), t, target, HALF, sigma, prior=prior)
         sd = np.sqrt(found.cov[0, 0])
         x = found.shift[0] + sd * np.linspace(-5.0, 5.0, 81)
         cost = np.array([((of_shift(t, (i, 0.0)) - target) / sigma) ** 2 + (i / prior) ** 2 for i in x])
@@ -151,9 +151,9 @@ def test_a_batch_is_each_glacier_by_itself():
         together = jax.tree.map(lambda *leaves: np.stack(leaves), *tuned)
         weights, sigma = np.tile(HALF, (3, 1, 1)), np.full((3, 1), 0.1)
         for extra in ({}, {"control": "both", "prior": (1.0, 0.2)}):
-            found = solve_batch(together, stack(glaciers), targets, weights, sigma, **extra)
+            found = solve_shifts(together, stack_trajectories(glaciers), targets, weights, sigma, **extra)
             for i, (glacier, of_one) in enumerate(zip(glaciers, tuned, strict=True)):
-                alone = solve(of_one, glacier, targets[i], HALF, 0.1, **extra)
+                alone = solve_shift(of_one, glacier, targets[i], HALF, 0.1, **extra)
                 np.testing.assert_allclose(found.shift[i], alone.shift, rtol=1e-6, atol=1e-8)
                 np.testing.assert_allclose(found.annual[i], alone.annual, rtol=1e-6, atol=1e-8)
                 assert found.outcome[i] is alone.outcome
@@ -163,19 +163,19 @@ def test_a_batch_is_each_glacier_by_itself():
 
 def test_blocks_of_a_batch_change_nothing(monkeypatch):
     with x64():
-        t = stack([worlds.trajectory(seed=i) for i in range(5)])
+        t = stack_trajectories([worlds.trajectory(seed=i) for i in range(5)])
         every = jax.tree.map(lambda leaf: np.stack([leaf] * 5), worlds.tuned())
         given = (np.zeros((5, 1)), np.tile(HALF, (5, 1, 1)), np.full((5, 1), 0.1))
-        together = solve_batch(every, t, *given)
+        together = solve_shifts(every, t, *given)
         monkeypatch.setattr(inverse, "COLUMNS", 7)  # two glaciers of three heights at a time
         inverse._annual_and_slope.clear_cache()
-        np.testing.assert_allclose(solve_batch(every, t, *given).shift, together.shift, rtol=1e-9)
+        np.testing.assert_allclose(solve_shifts(every, t, *given).shift, together.shift, rtol=1e-9)
 
 
 def test_no_factor_on_nothing_balances_a_melting_glacier():
     with x64():
         t = worlds.trajectory()
-        found = solve(worlds.tuned(), t._replace(prcp=0.0 * t.prcp), 0.0, HALF, 0.1, "dP")
+        found = solve_shift(worlds.tuned(), t._replace(prcp=0.0 * t.prcp), 0.0, HALF, 0.1, "dP")
         assert found.outcome is Outcome.NOT_REACHABLE
         assert found.shift[1] == pytest.approx(np.log(20.0))
         assert found.balance[0] < -0.01
@@ -185,8 +185,8 @@ def test_missing_weather_is_told_from_an_unreachable_target():
     with x64():
         t = worlds.trajectory()
         broken = t._replace(temp=np.where(np.arange(t.temp.size) == 500, np.nan, t.temp))
-        assert solve(worlds.tuned(), broken, 0.0, HALF, 0.1).outcome is Outcome.NOT_FINITE
-        assert solve(worlds.tuned(), broken, 0.0, HALF, 0.1, prior=1.0).outcome is Outcome.NOT_FINITE
+        assert solve_shift(worlds.tuned(), broken, 0.0, HALF, 0.1).outcome is Outcome.NOT_FINITE
+        assert solve_shift(worlds.tuned(), broken, 0.0, HALF, 0.1, prior=1.0).outcome is Outcome.NOT_FINITE
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_missing_weather_is_told_from_an_unreachable_target():
 )
 def test_impossible_arguments_are_named(given, words):
     with pytest.raises(ValueError, match=words):
-        solve(worlds.tuned(), worlds.trajectory(), **{"target": 0.0, "weights": HALF, "sigma": 0.1, **given})
+        solve_shift(worlds.tuned(), worlds.trajectory(), **{"target": 0.0, "weights": HALF, "sigma": 0.1, **given})
 
 
 # --- root and minimum by themselves ---

@@ -19,7 +19,7 @@ from oggm_glaunti.analysis.inverse.tasks import (
 )
 from oggm_glaunti.coupling.weather.task import process_daily_climate
 from oggm_glaunti.fit.calibration.sites import surface_of
-from oggm_glaunti.graphics.inverse import plot_sensitivity, plot_series
+from oggm_glaunti.graphics.inverse import plot_forcing_series, plot_sensitivity
 
 YEARS = (2010, 2019)
 
@@ -96,7 +96,7 @@ def test_a_series_comes_close_to_measured_balances(hef):
     assert (found.change["dT_sd"] <= 1.0).all()
     assert (found.change["dT_sd"] < 0.99).any()
     assert (found.prcp_fac > 0.0).all()
-    axes = plot_series(found, "Hintereisferner").axes
+    axes = plot_forcing_series(found, "Hintereisferner").axes
     assert [ax.get_ylabel().replace("\n", " ") for ax in axes] == [
         "annual balance (m w.e.)",
         "change of temperature (K)",
@@ -110,7 +110,7 @@ def test_a_series_comes_close_to_measured_balances(hef):
     assert -1.0 <= shift.change.attrs["correlation"] <= 1.0
     assert shift.target == pytest.approx(target.mean())
     with pytest.raises(ValueError, match="not a series to draw"):
-        plot_series(shift)
+        plot_forcing_series(shift)
 
 
 def test_months_add_up_to_seasons_and_the_year(hef):

@@ -21,7 +21,7 @@ from oggm_glaunti.analysis.measure_next.period_jacobians import (
 )
 from oggm_glaunti.analysis.measure_next.survey import SMB, Uncertainty, survey, wanted
 from oggm_glaunti.analysis.measure_next.tasks import WhereToMeasure, where_to_measure
-from oggm_glaunti.analysis.trajectory import Change, annual, run, stack
+from oggm_glaunti.analysis.trajectory import Change, annual, run, stack_trajectories
 from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
 from oggm_glaunti.analysis.uncertainty.propagation import forcing_variance, moved, propagate
 from oggm_glaunti.core.on_heights import Site
@@ -330,7 +330,7 @@ def test_something_known_for_sure_cannot_be_known_better():
 def test_a_batch_is_one_after_the_other():
     with x64():
         ts = [world(), world(seed=4), world(spin_up=2, heights=4)]
-        batch, days = stack(ts), [(a + 365, b + 365) for a, b in DAYS]
+        batch, days = stack_trajectories(ts), [(a + 365, b + 365) for a, b in DAYS]
         each = [padded(periods(t, d), batch.temp.shape[-1]) for t, d in zip(ts, (DAYS, DAYS, days), strict=True)]
         together = jax.tree.map(lambda *fields: np.stack(fields), *each)
         allowed = np.array([[True] * 3 + [False], [True] * 3 + [False], [True] * 4])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oggm_glaunti.analysis.trajectory import Change, annual, run, stack, stepper
+from oggm_glaunti.analysis.trajectory import Change, annual, run, stack_trajectories, stepper
 from oggm_glaunti.analysis.uncertainty import propagation as u
 from oggm_glaunti.analysis.uncertainty.blocks import (
     Blocks,
@@ -243,7 +243,7 @@ def test_a_year_that_ends_within_a_block_is_refused():
 def test_a_batch_of_glaciers_is_each_of_them(world):
     with x64():
         several = [world[0], worlds.trajectory(seed=4)]
-        batch = stack(several)
+        batch = stack_trajectories(several)
         each = [weekly_blocks(period, 30, year_cuts(period)) for period in batch.period]
         blocks = Blocks(*map(np.stack, zip(*each, strict=True)))
         found = jax.jit(jax.vmap(u.propagate, (None, 0, 0)))(TUNED, batch, blocks)
