@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ from oggm_glaunti.fit.calibration.sites import (
 )
 from oggm_glaunti.fit.calibration.tasks import as_tuned
 from oggm_glaunti.fit.observations import DAYS_A_YEAR
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 
 YEAR_TYPES = ("hydrological", "calendar")
 
@@ -47,7 +51,7 @@ class GlacierRun(NamedTuple):
     year_type : {'hydrological', 'calendar'}
     """
 
-    gdir: Any
+    gdir: GlacierDirectory
     mb_model: GlaUnTIMassBalance
     tuned: Any
     trajectory: Any
@@ -64,7 +68,7 @@ class GlacierRun(NamedTuple):
 
 
 def glacier_run(
-    gdir: Any, years: Sequence[int] | None = None, year_type: str = "hydrological", **kwargs: Any
+    gdir: GlacierDirectory, years: Sequence[int] | None = None, year_type: str = "hydrological", **kwargs: Any
 ) -> GlacierRun:
     """Prepare a glacier directory for an analysis.
 
@@ -118,7 +122,7 @@ def glacier_run(
     return GlacierRun(gdir, mb_model, tuned, trajectory, mb_model.variant, days, heights, surface, year_type)
 
 
-def first_and_last(gdir: Any, years: Sequence[int]) -> tuple[int, int]:
+def first_and_last(gdir: GlacierDirectory, years: Sequence[int]) -> tuple[int, int]:
     """The two years of a span, or InvalidParamsError where there are not two."""
     if np.shape(years) != (2,):
         raise InvalidParamsError(f"{gdir.rgi_id}: years: expected (first, last), found {years!r}")
@@ -129,7 +133,7 @@ def _first_month(year_type: str, hemisphere: str) -> int:
     return 1 if year_type == "calendar" else settings.MASS_BALANCE_YEAR_START[hemisphere]
 
 
-def _years(climate: Any, years: Sequence[int] | None, year_type: str, gdir: Any) -> tuple[int, int]:
+def _years(climate: Any, years: Sequence[int] | None, year_type: str, gdir: GlacierDirectory) -> tuple[int, int]:
     if year_type not in YEAR_TYPES:
         raise InvalidParamsError(f"{gdir.rgi_id}: year_type: expected one of {YEAR_TYPES}, found {year_type!r}")
     begin, end = climate.ys + (year_type == "hydrological"), climate.ye

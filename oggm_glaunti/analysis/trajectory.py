@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.core import on_heights as forward
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Day, Step, Tuned
 
 
@@ -42,15 +43,15 @@ class Trajectory(NamedTuple):
         subtracted from every day's balance, m w.e. day-1
     """
 
-    temp: Float[Array, "realisation time"]
-    prcp: Float[Array, "realisation time"]
-    above_ref: Float[Array, " height"]
-    area: Float[Array, " height"]
-    ds: Float[Array, "period 5 height"]
-    ds_index: Int[Array, " time"]
-    period: Int[Array, " time"]
-    years: Int[Array, " year"]
-    bias: Float[Array, ""]
+    temp: Float[AnyArray, "realisation time"]
+    prcp: Float[AnyArray, "realisation time"]
+    above_ref: Float[AnyArray, " height"]
+    area: Float[AnyArray, " height"]
+    ds: Float[AnyArray, "period 5 height"]
+    ds_index: Int[AnyArray, " time"]
+    period: Int[AnyArray, " time"]
+    years: Int[AnyArray, " year"]
+    bias: Float[AnyArray, ""]
 
 
 class Change(NamedTuple):
@@ -64,8 +65,8 @@ class Change(NamedTuple):
         added to the logarithm of precipitation: 0.1 is 10.5 % more
     """
 
-    temp: Float[Array, "..."]
-    log_prcp: Float[Array, "..."]
+    temp: Float[AnyArray, "..."]
+    log_prcp: Float[AnyArray, "..."]
 
 
 NO_CHANGE = Change(np.zeros((), np.float32), np.zeros((), np.float32))
@@ -134,13 +135,13 @@ def run(
     )
 
 
-def _by_day(field: Float[Array, "..."], days: int) -> Float[Array, "time height"]:
+def _by_day(field: Float[AnyArray, "..."], days: int) -> Float[Array, "time height"]:
     field = jnp.asarray(field)
     by_height = field if field.ndim == 2 else field[..., None]
     return jnp.broadcast_to(by_height, (days, by_height.shape[-1]))
 
 
-def on_days(values: Float[Array, " slot"], slot: Int[Array, " time"]) -> Float[Array, " time"]:
+def on_days(values: Float[AnyArray, " slot"], slot: Int[AnyArray, " time"]) -> Float[Array, " time"]:
     """Values of parts of the record on its days, 0 where a day belongs to none (-1)."""
     return jnp.append(values, jnp.zeros((), values.dtype))[slot]
 
@@ -167,7 +168,7 @@ def annual_by_height(
     return sum_by_year(trajectory, run(tuned, trajectory, change, variant))
 
 
-def sum_by_year(trajectory: Trajectory, values: Float[Array, "time *rest"]) -> Float[Array, "year *rest"]:
+def sum_by_year(trajectory: Trajectory, values: Float[AnyArray, "time *rest"]) -> Float[Array, "year *rest"]:
     """Sums of daily values over the days of each year."""
     n = trajectory.years.shape[0]
     sums = jnp.zeros((n + 1, *values.shape[1:]), values.dtype)

@@ -24,6 +24,7 @@ from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
     import xarray as xr
+    from oggm import GlacierDirectory
 
     from oggm_glaunti.analysis.attribution.network_gradients import CorrectorInputs, Place
 
@@ -40,7 +41,7 @@ FIELD_NAMES = (
 
 @entity_task(log)
 def attribute_corrections(
-    gdir: Any, *, year: int, reference: tuple[int, int] | None = None, **kwargs: Any
+    gdir: GlacierDirectory, *, year: int, reference: tuple[int, int] | None = None, **kwargs: Any
 ) -> xr.Dataset:
     """What the corrector's inputs have contributed to the effect of a year's corrections on its balance.
 
@@ -87,7 +88,7 @@ def attribute_corrections(
     return result.assign_attrs(**about, reference=[min(asked), max(asked)])
 
 
-def _yearly_run(gdir: Any, kwargs: dict[str, Any]) -> GlacierRun:
+def _yearly_run(gdir: GlacierDirectory, kwargs: dict[str, Any]) -> GlacierRun:
     if kwargs.setdefault("corrector", "yearly") != "yearly":
         raise InvalidParamsError(
             f"{gdir.rgi_id}: attribute_corrections needs corrector='yearly', found {kwargs['corrector']!r}: under any "

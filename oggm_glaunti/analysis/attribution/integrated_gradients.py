@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.core.run import ti_step
@@ -48,11 +49,11 @@ class Inputs(NamedTuple):
         heights minus the reference height, m
     """
 
-    temp: Float[Array, "*baseline realisation time"]
-    prcp: Float[Array, "*baseline realisation time"]
-    swe: Float[Array, "*baseline realisation height"]
-    ds: Float[Array, "*baseline slot 5 height"]
-    above_ref: Float[Array, "*baseline height"]
+    temp: Float[AnyArray, "*baseline realisation time"]
+    prcp: Float[AnyArray, "*baseline realisation time"]
+    swe: Float[AnyArray, "*baseline realisation height"]
+    ds: Float[AnyArray, "*baseline slot 5 height"]
+    above_ref: Float[AnyArray, "*baseline height"]
 
 
 class Path(NamedTuple):
@@ -74,9 +75,9 @@ class Path(NamedTuple):
 
     end: Inputs
     start: Inputs
-    slot: Int[Array, " time"]
-    area: Float[Array, " height"]
-    bias: Float[Array, ""]
+    slot: Int[AnyArray, " time"]
+    area: Float[AnyArray, " height"]
+    bias: Float[AnyArray, ""]
 
 
 class Contributions(NamedTuple):
@@ -94,11 +95,11 @@ class Contributions(NamedTuple):
         of the heights themselves
     """
 
-    temp: Float[Array, "time height"]
-    prcp: Float[Array, "time height"]
-    swe: Float[Array, " height"]
-    ds: Float[Array, "slot 5 height"]
-    above_ref: Float[Array, " height"]
+    temp: Float[AnyArray, "time height"]
+    prcp: Float[AnyArray, "time height"]
+    swe: Float[AnyArray, " height"]
+    ds: Float[AnyArray, "slot 5 height"]
+    above_ref: Float[AnyArray, " height"]
 
 
 class Integrated(NamedTuple):
@@ -131,7 +132,7 @@ class Integrated(NamedTuple):
 def balance(
     tuned: Tuned,
     path: Path,
-    alpha: Float[Array, " node"],
+    alpha: Float[AnyArray, " node"],
     more: Contributions | None = None,
     variant: str = "smooth",
 ) -> Float[Array, "baseline node height"]:
@@ -195,7 +196,11 @@ def _one_baseline(tuned, path, alpha, more, variant, start):
 
 
 def contributions(
-    tuned: Tuned, path: Path, alpha: Float[Array, " node"], weights: Float[Array, " node"], variant: str = "smooth"
+    tuned: Tuned,
+    path: Path,
+    alpha: Float[AnyArray, " node"],
+    weights: Float[AnyArray, " node"],
+    variant: str = "smooth",
 ) -> Contributions:
     """Weighted sum over the nodes of the path, mean over the baselines, of gradient times difference.
 
@@ -229,7 +234,7 @@ def at_ends(
     return ends[:, 0].mean(axis=0), ends[0, 1]
 
 
-def added_up(of_path: Contributions, area: Float[Array, " height"]) -> Float[Array, ""]:
+def added_up(of_path: Contributions, area: Float[AnyArray, " height"]) -> Float[Array, ""]:
     """Sum of all contributions to the glacier-wide balance, m w.e."""
     by_height = [values.reshape(-1, area.shape[-1]).sum(axis=0) for values in of_path]
     return jnp.sum(sum(by_height) * area)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, until_complete
 from oggm_glaunti.analysis.trajectory import Trajectory, stepper
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.corrector import Corrector, run_corrector
 from oggm_glaunti.core.on_heights import Tuned
 
@@ -26,8 +27,8 @@ class CorrectorInputs(NamedTuple):
         monthly temperature and precipitation
     """
 
-    response: Float[Array, "3 h w"]
-    climate: Float[Array, "2 month"]
+    response: Float[AnyArray, "3 h w"]
+    climate: Float[AnyArray, "2 month"]
 
 
 class Place(NamedTuple):
@@ -45,12 +46,12 @@ class Place(NamedTuple):
         weights of the bands at the heights of the run
     """
 
-    fields: Float[Array, "12 h w"]
-    rows: Int[Array, " cell"]
-    cols: Int[Array, " cell"]
-    band: Int[Array, " cell"]
-    count: Float[Array, " band"]
-    to_heights: Float[Array, "height band"]
+    fields: Float[AnyArray, "12 h w"]
+    rows: Int[AnyArray, " cell"]
+    cols: Int[AnyArray, " cell"]
+    band: Int[AnyArray, " cell"]
+    count: Float[AnyArray, " band"]
+    to_heights: Float[AnyArray, "height band"]
 
 
 def profile_of_corrections(corrector: Corrector, place: Place, inputs: CorrectorInputs) -> Float[Array, "5 height"]:
@@ -65,7 +66,7 @@ def balance_of_inputs(
     tuned: Tuned,
     place: Place,
     year: Trajectory,
-    swe: Float[Array, "realisation height"],
+    swe: Float[AnyArray, "realisation height"],
     inputs: CorrectorInputs,
     variant: str = "smooth",
 ) -> Float[Array, ""]:
@@ -106,11 +107,11 @@ def network_contributions(
     tuned: Tuned,
     place: Place,
     year: Trajectory,
-    swe: Float[Array, "realisation height"],
+    swe: Float[AnyArray, "realisation height"],
     start: CorrectorInputs,
     end: CorrectorInputs,
-    alpha: Float[Array, " node"],
-    weights: Float[Array, " node"],
+    alpha: Float[AnyArray, " node"],
+    weights: Float[AnyArray, " node"],
     variant: str = "smooth",
 ) -> CorrectorInputs:
     """Weighted sum over nodes of the path from `start` to `end` of gradient times difference, m w.e. glacier-wide.
@@ -145,7 +146,7 @@ def integrate(
     tuned: Tuned,
     place: Place,
     year: Trajectory,
-    swe: Float[Array, "realisation height"],
+    swe: Float[AnyArray, "realisation height"],
     start: CorrectorInputs,
     end: CorrectorInputs,
     variant: str = "smooth",

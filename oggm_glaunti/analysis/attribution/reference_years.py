@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 
 def years_asked(
-    gdir: Any, asked: tuple[int, int] | None, held: NDArray[np.int64], name: str = "reference"
+    gdir: GlacierDirectory, asked: tuple[int, int] | None, held: NDArray[np.int64], name: str = "reference"
 ) -> list[int]:
     """Years from the first to the last asked for, or all that are held where None.
 
@@ -46,7 +49,7 @@ def years_asked(
     return list(range(first, last + 1))
 
 
-def warn_incomplete(gdir: Any, found: Any, log: logging.Logger) -> None:
+def warn_incomplete(gdir: GlacierDirectory, found: Any, log: logging.Logger) -> None:
     """Warn in the log where contributions do not add up with the most nodes; the result holds the gap."""
     if not found.complete:
         log.warning(

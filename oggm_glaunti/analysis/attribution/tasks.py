@@ -16,6 +16,7 @@ from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
     import xarray as xr
+    from oggm import GlacierDirectory
 
     from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, Path
 
@@ -35,7 +36,7 @@ M_WE = {"units": "m w.e."}
 
 @entity_task(log)
 def attribute_year(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     year: int,
     reference: tuple[int, int] | None = None,
@@ -138,7 +139,9 @@ REFERENCE_BALANCE = {
 
 
 @entity_task(log)
-def attribute_heights(gdir: Any, *, year: int, year_type: str = "hydrological", **kwargs: Any) -> xr.Dataset:
+def attribute_heights(
+    gdir: GlacierDirectory, *, year: int, year_type: str = "hydrological", **kwargs: Any
+) -> xr.Dataset:
     """How much a year's balance is due to the glacier's area lying where it does, and not all at its mean height.
 
     The path leads from the glacier at its mean height, with the snow and the corrections that belong there, to the

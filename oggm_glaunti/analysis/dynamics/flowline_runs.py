@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
 from oggm_glaunti.coupling.table.interpolation import Interpolator
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 
 # years; OGGM's time steps may end so much before a year does, and the very last step then begins at its end
 ROUNDING = 1e-6
@@ -102,7 +106,7 @@ class Experiment(NamedTuple):
         for it
     """
 
-    gdir: Any
+    gdir: GlacierDirectory
     flowlines: list[Any]
     ys: int
     ye: int
@@ -142,7 +146,7 @@ def _state(model: Any) -> tuple[float, float, float]:
 
 
 def experiment(
-    gdir: Any,
+    gdir: GlacierDirectory,
     ys: int,
     ye: int,
     init_model_filesuffix: str | None = None,
@@ -197,30 +201,30 @@ def experiment(
     return Experiment(gdir, flowlines, int(ys), int(ye), decide_evolution_model(evolution_model), options)
 
 
-def _present_flowlines(gdir: Any) -> list[Any]:
+def _present_flowlines(gdir: GlacierDirectory) -> list[Any]:
     if not gdir.has_file("model_flowlines"):
         raise InvalidWorkflowError(f"{gdir.rgi_id}: no model_flowlines; run oggm.tasks.init_present_time_glacier first")
     return gdir.read_pickle("model_flowlines")
 
 
-def stored_year(gdir: Any, filesuffix: str) -> int:
+def stored_year(gdir: GlacierDirectory, filesuffix: str) -> int:
     """The last year of a stored run."""
     return int(_stored_run(gdir, filesuffix).last_yr)
 
 
-def _stored_run(gdir: Any, filesuffix: str) -> Any:
+def _stored_run(gdir: GlacierDirectory, filesuffix: str) -> Any:
     from oggm.core.flowline import FileModel
 
     return FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
 
 
-def _stored_flowlines(gdir: Any, filesuffix: str, year: int | None) -> list[Any]:
+def _stored_flowlines(gdir: GlacierDirectory, filesuffix: str, year: int | None) -> list[Any]:
     stored = _stored_run(gdir, filesuffix)
     stored.run_until(stored.last_yr if year is None else year)
     return stored.fls
 
 
-def _rheology(gdir: Any, glen_a_fac: float | None, fs_fac: float | None) -> dict[str, float]:
+def _rheology(gdir: GlacierDirectory, glen_a_fac: float | None, fs_fac: float | None) -> dict[str, float]:
     """Creep and sliding, those of the inversion where OGGM is told to use them."""
     of_inversion = gdir.get_diagnostics() if cfg.PARAMS["use_inversion_params_for_run"] else {}
     found = {name: of_inversion.get(f"inversion_{name}", cfg.PARAMS[name]) for name in ("glen_a", "fs")}
@@ -228,7 +232,7 @@ def _rheology(gdir: Any, glen_a_fac: float | None, fs_fac: float | None) -> dict
     return {name: value * (1.0 if factors[name] is None else factors[name]) for name, value in found.items()}
 
 
-def _water_level(gdir: Any, water_level: float | None) -> float | None:
+def _water_level(gdir: GlacierDirectory, water_level: float | None) -> float | None:
     if water_level is not None or not (cfg.PARAMS["use_kcalving_for_run"] and gdir.is_tidewater):
         return water_level
     found = gdir.get_diagnostics().get("calving_water_level")

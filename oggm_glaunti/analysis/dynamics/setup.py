@@ -15,6 +15,8 @@ from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, cfg
 from oggm_glaunti.fit.calibration.sites import corrections_at, spread_over
 
 if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
     from oggm_glaunti.analysis.dynamics.tables import Control
 
 FORCINGS = ("historical", "constant", "random")
@@ -56,7 +58,7 @@ class Prepared(NamedTuple):
 
 
 def prepare_volume_runs(
-    gdir: Any,
+    gdir: GlacierDirectory,
     ys: int | None,
     ye: int | None,
     controls: Sequence[str],
@@ -102,7 +104,7 @@ def _require_one_climate(to_run: Experiment) -> None:
         )
 
 
-def _first_year(gdir: Any, kwargs: Mapping[str, Any]) -> int:
+def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
     """Where OGGM begins a run if it is not told: where a stored run ended, else the year after the outline's."""
     suffix, year = kwargs.get("init_model_filesuffix"), kwargs.get("init_model_yr")
     if suffix is None:

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.arrays import AnyArray
+
 MONTHS = 12
 M3_TO_KM3 = 1e-9
 
@@ -36,21 +38,21 @@ class Bed(NamedTuple):
         s-1 m-3 and s-1 m-1 as in OGGM: ``2 A / (n + 2)`` and ``fs``, each times ``(rho g)^n``, per unit of slope^n
     """
 
-    height: Float[Array, " point"]
-    width: Float[Array, " point"]
-    flare: Float[Array, " point"]
-    dx: Float[Array, ""]
-    creep: Float[Array, ""]
-    sliding: Float[Array, ""]
+    height: Float[AnyArray, " point"]
+    width: Float[AnyArray, " point"]
+    flare: Float[AnyArray, " point"]
+    dx: Float[AnyArray, ""]
+    creep: Float[AnyArray, ""]
+    sliding: Float[AnyArray, ""]
 
 
-def volume(bed: Bed, thick: Float[Array, "... point"]) -> Float[Array, "..."]:
+def volume(bed: Bed, thick: Float[AnyArray, "... point"]) -> Float[Array, "..."]:
     """Of the ice, km3."""
     return M3_TO_KM3 * bed.dx * jnp.sum((bed.width + 0.5 * bed.flare * thick) * thick, axis=-1)
 
 
 def one_step(
-    bed: Bed, thick: Float[Array, " point"], smb: Float[Array, " point"], dt: float, glen_n: int = 3
+    bed: Bed, thick: Float[AnyArray, " point"], smb: Float[AnyArray, " point"], dt: float, glen_n: int = 3
 ) -> Float[Array, " point"]:
     """Thickness after a time step: fluxes by the old thickness and the new slope.
 
@@ -83,9 +85,9 @@ def one_step(
 
 def run(
     bed: Bed,
-    thick: Float[Array, " point"],
-    heights: Float[Array, " height"],
-    ice: Float[Array, "year height"],
+    thick: Float[AnyArray, " point"],
+    heights: Float[AnyArray, " height"],
+    ice: Float[AnyArray, "year height"],
     steps: int,
     seconds: float,
     glen_n: int = 3,
@@ -126,7 +128,7 @@ def run(
 
 
 def read(
-    heights: Float[Array, " height"], row: Float[Array, " height"], at: Float[Array, "..."]
+    heights: Float[AnyArray, " height"], row: Float[AnyArray, " height"], at: Float[AnyArray, "..."]
 ) -> Float[Array, "..."]:
     """A row of the table at any heights: linear, beyond its ends with the slopes there."""
     position = (at - heights[0]) / (heights[1] - heights[0])
@@ -137,9 +139,9 @@ def read(
 @partial(jax.jit, static_argnames=("steps", "seconds", "glen_n"))
 def volumes(
     bed: Bed,
-    thick: Float[Array, " point"],
-    heights: Float[Array, " height"],
-    ice: Float[Array, "year height"],
+    thick: Float[AnyArray, " point"],
+    heights: Float[AnyArray, " height"],
+    ice: Float[AnyArray, "year height"],
     steps: int,
     seconds: float,
     glen_n: int = 3,
@@ -159,16 +161,16 @@ class Gradient(NamedTuple):
         derivative of the last of them to every number of the table, km3 (m of ice)-1
     """
 
-    volumes: Float[Array, " year"]
-    gradient: Float[Array, "year height"]
+    volumes: Float[AnyArray, " year"]
+    gradient: Float[AnyArray, "year height"]
 
 
 @partial(jax.jit, static_argnames=("steps", "seconds", "glen_n"))
 def volume_gradient(
     bed: Bed,
-    thick: Float[Array, " point"],
-    heights: Float[Array, " height"],
-    ice: Float[Array, "year height"],
+    thick: Float[AnyArray, " point"],
+    heights: Float[AnyArray, " height"],
+    ice: Float[AnyArray, "year height"],
     steps: int,
     seconds: float,
     glen_n: int = 3,

@@ -16,6 +16,8 @@ from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare_volume_runs
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, entity_task
 
 if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
     from oggm_glaunti.analysis.dynamics.sia_flowline import Bed
 
 settings.register()
@@ -30,7 +32,7 @@ SAME_MODEL |= {"min_dt", "check_for_boundaries"}
 
 @entity_task(log)
 def volume_gradient(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     ys: int | None = None,
     ye: int | None = None,

@@ -18,6 +18,8 @@ from oggm_glaunti.analysis.dynamics.table_modes import project, table_modes
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 
 if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
     from oggm_glaunti.analysis.dynamics.tables import Difference
 
 settings.register()
@@ -30,7 +32,7 @@ SIZE, WIDE = 0.1, 0.5
 
 @entity_task(log)
 def volume_sensitivity(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     ys: int | None = None,
     ye: int | None = None,

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 
 from oggm_glaunti.analysis.inverse.shifts import Outcome
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 MAX_ITERATIONS = 300
@@ -47,12 +48,12 @@ class SeriesProblem(NamedTuple):
 
     tuned: Tuned
     trajectory: Trajectory
-    slot: Int[Array, " time"]
-    carried: Float[Array, " slot"]
+    slot: Int[AnyArray, " time"]
+    carried: Float[AnyArray, " slot"]
     sd: Change
-    weights: Float[Array, "o year"]
-    target: Float[Array, " o"]
-    sigma: Float[Array, " o"]
+    weights: Float[AnyArray, "o year"]
+    target: Float[AnyArray, " o"]
+    sigma: Float[AnyArray, " o"]
 
 
 class SeriesSolution(NamedTuple):
@@ -126,7 +127,7 @@ def carried(times: np.ndarray, length: float) -> np.ndarray:
     return left
 
 
-def _coloured(z: Float[Array, "2 slot"], problem: SeriesProblem) -> Change:
+def _coloured(z: Float[AnyArray, "2 slot"], problem: SeriesProblem) -> Change:
     """Independent standard normal numbers to a series with the prior's covariance: its Cholesky factor times them."""
     fresh = jnp.sqrt(1.0 - problem.carried**2)
 
@@ -139,14 +140,14 @@ def _coloured(z: Float[Array, "2 slot"], problem: SeriesProblem) -> Change:
     return Change(problem.sd.temp * series[:, 0], problem.sd.log_prcp * series[:, 1])
 
 
-def _balances(z: Float[Array, "2 slot"], problem: SeriesProblem, variant: str) -> Float[Array, " year"]:
+def _balances(z: Float[AnyArray, "2 slot"], problem: SeriesProblem, variant: str) -> Float[Array, " year"]:
     by_day = Change(*(on_days(field, problem.slot) for field in _coloured(z, problem)))
     return annual(problem.tuned, problem.trajectory, by_day, variant)
 
 
 @partial(jax.jit, static_argnames="variant")
 def cost_and_gradient(
-    z: Float[Array, "2 slot"], problem: SeriesProblem, variant: str = "smooth"
+    z: Float[AnyArray, "2 slot"], problem: SeriesProblem, variant: str = "smooth"
 ) -> tuple[Float[Array, ""], Float[Array, "2 slot"]]:
     """Half the sum of squares of misfits and of the series itself, in units of what is expected of them.
 

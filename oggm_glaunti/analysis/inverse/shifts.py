@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from oggm_glaunti.analysis.inverse.newton import Outcome, information, minima, roots
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 CONTROLS = {"dT": (True, False), "dP": (False, True), "both": (True, True)}
@@ -64,7 +65,7 @@ class Solution(NamedTuple):
 
 
 def balance_and_slope(
-    tuned: Tuned, trajectory: Trajectory, shift: Change, weights: Float[Array, "*o year"], variant: str = "smooth"
+    tuned: Tuned, trajectory: Trajectory, shift: Change, weights: Float[AnyArray, "*o year"], variant: str = "smooth"
 ) -> tuple[Float[Array, "*o"], Change]:
     """Mean balance under a shift of the weather of all days, and its exact derivatives, in one forward-mode run.
 
@@ -262,7 +263,7 @@ def prior_scales(control: str, prior: ArrayLike | None) -> tuple[np.ndarray, np.
 
 @partial(jax.jit, static_argnames=("slots", "variant"))
 def sensitivity(
-    tuned: Tuned, trajectory: Trajectory, slot: Int[Array, " time"], slots: int, variant: str = "smooth"
+    tuned: Tuned, trajectory: Trajectory, slot: Int[AnyArray, " time"], slots: int, variant: str = "smooth"
 ) -> Change:
     """Derivatives of every year's balance to shifts of the weather in parts of the record.
 

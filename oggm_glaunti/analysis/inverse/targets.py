@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,10 @@ from oggm_glaunti.analysis.glaciers import first_and_last
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.observations import DEFAULT_SIGMA
 from oggm_glaunti.fit.readers import read_geodetic
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 
 GEODETIC = "geodetic"
 
@@ -53,7 +57,7 @@ class Target(NamedTuple):
 
 
 def target_of(
-    gdir: Any,
+    gdir: GlacierDirectory,
     target: Any,
     years: Sequence[int] | None = None,
     sigma: Any = None,
@@ -100,7 +104,7 @@ def target_of(
     return Target(value, _sigma(gdir, sigma, pd.Index([0])), span, None, year_type)
 
 
-def _geodetic(gdir: Any, sigma: Any, period: str | None, file_path: str | Path | None) -> Target:
+def _geodetic(gdir: GlacierDirectory, sigma: Any, period: str | None, file_path: str | Path | None) -> Target:
     read = read_geodetic(gdir, period, file_path)
     if read.observations.empty:
         problem = "; ".join(read.rejected["problem"])
@@ -116,7 +120,9 @@ def _geodetic(gdir: Any, sigma: Any, period: str | None, file_path: str | Path |
     return Target(np.array([row.value / n]), own, (row.begin.year, row.end.year), None, "calendar")
 
 
-def _series(gdir: Any, target: pd.Series, years: Sequence[int] | None, sigma: Any, year_type: str) -> Target:
+def _series(
+    gdir: GlacierDirectory, target: pd.Series, years: Sequence[int] | None, sigma: Any, year_type: str
+) -> Target:
     index = target.index
     if not len(target) or not pd.api.types.is_integer_dtype(index) or not index.is_unique:
         raise InvalidParamsError(f"{gdir.rgi_id}: target: expected balances by year, each year once, found {index}")
@@ -128,7 +134,7 @@ def _series(gdir: Any, target: pd.Series, years: Sequence[int] | None, sigma: An
     return Target(value, _sigma(gdir, sigma, index), span, index.to_numpy(np.int64), year_type)
 
 
-def _sigma(gdir: Any, sigma: Any, index: pd.Index) -> NDArray[np.float64] | None:
+def _sigma(gdir: GlacierDirectory, sigma: Any, index: pd.Index) -> NDArray[np.float64] | None:
     if sigma is None:
         return None
     values = sigma.reindex(index) if isinstance(sigma, pd.Series) else np.broadcast_to(sigma, len(index))
@@ -138,7 +144,9 @@ def _sigma(gdir: Any, sigma: Any, index: pd.Index) -> NDArray[np.float64] | None
     return values
 
 
-def _finite(gdir: Any, name: str, values: NDArray[np.float64], index: pd.Index | None = None) -> NDArray[np.float64]:
+def _finite(
+    gdir: GlacierDirectory, name: str, values: NDArray[np.float64], index: pd.Index | None = None
+) -> NDArray[np.float64]:
     if not np.isfinite(values).all():
         where = "" if index is None else f" in {index[~np.isfinite(values)].tolist()}"
         raise InvalidParamsError(

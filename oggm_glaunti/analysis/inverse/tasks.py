@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,10 @@ from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
 from oggm_glaunti.analysis.inverse.inversion import UNITS, Inversion, invert_series, invert_shift, require_reached
 from oggm_glaunti.analysis.inverse.targets import target_of
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task, global_task
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -42,7 +46,7 @@ COLUMNS = [*COLUMN_UNITS, "iterations", "problem"]
 
 @entity_task(log)
 def invert_forcing(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     target: Any = 0.0,
     years: Sequence[int] | None = None,
@@ -120,7 +124,7 @@ def invert_forcing(
 
 @entity_task(log)
 def equilibrium_temperature(
-    gdir: Any, *, years: Sequence[int] | None = None, year_type: str = "hydrological", **kwargs: Any
+    gdir: GlacierDirectory, *, years: Sequence[int] | None = None, year_type: str = "hydrological", **kwargs: Any
 ) -> pd.Series:
     """How much cooler, or warmer, the years would have to be for the glacier to keep its mass.
 
@@ -187,7 +191,7 @@ def _month(run: GlacierRun) -> np.ndarray:
 
 @entity_task(log)
 def climate_sensitivity(
-    gdir: Any, *, years: Sequence[int] | None = None, year_type: str = "hydrological", **kwargs: Any
+    gdir: GlacierDirectory, *, years: Sequence[int] | None = None, year_type: str = "hydrological", **kwargs: Any
 ) -> pd.DataFrame:
     """How the mean balance answers to warming and to more precipitation, in which months and seasons.
 
@@ -228,7 +232,7 @@ def climate_sensitivity(
 
 @global_task(log)
 def invert_forcing_region(
-    gdirs: Sequence[Any],
+    gdirs: Sequence[GlacierDirectory],
     *,
     target: Any = 0.0,
     years: Sequence[int] | None = None,

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from oggm_glaunti.analysis.trajectory import Trajectory, stepper
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, jacobian_by_height
 from oggm_glaunti.analysis.uncertainty.propagation import moved
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.fit.calibration.priors import STORED
 
@@ -37,10 +38,10 @@ class Periods(NamedTuple):
 
     weeks: Blocks
     pieces: Blocks
-    week: Int[Array, " piece"]
-    first: Int[Array, " period"]
-    stop: Int[Array, " period"]
-    scale: Float[Array, " period"]
+    week: Int[AnyArray, " piece"]
+    first: Int[AnyArray, " period"]
+    stop: Int[AnyArray, " period"]
+    scale: Float[AnyArray, " period"]
 
 
 class Jacobians(NamedTuple):
@@ -54,9 +55,9 @@ class Jacobians(NamedTuple):
         to a shift of every week's temperature, m w.e. K-1, and of the logarithm of its precipitation, m w.e.
     """
 
-    params: Float[Array, "*balance parameter"]
-    temp: Float[Array, "*balance week"]
-    log_prcp: Float[Array, "*balance week"]
+    params: Float[AnyArray, "*balance parameter"]
+    temp: Float[AnyArray, "*balance week"]
+    log_prcp: Float[AnyArray, "*balance week"]
 
 
 def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Sequence[float] | None = None) -> Periods:
@@ -155,7 +156,7 @@ def balance_jacobians(
     return Jacobians(jax.jacfwd(balances)(jnp.zeros(len(names), trajectory.temp.dtype)), temp, log_prcp)
 
 
-def _by_week(pieces: Float[Array, "period piece height"], periods: Periods) -> Float[Array, "period height week"]:
+def _by_week(pieces: Float[AnyArray, "period piece height"], periods: Periods) -> Float[Array, "period height week"]:
     """Pieces of a week have its error in common."""
     by_piece = jnp.moveaxis(pieces, 1, 2) * periods.scale.astype(pieces.dtype)[:, None, None]
     weeks = jnp.zeros((*by_piece.shape[:-1], periods.weeks.n), by_piece.dtype)

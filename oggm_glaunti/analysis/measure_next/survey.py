@@ -21,6 +21,7 @@ from oggm_glaunti.analysis.measure_next.period_jacobians import Jacobians, Perio
 from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks
 from oggm_glaunti.analysis.uncertainty.propagation import independent
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 SMB = "smb"
@@ -41,10 +42,10 @@ class Uncertainty(NamedTuple):
         days over which the correlation of two weeks' errors falls to 1/e; 0: independent
     """
 
-    params: Float[Array, "parameter parameter"]
-    sigma_temp: Float[Array, ""]
-    sigma_log_prcp: Float[Array, ""]
-    correlation_days: Float[Array, ""]
+    params: Float[AnyArray, "parameter parameter"]
+    sigma_temp: Float[AnyArray, ""]
+    sigma_log_prcp: Float[AnyArray, ""]
+    correlation_days: Float[AnyArray, ""]
 
 
 class Chosen(NamedTuple):
@@ -58,9 +59,9 @@ class Chosen(NamedTuple):
         variance of the wanted quantity without and with it
     """
 
-    index: Int[Array, " rank"]
-    before: Float[Array, " rank"]
-    after: Float[Array, " rank"]
+    index: Int[AnyArray, " rank"]
+    before: Float[AnyArray, " rank"]
+    after: Float[AnyArray, " rank"]
 
 
 class Survey(NamedTuple):
@@ -76,8 +77,8 @@ class Survey(NamedTuple):
         with a leading axis Q; candidates are numbered season by season, ``season * N + height``
     """
 
-    variance: Float[Array, " target"]
-    reduction: Float[Array, "target season height"]
+    variance: Float[AnyArray, " target"]
+    reduction: Float[AnyArray, "target season height"]
     chosen: Chosen
 
 
@@ -102,7 +103,7 @@ def spreads(jacobians: Jacobians, weeks: Blocks, uncertainty: Uncertainty) -> Fl
 
 
 def wanted(
-    jacobians: Jacobians, area: Float[Array, " height"], names: Sequence[str], targets: Sequence[str]
+    jacobians: Jacobians, area: Float[AnyArray, " height"], names: Sequence[str], targets: Sequence[str]
 ) -> Jacobians:
     """Derivatives of what is wanted to all uncertain inputs.
 
@@ -132,7 +133,9 @@ def wanted(
 
 
 def variance_removed(
-    target: Float[Array, " error"], candidates: Float[Array, "candidate error"], sigma: Float[Array, " candidate"]
+    target: Float[AnyArray, " error"],
+    candidates: Float[AnyArray, "candidate error"],
+    sigma: Float[AnyArray, " candidate"],
 ) -> Float[Array, " candidate"]:
     """How much each measurement by itself takes from the variance of what is wanted.
 
@@ -156,11 +159,11 @@ def variance_removed(
 
 
 def best_in_turn(
-    target: Float[Array, " error"],
-    candidates: Float[Array, "candidate error"],
-    sigma: Float[Array, " candidate"],
-    allowed: Bool[Array, " candidate"],
-    near: Bool[Array, "candidate candidate"],
+    target: Float[AnyArray, " error"],
+    candidates: Float[AnyArray, "candidate error"],
+    sigma: Float[AnyArray, " candidate"],
+    allowed: Bool[AnyArray, " candidate"],
+    near: Bool[AnyArray, "candidate candidate"],
     n: int,
 ) -> Chosen:
     """The best measurement, then the one that is best when the first was made, and so on.
@@ -201,9 +204,9 @@ def survey(
     trajectory: Trajectory,
     periods: Periods,
     uncertainty: Uncertainty,
-    sigma: Float[Array, " season"],
-    allowed: Bool[Array, " height"],
-    apart: Float[Array, ""],
+    sigma: Float[AnyArray, " season"],
+    allowed: Bool[AnyArray, " height"],
+    apart: Float[AnyArray, ""],
     names: tuple[str, ...],
     targets: tuple[str, ...] = (SMB,),
     n_best: int = 5,
@@ -251,7 +254,7 @@ def survey(
 
 
 def _near(
-    heights: Float[Array, " height"], seasons: int, apart: Float[Array, ""]
+    heights: Float[AnyArray, " height"], seasons: int, apart: Float[AnyArray, ""]
 ) -> Bool[Array, "candidate candidate"]:
     """Pairs of candidates of the same season less than `apart` from each other."""
     height, season = jnp.tile(heights, seasons), jnp.repeat(jnp.arange(seasons), heights.shape[0])

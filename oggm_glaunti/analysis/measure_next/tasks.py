@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,10 @@ from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -63,7 +67,7 @@ class WhereToMeasure(NamedTuple):
 
 @entity_task(log)
 def where_to_measure(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     year: int | None = None,
     years: Sequence[int] | None = None,
@@ -172,14 +176,14 @@ def where_to_measure(
     return WhereToMeasure(table, maps.squeeze("target") if isinstance(target, str) else maps)
 
 
-def _seasons(gdir: Any, seasons: str | Sequence[str]) -> tuple[str, ...]:
+def _seasons(gdir: GlacierDirectory, seasons: str | Sequence[str]) -> tuple[str, ...]:
     chosen = (seasons,) if isinstance(seasons, str) else tuple(dict.fromkeys(seasons))
     if not chosen or set(chosen) - set(SEASONS):
         raise InvalidParamsError(f"{gdir.rgi_id}: seasons: expected some of {SEASONS}, found {chosen}")
     return chosen
 
 
-def _check_numbers(gdir: Any, n_best: int, **numbers: float) -> None:
+def _check_numbers(gdir: GlacierDirectory, n_best: int, **numbers: float) -> None:
     if n_best < 1:
         raise InvalidParamsError(f"{gdir.rgi_id}: n_best: expected 1 or more, found {n_best}")
     # One error for the whole record is a limit that can be asked for.
@@ -189,7 +193,7 @@ def _check_numbers(gdir: Any, n_best: int, **numbers: float) -> None:
         raise InvalidParamsError(f"{gdir.rgi_id}: expected 0 or more, found {wrong}")
 
 
-def _targets(gdir: Any, target: str | Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+def _targets(gdir: GlacierDirectory, target: str | Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     from oggm_glaunti.analysis.measure_next.survey import SMB
 
     chosen = (target,) if isinstance(target, str) else tuple(dict.fromkeys(target))
@@ -201,7 +205,9 @@ def _targets(gdir: Any, target: str | Sequence[str], names: Sequence[str]) -> tu
     return chosen
 
 
-def _sigmas(gdir: Any, sigma: float | Mapping[str, float] | None, seasons: Sequence[str]) -> NDArray[np.float64]:
+def _sigmas(
+    gdir: GlacierDirectory, sigma: float | Mapping[str, float] | None, seasons: Sequence[str]
+) -> NDArray[np.float64]:
     default = DEFAULT_SIGMA["point"]
     each = dict.fromkeys(SEASONS, default if sigma is None else sigma) if not isinstance(sigma, Mapping) else sigma
     if set(each) - set(SEASONS):
@@ -213,7 +219,7 @@ def _sigmas(gdir: Any, sigma: float | Mapping[str, float] | None, seasons: Seque
 
 
 def _run(
-    gdir: Any, year: int | None, years: Sequence[int] | None, **kwargs: Any
+    gdir: GlacierDirectory, year: int | None, years: Sequence[int] | None, **kwargs: Any
 ) -> tuple[GlacierRun, int, tuple[int, int]]:
     """The glacier, the year in which is measured, and first and last year of the wanted balance."""
     if "year_type" in kwargs:

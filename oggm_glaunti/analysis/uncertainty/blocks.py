@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from oggm_glaunti.analysis.trajectory import Trajectory, stepper
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 
@@ -31,9 +32,9 @@ class Blocks(NamedTuple):
         first day of each block, and one past its last
     """
 
-    index: Int[Array, " time"]
-    starts: Int[Array, " block"]
-    stops: Int[Array, " block"]
+    index: Int[AnyArray, " time"]
+    starts: Int[AnyArray, " block"]
+    stops: Int[AnyArray, " block"]
 
     @property
     def n(self) -> int:
@@ -60,13 +61,13 @@ class BlockDerivatives(NamedTuple):
         derivatives of the snow at the block's end to the same
     """
 
-    smb: Float[Array, "*realisation block height"]
-    smb_swe: Float[Array, "*realisation block height"]
-    smb_temp: Float[Array, "*realisation block height"]
-    smb_log_prcp: Float[Array, "*realisation block height"]
-    swe_swe: Float[Array, "*realisation block height"]
-    swe_temp: Float[Array, "*realisation block height"]
-    swe_log_prcp: Float[Array, "*realisation block height"]
+    smb: Float[AnyArray, "*realisation block height"]
+    smb_swe: Float[AnyArray, "*realisation block height"]
+    smb_temp: Float[AnyArray, "*realisation block height"]
+    smb_log_prcp: Float[AnyArray, "*realisation block height"]
+    swe_swe: Float[AnyArray, "*realisation block height"]
+    swe_temp: Float[AnyArray, "*realisation block height"]
+    swe_log_prcp: Float[AnyArray, "*realisation block height"]
 
 
 def weekly_blocks(period: np.ndarray, length: int = 7, cuts: Sequence[int] = ()) -> Blocks:
@@ -155,7 +156,7 @@ def block_derivatives(
 
 
 def _one_realisation(
-    tuned: Tuned, weather: Trajectory, begins: Bool[Array, " time"], ends: Int[Array, " block"], variant: str
+    tuned: Tuned, weather: Trajectory, begins: Bool[AnyArray, " time"], ends: Int[AnyArray, " block"], variant: str
 ) -> BlockDerivatives:
     """`weather` has a series (T,) of temperature and precipitation; `ends` are the last days of the blocks."""
     swe, step = stepper(tuned, weather, variant)
@@ -193,7 +194,7 @@ def _partials(step, swe, temp, prcp, index):
 
 
 def cumulative_jacobian(
-    derivatives: BlockDerivatives, area: Float[Array, " height"]
+    derivatives: BlockDerivatives, area: Float[AnyArray, " height"]
 ) -> tuple[Float[Array, "block block"], Float[Array, "block block"]]:
     """Derivatives of the glacier's balance summed up to the end of each block to the weather of each block.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,10 @@ from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 from oggm_glaunti.files import replacing
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+
 settings.register()
 log = logging.getLogger(__name__)
 
@@ -25,7 +29,7 @@ BANDS = {"low": 0.05, "median": 0.5, "high": 0.95}
 
 @entity_task(log, writes=["model_diagnostics"])
 def run_ensemble_from_climate_data(
-    gdir: Any,
+    gdir: GlacierDirectory,
     members: int = 20,
     seed: int = 0,
     output_filesuffix: str = "",
@@ -107,7 +111,7 @@ def run_ensemble_from_climate_data(
     return result
 
 
-def _keep_corrections(gdir: Any, chosen: dict[str, Any]) -> None:
+def _keep_corrections(gdir: GlacierDirectory, chosen: dict[str, Any]) -> None:
     """Compute the corrections of models C and D once, for all members, which find them in the directory."""
     from oggm.core.massbalance import MultipleFlowlineMassBalance
 
@@ -127,7 +131,7 @@ def member_seeds(seed: int, members: int) -> list[int]:
     return np.random.SeedSequence(seed).generate_state(members).tolist()
 
 
-def _run(gdir: Any, suffix: str, model: dict[str, Any], kwargs: dict[str, Any]) -> xr.Dataset:
+def _run(gdir: GlacierDirectory, suffix: str, model: dict[str, Any], kwargs: dict[str, Any]) -> xr.Dataset:
     """One member's volume, area and length."""
     from oggm.core.flowline import run_from_climate_data
     from oggm.core.massbalance import MultipleFlowlineMassBalance
@@ -153,7 +157,7 @@ def with_bands(runs: xr.Dataset) -> xr.Dataset:
     return runs.assign(bands)
 
 
-def _write(gdir: Any, result: xr.Dataset, suffix: str) -> None:
+def _write(gdir: GlacierDirectory, result: xr.Dataset, suffix: str) -> None:
     path = gdir.get_filepath("model_diagnostics", filesuffix=f"{suffix}_ensemble")
     with replacing(path, gdir.rgi_id) as temporary:
         result.to_netcdf(temporary)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,10 @@ from oggm_glaunti.coupling.table.store import TableStore
 from oggm_glaunti.coupling.table.table import Table, TunableParams
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from oggm_glaunti.fit.calibration.priors import TEMP_BIAS, TEMP_GRADIENT
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 
 MELT = "ddf_snow_log"
 
@@ -99,7 +103,7 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
 
     def __init__(
         self,
-        gdir: Any,
+        gdir: GlacierDirectory,
         *args: Any,
         seed: int | Sequence[int] | None = None,
         sigma_temp: float = SIGMA_TEMP,

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily, on_days
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, cumulative_jacobian
 from oggm_glaunti.analysis.uncertainty.draws import SHORTEST, SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 
@@ -35,11 +36,11 @@ class Propagated(NamedTuple):
         its derivative to the logarithm of each block's precipitation, m w.e.
     """
 
-    smb: Float[Array, " block"]
-    temp: Float[Array, "end block"]
-    log_prcp: Float[Array, "end block"]
+    smb: Float[AnyArray, " block"]
+    temp: Float[AnyArray, "end block"]
+    log_prcp: Float[AnyArray, "end block"]
 
-    def rows(self, ends: Int[Array, " sum"]) -> Propagated:
+    def rows(self, ends: Int[AnyArray, " sum"]) -> Propagated:
         """Balances between consecutive `ends` (numbers of blocks) and their derivatives: years, from a series."""
         return Propagated(*(between(field, ends) for field in self))
 
@@ -53,8 +54,8 @@ class ForcingVariance(NamedTuple):
         from errors of temperature and of precipitation
     """
 
-    temp: Float[Array, "..."]
-    log_prcp: Float[Array, "..."]
+    temp: Float[AnyArray, "..."]
+    log_prcp: Float[AnyArray, "..."]
 
     @property
     def total(self) -> Float[Array, "..."]:
@@ -62,7 +63,7 @@ class ForcingVariance(NamedTuple):
         return self.temp + self.log_prcp
 
 
-def between(cumulative: Float[Array, "block *rest"], ends: Int[Array, " sum"]) -> Float[Array, "sum *rest"]:
+def between(cumulative: Float[AnyArray, "block *rest"], ends: Int[AnyArray, " sum"]) -> Float[Array, "sum *rest"]:
     """Differences between consecutive `ends` of a cumulative series; the first is what there is at the first end."""
     at_ends = cumulative[jnp.asarray(ends)]
     return at_ends.at[1:].add(-at_ends[:-1])
@@ -112,7 +113,7 @@ def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks, variant: str
 
 
 def independent(
-    jacobian: Float[Array, "sum block"], blocks: Blocks, correlation_days: float | Float[Array, ""]
+    jacobian: Float[AnyArray, "sum block"], blocks: Blocks, correlation_days: float | Float[AnyArray, ""]
 ) -> Float[Array, "sum block"]:
     """Derivatives to independent errors of unit variance, from those to errors correlated in time.
 
@@ -186,7 +187,7 @@ def _unit_errors(jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days
 # --- parameters ------------------------------------------------------------------------------------------------------
 
 
-def moved(tuned: Tuned, names: Sequence[str], by: Float[Array, " parameter"]) -> Tuned:
+def moved(tuned: Tuned, names: Sequence[str], by: Float[AnyArray, " parameter"]) -> Tuned:
     """Parameters with some of the stored numbers moved.
 
     Parameters
@@ -261,7 +262,7 @@ def ensemble(
     blocks: Blocks,
     errors: BlockErrors,
     names: tuple[str, ...] = (),
-    by: Float[Array, "member parameter"] | None = None,
+    by: Float[AnyArray, "member parameter"] | None = None,
     variant: str = "smooth",
     chunk: int = 16,
 ) -> Float[Array, "member block"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,10 @@ from oggm_glaunti.core.units import NORMAL_90
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+
 settings.register()
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,7 @@ PARTS = {
 
 @entity_task(log)
 def smb_uncertainty(
-    gdir: Any,
+    gdir: GlacierDirectory,
     years: Sequence[int] | None = None,
     sigma_temp: float = SIGMA_TEMP,
     sigma_log_prcp: float = SIGMA_LOG_PRCP,
@@ -109,7 +113,7 @@ def smb_uncertainty(
 
 @entity_task(log)
 def smb_ensemble(
-    gdir: Any,
+    gdir: GlacierDirectory,
     years: Sequence[int] | None = None,
     members: int = 500,
     seed: int = 0,
@@ -180,7 +184,7 @@ def smb_ensemble(
 
 @entity_task(log)
 def smb_linearity(
-    gdir: Any,
+    gdir: GlacierDirectory,
     years: Sequence[int] | None = None,
     sigma_temp: float = SIGMA_TEMP,
     sigma_log_prcp: float = SIGMA_LOG_PRCP,
@@ -239,21 +243,23 @@ def smb_linearity(
     return table
 
 
-def _checked(gdir: Any, *sigmas: float) -> tuple[float, float, float]:
+def _checked(gdir: GlacierDirectory, *sigmas: float) -> tuple[float, float, float]:
     names = ("sigma_temp", "sigma_log_prcp", "correlation_days")
     if any(not value >= 0.0 for value in sigmas) or not np.isfinite(sigmas[:2]).all():
         raise InvalidParamsError(f"{gdir.rgi_id}: expected 0 or more, found {dict(zip(names, sigmas, strict=True))}")
     return tuple(float(value) for value in sigmas)
 
 
-def _require_members(gdir: Any, members: int, seed: int) -> None:
+def _require_members(gdir: GlacierDirectory, members: int, seed: int) -> None:
     if members < 1 or seed < 0 or int(seed) != seed:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: expected one member or more and a seed of 0 or more, found members={members}, seed={seed}"
         )
 
 
-def _prepared(gdir: Any, years: Any, year_type: str, block_days: int, kwargs: dict[str, Any]) -> tuple[GlacierRun, Any]:
+def _prepared(
+    gdir: GlacierDirectory, years: Any, year_type: str, block_days: int, kwargs: dict[str, Any]
+) -> tuple[GlacierRun, Any]:
     """The glacier's trajectory, and blocks that begin anew with each year."""
     run = glacier_run(gdir, years, year_type, **kwargs)
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks, year_cuts
