@@ -1,1 +1,1 @@
-"""Fitting the model to observations, training it, and judging it."""
+"""Calibration, training and evaluation of the models with observations."""

@@ -19,14 +19,13 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.ground.features_file import Features, read_features
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.files import replacing
-from oggm_glaunti.fit.names import ALL_SEASONS as SEASONS
-from oggm_glaunti.fit.names import KINDS
+from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
 
 COLUMNS: dict[str, str] = {
     "glacier": "str",
     "kind": "str",  # one of KINDS
-    "season": "str",  # one of SEASONS
-    "begin": "datetime64[ns]",  # first day; one shared with the period before counts half in each
+    "season": "str",  # one of ALL_SEASONS
+    "begin": "datetime64[ns]",  # first day; a day shared with the preceding period counts half in each
     "end": "datetime64[ns]",  # last day, likewise
     "lat": "float64",  # degrees north
     "lon": "float64",  # degrees east
@@ -44,27 +43,27 @@ COLUMNS: dict[str, str] = {
 # 2013, doi 10.5194/tc-7-1227-2013). Geodetic: m w.e. a YEAR, times the years of the period.
 DEFAULT_SIGMA: dict[str, float] = {"point": 0.2, "glacier-wide": 0.34, "geodetic": 0.2}
 
-# m w.e. in a year or less. No stake has lost or gained that much; far beyond it a number is mm.
+# m w.e. in a year or less. No stake has lost or gained that much; a number far beyond it is in mm.
 MOST_A_YEAR = 30.0
 LIKELY_MM = 200.0
 HEIGHTS = (-500.0, 9000.0)  # m
-# Shortest and longest period in days; measured years float with the visits, wrong ones are off by a year.
-DAYS: dict[str, tuple[int, int]] = {"annual": (200, 500), "winter": (60, 370), "summer": (14, 300)}
+# Shortest and longest period in days: visits vary by weeks, wrong dates are off by a year.
+SEASON_DAYS: dict[str, tuple[int, int]] = {"annual": (200, 500), "winter": (60, 370), "summer": (14, 300)}
 DAYS_A_YEAR = 365.25
 
 
 class Read(NamedTuple):
-    """What a reader found.
+    """Result of a reader.
 
     Attributes
     ----------
     observations : DataFrame
-        with the columns of :data:`COLUMNS`
+        valid rows, with the columns of :data:`COLUMNS`
     rejected : DataFrame
-        ``row`` in the file as a spreadsheet numbers it (the header is row 1), ``glacier``, ``season`` of the balance (a
-        row may hold three), and ``problem`` in words
-    rows : int (N,)
-        row in the file of each observation; one with winter, summer and annual balance appears three times
+        invalid rows: ``row`` in the file as numbered by a spreadsheet (the header is row 1), ``glacier``, ``season`` of
+        the balance (a row may hold three), and ``problem`` in words
+    rows : int array (N,)
+        row in the file of each observation; a row with winter, summer and annual balance appears three times
     """
 
     observations: pd.DataFrame
@@ -73,18 +72,18 @@ class Read(NamedTuple):
 
 
 def as_observations(columns: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
-    """A table with all columns of :data:`COLUMNS` from those at hand; nothing is checked.
+    """Complete a table to all columns of :data:`COLUMNS`; values are not checked.
 
     Parameters
     ----------
     columns : mapping or DataFrame
-        at least ``glacier, kind, begin, end, value``. What is missing is NaN, ``season`` ``'free'``, ``height_range``
-        0, ``source`` ``''``, and a missing ``sigma`` is the one of :data:`DEFAULT_SIGMA`
+        at least ``glacier, kind, begin, end, value``. Defaults of the others: ``season`` ``'free'``, ``height_range``
+        0, ``source`` ``''``, ``sigma`` from :data:`DEFAULT_SIGMA`, all else NaN
 
     Raises
     ------
     InvalidParamsError
-        where a column is missing or unknown
+        if a column is missing or unknown
 
     Examples
     --------
@@ -126,7 +125,7 @@ def _days(table: pd.DataFrame) -> pd.Series:
 
 
 def check_observations(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split a table into rows that can be used and rows that cannot.
+    """Split a table into valid and invalid rows.
 
     Parameters
     ----------
@@ -136,14 +135,14 @@ def check_observations(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
     Returns
     -------
     good : DataFrame
-        the rows without a problem, index kept
+        rows without a problem, with their index
     bad : DataFrame
-        ``row`` (the index of `table`), ``glacier`` and ``problem``, all that is wrong with a row in words
+        ``row`` (the index of `table`), ``glacier`` and ``problem``, everything that is wrong with the row in words
 
     Raises
     ------
     InvalidParamsError
-        where columns are missing, unknown or of the wrong type
+        if columns are missing, unknown or of the wrong type
 
     Examples
     --------
@@ -174,7 +173,7 @@ def _require_schema(table: pd.DataFrame) -> None:
 
 
 def split(table: pd.DataFrame, problems: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows without and with a problem, given what is wrong with each column of each row (empty: nothing)."""
+    """Split rows by what is wrong with each column, in words (empty: nothing); see :func:`check_observations`."""
     is_bad = (problems != "").any(axis=1).to_numpy(bool)
     words = ["; ".join(filter(None, row)) for row in problems.to_numpy()[is_bad]]
     bad = {
@@ -186,7 +185,7 @@ def split(table: pd.DataFrame, problems: pd.DataFrame) -> tuple[pd.DataFrame, pd
 
 
 def problems_of(table: pd.DataFrame) -> pd.DataFrame:
-    """What is wrong with each row, in words, by the column that it concerns; empty where nothing is.
+    """Describe what is wrong with each row, by the column that it concerns.
 
     Parameters
     ----------
@@ -196,14 +195,16 @@ def problems_of(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        of str, index of `table`, one column for each kind of problem
+        text, empty if nothing is wrong; index of `table`, a column for each kind of problem
     """
     found = {
-        "glacier": _words(table["glacier"].fillna("") == "", "no glacier named"),
-        "kind": _words(~table["kind"].isin(KINDS), "kind {} is none of " + ", ".join(KINDS), table["kind"]),
-        "season": _words(~table["season"].isin(SEASONS), "season {} is none of " + ", ".join(SEASONS), table["season"]),
-        "begin": _words(table["begin"].isna(), "no begin date"),
-        "end": _words(table["end"].isna(), "no end date"),
+        "glacier": _describe(table["glacier"].fillna("") == "", "no glacier named"),
+        "kind": _describe(~table["kind"].isin(KINDS), "kind {} is none of " + ", ".join(KINDS), table["kind"]),
+        "season": _describe(
+            ~table["season"].isin(ALL_SEASONS), "season {} is none of " + ", ".join(ALL_SEASONS), table["season"]
+        ),
+        "begin": _describe(table["begin"].isna(), "no begin date"),
+        "end": _describe(table["end"].isna(), "no end date"),
         "days": _wrong_days(table),
         **_wrong_places(table),
         "value": _wrong_values(table),
@@ -212,28 +213,28 @@ def problems_of(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, index=table.index).assign(repeated=_repeated(table))
 
 
-def _words(wrong: Any, words: str, *values: pd.Series) -> np.ndarray:
-    """`words`, with the row's values filled in, where something is wrong, else nothing."""
+def _describe(wrong: Any, words: str, *values: pd.Series) -> np.ndarray:
+    """Return `words` with the row's values filled in for rows that are wrong, otherwise an empty text."""
     out = np.full(len(wrong), "", object)
     for row in np.flatnonzero(np.asarray(wrong, bool)):
-        out[row] = words.format(*(_plain(value.iloc[row]) for value in values))
+        out[row] = words.format(*(_spelled(value.iloc[row]) for value in values))
     return out
 
 
-def _plain(value: Any) -> str:
+def _spelled(value: Any) -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _wrong_days(table: pd.DataFrame) -> np.ndarray:
-    """Dates out of order, and periods that no such season has."""
+    """Find dates out of order, and periods too short or too long for their season."""
     days = _days(table)
-    order = _words(days <= 0, "end {} is not after begin {}", table["end"], table["begin"])
-    low, high = (table["season"].map({name: limits[i] for name, limits in DAYS.items()}) for i in (0, 1))
+    order = _describe(days <= 0, "end {} is not after begin {}", table["end"], table["begin"])
+    low, high = (table["season"].map({name: limits[i] for name, limits in SEASON_DAYS.items()}) for i in (0, 1))
     words = "{} balance over {} days ({} to {}), expected {} to {}"
     wrong = (days > 0) & ((days < low) | (days > high))
-    return order + _words(wrong, words, table["season"], days, table["begin"], table["end"], low, high)
+    return order + _describe(wrong, words, table["season"], days, table["begin"], table["end"], low, high)
 
 
 def _wrong_places(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -241,12 +242,12 @@ def _wrong_places(table: pd.DataFrame) -> dict[str, np.ndarray]:
     lat, lon, height, band = (table[name] for name in ("lat", "lon", "height", "height_range"))
     placed = (lat.notna() & lon.notna()) | (table["x"].notna() & table["y"].notna())
     return {
-        "lat": _words((lat.abs() > 90) | (lat.isna() & lon.notna()), "latitude {} with longitude {}", lat, lon),
-        "lon": _words((lon.abs() > 360) | (lon.isna() & lat.notna()), "longitude {} with latitude {}", lon, lat),
-        "x": _words(table["x"].isna() != table["y"].isna(), "x {} with y {}", table["x"], table["y"]),
-        "height": _words(point & height.isna() & ~placed, "a point with neither height nor position")
-        + _words((height < HEIGHTS[0]) | (height > HEIGHTS[1]), "height {} m", height),
-        "height_range": _words(~(band >= 0) | np.isinf(band), "height_range {} m", band),
+        "lat": _describe((lat.abs() > 90) | (lat.isna() & lon.notna()), "latitude {} with longitude {}", lat, lon),
+        "lon": _describe((lon.abs() > 360) | (lon.isna() & lat.notna()), "longitude {} with latitude {}", lon, lat),
+        "x": _describe(table["x"].isna() != table["y"].isna(), "x {} with y {}", table["x"], table["y"]),
+        "height": _describe(point & height.isna() & ~placed, "a point with neither height nor position")
+        + _describe((height < HEIGHTS[0]) | (height > HEIGHTS[1]), "height {} m", height),
+        "height_range": _describe(~(band >= 0) | np.isinf(band), "height_range {} m", band),
     }
 
 
@@ -254,54 +255,54 @@ def _wrong_values(table: pd.DataFrame) -> np.ndarray:
     value = table["value"]
     years = (_days(table) / DAYS_A_YEAR).fillna(1.0).clip(lower=1.0)
     excess = (value.abs() / years).where(np.isfinite(value), 0.0)
-    impossible = (excess > MOST_A_YEAR) & (excess < LIKELY_MM)
+    too_large = (excess > MOST_A_YEAR) & (excess < LIKELY_MM)
     return (
-        _words(~np.isfinite(value), "no value")
-        + _words(impossible, f"value {{}} m w.e., more than {MOST_A_YEAR:g} a year: impossible, or mm", value)
-        + _words(excess >= LIKELY_MM, "value {} m w.e. looks like mm", value)
+        _describe(~np.isfinite(value), "no value")
+        + _describe(too_large, f"value {{}} m w.e., more than {MOST_A_YEAR:g} a year: invalid, or in mm", value)
+        + _describe(excess >= LIKELY_MM, "value {} m w.e. looks like mm", value)
     )
 
 
 def _wrong_sigmas(table: pd.DataFrame) -> np.ndarray:
-    """Not of rows that have none because their kind or their dates are unknown, which is said already."""
+    """Find invalid sigmas, except where kind or dates are invalid too: then there is no default, and it is reported."""
     sigma = table["sigma"]
     by_default = sigma.isna() & (~table["kind"].isin(KINDS) | ~(_days(table) > 0))
-    return _words((~(sigma > 0) | np.isinf(sigma)) & ~by_default, "sigma {} is not above 0", sigma)
+    return _describe((~(sigma > 0) | np.isinf(sigma)) & ~by_default, "sigma {} is not above 0", sigma)
 
 
 def _repeated(table: pd.DataFrame) -> np.ndarray:
-    """The same observation once more would count twice."""
-    told = table.drop(columns=["sigma", "source"])
-    again = told.duplicated() & told["begin"].notna() & told["end"].notna() & told["value"].notna()
+    """Find rows that repeat an earlier one: they would count twice."""
+    content = table.drop(columns=["sigma", "source"])
+    again = content.duplicated() & content["begin"].notna() & content["end"].notna() & content["value"].notna()
     if not again.any():
         return np.full(len(table), "", object)
-    rows = told.assign(row=table.index).groupby(list(told), dropna=False, sort=False)["row"].transform("first")
-    return _words(again, "the same as row {}", rows)
+    rows = content.assign(row=table.index).groupby(list(content), dropna=False, sort=False)["row"].transform("first")
+    return _describe(again, "the same as row {}", rows)
 
 
 def on_grid(observations: pd.DataFrame, gdir_or_features: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Place the points of a glacier on its grid: `x`, `y` from `lat`, `lon`, and missing heights from the DEM.
+    """Compute `x`, `y` of a glacier's points from `lat`, `lon`, and their missing heights from the DEM.
 
     Parameters
     ----------
     observations : DataFrame
-        of one glacier. Rows without a position (bands, whole glaciers, geodetic) stay as they are.
+        of one glacier; rows without a position (bands, whole glaciers, geodetic) are returned unchanged
     gdir_or_features : GlacierDirectory or Features
-        whose ``glaunti_features`` make the rectangle
+        grid and DEM: the directory's ``glaunti_features``
 
     Returns
     -------
     observations : DataFrame
-        `x`, `y` in the projection of the grid (m), `height` filled from the cell's elevation where it was NaN
+        `x`, `y` in the projection of the grid (m); NaN in `height` replaced by the elevation of the cell
     rejected : DataFrame
-        ``row, glacier, problem``: points outside the rectangle, which are never moved onto its edge
+        ``row, glacier, problem``: points outside the rectangle; they are never moved onto its edge
 
     Raises
     ------
     InvalidParamsError
-        where the table is not one of observations
+        if the table is not one of observations
     InvalidWorkflowError
-        where the directory has no ``glaunti_features``
+        if the directory has no ``glaunti_features``
     """
     _require_schema(observations)
     given = gdir_or_features
@@ -312,8 +313,8 @@ def on_grid(observations: pd.DataFrame, gdir_or_features: Any) -> tuple[pd.DataF
     row = np.floor((features.y[0] - inside["y"]) / settings.CELL_SIZE + 0.5)
     rows, columns = features.shape
     outside = (column < 0) | (column >= columns) | (row < 0) | (row >= rows)
-    words = f"x {{}}, y {{}} (latitude {{}}, longitude {{}}) is outside the glacier's rectangle, {_extent(features)}"
-    wrong = _words(outside, words, *(placed[name] for name in ("x", "y", "lat", "lon")))
+    words = f"x {{}}, y {{}} (latitude {{}}, longitude {{}}) is outside the glacier's rectangle, {_rectangle(features)}"
+    wrong = _describe(outside, words, *(placed[name] for name in ("x", "y", "lat", "lon")))
     fill = (inside["height"].isna() & inside["x"].notna() & ~outside).to_numpy()
     heights = placed["height"].to_numpy(copy=True)
     heights[fill] = features.elevation[row[fill].astype(int), column[fill].astype(int)]
@@ -330,7 +331,7 @@ def _with_positions(observations: pd.DataFrame, features: Features) -> pd.DataFr
     )
 
 
-def _extent(features: Features) -> str:
+def _rectangle(features: Features) -> str:
     half = settings.CELL_SIZE / 2
     west, east = features.x[0] - half, features.x[-1] + half
     south, north = features.y[-1] - half, features.y[0] + half
@@ -343,16 +344,16 @@ def write_csv(path: str | Path, observations: pd.DataFrame) -> None:
     Parameters
     ----------
     path : path
-        replaced when whole
+        CSV file; replaced only when completely written
     observations : DataFrame
         columns of :data:`COLUMNS`
 
     Raises
     ------
     InvalidParamsError
-        where the table is not one of observations
+        if the table is not one of observations
     InvalidWorkflowError
-        where the file cannot be written
+        if the file cannot be written
     """
     _require_schema(observations)
     with replacing(path, "observations") as temporary:

@@ -74,7 +74,7 @@ def sample_glaunti(
     Raises
     ------
     ImportError
-        where blackjax is not installed
+        if blackjax is not installed
     InvalidParamsError, MassBalanceCalibrationError
         as :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`
 
@@ -123,7 +123,7 @@ def sample_posterior(
     Raises
     ------
     ImportError
-        where blackjax is not installed
+        if blackjax is not installed
     ValueError
         for too few draws
     """

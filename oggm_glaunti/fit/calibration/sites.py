@@ -58,7 +58,7 @@ def surface_of(gdir: Any) -> Surface:
     Raises
     ------
     InvalidWorkflowError
-        where there is neither
+        if there is neither
     """
     if gdir.has_file("glaunti_features"):
         features = read_features(gdir)
@@ -80,7 +80,7 @@ def as_table(observations: Any) -> pd.DataFrame:
     Raises
     ------
     InvalidParamsError
-        where it is neither
+        if it is neither
     """
     table = getattr(observations, "observations", observations)
     if not isinstance(table, pd.DataFrame) or "glacier" not in table:
@@ -97,7 +97,7 @@ def observations_of(gdir: Any, observations: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InvalidParamsError
-        where there are none; it says which glaciers the table has
+        if there are none; it says which glaciers the table has
     """
     names = {gdir.rgi_id, getattr(gdir, "name", "") or gdir.rgi_id}
     own = observations[observations["glacier"].isin(names)]
@@ -123,7 +123,7 @@ def glacier_site(gdir: Any, mb_model: GlaUnTIMassBalance, observations: pd.DataF
     Raises
     ------
     InvalidParamsError
-        where no observation can be used
+        if no observation can be used
     """
     from oggm_glaunti.core.on_heights import Site, stretches
 

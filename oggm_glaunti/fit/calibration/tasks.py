@@ -88,9 +88,9 @@ def fit_glaunti(
     Raises
     ------
     InvalidParamsError
-        where no observation can be used, or an argument is impossible
+        if no observation can be used, or an argument is impossible
     MassBalanceCalibrationError
-        where no minimum is found
+        if no minimum is found
 
     Examples
     --------

@@ -44,7 +44,7 @@ def open_dataset(folder: str | Path, problems: str = "report") -> list[GlacierDa
     Raises
     ------
     InvalidParamsError
-        where a file is missing or cannot be used; a ValueError, too
+        if a file is missing or cannot be used; a ValueError, too
     ValueError
         with all problems, where `problems` is ``'raise'``
 

@@ -65,7 +65,7 @@ def dataset_from_gdirs(
     Raises
     ------
     InvalidParamsError, InvalidWorkflowError
-        where the table has not the right columns, `folds` names other glaciers, or a directory lacks its files
+        if the table has not the right columns, `folds` names other glaciers, or a directory lacks its files
 
     Examples
     --------

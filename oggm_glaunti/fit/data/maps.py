@@ -102,7 +102,7 @@ class MapFile:
         Raises
         ------
         InvalidParamsError
-            where it is on other cells than `grid`
+            if it is on other cells than `grid`
         """
         y, x = self.axes(name)
         flips = orientation(y, x, grid)
@@ -150,7 +150,7 @@ def read_grid(file: MapFile, name: str, others: list[tuple[MapFile, str]]) -> Ce
     Raises
     ------
     InvalidParamsError
-        where the cells are not 100 m wide, or no file says in which UTM zone they are
+        if the cells are not 100 m wide, or no file says in which UTM zone they are
     """
     y, x = file.axes(name)
     for axis, values in (("y", y), ("x", x)):

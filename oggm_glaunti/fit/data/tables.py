@@ -42,7 +42,7 @@ def read_table(path: Path, columns: tuple[str, ...], label: str) -> pd.DataFrame
     Raises
     ------
     InvalidParamsError
-        where it cannot be read or lacks a column
+        if it cannot be read or lacks a column
     """
     try:
         table = pd.read_csv(path, dtype=str, skipinitialspace=True)
@@ -76,7 +76,7 @@ def read_measured(folder: Path, grid: CellGrid, name: str, max_year: float) -> M
     Raises
     ------
     InvalidParamsError
-        where a file cannot be used at all; single rows become problems
+        if a file cannot be used at all; single rows become problems
     """
     problems, left_out = [], Counter()
     total = read_table(folder / TOTAL, ("year", *DATES, *BALANCES.values()), name)

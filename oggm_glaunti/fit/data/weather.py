@@ -57,7 +57,7 @@ class DailyFields:
     Raises
     ------
     InvalidParamsError
-        where files, variables, units or days are missing, or the cells neither are those of the maps nor reach them
+        if files, variables, units or days are missing, or the cells neither are those of the maps nor reach them
     """
 
     def __init__(self, folder: Path, grid: CellGrid, name: str):
@@ -164,7 +164,7 @@ class DailyFields:
         Raises
         ------
         InvalidParamsError
-            where values are missing or impossible
+            if values are missing or impossible
         """
         from oggm_glaunti.core.forcing import CoarseForcing, GriddedForcing
 

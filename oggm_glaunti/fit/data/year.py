@@ -261,7 +261,7 @@ class GlacierData:
         Raises
         ------
         InvalidParamsError
-            where the weather does not hold the year, or a value needed is missing or impossible; file, variable and
+            if the weather does not hold the year, or a value needed is missing or impossible; file, variable and
             dates are named
         """
         from oggm_glaunti.core.glaunti import Season

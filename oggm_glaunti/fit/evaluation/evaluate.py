@@ -71,7 +71,7 @@ def predictions_of(modelled: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        where the tables are not of the same observations
+        if the tables are not of the same observations
 
     Examples
     --------
@@ -233,7 +233,7 @@ def largest_differences(found: pd.DataFrame, reference: pd.DataFrame) -> dict[st
     Raises
     ------
     ValueError
-        where they do not have the same columns, or not the same rows
+        if they do not have the same columns, or not the same rows
     """
     keys = [name for name in ("glacier", "kind", "season", "model") if name in reference.columns]
     missing = {*keys, *MEASURES} - set(found.columns) | {*keys, *MEASURES} - set(reference.columns)

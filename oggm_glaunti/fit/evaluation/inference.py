@@ -100,7 +100,7 @@ def predict_year(model: Model, state: State, data: Any, daily: bool = False) -> 
     Raises
     ------
     ValueError
-        where inputs hold NaN or do not fit the state
+        if inputs hold NaN or do not fit the state
     """
     if state.values.shape[:2] != data.elevation.shape:
         raise ValueError(f"the state is on {state.values.shape[:2]} cells, the year on {data.elevation.shape}")

@@ -51,7 +51,7 @@ def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
     Raises
     ------
     ValueError
-        where the two do not fit together or a value is infinite
+        if the two do not fit together or a value is infinite
 
     Examples
     --------

@@ -1,24 +1,17 @@
-"""Readers of files of observations; each gives a :class:`~oggm_glaunti.fit.observations.Read`.
+"""Readers of files of observations; each returns a :class:`~oggm_glaunti.fit.observations.Read`.
 
-A reader raises for a file that cannot be used, never for a row: rows that cannot be used are in ``rejected``.
+A reader raises an error for a file that is not what it reads, never for a row: invalid rows are in ``rejected``.
 """
 
-from oggm_glaunti.fit.readers.glamos import read_glamos
-from oggm_glaunti.fit.readers.mass_balance_machine import read_mass_balance_machine
-from oggm_glaunti.fit.readers.nve import read_nve_glacier_wide, read_nve_stakes
-from oggm_glaunti.fit.readers.oggm_tables import from_gdir, read_geodetic
-from oggm_glaunti.fit.readers.plain_csv import read_csv
-from oggm_glaunti.fit.readers.wgms import read_fog_points, read_wgms_balances, read_wgms_profiles
+from oggm_glaunti.fit.readers.glamos import read_glamos as read_glamos
+from oggm_glaunti.fit.readers.mass_balance_machine import read_mass_balance_machine as read_mass_balance_machine
+from oggm_glaunti.fit.readers.nve import read_nve_glacier_wide as read_nve_glacier_wide
+from oggm_glaunti.fit.readers.nve import read_nve_stakes as read_nve_stakes
+from oggm_glaunti.fit.readers.oggm_tables import from_gdir as from_gdir
+from oggm_glaunti.fit.readers.oggm_tables import read_geodetic as read_geodetic
+from oggm_glaunti.fit.readers.plain_csv import read_csv as read_csv
+from oggm_glaunti.fit.readers.wgms import read_fog_points as read_fog_points
+from oggm_glaunti.fit.readers.wgms import read_wgms_balances as read_wgms_balances
+from oggm_glaunti.fit.readers.wgms import read_wgms_profiles as read_wgms_profiles
 
-__all__ = [
-    "from_gdir",
-    "read_csv",
-    "read_fog_points",
-    "read_geodetic",
-    "read_glamos",
-    "read_mass_balance_machine",
-    "read_nve_glacier_wide",
-    "read_nve_stakes",
-    "read_wgms_balances",
-    "read_wgms_profiles",
-]
+__all__ = [name for name in globals() if name.startswith(("read_", "from_"))]

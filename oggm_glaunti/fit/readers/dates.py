@@ -1,4 +1,4 @@
-"""Dates as they are written in tables of observations."""
+"""Dates in tables of observations."""
 
 from __future__ import annotations
 
@@ -7,29 +7,34 @@ import pandas as pd
 
 from oggm_glaunti import settings
 
-# Unambiguous ways to write a day; 03/04/2015 is not one.
+# Unambiguous notations of a day; 03/04/2015 is not one.
 FORMATS = {
     r"\d{4}-\d{1,2}-\d{1,2}": "%Y-%m-%d",
     r"\d{4}/\d{1,2}/\d{1,2}": "%Y/%m/%d",
     r"\d{1,2}\.\d{1,2}\.\d{4}": "%d.%m.%Y",
     r"\d{8}": "%Y%m%d",
 }
-# In the WGMS's tables 99 stands for a day or a month that is not known.
+# In the WGMS's tables 99 stands for an unknown day or month.
 UNKNOWN = "is not a full date"
 _UNKNOWN_PATTERN = r"\d{4}(?:-?\d{2})?-?99|\d{4}-?99-?\d{2}|99\.\d{1,2}\.\d{4}|\d{1,2}\.99\.\d{4}|\d{4}(?:-\d{1,2})?"
-# Months after its begin at which a nominal mass-balance year turns from winter to summer: 30 April, 31 October.
-WINTER_MONTHS = 7
+# Months from the begin of a nominal mass-balance year to the end of winter: 30 April, 31 October.
+NOMINAL_WINTER_MONTHS = 7
 
 
 def parse_days(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
-    """Days, NaT where there is none, and in words what is wrong with a cell that holds something else.
+    """Parse days (NaT if missing), and describe what is wrong with cells that hold something else.
 
     Parameters
     ----------
     cells : Series of str
         ``2015-04-03``, ``2015/04/03``, ``03.04.2015`` or ``20150403``, each also with a time of day, which is dropped
     name : str
-        of the date, for the words
+        name of the date in the descriptions
+
+    Returns
+    -------
+    days, wrong : Series
+        dates, and descriptions, empty if nothing is wrong
 
     Examples
     --------
@@ -51,7 +56,7 @@ def parse_days(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
 
 
 def nominal_dates(year: pd.Series, season: pd.Series, south: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Begin and end of a season of a nominal mass-balance year; NaT for free periods and missing years.
+    """Compute begin and end of a season of a nominal mass-balance year; NaT for free periods and missing years.
 
     1 October to 30 September with winter to 30 April in the north, 1 April to 31 March with winter to 31 October in the
     south. The last day of winter is the first of summer.
@@ -59,10 +64,11 @@ def nominal_dates(year: pd.Series, season: pd.Series, south: pd.Series) -> tuple
     Parameters
     ----------
     year : Series of float
-        in which the mass-balance year ends
+        calendar year in which the mass-balance year ends
     season : Series of str
         annual, winter or summer
     south : Series of bool
+        whether the glacier is on the southern hemisphere
 
     Examples
     --------
@@ -74,7 +80,7 @@ def nominal_dates(year: pd.Series, season: pd.Series, south: pd.Series) -> tuple
     month = np.where(south, settings.MASS_BALANCE_YEAR_START["sh"], settings.MASS_BALANCE_YEAR_START["nh"])
     starts = ((year.where(known, 2000).astype(int) - 1970 - 1) * 12 + month - 1).to_numpy()
     begin, mid, end = (
-        (starts + months).astype("M8[M]").astype("M8[D]") - (months > 0) for months in (0, WINTER_MONTHS, 12)
+        (starts + months).astype("M8[M]").astype("M8[D]") - (months > 0) for months in (0, NOMINAL_WINTER_MONTHS, 12)
     )
     first = np.where(season == "summer", mid, begin)
     last = np.where(season == "winter", mid, end)

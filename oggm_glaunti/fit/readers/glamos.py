@@ -1,4 +1,4 @@
-"""GLAMOS: winter, summer and annual balance of whole Swiss glaciers with their dates (doi 10.18750/massbalance)."""
+"""GLAMOS: winter, summer and annual balances of whole Swiss glaciers with their dates (doi 10.18750/massbalance)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each, with_late_winters_noted
 from oggm_glaunti.fit.readers.text_table import NOTE, read_table, settle
 
-COLUMNS = {
+HEADER = {
     "glacier name": "glacier",
     "start date of observation": "begin",
     "end date of winter observation": "mid",
@@ -20,7 +20,7 @@ COLUMNS = {
 
 
 def read_glamos(path: str | Path) -> Read:
-    """Read ``massbalance_observation.csv``; `glacier` is the name in the file.
+    """Read ``massbalance_observation.csv``; `glacier` is the name given in the file.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ def read_glamos(path: str | Path) -> Read:
     Raises
     ------
     InvalidParamsError
-        where the file is not such a table
+        if the file is not such a table
 
     Notes
     -----
-    Many ends of winter are nominal (30 April) and are used as they are. Where winter ends on 1 September, which stands
-    in for an unknown day, winter and summer balance are rejected and the annual one is used.
+    Many ends of winter are nominal (30 April) and are used as they are. If winter ends on 1 September, a placeholder
+    for an unknown day, winter and summer balance are rejected and the annual balance is used.
     """
-    rows = read_table(path, sep=";", needed=COLUMNS)[[*COLUMNS, NOTE]].rename(columns=COLUMNS)
+    rows = read_table(path, sep=";", needed=HEADER)[[*HEADER, NOTE]].rename(columns=HEADER)
     cells = with_late_winters_noted(one_row_each(rows)).assign(kind="glacier-wide")
     return settle(cells, source="GLAMOS", unit="mm")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each, with_late_winters_noted
@@ -20,7 +19,7 @@ GLACIER_WIDE = {
     "Bs": "summer",
     "Ba": "annual",
 }
-# 1 January stands for a year whose day is not known.
+# 1 January stands for an unknown day of the year.
 YEAR_ALONE = r"^01\.01\.(\d{4})(?: 00:00)?$"
 STAKES = {
     "lat": "lat",
@@ -36,52 +35,50 @@ STAKES = {
 
 
 def read_nve_glacier_wide(path: str | Path, default_dates: bool = False) -> Read:
-    """Read glacier-wide balances, m w.e.; `glacier` is the RGI id, or ``NVE-26`` where the table has none.
+    """Read glacier-wide balances, m w.e.; `glacier` is the RGI id, or e.g. ``NVE-26`` if the table has none.
 
     Parameters
     ----------
     path : path
         columns ``Year;RGIID;BREID;DateMinPrevYear;DateMax;DateMin;...;Bw;Bs;Ba``
     default_dates : bool
-        nominal dates of the mass-balance year where one is missing (or 1 January); else the balance is rejected
+        use nominal dates of the mass-balance year if one is missing (or 1 January); by default such balances are
+        rejected
 
     Raises
     ------
     InvalidParamsError
-        where the file is not such a table
+        if the file is not such a table
     """
-    return _read(path, GLACIER_WIDE, "glacier-wide", "NVE glacier-wide", default_dates)
+    return _read_nve(path, GLACIER_WIDE, "glacier-wide", "NVE glacier-wide", default_dates)
 
 
 def read_nve_stakes(path: str | Path, default_dates: bool = False) -> Read:
-    """Read stakes, m w.e.: up to three balances a row, and positions where NVE has only approximate ones as well.
+    """Read stakes, m w.e., with up to three balances a row; some of NVE's positions are approximate.
 
     Parameters
     ----------
     path : path
         columns ``RGIID,BREID,...,altitude,balance_winter,...,dt_prev_year_min_date,...,lat,lon``
-    default_dates : bool
-        nominal dates of the mass-balance year where one is missing (or 1 January); else the balance is rejected
+    default_dates
+        see :func:`read_nve_glacier_wide`
 
     Raises
     ------
     InvalidParamsError
-        where the file is not such a table
+        if the file is not such a table
     """
-    return _read(path, STAKES, "point", "NVE stakes", default_dates)
+    return _read_nve(path, STAKES, "point", "NVE stakes", default_dates)
 
 
-def _read(path: str | Path, columns: dict[str, str], kind: str, source: str, default_dates: bool) -> Read:
+def _read_nve(path: str | Path, columns: dict[str, str], kind: str, source: str, default_dates: bool) -> Read:
     table = read_table(path, needed=["RGIID", "BREID", *columns])
     rows = table[[*columns, NOTE]].rename(columns=columns)
     if "year" not in rows:
-        # The end of winter is always known, and lies in the year in which the mass-balance year ends.
+        # The end of winter is always known, and lies in the calendar year in which the mass-balance year ends.
         rows["year"] = rows["mid"].str.extract(r"(\d{4})", expand=False).fillna("")
     for name in ("begin", "mid", "end"):
         rows[name] = rows[name].str.replace(YEAR_ALONE, r"\1", regex=True)
-    cells = one_row_each(rows.assign(glacier=_glacier(table), kind=kind))
+    glacier = np.where(is_missing(table["RGIID"]), "NVE-" + table["BREID"], table["RGIID"])
+    cells = one_row_each(rows.assign(glacier=glacier, kind=kind))
     return settle(with_late_winters_noted(cells), source, default_dates=default_dates)
-
-
-def _glacier(table: pd.DataFrame) -> np.ndarray:
-    return np.where(is_missing(table["RGIID"]), "NVE-" + table["BREID"], table["RGIID"])

@@ -1,10 +1,10 @@
-"""What OGGM knows of a glacier: the WGMS's balances and bands, and the geodetic table of Hugonnet et al. (2021)."""
+"""Observations that OGGM provides: the WGMS's balances and bands, and the geodetic table of Hugonnet et al. (2021)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,56 +16,61 @@ from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import FIRST_ROW, settle
 from oggm_glaunti.fit.readers.wgms import read_wgms_profiles, with_dates
 
-# Wider than any record: without years OGGM crops to those of its monthly climate.
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+# Longer than any record: without years OGGM crops to those of its monthly climate.
 ALL_YEARS = (1700, 2200)
 DATES_FILE = "mb_overview_seasonal_mb_time_periods_20220301.csv"
-BALANCES = {"WINTER_BALANCE": "winter", "SUMMER_BALANCE": "summer", "ANNUAL_BALANCE": "annual"}
+REF_MB_COLUMNS = {"WINTER_BALANCE": "winter", "SUMMER_BALANCE": "summer", "ANNUAL_BALANCE": "annual"}
 
 
-def from_gdir(gdir: Any, bands: bool = True, default_dates: bool = False) -> Read:
-    """Balances of the WGMS as ``gdir.get_ref_mb_data()`` has them, all years, and the bands of ``mb_profiles``.
+def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = False) -> Read:
+    """Read the WGMS's balances of ``gdir.get_ref_mb_data()``, all years, and the bands of ``mb_profiles``.
 
     Dates are those of OGGM's overview of seasons (1980 to 2019, about 100 glaciers).
 
     Parameters
     ----------
     gdir : GlacierDirectory
-        whose balances are OGGM's own, or were given with ``gdir.set_ref_mb_data``
+        its balances are OGGM's own, or were set with ``gdir.set_ref_mb_data``
     bands : bool
-        read the elevation bands as well, where there are any
+        whether to read the elevation bands as well, if available
     default_dates : bool
-        nominal dates of the mass-balance year where a year has none; else it is rejected
+        use nominal dates of the mass-balance year for years without dates; by default they are rejected
 
     Returns
     -------
     Read
-        ``problem`` in ``rejected`` begins with the table that the row is of
+        ``problem`` in ``rejected`` begins with the name of the table of the row
 
     Raises
     ------
     InvalidWorkflowError
-        where OGGM has no balances of this glacier
+        if OGGM has no balances of this glacier
     """
     table = _ref_mb_data(gdir)
     files = _wgms_files(gdir)
-    cells = table.reindex(columns=list(BALANCES)).rename(columns=BALANCES).map(_as_cell)
+    cells = table.reindex(columns=list(REF_MB_COLUMNS)).rename(columns=REF_MB_COLUMNS).map(_as_cell)
     cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
     cells = cells.assign(begin="", mid="", end="").set_axis(range(FIRST_ROW, FIRST_ROW + len(table)))
+    profile = None
     if files is not None:
-        cells = with_dates(cells.assign(wgms_id=str(files[0])), files[1] / DATES_FILE)
+        wgms_id, folder = files
+        cells = with_dates(cells.assign(wgms_id=str(wgms_id)), folder / DATES_FILE)
+        profile = folder / "mb_profiles" / f"profile_WGMS-{wgms_id:05d}.csv"
     reads = [settle(one_row_each(cells), "WGMS", "mm", default_dates, gdir.hemisphere)]
-    profile = files and files[1] / "mb_profiles" / f"profile_WGMS-{files[0]:05d}.csv"
-    if bands and profile and profile.exists():
-        dates = files[1] / DATES_FILE
+    if bands and profile is not None and profile.exists():
+        dates = profile.parents[1] / DATES_FILE
         reads.append(read_wgms_profiles(profile, dates, gdir.rgi_id, default_dates, gdir.hemisphere))
-    return _together(reads, ("balances", "bands"))
+    return _joined(reads, ("balances", "bands"))
 
 
 def _as_cell(value: Any) -> str:
     return "" if pd.isna(value) else repr(float(value))
 
 
-def _together(reads: list[Read], names: Iterable[str]) -> Read:
+def _joined(reads: list[Read], names: Iterable[str]) -> Read:
     rejected = [
         read.rejected.assign(problem=[f"{name}: {words}" for words in read.rejected["problem"]])
         for read, name in zip(reads, names, strict=False)
@@ -77,50 +82,51 @@ def _together(reads: list[Read], names: Iterable[str]) -> Read:
     )
 
 
-def _ref_mb_data(gdir: Any) -> pd.DataFrame:
+def _ref_mb_data(gdir: GlacierDirectory) -> pd.DataFrame:
     try:
         return gdir.get_ref_mb_data(*ALL_YEARS)
     except Exception as err:
-        # OGGM raises whatever its lookup stumbles over (often without a message) where the WGMS has no such glacier.
+        # If the WGMS has no such glacier, OGGM raises whatever its lookup fails with, often without a message.
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: no WGMS balances found ({type(err).__name__}: {err}). Give your own with "
             "gdir.set_ref_mb_data(), or read a file"
         ) from err
 
 
-def _wgms_files(gdir: Any) -> tuple[int, Path] | None:
-    """The glacier's WGMS id and OGGM's folder of WGMS tables; None where OGGM links the glacier to none."""
+def _wgms_files(gdir: GlacierDirectory) -> tuple[int, Path] | None:
+    """Return the glacier's WGMS id and OGGM's folder of WGMS tables; None if OGGM links the glacier to none."""
     links, folder = utils.get_wgms_files()
     mine = links.loc[links[f"RGI{gdir.rgi_version[0]}0_ID"] == gdir.rgi_id, "WGMS_ID"]
     return None if mine.empty else (int(mine.iloc[0]), Path(folder).parent)
 
 
 def read_geodetic(gdirs: Any, period: str | None = None, file_path: str | Path | None = None) -> Read:
-    """Geodetic balances of OGGM's table: the total over the period, rate times years, and its error likewise.
+    """Read geodetic balances of OGGM's table: total over the period = rate times years, and its error likewise.
 
     Parameters
     ----------
     gdirs : GlacierDirectory or list of them, or of RGI ids
     period : str, optional
-        ``'2000-01-01_2020-01-01'``, the last day not included; the default is ``cfg.PARAMS['geodetic_mb_period']``.
-        The table's periods overlap, so one is taken
+        e.g. ``'2000-01-01_2020-01-01'``, the last day not included; default ``cfg.PARAMS['geodetic_mb_period']``. Only
+        one of the table's periods is read, as they overlap
     file_path : path, optional
-        your own table in OGGM's format instead of its download: RGI ids as index or column ``rgiid``, columns
+        a table in OGGM's format to read instead of its download: RGI ids as index or column ``rgiid``, columns
         ``period, dmdtda, err_dmdtda`` (m w.e. a year)
 
     Returns
     -------
     Read
-        glaciers that are not in the table are rejected; ``row`` counts the glaciers given, from 1
+        glaciers that are not in the table are rejected; ``row`` is their place in `gdirs`, from 1
 
     Raises
     ------
     InvalidWorkflowError
-        where the table cannot be had (no network)
+        if the table is not available (no network)
     InvalidParamsError
-        for an impossible period
+        if the period is invalid
     """
-    ids = [str(getattr(item, "rgi_id", item)) for item in ([gdirs] if _is_one(gdirs) else gdirs)]
+    one = isinstance(gdirs, str) or hasattr(gdirs, "rgi_id")
+    ids = [str(getattr(item, "rgi_id", item)) for item in ([gdirs] if one else gdirs)]
     period = period or cfg.PARAMS["geodetic_mb_period"]
     begin, end = _days_of(period)
     table = geodetic_table(file_path)
@@ -142,10 +148,6 @@ def read_geodetic(gdirs: Any, period: str | None = None, file_path: str | Path |
     read = settle(cells, "OGGM's geodetic table")
     words = f"not in OGGM's geodetic table for {period}"
     return read._replace(rejected=read.rejected.replace({"problem": {"no value": words}}))
-
-
-def _is_one(gdirs: Any) -> bool:
-    return isinstance(gdirs, str) or hasattr(gdirs, "rgi_id")
 
 
 def _days_of(period: str) -> tuple[pd.Timestamp, pd.Timestamp]:

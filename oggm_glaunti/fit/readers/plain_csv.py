@@ -1,4 +1,4 @@
-"""A table of balances as a person writes it."""
+"""A table of balances, one a row, with flexible names of columns."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pandas as pd
 
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.observations import Read
-from oggm_glaunti.fit.readers.text_table import NOTE, UNITS, is_missing, read_table, settle
+from oggm_glaunti.fit.readers.text_table import NOTE, PER_METRE, is_missing, read_table, settle
 
 log = logging.getLogger(__name__)
 
-# Names that a column may have, lower case with _ between words; a unit in the header ("value (mm w.e.)") goes first.
-NAMES: dict[str, tuple[str, ...]] = {
+# Accepted names of each column, lower case with _ between words, without a unit ("value (mm w.e.)").
+COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "glacier": ("glacier", "glacier_name", "glacier_id", "name", "rgi_id", "rgiid"),
     "kind": ("kind", "type"),
     "season": ("season", "balance_code", "period"),
@@ -33,9 +33,17 @@ NAMES: dict[str, tuple[str, ...]] = {
     "year": ("year",),
     "source": ("source",),
 }
-SEASONS = {"": "free", "a": "annual", "ba": "annual", "year": "annual", "w": "winter", "bw": "winter", "s": "summer"}
-SEASONS |= {"bs": "summer", "annual": "annual", "winter": "winter", "summer": "summer", "free": "free"}
-KINDS = {"": "point", "stake": "point", "snow pit": "point", "pit": "point", "glacierwide": "glacier-wide"}
+SEASON_NAMES = {
+    "": "free",
+    "a": "annual",
+    "ba": "annual",
+    "year": "annual",
+    "w": "winter",
+    "bw": "winter",
+    "s": "summer",
+}
+SEASON_NAMES |= {"bs": "summer", "annual": "annual", "winter": "winter", "summer": "summer", "free": "free"}
+KIND_NAMES = {"": "point", "stake": "point", "snow pit": "point", "pit": "point", "glacierwide": "glacier-wide"}
 _WITH_UNIT = re.compile(r"^(?P<name>[^\[(]*)[\[(](?P<unit>[^\])]*)[\])]\s*$")
 
 
@@ -46,20 +54,20 @@ def read_csv(
     default_dates: bool = False,
     hemisphere: str = "nh",
 ) -> Read:
-    """Read a table with a row for each balance, and what :func:`~oggm_glaunti.fit.observations.write_csv` writes.
+    r"""Read a table with a row for each balance; reads what :func:`~oggm_glaunti.fit.observations.write_csv` writes.
 
     Parameters
     ----------
     path : path
-        columns ``glacier, begin, end, height, value`` or some of their other names in :data:`NAMES`, and optionally
-        ``lat, lon, x, y, kind, season, height_range, sigma, unit, year, source``; others are ignored. Comma, semicolon
-        or tab between columns, decimal point or, not between commas, decimal comma
+        columns ``glacier, begin, end, height, value`` or any of their other names in :data:`COLUMN_NAMES`, optionally
+        ``lat, lon, x, y, kind, season, height_range, sigma, unit, year, source``; others are ignored. Columns are
+        separated by comma, semicolon or tab; decimal commas are allowed unless columns are separated by commas
     glacier : str, optional
-        where the table has no such column
+        name of the glacier if the table has no such column
     unit : str
-        of value and sigma where neither a column ``unit`` nor the header (``value (mm w.e.)``) says it
+        unit of value and sigma if given neither in a column ``unit`` nor in the header (``value (mm w.e.)``)
     default_dates : bool
-        nominal dates of the mass-balance year for seasons with a ``year`` and no date; else the row is rejected
+        use nominal dates of the mass-balance year for seasons with a ``year`` and no date; by default they are rejected
     hemisphere : {'nh', 'sh'}
         for nominal dates of rows without a latitude
 
@@ -71,14 +79,14 @@ def read_csv(
     Raises
     ------
     InvalidParamsError
-        where the file cannot be read as such a table
+        if the file cannot be read as such a table
 
     Examples
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "stakes.csv"
     >>> head = "glacier;from;to;elevation;balance (mm w.e.)"
-    >>> _ = path.write_text(head + "\\nHEF;01.10.2018;30.09.2019;2800;-2100\\nHEF;;;2900;-1700\\n")
+    >>> _ = path.write_text(head + "\nHEF;01.10.2018;30.09.2019;2800;-2100\nHEF;;;2900;-1700\n")
     >>> stakes = read_csv(path)
     >>> stakes.observations[["height", "value"]].values.tolist(), stakes.rejected.values.tolist()
     ([[2800.0, -2.1]], [[3, 'HEF', 'free', 'no begin date; no end date']])
@@ -90,13 +98,13 @@ def read_csv(
     dates = () if default_dates and "year" in cells else ("begin", "end")
     missing = [name for name in ("glacier", "value", *dates) if name not in cells]
     if missing:
-        names = "; ".join(" or ".join(NAMES[name]) for name in missing)
+        names = "; ".join(" or ".join(COLUMN_NAMES[name]) for name in missing)
         found = ", ".join(table.columns.drop(NOTE))
         raise InvalidParamsError(f"{path}: no column {', '.join(missing)}; such as {names}; found {found}")
     for name in {"begin", "end", "kind", "season"} - set(cells):
         cells[name] = ""
-    cells["season"] = _translated(cells["season"], SEASONS)
-    cells["kind"] = _translated(cells["kind"], KINDS)
+    cells["season"] = _translated(cells["season"], SEASON_NAMES)
+    cells["kind"] = _translated(cells["kind"], KIND_NAMES)
     own_unit = _one_unit(header_units, path)
     if own_unit and "unit" in cells:
         raise InvalidParamsError(f"{path}: unit {own_unit!r} in the header and a column of units; leave one out")
@@ -104,14 +112,14 @@ def read_csv(
 
 
 def _translated(cells: pd.Series, names: dict[str, str]) -> pd.Series:
-    """Our names; what is not known stays, to be reported."""
+    """Translate cells to our names; unknown ones are kept and reported later."""
     known = cells.str.strip().str.lower().where(~is_missing(cells), "")
     return known.map(names).fillna(known)
 
 
 def _renamed(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Columns under our names, and the units in the header of value and sigma."""
-    ours = {theirs: name for name, all_theirs in NAMES.items() for theirs in all_theirs}
+    """Rename columns to our names, and return the units in the headers of value and sigma."""
+    ours = {theirs: name for name, all_theirs in COLUMN_NAMES.items() for theirs in all_theirs}
     found: dict[str, str] = {}
     units: dict[str, str] = {}
     for column in table.columns.drop(NOTE):
@@ -130,7 +138,9 @@ def _renamed(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict[
 
 
 def _one_unit(units: dict[str, str], path: str | Path) -> str | None:
-    unknown = [unit for unit in units.values() if unit.lower() not in UNITS]
+    unknown = [unit for unit in units.values() if unit.lower() not in PER_METRE]
     if unknown or len({unit.lower() for unit in units.values()}) > 1:
-        raise InvalidParamsError(f"{path}: units {units} in the header; expected one of {', '.join(UNITS)} for both")
+        raise InvalidParamsError(
+            f"{path}: units {units} in the header; expected one of {', '.join(PER_METRE)} for both"
+        )
     return next(iter(units.values())).lower() if units else None

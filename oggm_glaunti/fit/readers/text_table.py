@@ -1,4 +1,4 @@
-"""Tables of text as people and data centres write them, and from their cells to observations."""
+"""Text tables in the many forms that people and data centres write, and observations made of their cells."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from oggm_glaunti.fit.observations import COLUMNS, Read, as_observations, proble
 from oggm_glaunti.fit.readers.dates import UNKNOWN, nominal_dates, parse_days
 
 MISSING = {"", "na", "nan", "n/a", "none", "null", "-", "-9999", "-9999.0", "nat"}
-# How many of them are 1 m w.e.
-UNITS = {"m": 1.0, "m w.e.": 1.0, "mwe": 1.0, "cm": 100.0, "cm w.e.": 100.0, "mm": 1000.0, "mm w.e.": 1000.0}
-UNITS |= {"m we": 1.0, "mmwe": 1000.0, "mm we": 1000.0, "kg m-2": 1000.0, "kg/m2": 1000.0}
-# Column of what is wrong with a row, in words, before its cells are looked at.
+# How many of each unit are 1 m w.e.
+PER_METRE = {"m": 1.0, "m w.e.": 1.0, "mwe": 1.0, "cm": 100.0, "cm w.e.": 100.0, "mm": 1000.0, "mm w.e.": 1000.0}
+PER_METRE |= {"m we": 1.0, "mmwe": 1000.0, "mm we": 1000.0, "kg m-2": 1000.0, "kg/m2": 1000.0}
+# Column that describes what is wrong with a row before its cells are checked.
 NOTE = "(note)"
 NUMBERS = ("lat", "lon", "x", "y", "height", "height_range", "value", "sigma")
 DEGREES = ("lat", "lon")
@@ -26,23 +26,24 @@ FIRST_ROW = 2  # as a spreadsheet numbers the row below the header
 
 
 def read_table(path: str | Path, sep: str | None = None, needed: Iterable[str] = ()) -> pd.DataFrame:
-    """A text table with all cells as text, its index the row in the file (the header is row 1); empty rows are skipped.
+    """Read a table as text cells; the index is the row in the file (the header is row 1), empty rows are skipped.
 
-    A last column :data:`NOTE` says which rows have more cells than the header. UTF-8, with or without a byte order
-    mark, else Windows-1252, which is what Excel writes.
+    A last column :data:`NOTE` marks rows with more cells than the header. The encoding is UTF-8, with or without a byte
+    order mark, otherwise Windows-1252, which Excel writes.
 
     Parameters
     ----------
     path : path
+        text file
     sep : str, optional
-        the default is whichever of ``;``, tab and ``,`` the header has most of
+        separator of columns; default: the most frequent of ``;``, tab and ``,`` in the header
     needed : iterable of str
-        columns that must be there
+        required columns
 
     Raises
     ------
     InvalidParamsError
-        where the file cannot be read or a column is missing
+        if the file cannot be read or a column is missing
     """
     text = _decoded(Path(path))
     first = text.split("\n", 1)[0]
@@ -90,14 +91,14 @@ def _decoded(path: Path) -> str:
 
 
 def is_missing(cells: pd.Series) -> pd.Series:
-    """Whether a cell holds nothing, or one of the ways to say so."""
+    """Return whether cells are empty or hold one of the usual placeholders of missing values."""
     return cells.str.strip().str.lower().isin(MISSING)
 
 
 def parse_numbers(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
-    """Numbers, NaN where missing, and what is wrong in words where a cell is something else.
+    """Parse numbers (NaN if missing), and describe what is wrong with cells that hold something else.
 
-    Decimal commas and typographic minus signs are read. ``2,800`` may be 2800 or 2.8 and is reported, except in
+    Decimal commas and typographic minus signs are understood. ``2,800`` may be 2800 or 2.8 and is reported, except in
     degrees.
 
     Examples
@@ -105,9 +106,8 @@ def parse_numbers(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
     >>> parse_numbers(pd.Series(["-1,25", "", "1.2 m"]), "value")[1].tolist()
     ['', '', "value '1.2 m' is no number"]
     """
-    text = (
-        cells.str.strip().str.replace("\N{MINUS SIGN}", "-").str.replace(r"^([^,.]*),([^,.]*)$", r"\1.\2", regex=True)
-    )
+    stripped = cells.str.strip().str.replace("\N{MINUS SIGN}", "-")
+    text = stripped.str.replace(r"^([^,.]*),([^,.]*)$", r"\1.\2", regex=True)
     ambiguous = cells.str.strip().str.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}") & (name not in DEGREES)
     absent = is_missing(cells)
     numbers = pd.to_numeric(text.where(~absent, ""), errors="coerce").astype(float)
@@ -123,21 +123,27 @@ def settle(
     default_dates: bool = False,
     hemisphere: str = "nh",
 ) -> Read:
-    """Make observations of cells of text, one row of `cells` for each, and report what cannot be one.
+    """Make an observation of each row of text cells, and report the rows that are invalid.
 
     Parameters
     ----------
     cells : DataFrame of str
-        index: row in the file. Columns among those of the table of observations, ``unit`` (of value and sigma), and
-        ``year`` (in which the mass-balance year ends), :data:`NOTE` (what is wrong already)
+        index: row in the file. Required columns: ``glacier, kind, season, begin, end, value``; optional: the others of
+        the table of observations, ``unit`` (of value and sigma), ``year`` (in which the mass-balance year ends) and
+        :data:`NOTE` (what is known to be wrong)
     source : str
-        where a row names none
+        name of the data, for rows that give none
     unit : str
-        of value and sigma where a row names none, a key of :data:`UNITS`
+        unit of value and sigma for rows that give none, a key of :data:`PER_METRE`
     default_dates : bool
         fill missing dates with the nominal ones of the year, :func:`~oggm_glaunti.fit.readers.dates.nominal_dates`
     hemisphere : {'nh', 'sh'}
         for nominal dates of rows without a latitude
+
+    Returns
+    -------
+    Read
+        observations in m w.e., and rejected rows
     """
     rows, cells = cells.index, cells.reset_index(drop=True).fillna("")
     notes = pd.DataFrame("", cells.index, [NOTE, "unit", *COLUMNS])
@@ -157,7 +163,7 @@ def settle(
 
 
 def _split_with_notes(table: pd.DataFrame, notes: pd.DataFrame, rows: pd.Index) -> Read:
-    """What a reader noted about a cell says more than that the cell holds no value."""
+    """Split the table; what a reader noted about a cell replaces the report that the cell holds no value."""
     table.index = rows
     problems = problems_of(table)
     notes = notes.set_axis(rows).loc[:, (notes != "").any().to_numpy()]
@@ -173,10 +179,10 @@ def _split_with_notes(table: pd.DataFrame, notes: pd.DataFrame, rows: pd.Index) 
 def _with_nominal_dates(
     table: dict[str, pd.Series], notes: pd.DataFrame, cells: pd.DataFrame, hemisphere: str
 ) -> tuple[dict[str, pd.Series], pd.DataFrame]:
-    year = parse_numbers(cells["year"], "year")[0] if "year" in cells else pd.Series(np.nan, cells.index)
-    south = table.get("lat", pd.Series(np.nan, cells.index)) < 0
-    if hemisphere == "sh":
-        south |= table.get("lat", pd.Series(np.nan, cells.index)).isna()
+    unknown = pd.Series(np.nan, cells.index)
+    year = parse_numbers(cells["year"], "year")[0] if "year" in cells else unknown
+    lat = table.get("lat", unknown)
+    south = (lat < 0) | (lat.isna() & (hemisphere == "sh"))
     nominal = dict(zip(("begin", "end"), nominal_dates(year, table["season"], south), strict=True))
     for name, days in nominal.items():
         absent = is_missing(cells[name]) | notes[name].str.endswith(UNKNOWN)
@@ -186,11 +192,11 @@ def _with_nominal_dates(
 
 
 def _in_metres(table: dict[str, pd.Series], cells: pd.DataFrame, unit: str) -> tuple[dict[str, pd.Series], pd.Series]:
-    if unit not in UNITS:
-        raise InvalidParamsError(f"unit: expected one of {', '.join(UNITS)}, found {unit!r}")
+    if unit not in PER_METRE:
+        raise InvalidParamsError(f"unit: expected one of {', '.join(PER_METRE)}, found {unit!r}")
     units = cells["unit"].str.strip().replace("", unit) if "unit" in cells else pd.Series(unit, cells.index)
-    factor = units.str.lower().map(UNITS)
-    note = np.where(factor.isna(), "unit '" + units + "' is none of " + ", ".join(UNITS), "")
+    factor = units.str.lower().map(PER_METRE)
+    note = np.where(factor.isna(), "unit '" + units + "' is none of " + ", ".join(PER_METRE), "")
     # Divided, so that -700 mm is the number -0.7.
     scaled = {name: table[name] / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
     return table | scaled, pd.Series(note, cells.index)

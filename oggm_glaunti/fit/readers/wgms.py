@@ -1,4 +1,4 @@
-"""The WGMS's Fluctuations of Glaciers (doi 10.5904/wgms-fog): whole glaciers, elevation bands and points.
+"""WGMS, Fluctuations of Glaciers (doi 10.5904/wgms-fog): whole glaciers, elevation bands and points.
 
 Tables of the older layout have upper-case columns and mm w.e., those of the newer one lower-case columns and m w.e.
 OGGM's copies of them (``mbdata_WGMS-00491.csv``, ``profile_WGMS-00491.csv``) are read as well.
@@ -17,8 +17,8 @@ from oggm_glaunti.fit.observations import MOST_A_YEAR, Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import NOTE, is_missing, parse_numbers, read_table, settle
 
-# Our name of a column: its names in the files, lower case; the first that is there counts.
-POINTS = {
+# Our name of a column: its names in the files, lower case, in order of preference.
+POINT_NAMES = {
     "glacier": ("rgi_id", "glacier_name", "name"),
     "year": ("year",),
     "begin": ("begin_date", "from_date"),
@@ -30,7 +30,7 @@ POINTS = {
     "sigma": ("balance_unc", "point_balance_unc", "point_balance_uncertainty"),
     "code": ("balance_code", "point_balance_code"),
 }
-BALANCES = {
+BALANCE_NAMES = {
     "glacier": ("rgi_id", "glacier_name", "name"),
     "wgms_id": ("wgms_id", "glacier_id"),
     "year": ("year",),
@@ -47,39 +47,39 @@ BALANCES = {
     "annual_sigma": ("annual_balance_unc",),
 }
 CODES = {"bw": "winter", "bs": "summer", "ba": "annual", "winter": "winter", "summer": "summer", "annual": "annual"}
-# Instead of a bound in metres: the row is of the whole glacier.
+# In place of a bound in metres: the row is of the whole glacier.
 WHOLE_GLACIER = "9999"
-FEWEST_FOR_UNIT = 5
+FEWEST_FOR_UNIT = 5  # balances from which the unit is judged
 
 
 def read_fog_points(
     path: str | Path, unit: str | None = None, default_dates: bool = False, hemisphere: str = "nh"
 ) -> Read:
-    """Read point balances of either layout; `glacier` is the name in the file.
+    """Read point balances of either layout; `glacier` is the name given in the file.
 
     Parameters
     ----------
     path : path
         ``mass_balance_point.csv`` or a part of it
     unit : {'m', 'mm'}, optional
-        the default is mm for the older (upper-case) layout and m for the newer one
+        unit of the balances; default: mm for the older (upper-case) layout, m for the newer one
     default_dates : bool
-        nominal dates of the mass-balance year where one is missing or has unknown parts (``20109999``); else the row is
-        rejected
+        use nominal dates of the mass-balance year if a date is missing or has unknown parts (``20109999``); by default
+        such rows are rejected
     hemisphere : {'nh', 'sh'}
         for nominal dates of rows without a latitude
 
     Raises
     ------
     InvalidParamsError
-        where the file is not such a table, or its values are plainly not in the unit
+        if the file is not such a table, or its values are obviously not in the unit
 
     Notes
     -----
-    Rows whose ``balance_code`` is none of annual, winter and summer (``index``) are rejected.
+    Rows whose ``balance_code`` is not annual, winter or summer (``index``) are rejected.
     """
     table = read_table(path)
-    cells, unit = _named(table, POINTS, path), unit or _unit_of_layout(table)
+    cells, unit = _renamed_to_ours(table, POINT_NAMES, path), unit or _unit_of_layout(table)
     _check_unit(cells["value"], unit, path)
     code = cells["code"].str.strip().str.lower()
     cells["season"] = code.map(CODES).fillna("balance code '" + cells["code"] + "'")
@@ -95,26 +95,26 @@ def read_wgms_balances(
     default_dates: bool = False,
     hemisphere: str = "nh",
 ) -> Read:
-    """Read winter, summer and annual balances of whole glaciers and, where the table has bounds, of elevation bands.
+    """Read winter, summer and annual balances of whole glaciers and, if the table has bounds, of elevation bands.
 
     Parameters
     ----------
     path : path
-        the WGMS's own tables of either layout, or OGGM's ``mbdata_WGMS-00491.csv``
+        the WGMS's tables of either layout, or OGGM's ``mbdata_WGMS-00491.csv``
     dates : path, optional
         OGGM's ``mb_overview_seasonal_mb_time_periods_*.csv``, for tables without dates
     glacier : str, optional
-        the default is the row's RGI id, where the table has one, else its name
+        name for all rows; default: the RGI id of the row if the table has one, otherwise its name
     unit, default_dates, hemisphere
         see :func:`read_fog_points`
 
     Raises
     ------
     InvalidParamsError
-        where a file is not such a table, or its values are plainly not in the unit
+        if a file is not such a table, or its values are obviously not in the unit
     """
     table = read_table(path)
-    rows, unit = _named(table, BALANCES, path), unit or _unit_of_layout(table)
+    rows, unit = _renamed_to_ours(table, BALANCE_NAMES, path), unit or _unit_of_layout(table)
     _check_unit(pd.concat([rows[name] for name in ("winter", "summer", "annual")]), unit, path)
     if glacier is not None:
         rows["glacier"] = glacier
@@ -134,22 +134,21 @@ def read_wgms_profiles(
     Parameters
     ----------
     path : path
-    dates : path, optional
-        OGGM's ``mb_overview_seasonal_mb_time_periods_*.csv``
+        ``profile_WGMS-*.csv``
+    dates, default_dates, hemisphere
+        see :func:`read_wgms_balances`
     glacier : str, optional
-        the default is ``WGMS-00491`` from the file's name
-    default_dates, hemisphere
-        see :func:`read_fog_points`
+        name for all rows; default: taken from the name of the file, such as ``WGMS-00491``
 
     Returns
     -------
     Read
-        of points whose `height_range` is the commonest distance of the heights of that year
+        points; `height_range` is the most frequent distance between the heights of the year
 
     Raises
     ------
     InvalidParamsError
-        where a file is not such a table
+        if a file is not such a table
     """
     table = read_table(path, sep=",")
     heights = table.columns[1:].drop(NOTE)
@@ -170,13 +169,13 @@ def _one_height_each(table: pd.DataFrame) -> pd.DataFrame:
     cells = values.where(there).melt(ignore_index=False, var_name="height", value_name="value").dropna(subset="value")
     empty = pd.DataFrame({"height": "", "value": ""}, index=table.index[~there.any(axis=1)])
     cells = pd.concat([cells, empty]).rename_axis("row").sort_index(kind="stable")
-    widths = pd.Series([_commonest_step(heights[row]) for row in there.to_numpy()], table.index)
+    widths = pd.Series([_most_frequent_step(heights[row]) for row in there.to_numpy()], table.index)
     cells = cells.assign(**table[["year", NOTE]], height_range=widths.map("{:g}".format))
     return cells.assign(kind="point", season="annual", begin="", end="")
 
 
-def _commonest_step(heights: np.ndarray) -> float:
-    """Distance of neighbouring heights; 0 where there is no neighbour."""
+def _most_frequent_step(heights: np.ndarray) -> float:
+    """Return the most frequent distance of neighbouring heights, 0 if there is only one height."""
     if heights.size < 2:
         return 0.0
     steps, counts = np.unique(np.diff(np.sort(heights)), return_counts=True)
@@ -184,18 +183,19 @@ def _commonest_step(heights: np.ndarray) -> float:
 
 
 def with_dates(rows: pd.DataFrame, path: str | Path) -> pd.DataFrame:
-    """Dates of OGGM's overview of seasons for rows with ``wgms_id`` and ``year``; empty where it has none.
+    """Add dates of OGGM's overview of seasons to rows with ``wgms_id`` and ``year``; empty if it has none.
 
     Parameters
     ----------
     rows : DataFrame of str
+        with the columns ``wgms_id`` and ``year``
     path : path
-        columns ``Year, WGMS_ID, BEGIN_PERIOD, END_WINTER, END_PERIOD``
+        CSV with the columns ``Year, WGMS_ID, BEGIN_PERIOD, END_WINTER, END_PERIOD``
 
     Raises
     ------
     InvalidParamsError
-        where the file is not such a table
+        if the file is not such a table
     """
     names = {"BEGIN_PERIOD": "begin", "END_WINTER": "mid", "END_PERIOD": "end"}
     table = read_table(path, needed=["Year", "WGMS_ID", *names])
@@ -211,7 +211,7 @@ def _as_integer(cells: pd.Series) -> pd.Series:
 
 
 def _with_bands(rows: pd.DataFrame) -> pd.DataFrame:
-    """Kind of each row, and height and width of bands."""
+    """Add the kind of each row, and height and width of bands."""
     low, high = (parse_numbers(rows[name].str.strip().replace(WHOLE_GLACIER, ""), name)[0] for name in ("low", "high"))
     band = low.notna() & high.notna()
     text = {"height": ((low + high) / 2), "height_range": high - low}
@@ -221,8 +221,8 @@ def _with_bands(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _named(table: pd.DataFrame, names: dict[str, tuple[str, ...]], path: str | Path) -> pd.DataFrame:
-    """Columns under our names; empty ones where the file has none that must not be missing."""
+def _renamed_to_ours(table: pd.DataFrame, names: dict[str, tuple[str, ...]], path: str | Path) -> pd.DataFrame:
+    """Rename columns to our names; optional ones that the file lacks are empty."""
     lower = {name.lower(): name for name in table.columns}
     found = {ours: next((lower[name] for name in theirs if name in lower), None) for ours, theirs in names.items()}
     needed = ("glacier", "year", "value" if "value" in names else "annual")
@@ -238,7 +238,7 @@ def _unit_of_layout(table: pd.DataFrame) -> str:
 
 
 def _check_unit(cells: pd.Series, unit: str, path: str | Path) -> None:
-    """Balances in mm are whole numbers, or some are above 30; those in m are looked at one by one."""
+    """Refuse m taken for mm: balances in mm are whole numbers, or some exceed 30. Those in m are checked one by one."""
     values = parse_numbers(cells, "value")[0].dropna()
     small = values.size >= FEWEST_FOR_UNIT and values.abs().max() <= MOST_A_YEAR
     if unit == "mm" and small and (values % 1 != 0).any():

@@ -87,7 +87,7 @@ def read_checkpoint(path: Path, like: Progress, config: dict[str, Any]) -> Progr
     Raises
     ------
     ValueError
-        where the file is damaged, or of a training with other data or options: every difference is named
+        if the file is damaged, or of a training with other data or options: every difference is named
     """
     try:
         # Opened here: NumPy leaves a file open that is no archive.

@@ -34,7 +34,7 @@ def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model
     Raises
     ------
     ValueError
-        where a model cannot begin with `start`
+        if a model cannot begin with `start`
 
     Notes
     -----

@@ -79,7 +79,7 @@ def trained_part(model: Model, kinds: tuple[str, ...]) -> Trained:
     Raises
     ------
     ValueError
-        where the model has no such part
+        if the model has no such part
     """
     if isinstance(model, GRU):
         parts: dict[str, Any] = {"gru": model}

@@ -171,9 +171,9 @@ def train(
     Raises
     ------
     FileExistsError
-        where the folder holds such a training and `resume` is not set
+        if the folder holds such a training and `resume` is not set
     ValueError
-        where there is nothing to train on, a glacier has no observations, or what is resumed was another training
+        if there is nothing to train on, a glacier has no observations, or what is resumed was another training
 
     Examples
     --------

@@ -199,9 +199,9 @@ def test_bands_of_the_wgms_are_read_and_impossible_ones_reported(wgms):
         values += int((table.notna() & (table != -9999)).to_numpy().sum())
         used += len(read.observations)
         problems += read.rejected["problem"].tolist()
-    impossible = [words for words in problems if "impossible, or mm" in words]
-    assert (used, len(impossible), len(problems)) == (3338, 41, 41)
-    assert used + len(impossible) == values
+    too_large = [words for words in problems if "invalid, or in mm" in words]
+    assert (used, len(too_large), len(problems)) == (3338, 41, 41)
+    assert used + len(too_large) == values
 
 
 def test_balances_of_the_wgms_take_dates_where_oggm_knows_them(wgms, seasons):

@@ -1,0 +1,71 @@
+"""The recipe of the contributing guide: a reader is one new file and one line in the package of readers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit import readers
+from oggm_glaunti.fit.observations import COLUMNS, check_observations
+
+# The new file, oggm_glaunti/fit/readers/my_institute.py ...
+READER = '''
+"""Stakes of my institute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oggm_glaunti.fit.observations import Read
+from oggm_glaunti.fit.readers.text_table import NOTE, read_table, settle
+
+HEADER = {"Gletscher": "glacier", "von": "begin", "bis": "end", "Meereshoehe": "height", "Bilanz": "value"}
+
+
+def read_my_institute(path: str | Path) -> Read:
+    """Read annual balances of stakes, mm w.e."""
+    cells = read_table(path, sep=";", needed=HEADER)[[*HEADER, NOTE]].rename(columns=HEADER)
+    return settle(cells.assign(kind="point", season="annual"), source="my institute", unit="mm")
+'''
+# ... and the line in oggm_glaunti/fit/readers/__init__.py.
+LINE = "from oggm_glaunti.fit.readers.my_institute import read_my_institute as read_my_institute"
+
+TABLE = """Gletscher;von;bis;Meereshoehe;Bilanz
+Hintereisferner;30.09.2018;30.09.2019;2800;-2100
+Hintereisferner;30.09.2018;30.09.2019;;-1900
+Hintereisferner;30.09.2018;ca. Oktober;3000;-900
+"""
+
+
+@pytest.fixture
+def with_reader(monkeypatch, tmp_path):
+    (tmp_path / "my_institute.py").write_text(READER, "utf-8")
+    monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(tmp_path)])
+    source = Path(readers.__file__).read_text("utf-8")
+    above, all_names = source.split("\n__all__")
+    namespace = {"__name__": readers.__name__, "__path__": readers.__path__}
+    exec(f"{above}\n{LINE}\n__all__{all_names}", namespace)
+    yield namespace
+    monkeypatch.delitem(sys.modules, f"{readers.__name__}.my_institute")
+
+
+def test_a_reader_is_one_file_and_one_line(with_reader, tmp_path):
+    assert set(with_reader["__all__"]) == {*readers.__all__, "read_my_institute"}
+    (tmp_path / "stakes.csv").write_text(TABLE, "utf-8")
+    read = with_reader["read_my_institute"](tmp_path / "stakes.csv")
+    assert list(read.observations) == list(COLUMNS)
+    assert read.observations[["glacier", "value", "source"]].values.tolist() == [
+        ["Hintereisferner", -2.1, "my institute"]
+    ]
+    good, bad = check_observations(read.observations)
+    assert (len(good), len(bad)) == (1, 0)
+    assert read.rejected[["row", "problem"]].values.tolist() == [
+        [3, "a point with neither height nor position"],
+        [4, "end 'ca. Oktober' is no date; write 2015-04-30"],
+    ]
+    (tmp_path / "other.csv").write_text("name;mb\na;1\n", "utf-8")
+    with pytest.raises(InvalidParamsError, match=r"other\.csv: no column Gletscher, von, bis, Meereshoehe, Bilanz"):
+        with_reader["read_my_institute"](tmp_path / "other.csv")
