@@ -9,8 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.benchmarks import __main__ as program
-from tests.benchmarks import cases, coupled, plain, regions, report, runner, scaling, synthetic
+from tests.benchmarks import __main__ as program, cases, coupled, plain, regions, report, runner, scaling, synthetic
 
 DATA_CASES = ("corrected_table", "carried_snow", *(case.name for case in coupled.CASES))
 REGIONS = tuple(case.name for case in regions.CASES)

@@ -4,3 +4,7 @@ Everything is computed on one object, a :class:`~oggm_glaunti.analysis.trajector
 by day on the heights it consists of. Functions on it are pure and can be differentiated, mapped over members of an
 ensemble and over glaciers; tasks that take a glacier directory only read, call them, and give the numbers names.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

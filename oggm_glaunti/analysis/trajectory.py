@@ -111,7 +111,7 @@ def run(
     Examples
     --------
     >>> from oggm_glaunti.core.on_heights import Tuned
-    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> from oggm_glaunti.core import ti_weights
     >>> temp, prcp = np.full((1, 10), 5.0, np.float32), np.zeros((1, 10), np.float32)
     >>> valley = one_height(temp, prcp)
     >>> smb = jax.jit(run)(Tuned(ti_weights(), np.float32(0.0), np.float32(-0.006)), valley)

@@ -23,3 +23,7 @@ Pure JAX and equinox; nothing here knows OGGM, xarray, files or global settings.
 
 Temperatures are degC, precipitation m w.e. per day, balances and snow m w.e., elevations m.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

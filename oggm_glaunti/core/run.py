@@ -138,8 +138,7 @@ def run_ti(
 
     Examples
     --------
-    >>> from oggm_glaunti.core.forcing import station_forcing
-    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> from oggm_glaunti.core import station_forcing, ti_weights
     >>> params = ti_weights().resolve()
     >>> weather = station_forcing(jnp.full(30, 5.0), jnp.zeros(30), jnp.array([2000.0, 4000.0]), 2000.0, -0.006)
     >>> swe, smb, _ = run_ti(params, initial_swe(params, (2,)), weather, season_weights(30))

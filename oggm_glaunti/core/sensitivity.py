@@ -139,8 +139,7 @@ def run_sensitive(
 
     Examples
     --------
-    >>> from oggm_glaunti.core.forcing import station_forcing
-    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> from oggm_glaunti.core import station_forcing, ti_weights
     >>> weather = station_forcing(jnp.full(30, 5.0), jnp.zeros(30), jnp.array([2000.0]), 2000.0, -0.006)
     >>> params, swe = ti_weights().resolve(), jnp.array([0.5])
     >>> _, smb, _, by = run_sensitive(params, swe, weather, jnp.ones(30), ("ddf_snow",))

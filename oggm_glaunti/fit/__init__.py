@@ -1,1 +1,5 @@
 """Calibration, training and evaluation of the models with observations."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

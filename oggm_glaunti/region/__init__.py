@@ -14,19 +14,8 @@
     the balance of one glacier and of all of them, as one dataset
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import Any
+import lazy_loader
 
 import oggm_glaunti.coupling  # noqa: F401 - first: it makes importing OGGM safe without a network
 
-__all__ = ["glaunti_tables", "run"]
-
-_WHERE = {"glaunti_tables": "tables", "run": "cluster"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import oggm_glaunti
-from oggm_glaunti import shop
+from oggm_glaunti import shop, workflows
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.core.weights import embedded_a
 
@@ -58,8 +58,9 @@ def test_version_is_the_package_s(capsys):
     with pytest.raises(SystemExit):
         main(["--version"])
     assert capsys.readouterr().out.strip() == f"oggm-glaunti {oggm_glaunti.__version__}"
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["version"] == oggm_glaunti.__version__
+    config = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    assert config["project"]["dynamic"] == ["version"]
+    assert config["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "oggm_glaunti.__version__"}
 
 
 def test_verify_within_tolerance_exits_0(file, weights, capsys):
@@ -131,7 +132,7 @@ def test_a_wrong_call_exits_2(arguments, capsys):
 
 def test_demo_writes_where_it_is_told(tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr(oggm_glaunti, "demo", SimpleNamespace(run_demo=told.append), raising=False)
+    monkeypatch.setattr(workflows, "demo", SimpleNamespace(run_demo=told.append), raising=False)
     assert main(["demo", "--out", str(tmp_path / "here")]) == 0
     assert told == [tmp_path / "here"]
 

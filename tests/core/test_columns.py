@@ -8,11 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from oggm_glaunti.core import columns as columns_module
-from oggm_glaunti.core import threads
+from oggm_glaunti.core import columns as columns_module, threads
 from oggm_glaunti.core.columns import Span, block_size, in_blocks, run_columns
 from oggm_glaunti.core.forcing import GriddedForcing, StationForcing
 from oggm_glaunti.core.glacier_columns import glacier_columns, run_year_on_columns

@@ -3,8 +3,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.core.forcing import StationForcing, pad_days
 from oggm_glaunti.core.gru import GRU, run_gru

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.core.corrector import correction_fields, require_sizes, run_corrector, run_corrector_batch
 from oggm_glaunti.core.network import convolve, convolve_by_products, in_groups, stretch, stretch_weights

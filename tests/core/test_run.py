@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.core.forcing import GriddedForcing, StationForcing, pad_days
 from oggm_glaunti.core.run import continuous_weights, initial_swe, run_days, run_ti, season_weights, ti_step

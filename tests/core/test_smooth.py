@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from oggm_glaunti.core.run import initial_swe, run_ti, season_weights
 from oggm_glaunti.core.smooth import cubic_weights, even_heights, interpolate_cubic, interpolate_profile

@@ -7,8 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import (

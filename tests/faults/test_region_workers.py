@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oggm_glaunti import settings
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import settings, tasks as gtasks
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalanceA
 from oggm_glaunti.workflows.region_chain import INVERSION_TASKS
 from oggm_glaunti.workflows.valley import RGI_ID, make_daily_weather, make_valley_glacier

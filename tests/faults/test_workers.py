@@ -11,8 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from oggm_glaunti import GlaUnTIMassBalanceA, settings
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalanceA, settings, tasks as gtasks
 
 from ..glaciers import HEF, open_copy
 

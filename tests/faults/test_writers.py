@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import GlaUnTIMassBalanceA
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalanceA, tasks as gtasks
 from oggm_glaunti.coupling.model import params, smb_file
 from oggm_glaunti.coupling.model.params import write_json, write_params
 from oggm_glaunti.coupling.table import file as table_file

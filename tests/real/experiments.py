@@ -117,8 +117,7 @@ def table_against_gridded(gdir, **kwargs) -> float:
     """
     from oggm import cfg
 
-    from oggm_glaunti import GlaUnTIMassBalance
-    from oggm_glaunti import tasks as gtasks
+    from oggm_glaunti import GlaUnTIMassBalance, tasks as gtasks
     from oggm_glaunti.coupling.ground.features import read_features
 
     gridded = gtasks.glaunti_smb(gdir, years="calendar", **kwargs)["smb"]

@@ -34,8 +34,7 @@ def run_in_two_processes(gdirs: list) -> Any:
     """Ice dynamics over the record in OGGM's pool, and the compiled output."""
     from oggm import cfg, tasks, workflow
 
-    from oggm_glaunti import GlaUnTIMassBalanceC
-    from oggm_glaunti import tasks as gtasks
+    from oggm_glaunti import GlaUnTIMassBalanceC, tasks as gtasks
 
     cfg.PARAMS.update(use_multiprocessing=True, mp_processes=2, use_mp_spawn=True)
     workflow.reset_multiprocessing()

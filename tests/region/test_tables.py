@@ -16,8 +16,7 @@ import pytest
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, tasks as gtasks
 from oggm_glaunti.coupling.model.params import VARIANTS, write_params
 from oggm_glaunti.coupling.table.band_corrections import compute_corrections
 from oggm_glaunti.coupling.table.file import read_corrections

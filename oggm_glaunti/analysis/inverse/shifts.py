@@ -89,7 +89,7 @@ def balance_and_slope(
     Examples
     --------
     >>> from oggm_glaunti.analysis.trajectory import NO_CHANGE, one_height
-    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> from oggm_glaunti.core import ti_weights
     >>> temp, prcp = np.full((1, 100), 5.0, np.float32), np.full((1, 100), 0.01, np.float32)
     >>> valley, tuned = one_height(temp, prcp), Tuned(ti_weights(), np.float32(0.0), np.float32(-0.006))
     >>> _, slope = jax.jit(balance_and_slope)(tuned, valley, NO_CHANGE, np.ones(1, np.float32))

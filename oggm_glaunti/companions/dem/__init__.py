@@ -11,3 +11,7 @@ From files to files: ``tiles`` and ``inputs`` read, ``imputed_file`` writes; ``t
 a glacier directory, where ``glaunti_smb(surface='yearly')`` and ``glaunti_features(year=...)`` take it up. On the
 command line: ``oggm-glaunti impute-dem``. For users: docs/dem.md.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -118,7 +118,7 @@ def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, flo
 
     Examples
     --------
-    >>> from oggm_glaunti.core.weights import embedded_a, physical_values
+    >>> from oggm_glaunti.core import embedded_a, physical_values
     >>> round(fitted_parameters({"parameters": physical_values(embedded_a().ti)})["ddf_snow"], 6)
     0.004964
     >>> fitted_parameters({"melt_f": 5.0})

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.weather import file as daily_file
-from oggm_glaunti.coupling.weather import series as ds
+from oggm_glaunti.coupling.weather import file as daily_file, series as ds
 
 log = logging.getLogger(__name__)
 

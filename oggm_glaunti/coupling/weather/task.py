@@ -16,9 +16,7 @@ from oggm import cfg, entity_task
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.weather import file as daily_file
-from oggm_glaunti.coupling.weather import monthly_file
-from oggm_glaunti.coupling.weather import series as ds
+from oggm_glaunti.coupling.weather import file as daily_file, monthly_file, series as ds
 from oggm_glaunti.coupling.weather.file import DailyClimate, daily_climate_path, read_daily_climate
 from oggm_glaunti.coupling.weather.request import (
     Request,

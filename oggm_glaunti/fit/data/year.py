@@ -184,7 +184,7 @@ class GlacierData:
 
     Examples
     --------
-    >>> from oggm_glaunti.fit.data.dataset import open_dataset
+    >>> from oggm_glaunti.fit import open_dataset
     >>> glacier = open_dataset("training_data")[0]  # doctest: +SKIP
     >>> [glacier.load(year).targets.keys() for year in glacier.years]  # doctest: +SKIP
     """

@@ -70,7 +70,7 @@ def initial_state(model: Model, shape: tuple[int, int]) -> State:
 
     Examples
     --------
-    >>> from oggm_glaunti.core.weights import embedded_a
+    >>> from oggm_glaunti.core import embedded_a
     >>> round(float(initial_state(embedded_a(), (2, 3)).values[1, 2]), 4)
     0.0304
     """

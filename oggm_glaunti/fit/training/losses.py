@@ -198,7 +198,7 @@ def ti_regulariser(weights: TIWeights, priors: TIWeights, strength: float = TI_S
 
     Examples
     --------
-    >>> from oggm_glaunti.core.temperature_index import ti_weights
+    >>> from oggm_glaunti.core import ti_weights
     >>> float(ti_regulariser(ti_weights(), ti_weights()))
     0.0
     """

@@ -177,7 +177,7 @@ def train(
 
     Examples
     --------
-    >>> from oggm_glaunti.fit.data.dataset import open_dataset  # doctest: +SKIP
+    >>> from oggm_glaunti.fit import open_dataset  # doctest: +SKIP
     >>> glaciers = open_dataset("training_data")  # doctest: +SKIP
     >>> a = train("A", glaciers, "trained")  # doctest: +SKIP
     >>> c = train("C", glaciers, "trained", start=a.model)  # doctest: +SKIP

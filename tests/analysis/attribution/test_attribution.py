@@ -9,13 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.analysis.attribution import integrated_gradients as ig
-from oggm_glaunti.analysis.attribution import network_gradients as ng
-from oggm_glaunti.analysis.attribution import paths
+from oggm_glaunti.analysis.attribution import integrated_gradients as ig, network_gradients as ng, paths
 from oggm_glaunti.analysis.trajectory import stepper
 from tests.core.worlds import x64
 

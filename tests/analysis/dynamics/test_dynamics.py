@@ -7,11 +7,9 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from oggm_glaunti.analysis.dynamics import flowline_runs, sia_flowline, table_modes
-from oggm_glaunti.analysis.dynamics import tables as dynamics
+from oggm_glaunti.analysis.dynamics import flowline_runs, sia_flowline, table_modes, tables as dynamics
 from oggm_glaunti.analysis.dynamics.setup import prepare_volume_runs, with_tunables
 from oggm_glaunti.analysis.dynamics.sia_tasks import bed_of, steps_needed, volume_gradient
 from oggm_glaunti.analysis.dynamics.tables import controls_of, direction, table_tangents, tangent_along

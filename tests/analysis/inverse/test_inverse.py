@@ -5,13 +5,10 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import optimize
 
-from oggm_glaunti.analysis.inverse import newton
-from oggm_glaunti.analysis.inverse import series as inverse_series
-from oggm_glaunti.analysis.inverse import shifts as inverse
+from oggm_glaunti.analysis.inverse import newton, series as inverse_series, shifts as inverse
 from oggm_glaunti.analysis.inverse.newton import Outcome, minima, roots
 from oggm_glaunti.analysis.inverse.series import SeriesProblem, carried, cost_and_gradient, solve_series
 from oggm_glaunti.analysis.inverse.shifts import LIMITS, balance_and_slope, sensitivity, solve_shift, solve_shifts

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
 
-from oggm_glaunti import GlaUnTIMassBalance
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalance, tasks as gtasks
 from oggm_glaunti.analysis.glaciers import glacier_run
 from oggm_glaunti.analysis.inverse.tasks import (
     MONTHS,

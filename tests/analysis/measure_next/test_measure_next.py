@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.analysis.measure_next import survey as measure_next
 from oggm_glaunti.analysis.measure_next.inputs import parameter_root, season_days

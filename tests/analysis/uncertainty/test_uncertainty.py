@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.analysis.trajectory import Change, annual, run, stack_trajectories, stepper
 from oggm_glaunti.analysis.uncertainty import propagation as u

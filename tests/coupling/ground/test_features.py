@@ -10,8 +10,7 @@ import netCDF4
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oggm.exceptions import InvalidWorkflowError
 from pyproj import Transformer
 from shapely.geometry import MultiPolygon, Polygon, box

@@ -263,8 +263,7 @@ def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
 
 @pytest.mark.slow
 def test_a_calibration_beside_another_models_is_the_one_that_is_turned(aletsch_gdir, weights_dir, monkeypatch):
-    from oggm_glaunti import GlaUnTIMassBalanceA
-    from oggm_glaunti import tasks as gtasks
+    from oggm_glaunti import GlaUnTIMassBalanceA, tasks as gtasks
 
     monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
     reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}

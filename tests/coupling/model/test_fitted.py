@@ -14,8 +14,7 @@ import xarray as xr
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, tasks as gtasks
 from oggm_glaunti.core.weights import embedded_a, physical_values, ti_from_physical
 from oggm_glaunti.coupling.model.params import fitted_parameters, read_params, write_params
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections

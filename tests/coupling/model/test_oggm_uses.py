@@ -19,8 +19,7 @@ from oggm.core.massbalance import (
 )
 from oggm.utils import date_to_floatyear
 
-from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings, tasks as gtasks
 
 HEIGHTS = np.array([2400.0, 2755.5, 3001.0, 3333.3, 3700.0])
 PERIOD = {"y0": 2018, "halfsize": 4}  # all nine years of Hintereisferner's record

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from oggm.exceptions import InvalidWorkflowError
 
-from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings, tasks as gtasks
 from oggm_glaunti.coupling.model.params import read_params
 from oggm_glaunti.coupling.table import store as table_store
 from oggm_glaunti.coupling.table.band_corrections import corrections_digest

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from oggm.exceptions import InvalidWorkflowError
 
-from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, tasks as gtasks
 from oggm_glaunti.coupling.oggm import processes
 from oggm_glaunti.coupling.table.table import TunableParams, build_table
 

@@ -14,10 +14,8 @@ from oggm import cfg
 from oggm.exceptions import InvalidWorkflowError
 from oggm.utils import gdir_to_tar
 
-from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
-from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.coupling.table import inputs as sources
-from oggm_glaunti.coupling.table import store as table_store
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, tasks as gtasks
+from oggm_glaunti.coupling.table import inputs as sources, store as table_store
 from oggm_glaunti.coupling.table.file import read_head, read_table
 from oggm_glaunti.coupling.table.table import build_table
 

@@ -9,8 +9,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oggm import GlacierDirectory
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from scipy.signal import lfilter

@@ -11,16 +11,14 @@ import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oggm import GlacierDirectory, cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
-from oggm_glaunti.coupling.weather import file as daily_file
-from oggm_glaunti.coupling.weather import series as daily_series
+from oggm_glaunti.coupling.weather import file as daily_file, series as daily_series
 from oggm_glaunti.coupling.weather.file import DailyClimate, daily_climate_path, read_daily_climate
 from oggm_glaunti.coupling.weather.monthly_file import monthly_statistics
 from oggm_glaunti.coupling.weather.task import process_daily_climate

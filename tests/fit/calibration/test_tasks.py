@@ -12,8 +12,7 @@ import xarray as xr
 from oggm import tasks, workflow
 from oggm.exceptions import InvalidParamsError, MassBalanceCalibrationError
 
-from oggm_glaunti import GlaUnTIMassBalance
-from oggm_glaunti import tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalance, tasks as gtasks
 from oggm_glaunti.core.weights import embedded_a, physical_values, ti_from_physical
 from oggm_glaunti.coupling.model.params import read_params
 from oggm_glaunti.fit.calibration import map_estimate

@@ -30,8 +30,8 @@ def read_my_institute(path: str | Path) -> Read:
     cells = read_table(path, sep=";", needed=HEADER)[[*HEADER, NOTE]].rename(columns=HEADER)
     return settle(cells.assign(kind="point", season="annual"), source="my institute", unit="mm")
 '''
-# ... and the line in oggm_glaunti/fit/readers/__init__.py.
-LINE = "from oggm_glaunti.fit.readers.my_institute import read_my_institute as read_my_institute"
+# ... and the line in oggm_glaunti/fit/readers/__init__.pyi.
+LINE = "from .my_institute import read_my_institute as read_my_institute"
 
 TABLE = """Gletscher;von;bis;Meereshoehe;Bilanz
 Hintereisferner;30.09.2018;30.09.2019;2800;-2100
@@ -44,10 +44,10 @@ Hintereisferner;30.09.2018;ca. Oktober;3000;-900
 def with_reader(monkeypatch, tmp_path):
     (tmp_path / "my_institute.py").write_text(READER, "utf-8")
     monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(tmp_path)])
-    source = Path(readers.__file__).read_text("utf-8")
-    above, all_names = source.split("\n__all__")
-    namespace = {"__name__": readers.__name__, "__path__": readers.__path__}
-    exec(f"{above}\n{LINE}\n__all__{all_names}", namespace)
+    package = Path(readers.__file__)
+    (tmp_path / "__init__.pyi").write_text(f"{package.with_suffix('.pyi').read_text('utf-8')}{LINE}\n", "utf-8")
+    namespace = {"__name__": readers.__name__, "__file__": str(tmp_path / "__init__.py")}
+    exec(package.read_text("utf-8"), namespace)
     yield namespace
     monkeypatch.delitem(sys.modules, f"{readers.__name__}.my_institute")
 
@@ -55,7 +55,8 @@ def with_reader(monkeypatch, tmp_path):
 def test_a_reader_is_one_file_and_one_line(with_reader, tmp_path):
     assert set(with_reader["__all__"]) == {*readers.__all__, "read_my_institute"}
     (tmp_path / "stakes.csv").write_text(TABLE, "utf-8")
-    read = with_reader["read_my_institute"](tmp_path / "stakes.csv")
+    read_my_institute = with_reader["__getattr__"]("read_my_institute")
+    read = read_my_institute(tmp_path / "stakes.csv")
     assert list(read.observations) == list(COLUMNS)
     assert read.observations[["glacier", "value", "source"]].values.tolist() == [
         ["Hintereisferner", -2.1, "my institute"]
@@ -68,4 +69,4 @@ def test_a_reader_is_one_file_and_one_line(with_reader, tmp_path):
     ]
     (tmp_path / "other.csv").write_text("name;mb\na;1\n", "utf-8")
     with pytest.raises(InvalidParamsError, match=r"other\.csv: no column Gletscher, von, bis, Meereshoehe, Bilanz"):
-        with_reader["read_my_institute"](tmp_path / "other.csv")
+        read_my_institute(tmp_path / "other.csv")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti.fit.readers import read_csv

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.weather import file as daily_file
-from oggm_glaunti.coupling.weather import series as ds
+from oggm_glaunti.coupling.weather import file as daily_file, series as ds
 from oggm_glaunti.coupling.weather.request import (
     Request,
     choose_height,

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.weather import file as daily_file
-from oggm_glaunti.coupling.weather import series as ds
+from oggm_glaunti.coupling.weather import file as daily_file, series as ds
 from oggm_glaunti.coupling.weather.monthly_interpolation import Months
 from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, daily_weather
 from oggm_glaunti.coupling.weather.request import Request, choose_years, refuse_others

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings, shop
-from oggm_glaunti.coupling.weather import file as daily_file
-from oggm_glaunti.coupling.weather import series as ds
+from oggm_glaunti.coupling.weather import file as daily_file, series as ds
 from oggm_glaunti.coupling.weather.request import Request, choose_height, choose_rows, refuse_others
 
 # Degrees. The points of the flattened files are half a degree apart, so the nearest is within 0.36 of a glacier.

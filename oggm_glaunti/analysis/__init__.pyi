@@ -1,0 +1,20 @@
+from .attribution.integrated_gradients import integrated_gradients as integrated_gradients
+from .attribution.paths import path_of as path_of, stack_paths as stack_paths
+from .dynamics.setup import prepare_volume_runs as prepare_volume_runs, with_tunables as with_tunables
+from .dynamics.tasks import volume_summary as volume_summary
+from .glaciers import glacier_run as glacier_run
+from .inverse.series import solve_series as solve_series
+from .inverse.shifts import (
+    balance_and_slope as balance_and_slope,
+    sensitivity as sensitivity,
+    solve_shift as solve_shift,
+    solve_shifts as solve_shifts,
+)
+from .measure_next.survey import best_in_turn as best_in_turn, survey as survey, variance_removed as variance_removed
+from .trajectory import Trajectory as Trajectory, stack_trajectories as stack_trajectories
+from .uncertainty.propagation import (
+    ensemble as ensemble,
+    forcing_variance as forcing_variance,
+    parameter_jacobian as parameter_jacobian,
+    propagate as propagate,
+)

@@ -1,0 +1,24 @@
+from .attribution import plot_attribution as plot_attribution
+from .dem.hidden_pixels import plot_errors as plot_errors, plot_held_out as plot_held_out
+from .dem.surface_change import plot_surface_change as plot_surface_change
+from .dem.voids_map import plot_voids as plot_voids
+from .dynamics import plot_gradient as plot_gradient, plot_months as plot_months, plot_volume as plot_volume
+from .fit import save_figures as save_figures
+from .glacier import (
+    mean_profile as mean_profile,
+    plot_against_observations as plot_against_observations,
+    plot_balance_map as plot_balance_map,
+    plot_elevation as plot_elevation,
+    plot_hypsometry as plot_hypsometry,
+    plot_profiles as plot_profiles,
+    plot_series as plot_series,
+    save_png as save_png,
+)
+from .inverse import plot_forcing_series as plot_forcing_series, plot_sensitivity as plot_sensitivity
+from .measure_next import plot_where_to_measure as plot_where_to_measure
+from .region import plot_region_map as plot_region_map, plot_region_series as plot_region_series
+from .uncertainty import (
+    plot_linearity as plot_linearity,
+    plot_uncertainty as plot_uncertainty,
+    plot_volumes as plot_volumes,
+)

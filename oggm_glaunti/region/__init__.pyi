@@ -1,0 +1,2 @@
+from .cluster import run as run
+from .tables import glaunti_tables as glaunti_tables
