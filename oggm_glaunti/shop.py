@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlparse
 
 from oggm_glaunti import settings
+from oggm_glaunti.files import remembered, replacing, sha256_of
 
 if TYPE_CHECKING:
     from oggm_glaunti.core.weights import Model
@@ -25,9 +24,6 @@ WEIGHTS_URL = (
     "https://raw.githubusercontent.com/konstantin-a-maslov/glaunti/764da514d6ecbb82736ee7048c814c23eccfd9b4/params/"
 )
 WEIGHTS_LICENCE = "GPL-2.0, K. A. Maslov, T. Schellenberger, C. Persello and A. Stein"
-
-# s. File systems take the time of a change from a clock with steps of up to 2 s.
-SETTLED = 3.0
 
 # SHA-256 of the published files.
 WEIGHTS_SHA256 = {
@@ -76,30 +72,6 @@ def weights_file(name: str, glacier: str | None = None) -> str:
     if name != "A":
         raise ValueError(f"only model A was finetuned on single glaciers, asked for {name} on {glacier}")
     return f"a_finetuned_{glacier}.eqx"
-
-
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    state = _state(Path(path))
-    return _sha256_of(Path(path)) if state is None else _sha256_in_state(Path(path), state)
-
-
-def _sha256_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@lru_cache(maxsize=64)
-def _sha256_in_state(path: Path, state: tuple[int, ...]) -> str:
-    del state
-    return _sha256_of(path)
-
-
-def _state(path: Path) -> tuple[int, ...] | None:
-    """What changes whenever the file does; None where it changed so lately that a change after this may not show."""
-    stat = path.stat()
-    if time.time() - max(stat.st_mtime, stat.st_ctime) < SETTLED:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _in_place(place: str | Path, filename: str) -> Path:
@@ -267,19 +239,12 @@ def load(
         digest = hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves_of(model))).hexdigest()
         return LoadedModel(model, digest, "embedded")
     found = find_weights(name, path, glacier, allow_download)
-    state = _state(found)
-    return _read(name, found) if state is None else _read_in_state(name, found, state)
+    return _read_weights(found, name)
 
 
 # Every glacier of a region loads the same few files: 7 ms each time.
-@lru_cache(maxsize=8)
-def _read_in_state(name: str, found: Path, state: tuple[int, ...]) -> LoadedModel:
-    del state
-    return _read(name, found)
-
-
-def _read(name: str, found: Path) -> LoadedModel:
-    """A file of weights as it is."""
+@remembered(n_files=8)
+def _read_weights(found: Path, name: str) -> LoadedModel:
     import numpy as np
 
     from oggm_glaunti.core.weights import leaves_of, model_from_leaves, read_model
@@ -316,13 +281,7 @@ def save_model(model: Model, path: str | Path, training_data: str, header: dict 
     """
     from oggm_glaunti.core.weights import write_model
 
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            about = {"package_version": version("oggm-glaunti"), "training_data": training_data}
-            write_model(stream, model, {**(header or {}), **about})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    about = {"package_version": version("oggm-glaunti"), "training_data": training_data}
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        write_model(stream, model, {**(header or {}), **about})
+    return Path(path)

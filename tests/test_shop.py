@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from oggm_glaunti import settings, shop
+from oggm_glaunti import files, settings, shop
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_a_file_rewritten_to_the_same_size_and_time_has_its_own_checksum(tmp_pat
     for i in range(20):  # one after the other, within a step of the file system's clock
         path.write_bytes(b"%03d" % i)
         assert shop.sha256_of(path) == hashlib.sha256(b"%03d" % i).hexdigest()
-    monkeypatch.setattr(shop, "SETTLED", -1.0)  # as if it had been there for long
+    monkeypatch.setattr(files, "unsettled_for", lambda state: 0.0)  # as if it had been there for long
     before = path.stat()
     shop.sha256_of(path)
     time.sleep(0.02)

@@ -226,7 +226,7 @@ def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
 
 def _write(data: Any, path: Path) -> None:
     """A dataset as NetCDF; a call that is interrupted leaves no half of it."""
-    from oggm_glaunti.fit.whole_files import replacing
+    from oggm_glaunti.files import replacing
 
     with replacing(path) as temporary:
         data.to_netcdf(temporary)

@@ -18,7 +18,7 @@ from pyproj import Transformer
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.ground.features_file import Features, read_features
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
-from oggm_glaunti.files import replacing
+from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
 
 COLUMNS: dict[str, str] = {
@@ -356,5 +356,5 @@ def write_csv(path: str | Path, observations: pd.DataFrame) -> None:
         if the file cannot be written
     """
     _require_schema(observations)
-    with replacing(path, "observations") as temporary:
+    with writing(path, "observations") as temporary:
         observations.to_csv(temporary, index=False, date_format="%Y-%m-%d", lineterminator="\n")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oggm_glaunti.files import replacing
 from oggm_glaunti.fit.evaluation.scores import Scores, scores
 
 if TYPE_CHECKING:
@@ -358,12 +359,9 @@ def save_png(fig: Figure, path: str | os.PathLike[str], dpi: int = 110) -> Path:
     from PIL import Image
 
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    try:
-        fig.savefig(temporary, dpi=dpi)
+    with replacing(path) as temporary:
+        fig.savefig(temporary, dpi=dpi, format="png")
         with Image.open(temporary) as image:
-            image.convert("RGB").quantize(256, kmeans=4, dither=Image.Dither.NONE).save(temporary, optimize=True)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            few_colours = image.convert("RGB").quantize(256, kmeans=4, dither=Image.Dither.NONE)
+        few_colours.save(temporary, "PNG", optimize=True)
     return path

@@ -5,20 +5,19 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 from oggm import cfg, global_task
-from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.exceptions import InvalidParamsError
 from oggm.utils import tolist
 from oggm.workflow import execute_entity_task
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.files import replacing
+from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.region.dataset import region_dataset
 from oggm_glaunti.region.jobs import require_each_once
 from oggm_glaunti.region.outputs import glacier_balance
@@ -198,11 +197,12 @@ def write_region(ds: xr.Dataset, path: str | os.PathLike[str], format: str = "ne
     path = Path(path)
     _require_replaceable(path, format)
     encoding = _encoding(ds, format, compress)
-    if format == "netcdf":
-        with replacing(path, path.name) as temporary:
+    with writing(path, path.name) as temporary:
+        if format == "netcdf":
             ds.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
-    else:
-        _write_zarr(ds, path, encoding)
+        else:
+            # Zarr 3 has no strings in its standard yet; version 2 is read by every Zarr.
+            ds.to_zarr(temporary, mode="w", zarr_format=2, consolidated=True, encoding=encoding)
 
 
 def _encoding(ds: xr.Dataset, format: str, compress: bool) -> dict[str, dict[str, Any]]:
@@ -222,23 +222,3 @@ _TIME = {"units": "days since 1801-01-01", "calendar": "standard", "dtype": "int
 def _require_package(format: str) -> None:
     if format == "zarr" and importlib.util.find_spec("zarr") is None:
         raise InvalidParamsError("format='zarr' needs the package zarr: pip install zarr, or take format='netcdf'")
-
-
-def _write_zarr(ds: xr.Dataset, path: Path, encoding: dict[str, dict]) -> None:
-    temporary, former = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("new", "former"))
-    try:
-        # Zarr 3 has no strings in its standard yet; version 2 is read by every Zarr.
-        ds.to_zarr(temporary, mode="w", zarr_format=2, consolidated=True, encoding=encoding)
-        if path.exists():
-            os.replace(path, former)  # a folder cannot be replaced in one step unless it is empty
-        os.replace(temporary, path)
-    except OSError as err:
-        raise InvalidWorkflowError(
-            f"{path} cannot be written ({type(err).__name__}: {err}). The disk has to have room and the folder must "
-            "not be read-only."
-        ) from err
-    finally:
-        if former.exists() and not path.exists():
-            os.replace(former, path)
-        for folder in (temporary, former):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oggm_glaunti import settings
+from oggm_glaunti.files import replacing
 from oggm_glaunti.settings import INVERSION_TASKS
 from oggm_glaunti.workflows.valley import make_daily_weather, make_valley_glacier
 
@@ -107,9 +108,8 @@ def _collect(gdir: GlacierDirectory, model: str, mb_model_class: type, out: Path
     }
     for name, source in sources.items():
         target = out / f"{name}_{model}.nc"
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
     with xr.open_dataset(sources["smb"]) as ds:
         smb = ds["smb"].mean("time").load()
     with xr.open_dataset(sources["run"]) as ds:
@@ -150,7 +150,6 @@ def _draw(results: dict[str, dict[str, Any]], path: Path) -> Path:
     volume_axis.set(
         title="OGGM, climate of 1985-2015", xlabel="year of the run", ylabel="volume (km$^3$)", ylim=(0, None)
     )
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    fig.savefig(temporary, dpi=150)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        fig.savefig(temporary, dpi=150, format=path.suffix[1:])
     return path

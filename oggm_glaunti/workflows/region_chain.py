@@ -129,13 +129,13 @@ class _Chain:
         return self._write_statuses()
 
     def _write_statuses(self) -> pd.DataFrame:
-        from oggm_glaunti.files import replacing
+        from oggm_glaunti.coupling.oggm.writing import writing
 
         rows = dict.fromkeys(self.rgi_ids, ("done", "", ""))
         rows |= {rgi_id: ("failed", *failure) for rgi_id, failure in self.failures.items()}
         statuses = pd.DataFrame.from_dict(rows, orient="index", columns=["status", "stage", "message"])
         statuses = statuses.rename_axis("rgi_id")
-        with replacing(self.request.out / STATUS, "all glaciers") as temporary:
+        with writing(self.request.out / STATUS, "all glaciers") as temporary:
             statuses.to_csv(temporary)
         return statuses
 

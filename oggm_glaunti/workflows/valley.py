@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from oggm_glaunti.files import replacing
 from oggm_glaunti.settings import GEOMETRY_TASKS
 
 if TYPE_CHECKING:
@@ -168,11 +169,10 @@ def write_dem(path: str | os.PathLike[str]) -> Path:
     height = valley_surface(east[None, :], north[:, None]).astype("float32")
     transform = rasterio.Affine(CELL, 0.0, east[0] - CELL / 2, 0.0, -CELL, north[0] + CELL / 2)
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": CRS, "transform": transform}
-    with rasterio.open(temporary, "w", height=height.shape[0], width=height.shape[1], **profile) as tif:
+    rows, columns = height.shape
+    with replacing(path) as temporary, rasterio.open(temporary, "w", height=rows, width=columns, **profile) as tif:
         tif.write(height, 1)
-    os.replace(temporary, path)
     return path
 
 

@@ -17,7 +17,7 @@ EPOCHS = 3
 
 KILLED_IN_THE_MIDDLE_OF_AN_EPOCH = """
 import os, signal
-from oggm_glaunti.fit import epochs
+from oggm_glaunti.fit.training import epochs
 run, calls = epochs.glacier_terms, []
 def glacier_terms(model, glacier, kinds=()):
     calls.append(glacier.name)
@@ -28,7 +28,7 @@ epochs.glacier_terms = glacier_terms
 """
 KILLED_WHILE_RENAMING = """
 import os, signal
-from oggm_glaunti.fit import whole_files
+from oggm_glaunti import files
 class killing:
     count = 0
     def __getattr__(self, name):
@@ -38,7 +38,7 @@ class killing:
         if self.count == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         os.replace(source, target)
-whole_files.os = killing()
+files.os = killing()
 """
 COMMAND = "import sys; from oggm_glaunti.cli.main import main; sys.exit(main(sys.argv[1:]))"
 

@@ -14,7 +14,7 @@ from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
 from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
-from oggm_glaunti.files import replacing
+from oggm_glaunti.coupling.oggm.writing import writing
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -159,5 +159,5 @@ def with_bands(runs: xr.Dataset) -> xr.Dataset:
 
 def _write(gdir: GlacierDirectory, result: xr.Dataset, suffix: str) -> None:
     path = gdir.get_filepath("model_diagnostics", filesuffix=f"{suffix}_ensemble")
-    with replacing(path, gdir.rgi_id) as temporary:
+    with writing(path, gdir.rgi_id) as temporary:
         result.to_netcdf(temporary)

@@ -11,7 +11,7 @@ import xarray as xr
 from pyproj import CRS
 
 from oggm_glaunti.coupling.ground.dem_stack_file import VARIABLES
-from oggm_glaunti.fit.whole_files import replacing
+from oggm_glaunti.files import replacing
 
 _VARIABLES = {
     **VARIABLES,

@@ -7,6 +7,7 @@ from typing import Any
 
 from oggm_glaunti.core.units import ELEVATION_NORM, PRCP_NORM
 from oggm_glaunti.coupling.ground.features import Features
+from oggm_glaunti.coupling.oggm.messages import warn_once
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 log = logging.getLogger(__name__)
@@ -14,12 +15,7 @@ log = logging.getLogger(__name__)
 # Corrector inputs met in training: highest cell (m) and wettest day (m w.e.) are the normalisation constants of the
 # published weights, the sides of the rectangle (cells) those of the published list of training glaciers.
 TRAINING_ELEVATION, TRAINING_PRCP = ELEVATION_NORM, PRCP_NORM
-
-
 TRAINING_SIDES = (28, 575)
-
-
-_warned: set[str] = set()
 
 
 def warn_about_inputs(model: Any, climate: DailyClimate, features: Features, rgi_id: str) -> None:
@@ -47,7 +43,7 @@ def warn_outside_training(climate: DailyClimate, features: Features, rgi_id: str
         outside.append(
             f"a grid of {sides[0]} x {sides[1]} cells (training: {TRAINING_SIDES[0]} to {TRAINING_SIDES[1]})"
         )
-    if outside and rgi_id not in _warned:
-        _warned.add(rgi_id)
-        log.warning("(%s) the corrector's inputs leave the range it was trained on: %s", rgi_id, "; ".join(outside))
+    if outside:
+        text = f"({rgi_id}) the corrector's inputs leave the range it was trained on: {'; '.join(outside)}"
+        warn_once(log, text, subject=rgi_id)
     return outside

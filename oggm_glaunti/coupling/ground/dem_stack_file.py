@@ -22,7 +22,7 @@ from oggm_glaunti.coupling.ground.features_file import (
     usual_attributes,
     write_coordinates,
 )
-from oggm_glaunti.files import replacing
+from oggm_glaunti.coupling.oggm.writing import writing
 
 settings.register()
 
@@ -229,7 +229,7 @@ def write_dem_stack(
     if VERTICAL_DATUM not in attributes:
         raise InvalidParamsError(f"{gdir.rgi_id}: {path.name}: attributes name no {VERTICAL_DATUM}; say it in words")
     about = usual_attributes(gdir, "GlaUnTI: yearly surfaces")
-    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         nc.setncatts({**about, **attributes})
         _write_years(nc, stack)
         write_coordinates(nc, stack)

@@ -18,7 +18,7 @@ from pyproj import CRS
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import MISSING_FACIES
 from oggm_glaunti.coupling.ground.grid import TOLERANCE
-from oggm_glaunti.files import replacing
+from oggm_glaunti.coupling.oggm.writing import writing
 
 settings.register()
 
@@ -276,7 +276,7 @@ def write_features(gdir: Any, features: Features, attributes: Mapping[str, str],
     """
     path = Path(gdir.get_filepath("glaunti_features", filesuffix=filesuffix))
     about = usual_attributes(gdir, "GlaUnTI: corrector inputs")
-    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         nc.setncatts({**about, **attributes})
         write_coordinates(nc, features)
         _write_fields(nc, features)

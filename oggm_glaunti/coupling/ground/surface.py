@@ -21,6 +21,7 @@ from oggm_glaunti.coupling.ground.dem_stack_file import (
 )
 from oggm_glaunti.coupling.ground.features_file import Features, OnCells
 from oggm_glaunti.coupling.ground.grid import TOLERANCE
+from oggm_glaunti.coupling.oggm.messages import warn_once
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,6 @@ SURFACES = ("fixed", "yearly")
 SAME_DATUM = 5.0
 # m yr-1, and cells: ground that tells how datums differ, and how much of it has to be there.
 STEADY, ENOUGH = 0.1, 50
-
-_said: set[str] = set()
 
 
 def require_surface(name: str, rgi_id: str, dem_stack_filesuffix: str = "") -> None:
@@ -69,14 +68,7 @@ def warn_outside(stack: DemStack, years: Iterable[int], rgi_id: str) -> None:
     )
     taken = [f"for {_span(asked)} that of {year} is taken" for asked, year in beyond if asked]
     if taken:
-        _say_once(rgi_id, f"the surfaces are of {first} to {last}: {', '.join(taken)}")
-
-
-def _say_once(rgi_id: str, what: str) -> None:
-    message = f"({rgi_id}) {what}"
-    if message not in _said:
-        _said.add(message)
-        log.warning("%s", message)
+        warn_once(log, f"({rgi_id}) the surfaces are of {first} to {last}: {', '.join(taken)}")
 
 
 def _compare_datums(features: Features, stack: DemStack, rgi_id: str, name: str) -> None:
@@ -86,10 +78,10 @@ def _compare_datums(features: Features, stack: DemStack, rgi_id: str, name: str)
         return
     apart = float(np.median((np.median(stack.z, axis=0) - features.elevation)[ground]))
     if abs(apart) > SAME_DATUM:
-        _say_once(
-            rgi_id,
-            f"{name} lies {apart:+.1f} m above glaunti_features.nc where the ground beside the glacier is steady: do "
-            "both have the same vertical datum, and were they made from the same DEM?",
+        warn_once(
+            log,
+            f"({rgi_id}) {name} lies {apart:+.1f} m above glaunti_features.nc where the ground next to the glacier is "
+            "steady: do both have the same vertical datum, and were they made from the same DEM?",
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
-from oggm_glaunti.files import replacing
+from oggm_glaunti.coupling.oggm.writing import writing
 
 settings.register()
 
@@ -295,7 +295,7 @@ def write_params(gdir: Any, params: dict[str, Any], filesuffix: str = "") -> Non
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write JSON to a temporary name in the same folder, then rename it."""
     text = json.dumps(values, indent=2, allow_nan=False) + "\n"
-    with replacing(path, str(values.get("rgi_id", path.parent.name))) as temporary:
+    with writing(path, str(values.get("rgi_id", path.parent.name))) as temporary:
         temporary.write_text(text)
 
 

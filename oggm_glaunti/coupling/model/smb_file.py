@@ -15,7 +15,7 @@ from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.features_file import write_coordinates
 from oggm_glaunti.coupling.ground.surface import YearlySurface
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.files import replacing
+from oggm_glaunti.coupling.oggm.writing import writing
 
 EPOCH = np.datetime64("1801-01-01", "D")  # OGGM's
 
@@ -57,7 +57,7 @@ def write_smb(
     """
     path = gdir.get_filepath("glaunti_smb", filesuffix=filesuffix)
     means = {name: np.array([gridded.glacier_mean(v) for v in values]) for name, values in maps.fields.items()}
-    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         _write_head(nc, gdir, mb_model, gridded)
         _write_grid(nc, gridded.features)
         _write_time(nc, maps)

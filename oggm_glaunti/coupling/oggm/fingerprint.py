@@ -1,10 +1,4 @@
-"""Files known by their state: what was found out about them before need not be found out again.
-
-The state of a file is its size, the times at which its contents and its inode last changed, and the inode's number.
-The file system sets the second time by itself whenever contents change and no program can turn it back, so a file in
-the same state has the same contents. A copied, unpacked or rewritten file is in another state although its contents may
-be the same: then they are looked at again.
-"""
+"""Facts about files, kept with the files' states: what was found out once need not be found out again."""
 
 from __future__ import annotations
 
@@ -15,49 +9,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from oggm_glaunti import settings
+from oggm_glaunti.files import FINE_CLOCK, FileState, state_of, unsettled_for
 
-# s. File systems take the time from a clock that moves in steps (10 ms at most in Linux, 1 to 2 s in old or remote
-# file systems, whose times are whole seconds): a second change within a step cannot be seen.
-FINE, COARSE = 0.02, 3.0
 # Raised whenever a fact gets another form or meaning.
 VERSION = 1
 
-State = dict[str, list[int] | None]
-
-
-def state_of(paths: Iterable[str | os.PathLike[str]]) -> State:
-    """Size, times of the last change (of contents, of the inode; ns) and inode by file name; None where there is none.
-
-    Examples
-    --------
-    >>> state_of(["/no/such/file.nc"])
-    {'file.nc': None}
-    """
-    return {os.path.basename(path): _state(path) for path in paths}
-
-
-def _state(path: str | os.PathLike[str]) -> list[int] | None:
-    try:
-        stat = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-
-
-def unsettled_for(state: State) -> float:
-    """Seconds until every further change of these files is sure to change their state; 0 where it is already."""
-    now = time.time()
-    stamps = [stamp for file in state.values() if file is not None for stamp in file[1:3]]
-    return max([0.0, *(stamp * 1e-9 + (FINE if stamp % 10**9 else COARSE) - now for stamp in stamps)])
-
 
 class KnownFiles:
-    """Facts about files, taken from a record where the files are still in the state in which they were found.
+    """Facts about files, taken from a record if the files are still in the state in which they were found.
 
     Parameters
     ----------
     record : str
-        as :meth:`record` gives it; where it is empty, damaged or of another version nothing is known
+        result of :meth:`record`; nothing is known if it is empty, damaged or of another version
 
     Examples
     --------
@@ -78,27 +42,46 @@ class KnownFiles:
         self._passing: set[str] = set()
 
     def fact(self, name: str, paths: Iterable[str | os.PathLike[str]], find: Callable[[], Any]) -> Any:
-        """What `find` says about the files, JSON; asked once at most, and not at all where the record knows it."""
+        """Return a fact about files, found once at most and not at all if the record knows it.
+
+        Parameters
+        ----------
+        name : str
+            key of the fact in the record
+        paths : iterable of paths
+            files that the fact depends on
+        find : callable
+            finds the fact, which must be plain JSON
+        """
         if name not in self._found:
             self._found[name] = self._look(name, list(paths), find)
         return self._found[name]["fact"]
 
     def _look(self, name: str, paths: list[str | os.PathLike[str]], find: Callable[[], Any]) -> dict[str, Any]:
         # The state comes first: a file that changes while it is read is in another state afterwards.
-        state, recorded = state_of(paths), self._recorded.get(name)
-        if recorded is not None and recorded["state"] == state:
+        states, recorded = _states_of(paths), self._recorded.get(name)
+        if recorded is not None and recorded["state"] == states:
             return recorded
-        if 0 < unsettled_for(state) <= FINE:
-            time.sleep(FINE)
-            state = state_of(paths)
-        if unsettled_for(state):
+        if 0 < _all_unsettled_for(states) <= FINE_CLOCK:
+            time.sleep(FINE_CLOCK)
+            states = _states_of(paths)
+        if _all_unsettled_for(states):
             self._passing.add(name)
-        return {"state": state, "fact": find()}
+        return {"state": states, "fact": find()}
 
     def record(self) -> str:
-        """Facts asked for so far, except those about files that had changed a moment before."""
+        """Return the facts asked for so far as JSON, except those about files that had changed a moment before."""
         files = {name: found for name, found in self._found.items() if name not in self._passing}
         return json.dumps({"version": _version(), "files": files})
+
+
+def _states_of(paths: Iterable[str | os.PathLike[str]]) -> dict[str, FileState | None]:
+    """Return the states by file name: a directory that was moved is the same."""
+    return {os.path.basename(path): state_of(path) for path in paths}
+
+
+def _all_unsettled_for(states: dict[str, FileState | None]) -> float:
+    return max((unsettled_for(state) for state in states.values()), default=0.0)
 
 
 def _version() -> list[int]:
@@ -106,7 +89,7 @@ def _version() -> list[int]:
 
 
 def _parsed(record: str) -> dict[str, dict[str, Any]]:
-    """Facts by name; a record that cannot be read counts as none, since all of it can be found out again."""
+    """Return the facts by name; a record that cannot be read counts as none, as all can be found out again."""
     try:
         content = json.loads(record)
         same = content["version"] == _version()

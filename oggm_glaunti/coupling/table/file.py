@@ -14,9 +14,9 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.table import Table
-from oggm_glaunti.files import replacing
 
 # name: (dimensions, units, long name)
 _VARIABLES = {
@@ -131,7 +131,7 @@ def write_table(
         where the file cannot be written
     """
     rgi_id = str(attributes.get("rgi_id", Path(path).parent.name))
-    with replacing(path, rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         nc.Conventions = "CF-1.8"
         nc.title = "GlaUnTI height-year table"
         nc.setncatts(attributes)

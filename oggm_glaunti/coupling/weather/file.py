@@ -25,8 +25,8 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm.utils import haversine
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.weather import series as ds
-from oggm_glaunti.files import replacing
 
 settings.register()
 
@@ -342,7 +342,7 @@ def write_daily_climate(
         the path
     """
     path = gdir.get_filepath(filename, filesuffix=filesuffix)
-    with replacing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         _fill_attributes(nc, gdir, series)
         _fill_variables(nc, series)
     return path

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+from copy import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from oggm.exceptions import InvalidWorkflowError
 
+from oggm_glaunti.coupling.oggm.versions import write_monthly_climate_file
+from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.weather import file as daily_file
 from oggm_glaunti.coupling.weather.series import DailySeries
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
-def require_same_source(gdir: Any, filesuffix: str, source: str) -> None:
-    """Raise InvalidWorkflowError where a monthly file of another source is there already."""
+
+def require_same_source(gdir: GlacierDirectory, filesuffix: str, source: str) -> None:
+    """Raise InvalidWorkflowError if there is a monthly file of another source already."""
     path = gdir.get_filepath("climate_historical", filesuffix=filesuffix)
     if not os.path.exists(path):
         return
@@ -31,7 +36,7 @@ def require_same_source(gdir: Any, filesuffix: str, source: str) -> None:
 def monthly_statistics(
     series: DailySeries,
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """First days of the months, mean and standard deviation of daily temp (degC), sum of prcp (kg m-2), (M,) each.
+    """Return the first days of the months, mean and std of daily temp (degC) and sum of prcp (kg m-2), (M,) each.
 
     The standard deviation divides by the number of days, as in OGGM's files.
     """
@@ -43,16 +48,11 @@ def monthly_statistics(
     return first.astype("M8[s]"), mean, np.sqrt(variance), np.add.reduceat(prcp, starts)
 
 
-def write_monthly(gdir: Any, series: DailySeries, filesuffix: str) -> None:
-    """Let OGGM write its own file, under a name of its own until it is complete."""
+def write_monthly(gdir: GlacierDirectory, series: DailySeries, filesuffix: str) -> None:
+    """Let OGGM write its own ``climate_historical<filesuffix>.nc`` from a daily series."""
     months, mean, std, total = monthly_statistics(series)
-    # OGGM's development version has renamed the method.
-    write = getattr(gdir, "write_monthly_climate_file", None) or gdir.write_climate_file
-    temporary = f"{filesuffix}_{os.getpid()}"
-    path = gdir.get_filepath("climate_historical", filesuffix=temporary)
     place = (series.ref_hgt, series.ref_pix_lon, series.ref_pix_lat)
-    try:
-        write(months, total, mean, *place, temp_std=std, source=series.source, filesuffix=temporary)
-        os.replace(path, gdir.get_filepath("climate_historical", filesuffix=filesuffix))
-    finally:
-        Path(path).unlink(missing_ok=True)
+    with writing(gdir.get_filepath("climate_historical", filesuffix=filesuffix), gdir.rgi_id) as temporary:
+        elsewhere = copy(gdir)
+        elsewhere.get_filepath = lambda *_, **__: str(temporary)
+        write_monthly_climate_file(elsewhere)(months, total, mean, *place, temp_std=std, source=series.source)

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from oggm_glaunti.files import write_text
 from oggm_glaunti.fit.evaluation.scores import Scores, scores
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
-from oggm_glaunti.fit.whole_files import write_text
 
 __all__ = [
     "POOLED_COLUMNS",

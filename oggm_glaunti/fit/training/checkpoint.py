@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 import jax
 import numpy as np
 
-from oggm_glaunti.fit.whole_files import replacing
+from oggm_glaunti.files import replacing
 
 FORMAT = "oggm-glaunti-checkpoint-1"
 

@@ -20,6 +20,7 @@ import pandas as pd
 
 from oggm_glaunti import settings, shop
 from oggm_glaunti.core.weights import Model, leaves_of, model_from_leaves
+from oggm_glaunti.files import write_text
 from oggm_glaunti.fit.names import TEST_FOLD, VALIDATION_FOLD
 from oggm_glaunti.fit.training import losses
 from oggm_glaunti.fit.training.checkpoint import Progress, read_checkpoint, write_checkpoint
@@ -28,7 +29,6 @@ from oggm_glaunti.fit.training.epochs import Crew, Task, optimiser_of, run_epoch
 from oggm_glaunti.fit.training.initial import initial_model
 from oggm_glaunti.fit.training.objective import USUAL, Terms, model_name, trained_part, with_trained
 from oggm_glaunti.fit.training.survey import Part
-from oggm_glaunti.fit.whole_files import write_text
 
 FINETUNE_RATE, FINETUNE_EPOCHS = 1e-2, 250
 FINETUNE_TRAIN_TO, FINETUNE_VALIDATE_TO = 2012, 2018

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.gridded import corrections
+from oggm_glaunti.coupling.gridded import training_range
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
 from oggm_glaunti.coupling.gridded.periods import (
     Period,
@@ -14,6 +14,7 @@ from oggm_glaunti.coupling.gridded.periods import (
     mass_balance_years,
     require_corrector_months,
 )
+from oggm_glaunti.coupling.oggm.messages import forget_warnings
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
@@ -91,9 +92,9 @@ def test_leaving_the_training_range_is_said_once_with_numbers(caplog):
 
     high = SimpleNamespace(elevation=np.array([[5000.0]]), shape=(40, 40))
     wet = climate(prcp=np.full(1461, 0.2, np.float32))
-    corrections._warned.discard("RGI60-13.00001")
-    outside = corrections.warn_outside_training(wet, high, "RGI60-13.00001")
-    corrections.warn_outside_training(wet, high, "RGI60-13.00001")
+    forget_warnings()
+    outside = training_range.warn_outside_training(wet, high, "RGI60-13.00001")
+    training_range.warn_outside_training(wet, high, "RGI60-13.00001")
     assert any("5000 m" in text for text in outside)
     assert any("200 mm" in text for text in outside)
     assert sum("RGI60-13.00001" in record.getMessage() for record in caplog.records) == 1
@@ -103,4 +104,4 @@ def test_a_glacier_within_the_training_range_is_not_mentioned():
     from types import SimpleNamespace
 
     usual = SimpleNamespace(elevation=np.array([[3000.0]]), shape=(68, 90))
-    assert corrections.warn_outside_training(climate(), usual, "RGI60-11.00897") == []
+    assert training_range.warn_outside_training(climate(), usual, "RGI60-11.00897") == []

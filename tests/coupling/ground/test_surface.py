@@ -15,7 +15,6 @@ from hypothesis import given, settings, strategies as st
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti.coupling.gridded.periods import Period
-from oggm_glaunti.coupling.ground import surface
 from oggm_glaunti.coupling.ground.dem_stack_file import (
     DemStack,
     dem_stack_name,
@@ -25,6 +24,7 @@ from oggm_glaunti.coupling.ground.dem_stack_file import (
 )
 from oggm_glaunti.coupling.ground.features import glaunti_features, read_features
 from oggm_glaunti.coupling.ground.surface import YearlySurface, features_of_year, nearest_year
+from oggm_glaunti.coupling.oggm.messages import forget_warnings
 from oggm_glaunti.workflows import valley
 
 YS, YE = 2001, 2004
@@ -53,7 +53,7 @@ def gdir(prepared, oggm_env):
     cfg.PARAMS.do_log = False
     cfg.PARAMS["continue_on_error"] = False
     shutil.copytree(prepared / "per_glacier", oggm_env / "per_glacier")
-    surface._said.clear()
+    forget_warnings()
     return GlacierDirectory(valley.RGI_ID, base_dir=str(oggm_env / "per_glacier"))
 
 

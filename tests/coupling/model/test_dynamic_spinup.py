@@ -13,7 +13,8 @@ from oggm import tasks
 from oggm.core.massbalance import ConstantMassBalance, MonthlyTIModel, MultipleFlowlineMassBalance
 from oggm.exceptions import InvalidWorkflowError
 
-from oggm_glaunti.coupling.model import dynamic_spinup as compat
+from oggm_glaunti.coupling.model import dynamic_spinup
+from oggm_glaunti.coupling.oggm.versions import spinup_with
 
 NAMES = [
     "MonthlyTIModel",
@@ -31,6 +32,10 @@ class OtherBalance(MonthlyTIModel):
 
     def __init__(self, gdir, **kwargs):
         super().__init__(gdir, melt_f=gdir.read_json("glaunti_params")["melt_f"], **kwargs)
+
+
+def on_new_melt_f(gdir, melt_f):
+    raise AssertionError("no melt_f was changed")
 
 
 def state_of_oggm() -> list[object]:
@@ -61,21 +66,21 @@ def calibrated(aletsch_gdir):
 
 def calibrate_dynamically(gdir, **kwargs):
     run = {"precision_percent": 5, **kwargs.pop("kwargs_run_function", {})}
-    return compat.run_dynamic_melt_f_calibration(
+    return dynamic_spinup.run_dynamic_melt_f_calibration(
         gdir, mb_model_class=OtherBalance, ys=1985, ye=2020, kwargs_run_function=run, **kwargs
     )
 
 
 def test_the_context_puts_everything_back():
     before = state_of_oggm()
-    with compat.glaunti_dynamic_spinup(OtherBalance):
+    with spinup_with(OtherBalance, on_new_melt_f):
         assert oggm_spinup.MonthlyTIModel is OtherBalance
     assert state_of_oggm() == before
 
 
 def test_the_context_puts_everything_back_after_an_error():
     before = state_of_oggm()
-    with pytest.raises(KeyError, match="inside"), compat.glaunti_dynamic_spinup(OtherBalance):
+    with pytest.raises(KeyError, match="inside"), spinup_with(OtherBalance, on_new_melt_f):
         raise KeyError("inside")
     assert state_of_oggm() == before
 
@@ -85,9 +90,9 @@ def test_contexts_nest_and_the_innermost_class_counts(calibrated):
         pass
 
     before = state_of_oggm()
-    with compat.glaunti_dynamic_spinup(OtherBalance):
+    with spinup_with(OtherBalance, on_new_melt_f):
         outer = state_of_oggm()
-        with compat.glaunti_dynamic_spinup(Inner):
+        with spinup_with(Inner, on_new_melt_f):
             constant = oggm_spinup.ConstantMassBalance(calibrated, y0=2000, halfsize=2)
             assert type(constant.mbmod) is Inner
             model = oggm_spinup.run_from_climate_data(calibrated, ys=2004, ye=2005, output_filesuffix="_inner")
@@ -98,7 +103,7 @@ def test_contexts_nest_and_the_innermost_class_counts(calibrated):
 
 def test_spinup_runs_with_the_class_given(calibrated):
     before = state_of_oggm()
-    model = compat.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2010, precision_percent=5)
+    model = dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2010, precision_percent=5)
     assert type(model.mb_model.flowline_mb_models[0]) is OtherBalance
     assert calibrated.get_diagnostics()["run_dynamic_spinup_success"]
     assert state_of_oggm() == before
@@ -111,14 +116,14 @@ def test_a_spinup_model_may_be_given(calibrated):
         y0=1994,
         halfsize=10,
     )
-    compat.run_dynamic_spinup(
+    dynamic_spinup.run_dynamic_spinup(
         calibrated, mb_model_class=OtherBalance, mb_model_spinup=given, ye=2010, precision_percent=5
     )
     assert given.temp_bias == calibrated.get_diagnostics()["temp_bias_dynamic_spinup"]
 
 
 def test_spinup_does_not_start_before_the_daily_climate(calibrated):
-    compat.run_dynamic_spinup(
+    dynamic_spinup.run_dynamic_spinup(
         calibrated, mb_model_class=OtherBalance, spinup_start_yr=1910, ye=2010, precision_percent=5
     )
     # The monthly file begins in 1901, the daily one in 1981; the glacier is matched in 2004.
@@ -130,7 +135,7 @@ def test_spinup_without_any_climate_says_what_to_run(calibrated):
     for suffix in ("", "_daily"):
         Path(calibrated.get_filepath("climate_historical", filesuffix=suffix)).unlink()
     with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.01450: no climate_historical_daily\.nc .*process_daily"):
-        compat.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance)
+        dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance)
 
 
 def test_melt_f_found_stays_with_glaunti_and_oggms_file_is_untouched(calibrated):
@@ -153,7 +158,7 @@ def test_melt_f_found_stays_with_glaunti_and_oggms_file_is_untouched(calibrated)
 
 
 def test_melt_f_calibration_without_spinup_runs_with_the_class_given(calibrated):
-    model = compat.run_dynamic_melt_f_calibration(
+    model = dynamic_spinup.run_dynamic_melt_f_calibration(
         calibrated,
         mb_model_class=OtherBalance,
         ys=1995,
@@ -187,7 +192,7 @@ def test_a_failed_calibration_leaves_every_file_as_it_was(calibrated):
 
 KILLED = """
 import os, sys
-from oggm_glaunti.coupling import compat
+from oggm_glaunti.coupling.model import dynamic_spinup
 from oggm_glaunti.coupling.oggm.offline import start_offline
 import oggm
 import oggm.core.dynamic_spinup as oggm_spinup
@@ -199,7 +204,7 @@ def killed(gdir, melt_f, set_local_variables=False, **_):
 
 start_offline(sys.argv[1])
 gdir = oggm.GlacierDirectory(sys.argv[2])
-compat.run_dynamic_melt_f_calibration(
+dynamic_spinup.run_dynamic_melt_f_calibration(
     gdir, mb_model_class=oggm.core.massbalance.MonthlyTIModel, ys=1985, run_function=killed
 )
 """
@@ -230,11 +235,11 @@ def test_a_version_that_takes_the_class_gets_it_and_nothing_is_swapped(calibrate
         return mb_model_class, oggm_spinup.MonthlyTIModel
 
     monkeypatch.setattr(oggm_spinup, "run_dynamic_spinup", newer)
-    assert compat.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance) == (OtherBalance, MonthlyTIModel)
+    assert dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance) == (OtherBalance, MonthlyTIModel)
 
 
 def test_oggms_own_spinup_works_as_ever_afterwards(calibrated):
-    compat.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2005, precision_percent=5)
+    dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2005, precision_percent=5)
     model = tasks.run_dynamic_spinup(calibrated, ye=2005, precision_percent=5)
     assert type(model.mb_model.flowline_mb_models[0]) is MonthlyTIModel
 
@@ -246,10 +251,10 @@ def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
     oggm_bytes = paths(aletsch_gdir)["oggm"].read_bytes()
     reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
     static = calibrate_glaunti(aletsch_gdir, **reference, model="A")["melt_f"]
-    model = compat.run_dynamic_spinup(aletsch_gdir, ye=2010, precision_percent=5)
+    model = dynamic_spinup.run_dynamic_spinup(aletsch_gdir, ye=2010, precision_percent=5)
     assert type(model.mb_model.flowline_mb_models[0]) is GlaUnTIMassBalance
 
-    model = compat.run_dynamic_melt_f_calibration(
+    model = dynamic_spinup.run_dynamic_melt_f_calibration(
         aletsch_gdir, err_dmdtda_scaling_factor=0.2, kwargs_run_function={"precision_percent": 5}
     )
     found = aletsch_gdir.get_diagnostics()["melt_f_dynamic_calibration"]

@@ -207,13 +207,12 @@ def test_inputs_beyond_the_training_range_are_said_once_and_not_without_correcto
     from dataclasses import replace
 
     from oggm_glaunti import GlaUnTIMassBalance
-    from oggm_glaunti.coupling.gridded import corrections
     from oggm_glaunti.coupling.gridded.model import GriddedModel
     from oggm_glaunti.coupling.ground.features import read_features
 
     features = read_features(hef)
     high = replace(features, elevation=features.elevation + 2000)
-    corrections._warned.discard(hef.rgi_id)
+    forget_warnings()
 
     def warnings():
         return sum("leave the range it was trained on" in record.getMessage() for record in caplog.records)

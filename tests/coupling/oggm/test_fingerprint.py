@@ -9,9 +9,11 @@ import time
 
 import pytest
 
+from oggm_glaunti import files as own_files
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.oggm import fingerprint
-from oggm_glaunti.coupling.oggm.fingerprint import KnownFiles, state_of, unsettled_for
+from oggm_glaunti.coupling.oggm.fingerprint import KnownFiles
+from oggm_glaunti.files import state_of, unsettled_for
 
 
 class Finder:
@@ -50,7 +52,7 @@ def record(path, find):
 
 def later(monkeypatch, seconds):
     now = time.time
-    monkeypatch.setattr(fingerprint.time, "time", lambda: now() + seconds)
+    monkeypatch.setattr(own_files.time, "time", lambda: now() + seconds)
 
 
 def test_a_file_in_the_same_state_is_not_looked_at_again(find, record):
@@ -130,7 +132,7 @@ def test_a_folder_that_was_moved_is_the_same(path, find, record):
 def test_a_link_has_the_state_of_what_it_points_to(path, find):
     link = path.with_name("link.txt")
     link.symlink_to(path)
-    assert state_of([link])["link.txt"] == state_of([path])["file.txt"]
+    assert state_of(link) == state_of(path)
 
 
 def test_two_changes_in_a_row_within_a_step_of_the_clock_are_told_apart(path, find):
@@ -144,7 +146,7 @@ def test_two_changes_in_a_row_within_a_step_of_the_clock_are_told_apart(path, fi
 
 def test_where_times_are_whole_seconds_a_fresh_file_is_not_recorded(path, find, monkeypatch):
     whole = path.stat().st_ctime_ns // 10**9 * 10**9
-    monkeypatch.setattr(fingerprint, "_state", lambda path: [3, whole, whole, 1])
+    monkeypatch.setattr(fingerprint, "state_of", lambda path: [3, whole, whole, 1])
     fresh = KnownFiles()
     assert fresh.fact("text", [path], find) == "old"
     assert find.known(fresh.record()) == "old"
@@ -158,7 +160,7 @@ def test_where_times_are_whole_seconds_a_fresh_file_is_not_recorded(path, find, 
 
 def test_a_file_from_the_future_is_not_recorded(path, find):
     os.utime(path, (time.time() + 1000, time.time() + 1000))
-    assert unsettled_for(state_of([path])) > 900
+    assert unsettled_for(state_of(path)) > 900
     files = KnownFiles()
     files.fact("text", [path], find)
     assert find.known(files.record()) == "old"

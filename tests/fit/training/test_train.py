@@ -16,11 +16,11 @@ import pytest
 from oggm_glaunti import shop
 from oggm_glaunti.core.corrector import run_corrector
 from oggm_glaunti.core.weights import embedded_a, leaves_of
+from oggm_glaunti.files import replacing
 from oggm_glaunti.fit.training.checkpoint import differences
 from oggm_glaunti.fit.training.initial import initial_model
 from oggm_glaunti.fit.training.survey import Part
 from oggm_glaunti.fit.training.train import Options, finetune, mean_errors, split_by_fold, split_by_years, train
-from oggm_glaunti.fit.whole_files import replacing
 
 from ..experiments import WithoutFacies
 from ..training_worlds import glacier

@@ -1,0 +1,147 @@
+"""Differences between OGGM's versions; all of it may go when OGGM 1.6.3 need not be supported any longer.
+
+OGGM 1.6.3 writes ``MonthlyTIModel`` into its dynamic spin-up. The development version, and so the first release after
+1.6.3, takes ``mb_model_class`` instead (completed in https://github.com/OGGM/oggm/pull/1916) and calls the method that
+writes monthly climate ``write_climate_file``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial, wraps
+from types import ModuleType
+from typing import Any
+
+import oggm.core.dynamic_spinup as oggm_spinup
+from oggm import GlacierDirectory
+from oggm.core.massbalance import ConstantMassBalance
+
+# Two threads with different classes would take turns; the same thread may nest.
+_SWAP_LOCK = threading.RLock()
+
+
+def write_monthly_climate_file(gdir: GlacierDirectory) -> Callable[..., None]:
+    """Return the glacier directory's method that writes a monthly climate file."""
+    return getattr(gdir, "write_monthly_climate_file", None) or gdir.write_climate_file
+
+
+def run_spinup_task(
+    name: str, gdir: GlacierDirectory, mb_model_class: type, kwargs: dict[str, Any], on_new_melt_f: Callable[..., None]
+) -> Any:
+    """Run a task of ``oggm.core.dynamic_spinup`` with another mass-balance class.
+
+    Parameters
+    ----------
+    name : {'run_dynamic_spinup', 'run_dynamic_melt_f_calibration'}
+    gdir : GlacierDirectory
+    mb_model_class : MassBalanceModel class
+    kwargs : dict
+        keyword arguments of the task
+    on_new_melt_f : callable
+        called as ``on_new_melt_f(gdir, melt_f)`` whenever OGGM has written a new melt_f
+
+    Returns
+    -------
+    oggm.core.flowline.FlowlineModel
+        result of the task
+    """
+    with _SWAP_LOCK:
+        if "mb_model_class" in inspect.signature(getattr(oggm_spinup, name)).parameters:
+            kwargs = {**kwargs, "mb_model_class": mb_model_class}
+            context = _swapped(oggm_spinup, **_notifying(on_new_melt_f))
+        else:
+            context = spinup_with(mb_model_class, on_new_melt_f)
+        with context:
+            return getattr(oggm_spinup, name)(gdir, **kwargs)
+
+
+@contextmanager
+def spinup_with(mb_model_class: type, on_new_melt_f: Callable[..., None]) -> Iterator[None]:
+    """Make ``oggm.core.dynamic_spinup`` of OGGM 1.6.3 run with another mass-balance class.
+
+    Inside the context its ``run_dynamic_spinup`` and ``run_dynamic_melt_f_calibration`` use `mb_model_class` wherever
+    they would use ``MonthlyTIModel``: the historical run, the constant climate of the spin-up, the inversion and the
+    fall-back run. ``mb_model_spinup`` may be given (1.6.3 itself crashes on it). Everything is put back at the end,
+    also after an error. Call the functions through the module: names imported before keep OGGM's behaviour for
+    `mb_model_spinup`.
+
+    Parameters
+    ----------
+    mb_model_class : MassBalanceModel class
+        built as ``mb_model_class(gdir, filename=..., input_filesuffix=..., bias=...)``
+    on_new_melt_f : callable
+        see :func:`run_spinup_task`
+
+    Examples
+    --------
+    >>> from oggm.core import dynamic_spinup
+    >>> from oggm.core.massbalance import LinearMassBalance
+    >>> with spinup_with(LinearMassBalance, on_new_melt_f=print):
+    ...     dynamic_spinup.MonthlyTIModel.__name__
+    'LinearMassBalance'
+    """
+    with (
+        _SWAP_LOCK,
+        _swapped(
+            oggm_spinup,
+            MonthlyTIModel=mb_model_class,
+            ConstantMassBalance=partial(ConstantMassBalance, mb_model_class=mb_model_class),
+            apparent_mb_from_any_mb=_with_class(oggm_spinup.apparent_mb_from_any_mb, mb_model_class),
+            run_from_climate_data=_with_class(oggm_spinup.run_from_climate_data, mb_model_class),
+            run_dynamic_spinup=_accepting_a_spinup_model(oggm_spinup.run_dynamic_spinup),
+            **_notifying(on_new_melt_f),
+        ),
+    ):
+        yield
+
+
+@contextmanager
+def _swapped(module: ModuleType, **names: Any) -> Iterator[None]:
+    """Give names of a module other values inside the context."""
+    kept = {name: getattr(module, name) for name in names}
+    try:
+        vars(module).update(names)
+        yield
+    finally:
+        vars(module).update(kept)
+
+
+def _with_class(task: Callable[..., Any], mb_model_class: type) -> Callable[..., Any]:
+    @wraps(task)
+    def with_class(gdir: GlacierDirectory, **kwargs: Any) -> Any:
+        return task(gdir, **{"mb_model_class": mb_model_class, **kwargs})
+
+    return with_class
+
+
+def _notifying(on_new_melt_f: Callable[..., None]) -> dict[str, Callable[..., None]]:
+    define = oggm_spinup.define_new_melt_f_in_gdir
+
+    @wraps(define)
+    def define_and_notify(gdir: GlacierDirectory, new_melt_f: float, **kwargs: Any) -> None:
+        define(gdir, new_melt_f, **kwargs)
+        on_new_melt_f(gdir, new_melt_f)
+
+    return {"define_new_melt_f_in_gdir": define_and_notify}
+
+
+def _accepting_a_spinup_model(task: Callable[..., Any]) -> Callable[..., Any]:
+    # OGGM 1.6.3 sets the length of the spin-up only where it builds the model of it: let it, and hand it ours.
+    @wraps(task)
+    def run_dynamic_spinup(gdir: GlacierDirectory, *, mb_model_spinup: Any = None, **kwargs: Any) -> Any:
+        if mb_model_spinup is None:
+            return task(gdir, **kwargs)
+        build = oggm_spinup.MultipleFlowlineMassBalance
+
+        def build_or_given(gdir: GlacierDirectory, mb_model_class: Any = None, **kwargs: Any) -> Any:
+            if mb_model_class is oggm_spinup.ConstantMassBalance:
+                return mb_model_spinup
+            return build(gdir, mb_model_class=mb_model_class, **kwargs)
+
+        with _swapped(oggm_spinup, MultipleFlowlineMassBalance=build_or_given):
+            return task(gdir, **kwargs)
+
+    return run_dynamic_spinup
