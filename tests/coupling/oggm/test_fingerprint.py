@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from oggm_glaunti import files as own_files
-from oggm_glaunti import settings
+from oggm_glaunti import files as own_files, settings
 from oggm_glaunti.coupling.oggm import fingerprint
 from oggm_glaunti.coupling.oggm.fingerprint import KnownFiles
 from oggm_glaunti.files import state_of, unsettled_for
