@@ -1,13 +1,14 @@
-"""The order of the package, read from its imports."""
+"""The order of the package, read from its imports: late ones, those for type checkers, and stubs count as well."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,21 +17,39 @@ import oggm_glaunti
 
 PACKAGE = Path(oggm_glaunti.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LAYERS = (
+# From the bottom to the top. A room imports from itself and from rooms of the lines above its own, not from others.
+ORDER = (
     ("settings", "xla_flags", "files"),
     ("core",),
     ("shop",),
+    ("coupling.oggm",),
     ("coupling",),
+    ("coupling.weather",),
+    ("coupling.ground",),
+    ("coupling.gridded",),
+    ("coupling.table",),
+    ("coupling.model",),
+    ("fit.names",),
+    ("fit.observations",),
+    ("fit.readers", "fit.calibration", "fit.data"),
+    ("fit.training",),
+    ("fit.evaluation",),
     ("fit",),
+    ("analysis.trajectory",),
+    ("analysis.glaciers",),
+    ("analysis.attribution", "analysis.dynamics", "analysis.inverse", "analysis.uncertainty"),
+    ("analysis.measure_next",),
     ("analysis",),
     ("region",),
+    ("companions.dem",),
     ("companions",),
     ("tasks", "graphics", "verification"),
     ("workflows",),
+    ("",),
     ("cli",),
 )
-LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-CORE_NEEDS = {"equinox", "jax", "jaxtyping", "numpy"}
+LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
+CORE_NEEDS = {"equinox", "jax", "jaxtyping", "lazy_loader", "numpy"}
 
 
 def module_name(path: Path) -> str:
@@ -38,26 +57,64 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Full names of everything that a module imports, wherever in it."""
-    package = module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+def imported(source: str, package: str) -> Iterator[str]:
+    """Full names of everything that a module of a package imports, wherever in it."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                base = ".".join(
-                    [*package.split(".")[: len(package.split(".")) - node.level + 1], *filter(None, [base])]
-                )
+            above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            base = ".".join([*above, *filter(None, [node.module])])
             yield from (f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
             yield from (arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant))
 
 
-def part_of(name: str) -> str:
-    """Folder or module right below the package: ``core`` of ``oggm_glaunti.core.run``."""
-    return name.split(".")[1] if "." in name else ""
+def imports_of(path: Path) -> set[str]:
+    """What a module imports; for a package also what its stub offers."""
+    name, sources = module_name(path), [path, path.with_suffix(".pyi")]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return {found for file in sources if file.exists() for found in imported(file.read_text("utf-8"), package)}
+
+
+def module_graph(imports: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """The package's own modules that each of them imports; a name in a module is that module."""
+
+    def owner(name: str) -> str:
+        while name and name not in imports:
+            name = name.rpartition(".")[0]
+        return name
+
+    return {module: {owner(name) for name in names} - {"", module} for module, names in imports.items()}
+
+
+def room_of(module: str) -> str:
+    """The room in :data:`ORDER`: ``coupling.table`` of ``oggm_glaunti.coupling.table.store``."""
+    room = module.partition(".")[2]
+    while room not in LEVEL and room:
+        room = room.rpartition(".")[0]
+    return room
+
+
+def upward(graph: Mapping[str, set[str]]) -> set[tuple[str, str]]:
+    """Imports from another room that does not lie below the module's own."""
+    pairs = {(module, other) for module, others in graph.items() for other in others}
+    rooms = {(module, other): (room_of(module), room_of(other)) for module, other in pairs}
+    return {pair for pair, (own, other) in rooms.items() if own != other and LEVEL[other] >= LEVEL[own]}
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, if there is one."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    return {module_name(path): imports_of(path) for path in MODULES}
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
@@ -66,40 +123,74 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_every_module_has_a_place_in_the_order():
-    unknown = {part_of(module_name(path)) for path in MODULES} - {"", *LEVEL}
-    assert not unknown, f"say in LAYERS where these belong: {sorted(unknown)}"
+def test_every_module_has_a_place_in_the_order(imports):
+    unplaced = {name for name in imports if "." in name and not room_of(name)}
+    assert not unplaced, f"say in ORDER where these belong: {sorted(unplaced)}"
+    assert len(LEVEL) == sum(map(len, ORDER))
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p != PACKAGE / "__init__.py"], ids=module_name)
-def test_a_module_imports_only_from_its_own_or_lower_layers(path):
-    own = LEVEL[part_of(module_name(path))]
-    ours = {name for name in imported(path) if name.split(".")[0] == "oggm_glaunti" and part_of(name) in LEVEL}
-    assert {name for name in ours if LEVEL[part_of(name)] > own} == set()
+def test_a_room_imports_only_from_lower_ones(imports):
+    assert upward(module_graph(imports)) == set()
+
+
+def test_no_modules_import_each_other_in_a_circle(imports):
+    assert circle(module_graph(imports)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("oggm_glaunti.core.run", "oggm_glaunti.coupling.table.table.HeightYearTable"),
+        ("oggm_glaunti.coupling.weather.file", "oggm_glaunti.coupling.model.params"),
+        ("oggm_glaunti.fit.data.year", "oggm_glaunti.fit.training.losses.point_error"),
+        ("oggm_glaunti.analysis.inverse.tasks", "oggm_glaunti.analysis.attribution.tasks.attribute_year"),
+        ("oggm_glaunti.files", "oggm_glaunti.settings"),
+        ("oggm_glaunti.region.plan", "oggm_glaunti.GlaUnTIMassBalance"),
+    ],
+)
+def test_a_wrong_import_is_found(imports, module, name):
+    wrong = module_graph({**imports, module: {*imports[module], name}})
+    (found,) = upward(wrong) - upward(module_graph(imports))
+    assert found[0] == module
+
+
+def test_a_circle_is_found(imports):
+    wrong = {"oggm_glaunti.core.run": {*imports["oggm_glaunti.core.run"], "oggm_glaunti.core.glaunti.run_seasons"}}
+    graph = module_graph({**imports, **wrong})
+    assert upward(graph) == upward(module_graph(imports))
+    assert {"oggm_glaunti.core.run", "oggm_glaunti.core.glaunti"} <= set(circle(graph))
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=module_name)
 def test_core_needs_jax_and_numpy_and_nothing_else(path):
-    foreign = {name.split(".")[0] for name in imported(path)} - set(sys.stdlib_module_names) - {"oggm_glaunti"}
-    assert foreign <= CORE_NEEDS
-    assert {part_of(name) for name in imported(path) if name.startswith("oggm_glaunti")} <= {"core"}
+    foreign = {name.split(".")[0] for name in imports_of(path)} - set(sys.stdlib_module_names)
+    assert foreign - {"oggm_glaunti"} <= CORE_NEEDS
 
 
-def test_the_import_reader_sees_every_kind_of_import(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path / "oggm_glaunti")
-    path = tmp_path / "oggm_glaunti" / "core" / "example.py"
-    path.parent.mkdir(parents=True)
-    path.write_text(
-        "import oggm.cfg\nfrom . import run\nfrom ..shop import REGISTRY\n"
+def test_the_import_reader_sees_every_kind_of_import():
+    source = (
+        "import oggm.cfg\nfrom . import run\nfrom ..shop import REGISTRY\nfrom .run import initial_swe\n"
+        "if TYPE_CHECKING:\n    from oggm_glaunti.fit.names import KINDS\n"
         "def late():\n    from oggm_glaunti.coupling import table\n    importlib.import_module('oggm_glaunti.tasks')\n"
     )
-    assert set(imported(path)) == {
+    assert set(imported(source, "oggm_glaunti.core")) == {
         "oggm.cfg",
         "oggm_glaunti.core.run",
+        "oggm_glaunti.core.run.initial_swe",
         "oggm_glaunti.shop.REGISTRY",
-        "oggm_glaunti.coupling.table.table",
+        "oggm_glaunti.fit.names.KINDS",
+        "oggm_glaunti.coupling.table",
         "oggm_glaunti.tasks",
     }
+
+
+def test_a_package_offers_what_its_stub_says(imports):
+    assert "oggm_glaunti.fit.training.train.train" in imports["oggm_glaunti.fit"]
+    assert "oggm_glaunti.tasks" in imports["oggm_glaunti"]
+
+
+def test_few_files_lie_at_the_top():
+    assert len(list(PACKAGE.glob("*.py"))) <= 7
 
 
 def test_importing_the_package_imports_neither_jax_nor_oggm():

@@ -10,6 +10,7 @@ import numpy as np
 from oggm_glaunti.core.glaunti import GlaUnTI
 from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import TI_NAMES, leaves_of
+from oggm_glaunti.fit.data.date_weights import date_weights
 from oggm_glaunti.fit.training import losses
 from oggm_glaunti.verification.programs import mean_smb_gradients
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
@@ -74,7 +75,7 @@ def loss_terms(source: Source) -> Outputs:
     smb = source.once(a_annual)["smb"]
     names = ("rows", "cols", "obs", "begin_offset_days", "end_offset_days")
     rows, cols, obs, begin, end = (source.finite(f"loss_{n}", source["loss_rows"].shape) for n in names)
-    weights = losses.date_weights(begin, end)
+    weights = date_weights(begin, end)
     error, weight = losses.point_error(smb, rows, cols, obs, weights)
     total = losses.glacier_error(smb, outline_of(source), source.finite("loss_total_obs", ()))
     return {"weights": weights, "a_point_err": error, "a_point_w": weight, "a_total": total}

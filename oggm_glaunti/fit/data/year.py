@@ -41,7 +41,8 @@ class Targets(NamedTuple):
     observed : float32 array (N,)
         m w.e.
     weights : float32 array (N,)
-        by how far the dates of each point lie from the season's, :func:`~oggm_glaunti.fit.training.losses.date_weights`
+        by how far the dates of each point lie from the season's, see
+        :func:`~oggm_glaunti.fit.data.date_weights.date_weights`
     glacier : float
         glacier-wide balance, m w.e.; NaN where none
     """
@@ -328,7 +329,7 @@ def _targets(points: pd.DataFrame, glacier: float) -> Targets:
 
 def _weights(points: pd.DataFrame, dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
     """Weights of points (N,) by the first and last days (N, 2) of their seasons."""
-    from oggm_glaunti.fit.training.losses import date_weights
+    from oggm_glaunti.fit.data.date_weights import date_weights
 
     offsets = [
         (points[column].to_numpy().astype("M8[D]") - day).astype(np.int32)

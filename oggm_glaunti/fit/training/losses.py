@@ -8,11 +8,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.core.temperature_index import TIWeights
 
-DATE_DECAY = 6.355375070295649  # days; a date off by 11 days leaves a weight of 0.05
 GLACIER_WEIGHT = 0.1  # of glacier-wide balances beside points
 TI_STRENGTH = 0.1
 SIZE_STRENGTH = 5.0
@@ -28,35 +27,6 @@ TRAINED = (
     "snow_depletion_centre_log",
 )
 """The stored numbers that training moves; both softplus sharpnesses stay."""
-
-
-def date_weights(
-    begin_offset: Num[Array, " point"], end_offset: Num[Array, " point"], decay: float = DATE_DECAY
-) -> Float[Array, " point"]:
-    """Weights of points by how far their dates lie from those of the season.
-
-    ``exp(-(begin / decay)^2) exp(-(end / decay)^2)``.
-
-    Parameters
-    ----------
-    begin_offset, end_offset : arrays (N,)
-        days between the point's and the season's begin and end, of either sign
-    decay : float
-        days
-
-    Returns
-    -------
-    array (N,)
-        0 to 1
-
-    Examples
-    --------
-    >>> [round(float(w), 3) for w in date_weights(jnp.array([0, 0]), jnp.array([0, -11]))]
-    [1.0, 0.05]
-    """
-    scale = jnp.asarray(decay, float)
-    begin, end = (jnp.asarray(offset, scale.dtype) / scale for offset in (begin_offset, end_offset))
-    return jnp.exp(-(begin**2)) * jnp.exp(-(end**2))
 
 
 def require_inside(rows: Int[Array, " point"], cols: Int[Array, " point"], shape: tuple[int, ...]) -> None:
@@ -96,7 +66,7 @@ def point_error(
     observed : array (N,)
         m w.e.
     weights : array (N,)
-        see :func:`date_weights`
+        see :func:`~oggm_glaunti.fit.data.date_weights.date_weights`
 
     Returns
     -------

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.fit.data.date_weights import DATE_DECAY, date_weights
 from oggm_glaunti.fit.training import losses
 
 ONES = jnp.ones((2, 3), jnp.float32)
@@ -24,21 +25,19 @@ def strict():
 
 @given(begin=st.integers(-40, 40), end=st.integers(-40, 40))
 def test_date_weight_is_a_product_of_two_kernels_and_blind_to_sign(begin, end):
-    weight = losses.date_weights(np.array([begin, -begin]), np.array([end, -end]))
-    expected = np.exp(-((begin**2 + end**2) / losses.DATE_DECAY**2))
+    weight = date_weights(np.array([begin, -begin]), np.array([end, -end]))
+    expected = np.exp(-((begin**2 + end**2) / DATE_DECAY**2))
     np.testing.assert_allclose(weight, [expected, expected], rtol=1e-4, atol=1e-37)
 
 
 def test_eleven_days_off_leave_a_twentieth():
-    np.testing.assert_allclose(losses.date_weights(np.array([11]), np.array([0])), 0.05, rtol=1e-5)
+    np.testing.assert_allclose(date_weights(np.array([11]), np.array([0])), 0.05, rtol=1e-5)
 
 
 def test_points_far_off_in_time_do_not_count(strict):
     smb = jnp.array([[0.0, -1.0, -2.0]], jnp.float32)
     rows, cols, observed = np.array([0, 0]), np.array([1, 2]), np.array([-1.5, 90.0], np.float32)
-    error, weight = losses.point_error(
-        smb, rows, cols, observed, losses.date_weights(np.array([0, 90]), np.array([0, 0]))
-    )
+    error, weight = losses.point_error(smb, rows, cols, observed, date_weights(np.array([0, 90]), np.array([0, 0])))
     assert (float(error), float(weight)) == (0.25, 1.0)
 
 
@@ -112,7 +111,7 @@ def test_regularisers_and_weights_are_those_of_the_published_training(shared: Pa
     from oggm_glaunti.shop import load_model
 
     ref = np.load(shared / "reference" / "glaunti_reference.npz")
-    weights = losses.date_weights(ref["loss_begin_offset_days"], ref["loss_end_offset_days"])
+    weights = date_weights(ref["loss_begin_offset_days"], ref["loss_end_offset_days"])
     np.testing.assert_allclose(weights, ref["loss_weights"], rtol=1e-5)
     found = losses.corrector_regulariser(ref["c_annual_ds"], ref["in_outlines"])
     np.testing.assert_allclose(found, ref["c_reg_ti_corr_annual"], rtol=1e-5)
