@@ -40,8 +40,6 @@ class GlacierRun(NamedTuple):
     tuned : Tuned
         its parameters
     trajectory : Trajectory
-    variant : str
-        the day of its temperature index
     days : datetime64[D] array (T,)
         of the trajectory
     heights : float64 array (N,)
@@ -55,7 +53,6 @@ class GlacierRun(NamedTuple):
     mb_model: GlaUnTIMassBalance
     tuned: Any
     trajectory: Any
-    variant: str
     days: NDArray[np.datetime64]
     heights: NDArray[np.float64]
     surface: Surface
@@ -119,7 +116,7 @@ def glacier_run(
         bias=np.float32(mb_model.bias / 1000.0 / DAYS_A_YEAR),
     )
     tuned = as_tuned(gdir.rgi_id, mb_model)
-    return GlacierRun(gdir, mb_model, tuned, trajectory, mb_model.variant, days, heights, surface, year_type)
+    return GlacierRun(gdir, mb_model, tuned, trajectory, days, heights, surface, year_type)
 
 
 def first_and_last(gdir: GlacierDirectory, years: Sequence[int]) -> tuple[int, int]:

@@ -72,16 +72,15 @@ class Change(NamedTuple):
 NO_CHANGE = Change(np.zeros((), np.float32), np.zeros((), np.float32))
 
 
-def stepper(tuned: Tuned, trajectory: Trajectory, variant: str = "smooth") -> tuple[Float[Array, " height"], Step]:
+def stepper(tuned: Tuned, trajectory: Trajectory) -> tuple[Float[Array, " height"], Step]:
     """The snow on the first day, and one day of the run: :func:`~oggm_glaunti.core.on_heights.stepper` less its bias.
 
     Parameters
     ----------
     tuned : Tuned
     trajectory : Trajectory
-    variant : str
     """
-    swe, unbiased = forward.stepper(tuned, trajectory.above_ref, trajectory.ds, variant)
+    swe, unbiased = forward.stepper(tuned, trajectory.above_ref, trajectory.ds)
 
     def step(swe: Array, day: Day) -> tuple[Array, Array]:
         swe, smb = unbiased(swe, day)
@@ -94,7 +93,6 @@ def run(
     tuned: Tuned,
     trajectory: Trajectory,
     change: Change = NO_CHANGE,
-    variant: str = "smooth",
     observe: Callable[[Array], Any] = lambda smb: smb,
 ) -> Any:
     """What `observe` makes of each day's balance by height (N,): stacked over the days, mean over the realisations.
@@ -104,7 +102,6 @@ def run(
     tuned : Tuned
     trajectory : Trajectory
     change : Change
-    variant : str
     observe : callable
         by default the balance itself, so that the result is (T, N), m w.e.
 
@@ -118,7 +115,7 @@ def run(
     >>> smb.shape, bool((smb < 0.0).all())
     ((10, 1), True)
     """
-    swe, step = stepper(tuned, trajectory, variant)
+    swe, step = stepper(tuned, trajectory)
     days = trajectory.temp.shape[-1]
     d_temp, d_log_prcp = (_by_day(field, days) for field in change)
 
@@ -146,26 +143,20 @@ def on_days(values: Float[AnyArray, " slot"], slot: Int[AnyArray, " time"]) -> F
     return jnp.append(values, jnp.zeros((), values.dtype))[slot]
 
 
-def daily(
-    tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE, variant: str = "smooth"
-) -> Float[Array, " time"]:
+def daily(tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE) -> Float[Array, " time"]:
     """Mean balance of the glacier on each day, m w.e.; arguments as in :func:`run`."""
     area = jnp.asarray(trajectory.area)
-    return run(tuned, trajectory, change, variant, lambda smb: jnp.sum(smb * area))
+    return run(tuned, trajectory, change, lambda smb: jnp.sum(smb * area))
 
 
-def annual(
-    tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE, variant: str = "smooth"
-) -> Float[Array, " year"]:
+def annual(tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE) -> Float[Array, " year"]:
     """Mean balance of the glacier in each year, m w.e.; arguments as in :func:`run`."""
-    return sum_by_year(trajectory, daily(tuned, trajectory, change, variant))
+    return sum_by_year(trajectory, daily(tuned, trajectory, change))
 
 
-def annual_by_height(
-    tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE, variant: str = "smooth"
-) -> Float[Array, "year height"]:
+def annual_by_height(tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE) -> Float[Array, "year height"]:
     """Balance at each height in each year, m w.e.; arguments as in :func:`run`."""
-    return sum_by_year(trajectory, run(tuned, trajectory, change, variant))
+    return sum_by_year(trajectory, run(tuned, trajectory, change))
 
 
 def sum_by_year(trajectory: Trajectory, values: Float[AnyArray, "time *rest"]) -> Float[Array, "year *rest"]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
+from jaxtyping import Array
 
-AnyArray = jax.Array | np.ndarray
+AnyArray = Array | np.ndarray
 """An input that may be a NumPy array; annotate as ``Float[AnyArray, "h w"]``. Results of JAX are ``Array``."""

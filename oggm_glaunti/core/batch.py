@@ -22,7 +22,8 @@ from jaxtyping import Array, Bool, Float, Int
 from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
 from oggm_glaunti.core.glaunti import correct, response_step
 from oggm_glaunti.core.monthly import MonthlySums, MonthlyTunables, monthly_sums
-from oggm_glaunti.core.temperature_index import TIParameters, TIWeights, smooth_day
+from oggm_glaunti.core.run import ti_step
+from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
 from oggm_glaunti.core.units import SMB_NORM
 
 LANE = 16
@@ -227,12 +228,12 @@ def corrected_year(
 
     def block(args: Any) -> Float[Array, "lane place"]:
         swe, ds, offset, glacier = args
-        corrected = correct(params, jnp.moveaxis(ds, -1, 0))
+        step = ti_step(correct(params, jnp.moveaxis(ds, -1, 0)))
 
         def one_day(swe, day):
             temp, prcp, weight = (values[:, None] for values in day)
             local = temp + offset
-            new_swe, _ = smooth_day(corrected, swe, local, jnp.broadcast_to(prcp, local.shape), weight)
+            new_swe, _ = step(swe, local, jnp.broadcast_to(prcp, local.shape), weight)
             return _if_run(weight, new_swe, swe), None
 
         days = tuple(values[:, glacier] for values in (year.temp, year.prcp, year.weight))
@@ -266,7 +267,7 @@ class TableArguments(NamedTuple):
     ds_index: Int[Array, "glacier year 12"]
 
 
-def tables(ti: TIWeights, arguments: TableArguments, variant: str = "smooth") -> MonthlySums:
+def tables(ti: TIWeights, arguments: TableArguments) -> MonthlySums:
     """Monthly sums by height of G glaciers, each with its own weather, heights, corrections and tunable parameters.
 
     Parameters
@@ -274,15 +275,13 @@ def tables(ti: TIWeights, arguments: TableArguments, variant: str = "smooth") ->
     ti : TIWeights
         scalars, or one of each per glacier (G,)
     arguments : TableArguments
-    variant : str
-        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
     """
 
     def one(ti, temp, prcp, valid, offset, temp_bias, prcp_fac, ddf_snow, ds, ds_index):
         params = ti.resolve()
         swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
         tunables = MonthlyTunables(temp_bias, prcp_fac, ddf_snow)
-        return monthly_sums(params, swe, temp, prcp, valid, offset, tunables, ds, ds_index, variant)
+        return monthly_sums(params, swe, temp, prcp, valid, offset, tunables, ds, ds_index)
 
     each = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, ti)
     return jax.vmap(one, in_axes=(each, *[0] * len(arguments)))(ti, *arguments)

@@ -7,7 +7,7 @@ They are evaluated once per mass-balance year and serve winter and summer alike.
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -21,7 +21,7 @@ from oggm_glaunti.core.corrector import Corrector, run_corrector
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, Step, run_days, ti_step
 from oggm_glaunti.core.sensitivity import run_smooth
-from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
+from oggm_glaunti.core.temperature_index import SMOOTH, TIParameters, TIWeights
 from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, MISSING_FACIES, N_FACIES, SMB_NORM
 
 RESPONSE_WARMER = 0.5  # K
@@ -117,6 +117,7 @@ def correct(params: TIParameters, ds: Float[Array, "5 ..."]) -> TIParameters:
         t_softplus_sharpness=params.t_softplus_sharpness,
         swe_softplus_sharpness=params.swe_softplus_sharpness,
         t_pos_shift=params.t_pos_shift + ds[4],
+        day=params.day,
     )
 
 
@@ -125,7 +126,6 @@ def run_seasons(
     swe: Float[Array, "..."],
     seasons: tuple[Season, ...],
     observe: Observe | None = None,
-    variant: str = "smooth",
 ) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], ...], tuple[Any, ...]]:
     """Run seasons one after the other, the snow carried over.
 
@@ -138,7 +138,7 @@ def run_seasons(
     observed : tuple
         what `observe` returned, per season
     """
-    return run_checked(params, require_finite("swe", swe), checked(seasons), observe, variant)
+    return run_checked(params, require_finite("swe", swe), checked(seasons), observe)
 
 
 def checked(seasons: tuple[Season, ...]) -> tuple[Season, ...]:
@@ -151,25 +151,24 @@ def run_checked(
     swe: Float[Array, "..."],
     seasons: tuple[Season, ...],
     observe: Observe | None = None,
-    variant: str = "smooth",
 ) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], ...], tuple[Any, ...]]:
     """:func:`run_seasons` for inputs that were looked at before."""
     balances, observations = [], []
     for season in seasons:
-        swe, smb, observed = _run_season(params, swe, season, observe, variant)
+        swe, smb, observed = _run_season(params, swe, season, observe)
         balances.append(smb)
         observations.append(observed)
     return swe, tuple(balances), tuple(observations)
 
 
 def _run_season(
-    params: TIParameters, swe: Float[Array, "..."], season: Season, observe: Observe | None, variant: str
+    params: TIParameters, swe: Float[Array, "..."], season: Season, observe: Observe | None
 ) -> tuple[Float[Array, "..."], Float[Array, "..."], Any]:
     if observe is not None:
-        return run_days(ti_step(params, variant), swe, season.forcing, season.weights, observe)
-    if variant == "smooth":
+        return run_days(ti_step(params), swe, season.forcing, season.weights, observe)
+    if params.day == SMOOTH:
         return *run_smooth(params, swe, season.forcing, season.weights), None
-    swe, (smb,) = run_columns(partial(ti_step, variant=variant), params, swe, [season])
+    swe, (smb,) = run_columns(ti_step, params, swe, [season])
     return swe, smb, None
 
 
@@ -199,8 +198,11 @@ def response_fields(
 
 
 def response_step(params: TIParameters) -> Step:
-    """A day of three runs at once: as it is, warmer, and wetter; what they have in common is computed once."""
-    step = ti_step(params)
+    """A day of three runs at once: as it is, warmer, and wetter; what they have in common is computed once.
+
+    It is the smooth day whatever the parameters' own: the network was trained on it.
+    """
+    step = ti_step(replace(params, day=SMOOTH))
 
     def three(states, temp, prcp, weight):
         days = (

@@ -7,6 +7,7 @@ year > month > day: no array with a day axis and a height axis ever exists.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -15,16 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.run import ti_step
-from oggm_glaunti.core.temperature_index import (
-    TIParameters,
-    classical_positive_temp,
-    classical_solid_prcp,
-    positive_temp,
-    solid_prcp,
-)
-
-# Variants that split precipitation and count degree days in a way of their own.
-FORCING_OF = {"classical": (classical_solid_prcp, classical_positive_temp)}
+from oggm_glaunti.core.temperature_index import TIParameters
 
 
 class MonthlyTunables(NamedTuple):
@@ -68,7 +60,6 @@ def monthly_sums(
     tunables: MonthlyTunables,
     ds: Float[Array, "period 5 height"],
     ds_index: Int[Array, "year 12"],
-    variant: str = "smooth",
 ) -> MonthlySums:
     """Run all days at all heights and sum them by month.
 
@@ -89,21 +80,18 @@ def monthly_sums(
         corrections of K mass-balance years by height; zeros for model A
     ds_index : int array (Y, 12)
         which of them applies in a month
-    variant : str
-        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
 
     Returns
     -------
     MonthlySums
     """
     zeros, ds = jnp.zeros_like(temp_offset), jnp.asarray(ds)
-    solid_of, pdd_of = FORCING_OF.get(variant, (solid_prcp, positive_temp))
     one = jnp.ones((), temp_offset.dtype)
 
     def one_month(swe, month):
         temp, prcp, valid, index, bias, factor, ddf = month
         corrected = correct(with_ddf_snow(params, ddf), ds[index])
-        step = ti_step(corrected, variant)
+        step = ti_step(corrected)
 
         def one_day(carry, day):
             swe, smb, solid, pdd = carry
@@ -111,8 +99,8 @@ def monthly_sums(
             local = temp + bias + temp_offset
             wet = jnp.broadcast_to(prcp * factor, local.shape)
             new_swe, day_smb = step(swe, local, wet, one)
-            snowfall = corrected.prec_scale * solid_of(corrected, local, wet)
-            new = (new_swe, smb + day_smb, solid + snowfall, pdd + pdd_of(corrected, local))
+            snowfall = corrected.prec_scale * params.day.solid_prcp(corrected, local, wet)
+            new = (new_swe, smb + day_smb, solid + snowfall, pdd + params.day.positive_temp(corrected, local))
             return jax.tree.map(lambda a, b: jnp.where(valid, a, b), new, carry), None
 
         (swe, smb, solid, pdd), _ = jax.lax.scan(one_day, (swe, zeros, zeros, zeros), (temp, prcp, valid))
@@ -128,5 +116,4 @@ def monthly_sums(
 
 def with_ddf_snow(params: TIParameters, ddf_snow: Float[Array, ""]) -> TIParameters:
     """The same parameters with another degree-day factor of snow, m w.e. K-1 day-1."""
-    values = {name: getattr(params, name) for name in TIParameters.__dataclass_fields__}
-    return TIParameters(**{**values, "ddf_snow": ddf_snow})
+    return replace(params, ddf_snow=ddf_snow)

@@ -116,7 +116,7 @@ Step = Callable[[Array, Day], tuple[Array, Array]]
 
 
 def stepper(
-    tuned: Tuned, above_ref: Float[Array, " height"], ds: Float[Array, "period 5 height"], variant: str = "smooth"
+    tuned: Tuned, above_ref: Float[Array, " height"], ds: Float[Array, "period 5 height"]
 ) -> tuple[Float[Array, " height"], Step]:
     """The snow on the first day, and one day of a run on heights.
 
@@ -126,8 +126,6 @@ def stepper(
         parameters before correction
     above_ref, ds : arrays
         see :class:`Site`
-    variant : str
-        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
 
     Returns
     -------
@@ -145,12 +143,12 @@ def stepper(
     def step(swe: Array, day: Day) -> tuple[Array, Array]:
         temp, prcp, index = day
         of_day = constant if corrected is None else _of_period(corrected, index)
-        return ti_step(of_day, variant)(swe, temp + offset, prcp, one)
+        return ti_step(of_day)(swe, temp + offset, prcp, one)
 
     return initial_swe(constant, offset.shape), step
 
 
-def balances(tuned: Tuned, site: Site, variant: str = "smooth") -> Float[Array, "stretch height"]:
+def balances(tuned: Tuned, site: Site) -> Float[Array, "stretch height"]:
     """Balance of every stretch of time at every height of a site, m w.e.: the mean over its realisations of weather.
 
     Parameters
@@ -158,10 +156,8 @@ def balances(tuned: Tuned, site: Site, variant: str = "smooth") -> Float[Array, 
     tuned : Tuned
         before correction
     site : Site
-    variant : str
-        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
     """
-    swe, step = stepper(tuned, site.above_ref, site.ds, variant)
+    swe, step = stepper(tuned, site.above_ref, site.ds)
 
     def one_day(carry, day):
         swe, sums = carry
@@ -182,8 +178,8 @@ def _of_period(corrected: TIParameters, period: Int[Array, ""]) -> TIParameters:
     return jax.tree.map(lambda field: field[period], corrected)
 
 
-def predictions(tuned: Tuned, site: Site, variant: str = "smooth") -> Float[Array, " observation"]:
+def predictions(tuned: Tuned, site: Site) -> Float[Array, " observation"]:
     """What the model says of every observation of a site, m w.e.; arguments as in :func:`balances`."""
     exact = jax.lax.Precision.HIGHEST
-    of_periods = jnp.matmul(site.spans, balances(tuned, site, variant), precision=exact)
+    of_periods = jnp.matmul(site.spans, balances(tuned, site), precision=exact)
     return jnp.sum(of_periods * site.areas, axis=1)

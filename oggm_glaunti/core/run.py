@@ -8,6 +8,7 @@ to season and year to year by the caller: running two halves one after the other
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from jaxtyping import Array, Float
 
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
-from oggm_glaunti.core.temperature_index import DAYS, TIParameters
+from oggm_glaunti.core.temperature_index import TIParameters
 
 Step = Callable[[Any, Array, Array, Array], tuple[Any, Any]]
 Observe = Callable[[Array], Any]
@@ -88,24 +89,9 @@ def run_days(
     return state, total, observed
 
 
-def ti_step(params: TIParameters, variant: str = "smooth") -> Step:
-    """Return the step of a temperature index.
-
-    Parameters
-    ----------
-    params : TIParameters
-    variant : str
-        a key of :data:`~oggm_glaunti.core.temperature_index.DAYS`
-
-    Raises
-    ------
-    ValueError
-        for an unknown variant
-    """
-    if variant not in DAYS:
-        raise ValueError(f"variant: expected one of {sorted(DAYS)}, found {variant!r}")
-    day = DAYS[variant]
-    return lambda swe, temp, prcp, weight: day(params, swe, temp, prcp, weight)
+def ti_step(params: TIParameters) -> Step:
+    """Return the step of a temperature index: the day of its parameters."""
+    return partial(params.day.run, params)
 
 
 def run_ti(
@@ -114,19 +100,17 @@ def run_ti(
     forcing: Forcing,
     weights: Float[Array, " time"],
     observe: Observe | None = None,
-    variant: str = "smooth",
 ) -> tuple[Float[Array, "..."], Float[Array, "..."], Any]:
     """Run a temperature index over all days of a forcing.
 
     Parameters
     ----------
     params : TIParameters
+        their `day` is run: the smooth one is model A
     swe : array (...)
         snow at the beginning, m w.e.; see :func:`initial_swe`
     forcing, weights, observe
         see :func:`run_days`
-    variant : str
-        ``smooth`` (model A), ``mass_conserving``, ``classical`` or ``single_factor``
 
     Returns
     -------
@@ -146,7 +130,7 @@ def run_ti(
     [-0.77, -0.0]
     """
     swe = require_finite("swe", swe)
-    return run_days(ti_step(params, variant), swe, forcing.checked(weights), weights, observe)
+    return run_days(ti_step(params), swe, forcing.checked(weights), weights, observe)
 
 
 def initial_swe(params: TIParameters, shape: tuple[int, ...]) -> Float[Array, "..."]:

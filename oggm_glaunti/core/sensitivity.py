@@ -26,7 +26,7 @@ from oggm_glaunti.core.run import run_days, ti_step
 from oggm_glaunti.core.temperature_index import TIParameters, snow_cover
 
 Field = Float[Array, "..."]
-PARAMETERS = tuple(TIParameters.__dataclass_fields__)
+PARAMETERS = tuple(name for name in TIParameters.__dataclass_fields__ if name != "day")
 INITIAL_SWE = "swe"
 # Columns of a block: with all derivatives a column's state is several times that of a plain run.
 BLOCK = 256

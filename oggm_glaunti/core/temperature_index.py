@@ -6,6 +6,10 @@ spatial shape, including none. Equations: Maslov et al. 2026 (doi 10.5194/egusph
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -15,89 +19,6 @@ from jaxtyping import Array, Float
 from oggm_glaunti.core.elementary import LN_2, decay, hill, log1p_of_share, sigmoid, softplus, softplus_quotient
 
 Field = Float[Array, "..."]
-
-
-class TIParameters(eqx.Module):
-    """Temperature-index parameters in physical units; any of them may be a field of the spatial shape.
-
-    Attributes
-    ----------
-    prec_scale : array (...)
-        factor on precipitation, 1
-    ddf_snow : array (...)
-        degree-day factor of snow, m w.e. K-1 day-1
-    ddf_relative_ice : array (...)
-        degree-day factor of ice over that of snow, 1
-    snow_to_rain_steepness : array (...)
-        K-1
-    snow_to_rain_centre : array (...)
-        temperature at which half of the precipitation is snow, degC
-    snow_depletion_steepness : array (...)
-        exponent of the Hill curve, 1
-    snow_depletion_centre : array (...)
-        SWE at which half of the surface is snow covered, m w.e.
-    t_softplus_sharpness : array (...)
-        sharpness of the smooth positive part of temperature, K-1
-    swe_softplus_sharpness : array (...)
-        sharpness of the smooth positive part of SWE, (m w.e.)-1
-    t_pos_shift : array (...)
-        shift of temperature in the positive part, K; 0 in model A, the fifth correction in models C and D
-    """
-
-    prec_scale: Field
-    ddf_snow: Field
-    ddf_relative_ice: Field
-    snow_to_rain_steepness: Field
-    snow_to_rain_centre: Field
-    snow_depletion_steepness: Field
-    snow_depletion_centre: Field
-    t_softplus_sharpness: Field
-    swe_softplus_sharpness: Field
-    t_pos_shift: Field
-
-
-class TIWeights(eqx.Module):
-    """The nine stored numbers of model A: logarithms where the parameter must stay positive.
-
-    The last two are fixed in the published training; all others were trained. ``resolve`` gives physical units.
-    Fields are in the order of the published weight files.
-    """
-
-    ddf_relative_ice_minus_one_log: Float[Array, ""]
-    ddf_snow_log: Float[Array, ""]
-    prec_scale_log: Float[Array, ""]
-    snow_depletion_centre_log: Float[Array, ""]
-    snow_depletion_steepness_log: Float[Array, ""]
-    snow_to_rain_centre: Float[Array, ""]
-    snow_to_rain_steepness_log: Float[Array, ""]
-    swe_softplus_sharpness_log: Float[Array, ""]
-    t_softplus_sharpness_log: Float[Array, ""]
-
-    def resolve(self) -> TIParameters:
-        """Return the parameters in physical units.
-
-        Returns
-        -------
-        TIParameters
-            of scalars
-
-        Examples
-        --------
-        >>> round(float(ti_weights().resolve().ddf_relative_ice), 6)
-        1.5
-        """
-        return TIParameters(
-            prec_scale=jnp.exp(self.prec_scale_log),
-            ddf_snow=jnp.exp(self.ddf_snow_log),
-            ddf_relative_ice=1.0 + jnp.exp(self.ddf_relative_ice_minus_one_log),
-            snow_to_rain_steepness=jnp.exp(self.snow_to_rain_steepness_log),
-            snow_to_rain_centre=self.snow_to_rain_centre,
-            snow_depletion_steepness=jnp.exp(self.snow_depletion_steepness_log),
-            snow_depletion_centre=jnp.exp(self.snow_depletion_centre_log),
-            t_softplus_sharpness=jnp.exp(self.t_softplus_sharpness_log),
-            swe_softplus_sharpness=jnp.exp(self.swe_softplus_sharpness_log),
-            t_pos_shift=jnp.zeros_like(self.prec_scale_log),
-        )
 
 
 def solid_prcp(params: TIParameters, temp: Field, prcp: Field) -> Field:
@@ -250,13 +171,153 @@ def single_factor_day(params: TIParameters, swe: Field, temp: Field, prcp: Field
     return swe, weight * (accumulation - factor * positive_temp(params, temp))
 
 
+@dataclass(frozen=True)
+class Day:
+    """A day of the temperature index: its equations, carried by the parameters they are meant for.
+
+    Attributes
+    ----------
+    name : str
+        key in :data:`DAYS`
+    run : callable
+        ``(params, swe, temp, prcp, weight) -> (swe, smb)``, see :func:`smooth_day`
+    solid_prcp, positive_temp : callables
+        ``(params, temp, prcp)`` and ``(params, temp)``: snowfall and positive degree days as this day counts them
+    """
+
+    name: str
+    run: Callable[[TIParameters, Field, Field, Field, Field], tuple[Field, Field]]
+    solid_prcp: Callable[[TIParameters, Field, Field], Field] = solid_prcp
+    positive_temp: Callable[[TIParameters, Field], Field] = positive_temp
+
+
+SMOOTH = Day("smooth", smooth_day)
+"""The day of model A, on which the corrections of models C and D were trained."""
 DAYS = {
-    "smooth": smooth_day,
-    "mass_conserving": mass_conserving_day,
-    "classical": classical_day,
-    "single_factor": single_factor_day,
+    day.name: day
+    for day in (
+        SMOOTH,
+        Day("mass_conserving", mass_conserving_day),
+        Day("classical", classical_day, classical_solid_prcp, classical_positive_temp),
+        Day("single_factor", single_factor_day),
+    )
 }
-"""The variants by name."""
+"""All days, by the name that users give as ``variant``."""
+
+
+class TIParameters(eqx.Module):
+    """Temperature-index parameters in physical units; any of them may be a field of the spatial shape.
+
+    Attributes
+    ----------
+    prec_scale : array (...)
+        factor on precipitation, 1
+    ddf_snow : array (...)
+        degree-day factor of snow, m w.e. K-1 day-1
+    ddf_relative_ice : array (...)
+        degree-day factor of ice over that of snow, 1
+    snow_to_rain_steepness : array (...)
+        K-1
+    snow_to_rain_centre : array (...)
+        temperature at which half of the precipitation is snow, degC
+    snow_depletion_steepness : array (...)
+        exponent of the Hill curve, 1
+    snow_depletion_centre : array (...)
+        SWE at which half of the surface is snow covered, m w.e.
+    t_softplus_sharpness : array (...)
+        sharpness of the smooth positive part of temperature, K-1
+    swe_softplus_sharpness : array (...)
+        sharpness of the smooth positive part of SWE, (m w.e.)-1
+    t_pos_shift : array (...)
+        shift of temperature in the positive part, K; 0 in model A, the fifth correction in models C and D
+    day : Day
+        equations of a day
+    """
+
+    prec_scale: Field
+    ddf_snow: Field
+    ddf_relative_ice: Field
+    snow_to_rain_steepness: Field
+    snow_to_rain_centre: Field
+    snow_depletion_steepness: Field
+    snow_depletion_centre: Field
+    t_softplus_sharpness: Field
+    swe_softplus_sharpness: Field
+    t_pos_shift: Field
+    day: Day = eqx.field(static=True, default=SMOOTH)
+
+
+class TIWeights(eqx.Module):
+    """The nine stored numbers of model A: logarithms where the parameter must stay positive.
+
+    The last two are fixed in the published training; all others were trained. ``resolve`` gives physical units.
+    Fields are in the order of the published weight files; `day`, the equations of a day, is not stored.
+    """
+
+    ddf_relative_ice_minus_one_log: Float[Array, ""]
+    ddf_snow_log: Float[Array, ""]
+    prec_scale_log: Float[Array, ""]
+    snow_depletion_centre_log: Float[Array, ""]
+    snow_depletion_steepness_log: Float[Array, ""]
+    snow_to_rain_centre: Float[Array, ""]
+    snow_to_rain_steepness_log: Float[Array, ""]
+    swe_softplus_sharpness_log: Float[Array, ""]
+    t_softplus_sharpness_log: Float[Array, ""]
+    day: Day = eqx.field(static=True, default=SMOOTH)
+
+    def resolve(self) -> TIParameters:
+        """Return the parameters in physical units.
+
+        Returns
+        -------
+        TIParameters
+            of scalars
+
+        Examples
+        --------
+        >>> round(float(ti_weights().resolve().ddf_relative_ice), 6)
+        1.5
+        """
+        return TIParameters(
+            prec_scale=jnp.exp(self.prec_scale_log),
+            ddf_snow=jnp.exp(self.ddf_snow_log),
+            ddf_relative_ice=1.0 + jnp.exp(self.ddf_relative_ice_minus_one_log),
+            snow_to_rain_steepness=jnp.exp(self.snow_to_rain_steepness_log),
+            snow_to_rain_centre=self.snow_to_rain_centre,
+            snow_depletion_steepness=jnp.exp(self.snow_depletion_steepness_log),
+            snow_depletion_centre=jnp.exp(self.snow_depletion_centre_log),
+            t_softplus_sharpness=jnp.exp(self.t_softplus_sharpness_log),
+            swe_softplus_sharpness=jnp.exp(self.swe_softplus_sharpness_log),
+            t_pos_shift=jnp.zeros_like(self.prec_scale_log),
+            day=self.day,
+        )
+
+
+T = TypeVar("T", TIWeights, TIParameters)
+
+
+def with_day(ti: T, variant: str) -> T:
+    """Return the same weights or parameters with another day.
+
+    Parameters
+    ----------
+    ti : TIWeights or TIParameters
+    variant : str
+        a key of :data:`DAYS`
+
+    Raises
+    ------
+    ValueError
+        if there is no such day
+
+    Examples
+    --------
+    >>> with_day(ti_weights(), "classical").resolve().day.name
+    'classical'
+    """
+    if variant not in DAYS:
+        raise ValueError(f"variant: expected one of {sorted(DAYS)}, found {variant!r}")
+    return replace(ti, day=DAYS[variant])
 
 
 def ti_weights(

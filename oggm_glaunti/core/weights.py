@@ -21,7 +21,7 @@ from oggm_glaunti.core.gru import GRU
 from oggm_glaunti.core.temperature_index import TIWeights
 
 FORMAT = "oggm-glaunti-weights-1"
-TI_NAMES = tuple(TIWeights.__dataclass_fields__)
+TI_NAMES = tuple(name for name in TIWeights.__dataclass_fields__ if name != "day")
 UNITS = {
     "ddf_snow": "m w.e. K-1 day-1",
     "prec_scale": "1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from oggm_glaunti import settings
@@ -172,9 +173,9 @@ def table_parameters(batch: Batch, jobs: Sequence[Job]) -> TIWeights:
 
     They differ where glaciers were fitted one by one; places without a glacier have the first's.
     """
-    each = [job.inputs.weights for job in jobs]
+    each = [job.inputs.ti for job in jobs]
     each += each[:1] * (batch.slots - len(each))
-    return TIWeights(**{name: np.array([ti[name] for ti in each], np.float32) for name in each[0]})
+    return jax.tree.map(lambda *numbers: np.array(numbers, np.float32), *each)
 
 
 def table_arguments(batch: Batch, jobs: Sequence[Job]) -> kernels.TableArguments:

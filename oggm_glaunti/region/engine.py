@@ -192,7 +192,7 @@ def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[O
 
     del gpu
     ti, arguments = jax.device_put((table_parameters(batch, jobs), table_arguments(batch, jobs)), device)
-    sums = _programs().tables(ti, arguments, batch.variant)
+    sums = _programs().tables(ti, arguments)
     host = [np.asarray(values) for values in sums]
     return [Outcome(job, _table(job, [values[place] for values in host])) for place, job in enumerate(jobs)]
 
@@ -223,5 +223,5 @@ def _programs() -> _Programs:
         jax.jit(batch.responses, static_argnums=5),
         jax.jit(batch.correction_maps),
         jax.jit(batch.corrected_year, static_argnums=6),
-        jax.jit(batch.tables, static_argnames="variant"),
+        jax.jit(batch.tables),
     )

@@ -98,7 +98,7 @@ class Job:
         table = (self.key, self.weights_sha256, self.inputs.heights.size, climate.years.size, periods)
         held = climate.time.nbytes + climate.temp.nbytes + climate.prcp.nbytes
         if not self.wants_corrections:
-            return Size(*table, held=held, variant=self.inputs.variant)
+            return Size(*table, held=held, day=self.inputs.ti.day.name)
         years = len(correction_years(climate, self.inputs.hemisphere, self.rgi_id))
         warn_about_inputs(self.model, climate, self.features, self.rgi_id)
         f, own = self.features, self.features.elevation[self.features.glacier]
@@ -106,7 +106,7 @@ class Job:
         channels = 15 if self.model.name == "D" else 6
         held += sum(values.nbytes for values in (f.outline, f.elevation, f.elevation_std))
         held += 0 if f.facies is None else f.facies.nbytes
-        return Size(*table, *f.shape, channels, nodes_of(f).size, own.size, bands, years, held, self.inputs.variant)
+        return Size(*table, *f.shape, channels, nodes_of(f).size, own.size, bands, years, held, self.inputs.ti.day.name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,8 +51,8 @@ class Size:
         heights of the uncorrected runs, cells of the glacier, bands that hold cells, full mass-balance years
     held : int
         bytes of its inputs, which are kept while it waits for its batch
-    variant : str
-        of the day in the table; glaciers of different variants never share a batch of tables
+    day : str
+        of the temperature index in the table; glaciers of different days never share a batch of tables
     """
 
     key: str
@@ -68,7 +68,7 @@ class Size:
     bands: int = 0
     years: int = 0
     held: int = 0
-    variant: str = "smooth"
+    day: str = "smooth"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Batch:
         bytes that the batch needs at its peak, estimated
     side, channels, nodes, lanes, bands, years : int
         stage 'corrections'; lanes of cells are those of all glaciers together
-    heights, table_years, periods, variant : int, str
+    heights, table_years, periods : int
         stage 'tables'
     """
 
@@ -104,7 +104,6 @@ class Batch:
     heights: int = 0
     table_years: int = 0
     periods: int = 0
-    variant: str = "smooth"
 
 
 def bucket_side(rows: int, cols: int) -> int:
@@ -154,7 +153,7 @@ class Planner:
         years, periods = round_up(size.table_years, YEARS_ROUNDED), size.periods
         periods = periods if periods == 1 else round_up(periods, YEARS_ROUNDED)
         heights = round_up(size.heights, HEIGHTS_ROUNDED)
-        return self._put(("tables", size.model, heights, years, periods, size.variant), size)
+        return self._put(("tables", size.model, heights, years, periods, size.day), size)
 
     def flush(self) -> list[Batch]:
         """The glaciers still waiting, in batches that have empty places."""
@@ -186,9 +185,9 @@ class Planner:
     def _batch(self, key: tuple, sizes: list[Size]) -> Batch:
         slots, keys = self.slots(key), tuple(size.key for size in sizes)
         if key[0] == "tables":
-            _, model, heights, years, periods, variant = key
+            _, model, heights, years, periods, _ = key
             memory = slots * table_memory(heights, years, periods)
-            shape = {"heights": heights, "table_years": years, "periods": periods, "variant": variant}
+            shape = {"heights": heights, "table_years": years, "periods": periods}
             return Batch("tables", keys, model, slots, memory, **shape)
         _, model, side, channels, years = key
         return Batch(

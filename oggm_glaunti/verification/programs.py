@@ -24,12 +24,12 @@ def _named(smb, series) -> Outputs:
     return {"smb": smb, "series_px": pixels, "series_glacier_mean": mean}
 
 
-def _ti_run(params, swe, season, pixels, outline, variant="smooth") -> Outputs:
-    swe, smb, series = run_ti(params, swe, season.forcing, season.weights, _observe(pixels, outline), variant)
+def _ti_run(params, swe, season, pixels, outline) -> Outputs:
+    swe, smb, series = run_ti(params, swe, season.forcing, season.weights, _observe(pixels, outline))
     return {**_named(smb, series), "swe_end": swe}
 
 
-ti_run = jax.jit(_ti_run, static_argnames="variant")
+ti_run = jax.jit(_ti_run)
 
 
 @jax.jit

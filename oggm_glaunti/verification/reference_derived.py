@@ -9,7 +9,7 @@ import numpy as np
 
 from oggm_glaunti.core.glaunti import GlaUnTI
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.core.weights import TI_NAMES, leaves_of
+from oggm_glaunti.core.weights import TI_NAMES, leaves_of, physical_values
 from oggm_glaunti.fit.data.date_weights import date_weights
 from oggm_glaunti.fit.training import losses
 from oggm_glaunti.verification.programs import mean_smb_gradients
@@ -98,7 +98,7 @@ def corrector_regulariser(source: Source, m: str) -> Outputs:
 def expected_parameters(a: GlaUnTI) -> dict[str, float]:
     """Parameters that a reference file may list: those of model A and the priors of the two variants."""
     prior = ti_weights()
-    values = {name: float(getattr(prior.resolve(), name)) for name in prior.resolve().__dataclass_fields__}
+    values = {name: entry["value"] for name, entry in physical_values(prior).items()}
     half_length = 2.0 / values["snow_to_rain_steepness"]
     classical = {
         "snow_to_rain_left_bound": values["snow_to_rain_centre"] - half_length,

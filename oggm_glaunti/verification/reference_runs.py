@@ -12,7 +12,7 @@ from oggm_glaunti.core.checks import require_shape
 from oggm_glaunti.core.forcing import GriddedForcing
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, geometry_fields
 from oggm_glaunti.core.run import initial_swe, season_weights
-from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.core.temperature_index import ti_weights, with_day
 from oggm_glaunti.fit.training import losses
 from oggm_glaunti.verification.programs import corrected_run, gru_run, ti_run
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
@@ -59,10 +59,10 @@ def _start(source: Source, ti: Any) -> Any:
     return initial_swe(ti.resolve(), outline_of(source).shape)
 
 
-def _run_ti(source: Source, ti: Any, season: str, swe: Any = None, variant: str = "smooth") -> Outputs:
+def _run_ti(source: Source, ti: Any, season: str, swe: Any = None) -> Outputs:
     swe = _start(source, ti) if swe is None else swe
     season_run = source.once(seasons_of)[season]
-    return ti_run(ti.resolve(), swe, season_run, _pixels(source), outline_of(source), variant)
+    return ti_run(ti.resolve(), swe, season_run, _pixels(source), outline_of(source))
 
 
 def glacier_name(name: str) -> str:
@@ -121,7 +121,7 @@ def a_initial(source: Source) -> Outputs:
 def variants(source: Source, variant: str) -> Outputs:
     """The year with the classical and the single-factor index, parameters before calibration."""
     names = {"classical": "classical", "singleddf": "single_factor"}
-    return _run_ti(source, ti_weights(), "annual", variant=names[variant])
+    return _run_ti(source, with_day(ti_weights(), names[variant]), "annual")
 
 
 def _run_b(source: Source, season: str, hidden: Any = None) -> Outputs:

@@ -7,7 +7,7 @@ import numpy as np
 
 from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.core.on_heights import Tuned
-from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.core.temperature_index import ti_weights, with_day
 
 
 def trajectory(years=2, heights=3, realisations=1, periods=1, spin_up=1, dtype="float64", seed=0, warmer=0.0):
@@ -34,7 +34,7 @@ def trajectory(years=2, heights=3, realisations=1, periods=1, spin_up=1, dtype="
     )
 
 
-def tuned(dtype="float64", temp_bias=0.3):
+def tuned(dtype="float64", temp_bias=0.3, variant="smooth"):
     """The priors of model A."""
-    ti = jax.tree.map(lambda number: np.asarray(number, dtype), ti_weights())
+    ti = jax.tree.map(lambda number: np.asarray(number, dtype), with_day(ti_weights(), variant))
     return Tuned(ti, np.asarray(temp_bias, dtype), np.asarray(-0.0065, dtype))

@@ -209,9 +209,8 @@ def table_of(climate: Any, heights: np.ndarray, corrections: Any = None) -> Work
     from oggm_glaunti.coupling.table.table import TableInputs, TunableParams, build_table
 
     ti = synthetic.model("A" if corrections is None else "C").ti
-    weights = {name: float(getattr(ti, name)) for name in ti.__dataclass_fields__}
-    inputs = TableInputs(weights, climate, heights, GRADIENT, "nh", corrections)
-    melt_f = 1000.0 * float(np.exp(weights["ddf_snow_log"]))
+    inputs = TableInputs(ti, climate, heights, GRADIENT, "nh", corrections)
+    melt_f = 1000.0 * float(np.exp(ti.ddf_snow_log))
     return lambda: build_table(inputs, TunableParams(melt_f)).smb.reshape(-1, heights.size)
 
 

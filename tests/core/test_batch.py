@@ -13,8 +13,8 @@ from oggm_glaunti.core.glacier_columns import glacier_columns, run_year_on_colum
 from oggm_glaunti.core.glaunti import Season, geometry_fields
 from oggm_glaunti.core.run import season_weights
 from oggm_glaunti.core.smooth import even_heights
-from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.core.weights import leaf_shapes, model_from_leaves
+from oggm_glaunti.core.temperature_index import ti_weights, with_day
+from oggm_glaunti.core.weights import TI_NAMES, leaf_shapes, model_from_leaves
 
 from . import worlds
 
@@ -28,7 +28,7 @@ def random_model(seed=0):
     rng = np.random.default_rng(seed)
     leaves = [rng.normal(0.0, 0.2, shape).astype(np.float32) for shape in leaf_shapes("C")[:-9]]
     ti = ti_weights()
-    leaves += [getattr(ti, name) for name in ti.__dataclass_fields__]
+    leaves += [getattr(ti, name) for name in TI_NAMES]
     return model_from_leaves("C", leaves)
 
 
@@ -177,18 +177,19 @@ def test_tables_of_a_batch_are_the_tables_of_each_glacier_alone(variant, fitted)
         ds_index=rng.integers(0, k, (g, y, 12)).astype(np.int32),
     )
     each = [
-        ti_weights(prec_scale=1.4 - 0.3 * fitted * k, snow_depletion_centre=0.03 + 0.1 * fitted * k) for k in range(g)
+        with_day(ti_weights(1.4 - 0.3 * fitted * k, snow_depletion_centre=0.03 + 0.1 * fitted * k), variant)
+        for k in range(g)
     ]
     ti = jax.tree.map(lambda *leaves: np.stack(leaves), *each) if fitted else each[0]
-    found = jax.jit(batch.tables, static_argnames="variant")(ti, arguments, variant)
-    single = jax.jit(monthly.monthly_sums, static_argnames="variant")
+    found = jax.jit(batch.tables)(ti, arguments)
+    single = jax.jit(monthly.monthly_sums)
     for place in range(g):
         params = each[place].resolve()
         own = {name: values[place] for name, values in arguments._asdict().items()}
         tunables = monthly.MonthlyTunables(own.pop("temp_bias"), own.pop("prcp_fac"), own.pop("ddf_snow"))
         swe = jnp.broadcast_to(params.snow_depletion_centre, n)
         weather = (own["temp"], own["prcp"], own["valid"])
-        expected = single(params, swe, *weather, own["offset"], tunables, own["ds"], own["ds_index"], variant)
+        expected = single(params, swe, *weather, own["offset"], tunables, own["ds"], own["ds_index"])
         for values, wanted in zip(found, expected, strict=True):
             np.testing.assert_allclose(values[place], wanted, rtol=1e-6, atol=1e-6)
     assert float(jnp.abs(found.smb[1, 1]).max()) == 0.0

@@ -11,13 +11,13 @@ from oggm_glaunti.core.forcing import StationForcing
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.monthly import MonthlySums, MonthlyTunables, monthly_sums
 from oggm_glaunti.core.run import continuous_weights, initial_swe, run_ti
-from oggm_glaunti.core.temperature_index import DAYS, TIParameters, positive_temp, solid_prcp
+from oggm_glaunti.core.temperature_index import DAYS, TIParameters, positive_temp, solid_prcp, with_day
 
 from .worlds import GRADIENT, REF_HGT, heights, small_a, weather
 
 FIRST, N_YEARS = 2019, 2  # 2020 is a leap year
 OFFSET = np.asarray(GRADIENT * (heights() - REF_HGT), np.float32)
-table = jax.jit(monthly_sums, static_argnames="variant")
+table = jax.jit(monthly_sums)
 
 
 def calendar() -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +45,7 @@ def neutral(params: TIParameters) -> MonthlyTunables:
 def sums(
     tunables: MonthlyTunables | None = None, ds=None, ds_index=None, variant: str = "smooth", fill: float = 0.0
 ) -> MonthlySums:
-    params = small_a()
+    params = with_day(small_a(), variant)
     temp, prcp = series()
     ds = jnp.zeros((1, 5, OFFSET.size)) if ds is None else ds
     ds_index = np.zeros((N_YEARS, 12), np.int32) if ds_index is None else ds_index
@@ -59,16 +59,15 @@ def sums(
         neutral(params) if tunables is None else tunables,
         ds,
         ds_index,
-        variant,
     )
 
 
 @functools.cache
 def daily(variant: str = "smooth", temp_bias: float = 0.0) -> np.ndarray:
-    params = small_a()
+    params = with_day(small_a(), variant)
     forcing = StationForcing(*series(), OFFSET).shifted(temp_bias)
     weights = continuous_weights(forcing.temp.size)
-    return np.asarray(run_ti(params, initial_swe(params, OFFSET.shape), forcing, weights, lambda smb: smb, variant)[2])
+    return np.asarray(run_ti(params, initial_swe(params, OFFSET.shape), forcing, weights, lambda smb: smb)[2])
 
 
 def by_month(values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import pytest
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.on_heights import balances, stretches
 from oggm_glaunti.core.run import ti_step
+from oggm_glaunti.core.weights import TI_NAMES
 from oggm_glaunti.fit.calibration.map_estimate import place
 from oggm_glaunti.fit.calibration.priors import SPREAD, UNUSED, default_priors
 from tests.core.worlds import x64
@@ -21,11 +22,11 @@ DS = np.random.default_rng(0).normal(0.0, 0.2, (3, 5, 4))
 VARIANTS = ("smooth", "mass_conserving")
 
 
-def plain_loop(tuned, site, days, begin, end, variant):
+def plain_loop(tuned, site, days, begin, end):
     """Balance from `begin` to `end` at every height, their first and last day half; one realisation."""
     params = tuned.ti.resolve()
     swe = jnp.full(site.above_ref.shape, params.snow_depletion_centre)
-    step = jax.jit(lambda ds, swe, temp, prcp: ti_step(correct(params, ds), variant)(swe, temp, prcp, jnp.ones(())))
+    step = jax.jit(lambda ds, swe, temp, prcp: ti_step(correct(params, ds))(swe, temp, prcp, jnp.ones(())))
     offset = tuned.temp_bias + tuned.temp_gradient * site.above_ref
     total = np.zeros(site.above_ref.size)
     for day, temp, prcp, period in zip(days, site.temp[0], site.prcp[0], site.ds_index, strict=True):
@@ -39,12 +40,12 @@ def plain_loop(tuned, site, days, begin, end, variant):
 @pytest.mark.parametrize("ds", [None, DS[:1], DS], ids=["model A", "one period", "three periods"])
 def test_a_balance_is_the_sum_of_its_days_the_first_and_last_half(ds, variant):
     site = stations.site(2, ds=ds)
-    tuned = stations.start(temp_bias=0.4, temp_gradient=-0.0072)
+    tuned = stations.start(temp_bias=0.4, temp_gradient=-0.0072, variant=variant)
     days = stations.weather(2)[0]
     begin, end = stations.periods(2)
-    modelled = np.asarray(predictions(tuned, site, variant)).reshape(-1, 4)
+    modelled = np.asarray(predictions(tuned, site)).reshape(-1, 4)
     for season in (0, 3):
-        expected = plain_loop(tuned, site, days, begin[season], end[season], variant)
+        expected = plain_loop(tuned, site, days, begin[season], end[season])
         assert np.ptp(expected) > 0.5
         np.testing.assert_allclose(modelled[season], expected, atol=2e-5)
 
@@ -91,10 +92,10 @@ def test_an_area_mean_is_weighted_by_its_shares():
 def test_derivatives_are_those_of_finite_differences(variant):
     names = tuple(name for name in SPREAD if name not in UNUSED.get(variant, ()))
     with x64():
-        site, tuned = stations.site(2, ds=DS, dtype=np.float64), stations.start(np.float64)
-        numbers = {name: float(getattr(tuned.ti, name)) for name in tuned.ti.__dataclass_fields__}
+        site, tuned = stations.site(2, ds=DS, dtype=np.float64), stations.start(np.float64, variant)
+        numbers = {name: float(getattr(tuned.ti, name)) for name in TI_NAMES}
         priors = default_priors({**numbers, "temp_gradient": stations.GRADIENT}, names)
-        run = jax.jit(lambda z: predictions(place(tuned, names, priors.mean + priors.sd * z), site, variant))
+        run = jax.jit(lambda z: predictions(place(tuned, names, priors.mean + priors.sd * z), site))
         exact = np.asarray(jax.jacfwd(run)(jnp.zeros(len(names))))
         h = 1e-5
         for i, name in enumerate(names):
@@ -108,8 +109,8 @@ def test_what_is_said_to_be_without_effect_has_none():
     site = stations.site(2)
     for variant, names in UNUSED.items():
         for name in names:
+            tuned = stations.start(variant=variant)
+            other = place(tuned, (name,), (1.5,))
+            np.testing.assert_array_equal(predictions(other, site), predictions(tuned, site))
             other = place(stations.start(), (name,), (1.5,))
-            np.testing.assert_array_equal(
-                predictions(other, site, variant), predictions(stations.start(), site, variant)
-            )
             assert np.abs(predictions(other, site) - predictions(stations.start(), site)).max() > 1e-3

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.core.forcing import GriddedForcing, StationForcing, pad_days
-from oggm_glaunti.core.run import continuous_weights, initial_swe, run_days, run_ti, season_weights, ti_step
-from oggm_glaunti.core.temperature_index import DAYS, TIWeights
+from oggm_glaunti.core.run import continuous_weights, initial_swe, run_days, run_ti, season_weights
+from oggm_glaunti.core.temperature_index import DAYS, TIWeights, with_day
 
 from . import plain
 from .test_temperature_index import numbers
@@ -22,7 +22,7 @@ MID = 211
 
 @functools.partial(jax.jit, static_argnames=("variant", "observe"))
 def run(params, swe, forcing, weights, observe=None, variant="smooth"):
-    return run_ti(params, swe, forcing, weights, observe, variant)
+    return run_ti(with_day(params, variant), swe, forcing, weights, observe)
 
 
 def start(dtype="float32", shape=(5,)):
@@ -75,7 +75,7 @@ def test_a_season_of_one_day_is_refused():
 
 def test_an_unknown_variant_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"classical.*smooth.*found 'degree_day'"):
-        ti_step(small_a(), "degree_day")
+        with_day(small_a(), "degree_day")
 
 
 def test_snow_starts_at_the_depletion_centre():
@@ -88,8 +88,9 @@ def test_a_restart_at_any_day_is_no_restart(variant, day):
     forcing, params = station(), small_a()
     swe, smb, _ = run(params, start(), forcing, continuous_weights(365), variant=variant)
     first, second = parts(forcing, slice(None, day), slice(day, None))
-    swe1, smb1, _ = run_ti(params, start(), first, continuous_weights(day), None, variant)
-    swe2, smb2, _ = run_ti(params, swe1, second, continuous_weights(365 - day), None, variant)
+    params = with_day(params, variant)
+    swe1, smb1, _ = run_ti(params, start(), first, continuous_weights(day))
+    swe2, smb2, _ = run_ti(params, swe1, second, continuous_weights(365 - day))
     np.testing.assert_allclose(swe2, swe, atol=1e-6)
     np.testing.assert_allclose(smb1 + smb2, smb, atol=2e-6)
 
@@ -225,7 +226,7 @@ def test_compiled_and_not_compiled_are_the_same(variant):
     forcing, weights = station(12), season_weights(12)
     compiled = run(small_a(), start(), forcing, weights, lambda smb: smb, variant)
     with jax.disable_jit():
-        plainly = run_ti(small_a(), start(), forcing, weights, lambda smb: smb, variant)
+        plainly = run_ti(with_day(small_a(), variant), start(), forcing, weights, lambda smb: smb)
     for one, two in zip(compiled, plainly, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
 
@@ -291,8 +292,8 @@ def test_classical_a_little_more_snow_can_be_less_mass():
 
 def mean_balance(stored: TIWeights, temp_bias, prcp_fac, variant: str, dtype="float64"):
     forcing = station(dtype=dtype).shifted(temp_bias, prcp_fac)
-    swe = initial_swe(stored.resolve(), (5,))
-    return run_ti(stored.resolve(), swe, forcing, season_weights(365, dtype), None, variant)[1].mean()
+    params = with_day(stored, variant).resolve()
+    return run_ti(params, initial_swe(params, (5,)), forcing, season_weights(365, dtype))[1].mean()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -46,12 +46,12 @@ def dtypes(tree) -> set[str]:
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving", "classical", "single_factor"])
 @pytest.mark.parametrize("shape", [(), (5,), (4, 3)])
 def test_days_and_years_keep_the_spatial_shape(core, variant, shape):
-    params = worlds.small_a()
+    params = core.temperature_index.with_day(worlds.small_a(), variant)
     temp, prcp = worlds.weather(8)
     weather = core.forcing.station_forcing(temp, prcp, np.full(shape, 2800.0, np.float32), 2500.0, -0.006)
     weights = core.run.season_weights(8)
     swe, smb, daily = jax.eval_shape(
-        lambda: core.run.run_ti(params, core.run.initial_swe(params, shape), weather, weights, lambda x: x, variant)
+        lambda: core.run.run_ti(params, core.run.initial_swe(params, shape), weather, weights, lambda x: x)
     )
     assert (swe.shape, smb.shape, daily.shape) == (shape, shape, (8, *shape))
 

@@ -14,7 +14,7 @@ from oggm_glaunti.core.gru import run_gru
 from oggm_glaunti.core.monthly import MonthlyTunables, monthly_sums
 from oggm_glaunti.core.run import initial_swe, run_ti, season_weights
 from oggm_glaunti.core.smooth import even_heights
-from oggm_glaunti.core.temperature_index import DAYS
+from oggm_glaunti.core.temperature_index import DAYS, with_day
 
 from .worlds import GRADIENT, REF_HGT, model, small_a, station, world, x64
 
@@ -26,7 +26,7 @@ def dtypes(tree) -> set[str]:
 @pytest.mark.parametrize("variant", sorted(DAYS))
 def test_a_year_of_the_temperature_index(strict, variant):
     params, forcing, weights = small_a(strict), station(dtype=strict), season_weights(365, strict)
-    swe, smb, _ = run_ti(params, initial_swe(params, (5,)), forcing, weights, None, variant)
+    swe, smb, _ = run_ti(with_day(params, variant), initial_swe(params, (5,)), forcing, weights)
     assert dtypes((swe, smb)) == {strict}
     assert np.isfinite(smb).all()
 

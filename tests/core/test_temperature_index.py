@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from oggm_glaunti.core.sensitivity import PARAMETERS
 from oggm_glaunti.core.temperature_index import (
     DAYS,
     TIParameters,
@@ -29,11 +30,11 @@ TEMP = st.floats(-60.0, 40.0)
 PRCP = st.floats(0.0, 0.3)
 SWE = st.floats(0.0, 10.0)
 WEIGHT = st.sampled_from([0.5, 1.0])
-day = jax.jit(lambda variant, params, *state: DAYS[variant](params, *state), static_argnums=0)
+day = jax.jit(lambda variant, params, *state: DAYS[variant].run(params, *state), static_argnums=0)
 
 
 def numbers(params: TIParameters) -> dict[str, float]:
-    return {name: float(getattr(params, name)) for name in TIParameters.__dataclass_fields__}
+    return {name: float(getattr(params, name)) for name in PARAMETERS}
 
 
 def grid_of_days(dtype="float32") -> tuple[np.ndarray, ...]:
@@ -117,7 +118,7 @@ def test_values_and_gradients_are_finite_over_the_whole_range(variant):
     params = small_a()
 
     def balance_and_snow(params, swe, temp, prcp):
-        return jnp.stack(DAYS[variant](params, swe, temp, prcp, jnp.float32(1.0)))
+        return jnp.stack(DAYS[variant].run(params, swe, temp, prcp, jnp.float32(1.0)))
 
     jacobian = jax.jit(jax.vmap(jax.jacrev(balance_and_snow, argnums=(0, 1, 2, 3)), in_axes=(None, 0, 0, 0)))
     values = jax.jit(jax.vmap(balance_and_snow, in_axes=(None, 0, 0, 0)))(params, swe, temp, prcp)
@@ -129,7 +130,7 @@ def test_values_and_gradients_are_finite_over_the_whole_range(variant):
 @functools.partial(jax.jit, static_argnums=0)
 def value_and_jacobian(variant, params, at):
     def both(x):
-        return jnp.stack(DAYS[variant](params, x[0], x[1], x[2], np.float64(1.0)))
+        return jnp.stack(DAYS[variant].run(params, x[0], x[1], x[2], np.float64(1.0)))
 
     return both(at), jax.jacfwd(both)(at)
 
@@ -162,7 +163,7 @@ def test_more_snow_at_hand_is_never_a_worse_balance_of_the_day(variant, swe, mor
 
 def test_more_snow_is_a_worse_balance_where_a_correction_puts_ice_below_snow(float64):
     params = small_a("float64")
-    values = {name: getattr(params, name) for name in TIParameters.__dataclass_fields__}
+    values = {name: getattr(params, name) for name in PARAMETERS}
     corrected = TIParameters(**{**values, "ddf_relative_ice": jnp.float64(0.8)})
     bare, covered = (in_float64("smooth", swe, 5.0, 0.0, 1.0, params=corrected)[1] for swe in (0.0, 1.0))
     assert covered < bare
@@ -219,7 +220,7 @@ def melt_away(variant: str, days: int) -> np.ndarray:
     params = small_a()
 
     def body(swe, _):
-        swe, _ = DAYS[variant](params, swe, jnp.float32(5.0), jnp.float32(0.0), jnp.float32(1.0))
+        swe, _ = DAYS[variant].run(params, swe, jnp.float32(5.0), jnp.float32(0.0), jnp.float32(1.0))
         return swe, swe
 
     return np.asarray(jax.lax.scan(body, jnp.float32(0.5), None, length=days)[1])
@@ -352,7 +353,7 @@ def test_the_single_factor_is_the_mean_of_snow_and_ice_and_leaves_the_snow_alone
 def test_parameters_may_be_fields(function):
     ddf = np.array([0.003, 0.005, 0.008], np.float32)
     base = small_a()
-    values = {name: getattr(base, name) for name in TIParameters.__dataclass_fields__}
+    values = {name: getattr(base, name) for name in PARAMETERS}
 
     def balance(ddf_snow):
         params = TIParameters(**{**values, "ddf_snow": ddf_snow})

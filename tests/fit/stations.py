@@ -7,19 +7,21 @@ import numpy as np
 
 from oggm_glaunti.core import on_heights as forward
 from oggm_glaunti.core.on_heights import Site, Tuned, stretches
-from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.core.temperature_index import ti_weights, with_day
 
 GRADIENT = -0.006
 FIRST = np.datetime64("2000-10-01")
 ABOVE_REF = np.array([-500.0, -200.0, 200.0, 600.0])
 
-predictions = jax.jit(forward.predictions, static_argnames="variant")
+predictions = jax.jit(forward.predictions)
 
 
-def start(dtype=np.float32, **values) -> Tuned:
+def start(dtype=np.float32, variant="smooth", **values) -> Tuned:
     """The priors before calibration, with other values where some are given."""
     others = {name: values.pop(name, default) for name, default in (("temp_bias", 0.0), ("temp_gradient", GRADIENT))}
-    return Tuned(ti_weights(**values, dtype=dtype), *(np.asarray(value, dtype) for value in others.values()))
+    return Tuned(
+        with_day(ti_weights(**values, dtype=dtype), variant), *(np.asarray(value, dtype) for value in others.values())
+    )
 
 
 def weather(n_years, n_realisations=1, seed=1):

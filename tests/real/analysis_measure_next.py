@@ -85,7 +85,7 @@ def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> 
     def member(drawn):
         by, errors = drawn
         change = Change(*(jnp.where(weeks.index < 0, 0.0, scale * field[weeks.index]) for field in errors))
-        return annual_by_height(moved(run.tuned, stored, by), run.trajectory, change, run.variant)[0]
+        return annual_by_height(moved(run.tuned, stored, by), run.trajectory, change)[0]
 
     smb = np.asarray(jax.jit(lambda drawn: jax.lax.map(member, drawn, batch_size=50))((by, errors)), np.float64)
     wanted = smb @ run.trajectory.area

@@ -43,7 +43,7 @@ def first_order(run: Any, blocks: Any) -> Callable[[], np.ndarray]:
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
     def sd() -> np.ndarray:
-        series = u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant)
+        series = u.run_propagate(run.tuned, run.trajectory, blocks)
         return np.sqrt(np.asarray(u.run_forcing_variance(series, blocks).total))
 
     return sd
@@ -63,14 +63,14 @@ def against_jvps(run: Any, blocks: Any, chosen: np.ndarray) -> tuple[float, floa
 
     with jax.enable_x64(True):
         tuned, trajectory = jax.tree.map(_double, (run.tuned, run.trajectory))
-        series = u.run_propagate(tuned, trajectory, blocks, variant=run.variant)
+        series = u.run_propagate(tuned, trajectory, blocks)
         double = np.sqrt(np.asarray(u.run_forcing_variance(series, blocks).total))
         assert double.dtype == np.float64, double.dtype
         none, worst, largest = jnp.zeros(blocks.n), 0.0, 0.0
         jvp = jax.jit(
-            lambda *by: jax.jvp(
-                lambda *x: u.cumulative(tuned, trajectory, blocks, BlockErrors(*x), run.variant), (none, none), by
-            )[1]
+            lambda *by: jax.jvp(lambda *x: u.cumulative(tuned, trajectory, blocks, BlockErrors(*x)), (none, none), by)[
+                1
+            ]
         )
         for b in chosen:
             unit = none.at[b].set(1.0)
@@ -114,8 +114,8 @@ def measure_ensemble(run: Any, blocks: Any, scale: float) -> str:
     sigmas = scale * SIGMA_TEMP, scale * SIGMA_LOG_PRCP
     errors = draw_errors(0, MEMBERS, blocks.middles, *sigmas)
     args = (run.tuned, run.trajectory, blocks, errors)
-    first, warm, members = timed(lambda: np.asarray(u.run_ensemble(*args, variant=run.variant), np.float64), 1)
-    smb = np.asarray(u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant).smb)
+    first, warm, members = timed(lambda: np.asarray(u.run_ensemble(*args), np.float64), 1)
+    smb = np.asarray(u.run_propagate(run.tuned, run.trajectory, blocks).smb)
     ratio = scale * first_order(run, blocks)() / members.std(axis=0)
     return (
         f"{MEMBERS} members, sigma_T {sigmas[0]:.3f} K, sigma_logP {sigmas[1]:.3f}: first order over ensemble "
@@ -128,7 +128,7 @@ def measure_linearity(run: Any, blocks: Any, mean_preserving: bool) -> str:
     """Where the first order ends."""
     from oggm_glaunti.analysis.uncertainty.linearity import linearity
 
-    found = linearity(run.tuned, run.trajectory, blocks, mean_preserving=mean_preserving, variant=run.variant)
+    found = linearity(run.tuned, run.trajectory, blocks, mean_preserving=mean_preserving)
     rows = zip(found.scale, found.first_order, found.ensemble, found.ratio, found.bias, strict=True)
     lines = [f"  {s:5g} x: {f:7.3f} {e:7.3f} ratio {r:.3f} bias {b:+8.3f}" for s, f, e, r, b in rows]
     kind = "mean" if mean_preserving else "median"

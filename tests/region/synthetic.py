@@ -105,12 +105,11 @@ def make_region(
     hemisphere : {'nh', 'sh'}
     """
     loaded = shop.load(model, weights)
-    ti = {name: float(getattr(loaded.model.ti, name)) for name in loaded.model.ti.__dataclass_fields__}
     weather = daily_weather(2021 - years, 2020, seed=seed)
     for index, area in enumerate(areas(n, seed)):
         rng = np.random.default_rng((seed, 2, index))
         features, climate = make_features(area, rng), make_climate(weather, rng)
-        inputs = TableInputs(ti, climate, _table_heights(features), TEMP_GRADIENT, hemisphere, None)
+        inputs = TableInputs(loaded.model.ti, climate, _table_heights(features), TEMP_GRADIENT, hemisphere, None)
         tunables = TunableParams(1000.0 * float(np.exp(loaded.model.ti.ddf_snow_log)))
         mode = "off" if model == "A" else corrector
         key = f"RGI60-11.{index + 1:05d}"

@@ -18,7 +18,7 @@ from oggm_glaunti.core.forcing import GriddedForcing, monthly_climate
 from oggm_glaunti.core.glaunti import Season, geometry_fields, run_year
 from oggm_glaunti.core.gru import run_gru
 from oggm_glaunti.core.run import initial_swe, run_ti, season_weights
-from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.core.temperature_index import ti_weights, with_day
 from oggm_glaunti.core.weights import embedded_a, leaf_shapes, model_from_leaves
 from oggm_glaunti.verification import VerificationError, print_report, scores_against_bands, verify_file
 
@@ -91,7 +91,7 @@ def outputs_of_a(x: dict[str, jax.Array]) -> dict[str, jax.Array]:
     prior = ti_weights().resolve()
     names = {"classical_annual_smb": "classical", "singleddf_annual_smb": "single_factor"}
     for name, variant in names.items():
-        out[name] = run_ti(prior, initial_swe(prior, SHAPE), *seasons["annual"], variant=variant)[1]
+        out[name] = run_ti(with_day(prior, variant), initial_swe(prior, SHAPE), *seasons["annual"])[1]
     misfit = out["a_annual_smb"][x["loss_rows"], x["loss_cols"]] - x["loss_obs"]
     scale = 6.355375070295649**2
     out["loss_weights"] = jnp.exp(-(x["loss_begin_offset_days"] ** 2 + x["loss_end_offset_days"] ** 2) / scale)

@@ -157,10 +157,10 @@ def _integrated(
     from oggm_glaunti.analysis.attribution.paths import year_of
 
     place = _place(gridded, run.heights)
-    one, swe = year_of(run.tuned, run.trajectory, year, run.variant)
+    one, swe = year_of(run.tuned, run.trajectory, year)
     given = (run.mb_model.loaded_model.corrector, run.tuned, place, one, swe)
-    ends = _Ends(*(float(corrected_balance(*given, inputs, run.variant)) for inputs in (start, end)))
-    return integrate(*given, start, end, run.variant, difference=ends.end - ends.start), ends
+    ends = _Ends(*(float(corrected_balance(*given, inputs)) for inputs in (start, end)))
+    return integrate(*given, start, end, difference=ends.end - ends.start), ends
 
 
 def _dataset(features: Features, period: Period, found: Any, ends: _Ends) -> xr.Dataset:

@@ -134,7 +134,6 @@ def balance(
     path: Path,
     alpha: Float[AnyArray, " node"],
     more: Contributions | None = None,
-    variant: str = "smooth",
 ) -> Float[Array, "baseline node height"]:
     """Balance of the year at points of the path, by height.
 
@@ -146,8 +145,6 @@ def balance(
         0 at the baselines, 1 at the year
     more : Contributions, optional
         added to `alpha`, separately for every input; what is differentiated
-    variant : str
-        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
 
     Returns
     -------
@@ -155,7 +152,7 @@ def balance(
         m w.e., mean over the realisations
     """
     more = nowhere(path) if more is None else more
-    run = partial(_one_baseline, tuned, path, jnp.asarray(alpha), more, variant)
+    run = partial(_one_baseline, tuned, path, jnp.asarray(alpha), more)
     # One baseline after the other: a few hundred columns at a time stay in a core's cache.
     return jax.lax.map(run, path.start)
 
@@ -167,7 +164,7 @@ def nowhere(path: Path) -> Contributions:
     return Contributions(*(jnp.zeros(shape, dtype) for shape in shapes))
 
 
-def _one_baseline(tuned, path, alpha, more, variant, start):
+def _one_baseline(tuned, path, alpha, more, start):
     """Balance (K, N) along the path from one baseline."""
     whole = jax.tree.map(jnp.subtract, path.end, start)
 
@@ -185,7 +182,7 @@ def _one_baseline(tuned, path, alpha, more, variant, start):
         (swe, total), (low, up, d_temp, d_prcp, slot) = carry, day
         temp, prcp = (low[i][:, None] + (share + d) * up[i][:, None] for i, d in enumerate((d_temp, d_prcp)))
         of_day = jax.tree.map(lambda field: field[:, slot] if field.ndim else field, corrected)
-        swe, smb = ti_step(of_day, variant)(swe, temp + offset, prcp, one)
+        swe, smb = ti_step(of_day)(swe, temp + offset, prcp, one)
         return (swe, total + smb - path.bias), None
 
     ends = (jnp.stack([jnp.moveaxis(x, -1, 0) for x in (side.temp, side.prcp)], axis=1) for side in (start, whole))
@@ -200,7 +197,6 @@ def contributions(
     path: Path,
     alpha: Float[AnyArray, " node"],
     weights: Float[AnyArray, " node"],
-    variant: str = "smooth",
 ) -> Contributions:
     """Weighted sum over the nodes of the path, mean over the baselines, of gradient times difference.
 
@@ -210,7 +206,6 @@ def contributions(
     path : Path
     alpha, weights : arrays (K,)
         nodes of a quadrature on 0 to 1
-    variant : str
 
     Returns
     -------
@@ -220,17 +215,15 @@ def contributions(
 
     def weighted(more: Contributions) -> Array:
         # A shift of alpha of one input alone: its derivative is gradient times difference.
-        by_node = balance(tuned, path, alpha, more, variant)
+        by_node = balance(tuned, path, alpha, more)
         return jnp.sum(by_node * jnp.asarray(weights)[:, None]) / by_node.shape[0]
 
     return jax.grad(weighted)(nowhere(path))
 
 
-def at_ends(
-    tuned: Tuned, path: Path, variant: str = "smooth"
-) -> tuple[Float[Array, " height"], Float[Array, " height"]]:
+def at_ends(tuned: Tuned, path: Path) -> tuple[Float[Array, " height"], Float[Array, " height"]]:
     """Balance by height (N,), m w.e.: mean of the baselines, and of the year."""
-    ends = balance(tuned, path, jnp.array([0.0, 1.0], path.end.temp.dtype), None, variant)
+    ends = balance(tuned, path, jnp.array([0.0, 1.0], path.end.temp.dtype), None)
     return ends[:, 0].mean(axis=0), ends[0, 1]
 
 
@@ -310,17 +303,15 @@ _at_ends_of_each = eqx.filter_jit(jax.vmap(at_ends, (None, 0, None)))
 _added_up_of_each = jax.jit(jax.vmap(added_up))
 
 
-def ends_of(tuned: Tuned, path: Path, variant: str = "smooth") -> tuple[Any, Any]:
+def ends_of(tuned: Tuned, path: Path) -> tuple[Any, Any]:
     """Glacier-wide balance of the baselines (their mean) and of the year, m w.e.; (G,) of a batch of glaciers."""
-    ends = (_at_ends_of_each if path.area.ndim == 2 else _at_ends)(tuned, path, variant)
+    ends = (_at_ends_of_each if path.area.ndim == 2 else _at_ends)(tuned, path)
     area = np.asarray(path.area, np.float64)
     base, here = (np.sum(np.asarray(by_height, np.float64) * area, axis=-1) for by_height in ends)
     return base, here
 
 
-def integrated_gradients(
-    tuned: Tuned, path: Path, variant: str = "smooth", tolerance: float = TOLERANCE, most: int = MOST_NODES
-) -> Integrated:
+def integrated_gradients(tuned: Tuned, path: Path, tolerance: float = TOLERANCE, most: int = MOST_NODES) -> Integrated:
     """What every input has contributed to the difference between a year and its baselines.
 
     Parameters
@@ -329,7 +320,6 @@ def integrated_gradients(
     path : Path
         see :func:`oggm_glaunti.analysis.attribution.paths.path_of`; or those of several glaciers with a leading axis,
         see :func:`oggm_glaunti.analysis.attribution.paths.stack_paths`
-    variant : str
     tolerance, most
         see :func:`until_complete`; of a batch, every glacier is complete
 
@@ -340,9 +330,9 @@ def integrated_gradients(
     """
     several = path.area.ndim == 2
     program, total = (_contributions_of_each, _added_up_of_each) if several else (_contributions, _added_up)
-    base, here = ends_of(tuned, path, variant)
+    base, here = ends_of(tuned, path)
     return until_complete(
-        lambda alpha, weights: program(tuned, path, alpha, weights, variant),
+        lambda alpha, weights: program(tuned, path, alpha, weights),
         lambda found: total(found, path.area),
         here - base,
         path.end.temp.dtype,

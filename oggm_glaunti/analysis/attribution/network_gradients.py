@@ -68,7 +68,6 @@ def balance_of_inputs(
     year: Trajectory,
     swe: Float[AnyArray, "realisation height"],
     inputs: CorrectorInputs,
-    variant: str = "smooth",
 ) -> Float[Array, ""]:
     """Glacier-wide balance of a year under the corrections that the network makes of its inputs.
 
@@ -82,7 +81,6 @@ def balance_of_inputs(
     swe : array (R, N)
         snow on its first day, m w.e.
     inputs : CorrectorInputs
-    variant : str
 
     Returns
     -------
@@ -90,7 +88,7 @@ def balance_of_inputs(
         m w.e.
     """
     ds = profile_of_corrections(corrector, place, inputs)[None]
-    _, step = stepper(tuned, year._replace(ds=ds), variant)
+    _, step = stepper(tuned, year._replace(ds=ds))
 
     def one_realisation(swe: Array, temp: Array, prcp: Array) -> Array:
         smb = jax.lax.scan(step, swe, (temp, prcp, jnp.zeros(temp.shape, jnp.int32)))[1]
@@ -112,13 +110,12 @@ def network_contributions(
     end: CorrectorInputs,
     alpha: Float[AnyArray, " node"],
     weights: Float[AnyArray, " node"],
-    variant: str = "smooth",
 ) -> CorrectorInputs:
     """Weighted sum over nodes of the path from `start` to `end` of gradient times difference, m w.e. glacier-wide.
 
     Parameters
     ----------
-    corrector, tuned, place, year, swe, variant
+    corrector, tuned, place, year, swe
         see :func:`balance_of_inputs`
     start, end : CorrectorInputs
     alpha, weights : arrays (K,)
@@ -127,7 +124,7 @@ def network_contributions(
     whole = jax.tree.map(jnp.subtract, end, start)
 
     def balance(inputs: CorrectorInputs) -> Array:
-        return balance_of_inputs(corrector, tuned, place, year, swe, inputs, variant)
+        return balance_of_inputs(corrector, tuned, place, year, swe, inputs)
 
     def one_node(total: CorrectorInputs, node: tuple[Array, Array]) -> tuple[CorrectorInputs, None]:
         a, weight = node
@@ -149,7 +146,6 @@ def integrate(
     swe: Float[AnyArray, "realisation height"],
     start: CorrectorInputs,
     end: CorrectorInputs,
-    variant: str = "smooth",
     *,
     difference: Any,
 ) -> Integrated:
@@ -159,7 +155,7 @@ def integrate(
     """
     given = (corrector, tuned, place, year, swe, start, end)
     return until_complete(
-        lambda alpha, weights: _network_contributions(*given, alpha, weights, variant),
+        lambda alpha, weights: _network_contributions(*given, alpha, weights),
         lambda found: sum(jnp.sum(values) for values in found),
         difference,
         start.climate.dtype,

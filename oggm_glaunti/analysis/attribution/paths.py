@@ -16,9 +16,9 @@ from oggm_glaunti.analysis.trajectory import Trajectory, annual, stepper
 from oggm_glaunti.core.on_heights import Tuned
 
 
-def snow_at(tuned: Tuned, trajectory: Trajectory, variant: str = "smooth") -> Float[Array, "time realisation height"]:
+def snow_at(tuned: Tuned, trajectory: Trajectory) -> Float[Array, "time realisation height"]:
     """Snow at the beginning of every day of the whole run, m w.e."""
-    swe, step = stepper(tuned, trajectory, variant)
+    swe, step = stepper(tuned, trajectory)
 
     def one_day(swe: Array, day: Any) -> tuple[Array, Array]:
         temp, prcp, index = day
@@ -32,9 +32,7 @@ _snow_at = eqx.filter_jit(snow_at)
 annual_balance = eqx.filter_jit(annual)
 
 
-def year_of(
-    tuned: Tuned, trajectory: Trajectory, year: int, variant: str = "smooth"
-) -> tuple[Trajectory, Float[Array, "realisation height"]]:
+def year_of(tuned: Tuned, trajectory: Trajectory, year: int) -> tuple[Trajectory, Float[Array, "realisation height"]]:
     """One year cut out of a trajectory, and the snow (R, N), m w.e., that it begins with in the whole run.
 
     Parameters
@@ -43,14 +41,13 @@ def year_of(
     trajectory : Trajectory
     year : int
         one of ``trajectory.years``
-    variant : str
 
     Raises
     ------
     ValueError
         for another year
     """
-    return _cut(trajectory, year), _snow_at(tuned, trajectory, variant)[days_of(trajectory, year)[0]]
+    return _cut(trajectory, year), _snow_at(tuned, trajectory)[days_of(trajectory, year)[0]]
 
 
 def days_of(trajectory: Trajectory, year: int) -> np.ndarray:
@@ -80,7 +77,7 @@ def _cut(trajectory: Trajectory, year: int) -> Trajectory:
     )
 
 
-def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence[int], variant: str = "smooth") -> Path:
+def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence[int]) -> Path:
     """Paths from each of the reference years to a year, both with the snow they begin with in the whole run.
 
     A reference year is laid on the year day by day from its first day on: where the year is a day longer (a leap year)
@@ -94,7 +91,6 @@ def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence
     year : int
     reference : sequence of int
         one baseline each
-    variant : str
 
     Raises
     ------
@@ -104,7 +100,7 @@ def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence
     if len(reference) == 0:
         raise ValueError("reference: expected at least one year, found none")
     here, *others = (_cut(trajectory, y) for y in (year, *reference))
-    snow = np.asarray(_snow_at(tuned, trajectory, variant))
+    snow = np.asarray(_snow_at(tuned, trajectory))
     swe = [snow[days_of(trajectory, y)[0]] for y in (year, *reference)]
     # Corrections go on beyond both ends of a record: there a calendar year touches one set of them, others two.
     widest = max((here, *others), key=lambda one: one.ds.shape[0])
@@ -132,7 +128,7 @@ def mean_baseline(path: Path) -> Path:
     return path._replace(start=Inputs(*(field.mean(axis=0, keepdims=True) for field in path.start)))
 
 
-def to_heights(tuned: Tuned, trajectory: Trajectory, year: int, variant: str = "smooth") -> Path:
+def to_heights(tuned: Tuned, trajectory: Trajectory, year: int) -> Path:
     """Path from a glacier with all of its area at its mean height to the glacier as it is, in one year's weather.
 
     The baseline is run through the same years at the mean height, under the corrections there; so it begins the year
@@ -144,15 +140,14 @@ def to_heights(tuned: Tuned, trajectory: Trajectory, year: int, variant: str = "
     trajectory : Trajectory
     year : int
         one of ``trajectory.years``
-    variant : str
 
     Raises
     ------
     ValueError
         for another year
     """
-    end, swe = year_of(tuned, trajectory, year, variant)
-    flat, swe_flat = year_of(tuned, at_mean_height(trajectory), year, variant)
+    end, swe = year_of(tuned, trajectory, year)
+    flat, swe_flat = year_of(tuned, at_mean_height(trajectory), year)
     shape = end.temp.shape[1], end.ds.shape[0]
     start = _stacked([_inputs(flat, swe_flat, *shape)])
     area, bias = np.asarray(trajectory.area), np.asarray(trajectory.bias)

@@ -110,12 +110,12 @@ def attribution_of(run: GlacierRun, year: int, reference: list[int], baseline: s
     from oggm_glaunti.analysis.attribution.integrated_gradients import ends_of, integrated_gradients
     from oggm_glaunti.analysis.attribution.paths import annual_balance, mean_baseline, path_of
 
-    every = path_of(run.tuned, run.trajectory, year, reference, run.variant)
+    every = path_of(run.tuned, run.trajectory, year, reference)
     path = every if baseline == "years" else mean_baseline(every)
-    found = integrated_gradients(run.tuned, path, run.variant)
+    found = integrated_gradients(run.tuned, path)
     warn_incomplete(run.gdir, found, log)
-    of_years = np.asarray(annual_balance(run.tuned, run.trajectory, variant=run.variant), np.float64)
-    of_mean, _ = ends_of(run.tuned, mean_baseline(every), run.variant)
+    of_years = np.asarray(annual_balance(run.tuned, run.trajectory), np.float64)
+    of_mean, _ = ends_of(run.tuned, mean_baseline(every))
     here = float(of_years[run.years == year][0])
     there = float(np.mean([of_years[run.years == y][0] for y in reference])) if baseline == "years" else float(of_mean)
     numbers = {
@@ -170,10 +170,10 @@ def attribute_heights(
 
     run = glacier_run(gdir, year_type=year_type, **kwargs)
     years_asked(gdir, (year, year), run.years, "year")
-    path = to_heights(run.tuned, run.trajectory, year, run.variant)
-    found = integrated_gradients(run.tuned, path, run.variant)
+    path = to_heights(run.tuned, run.trajectory, year)
+    found = integrated_gradients(run.tuned, path)
     warn_incomplete(gdir, found, log)
-    there, here = (float(end) for end in ends_of(run.tuned, path, run.variant))
+    there, here = (float(end) for end in ends_of(run.tuned, path))
     numbers = {
         "balance": (here, "balance of the year"),
         "reference_balance": (there, "balance of the year at the glacier's mean height"),

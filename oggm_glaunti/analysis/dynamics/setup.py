@@ -88,7 +88,7 @@ def prepare_volume_runs(
     schedule = _schedule(run, to_run.years, forcing, climate_years, seed)
     heights = run.mb_model.table_inputs.heights
     months = run.days.astype("M8[M]").astype(int) % 12 + 1
-    tangents = table_tangents(run.tuned, _on_heights(run, heights), months, chosen, run.variant).tangents
+    tangents = table_tangents(run.tuned, _on_heights(run, heights), months, chosen).tangents
     table = schedule @ _record(run.mb_model, heights)
     weights = _shares(to_run.flowlines, heights)
     tangents = schedule @ tangents.astype(np.float64)

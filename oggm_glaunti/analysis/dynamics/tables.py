@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -110,7 +109,7 @@ class Tangents(NamedTuple):
 
 
 def table_tangents(
-    tuned: Tuned, trajectory: Trajectory, months: NDArray[np.int_], controls: Sequence[Control], variant: str = "smooth"
+    tuned: Tuned, trajectory: Trajectory, months: NDArray[np.int_], controls: Sequence[Control]
 ) -> Tangents:
     """The table of a trajectory and its exact derivatives to the controls.
 
@@ -122,8 +121,6 @@ def table_tangents(
     months : int array (T,)
         calendar month (1 to 12) of each of its days
     controls : sequence of Control
-    variant : str
-        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
 
     Returns
     -------
@@ -133,7 +130,7 @@ def table_tangents(
     dtype = trajectory.temp.dtype
     tuned = jax.tree.map(lambda number: jnp.asarray(number, dtype), tuned)
     # One after the other: one program whatever their number, and no more memory than one needs.
-    each = [tangent_along(tuned, trajectory, direction(control, tuned, months), variant) for control in controls]
+    each = [tangent_along(tuned, trajectory, direction(control, tuned, months)) for control in controls]
     return Tangents(np.asarray(each[0][0]), np.stack([tangent for _, tangent in each]))
 
 
@@ -161,13 +158,13 @@ def direction(control: Control, tuned: Tuned, months: NDArray[np.int_]) -> tuple
     return moved, Change(zero, zero)
 
 
-@partial(jax.jit, static_argnames="variant")
+@jax.jit
 def tangent_along(
-    tuned: Tuned, trajectory: Trajectory, direction: tuple[Tuned, Change], variant: str = "smooth"
+    tuned: Tuned, trajectory: Trajectory, direction: tuple[Tuned, Change]
 ) -> tuple[Float[Array, "year height"], Float[Array, "year height"]]:
     """The table and its derivative along one direction; arguments as in :func:`table_tangents`."""
     here = (tuned, jax.tree.map(jnp.zeros_like, direction[1]))
-    return jax.jvp(lambda tuned, change: annual_by_height(tuned, trajectory, change, variant), here, direction)
+    return jax.jvp(lambda tuned, change: annual_by_height(tuned, trajectory, change), here, direction)
 
 
 # --- differences along a tangent ---

@@ -78,7 +78,7 @@ def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> I
     from oggm_glaunti.analysis.inverse.shifts import solve_shift
 
     weights, sigma = wanted.weights(run.years), wanted.sigmas(run.years)
-    found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, sigma, control, prior, run.variant)
+    found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, sigma, control, prior)
     mean = weights.mean(axis=0)
     require_reached(run.gdir.rgi_id, found.outcome, control, found.shift, float(mean @ found.annual), wanted)
     free = list(UNITS) if control == "both" else [control]
@@ -156,7 +156,7 @@ def invert_series(
         wanted.value.astype(number),
         wanted.sigmas(run.years).astype(number),
     )
-    found = solve_series(problem, run.variant)
+    found = solve_series(problem)
     mean = float(problem.weights.mean(axis=0) @ found.annual)
     require_reached(run.gdir.rgi_id, found.outcome, control, np.mean(found.change, axis=1), mean, wanted)
     free = list(UNITS) if control == "both" else [control]

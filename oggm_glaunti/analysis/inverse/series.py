@@ -7,7 +7,6 @@ around it is exact to first order.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -140,14 +139,14 @@ def _coloured(z: Float[AnyArray, "2 slot"], problem: SeriesProblem) -> Change:
     return Change(problem.sd.temp * series[:, 0], problem.sd.log_prcp * series[:, 1])
 
 
-def _balances(z: Float[AnyArray, "2 slot"], problem: SeriesProblem, variant: str) -> Float[Array, " year"]:
+def _balances(z: Float[AnyArray, "2 slot"], problem: SeriesProblem) -> Float[Array, " year"]:
     by_day = Change(*(on_days(field, problem.slot) for field in _coloured(z, problem)))
-    return annual(problem.tuned, problem.trajectory, by_day, variant)
+    return annual(problem.tuned, problem.trajectory, by_day)
 
 
-@partial(jax.jit, static_argnames="variant")
+@jax.jit
 def cost_and_gradient(
-    z: Float[AnyArray, "2 slot"], problem: SeriesProblem, variant: str = "smooth"
+    z: Float[AnyArray, "2 slot"], problem: SeriesProblem
 ) -> tuple[Float[Array, ""], Float[Array, "2 slot"]]:
     """Half the sum of squares of misfits and of the series itself, in units of what is expected of them.
 
@@ -156,21 +155,20 @@ def cost_and_gradient(
     z : array (2, K)
         temperature and logarithm of precipitation in coordinates in which the prior is standard normal
     problem : SeriesProblem
-    variant : str
     """
 
     def cost(z: Array) -> Array:
-        modelled = jnp.matmul(problem.weights, _balances(z, problem, variant), precision=jax.lax.Precision.HIGHEST)
+        modelled = jnp.matmul(problem.weights, _balances(z, problem), precision=jax.lax.Precision.HIGHEST)
         misfit = (modelled - problem.target) / problem.sigma
         return 0.5 * (jnp.sum(misfit**2) + jnp.sum(z**2))
 
     return jax.value_and_grad(cost)(z)
 
 
-@partial(jax.jit, static_argnames="variant")
-def _jacobian(z: Array, problem: SeriesProblem, variant: str) -> tuple[Array, Array]:
+@jax.jit
+def _jacobian(z: Array, problem: SeriesProblem) -> tuple[Array, Array]:
     """Balances of the years (Y,) and their derivatives (Y, 2, K): one reverse pass a year, all in one scan."""
-    value, pull = jax.vjp(lambda z: _balances(z, problem, variant), z)
+    value, pull = jax.vjp(lambda z: _balances(z, problem), z)
     return value, jax.vmap(pull)(jnp.eye(value.size, dtype=value.dtype))[0]
 
 
@@ -178,15 +176,12 @@ _coloured_rows = jax.jit(jax.vmap(_coloured, (0, None)))
 _coloured_one = jax.jit(_coloured)
 
 
-def solve_series(
-    problem: SeriesProblem, variant: str = "smooth", max_iterations: int = MAX_ITERATIONS
-) -> SeriesSolution:
+def solve_series(problem: SeriesProblem, max_iterations: int = MAX_ITERATIONS) -> SeriesSolution:
     """Find the most probable series of forcing given balances, and how well it is known.
 
     Parameters
     ----------
     problem : SeriesProblem
-    variant : str
     max_iterations : int
 
     Returns
@@ -205,13 +200,13 @@ def solve_series(
     dtype, shape = problem.trajectory.temp.dtype, (2, problem.carried.size)
 
     def flat(z: np.ndarray) -> tuple[float, np.ndarray]:
-        cost, gradient = cost_and_gradient(z.reshape(shape).astype(dtype), problem, variant=variant)
+        cost, gradient = cost_and_gradient(z.reshape(shape).astype(dtype), problem)
         return float(cost), np.asarray(gradient, np.float64).ravel()
 
     options = {"maxiter": max_iterations, "maxcor": 20, "gtol": 0.1 * GRADIENT_TOLERANCE, "ftol": 1e-12}
     found = minimize(flat, np.zeros(np.prod(shape)), jac=True, method="L-BFGS-B", options=options)
     gradient = float(np.abs(found.jac).max())
-    return _posterior(found.x.reshape(shape).astype(dtype), problem, variant)._replace(
+    return _posterior(found.x.reshape(shape).astype(dtype), problem)._replace(
         gradient=gradient,
         outcome=_outcome(gradient, found.nit >= max_iterations),
         iterations=int(found.nit),
@@ -227,10 +222,10 @@ def _outcome(gradient: float, ran_out: bool) -> Outcome:
     return Outcome.NO_CONVERGENCE if ran_out else Outcome.STALLED
 
 
-def _posterior(z: np.ndarray, problem: SeriesProblem, variant: str) -> SeriesSolution:
+def _posterior(z: np.ndarray, problem: SeriesProblem) -> SeriesSolution:
     """Covariance ``C - C J' (J C J' + R)^-1 J C`` around a series, of it and of the annual balances."""
-    before, at_prior = _jacobian(np.zeros_like(z), problem, variant)
-    value, rows = _jacobian(z, problem, variant)
+    before, at_prior = _jacobian(np.zeros_like(z), problem)
+    value, rows = _jacobian(z, problem)
     flat, weights = np.asarray(rows, np.float64).reshape(len(rows), -1), np.asarray(problem.weights, np.float64)
     years = flat @ flat.T
     seen = weights @ years @ weights.T + np.diag(np.asarray(problem.sigma, np.float64) ** 2)

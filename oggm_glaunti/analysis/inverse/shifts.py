@@ -65,7 +65,7 @@ class Solution(NamedTuple):
 
 
 def balance_and_slope(
-    tuned: Tuned, trajectory: Trajectory, shift: Change, weights: Float[AnyArray, "*o year"], variant: str = "smooth"
+    tuned: Tuned, trajectory: Trajectory, shift: Change, weights: Float[AnyArray, "*o year"]
 ) -> tuple[Float[Array, "*o"], Change]:
     """Mean balance under a shift of the weather of all days, and its exact derivatives, in one forward-mode run.
 
@@ -77,7 +77,6 @@ def balance_and_slope(
         of two numbers: K, and logarithm of a factor on precipitation
     weights : array (Y,) or (O, Y)
         of the years: 1 / Y each for their mean; one row for each mean asked for
-    variant : str
 
     Returns
     -------
@@ -98,20 +97,20 @@ def balance_and_slope(
     """
 
     def balance(change: Change) -> Array:
-        return jnp.matmul(weights, annual(tuned, trajectory, change, variant), precision=jax.lax.Precision.HIGHEST)
+        return jnp.matmul(weights, annual(tuned, trajectory, change), precision=jax.lax.Precision.HIGHEST)
 
     one_each = Change(*jnp.eye(2, dtype=jnp.result_type(shift.temp)))
     value, slopes = jax.vmap(lambda tangent: jax.jvp(balance, (shift,), (tangent,)), out_axes=(None, 0))(one_each)
     return value, Change(slopes[0], slopes[1])
 
 
-@partial(jax.jit, static_argnames="variant")
-def _annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change, variant: str) -> tuple[Array, Array]:
+@jax.jit
+def _annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change) -> tuple[Array, Array]:
     """Balances of all years (G, Y) of a batch and their derivatives (G, Y, 2)."""
     each = jnp.eye(trajectories.years.shape[-1], dtype=trajectories.temp.dtype)
 
     def one(of_one: tuple) -> tuple[Array, Array]:
-        value, slope = balance_and_slope(*of_one, each, variant)
+        value, slope = balance_and_slope(*of_one, each)
         return value, jnp.stack(slope, axis=-1)
 
     every, n, together = (tuned, trajectories, shift), shift.temp.size, _together(trajectories)
@@ -133,7 +132,6 @@ def solve_shift(
     sigma: ArrayLike,
     control: str = "dT",
     prior: ArrayLike | None = None,
-    variant: str = "smooth",
 ) -> Solution:
     """Find the shift of one glacier's forcing that gives the target; see :func:`solve_shifts`.
 
@@ -146,7 +144,7 @@ def solve_shift(
     weights : array (Y,) or (O, Y)
     sigma : float or array (O,)
         m w.e.
-    control, prior, variant
+    control, prior
         see :func:`solve_shifts`
 
     Raises
@@ -158,7 +156,7 @@ def solve_shift(
     weights, sigma = np.atleast_2d(np.asarray(weights)), np.broadcast_to(np.asarray(sigma, np.float64), target.shape)
     tuned = jax.tree.map(lambda leaf: np.asarray(leaf, trajectory.temp.dtype)[None], tuned)
     trajectory = jax.tree.map(lambda leaf: np.asarray(leaf)[None], trajectory)
-    found = solve_shifts(tuned, trajectory, target[None], weights[None], sigma[None], control, prior, variant)
+    found = solve_shifts(tuned, trajectory, target[None], weights[None], sigma[None], control, prior)
     return Solution(*(field[0] for field in found))
 
 
@@ -170,7 +168,6 @@ def solve_shifts(
     sigma: np.ndarray,
     control: str = "dT",
     prior: ArrayLike | None = None,
-    variant: str = "smooth",
 ) -> Solution:
     """Find the shifts of the forcing of several glaciers at once that give their targets.
 
@@ -194,7 +191,6 @@ def solve_shifts(
     control : {'dT', 'dP', 'both'}
     prior : float or (2,), optional
         standard deviation of the shift, K and 1 (a logarithm); two numbers for ``both``, which needs them
-    variant : str
 
     Returns
     -------
@@ -216,7 +212,7 @@ def solve_shifts(
     def years(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         change = shift.T.astype(dtype)
         if change.tobytes() not in runs_so_far:
-            found = _annual_and_slope(tuned, trajectories, Change(*change), variant=variant)
+            found = _annual_and_slope(tuned, trajectories, Change(*change))
             runs_so_far[change.tobytes()] = tuple(np.asarray(a, np.float64) for a in found)
         return runs_so_far[change.tobytes()]
 
@@ -261,10 +257,8 @@ def prior_scales(control: str, prior: ArrayLike | None) -> tuple[np.ndarray, np.
     return scale, np.ones(2)
 
 
-@partial(jax.jit, static_argnames=("slots", "variant"))
-def sensitivity(
-    tuned: Tuned, trajectory: Trajectory, slot: Int[AnyArray, " time"], slots: int, variant: str = "smooth"
-) -> Change:
+@partial(jax.jit, static_argnames="slots")
+def sensitivity(tuned: Tuned, trajectory: Trajectory, slot: Int[AnyArray, " time"], slots: int) -> Change:
     """Derivatives of every year's balance to shifts of the weather in parts of the record.
 
     Parameters
@@ -275,7 +269,6 @@ def sensitivity(
         part that each day belongs to, -1 for none: the calendar month, for example
     slots : int
         number of parts K
-    variant : str
 
     Returns
     -------
@@ -285,7 +278,7 @@ def sensitivity(
     """
 
     def balances(shifts: Change) -> Array:
-        return annual(tuned, trajectory, Change(*(on_days(field, slot) for field in shifts)), variant)
+        return annual(tuned, trajectory, Change(*(on_days(field, slot) for field in shifts)))
 
     nothing = jnp.zeros(slots, trajectory.temp.dtype)
     return jax.jacfwd(balances)(Change(nothing, nothing))

@@ -158,7 +158,7 @@ def equilibrium_temperature(
     wanted = target_of(gdir, 0.0, years, None, year_type)
     run = glacier_run(gdir, wanted.years, year_type, **kwargs)
     weights = wanted.weights(run.years)
-    found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, wanted.sigmas(run.years), variant=run.variant)
+    found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, wanted.sigmas(run.years))
     require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
     shift = float(found.shift[0])
     air = _mean_temp(run)
@@ -220,7 +220,7 @@ def climate_sensitivity(
     from oggm_glaunti.analysis.inverse.shifts import sensitivity
 
     run = glacier_run(gdir, years, year_type, **kwargs)
-    found = sensitivity(run.tuned, run.trajectory, _month(run), slots=12, variant=run.variant)
+    found = sensitivity(run.tuned, run.trajectory, _month(run), slots=12)
     by_month = {name: np.asarray(values, np.float64).mean(axis=0) for name, values in found._asdict().items()}
     table = pd.DataFrame({**by_month, "prcp_10pct": math.log(1.1) * by_month["log_prcp"]}, index=list(MONTHS))
     summer = table.index.isin([MONTHS[month - 1] for month in SUMMER[gdir.hemisphere]])
@@ -293,7 +293,7 @@ def _alike(runs: Mapping[str, tuple]) -> Iterator[list[str]]:
     """Glaciers that can be solved together: the same numbers of years, realisations and targets."""
     groups: dict[tuple, list[str]] = {}
     for rgi_id, (run, wanted) in runs.items():
-        kind = run.years.size, run.trajectory.temp.shape[0], wanted.value.size, run.variant
+        kind = run.years.size, run.trajectory.temp.shape[0], wanted.value.size, run.tuned.ti.day
         groups.setdefault(kind, []).append(rgi_id)
     for ids in groups.values():
         yield from (ids[i : i + BATCH] for i in range(0, len(ids), BATCH))
@@ -313,7 +313,7 @@ def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dic
     weights, sigma = (np.stack([getattr(w, name)(run.years) for run, w in both]) for name in ("weights", "sigmas"))
     target = np.stack([wanted.value for _, wanted in both])
     try:
-        found = solve_shifts(tuned, batch, target, weights, sigma, control, prior, both[0][0].variant)
+        found = solve_shifts(tuned, batch, target, weights, sigma, control, prior)
     except ValueError as err:
         raise InvalidParamsError(str(err)) from err
     sd, mean = np.sqrt(np.diagonal(found.cov, axis1=1, axis2=2)), weights.mean(axis=1)

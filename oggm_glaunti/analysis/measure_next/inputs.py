@@ -41,7 +41,7 @@ def parameter_root(
     left_open = parameter_spread(run.mb_model.calib_params, label)
     fitted = [name_of.get(stored, stored) for stored in left_open.names]
     try:
-        priors = priors_around(run.tuned, run.variant, free or fitted or FEW, spread)
+        priors = priors_around(run.tuned, free or fitted or FEW, spread)
     except ValueError as err:
         raise InvalidParamsError(f"{label}: {err}") from err
     if set(fitted) & set(spread or {}):

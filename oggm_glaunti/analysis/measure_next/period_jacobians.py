@@ -98,9 +98,7 @@ def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Seque
     return Periods(weeks, Blocks(index, starts, stops), week, first, stop, scale)
 
 
-def period_balances(
-    tuned: Tuned, trajectory: Trajectory, periods: Periods, variant: str = "smooth"
-) -> Float[Array, "period height"]:
+def period_balances(tuned: Tuned, trajectory: Trajectory, periods: Periods) -> Float[Array, "period height"]:
     """Balance of each period at each height, times its scale, m w.e.; the mean over the realisations.
 
     Parameters
@@ -108,10 +106,9 @@ def period_balances(
     tuned : Tuned
     trajectory : Trajectory
     periods : Periods
-    variant : str
         see :func:`~oggm_glaunti.analysis.trajectory.stepper`
     """
-    swe, step = stepper(tuned, trajectory, variant)
+    swe, step = stepper(tuned, trajectory)
     index = jnp.asarray(periods.pieces.index)[:, None]
     belongs = jnp.where((index >= periods.first) & (index < periods.stop), periods.scale, 0.0).astype(swe.dtype)
 
@@ -128,14 +125,12 @@ def period_balances(
     return jnp.mean(jax.vmap(one_realisation)(trajectory.temp, trajectory.prcp), axis=0)
 
 
-def balance_jacobians(
-    tuned: Tuned, trajectory: Trajectory, periods: Periods, names: Sequence[str], variant: str = "smooth"
-) -> Jacobians:
+def balance_jacobians(tuned: Tuned, trajectory: Trajectory, periods: Periods, names: Sequence[str]) -> Jacobians:
     """Derivatives of the balance of each period at each height to parameters and weather.
 
     Parameters
     ----------
-    tuned, trajectory, periods, variant
+    tuned, trajectory, periods
         as :func:`period_balances`
     names : sequence of str
         of the uncertain parameters, of the keys of :data:`oggm_glaunti.fit.calibration.priors.SPREAD`
@@ -148,9 +143,9 @@ def balance_jacobians(
     stored = tuple(STORED.get(name, name) for name in names)
 
     def balances(by: Array) -> Array:
-        return period_balances(moved(tuned, stored, by), trajectory, periods, variant)
+        return period_balances(moved(tuned, stored, by), trajectory, periods)
 
-    derivatives = block_derivatives(tuned, trajectory, periods.pieces, variant)
+    derivatives = block_derivatives(tuned, trajectory, periods.pieces)
     by_piece = jax.vmap(partial(jacobian_by_height, derivatives))(periods.first, periods.stop)
     temp, log_prcp = (_by_week(pieces, periods) for pieces in by_piece)
     return Jacobians(jax.jacfwd(balances)(jnp.zeros(len(names), trajectory.temp.dtype)), temp, log_prcp)

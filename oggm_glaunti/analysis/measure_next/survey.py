@@ -198,7 +198,7 @@ def best_in_turn(
     return jax.lax.scan(one_more, (start, jnp.asarray(allowed)), None, length=n)[1]
 
 
-@partial(jax.jit, static_argnames=("names", "targets", "n_best", "variant"))
+@partial(jax.jit, static_argnames=("names", "targets", "n_best"))
 def survey(
     tuned: Tuned,
     trajectory: Trajectory,
@@ -210,7 +210,6 @@ def survey(
     names: tuple[str, ...],
     targets: tuple[str, ...] = (SMB,),
     n_best: int = 5,
-    variant: str = "smooth",
 ) -> Survey:
     """What a measurement at each height in each season would tell, and which are best together.
 
@@ -233,13 +232,12 @@ def survey(
         what is wanted: :data:`SMB`, or some of `names`
     n_best : int
         how many measurements to choose for each of the targets
-    variant : str
 
     Returns
     -------
     Survey
     """
-    jacobians = balance_jacobians(tuned, trajectory, periods, names, variant)
+    jacobians = balance_jacobians(tuned, trajectory, periods, names)
     of_targets = spreads(wanted(jacobians, trajectory.area, names, targets), periods.weeks, uncertainty)
     seasons, heights = jacobians.params.shape[0] - 1, jacobians.params.shape[1]
     one_by_one = Jacobians(*(field[:-1].reshape(seasons * heights, -1) for field in jacobians))

@@ -163,7 +163,7 @@ def where_to_measure(
         "rgi_id": gdir.rgi_id,
         "model": run.mb_model.model_name,
         "corrector": run.mb_model.corrector,
-        "variant": run.variant,
+        "variant": run.tuned.ti.day.name,
         "year": year,
         "years": [*years],
         "uncertain_parameters": [*names],
@@ -264,7 +264,6 @@ def _survey(
         names,
         campaign.targets,
         n_best,
-        run.variant,
     )
     nothing = [target for target, v in zip(campaign.targets, np.asarray(found.variance), strict=True) if not v > 0.0]
     if nothing:

@@ -127,9 +127,7 @@ def year_cuts(period: np.ndarray) -> list[int]:
     return (np.flatnonzero((np.diff(period) != 0) & (period[1:] >= 0)) + 1).tolist()
 
 
-def block_derivatives(
-    tuned: Tuned, trajectory: Trajectory, blocks: Blocks, variant: str = "smooth"
-) -> BlockDerivatives:
+def block_derivatives(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> BlockDerivatives:
     """Derivatives of every block's balance and snow, in one scan over the days.
 
     Parameters
@@ -137,7 +135,6 @@ def block_derivatives(
     tuned : Tuned
     trajectory : Trajectory
     blocks : Blocks
-    variant : str
         see :func:`~oggm_glaunti.analysis.trajectory.stepper`
 
     Returns
@@ -148,7 +145,7 @@ def block_derivatives(
     begins = jnp.diff(blocks.index, prepend=-1) != 0
 
     def one_realisation(temp: Array, prcp: Array) -> BlockDerivatives:
-        return _one_realisation(tuned, trajectory._replace(temp=temp, prcp=prcp), begins, blocks.stops - 1, variant)
+        return _one_realisation(tuned, trajectory._replace(temp=temp, prcp=prcp), begins, blocks.stops - 1)
 
     if trajectory.temp.shape[0] == 1:
         return one_realisation(trajectory.temp[0], trajectory.prcp[0])
@@ -156,10 +153,10 @@ def block_derivatives(
 
 
 def _one_realisation(
-    tuned: Tuned, weather: Trajectory, begins: Bool[AnyArray, " time"], ends: Int[AnyArray, " block"], variant: str
+    tuned: Tuned, weather: Trajectory, begins: Bool[AnyArray, " time"], ends: Int[AnyArray, " block"]
 ) -> BlockDerivatives:
     """`weather` has a series (T,) of temperature and precipitation; `ends` are the last days of the blocks."""
-    swe, step = stepper(tuned, weather, variant)
+    swe, step = stepper(tuned, weather)
     # Of the snow to a unit of it at the block's start, to temperature, to log precipitation.
     anew = jnp.zeros((3, swe.size), swe.dtype).at[0].set(1.0)
 

@@ -71,14 +71,13 @@ def linearity(
     members: int = 500,
     seed: int = 0,
     mean_preserving: bool = False,
-    variant: str = "smooth",
     chunk: int = 16,
 ) -> Linearity:
     """Compare the first order with an ensemble, the errors scaled from small to large.
 
     Parameters
     ----------
-    tuned, trajectory, blocks, variant
+    tuned, trajectory, blocks
         see :func:`propagate`
     sigma_temp, sigma_log_prcp, correlation_days
         see :func:`forcing_variance`
@@ -94,7 +93,7 @@ def linearity(
     Linearity
         of the balance over all blocks
     """
-    jacobians = run_propagate(tuned, trajectory, blocks, variant=variant)
+    jacobians = run_propagate(tuned, trajectory, blocks)
     variance = run_forcing_variance(jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days)
     first_order = float(np.sqrt(variance.total[-1]))
     temp, log_prcp = (np.asarray(field[-1], np.float64) for field in (jacobians.temp, jacobians.log_prcp))
@@ -102,7 +101,7 @@ def linearity(
     for scale in scales:
         sigmas = scale * sigma_temp, scale * sigma_log_prcp
         errors = draw_errors(seed, members, blocks.middles, *sigmas, correlation_days, mean_preserving)
-        series = run_ensemble(tuned, trajectory, blocks, errors, variant=variant, chunk=chunk)
+        series = run_ensemble(tuned, trajectory, blocks, errors, chunk=chunk)
         whole = np.asarray(series[:, -1], np.float64)
         line = errors.temp @ temp + errors.log_prcp @ log_prcp
         rows.append((scale, scale * first_order, whole.std(), line.std(), whole.mean() - float(jacobians.smb[-1])))

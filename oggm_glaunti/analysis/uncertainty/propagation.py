@@ -91,7 +91,7 @@ def year_ends(period: np.ndarray, blocks: Blocks) -> np.ndarray:
     return np.searchsorted(stops, last)
 
 
-def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks, variant: str = "smooth") -> Propagated:
+def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> Propagated:
     """The cumulative balance at the end of each block, and its derivatives to the weather of all blocks; exact.
 
     Parameters
@@ -100,13 +100,12 @@ def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks, variant: str
     trajectory : Trajectory
         of several realisations: the mean over them
     blocks : Blocks
-    variant : str
 
     Returns
     -------
     Propagated
     """
-    derivatives, area = block_derivatives(tuned, trajectory, blocks, variant), jnp.asarray(trajectory.area)
+    derivatives, area = block_derivatives(tuned, trajectory, blocks), jnp.asarray(trajectory.area)
     of_blocks = jnp.sum(derivatives.smb * area, axis=-1)
     mean = of_blocks if of_blocks.ndim == 1 else jnp.mean(of_blocks, axis=0)
     return Propagated(jnp.cumsum(mean), *cumulative_jacobian(derivatives, area))
@@ -206,20 +205,20 @@ def moved(tuned: Tuned, names: Sequence[str], by: Float[AnyArray, " parameter"])
 
 
 def parameter_jacobian(
-    tuned: Tuned, trajectory: Trajectory, blocks: Blocks, names: tuple[str, ...], variant: str = "smooth"
+    tuned: Tuned, trajectory: Trajectory, blocks: Blocks, names: tuple[str, ...]
 ) -> Float[Array, "block parameter"]:
     """Derivatives of the cumulative balance at the end of each block to stored numbers, m w.e. per unit of each.
 
     Parameters
     ----------
-    tuned, trajectory, blocks, variant
+    tuned, trajectory, blocks
         see :func:`propagate`
     names : tuple of str
         see :func:`moved`
     """
 
     def series(by: Array) -> Array:
-        return cumulative(moved(tuned, names, by), trajectory, blocks, variant=variant)
+        return cumulative(moved(tuned, names, by), trajectory, blocks)
 
     return jax.jacfwd(series)(jnp.zeros(len(names), trajectory.temp.dtype))
 
@@ -246,11 +245,10 @@ def cumulative(
     trajectory: Trajectory,
     blocks: Blocks,
     errors: BlockErrors | None = None,
-    variant: str = "smooth",
 ) -> Float[Array, " block"]:
     """Balance of the glacier from the first block to the end of each, m w.e., under errors (B,) of the weather."""
     change = NO_CHANGE if errors is None else Change(*(on_days(field, blocks.index) for field in errors))
-    of_days = daily(tuned, trajectory, change, variant)
+    of_days = daily(tuned, trajectory, change)
     # Days that are in no block go to a place of their own.
     sums = jnp.zeros(blocks.n + 1, of_days.dtype).at[jnp.where(blocks.index < 0, blocks.n, blocks.index)].add(of_days)
     return jnp.cumsum(sums[:-1])
@@ -263,14 +261,13 @@ def ensemble(
     errors: BlockErrors,
     names: tuple[str, ...] = (),
     by: Float[AnyArray, "member parameter"] | None = None,
-    variant: str = "smooth",
     chunk: int = 16,
 ) -> Float[Array, "member block"]:
     """Cumulative balances of members with drawn errors, m w.e. (M, B).
 
     Parameters
     ----------
-    tuned, trajectory, blocks, variant
+    tuned, trajectory, blocks
         see :func:`propagate`
     errors : BlockErrors
         arrays (M, B), see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`
@@ -282,15 +279,15 @@ def ensemble(
     by = jnp.zeros((errors.temp.shape[0], len(names)), trajectory.temp.dtype) if by is None else jnp.asarray(by)
 
     def one(member: tuple[BlockErrors, Array]) -> Array:
-        return cumulative(moved(tuned, names, member[1]), trajectory, blocks, member[0], variant)
+        return cumulative(moved(tuned, names, member[1]), trajectory, blocks, member[0])
 
     return jax.lax.map(one, (BlockErrors(*map(jnp.asarray, errors)), by), batch_size=chunk)
 
 
 # A second call with arrays of the same shapes is warm.
-STATIC = ("variant", "names", "chunk")
-run_propagate = jax.jit(propagate, static_argnames="variant")
+STATIC = ("names", "chunk")
+run_propagate = jax.jit(propagate)
 run_forcing_variance = jax.jit(forcing_variance)
 run_forcing_covariance = jax.jit(forcing_covariance)
-run_parameter_jacobian = jax.jit(parameter_jacobian, static_argnames=("names", "variant"))
+run_parameter_jacobian = jax.jit(parameter_jacobian, static_argnames="names")
 run_ensemble = jax.jit(ensemble, static_argnames=STATIC)

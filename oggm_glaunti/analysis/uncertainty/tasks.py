@@ -94,8 +94,8 @@ def smb_uncertainty(
     run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
     spread = _spread(run, parameters)
     ends = u.year_ends(run.trajectory.period, blocks)
-    series = u.run_propagate(run.tuned, run.trajectory, blocks, variant=run.variant)
-    slopes = u.run_parameter_jacobian(run.tuned, run.trajectory, blocks, names=spread.names, variant=run.variant)
+    series = u.run_propagate(run.tuned, run.trajectory, blocks)
+    slopes = u.run_parameter_jacobian(run.tuned, run.trajectory, blocks, names=spread.names)
     annual, annual_slopes = series.rows(ends), np.asarray(u.between(slopes, ends), np.float64)
     by_year = u.run_forcing_covariance(annual, blocks, *sigmas)
     by_time = u.run_forcing_variance(series, blocks, *sigmas)
@@ -170,7 +170,7 @@ def smb_ensemble(
     else:
         names, by = _deviations(run, draws)
     errors = draw_errors([seed, WEATHER], len(by), blocks.middles, *sigmas, mean_preserving)
-    series = u.run_ensemble(run.tuned, run.trajectory, blocks, errors, names=names, by=by, variant=run.variant)
+    series = u.run_ensemble(run.tuned, run.trajectory, blocks, errors, names=names, by=by)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
     fields = {
         "smb": (("member", "time"), np.asarray(series)),
@@ -227,9 +227,7 @@ def smb_linearity(
             f"{sigmas[:2]}"
         )
     run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
-    found = linearity(
-        run.tuned, run.trajectory, blocks, *sigmas, scales, members, seed, mean_preserving, variant=run.variant
-    )
+    found = linearity(run.tuned, run.trajectory, blocks, *sigmas, scales, members, seed, mean_preserving)
     columns = {
         "scale": found.scale,
         "first_order_sd": found.first_order,

@@ -142,8 +142,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
             gdir, self.fixed_model or model, mb_params_filesuffix or settings_filesuffix, check_calib_params
         )
         self._choose_model(model, weights)
-        self.variant = checked_variant(variant or self.calib_params.get("variant", "smooth"), gdir.rgi_id)
-        self._choose_parameters()
+        self._choose_parameters(variant)
         climate_suffix = input_filesuffix if filename == "climate_historical" else f"_{filename}{input_filesuffix}"
         head = read_head(table_path(gdir, self.model_name, self._params_filesuffix, climate_suffix))
         self._sources = Sources(gdir, filename, input_filesuffix, "" if head is None else head.input_files)
@@ -169,7 +168,6 @@ class GlaUnTIMassBalance(OGGMAttributes):
             climate_suffix,
             head,
             ti=self.ti,
-            variant=self.variant,
         )
 
     def _choose_model(self, model: str | None, weights: Any) -> None:
@@ -192,12 +190,20 @@ class GlaUnTIMassBalance(OGGMAttributes):
     def _fitted_gradient(self) -> float | None:
         return fitted_gradient(self.calib_params, self.gdir.rgi_id)
 
-    def _choose_parameters(self) -> None:
+    @property
+    def variant(self) -> str:
+        """Name of the day of the temperature index."""
+        return self.ti.day.name
+
+    def _choose_parameters(self, variant: str | None) -> None:
+        from oggm_glaunti.core.temperature_index import with_day
         from oggm_glaunti.core.weights import ti_from_physical
 
         self.fitted_parameters = self._fitted_parameters()
         own = self.fitted_parameters is None
-        self.ti = self._loaded.model.ti if own else ti_from_physical(self.fitted_parameters)
+        ti = self._loaded.model.ti if own else ti_from_physical(self.fitted_parameters)
+        variant = variant or self.calib_params.get("variant", "smooth")
+        self.ti = with_day(ti, checked_variant(variant, self.gdir.rgi_id))
 
     def _set_years(self, ys: int | None, ye: int | None) -> None:
         climate = self._sources.about_climate

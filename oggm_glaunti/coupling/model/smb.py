@@ -330,7 +330,7 @@ def _segment(
     # Fields live here only, so that the next days are not read before these are gone.
     weather = with_offset(shifted_by_day(place.forcing(days), temp_bias, prcp_fac), steeper * place.above_ref)
     forcing, weights = pad_days(weather, weights, n_days)
-    arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily, mb_model.variant
+    arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily
     swe, smb, series = _programs[0](mb_model.ti, *arguments)
     return np.asarray(swe), np.asarray(smb), None if series is None else np.asarray(series)
 
@@ -343,9 +343,9 @@ def _segment_program() -> Any:
     from oggm_glaunti.core.monthly import with_ddf_snow
     from oggm_glaunti.core.run import run_ti
 
-    def segment(ti, swe, forcing, weights, ddf_snow, ds, daily, variant):
+    def segment(ti, swe, forcing, weights, ddf_snow, ds, daily):
         params = correct(with_ddf_snow(ti.resolve(), ddf_snow), ds)
-        return run_ti(params, swe, forcing, weights, (lambda smb: smb) if daily else None, variant)
+        return run_ti(params, swe, forcing, weights, (lambda smb: smb) if daily else None)
 
     return eqx.filter_jit(segment)
 

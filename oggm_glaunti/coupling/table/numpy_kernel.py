@@ -90,7 +90,7 @@ def mass_conserving_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, p
 
 
 DAYS = {"smooth": smooth_day, "mass_conserving": mass_conserving_day}
-"""The variants by name."""
+"""The days by name, see :data:`oggm_glaunti.core.temperature_index.DAYS`."""
 
 
 def days_of_month(
@@ -99,10 +99,10 @@ def days_of_month(
     temp: np.ndarray,
     prcp: np.ndarray,
     temp_offset: np.ndarray,
-    variant: str = "smooth",
+    day: str = "smooth",
 ) -> Iterator[Day]:
     """Yield the days of a month; `temp`, `prcp` (days,) at the reference height, tunable parameters applied."""
-    one_day = DAYS[variant]
+    one_day = DAYS[day]
     for day_temp, day_prcp in zip(temp, prcp, strict=True):
         day = one_day(p, swe, day_temp + temp_offset, day_prcp)
         swe = day.swe

@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from oggm.exceptions import InvalidWorkflowError
@@ -28,6 +28,9 @@ from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.table import Table, TableInputs, TunableParams, build_table
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from oggm_glaunti.shop import LoadedModel
+
+if TYPE_CHECKING:
+    from oggm_glaunti.core.temperature_index import TIWeights
 
 # Tables of other tunable parameter settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
 TABLES_KEPT = 4
@@ -54,8 +57,6 @@ class TableStore:
         of that file, where it has been read already
     ti : TIWeights, optional
         temperature index of the tables, where it is not that of the weights; the corrections are those of the weights
-    variant : {'smooth', 'mass_conserving'}
-        the day of the temperature index in the tables
     """
 
     def __init__(
@@ -68,11 +69,10 @@ class TableStore:
         params_filesuffix: str,
         input_filesuffix: str,
         head: TableHead | None = None,
-        ti: Any = None,
-        variant: str = "smooth",
+        ti: TIWeights | None = None,
     ):
         self.gdir, self.loaded, self.sources = gdir, loaded, sources
-        self.ti, self.variant = loaded.model.ti if ti is None else ti, variant
+        self.ti = loaded.model.ti if ti is None else ti
         self.corrector, self.temp_gradient = corrector, temp_gradient
         self._suffixes = (params_filesuffix, input_filesuffix)
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
@@ -108,19 +108,18 @@ class TableStore:
 
     @property
     def _weights(self) -> dict[str, float]:
-        return {name: float(getattr(self.ti, name)) for name in self.ti.__dataclass_fields__}
+        return {name: float(getattr(self.ti, name)) for name in vars(self.ti) if name != "day"}
 
     @cached_property
     def bare_inputs(self) -> TableInputs:
         """What tables are made from, without the corrections."""
         return TableInputs(
-            weights=self._weights,
+            ti=self.ti,
             climate=self.climate,
             heights=self.heights,
             temp_gradient=self.temp_gradient,
             hemisphere=self.gdir.hemisphere,
             corrections=None,
-            variant=self.variant,
         )
 
     @property
@@ -172,7 +171,7 @@ class TableStore:
             self.corrections_digest,
             hashlib.sha256(self.heights.tobytes()).hexdigest(),
             tunables.digest(),
-            f"{self.variant} {self._weights!r}",
+            f"{self.ti.day.name} {self._weights!r}",
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
@@ -243,7 +242,7 @@ class TableStore:
             "model": self.loaded.model.name,
             "corrector": self.corrector,
             "weights_sha256": self.loaded.sha256,
-            "variant": self.variant,
+            "variant": self.ti.day.name,
             "climate_source": self.sources.about_climate.source,
             "ref_hgt": self.sources.about_climate.ref_hgt,
             "table_digest": self.digest(tunables),

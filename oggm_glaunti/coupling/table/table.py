@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.numpy_kernel import Day, MonthParameters, days_of_month
 from oggm_glaunti.coupling.weather.file import DailyClimate
+
+if TYPE_CHECKING:
+    from oggm_glaunti.core.temperature_index import TIWeights
 
 DAYS_IN_LONGEST_MONTH = 31
 # Heights and years are rounded up to multiples of these, so that glaciers of like size share a compiled program.
@@ -62,8 +65,8 @@ class TableInputs:
 
     Attributes
     ----------
-    weights : dict
-        the nine stored numbers of the temperature index: the fitted ones where there are some
+    ti : TIWeights
+        temperature index: the fitted one if there is one
     climate : DailyClimate
     heights : float64 array (N,)
         evenly spaced, m
@@ -72,17 +75,14 @@ class TableInputs:
     hemisphere : {'nh', 'sh'}
     corrections : BandCorrections or None
         None for model A or a corrector switched off
-    variant : {'smooth', 'mass_conserving'}
-        the day of the temperature index
     """
 
-    weights: dict[str, float]
+    ti: TIWeights
     climate: DailyClimate
     heights: np.ndarray
     temp_gradient: float
     hemisphere: str
     corrections: BandCorrections | None
-    variant: str = "smooth"
     _days: list = field(default_factory=list, repr=False, compare=False)
     _days_of_each: list = field(default_factory=list, repr=False, compare=False)
 
@@ -199,7 +199,7 @@ def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sequence[n
     """The table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
     temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks())
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
-    scale = np.exp(inputs.weights["prec_scale_log"]) * np.exp(inputs.ds()[:, 0].astype(np.float64))
+    scale = np.exp(float(inputs.ti.prec_scale_log)) * np.exp(inputs.ds()[:, 0].astype(np.float64))
     return Table(
         inputs.climate.years,
         inputs.heights,
@@ -224,6 +224,8 @@ def round_up(n: int, multiple: int) -> int:
 
 def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:
     """smb, solid_prcp, pdd, swe by the JAX kernel, padded to shapes that many glaciers share."""
+    import jax
+
     n_years, n = inputs.climate.years.size, inputs.heights.size
     years = round_up(n_years, YEARS_ROUNDED) - n_years
     more = round_up(n, HEIGHTS_ROUNDED) - n
@@ -231,13 +233,12 @@ def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarr
     periods = round_up(ds.shape[0], YEARS_ROUNDED) - ds.shape[0]
     blocks = [np.pad(block, ((0, years), (0, 0), (0, 0))) for block in inputs.daily_blocks()]
     sums = _compiled()(
-        {name: np.float32(value) for name, value in inputs.weights.items()},
+        jax.tree.map(np.float32, inputs.ti),
         *blocks,
         np.pad(inputs.temp_offset.astype(np.float32), (0, more), mode="edge"),
         tunables.by_month(),
         np.pad(ds, ((0, periods), (0, 0), (0, more)), mode="edge"),
         np.pad(inputs.ds_index(), ((0, years), (0, 0))).astype(np.int32),
-        inputs.variant,
     )
     return tuple(np.asarray(s)[:n_years, ..., :n].astype(np.float64) for s in sums)
 
@@ -252,23 +253,20 @@ def _compiled() -> Any:
         import jax.numpy as jnp
 
         from oggm_glaunti.core import monthly
-        from oggm_glaunti.core.temperature_index import TIWeights
 
-        def program(weights, temp, prcp, valid, offset, tunables, ds, ds_index, variant):
-            params = TIWeights(**weights).resolve()
+        def program(ti, temp, prcp, valid, offset, tunables, ds, ds_index):
+            params = ti.resolve()
             swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
             weather = (temp, prcp, valid)
-            return monthly.monthly_sums(
-                params, swe, *weather, offset, monthly.MonthlyTunables(*tunables), ds, ds_index, variant
-            )
+            return monthly.monthly_sums(params, swe, *weather, offset, monthly.MonthlyTunables(*tunables), ds, ds_index)
 
-        _programs.append(jax.jit(program, static_argnames="variant"))
+        _programs.append(jax.jit(program))
     return _programs[0]
 
 
 def month_parameters(inputs: TableInputs, tunables: TunableParams, ds: np.ndarray, month: int) -> MonthParameters:
     """Parameters of calendar month `month` (0 to 11) under corrections `ds` (5, N), float64."""
-    w = {name: float(value) for name, value in inputs.weights.items()}
+    w = {name: float(value) for name, value in vars(inputs.ti).items() if name != "day"}
     ds = ds.astype(np.float64)
     return MonthParameters(
         prec_scale=np.exp(w["prec_scale_log"] + ds[0]),
@@ -293,7 +291,7 @@ def days_of_year(inputs: TableInputs, tunables: TunableParams, year_index: int, 
     for month in range(12):
         params = month_parameters(inputs, tunables, all_ds[index[month]], month)
         weather = temp[month][valid[month]] + temp_bias[month], prcp[month][valid[month]] * prcp_fac[month]
-        days = list(days_of_month(params, swe, *weather, inputs.temp_offset, inputs.variant))
+        days = list(days_of_month(params, swe, *weather, inputs.temp_offset, inputs.ti.day.name))
         swe = days[-1].swe
         months.append(days)
     return months
@@ -315,7 +313,7 @@ def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, tab
 
 def initial_swe(inputs: TableInputs) -> np.ndarray:
     """Snow on the first day of the record (N,): the depletion centre."""
-    return np.full(inputs.heights.size, np.exp(inputs.weights["snow_depletion_centre_log"]))
+    return np.full(inputs.heights.size, np.exp(float(inputs.ti.snow_depletion_centre_log)))
 
 
 def _sums_by_numpy(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:

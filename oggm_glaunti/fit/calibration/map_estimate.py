@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -99,7 +98,6 @@ class Problem(eqx.Module):
     sites : tuple of Site
     names : tuple of str
         of the parameters
-    variant : str
     """
 
     start: Tuned
@@ -108,13 +106,12 @@ class Problem(eqx.Module):
     expected: Float[Array, " observation"]
     sites: tuple[Site, ...]
     names: tuple[str, ...] = eqx.field(static=True)
-    variant: str = eqx.field(static=True)
 
 
 def _data_residuals(z: Float[Array, " parameter"], problem: Problem) -> Float[Array, " observation"]:
     """Model minus observation in units of the expected difference, all sites in a row."""
     tuned = place(problem.start, problem.names, problem.mean + problem.sd * z)
-    modelled = [predictions(tuned, site, problem.variant) - site.observed for site in problem.sites]
+    modelled = [predictions(tuned, site) - site.observed for site in problem.sites]
     return jnp.concatenate(modelled) / problem.expected
 
 
@@ -141,20 +138,20 @@ def log_posterior(z: Float[Array, " parameter"], problem: Problem) -> tuple[Arra
     return -0.5 * (data @ data + z @ z), -(data @ jacobian + z)
 
 
-def problem_of(posterior: Posterior, start: Tuned, sites: Sequence[Site], variant: str = "smooth") -> Problem:
-    """What :func:`log_posterior` needs of a fit; `start`, `sites` and `variant` as :func:`fit_map` was given them."""
+def problem_of(posterior: Posterior, start: Tuned, sites: Sequence[Site]) -> Problem:
+    """What :func:`log_posterior` needs of a fit; `start` and `sites` as :func:`fit_map` was given them."""
     sites = tuple(jax.tree.map(jnp.asarray, site) for site in sites)
-    return _problem(_as_arrays(start), sites, posterior.priors, variant, posterior.model_error)
+    return _problem(_as_arrays(start), sites, posterior.priors, posterior.model_error)
 
 
-def predict(tuned: Tuned, sites: Sequence[Site], variant: str = "smooth") -> list[np.ndarray]:
+def predict(tuned: Tuned, sites: Sequence[Site]) -> list[np.ndarray]:
     """What a model says of every observation, m w.e., by site."""
-    return [np.asarray(p, np.float64) for p in _predict(_as_arrays(tuned), tuple(sites), variant)]
+    return [np.asarray(p, np.float64) for p in _predict(_as_arrays(tuned), tuple(sites))]
 
 
-@partial(jax.jit, static_argnames="variant")
-def _predict(tuned, sites, variant):
-    return [predictions(tuned, site, variant) for site in sites]
+@jax.jit
+def _predict(tuned, sites):
+    return [predictions(tuned, site) for site in sites]
 
 
 def _as_arrays(tree):
@@ -167,7 +164,6 @@ def fit_map(
     start: Tuned,
     sites: Sequence[Site],
     priors: Priors,
-    variant: str = "smooth",
     model_error: float | None = None,
 ) -> Posterior:
     """Fit parameters to everything observed at one or more sites.
@@ -179,8 +175,6 @@ def fit_map(
     sites : sequence of Site
         parameters are common to all
     priors : Priors
-    variant : str
-        see :data:`~oggm_glaunti.core.temperature_index.DAYS`
     model_error : float, optional
         how far the model is expected to be from a true balance, m w.e. in a year; over several years it grows with the
         root of time. By default it is estimated, see :func:`estimated_model_error`
@@ -194,7 +188,7 @@ def fit_map(
     start, error = _as_arrays(start), FIRST_MODEL_ERROR if model_error is None else model_error
     z, runs = np.zeros(len(priors.names)), 0
     for last in [False] * ROUNDS * (model_error is None) + [True]:
-        problem = _problem(start, sites, priors, variant, error)
+        problem = _problem(start, sites, priors, error)
         found = _minimum(problem, z)
         z, runs = found.z, runs + found.runs
         if not last:
@@ -202,12 +196,12 @@ def fit_map(
     return _posterior(problem, priors, found, error, runs)
 
 
-def _problem(start: Tuned, sites: tuple[Site, ...], priors: Priors, variant: str, model_error: float) -> Problem:
+def _problem(start: Tuned, sites: tuple[Site, ...], priors: Priors, model_error: float) -> Problem:
     dtype = jnp.result_type(start.ti.ddf_snow_log)
     sigma, years = (np.concatenate([np.asarray(getattr(site, name)) for site in sites]) for name in ("sigma", "years"))
     expected = np.sqrt(sigma**2 + model_error**2 * years)
     mean, sd, expected = (jnp.asarray(values, dtype) for values in (priors.mean, priors.sd, expected))
-    return Problem(start, mean, sd, expected, sites, priors.names, variant)
+    return Problem(start, mean, sd, expected, sites, priors.names)
 
 
 def _differences(problem: Problem, found: _Minimum) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -87,7 +87,7 @@ def sample_glaunti(
     gdirs = list(gdirs) if isinstance(gdirs, (list, tuple)) else [gdirs]
     found = estimate(gdirs, observations, **kwargs)
     start, sites = as_tuned(gdirs[0].rgi_id, found.model), [glacier.site for glacier in found.sites]
-    samples = sample_posterior(found.posterior, start, sites, found.model.variant, n_samples, n_warmup, seed)
+    samples = sample_posterior(found.posterior, start, sites, n_samples, n_warmup, seed)
     names = found.posterior.priors.names
     draws = {name: [physical(name, number) for number in samples.numbers[:, i]] for i, name in enumerate(names)}
     table = pd.DataFrame(draws)
@@ -104,7 +104,6 @@ def sample_posterior(
     posterior: Posterior,
     start: Tuned,
     sites: Sequence[Site],
-    variant: str = "smooth",
     n_samples: int = 500,
     n_warmup: int = 300,
     seed: int = 0,
@@ -115,7 +114,7 @@ def sample_posterior(
     ----------
     posterior : Posterior
         of :func:`~oggm_glaunti.fit.calibration.map_estimate.fit_map`
-    start, sites, variant
+    start, sites
         what it was given
     n_samples, n_warmup : int
     seed : int
@@ -130,7 +129,7 @@ def sample_posterior(
     blackjax = _blackjax()
     if n_samples < 10 or n_warmup < 20:
         raise ValueError(f"expected n_samples of 10 and n_warmup of 20 or more, found {n_samples} and {n_warmup}")
-    problem = problem_of(posterior, start, sites, variant)
+    problem = problem_of(posterior, start, sites)
     sd = posterior.priors.sd
     peak = (posterior.mean - posterior.priors.mean) / sd
     shape = np.linalg.cholesky(posterior.cov / np.outer(sd, sd))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from oggm_glaunti.core.on_heights import Tuned
 
 TEMP_BIAS, TEMP_GRADIENT = "temp_bias", "temp_gradient"
 # Standard deviations. Logarithms: 0.3 is about 30 %. Factors of precipitation differ most from place to place, for they
@@ -92,27 +95,24 @@ def default_priors(
     return Priors(names, np.array(mean), np.array([float(sds[name]) for name in names]))
 
 
-def priors_around(
-    tuned: Any, variant: str, free: Iterable[str] = FEW, spread: Mapping[str, float] | None = None
-) -> Priors:
+def priors_around(tuned: Tuned, free: Iterable[str] = FEW, spread: Mapping[str, float] | None = None) -> Priors:
     """Priors around the parameters of a model.
 
     Parameters
     ----------
     tuned : Tuned
-    variant : str
-        its day of the temperature index
     free, spread
         see :func:`default_priors`
 
     Raises
     ------
     ValueError
-        as :func:`default_priors`, and for parameters that have no effect in the variant
+        as :func:`default_priors`, and for parameters that have no effect on its day
     """
     stored = {name: float(getattr(tuned.ti, name)) for name in STORED.values()}
     priors = default_priors({**stored, TEMP_GRADIENT: tuned.temp_gradient}, free, spread)
-    unused = set(priors.names) & set(UNUSED.get(variant, ()))
+    day = tuned.ti.day.name
+    unused = set(priors.names) & set(UNUSED.get(day, ()))
     if unused:
-        raise ValueError(f"free: {sorted(unused)} has no effect in the variant {variant!r}")
+        raise ValueError(f"free: {sorted(unused)} has no effect in the variant {day!r}")
     return priors

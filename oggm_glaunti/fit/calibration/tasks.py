@@ -178,7 +178,7 @@ def modelled(gdir: Any, observations: pd.DataFrame, published: bool = False, **k
     mb_model = unfitted(gdir, **kwargs) if published else GlaUnTIMassBalance(gdir, **kwargs)
     glacier = glacier_site(gdir, mb_model, as_table(observations))
     _report_rejected(gdir, glacier)
-    (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site], mb_model.variant)
+    (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site])
     return glacier.used.assign(modelled=values - mb_model.bias / 1000.0 * glacier.site.years)
 
 
@@ -296,13 +296,13 @@ def _posterior(
 
     start = as_tuned(label, mb_model)
     try:
-        priors = priors_around(start, mb_model.variant, free, spread)
+        priors = priors_around(start, free, spread)
         if model_error is not None and not 0.0 <= model_error < np.inf:
             raise ValueError(f"model_error: expected 0 or more, found {model_error}")
     except ValueError as err:
         raise InvalidParamsError(f"{label}: {err}") from err
     try:
-        return fit_map(start, [glacier.site for glacier in sites], priors, mb_model.variant, model_error)
+        return fit_map(start, [glacier.site for glacier in sites], priors, model_error)
     except NoConvergence as err:
         raise MassBalanceCalibrationError(
             f"{label}: {err}. Look at the observations, or free fewer parameters than {list(priors.names)}."

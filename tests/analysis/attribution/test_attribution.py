@@ -27,12 +27,12 @@ def world(seed=0, **kwargs):
 
 
 def path(t, year=2003, reference=YEARS[:2], variant="smooth"):
-    return paths.path_of(worlds.tuned(t.temp.dtype), t, year, reference, variant)
+    return paths.path_of(worlds.tuned(t.temp.dtype, variant=variant), t, year, reference)
 
 
 @jax.jit
 def _compiled(tuned, t, inputs, slot):
-    swe, step = stepper(tuned, t._replace(ds=inputs.ds, above_ref=inputs.above_ref), "smooth")
+    swe, step = stepper(tuned, t._replace(ds=inputs.ds, above_ref=inputs.above_ref))
     del swe
     days = (inputs.temp[0][:, None], inputs.prcp[0][:, None], slot)
     return jnp.sum(jax.lax.scan(step, jnp.asarray(inputs.swe[0]), days)[1], axis=0)
@@ -54,7 +54,7 @@ def at_one_node(alpha):
 
 
 ONE_YEAR = (2001, 2001)  # one baseline, in the shape of two
-_balance = jax.jit(ig.balance, static_argnames="variant")
+_balance = jax.jit(ig.balance)
 
 
 # --- derivatives ---
@@ -88,17 +88,17 @@ def test_contributions_are_differences_times_derivatives():
 def test_along_any_direction_contributions_are_central_differences(variant):
     """The derivative of the balance of every height, to 1e-5 of it."""
     with x64():
-        p, tuned = path(world(periods=3), reference=ONE_YEAR, variant=variant), worlds.tuned()
+        p, tuned = path(world(periods=3), reference=ONE_YEAR, variant=variant), worlds.tuned(variant=variant)
         (alpha, weights), rng = at_one_node(0.4), np.random.default_rng(3)
         # The heights, too: nothing of the difference of two years' weather is due to them.
         start = p.start._replace(above_ref=p.start.above_ref - 70.0)
         p = p._replace(start=start)
         direction = jax.tree.map(lambda x: rng.normal(size=x.shape), ig.nowhere(p))
-        found = ig._contributions(tuned, p, alpha, weights, variant)
+        found = ig._contributions(tuned, p, alpha, weights)
         for name in ig.Contributions._fields:
             only = ig.nowhere(p)._replace(**{name: 1e-5 * getattr(direction, name)})
             less = jax.tree.map(jnp.negative, only)
-            ends = (_balance(tuned, p, alpha, more, variant=variant)[0, 0] for more in (only, less))
+            ends = (_balance(tuned, p, alpha, more)[0, 0] for more in (only, less))
             expected = np.subtract(*ends) / 2e-5
             part = np.asarray(getattr(found, name) * getattr(direction, name)).reshape(-1, 3).sum(axis=0)
             np.testing.assert_allclose(part, expected, rtol=1e-5, atol=1e-8)
@@ -113,8 +113,8 @@ def test_along_any_direction_contributions_are_central_differences(variant):
 def test_contributions_add_up_to_the_difference_of_the_runs(variant, seed, warmer):
     with x64():
         t = world(seed, warmer=warmer)
-        found = ig.integrated_gradients(worlds.tuned(), path(t, variant=variant), variant)
-        of_years = np.asarray(paths.annual_balance(worlds.tuned(), t, variant=variant))
+        found = ig.integrated_gradients(worlds.tuned(variant=variant), path(t, variant=variant))
+        of_years = np.asarray(paths.annual_balance(worlds.tuned(variant=variant), t))
         difference = of_years[2] - of_years[:2].mean()
         assert found.complete
         np.testing.assert_allclose(found.difference, difference, atol=1e-9)
@@ -180,7 +180,7 @@ def test_a_constant_shift_attributes_equally_to_equal_days(variant, shift):
         t = t._replace(temp=(2.0 + each_year)[None], prcp=np.zeros_like(t.prcp), above_ref=t.above_ref / 10.0)
         p = path(t, variant=variant)
         bare = p._replace(end=p.end._replace(swe=0 * p.end.swe), start=p.start._replace(swe=0 * p.start.swe))
-        found = ig.integrated_gradients(worlds.tuned(), bare, variant)
+        found = ig.integrated_gradients(worlds.tuned(variant=variant), bare)
         by_day = np.asarray(found.contributions.temp)
         assert (by_day < 0.0).all()
         np.testing.assert_allclose(by_day, np.broadcast_to(by_day[0], by_day.shape), rtol=1e-12)
@@ -189,18 +189,18 @@ def test_a_constant_shift_attributes_equally_to_equal_days(variant, shift):
 
 def test_where_the_balance_is_linear_contributions_are_gradient_times_difference():
     with x64():
-        rng, t = np.random.default_rng(5), world()
+        rng, t, tuned = np.random.default_rng(5), world(), worlds.tuned(variant="single_factor")
         t = t._replace(prcp=rng.exponential(0.01, t.prcp.shape))
-        ti = worlds.tuned().ti.resolve()
+        ti = tuned.ti.resolve()
         melting = t._replace(temp=rng.uniform(25.0, 35.0, t.temp.shape))
         p = path(melting, reference=(2002, 2002), variant="single_factor")
-        found = ig.integrated_gradients(worlds.tuned(), p, "single_factor").contributions
+        found = ig.integrated_gradients(tuned, p).contributions
         factor = 0.5 * float(ti.ddf_snow) * (1.0 + float(ti.ddf_relative_ice))
         expected = -factor * (p.end.temp[0] - p.start.temp[0, 0])
         np.testing.assert_allclose(found.temp, np.broadcast_to(expected[:, None], (365, 3)), rtol=1e-6, atol=1e-12)
         freezing = t._replace(temp=rng.uniform(-35.0, -25.0, t.temp.shape))
         p = path(freezing, reference=(2002, 2002), variant="single_factor")
-        found = ig.integrated_gradients(worlds.tuned(), p, "single_factor").contributions
+        found = ig.integrated_gradients(tuned, p).contributions
         expected = float(ti.prec_scale) * (p.end.prcp[0] - p.start.prcp[0, 0])
         np.testing.assert_allclose(found.prcp, np.broadcast_to(expected[:, None], (365, 3)), rtol=1e-6, atol=1e-12)
 
@@ -532,7 +532,7 @@ def test_model_c_by_the_inputs_of_its_corrector(hef_gdir, weights_dir, monkeypat
         attribute_corrections(hef_gdir, year=2019, model="A")
     inputs = attribute_corrections(hef_gdir, year=2019, model="C")
     run = glacier_run(hef_gdir, model="C", corrector="yearly")
-    of_run = paths.annual_balance(run.tuned, run.trajectory, variant=run.variant)
+    of_run = paths.annual_balance(run.tuned, run.trajectory)
     # The year's own corrections, made anew from its inputs, are those of the run.
     assert float(inputs.balance) == pytest.approx(float(of_run[run.years == 2019][0]), abs=1e-4)
     parts = [float(inputs[name].sum()) for name in ("smb0", "smb0_warmer", "smb0_wetter", "temp", "prcp")]

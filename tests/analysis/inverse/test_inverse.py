@@ -17,8 +17,8 @@ from tests.core.worlds import x64
 
 from .. import worlds
 
-annual = jax.jit(annual, static_argnames="variant")
-balance_and_slope = jax.jit(balance_and_slope, static_argnames="variant")
+annual = jax.jit(annual)
+balance_and_slope = jax.jit(balance_and_slope)
 HALF = np.full(2, 0.5)
 
 
@@ -39,7 +39,7 @@ def test_slopes_are_central_differences(variant):
         t, at = worlds.trajectory(realisations=2, periods=3), np.array([0.7, -0.2])
 
         def balance(shift):
-            return balance_and_slope(worlds.tuned(), t, Change(*map(np.asarray, shift)), HALF, variant=variant)
+            return balance_and_slope(worlds.tuned(variant=variant), t, Change(*map(np.asarray, shift)), HALF)
 
         for found, axis in zip(balance(at)[1], np.eye(2), strict=True):
             expected = finite_difference(lambda d, axis=axis: float(balance(at + d * axis)[0]), 0.0, 1e-3)

@@ -42,8 +42,8 @@ SIGMA_TEMP, SIGMA_LOG_PRCP = 1.5889, 0.964
 DAYS = ((365, 730), (365, 577), (577, 730), (365, 1095))
 SCALE = (1.0, 1.0, 1.0, 0.5)
 # Compiled once for all tests, which is why they share one world and its shapes.
-jacobians_of = jax.jit(balance_jacobians, static_argnames=("names", "variant"))
-balances_of = jax.jit(period_balances, static_argnames="variant")
+jacobians_of = jax.jit(balance_jacobians, static_argnames="names")
+balances_of = jax.jit(period_balances)
 best_in_turn = jax.jit(measure_next.best_in_turn, static_argnames="n")
 variance_removed = jax.jit(measure_next.variance_removed)
 
@@ -137,22 +137,22 @@ def test_periods_that_cut_a_week_leave_its_error_whole():
             periods_between(weeks, [wrong])
 
 
-def with_errors(tuned, t, p, by, errors, variant="smooth"):
+def with_errors(tuned, t, p, by, errors):
     """Balances of the periods with parameters moved and the weather of every week: days of `run`, summed by hand."""
     of_week = jnp.where(p.weeks.index < 0, 0.0, jnp.asarray(errors)[:, p.weeks.index])
-    smb = run(moved(tuned, tuple(STORED.get(n, n) for n in NAMES), by), t, Change(*of_week), variant)
+    smb = run(moved(tuned, tuple(STORED.get(n, n) for n in NAMES), by), t, Change(*of_week))
     return jnp.stack([scale * smb[a:b].sum(axis=0) for (a, b), scale in zip(DAYS, SCALE, strict=True)])
 
 
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving"])
 def test_derivatives_are_those_of_central_differences(variant):
     with x64():
-        t, tuned = world(), worlds.tuned()
+        t, tuned = world(), worlds.tuned(variant=variant)
         p = periods(t)
-        found = jacobians_of(tuned, t, p, NAMES, variant=variant)
-        model = jax.jit(lambda by, errors: with_errors(tuned, t, p, by, errors, variant))
+        found = jacobians_of(tuned, t, p, NAMES)
+        model = jax.jit(lambda by, errors: with_errors(tuned, t, p, by, errors))
         zero, none = np.zeros(len(NAMES)), np.zeros((2, p.weeks.n))
-        np.testing.assert_allclose(balances_of(tuned, t, p, variant=variant), model(zero, none), atol=1e-11)
+        np.testing.assert_allclose(balances_of(tuned, t, p), model(zero, none), atol=1e-11)
 
         def central(by, errors, step):
             return (model(step * by, step * errors) - model(-step * by, -step * errors)) / (2.0 * step)
@@ -172,10 +172,10 @@ def test_derivatives_are_those_of_central_differences(variant):
 def test_seasons_add_up_to_the_year_and_years_to_their_mean():
     with x64():
         t, tuned = world(), worlds.tuned()
-        year, winter, summer, both = balances_of(tuned, t, periods(t), variant="smooth")
+        year, winter, summer, both = balances_of(tuned, t, periods(t))
         np.testing.assert_allclose(winter + summer, year, atol=1e-12)
         np.testing.assert_allclose(both @ t.area, jax.jit(annual)(tuned, t).mean(), atol=1e-12)
-        for field in jacobians_of(tuned, t, periods(t), NAMES, variant="smooth"):
+        for field in jacobians_of(tuned, t, periods(t), NAMES):
             np.testing.assert_allclose(field[1] + field[2], field[0], atol=1e-9 * np.abs(field).max())
 
 
@@ -245,8 +245,8 @@ def test_one_observation_more_in_a_fit_reduces_its_posterior_as_foreseen():
         unsure = uncertainty(np.linalg.cholesky(fit.cov), 0.0, 0.0)
         found = asked(t, tuned, unsure, sigma=0.2)
         p = periods(t)
-        modelled = balances_of(tuned, t, p, variant="smooth")
-        jacobian = jacobians_of(tuned, t, p, NAMES, variant="smooth").params
+        modelled = balances_of(tuned, t, p)
+        jacobian = jacobians_of(tuned, t, p, NAMES).params
         of_targets = np.stack([t.area @ jacobian[3], *np.eye(3)[1:]])
         for season, height in ((0, 0), (1, 2), (2, 1)):
             more = site_of(t, [height], 0.2)
@@ -383,8 +383,8 @@ def glacier(fit=None, variant="smooth", first_month=10):
     period = (days >= np.datetime64(f"2001-{first_month:02d}-01")).astype(int) - 1
     period += days >= np.datetime64(f"2002-{first_month:02d}-01")
     mb_model = SimpleNamespace(calib_params={} if fit is None else {"fit": {"posterior": spread_of(fit)}})
-    run = SimpleNamespace(gdir=SimpleNamespace(rgi_id="RGI60-11.00001"), mb_model=mb_model, tuned=worlds.tuned())
-    run.variant, run.days, run.years = variant, days, np.array([2002, 2003])
+    run = SimpleNamespace(gdir=SimpleNamespace(rgi_id="RGI60-11.00001"), mb_model=mb_model)
+    run.tuned, run.days, run.years = worlds.tuned(variant=variant), days, np.array([2002, 2003])
     run.trajectory = SimpleNamespace(period=period)
     return run
 

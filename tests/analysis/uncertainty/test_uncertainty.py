@@ -27,7 +27,7 @@ from tests.core.worlds import x64
 from .. import worlds
 
 VARIANTS = ("smooth", "mass_conserving")
-derivatives_of = jax.jit(block_derivatives, static_argnames="variant")
+derivatives_of = jax.jit(block_derivatives)
 jacobian_of = jax.jit(cumulative_jacobian)
 TUNED = worlds.tuned()
 
@@ -73,9 +73,9 @@ def test_impossible_blocks_are_refused(period, length):
         weekly_blocks(np.array(period), length)
 
 
-def block_by_block(t, blocks, variant):
+def block_by_block(tuned, t, blocks):
     """Function of (snow, temperature, log precipitation) of a block, by hand; and the snow at its beginning."""
-    swe, step = stepper(TUNED, t, variant)
+    swe, step = stepper(tuned, t)
 
     @jax.jit
     def of_days(swe, d_temp, d_log, temp, prcp, index):
@@ -98,11 +98,11 @@ def block_by_block(t, blocks, variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_derivatives_of_blocks_are_central_differences(variant):
     with x64():
-        t = worlds.trajectory(periods=3)
+        t, tuned = worlds.trajectory(periods=3), worlds.tuned(variant=variant)
         blocks = blocks_of(t)
-        d, h, worst = derivatives_of(TUNED, t, blocks, variant), 1e-5, 0.0
+        d, h, worst = derivatives_of(tuned, t, blocks), 1e-5, 0.0
         zero = np.zeros(())
-        for b, (swe, of_block) in enumerate(block_by_block(t, blocks, variant)):
+        for b, (swe, of_block) in enumerate(block_by_block(tuned, t, blocks)):
             np.testing.assert_allclose(d.smb[b], of_block(swe, zero, zero)[1], atol=1e-13)
             for i, name in enumerate(("swe", "temp", "log_prcp")):
                 at = [[swe, zero, zero] for _ in range(2)]

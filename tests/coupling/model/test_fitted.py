@@ -15,6 +15,7 @@ from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, tasks as gtasks
+from oggm_glaunti.core.temperature_index import with_day
 from oggm_glaunti.core.weights import embedded_a, physical_values, ti_from_physical
 from oggm_glaunti.coupling.model.params import fitted_parameters, read_params, write_params
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
@@ -64,9 +65,8 @@ def inputs_of(temp, prcp, variant="mass_conserving", heights=HEIGHTS, values=VAL
     time = np.datetime64(f"{first}-01-01", "D") + np.arange(len(temp))
     series = np.asarray(temp, np.float32), np.asarray(prcp, np.float32)
     climate = DailyClimate(time, *series, 3000.0, 10.8, 46.8, "synthetic_daily", "synthetic")
-    ti = ti_from_physical(values)
-    weights = {name: float(getattr(ti, name)) for name in ti.__dataclass_fields__}
-    return TableInputs(weights, climate, heights, -0.006, "nh", corrections, variant)
+    ti = with_day(ti_from_physical(values), variant)
+    return TableInputs(ti, climate, heights, -0.006, "nh", corrections)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -104,7 +104,7 @@ def test_the_mass_of_a_year_closes(backend, most):
     before = np.vstack([initial_swe(inputs), table.swe[:-1]])
     snowfall, energy = table.solid_prcp.sum(axis=1), float(np.float32(0.0042)) * table.pdd.sum(axis=1)
     snow_melt = snowfall - (table.swe - before)
-    ice_melt = (1.0 + np.exp(inputs.weights["ddf_relative_ice_minus_one_log"])) * (energy - snow_melt)
+    ice_melt = (1.0 + np.exp(float(inputs.ti.ddf_relative_ice_minus_one_log))) * (energy - snow_melt)
     error = np.abs(table.smb.sum(axis=1) - (snowfall - snow_melt - ice_melt))
     print(f"largest error of closure, {backend}: {error.max():.1e} m w.e., SWE up to {table.swe.max():.1f} m")
     # A float32 SWE is itself known to 1e-7 of its value a day.
@@ -431,5 +431,5 @@ def test_tunable_parameters_that_oggms_own_task_turned_on_a_fit_stay_with_it(hef
 def test_inputs_of_a_table_name_the_variant_of_their_model(hef_gdir):
     write_fit(hef_gdir, "mass_conserving")
     inputs = GlaUnTIMassBalance(hef_gdir).store.inputs
-    assert inputs.variant == "mass_conserving"
-    assert dataclasses.replace(inputs, _days=[]).weights["prec_scale_log"] == pytest.approx(np.log(1.21), abs=1e-7)
+    assert inputs.ti.day.name == "mass_conserving"
+    assert dataclasses.replace(inputs, _days=[]).ti.prec_scale_log == pytest.approx(np.log(1.21), abs=1e-7)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.core.weights import TI_NAMES
 from oggm_glaunti.fit.calibration import nuts
 from oggm_glaunti.fit.calibration.map_estimate import fit_map, log_posterior, problem_of
 from oggm_glaunti.fit.calibration.priors import default_priors
@@ -18,7 +19,7 @@ from oggm_glaunti.fit.observations import as_observations
 from .. import stations
 
 TI = ti_weights()
-START = {**{name: float(getattr(TI, name)) for name in TI.__dataclass_fields__}, "temp_gradient": stations.GRADIENT}
+START = {**{name: float(getattr(TI, name)) for name in TI_NAMES}, "temp_gradient": stations.GRADIENT}
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +61,9 @@ def test_draws_of_a_glacier_are_in_physical_units_and_start_from_its_fit(hef_gdi
     pytest.importorskip("blackjax")
     slopes = []
 
-    def at_the_peak(posterior, start, sites, variant, n_samples, n_warmup, seed):
+    def at_the_peak(posterior, start, sites, n_samples, n_warmup, seed):
         peak = (posterior.mean - posterior.priors.mean) / posterior.priors.sd
-        problem = problem_of(posterior, start, sites, variant)
+        problem = problem_of(posterior, start, sites)
         slope = eqx.filter_jit(log_posterior)(np.float32(peak), problem)[1]
         slopes.append(np.asarray(slope) / np.sqrt(np.diag(posterior.information)))
         draws = np.stack([posterior.mean - posterior.sd, posterior.mean + posterior.sd])
