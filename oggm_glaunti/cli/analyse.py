@@ -203,8 +203,8 @@ def _errors(args: argparse.Namespace) -> dict[str, float]:
 
 def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.inverse.tasks import climate_sensitivity, invert_forcing
-    from oggm_glaunti.graphics.glacier import save_png
     from oggm_glaunti.graphics.inverse import plot_forcing_series, plot_sensitivity
+    from oggm_glaunti.graphics.style import save_png
 
     model = _model(args)
     target = "geodetic" if args.geodetic else args.target
@@ -242,7 +242,7 @@ def _attribute(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.attribution.tasks import attribute_year
     from oggm_glaunti.coupling.ground.features import read_features
     from oggm_glaunti.graphics.attribution import plot_attribution
-    from oggm_glaunti.graphics.glacier import save_png
+    from oggm_glaunti.graphics.style import save_png
 
     made = attribute_year(gdir, year=args.year, reference=args.reference, **_model(args))
     files = files._replace(stem=f"{files.stem}_{args.year}")
@@ -260,7 +260,7 @@ def _attribute(gdir: Any, args: argparse.Namespace, files: Files) -> None:
 
 def _uncertainty(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.uncertainty.tasks import smb_uncertainty
-    from oggm_glaunti.graphics.glacier import save_png
+    from oggm_glaunti.graphics.style import save_png
     from oggm_glaunti.graphics.uncertainty import plot_uncertainty
 
     found = smb_uncertainty(gdir, **_errors(args), **_model(args))
@@ -276,8 +276,8 @@ def _uncertainty(gdir: Any, args: argparse.Namespace, files: Files) -> None:
 
 def _measure(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
-    from oggm_glaunti.graphics.glacier import save_png
     from oggm_glaunti.graphics.measure_next import plot_where_to_measure
+    from oggm_glaunti.graphics.style import save_png
 
     found = where_to_measure(gdir, target=args.target, n_best=args.n_best, **_errors(args), **_model(args))
     found.table.to_csv(files.path("_measure.csv"), index=False)

@@ -81,7 +81,7 @@ def _impute(args: argparse.Namespace) -> Any:
 
 def _draw(filled: Any, name: str, path: Path) -> None:
     from oggm_glaunti.graphics.dem import plot_voids
-    from oggm_glaunti.graphics.glacier import save_png
+    from oggm_glaunti.graphics.style import save_png
 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_png(plot_voids(filled, title=name), path)

@@ -12,11 +12,11 @@ from .glacier import (
     plot_hypsometry as plot_hypsometry,
     plot_profiles as plot_profiles,
     plot_series as plot_series,
-    save_png as save_png,
 )
 from .inverse import plot_forcing_series as plot_forcing_series, plot_sensitivity as plot_sensitivity
 from .measure_next import plot_where_to_measure as plot_where_to_measure
 from .region import plot_region_map as plot_region_map, plot_region_series as plot_region_series
+from .style import save_png as save_png
 from .uncertainty import (
     plot_linearity as plot_linearity,
     plot_uncertainty as plot_uncertainty,

@@ -1,13 +1,15 @@
-"""What made a year: contributions to its balance by month, by height and on the map."""
+"""Figure of an attribution: contributions to a year's balance by month, by height and on the map."""
 
 from __future__ import annotations
 
 import calendar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from oggm_glaunti.graphics.glacier import COLOURS, new_figure, plot_balance_map
+from oggm_glaunti.graphics.glacier import plot_balance_map
+from oggm_glaunti.graphics.style import COLOURS, new_figure
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -16,45 +18,50 @@ if TYPE_CHECKING:
 
     from oggm_glaunti.coupling.ground.features import Features
 
-GROUPS = {"temp": "temperature", "prcp": "precipitation", "snow": "snow on the first day", "corrections": "corrections"}
-COLOUR = dict(zip(GROUPS, (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[3]), strict=True))
-BAND = 100.0  # m
-STEP = 0.2  # m w.e., to which the colours of the map are rounded
+GROUP_LABELS = {
+    "temp": "temperature",
+    "prcp": "precipitation",
+    "snow": "snow on the first day",
+    "corrections": "corrections",
+}
+GROUP_COLOURS = dict(zip(GROUP_LABELS, COLOURS, strict=False))
+ELEVATION_BAND = 100.0  # m
+COLOUR_STEP = 0.2  # m w.e., to which the limit of the map's colours is rounded
 
 
 def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figure:
-    """What made a year different: by month, by band of height, and on the map.
+    """Draw what made a year different: by month, by elevation band, and on the map.
 
     Parameters
     ----------
     made : xarray.Dataset
-        of :func:`oggm_glaunti.analysis.attribution.tasks.attribute_year`
+        Result of :func:`oggm_glaunti.analysis.attribution.tasks.attribute_year`
     features : Features, optional
-        the glacier's cells, for the map; without them there is none
+        Cells of the glacier, for the map; by default no map is drawn
 
     Returns
     -------
     matplotlib Figure
-        left: contributions of each month's weather to the glacier-wide balance, with the snow of the first day (and the
-        corrections, where they differ) at the sides, above the weather's anomalies; middle: contributions at the height
-        of each band, and the area in grey; right: all contributions together on the cells
+        Left: contributions of each month's weather to the glacier-wide balance, followed by those of the snow on the
+        first day (and of the corrections, if they differ), above the anomalies of the weather; middle: contributions
+        by elevation band, with the area in grey; right: sum of all contributions on the cells
     """
-    figure, axes = _figure(features is not None)
-    _months(axes[0], made)
-    _anomalies(axes[1], made)
-    _heights(axes[2], made)
+    figure, axes = _layout(features is not None)
+    _plot_months(axes[0], made)
+    _plot_anomalies(axes[1], made)
+    _plot_heights(axes[2], made)
     if features is not None:
-        total = sum(made[f"{name}_map"].to_numpy() for name in GROUPS)
-        limit = STEP * np.ceil(float(np.nanmax(np.abs(total))) / STEP)
-        image = plot_balance_map(total, features, axes[3], limit=limit or STEP, zero_line=False)
+        total = sum(made[f"{name}_map"].to_numpy() for name in GROUP_LABELS)
+        limit = COLOUR_STEP * np.ceil(float(np.nanmax(np.abs(total))) / COLOUR_STEP)
+        image = plot_balance_map(total, features, axes[3], limit=limit or COLOUR_STEP, zero_line=False)
         figure.colorbar(image, ax=axes[3], label="all contributions (m w.e.)", shrink=0.85)
         axes[3].set_title("on the map", fontsize="medium")
-    figure.suptitle(_title(made))
+    figure.suptitle(_headline(made))
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=5, loc="outside lower center")
     return figure
 
 
-def _figure(with_map: bool) -> tuple[Figure, list[Axes]]:
+def _layout(with_map: bool) -> tuple[Figure, list[Axes]]:
     figure = new_figure((13.5 if with_map else 9.5, 5.2))
     columns = 3 if with_map else 2
     grid = figure.add_gridspec(2, columns, width_ratios=(1.5, 1.0, 1.15)[:columns], height_ratios=(2.2, 1.0))
@@ -62,7 +69,7 @@ def _figure(with_map: bool) -> tuple[Figure, list[Axes]]:
     return figure, axes + [figure.add_subplot(grid[:, column]) for column in range(1, columns)]
 
 
-def _title(made: xr.Dataset) -> str:
+def _headline(made: xr.Dataset) -> str:
     who, (first, last) = made.attrs["name"] or made.attrs["rgi_id"], made.attrs["reference"]
     than = f"the mean of {first}-{last}" if made.attrs["baseline"] == "years" else f"the mean weather of {first}-{last}"
     text = (
@@ -72,17 +79,17 @@ def _title(made: xr.Dataset) -> str:
     return text.replace(" -", " −").replace("(-", "(−")
 
 
-def _months(ax: Axes, made: xr.Dataset) -> None:
+def _plot_months(ax: Axes, made: xr.Dataset) -> None:
     names = [calendar.month_abbr[month] for month in made.month.to_numpy()]
     at = np.arange(len(names))
     values = {name: made[name].sum("height").to_numpy() for name in ("temp", "prcp")}
-    _stacked(ax, at, values)
+    _stack_bars(ax, at, values)
     label = "temperature and precipitation"
     ax.plot(at, sum(values.values()), linestyle="none", marker="D", markersize=4, color="black", label=label)
     labels = list(names)
-    for name in _single(made):
+    for name in _without_month(made):
         place, whole = len(labels), float(made[name].sum())
-        ax.bar(place, whole, color=COLOUR[name], width=0.75, label=GROUPS[name])
+        ax.bar(place, whole, color=GROUP_COLOURS[name], width=0.75, label=GROUP_LABELS[name])
         labels.append({"snow": "snow", "corrections": "corr."}[name])
     ax.margins(y=0.08)
     ax.axvline(len(names) - 0.5, color="0.8", linewidth=0.8)
@@ -92,54 +99,61 @@ def _months(ax: Axes, made: xr.Dataset) -> None:
     ax.set_title("by month", fontsize="medium")
 
 
-def _single(made: xr.Dataset) -> list[str]:
-    """Groups that belong to no month; corrections only where the model's differ between the years."""
+def _without_month(made: xr.Dataset) -> list[str]:
+    """Return the groups that belong to no month; corrections only if the model's differ between the years."""
     return ["snow", *(["corrections"] if np.any(made["corrections"].to_numpy()) else [])]
 
 
-def _stacked(ax: Axes, at: Any, values: dict[str, Any]) -> None:
-    """Bars on each other, gains up from zero and losses down."""
+def _stack_bars(ax: Axes, at: NDArray[np.intp], values: dict[str, NDArray[np.floating]]) -> None:
+    """Draw bars on top of each other, gains up from zero and losses down."""
     up, down = (np.zeros(len(at)) for _ in range(2))
     for name, parts in values.items():
-        ax.bar(at, parts, bottom=np.where(parts > 0, up, down), color=COLOUR[name], width=0.75, label=GROUPS[name])
+        ax.bar(
+            at,
+            parts,
+            bottom=np.where(parts > 0, up, down),
+            color=GROUP_COLOURS[name],
+            width=0.75,
+            label=GROUP_LABELS[name],
+        )
         up, down = up + np.maximum(parts, 0.0), down + np.minimum(parts, 0.0)
 
 
-def _anomalies(ax: Axes, made: xr.Dataset) -> None:
+def _plot_anomalies(ax: Axes, made: xr.Dataset) -> None:
     at = np.arange(made.sizes["month"])
-    ax.bar(at - 0.2, made["temp_anomaly"], width=0.38, color=COLOUR["temp"])
+    ax.bar(at - 0.2, made["temp_anomaly"], width=0.38, color=GROUP_COLOURS["temp"])
     ax.axhline(0.0, color="0.4", linewidth=0.8)
-    ax.set_ylabel("temperature\nanomaly (K)", color=COLOUR["temp"])
+    ax.set_ylabel("temperature\nanomaly (K)", color=GROUP_COLOURS["temp"])
     other = ax.twinx()
-    other.bar(at + 0.2, 1000.0 * made["prcp_anomaly"], width=0.38, color=COLOUR["prcp"])
-    other.set_ylabel("precipitation\nanomaly (mm)", color=COLOUR["prcp"])
+    other.bar(at + 0.2, 1000.0 * made["prcp_anomaly"], width=0.38, color=GROUP_COLOURS["prcp"])
+    other.set_ylabel("precipitation\nanomaly (mm)", color=GROUP_COLOURS["prcp"])
     for axis, name in ((ax, "temp_anomaly"), (other, "prcp_anomaly")):
-        # Both zeros at one height.
+        # Both zeros at the same height.
         largest = float(np.abs(made[name]).max()) * (1.0 if axis is ax else 1000.0) or 1.0
         axis.set_ylim(-1.1 * largest, 1.1 * largest)
     ax.set_xticks(at, [calendar.month_abbr[month] for month in made.month.to_numpy()], fontsize="small")
-    extra = len(_single(made))
+    extra = len(_without_month(made))
     ax.set_xlim(-0.6, made.sizes["month"] - 0.4 + extra)
 
 
-def _heights(ax: Axes, made: xr.Dataset) -> None:
-    """Bands of 100 m: contributions at their heights, weighted by area; the area itself in grey."""
+def _plot_heights(ax: Axes, made: xr.Dataset) -> None:
+    """Draw area-weighted mean contributions in elevation bands of 100 m, and the area itself in grey."""
     from matplotlib.ticker import MaxNLocator
 
     heights, area = made["height"].to_numpy(), made["area"].to_numpy()
-    band = np.floor(heights / BAND).astype(int)
+    band = np.floor(heights / ELEVATION_BAND).astype(int)
     of_band = np.bincount(band - band.min(), area)
-    middle = BAND * (np.arange(of_band.size) + band.min() + 0.5)
+    middle = ELEVATION_BAND * (np.arange(of_band.size) + band.min() + 0.5)
     shown = of_band > 0
-    for name in ("temp", "prcp", *_single(made)):
+    for name in ("temp", "prcp", *_without_month(made)):
         values = made[f"{name}_at_height"].to_numpy() * area
         mean = np.bincount(band - band.min(), values)[shown] / of_band[shown]
-        ax.plot(mean, middle[shown], color=COLOUR[name], marker="o", markersize=3, label=GROUPS[name])
+        ax.plot(mean, middle[shown], color=GROUP_COLOURS[name], marker="o", markersize=3, label=GROUP_LABELS[name])
     ax.axvline(0.0, color="0.4", linewidth=0.8)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     ax.set(xlabel="contribution at the height (m w.e.)", ylabel="height (m)")
     share = ax.twiny()
-    share.barh(middle[shown], 100.0 * of_band[shown], height=0.9 * BAND, color="0.85", zorder=0)
+    share.barh(middle[shown], 100.0 * of_band[shown], height=0.9 * ELEVATION_BAND, color="0.85", zorder=0)
     share.set_xlabel("share of the area (% per 100 m)", color="0.5", fontsize="small")
     share.set_xlim(0.0, 300.0 * of_band.max())
     share.tick_params(colors="0.5", labelsize="small")

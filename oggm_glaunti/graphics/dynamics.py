@@ -1,80 +1,81 @@
-"""Figures of what climate and parameters do to a glacier's volume after years of ice dynamics."""
+"""Figures of the sensitivity of a glacier's volume to climate and parameters, after years of ice dynamics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from oggm_glaunti.graphics.glacier import COLOURS, LINES, new_figure
+from oggm_glaunti.graphics.style import COLOURS, GREY, LINES, panels, series_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MONTHS = "JFMAMJJASOND"
-LAYER = 100.0  # m, height of the layers that derivatives are shown for
+MONTH_INITIALS = "JFMAMJJASOND"
+LAYER = 100.0  # m, thickness of the elevation layers that derivatives are shown for
 PER_LAYER = "10⁻³ km³ per m w.e."
 
 
 def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, ArrayLike] | None = None) -> Figure:
-    """Volume through the years, and with a control changed: to first order, and by whole runs where they are given.
+    """Draw volumes over time, as they are and with a control changed: to first order, and by full runs if given.
 
     Parameters
     ----------
     found : Dataset
-        of :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity`
+        Result of :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity`
     control : str
-        one of its controls
-    reruns : mapping, optional
-        by the size of the change (1 is the control's ``per``) the volumes of a run with it (time,), km3; by default
-        changes by 1 and -1 are shown, to first order only
+        One of its controls
+    reruns : mapping of float to array (time,), optional
+        Volumes (km3) of full runs by the size of the change, in units of the control's ``per``. By default changes by 1
+        and -1 are shown, to first order only
 
     Returns
     -------
     Figure
-        above volumes; below the derivative with its error
+        Upper panel: volumes; lower panel: the derivative with its error
     """
-    figure, (above, below) = _figure(2, 1, (7.0, 6.0), sharex=True, height_ratios=(2, 1))
+    figure, axes = panels(2, 1, (7.0, 6.0), sharex=True, height_ratios=(2, 1))
+    above, below = axes[:, 0]
     one = found.sel(control=control)
     years, per = found["time"].to_numpy(), str(one["per"].item())
     above.plot(years, one["volume"], color="black", label="as it is")
     for i, amount in enumerate([1.0, -1.0] if reruns is None else reruns):
-        colour, name = COLOURS[i % len(COLOURS)], _amount(control, amount, per)
-        above.plot(years, one["volume"] + amount * one["d_volume"], color=colour, label=f"{name}, first order")
+        colour, name = series_style(i, "color"), _amount(control, amount, per)
+        above.plot(years, one["volume"] + amount * one["d_volume"], label=f"{name}, first order", **colour)
         if reruns is not None:
-            above.plot(years, reruns[amount], color=colour, linestyle=LINES[1], label=f"{name}, whole run")
+            above.plot(years, reruns[amount], linestyle=LINES[1], label=f"{name}, whole run", **colour)
     above.set(ylabel="volume (km³)")
     above.legend(fontsize="small")
     below.fill_between(
         years, *(one["d_volume"] + sign * one["d_volume_error"] for sign in (-1, 1)), color=COLOURS[1], alpha=0.3
     )
     below.plot(years, one["d_volume"], color=COLOURS[1])
-    below.axhline(0.0, color="0.6", linewidth=0.8)
+    below.axhline(0.0, color=GREY, linewidth=0.8)
     below.set(ylabel=f"derivative\n(km³ per {per})", xlabel="1 January of the year")
     return figure
 
 
 def _amount(control: str, amount: float, per: str) -> str:
-    """What is changed, in words: ``dT +2 × 1 K``."""
+    """Describe a change in words: ``dT +2 × 1 K``."""
     return f"{control} {amount:+g} × {per}".replace("× 1 K", "K")
 
 
 def plot_gradient(found: xr.Dataset) -> Figure:
-    """What one more m w.e. in a layer of 100 m in a year does to the last volume; below, each year's weather.
+    """Draw the effect on the last volume of 1 m w.e. more in a layer of 100 m in a year, and of each year's weather.
 
     Parameters
     ----------
     found : Dataset
-        of :func:`~oggm_glaunti.analysis.dynamics.sia_tasks.volume_gradient`
+        Result of :func:`~oggm_glaunti.analysis.dynamics.sia_tasks.volume_gradient`
     """
-    figure, axes = _figure(2, 2, (9.5, 6.5), width_ratios=(3, 1), height_ratios=(2, 1))
-    layers = np.floor(found["height"] / LAYER) * LAYER + 0.5 * LAYER
-    by_layer = 1000.0 * found["gradient"].groupby(layers.rename("layer")).sum()
-    seen = by_layer.sel(layer=np.abs(by_layer).max("year").to_numpy() > 1e-3 * float(np.abs(by_layer).max()))
+    figure, axes = panels(2, 2, (9.5, 6.5), width_ratios=(3, 1), height_ratios=(2, 1))
+    layers = (found["height"] // LAYER * LAYER + 0.5 * LAYER).rename("layer")
+    by_layer = 1000.0 * found["gradient"].groupby(layers).sum()
+    largest = abs(by_layer).max("year").to_numpy()
+    seen = by_layer.sel(layer=largest > 1e-3 * largest.max())
     years, layer = seen["year"].to_numpy(), seen["layer"].to_numpy()
     mesh = axes[0, 0].pcolormesh(years, layer, seen.transpose("layer", "year"), cmap="viridis", shading="nearest")
     axes[0, 0].set(ylabel="height (m)")
@@ -95,7 +96,7 @@ def plot_gradient(found: xr.Dataset) -> Figure:
 
 
 def _plot_years(found: xr.Dataset, ax: Axes) -> None:
-    """What each year's weather has to do with the effect of the controls; months of one control are added up."""
+    """Draw the contribution of each year's weather to the effect of the controls; months of a control are summed."""
     of_year = found["d_volume_of_year"]
     names = [
         str(label).split("_")[0] if str(label)[:3] in ("dT_", "dP_") else str(label)
@@ -104,43 +105,35 @@ def _plot_years(found: xr.Dataset, ax: Axes) -> None:
     for i, name in enumerate(dict.fromkeys(names)):
         own = of_year.isel(control=[n == name for n in names])
         total, per = own.sum("control"), str(own["per"].values[0])
-        ax.plot(found["year"], total, ".-", color=COLOURS[i % len(COLOURS)], label=f"{name} by {per}")
-    ax.axhline(0.0, color="0.6", linewidth=0.8)
+        ax.plot(found["year"], total, ".-", label=f"{name} by {per}", **series_style(i, "color"))
+    ax.axhline(0.0, color=GREY, linewidth=0.8)
     ax.set(xlabel="year whose weather is changed", ylabel="change of the\nlast volume (km³)")
     ax.legend(fontsize="small")
 
 
 def plot_months(found: xr.Dataset) -> Figure:
-    """What a change in one calendar month of every year does to the last volume.
+    """Draw the effect on the last volume of a change in one calendar month of every year.
 
     Parameters
     ----------
     found : Dataset
-        of ``volume_gradient`` or ``volume_sensitivity`` with ``by_month=True``
+        Result of ``volume_gradient`` or ``volume_sensitivity`` with ``by_month=True``
 
     Raises
     ------
     ValueError
-        where no control is by month
+        If no control is by month
     """
     d_volume = found["d_volume"] if "time" not in found["d_volume"].dims else found["d_volume"].isel(time=-1)
     labels = [str(label) for label in found["control"].values]
     names = [name for name in ("dT", "dP") if f"{name}_01" in labels]
     if not names:
         raise ValueError(f"no control by month among {labels}; make the result with by_month=True")
-    figure, axes = _figure(1, len(names), (3.5 * len(names) + 1.0, 3.2), squeeze=False)
+    figure, axes = panels(1, len(names), (3.5 * len(names) + 1.0, 3.2))
     for ax, name, colour in zip(axes[0], names, COLOURS, strict=False):
         own = d_volume.sel(control=[f"{name}_{month:02d}" for month in range(1, 13)])
         ax.bar(range(1, 13), own, color=colour)
-        ax.axhline(0.0, color="0.6", linewidth=0.8)
+        ax.axhline(0.0, color=GREY, linewidth=0.8)
         ax.set(title=f"{name} by {own['per'].values[0]}", xlabel="month", ylabel="change of the last volume (km³)")
-        ax.set_xticks(range(1, 13), MONTHS)
+        ax.set_xticks(range(1, 13), MONTH_INITIALS)
     return figure
-
-
-def _figure(rows: int, columns: int, size: tuple[float, float], **kwargs) -> tuple[Figure, np.ndarray]:
-    """A figure of panels; no window is ever opened."""
-    figure = new_figure(size)
-    squeeze = kwargs.pop("squeeze", True)
-    sharex = kwargs.pop("sharex", False)
-    return figure, figure.subplots(rows, columns, squeeze=squeeze, sharex=sharex, gridspec_kw=kwargs)

@@ -1,7 +1,7 @@
-"""Figures of predictions beside observations: scatter, residuals and series, as in the paper's evaluation.
+"""Figures of predictions and observations: scatter, residuals and series, as in the paper's evaluation.
 
 Every function takes a table of predictions (:mod:`oggm_glaunti.fit.evaluation`) and returns a matplotlib Figure;
-:func:`save_figures` writes all that a table has data for.
+:func:`save_figures` writes every figure for which a table has data.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,48 +18,48 @@ import pandas as pd
 from oggm_glaunti.fit.evaluation.evaluate import models_of
 from oggm_glaunti.fit.evaluation.scores import Scores, scores
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
-from oggm_glaunti.graphics.glacier import COLOURS, LINES, MARKERS, new_figure, save_png
+from oggm_glaunti.graphics.style import GREY, light_grid, minus_signs, panels, save_png, series_style, whole_years
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 GLACIERS_A_PAGE = 16
-GREY = "0.6"
 
 
 def save_figures(predictions: pd.DataFrame, folder: str | os.PathLike[str], dpi: int = 110) -> list[Path]:
-    """Write every figure that there are data for as PNG.
+    """Write every figure for which there are data as PNG.
 
     Parameters
     ----------
     predictions : DataFrame
     folder : path
-        must exist
+        Existing folder to write to
     dpi : int
+        Resolution, dots per inch
 
     Returns
     -------
     list of Path
-        ``scatter_<kind>.png``, ``residuals_<kind>.png``, ``residuals_by_glacier_<kind>.png`` and
-        ``series_<season>.png`` (with a number where the glaciers do not fit on one)
+        Paths of ``scatter_<kind>.png``, ``residuals_<kind>.png``, ``residuals_by_glacier_<kind>.png`` and
+        ``series_<season>.png`` (numbered if the glaciers do not fit on one page)
     """
     return [save_png(figure, Path(folder) / f"{name}.png", dpi) for name, figure in figures(predictions)]
 
 
 def figures(predictions: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
-    """Name and figure, one after the other."""
+    """Yield the name of each figure and the figure itself."""
     for kind in (kind for kind in KINDS if (predictions["kind"] == kind).any()):
         yield f"scatter_{kind}", plot_scatter(predictions, kind)
         yield f"residuals_{kind}", plot_residuals(predictions, kind)
         yield f"residuals_by_glacier_{kind}", plot_residuals_by_glacier(predictions, kind)
-    for season in _seasons(predictions[predictions["kind"] == "glacier-wide"]):
+    for season in _seasons_of(predictions[predictions["kind"] == "glacier-wide"]):
         pages = plot_glacier_series(predictions, season)
         for i, figure in enumerate(pages):
             yield f"series_{season}{f'_{i + 1}' if len(pages) > 1 else ''}", figure
 
 
-def _seasons(predictions: pd.DataFrame) -> list[str]:
+def _seasons_of(predictions: pd.DataFrame) -> list[str]:
     return [season for season in ALL_SEASONS if (predictions["season"] == season).any()]
 
 
@@ -70,82 +70,76 @@ def _of_kind(predictions: pd.DataFrame, kind: str) -> pd.DataFrame:
     return chosen
 
 
-def _figure(rows: int, columns: int, width: float, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
-    """A figure of panels of a given size in inches; no window is ever opened."""
-    figure = new_figure((columns * width + 0.5, rows * height + 0.6))
-    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+def _panels_of(rows: int, columns: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, np.ndarray]:
+    """Return a figure with panels of a given size in inches."""
+    return panels(rows, columns, (columns * width + 0.5, rows * height + 0.6), **kwargs)
 
 
-def _colour(i: int) -> dict[str, str]:
-    return {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-
-
-def _opacity(n: int) -> float:
-    """Of points: many are let through each other, few are seen well."""
-    return 0.4 if n > 200 else 0.8
+def _scatter(ax: Axes, x: pd.Series, y: pd.Series, style: dict[str, Any]) -> None:
+    """Draw points, more transparent if there are many."""
+    ax.scatter(x, y, s=9, alpha=0.4 if len(x) > 200 else 0.8, linewidths=0, **style)
 
 
 # --- a panel per model and season ---
 
 
 def plot_scatter(predictions: pd.DataFrame, kind: str) -> Figure:
-    """Predicted against observed balances with the line of equality, a row per model and a column per season."""
-    figure, panels = _panels(predictions, kind, equal=True)
-    for ax, group, column, style in panels:
-        ends = _ends(_values(group))
+    """Draw predicted against observed balances and the line of equality, a row per model and a column per season."""
+    figure, each = _each_panel(predictions, kind, equal=True)
+    for ax, group, column, style in each:
+        ends = _ends(group[["true", *models_of(group).values()]].to_numpy())
         ax.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
-        ax.scatter(group["true"], group[column], s=9, alpha=_opacity(len(group)), linewidths=0, **style)
+        _scatter(ax, group["true"], group[column], style)
         ax.set(xlim=ends, ylim=ends, aspect="equal")
         _write_scores(ax, scores(group[column], group["true"]))
-    _label(figure, "predicted (m w.e.)")
+    _label_panels(figure, "predicted (m w.e.)")
     return figure
 
 
 def plot_residuals(predictions: pd.DataFrame, kind: str) -> Figure:
-    """Predicted minus observed against observed, a row per model and a column per season; the bias is dashed."""
-    figure, panels = _panels(predictions, kind, equal=False)
-    for ax, group, column, style in panels:
+    """Draw predicted minus observed against observed, a row per model and a column per season; the bias is dashed."""
+    figure, each = _each_panel(predictions, kind, equal=False)
+    for ax, group, column, style in each:
         misfit = group[column] - group["true"]
         ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
-        ax.scatter(group["true"], misfit, s=9, alpha=_opacity(len(group)), linewidths=0, **style)
+        _scatter(ax, group["true"], misfit, style)
         ax.axhline(misfit.mean(), color="black", linewidth=1.0, linestyle="--")
         every = group[list(models_of(group).values())].sub(group["true"], axis=0)
         largest = 1.05 * float(np.nanmax(np.abs(every.to_numpy()), initial=0.1))
         ax.set(xlim=_ends(group["true"].to_numpy()), ylim=(-largest, 1.4 * largest))  # room for the scores
         _write_scores(ax, scores(group[column], group["true"]), only=("bias", "rmse"), right=True)
-    _label(figure, "predicted minus\nobserved (m w.e.)")
+    _label_panels(figure, "predicted minus\nobserved (m w.e.)")
     return figure
 
 
-def _panels(predictions: pd.DataFrame, kind: str, equal: bool) -> tuple[Figure, Iterator[tuple]]:
+def _each_panel(
+    predictions: pd.DataFrame, kind: str, equal: bool
+) -> tuple[Figure, Iterator[tuple[Axes, pd.DataFrame, str, dict[str, Any]]]]:
+    """Return a figure and, panel by panel, its axes, predictions, column of the model and style."""
     chosen = _of_kind(predictions, kind)
-    models, seasons = models_of(chosen), _seasons(chosen)
+    models, seasons = models_of(chosen), _seasons_of(chosen)
     size = (2.7, 2.4) if equal else (2.9, 2.0)
-    figure, axes = _figure(len(models), len(seasons), *size, sharex="col", sharey="col")
+    figure, axes = _panels_of(len(models), len(seasons), *size, sharex="col", sharey="col")
 
-    def each():
+    def each() -> Iterator[tuple[Axes, pd.DataFrame, str, dict[str, Any]]]:
         for j, season in enumerate(seasons):
             axes[0, j].set_title(f"{kind}, {season}", fontsize="medium")
             for i, (model, column) in enumerate(models.items()):
                 axes[i, 0].set_ylabel(f"model {model}")
-                yield axes[i, j], chosen[chosen["season"] == season], column, _colour(i)
+                yield axes[i, j], chosen[chosen["season"] == season], column, series_style(i, "color", "marker")
 
     return figure, each()
 
 
-def _label(figure: Figure, vertical: str) -> None:
-    """The quantity of both axes, once per row and column."""
+def _label_panels(figure: Figure, vertical: str) -> None:
+    """Label both axes, once per row and column."""
     for ax in figure.axes:
-        ax.grid(color="0.92", linewidth=0.6)
-        ax.set_axisbelow(True)
-        if ax.get_subplotspec().is_last_row():
+        light_grid(ax)
+        place = ax.get_subplotspec()
+        if place is not None and place.is_last_row():
             ax.set_xlabel("observed (m w.e.)")
         if ax.get_ylabel():
             ax.set_ylabel(f"{ax.get_ylabel()}\n{vertical}")
-
-
-def _values(group: pd.DataFrame) -> np.ndarray:
-    return group[["true", *models_of(group).values()]].to_numpy()
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
@@ -164,7 +158,7 @@ def _write_scores(
     lines = [texts[name] for name in only if np.isfinite(getattr(found, name))]
     box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
     x, side = (0.97, "right") if right else (0.03, "left")
-    text = "\n".join(lines).replace("-", "\N{MINUS SIGN}")
+    text = minus_signs("\n".join(lines))
     ax.text(x, 0.97, text, transform=ax.transAxes, ha=side, va="top", fontsize="small", bbox=box)
 
 
@@ -172,11 +166,11 @@ def _write_scores(
 
 
 def plot_residuals_by_glacier(predictions: pd.DataFrame, kind: str) -> Figure:
-    """Mean of predicted minus observed by glacier, with the range that holds the middle half; a column per season."""
+    """Draw the mean of predicted minus observed and its interquartile range by glacier, a column per season."""
     chosen = _of_kind(predictions, kind)
-    glaciers, models, seasons = sorted(set(chosen["glacier"])), models_of(chosen), _seasons(chosen)
+    glaciers, models, seasons = sorted(set(chosen["glacier"])), models_of(chosen), _seasons_of(chosen)
     height = max(1.6, 0.13 * len(glaciers) * (1 + len(models)))
-    figure, axes = _figure(1, len(seasons), 2.9, height, sharey=True)
+    figure, axes = _panels_of(1, len(seasons), 2.9, height, sharey=True)
     for ax, season in zip(axes[0], seasons, strict=True):
         of_season = chosen[chosen["season"] == season]
         ax.axvline(0.0, color=GREY, linewidth=0.8)
@@ -197,13 +191,13 @@ def _draw_ranges(ax: Axes, group: pd.DataFrame, column: str, places: dict[str, f
     misfits = (group[column] - group["true"]).groupby(group["glacier"])
     mean, low, high = misfits.mean().dropna(), misfits.quantile(0.25), misfits.quantile(0.75)
     y = [places[glacier] for glacier in mean.index]
-    style = _colour(i)
+    style = series_style(i, "color", "marker")
     ax.hlines(y, low[mean.index], high[mean.index], color=style["color"], linewidth=1.2, alpha=0.7)
     ax.scatter(mean, y, s=16, linewidths=0, label=f"model {model}", zorder=3, **style)
 
 
 def plot_glacier_series(predictions: pd.DataFrame, season: str) -> list[Figure]:
-    """Glacier-wide balances year by year: observations in black, models in colour; a panel per glacier."""
+    """Draw glacier-wide balances by year: observations in black, models in colour; a panel per glacier."""
     chosen = _of_kind(predictions, "glacier-wide")
     chosen = chosen[chosen["season"] == season]
     glaciers = sorted(set(chosen["glacier"]))
@@ -212,14 +206,12 @@ def plot_glacier_series(predictions: pd.DataFrame, season: str) -> list[Figure]:
 
 
 def _series_page(chosen: pd.DataFrame, glaciers: list[str], season: str) -> Figure:
-    from matplotlib.ticker import MaxNLocator
-
     columns = min(len(glaciers), 2 if len(glaciers) <= 4 else 3 if len(glaciers) <= 9 else 4)
-    figure, axes = _figure(math.ceil(len(glaciers) / columns), columns, 2.8, 1.7, sharex=True)
+    figure, axes = _panels_of(math.ceil(len(glaciers) / columns), columns, 2.8, 1.7, sharex=True)
     for ax, glacier in zip(axes.flat, glaciers, strict=False):
         _draw_series(ax, chosen[chosen["glacier"] == glacier])
         ax.set_title(glacier, fontsize="small")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        whole_years(ax, 5)
         ax.tick_params(labelsize="small")
     for ax in axes.flat[len(glaciers) :]:
         ax.set_axis_off()
@@ -231,14 +223,14 @@ def _series_page(chosen: pd.DataFrame, glaciers: list[str], season: str) -> Figu
 
 
 def _draw_series(ax: Axes, group: pd.DataFrame) -> None:
-    """Lines that are broken where a year is missing."""
+    """Draw lines with gaps at missing years."""
     by_year = group.groupby("year")[["true", *models_of(group).values()]].mean()
     by_year = by_year.reindex(range(by_year.index.min(), by_year.index.max() + 1))
     ax.axhline(0.0, color=GREY, linewidth=0.8)
     ax.plot(by_year.index, by_year["true"], color="black", marker=".", markersize=4, linewidth=1.2, label="observed")
     for i, (model, column) in enumerate(models_of(group).items()):
-        style = _colour(i) | {"linestyle": LINES[i % len(LINES)], "linewidth": 1.0, "markersize": 2.2}
-        ax.plot(by_year.index, by_year[column], label=f"model {model}", **style)
+        style = series_style(i, "color", "marker", "linestyle")
+        ax.plot(by_year.index, by_year[column], label=f"model {model}", linewidth=1.0, markersize=2.2, **style)
 
 
 def _legend(figure: Figure) -> None:

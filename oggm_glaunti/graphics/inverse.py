@@ -1,99 +1,92 @@
-"""Figures of inverse forcing: sensitivity by month, and a series of forcing that gives a series of balances."""
+"""Figures of inverse modelling: sensitivity by month, and the change of forcing that explains a series of balances."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from oggm_glaunti.analysis.inverse.tasks import MONTHS, Inversion
-from oggm_glaunti.graphics.glacier import COLOURS, LINES, new_figure
+from oggm_glaunti.graphics.style import COLOURS, GREY, LINES, light_grid, minus_signs, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GREY = "0.6"
-LABELS = {"dT": "temperature (K)", "dP": "precipitation (factor)"}
+CONTROL_LABELS = {"dT": "temperature (K)", "dP": "precipitation (factor)"}
 CONTROL_COLOURS = {"dT": COLOURS[0], "dP": COLOURS[1]}
-# A month or a day is drawn as a step from its first day to the next one's.
-STEPS = {"monthly": pd.DateOffset(months=1), "daily": pd.DateOffset(days=1)}
+# A month or a day is drawn as a step from its first day to the first day of the next one.
+STEP_LENGTHS = {"monthly": pd.DateOffset(months=1), "daily": pd.DateOffset(days=1)}
 
 
 def plot_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
-    """Answer of the annual balance to a warming of 1 K and to 10 % more precipitation in each calendar month.
+    """Draw the response of the annual balance to 1 K of warming and to 10 % more precipitation in each month.
 
     Parameters
     ----------
     table : DataFrame
-        of :func:`~oggm_glaunti.analysis.inverse.tasks.climate_sensitivity`
+        Result of :func:`~oggm_glaunti.analysis.inverse.tasks.climate_sensitivity`
     title : str
-        name of the glacier, for example
+        Title of the figure, for example the name of the glacier
     """
-    figure, axes = _figure(2, 6.4, 2.0, sharex=True)
-    panels = (
+    figure, axes = _stacked_panels(2, 6.4, 2.0, title, sharex=True)
+    rows = (
         ("temp", "1 K warmer", CONTROL_COLOURS["dT"], "m w.e. a$^{-1}$ K$^{-1}$"),
         ("prcp_10pct", "10 % more precipitation", CONTROL_COLOURS["dP"], "m w.e. a$^{-1}$"),
     )
-    for ax, (column, words, colour, units) in zip(axes, panels, strict=True):
+    for ax, (column, words, colour, units) in zip(axes, rows, strict=True):
         ax.bar(range(12), table.loc[list(MONTHS), column], color=colour, width=0.8, zorder=2)
         ax.axhline(0.0, color="black", linewidth=0.8, zorder=3)
         parts = ", ".join(f"{part} {table.loc[part, column]:+.2f}" for part in ("winter", "summer", "annual"))
-        ax.set_title(f"{words}: {parts}".replace("-", "\N{MINUS SIGN}"), fontsize="medium", loc="left")
+        ax.set_title(minus_signs(f"{words}: {parts}"), fontsize="medium", loc="left")
         ax.set_ylabel(f"change of balance\n({units})")
-        _grid(ax)
+        light_grid(ax)
     axes[-1].set_xticks(range(12), MONTHS)
-    if title:
-        figure.suptitle(title, fontsize="medium")
     return figure
 
 
 def plot_forcing_series(found: Inversion, title: str = "") -> Figure:
-    """Annual balances before and after, and the change of the forcing that makes the difference, with bands of 1 sd.
+    """Draw annual balances before and after an inversion, and the change of forcing found, with bands of 1 sd.
 
     Parameters
     ----------
     found : Inversion
-        of monthly or daily resolution
+        Result of monthly or daily resolution
     title : str
+        Title of the figure, for example the name of the glacier
 
     Raises
     ------
     ValueError
-        for a single shift, which is no series
+        If the result is a single shift, which is not a series
     """
     if found.resolution == "scalar":
         raise ValueError(f"{found.rgi_id}: a single shift ({found.control}) is a number, not a series to draw")
     names = [name for name in ("dT", "dP") if name in found.change]
-    figure, axes = _figure(1 + len(names), 7.2, 1.9)
+    figure, axes = _stacked_panels(1 + len(names), 7.2, 1.9, title)
     _draw_balances(axes[0], found.balances)
     for ax, name in zip(axes[1:], names, strict=True):
         _draw_change(ax, found, name)
-        ax.set_ylabel(f"change of\n{LABELS[name]}")
+        ax.set_ylabel(f"change of\n{CONTROL_LABELS[name]}")
     axes[0].set_ylabel("annual balance\n(m w.e.)")
     axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, fontsize="small")
     axes[-1].set_xlabel("year")
     for ax in axes[1:]:
         ax.sharex(axes[0])
-    if title:
-        figure.suptitle(title, fontsize="medium")
     return figure
 
 
-def _figure(rows: int, width: float, height: float, **kwargs) -> tuple[Figure, np.ndarray]:
-    """Panels below each other, of a given size in inches; no window is ever opened."""
-    figure = new_figure((width, rows * height + 0.6))
-    return figure, figure.subplots(rows, 1, squeeze=False, **kwargs)[:, 0]
-
-
-def _grid(ax: Axes) -> None:
-    ax.grid(color="0.92", linewidth=0.6, zorder=0)
-    ax.set_axisbelow(True)
+def _stacked_panels(rows: int, width: float, height: float, title: str, **kwargs: Any) -> tuple[Figure, np.ndarray]:
+    """Return a figure with a title and panels below each other, each of a given size in inches."""
+    figure, axes = panels(rows, 1, (width, rows * height + 0.6), **kwargs)
+    if title:
+        figure.suptitle(title, fontsize="medium")
+    return figure, axes[:, 0]
 
 
 def _draw_balances(ax: Axes, balances: pd.DataFrame) -> None:
-    """Each year in its middle, as the series of the forcing runs through it."""
+    """Draw balances in the middle of each year, as the series of the forcing runs through it."""
     year = balances.index.to_numpy() + 0.0
     ax.axhline(0.0, color=GREY, linewidth=0.8)
     for i, name in enumerate(("before", "after")):
@@ -101,15 +94,17 @@ def _draw_balances(ax: Axes, balances: pd.DataFrame) -> None:
         ax.fill_between(year, value - sd, value + sd, color=colour, alpha=0.25, linewidth=0)
         ax.plot(year, value, color=colour, linestyle=LINES[1 - i], marker=".", label=f"{name} the change (± 1 sd)")
     if "target" in balances:
-        style = {"color": "black", "marker": "D", "markersize": 4, "linestyle": "none", "elinewidth": 1.0}
+        style: dict[str, Any] = {"color": "black", "marker": "D", "markersize": 4, "linestyle": "none", "elinewidth": 1}
         ax.errorbar(year, balances["target"], balances["target_sd"], label="target (± 1 sd)", zorder=4, **style)
-    _grid(ax)
+    light_grid(ax)
 
 
 def _draw_change(ax: Axes, found: Inversion, name: str) -> None:
+    from matplotlib.ticker import NullLocator
+
     colour = CONTROL_COLOURS[name]
     starts = found.change.index
-    edges = _as_years([*starts, starts[-1] + STEPS[found.resolution]], found)
+    edges = _as_years([*starts, starts[-1] + STEP_LENGTHS[found.resolution]], found)
     value, sd = found.change[name].to_numpy(), found.change[f"{name}_sd"].to_numpy()
     low, high = value - sd, value + sd
     if name == "dP":
@@ -117,24 +112,18 @@ def _draw_change(ax: Axes, found: Inversion, name: str) -> None:
         ax.set_yscale("log")
         ticks = [tick for tick in (0.1, 0.2, 0.5, 0.8, 1.0, 1.25, 2.0, 5.0, 10.0) if low.min() <= tick <= high.max()]
         ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.yaxis.set_minor_locator(_no_ticks())
+        ax.yaxis.set_minor_locator(NullLocator())
     ax.axhline(float(name == "dP"), color=GREY, linewidth=0.8)
     ax.stairs(high, edges, baseline=low, fill=True, color=colour, alpha=0.2)
     ax.stairs(value, edges, baseline=None, color=colour, linewidth=1.0)
-    # Limits of matplotlib's own do not see the lower edge of a band.
+    # Matplotlib's own limits ignore the lower edge of a band.
     ends = {"dT": (low.min() - 0.2, high.max() + 0.2), "dP": (0.93 * low.min(), 1.07 * high.max())}
     ax.set(xlim=(edges[0] - 0.25, edges[-1] + 0.25), ylim=ends[name])
-    _grid(ax)
-
-
-def _no_ticks():
-    from matplotlib.ticker import NullLocator
-
-    return NullLocator()
+    light_grid(ax)
 
 
 def _as_years(dates: list[pd.Timestamp], found: Inversion) -> np.ndarray:
-    """Dates as numbers on an axis on which year Y stands in the middle of its days."""
+    """Convert dates to numbers on an axis on which year Y stands in the middle of its days."""
     first = pd.Timestamp(dates[0])
     begin = found.balances.index[0] - 0.5
     return np.array([begin + (pd.Timestamp(date) - first).days / 365.25 for date in dates])

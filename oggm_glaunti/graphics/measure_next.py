@@ -1,4 +1,4 @@
-"""Figure of where to measure next: a map for each season, the same by height, and the best measurements in turn."""
+"""Figure of where to measure next: a map for each season, the same by height, and the best measurements in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from oggm_glaunti.analysis.measure_next.places import unit_of
-from oggm_glaunti.graphics.glacier import COLOURS, LINES, new_figure
+from oggm_glaunti.graphics.style import GREY, finish_map, kilometres, new_figure, series_style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
 
     from oggm_glaunti.analysis.measure_next.tasks import WhereToMeasure
 
-STEPS = 10  # of the colour bar
+SHADES_OF_SHARE = 10  # steps of the colour bar
 MARGIN = 5  # cells around the glacier
-LABELS = {"smb": "glacier-wide balance"}
+TARGET_LABELS = {"smb": "glacier-wide balance"}
 
 
 def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> Figure:
-    """What one more measurement would tell, and the best of them.
+    """Draw what one more measurement would tell, and the best of them.
 
     Parameters
     ----------
     result : WhereToMeasure
-        of :func:`~oggm_glaunti.analysis.measure_next.tasks.where_to_measure`
+        Result of :func:`~oggm_glaunti.analysis.measure_next.tasks.where_to_measure`
     target : str, optional
-        which of several was wanted; the first by default
+        Target to show, if the result has several; the first by default
 
     Returns
     -------
     matplotlib Figure
-        above a map for each season: the share of the target's variance that one measurement takes away, with the best
-        measurements by rank; below the same by height, and what is left of the standard deviation after each
+        Above: a map for each season of the share of the target's variance that one measurement removes, with the best
+        measurements by rank; below: the same by height, and the standard deviation remaining after each measurement
 
     Raises
     ------
     ValueError
-        for a target that is not in the result
+        If the target is not in the result
     """
     table, maps = _of_target(result, target)
     n, (north, south, west, east) = maps.sizes["season"], _window(maps)
     width = max(3.3 * n + 0.9, 7.5)
     high = float(np.clip((south - north) / (east - west) * (width - 1.8) / n, 1.8, 5.0)) + 1.1
     figure = new_figure((width, high + 3.9))
-    above, below = figure.subfigures(2, 1, height_ratios=(high, 3.4))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(high, 3.4))[:, 0]
     axes = above.subplots(1, n, squeeze=False, sharey=True)[0]
     _plot_maps(maps, table, axes)
     profile, bars = below.subplots(1, 2)
     _plot_profiles(maps, profile)
     _plot_bars(maps, table, bars)
-    figure.suptitle(_title(maps, result.table.attrs))
+    figure.suptitle(_question(maps, result.table.attrs))
     return figure
 
 
@@ -67,11 +67,11 @@ def _of_target(result: WhereToMeasure, target: str | None) -> tuple[pd.DataFrame
     return result.table[result.table["target"] == target], maps
 
 
-def _title(maps: xr.Dataset, about: dict[str, Any]) -> str:
+def _question(maps: xr.Dataset, about: dict[str, Any]) -> str:
     first, last = about["years"]
     years = f"{first}" if first == last else f"mean of {first}-{last}"
     target = str(maps["target"].values)
-    wanted = f"{LABELS[target]} {years}" if target in LABELS else f"parameter {target}"
+    wanted = f"{TARGET_LABELS[target]} {years}" if target in TARGET_LABELS else f"parameter {target}"
     return f"{about['rgi_id']}, model {about['model']}: one more measurement in {about['year']}\nfor the {wanted}"
 
 
@@ -79,8 +79,8 @@ def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
     import matplotlib as mpl
 
     percent, seasons = 100.0 * maps["reduction"], maps["season"].values
-    x, y = maps["x"].values / 1000.0, maps["y"].values / 1000.0
-    colours = mpl.colormaps["cividis"].resampled(STEPS)
+    x, y = kilometres(maps)
+    colours = mpl.colormaps["cividis"].resampled(SHADES_OF_SHARE)
     for ax, season in zip(axes, seasons, strict=True):
         values = percent.sel(season=season).values
         image = ax.pcolormesh(x, y, values, cmap=colours, vmin=0.0, vmax=100.0, shading="nearest", rasterized=True)
@@ -89,19 +89,20 @@ def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
             at = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": "bold"}
             box = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": "#D55E00", "linewidth": 1.5}
             ax.text(x[row.col], y[row.row], str(row.rank), bbox=box, **at)
-        ax.set_title(f"{season}: {_days(maps, season)}", fontsize="medium")
-        _finish_map(ax, _window(maps), x, y)
+        ax.set_title(f"{season}: {_season_days(maps, season)}", fontsize="medium")
+        north, south, west, east = _window(maps)
+        finish_map(ax, (x[west], x[east]), (y[south], y[north]), ticks=5, integer=True)
     axes[0].set_ylabel("northing (km)")
     axes[0].figure.colorbar(image, ax=list(axes), label="variance taken away\nby one measurement (%)")
 
 
-def _days(maps: xr.Dataset, season: str) -> str:
+def _season_days(maps: xr.Dataset, season: str) -> str:
     begin, end = (maps[name].sel(season=season).values.astype("M8[D]").item() for name in ("begin", "end"))
     return f"{begin.day} {begin:%b} to {end.day} {end:%b}"
 
 
 def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:
-    """First and last row, first and last column of the glacier with a margin around it."""
+    """Return the first and last row, first and last column of the glacier with a margin around it."""
     there = np.isfinite(maps["reduction"].isel(season=0).values)
     rows, cols = np.nonzero(there)
     last_row, last_col = there.shape[0] - 1, there.shape[1] - 1
@@ -109,22 +110,10 @@ def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:
     return north, south, max(cols.min() - MARGIN, 0), min(cols.max() + MARGIN, last_col)
 
 
-def _finish_map(ax: Axes, window: tuple[int, int, int, int], x: np.ndarray, y: np.ndarray) -> None:
-    """Equal scales, and the glacier."""
-    from matplotlib.ticker import MaxNLocator
-
-    north, south, west, east = window
-    ax.set(xlim=(x[west], x[east]), ylim=(y[south], y[north]), aspect="equal", xlabel="easting (km)")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))
-    ax.ticklabel_format(useOffset=False, style="plain")
-
-
 def _plot_profiles(maps: xr.Dataset, ax: Axes) -> None:
     for i, season in enumerate(maps["season"].values):
         line = 100.0 * maps["reduction_by_height"].sel(season=season)
-        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
-        ax.plot(line, maps["height"], label=str(season), **style)
+        ax.plot(line, maps["height"], label=str(season), **series_style(i, "color", "linestyle"))
     ax.set(xlim=(0.0, 100.0), xlabel="variance taken away (%)", ylabel="height (m)")
     ax.legend(frameon=False)
     ax.grid(color="0.9")
@@ -132,13 +121,13 @@ def _plot_profiles(maps: xr.Dataset, ax: Axes) -> None:
 
 
 def _plot_bars(maps: xr.Dataset, table: pd.DataFrame, ax: Axes) -> None:
-    """Standard deviation as things are, and with one measurement more in each row."""
+    """Draw the present standard deviation, and that with one more measurement in each row."""
     at_first, units = float(maps["sd"]), unit_of(str(maps["target"].values))
     left = [at_first, *np.sqrt(np.maximum(table["variance_after"].to_numpy(), 0.0))]
     labels = ["as things are", *(f"+ {row.rank} {row.season}, {row.height:.0f} m" for row in table.itertuples())]
     seasons = list(maps["season"].values)
-    colours = ["0.6", *(COLOURS[seasons.index(season) % len(COLOURS)] for season in table["season"])]
-    places = np.arange(len(left))
+    colours = [GREY, *(series_style(seasons.index(season), "color")["color"] for season in table["season"])]
+    places = range(len(left))
     ax.barh(places, left, color=colours, height=0.7)
     for place, value in zip(places, left, strict=True):
         ax.text(value, place, f" {value:#.2g}", va="center", fontsize=9)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from oggm_glaunti.graphics.glacier import COLOURS, SHADES, _axes, _round_up
+from oggm_glaunti.graphics.style import COLOURS, GREY, SHADES, axes_or_current, mark_beyond, round_limit
 
 if TYPE_CHECKING:
     import xarray as xr
+    from geopandas import GeoDataFrame
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 __all__ = ["plot_region_map", "plot_region_series"]
 
 SIGNED = ("specific_mb", "winter_mb", "summer_mb", "mb_total")
-LABELS = {
+VARIABLE_LABELS = {
     "specific_mb": "mass balance (m w.e. a$^{-1}$)",
     "winter_mb": "winter balance (m w.e.)",
     "summer_mb": "summer balance (m w.e.)",
@@ -32,7 +36,7 @@ LABELS = {
 }
 LARGEST_DISC = 900.0  # points2, of the largest glacier
 SMALLEST_DISC = 6.0  # points2: a glacier smaller than its disc is still seen
-SPREAD = (0.1, 0.9)  # quantiles of the glaciers
+SHADED = (0.1, 0.9)  # quantiles of the glaciers
 
 
 # --- the map ---------------------------------------------------------------------------------------------------------
@@ -44,59 +48,60 @@ def plot_region_map(
     ax: Axes | None = None,
     *,
     time: Any = None,
-    outlines: Any = None,
+    outlines: GeoDataFrame | None = None,
     limit: float | None = None,
     cmap: str | None = None,
 ) -> Axes:
-    """Map of one variable: glaciers as discs, whose areas are proportional to theirs, or by their outlines.
+    """Draw a map of one variable: glaciers as discs with areas proportional to theirs, or as outlines.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        of ``compile_glaunti_output``
+        Result of ``compile_glaunti_output``
     variable : str
-        any with dimensions (rgi_id, time)
+        Name of a variable with dimensions (rgi_id, time)
     ax : matplotlib Axes, optional
-        the current ones by default
+        Axes to draw on; the current ones by default
     time : optional
-        a year or anything else that ``ds.sel(time=...)`` takes; the mean is drawn of all the times it names, by default
-        of all years
+        Year, or anything else that ``ds.sel(time=...)`` takes; the mean over all selected times is drawn. By default
+        all years
     outlines : GeoDataFrame, optional
-        of the inventory, with its column RGIId or rgi_id: the outlines are coloured instead of discs. For regions seen
-        as a whole, where glaciers are small on the page, discs say more
+        Outlines of the inventory, with a column RGIId or rgi_id, which are coloured instead of discs. For whole
+        regions, in which glaciers are small on the page, discs are easier to read
     limit : float, optional
-        of a balance: colours go from ``-limit`` to ``+limit``
+        Limit of the colours of a balance, which range from ``-limit`` to ``+limit``
     cmap : str, optional
-        the default is red-blue for balances and viridis for everything else
+        Name of a matplotlib colour map; by default red-blue for balances and viridis for everything else
 
     Returns
     -------
     matplotlib Axes
-        with a colour bar beside them; glaciers without values are grey rings, or hatched outlines
+        Axes with a colour bar next to them; glaciers without values are grey rings, or hatched outlines
 
     Raises
     ------
     ValueError
-        where the dataset lacks the variable, it has no value at the time asked for, or outlines are missing
+        If the dataset lacks the variable or has no value at the requested time, or outlines are missing
 
     Examples
     --------
     >>> plot_region_map(ds, "winter_mb", time="2003")  # doctest: +SKIP
     """
     values, when = _mean_over_time(ds, variable, time)
-    ax = _axes(ax)
+    ax = axes_or_current(ax)
     colours = _colours(variable, values[np.isfinite(values)], limit, cmap)
     drawn = _discs(ds, values, ax, colours) if outlines is None else _polygons(ds, values, outlines, ax, colours)
-    label = LABELS.get(variable, f"{variable} ({ds[variable].attrs.get('units', '?')})")
-    ax.figure.colorbar(drawn, ax=ax, label=label, extend=_beyond(drawn, values))
+    label = VARIABLE_LABELS.get(variable, f"{variable} ({ds[variable].attrs.get('units', '?')})")
+    mark_beyond(drawn, values)
+    ax.figure.colorbar(drawn, ax=ax, label=label)
     known, mark = int(np.isfinite(values).sum()), "rings" if outlines is None else "hatched"
     missing = f", {values.size - known} without values ({mark})" if known < values.size else ""
     ax.set_title(f"{known} glaciers, {when}{missing}", fontsize="medium")
-    _finish_map(ax, ds["cenlat"].to_numpy())
+    _label_degrees(ax, float(ds["cenlat"].mean()))
     return ax
 
 
-def _discs(ds: xr.Dataset, values: np.ndarray, ax: Axes, colours: dict[str, Any]) -> Any:
+def _discs(ds: xr.Dataset, values: np.ndarray, ax: Axes, colours: dict[str, Any]) -> ScalarMappable:
     areas = ds["rgi_area"].to_numpy()
     order = np.argsort(-areas)  # large ones first, so that none is hidden
     lon, lat = _side_by_side(ds["cenlon"].to_numpy())[order], ds["cenlat"].to_numpy()[order]
@@ -109,7 +114,9 @@ def _discs(ds: xr.Dataset, values: np.ndarray, ax: Axes, colours: dict[str, Any]
     return discs
 
 
-def _polygons(ds: xr.Dataset, values: np.ndarray, outlines: Any, ax: Axes, colours: dict[str, Any]) -> Any:
+def _polygons(
+    ds: xr.Dataset, values: np.ndarray, outlines: GeoDataFrame, ax: Axes, colours: dict[str, Any]
+) -> ScalarMappable:
     name = next((name for name in ("RGIId", "rgi_id") if name in outlines), None)
     ids = [str(rgi_id) for rgi_id in ds["rgi_id"].to_numpy()]
     missing = set(ids) - set(outlines[name] if name else ())
@@ -136,14 +143,14 @@ def _mean_over_time(ds: xr.Dataset, variable: str, time: Any) -> tuple[np.ndarra
     chosen = _of_time(ds[[variable]], time)
     values = chosen[variable].transpose("time", "rgi_id").to_numpy()
     if not np.isfinite(values).any():
-        raise ValueError(f"{variable} has no value at time={time!r}; the dataset holds {_span(ds['year'].to_numpy())}")
+        raise ValueError(f"{variable} has no value at time={time!r}; the dataset holds {_first_to_last(ds['year'])}")
     counts = np.isfinite(values).sum(axis=0)
     # A mean of fewer years is a mean of other weather: only glaciers with all years of the map are coloured.
     mean = np.where(counts == values.shape[0], np.nan_to_num(values).mean(axis=0), np.nan)
     if not np.isfinite(mean).any():
         raise ValueError(f"no glacier has {variable} in all {values.shape[0]} years of time={time!r}; choose fewer")
     years = np.atleast_1d(chosen["year"].to_numpy())
-    return mean, f"mean of {_span(years)}" if years.size > 1 else f"{years[0]}"
+    return mean, f"mean of {_first_to_last(years)}" if years.size > 1 else f"{years[0]}"
 
 
 def _of_time(ds: xr.Dataset, time: Any) -> xr.Dataset:
@@ -152,20 +159,22 @@ def _of_time(ds: xr.Dataset, time: Any) -> xr.Dataset:
     try:
         chosen = ds.sel(time=str(time) if np.isscalar(time) else time)
     except KeyError as err:
-        raise ValueError(f"no time {time!r}; the dataset holds {_span(ds['year'].to_numpy())}") from err
+        raise ValueError(f"no time {time!r}; the dataset holds {_first_to_last(ds['year'])}") from err
     return chosen if "time" in chosen.dims else chosen.expand_dims("time")
 
 
-def _span(years: np.ndarray) -> str:
+def _first_to_last(years: ArrayLike) -> str:
+    years = np.asarray(years)
     return f"{years[0]} to {years[-1]}"
 
 
 def _side_by_side(lon: np.ndarray) -> np.ndarray:
-    """Longitudes of a region on both sides of the date line, moved to one."""
+    """Move the longitudes of a region across the date line to one side of it."""
     return np.where(lon < 0, lon + 360.0, lon) if np.ptp(lon) > 180.0 else lon
 
 
-def _disc_scale(areas: np.ndarray) -> Any:
+def _disc_scale(areas: np.ndarray) -> Callable[[ArrayLike], np.ndarray]:
+    """Return the function from the area of a glacier (km2) to that of its disc (points2)."""
     largest = float(areas.max())
     crowd = min(1.0, 40.0 / np.sqrt(areas.size) / 4.0)  # smaller discs for more than a hundred glaciers
     return lambda area: np.maximum(LARGEST_DISC * crowd * np.asarray(area) / largest, SMALLEST_DISC)
@@ -175,32 +184,25 @@ def _colours(variable: str, values: np.ndarray, limit: float | None, cmap: str |
     import matplotlib as mpl
 
     if variable in SIGNED:
-        limit = _round_up(float(np.abs(values).max())) if limit is None else limit
+        limit = round_limit(float(np.abs(values).max())) if limit is None else limit
         return {"cmap": mpl.colormaps[cmap or "RdBu"].resampled(SHADES), "clim": (-limit, limit)}
     return {"cmap": mpl.colormaps[cmap or "viridis"], "clim": (float(values.min()), float(values.max()))}
 
 
-def _beyond(drawn: Any, values: np.ndarray) -> str:
-    low, high = drawn.get_clim()
-    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[
-        bool((values < low).any()), bool((values > high).any())
-    ]
-
-
-def _area_legend(ax: Axes, areas: np.ndarray, scale: Any) -> None:
-    """Three round areas, with the discs they get."""
+def _area_legend(ax: Axes, areas: np.ndarray, scale: Callable[[ArrayLike], np.ndarray]) -> None:
+    """Draw a legend of three round areas and their discs."""
     power = 10.0 ** np.floor(np.log10(areas.max()))
     largest = max(step * power for step in (1, 2, 5) if step * power <= areas.max())
-    style = {"facecolors": "none", "edgecolors": "0.25", "linewidths": 0.5}
+    style: dict[str, Any] = {"facecolors": "none", "edgecolors": "0.25", "linewidths": 0.5}
     for area in (largest, largest / 2, largest / 10):
         ax.scatter([], [], s=scale(area), label=f"{area:g} km$^2$", **style)
     ax.legend(frameon=False, fontsize="small", loc="best", labelspacing=2.2, handletextpad=1.4, borderpad=1.6)
 
 
-def _finish_map(ax: Axes, lat: np.ndarray) -> None:
+def _label_degrees(ax: Axes, lat: float) -> None:
+    """Label a map in degrees, with the aspect that distances have at a latitude."""
     ax.margins(0.12)
-    # A degree of longitude is shorter than one of latitude.
-    ax.set_aspect(1.0 / np.cos(np.deg2rad(float(lat.mean()))), adjustable="datalim")
+    ax.set_aspect(1.0 / np.cos(np.deg2rad(lat)), adjustable="datalim")
     ax.xaxis.set_major_formatter(lambda lon, _: f"{abs((lon + 180) % 360 - 180):g}°{'E' if lon % 360 <= 180 else 'W'}")
     ax.yaxis.set_major_formatter(lambda lat, _: f"{abs(lat):g}°{'N' if lat >= 0 else 'S'}")
     ax.locator_params(nbins=5)
@@ -210,14 +212,14 @@ def _finish_map(ax: Axes, lat: np.ndarray) -> None:
 
 
 def plot_region_series(ds: xr.Dataset, axes: Any = None) -> tuple[Figure, np.ndarray]:
-    """The region year by year: balance and its spread over the glaciers, winter and summer, the sum of all years.
+    """Draw a region year by year: balance and its spread over the glaciers, winter and summer, cumulative balance.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        of ``compile_glaunti_output``
+        Result of ``compile_glaunti_output``
     axes : array of matplotlib Axes, optional
-        three, or two for calendar years, which have no seasons; by default a new figure
+        Three axes, or two for calendar years, which have no seasons; by default those of a new figure
 
     Returns
     -------
@@ -226,65 +228,64 @@ def plot_region_series(ds: xr.Dataset, axes: Any = None) -> tuple[Figure, np.nda
     Raises
     ------
     ValueError
-        where no year has a value
+        If no year has a value
 
     Notes
     -----
     The lines are area-weighted means over the glaciers that have values in a year; the figure says how many these are.
-    The shading holds 80 % of the glaciers, each counted once.
+    The shading covers 80 % of the glaciers, each counted once.
     """
     if not np.isfinite(ds["region_specific_mb"]).any():
         raise ValueError("region_specific_mb has no value in any year")
-    panels = [_annual, _seasons, _cumulative] if "region_winter_mb" in ds else [_annual, _cumulative]
-    axes = _panels(len(panels)) if axes is None else np.asarray(axes)
+    seasons = [_draw_seasons] if "region_winter_mb" in ds else []
+    panels = [_draw_annual, *seasons, _draw_sum]
+    axes = _new_axes(len(panels)) if axes is None else np.asarray(axes)
     if axes.size != len(panels):
         raise ValueError(f"expected {len(panels)} axes, found {axes.size}")
     years = ds["year"].to_numpy()
     for panel, ax in zip(panels, axes, strict=True):
-        ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=1)
+        ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
         panel(ds, years, ax)
-    axes[0].set_title(_who(ds), fontsize="medium")
+    axes[0].set_title(_counts_in_words(ds), fontsize="medium")
     axes[-1].set_xlabel("calendar year" if ds.attrs.get("balance_years") == "calendar" else "mass-balance year")
     axes[-1].xaxis.get_major_locator().set_params(integer=True)
     return axes[0].figure, axes
 
 
-def _panels(number: int) -> np.ndarray:
+def _new_axes(number: int) -> np.ndarray:
     from matplotlib import pyplot as plt
 
     return plt.subplots(number, 1, sharex=True, figsize=(6.5, 2.3 * number), layout="constrained")[1]
 
 
-def _who(ds: xr.Dataset) -> str:
-    counts = ds["region_count"].to_numpy()
-    counts = f"{counts.min()}" if np.ptp(counts) == 0 else f"{counts.min()} to {counts.max()}"
+def _counts_in_words(ds: xr.Dataset) -> str:
+    least, most = int(ds["region_count"].min()), int(ds["region_count"].max())
+    counts = f"{least}" if least == most else f"{least} to {most}"
     area, year = float(ds["region_area"][0]), int(ds["year"][0])
     return f"{counts} of {ds.sizes['rgi_id']} glaciers, {area:.{0 if area >= 10 else 2}f} km$^2$ in {year}"
 
 
-def _annual(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:
+def _draw_annual(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:
     of_glaciers = ds["specific_mb"].transpose("time", "rgi_id").to_numpy()
     counted = np.isfinite(of_glaciers).any(axis=1)
-    low, high = np.nanquantile(of_glaciers[counted], SPREAD, axis=1)
-    label = f"{(SPREAD[1] - SPREAD[0]) * 100:.0f} % of the glaciers"
+    low, high = np.nanquantile(of_glaciers[counted], SHADED, axis=1)
+    label = f"{(SHADED[1] - SHADED[0]) * 100:.0f} % of the glaciers"
     ax.fill_between(years[counted], low, high, color=COLOURS[1], alpha=0.2, linewidth=0, label=label)
     ax.plot(years, ds["region_specific_mb"], color=COLOURS[1], marker="o", markersize=4, label="area-weighted mean")
     ax.set_ylabel("annual balance\n(m w.e. a$^{-1}$)")
     ax.legend(frameon=False, fontsize="small", loc="best")
 
 
-_ANNUAL = {"color": "black", "marker": "D", "markersize": 6, "markeredgecolor": "white", "linestyle": ""}
-
-
-def _seasons(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:
+def _draw_seasons(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:
     ax.bar(years, ds["region_winter_mb"], color=COLOURS[2], width=0.6, label="winter")
     ax.bar(years, ds["region_summer_mb"], color=COLOURS[0], width=0.6, label="summer", hatch="//", edgecolor="white")
-    ax.plot(years, ds["region_specific_mb"], label="annual", **_ANNUAL)
+    diamond: dict[str, Any] = {"marker": "D", "markersize": 6, "markeredgecolor": "white", "linestyle": ""}
+    ax.plot(years, ds["region_specific_mb"], label="annual", color="black", **diamond)
     ax.set_ylabel("seasonal balance\n(m w.e.)")
     ax.legend(frameon=False, fontsize="small", loc="best", ncols=3)
 
 
-def _cumulative(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:
+def _draw_sum(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:
     total = np.concatenate([[0.0], np.cumsum(ds["region_specific_mb"].to_numpy())])
     ax.plot(np.concatenate([[years[0] - 1], years]), total, color=COLOURS[1], marker="s", markersize=3)
     ax.set_ylabel("sum since the end\n" + f"of {years[0] - 1} (m w.e.)")

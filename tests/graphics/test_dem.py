@@ -13,7 +13,7 @@ from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.scores import HeldOut, joined
 from oggm_glaunti.graphics import dem as dem_graphics
 from oggm_glaunti.graphics.dem import hidden_pixels
-from oggm_glaunti.graphics.glacier import save_png
+from oggm_glaunti.graphics.style import save_png
 
 ROWS, COLUMNS = 24, 30
 X, Y = 500_050.0 + 100.0 * np.arange(COLUMNS), 5_202_350.0 - 100.0 * np.arange(ROWS)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.graphics import glacier as graphics
+from oggm_glaunti.graphics.style import save_png
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_scatter_of_nothing_is_refused(ax):
 
 
 def test_png_has_the_size_asked_for_and_nothing_else_is_left(tmp_path, ax):
-    path = graphics.save_png(ax.figure, tmp_path / "figure.png", dpi=50)
+    path = save_png(ax.figure, tmp_path / "figure.png", dpi=50)
     with Image.open(path) as image:
         assert image.size == tuple((50 * ax.figure.get_size_inches()).astype(int))
     assert [entry.name for entry in tmp_path.iterdir()] == ["figure.png"]
@@ -180,6 +181,6 @@ def test_a_figure_that_cannot_be_written_leaves_the_old_one(tmp_path, ax, monkey
     path.write_bytes(b"old")
     monkeypatch.setattr(Image.Image, "quantize", lambda *args, **kwargs: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        graphics.save_png(ax.figure, path)
+        save_png(ax.figure, path)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["figure.png"]

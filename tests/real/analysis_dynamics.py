@@ -97,7 +97,7 @@ def figures(gdir: Any, ready: Any, found: Any, name: str, folder: Path, given: d
     from oggm_glaunti.analysis.dynamics.setup import with_tunables
     from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
     from oggm_glaunti.graphics.dynamics import plot_gradient, plot_months, plot_volume
-    from oggm_glaunti.graphics.glacier import save_png
+    from oggm_glaunti.graphics.style import save_png
 
     reruns = {amount: with_tunables(ready, temp=amount)[:, 0] for amount in (1.0, -1.0)}
     months = volume_gradient(gdir, controls=["dT", "dP"], by_month=True, **given)

@@ -112,8 +112,8 @@ def print_ensemble(gdir: Any) -> None:
 
 def draw(gdir: Any, path: Path) -> None:
     """The figure of the balance of one year, parameters fitted."""
-    from oggm_glaunti.graphics.glacier import save_png
     from oggm_glaunti.graphics.measure_next import plot_where_to_measure
+    from oggm_glaunti.graphics.style import save_png
 
     save_png(plot_where_to_measure(advice(gdir, mb_params_filesuffix="_fit")), path)
 

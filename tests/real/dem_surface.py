@@ -84,7 +84,7 @@ def write_figures(gdir: Any, balances: dict[str, dict[str, np.ndarray]], rise: n
 
     from oggm_glaunti.coupling.ground.features import read_features
     from oggm_glaunti.graphics.dem import plot_surface_change, plot_voids
-    from oggm_glaunti.graphics.glacier import save_png
+    from oggm_glaunti.graphics.style import save_png
 
     title = "Grosser Aletsch, model A as published"
     figure = plot_surface_change(balances["fixed"], balances["yearly"], title, height_change=rise)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.graphics import glacier as graphics
+from oggm_glaunti import graphics
 from tests import glaciers
 from tests.real import fits
 from tests.real.measured import shared_data

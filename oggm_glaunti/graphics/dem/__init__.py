@@ -1,6 +1,6 @@
-"""Figures of filled voids: where and how sure, how good on hidden pixels, and what a surface that moves changes.
+"""Figures of filled voids: their place and uncertainty, errors on hidden pixels, and the effect of a moving surface.
 
-Every function returns a matplotlib Figure; :func:`oggm_glaunti.graphics.glacier.save_png` writes it.
+Every function returns a matplotlib Figure; :func:`oggm_glaunti.graphics.save_png` writes it.
 """
 
 from oggm_glaunti.graphics.dem.hidden_pixels import plot_errors, plot_held_out

@@ -1,4 +1,4 @@
-"""The map of a surface without voids, with its standard deviation and trend."""
+"""Map of a surface without voids, with its standard deviation and trend."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.graphics.dem.ticks import plain_log
-from oggm_glaunti.graphics.glacier import COLOURS, new_figure
+from oggm_glaunti.graphics.style import (
+    COLOURS,
+    finish_map,
+    kilometres,
+    mark_beyond,
+    minus_signs,
+    new_figure,
+    plain_log,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,43 +31,43 @@ VOID = COLOURS[0]
 def plot_voids(
     dataset: xr.Dataset, title: str = "", *, dem_ref: ArrayLike | None = None, outline: ArrayLike | None = None
 ) -> Figure:
-    """Maps of a surface without voids, of its standard deviation and trend; what was filled is outlined.
+    """Draw maps of a surface without voids, its standard deviation and its trend; filled cells are outlined.
 
     Parameters
     ----------
     dataset : Dataset
-        of :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`, or a file of ``oggm-glaunti impute-dem`` or of
-        ``process_dem_stack``, opened with xarray: ``z``, ``z_std``, ``imputed`` (year, y, x) and ``dh_trend`` (y, x)
+        Result of :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`, or a file of ``oggm-glaunti impute-dem``
+        or ``process_dem_stack`` opened with xarray: ``z``, ``z_std``, ``imputed`` (year, y, x) and ``dh_trend`` (y, x)
     title : str
-        name of the glacier, for example
+        Title of the figure, for example the name of the glacier
     dem_ref : DataArray or array (y, x), optional
-        a surface on the same cells to compare with, m; adds a map of the difference to it, less its median. By default
-        ``reference`` of the dataset, where it has one
+        Surface on the same cells to compare with, m; adds a map of the difference to it, minus its median. By default
+        ``reference`` of the dataset, if it has one
     outline : array (y, x), optional
-        above 0.5 on the glacier, whose edge is drawn
+        Values above 0.5 are glacier, whose edge is drawn
 
     Returns
     -------
     matplotlib Figure
-        surface and standard deviation are medians over the years
+        Maps of the medians over the years of surface and standard deviation, and of the trend
 
     Raises
     ------
     ValueError
-        for a variable that is missing, or other cells than those of the dataset
+        If a variable is missing, or a map is not on the cells of the dataset
     """
     dem_ref = dataset.get("reference") if dem_ref is None else dem_ref
     dataset = _north_up(dataset, dem_ref=dem_ref, outline=outline)
     surface, void = dataset["z"].median("year").to_numpy(), dataset["imputed"].any("year").to_numpy()
     panels: list[tuple[str, str, Callable[[Axes], ScalarMappable]]] = [
         ("surface", "elevation (m)", lambda ax: _relief(ax, dataset, surface)),
-        ("standard deviation", "of the surface (m)", lambda ax: _spread(ax, dataset)),
+        ("standard deviation", "of the surface (m)", lambda ax: _draw_std(ax, dataset)),
         ("trend", "m yr$^{-1}$", lambda ax: _two_signs(ax, dataset, dataset["dh_trend"].to_numpy())),
     ]
     if dem_ref is not None:
         difference = surface - dataset["dem_ref"].to_numpy()
         median = float(np.median(difference))
-        words = f"above the reference,\nless the median of {median:+.1f} m".replace("-", "\N{MINUS SIGN}")
+        words = minus_signs(f"above the reference,\nless the median of {median:+.1f} m")
         panels.insert(1, (words, "m", lambda ax: _two_signs(ax, dataset, difference - median)))
     figure, axes = _map_figure(dataset, len(panels))
     for ax, (words, units, draw) in zip(axes, panels, strict=True):
@@ -70,7 +77,7 @@ def plot_voids(
         ax.set_title(words, fontsize="medium")
         _draw_edges(ax, dataset, void, VOID)
         if outline is not None:
-            ax.contour(*_kilometres(dataset), dataset["outline"], levels=[0.5], colors="black", linewidths=0.7)
+            ax.contour(*kilometres(dataset), dataset["outline"], levels=[0.5], colors="black", linewidths=0.7)
     years = dataset["year"].to_numpy()
     share = f"{int(void.sum())} of {void.size} cells filled (outlined)"
     figure.suptitle(f"{title + ', ' if title else ''}{years[0]}-{years[-1]}: {share}", fontsize="medium")
@@ -92,83 +99,64 @@ def _north_up(dataset: xr.Dataset, **maps: ArrayLike | None) -> xr.Dataset:
 
 
 def _map_figure(dataset: xr.Dataset, count: int) -> tuple[Figure, Sequence[Axes]]:
-    """A row of maps of 3 inches or, of tall ones, 4.5 inches height at most."""
+    """Return a row of maps, each 3 inches wide, or less so that tall ones are at most 4.5 inches high."""
     rows, columns = dataset["dh_trend"].shape
     width = min(3.0, 4.5 * columns / rows)
     figure = new_figure((count * max(width, 2.0) + 0.8, width * rows / columns + 1.7))
     axes = figure.subplots(1, count, sharex=True, sharey=True)
+    left, right, bottom, top = _edges_of(dataset)
     for ax in axes:
-        _finish_map(ax, dataset)
+        finish_map(ax, (left, right), (bottom, top), ticks=4)
+        ax.tick_params(labelsize="small")
     axes[0].set_ylabel("northing (km)")
     return figure, axes
 
 
-def _finish_map(ax: Axes, dataset: xr.Dataset) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    left, right, bottom, top = _extent(dataset)
-    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xlabel="easting (km)")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
-    ax.ticklabel_format(useOffset=False, style="plain")
-    ax.tick_params(labelsize="small")
-
-
-def _kilometres(dataset: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return dataset["x"].to_numpy() / 1000.0, dataset["y"].to_numpy() / 1000.0
-
-
-def _extent(dataset: xr.Dataset) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top of all cells, km."""
-    x, y = _kilometres(dataset)
+def _edges_of(dataset: xr.Dataset) -> tuple[float, float, float, float]:
+    """Return the left, right, bottom and top edges of all cells, km."""
+    x, y = kilometres(dataset)
     wide, tall = x[1] - x[0], y[0] - y[1]
     return x[0] - wide / 2, x[-1] + wide / 2, y[-1] - tall / 2, y[0] + tall / 2
 
 
 def _image(ax: Axes, dataset: xr.Dataset, values: ArrayLike, **style: Any) -> ColorizingArtist:
-    return ax.imshow(values, extent=_extent(dataset), interpolation="nearest", **style)
+    return ax.imshow(values, extent=_edges_of(dataset), interpolation="nearest", **style)
 
 
 def _relief(ax: Axes, dataset: xr.Dataset, surface: NDArray[np.float64]) -> ColorizingArtist:
-    """Elevation in colours over a hillshade, on which filled cells that do not fit are seen best."""
+    """Draw elevation in colours over a hillshade, on which filled cells that do not fit stand out."""
     from matplotlib.colors import LightSource
 
-    x, y = (1000.0 * axis for axis in _kilometres(dataset))
+    x, y = (1000.0 * axis for axis in kilometres(dataset))
     shade = LightSource(azdeg=315, altdeg=45).hillshade(surface, dx=x[1] - x[0], dy=y[0] - y[1])
     dark, bright = np.quantile(shade, (0.01, 0.99))
     _image(ax, dataset, shade, cmap="gray", vmin=dark, vmax=bright)
     return _image(ax, dataset, surface, cmap="cividis", alpha=0.5)
 
 
-def _spread(ax: Axes, dataset: xr.Dataset) -> ColorizingArtist:
+def _draw_std(ax: Axes, dataset: xr.Dataset) -> ColorizingArtist:
     from matplotlib.colors import LogNorm
 
     values = dataset["z_std"].median("year").to_numpy()
     low, high = np.quantile(values, (0.01, 0.99))
     image = _image(ax, dataset, values, cmap="magma_r", norm=LogNorm(max(low, 0.1), max(high, 2.0 * low, 1.0)))
-    image.cmap.colorbar_extend = _beyond(values, *image.get_clim())
+    mark_beyond(image, values)
     return image
 
 
 def _two_signs(ax: Axes, dataset: xr.Dataset, values: NDArray[np.float64]) -> ColorizingArtist:
-    """Colours centred on zero that reach as far as 98 of 100 cells."""
+    """Draw colours centred on zero whose limit is the 98 % quantile of the absolute values."""
     limit = float(np.quantile(np.abs(values), 0.98)) or 1.0
     image = _image(ax, dataset, values, cmap="RdBu", vmin=-limit, vmax=limit)
-    image.cmap.colorbar_extend = _beyond(values, -limit, limit)
+    mark_beyond(image, values)
     return image
 
 
-def _beyond(values: NDArray[np.float64], low: float, high: float) -> str:
-    """The ends of a colour bar that values lie beyond."""
-    ends = bool((values < low).any()), bool((values > high).any())
-    return {(False, False): "neither", (True, False): "min", (False, True): "max"}.get(ends, "both")
-
-
 def _draw_edges(ax: Axes, dataset: xr.Dataset, mask: NDArray[np.bool_], colour: str) -> None:
-    """Edges of the cells of a mask, exactly; a contour line would cut their corners."""
+    """Draw the exact edges of the cells of a mask; a contour line would cut their corners."""
     from matplotlib.collections import LineCollection
 
-    left, right, bottom, top = _extent(dataset)
+    left, right, bottom, top = _edges_of(dataset)
     rows, columns = mask.shape
     x, y = np.linspace(left, right, columns + 1), np.linspace(top, bottom, rows + 1)
     padded = np.pad(mask, 1)
@@ -176,4 +164,4 @@ def _draw_edges(ax: Axes, dataset: xr.Dataset, mask: NDArray[np.bool_], colour: 
     across = np.stack([np.stack([x[j], y[i]], -1), np.stack([x[j + 1], y[i]], -1)], 1)
     i, j = np.nonzero(np.diff(padded, axis=1)[1:-1])
     down = np.stack([np.stack([x[j], y[i]], -1), np.stack([x[j], y[i + 1]], -1)], 1)
-    ax.add_collection(LineCollection(np.concatenate([across, down]), colors=colour, linewidths=0.9), autolim=False)
+    ax.add_collection(LineCollection([*across, *down], colors=colour, linewidths=0.9), autolim=False)
