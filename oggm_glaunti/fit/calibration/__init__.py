@@ -1,1 +1,1 @@
-"""Parameters of one glacier, or common to several, from observations."""
+"""Calibration: parameters of one glacier, or of several together, from observations."""

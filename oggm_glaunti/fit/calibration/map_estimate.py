@@ -1,15 +1,16 @@
-"""The most probable parameters given observations, and how well they are known.
+"""Maximum a posteriori estimate of parameters given observations, and its uncertainty.
 
-Differences from the observations and from the priors, in units of what is expected of them, are squared and summed;
-Levenberg-Marquardt finds the minimum with exact derivatives. At the minimum the inverse of the Gauss-Newton
-Hessian is the posterior covariance (Laplace's approximation).
+The sum of squared differences from the observations and from the priors, each divided by its expected size, is
+minimised with Levenberg-Marquardt and exact derivatives. At the minimum the inverse of the Gauss-Newton Hessian is the
+posterior covariance (Laplace approximation).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,44 +19,45 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import brentq, least_squares
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Site, Tuned, predictions
 from oggm_glaunti.fit.calibration.priors import STORED, Priors
 
 MAX_EVALUATIONS = 200
-# Of the sum of squares and of the parameters in units of their priors' standard deviations; float32 resolves no more.
-TOLERANCE = 1e-5
-# m w.e. in a year: what is expected before anything was compared, and the range within which it is estimated.
+# Relative to the sum of squares, and to the parameters in prior standard deviations; float32 resolves no more.
+FIT_TOLERANCE = 1e-5
+# Structural model error, m w.e. a year: what is expected a priori, and the range within which it is estimated.
 FIRST_MODEL_ERROR = 0.5
 MODEL_ERRORS = (0.05, 5.0)
-# It is estimated after each of so many fits, before the last one: it depends little on them.
+# Number of fits after which it is estimated anew, before the last fit: it depends little on them.
 ROUNDS = 2
 
 
 class NoConvergence(RuntimeError):
-    """The fit found no minimum."""
+    """Raised if a fit finds no minimum."""
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Parameters after a fit: a normal distribution of the stored numbers around the most probable ones.
+    """Normal distribution of the stored parameters around their maximum a posteriori estimate.
 
     Attributes
     ----------
     priors : Priors
     mean : float64 array (P,)
-        most probable stored numbers
+        maximum a posteriori estimate of the stored parameters
     cov : float64 array (P, P)
         their covariance
     information : float64 array (P, P)
-        of the data alone, in units of the priors' standard deviations
+        Fisher information of the data alone, for parameters in prior standard deviations
     predicted : list of float64 arrays (O,)
-        of each site, m w.e.
+        modelled values of the observations, for each site, m w.e.
     misfit : float
-        mean square of the differences between model and observations in units of what was expected
+        mean square of ``(model - observation) / expected difference``
     model_error : float
-        m w.e. in a year, given or estimated
+        structural model error, given or estimated, m w.e. a year
     evaluations : int
-        runs of the model
+        number of runs of the model
     """
 
     priors: Priors
@@ -69,35 +71,45 @@ class Posterior:
 
     @property
     def sd(self) -> np.ndarray:
-        """Standard deviations of the stored numbers (P,)."""
+        """Standard deviations of the stored parameters (P,)."""
         return np.sqrt(np.diag(self.cov))
 
     def tuned(self, start: Tuned) -> Tuned:
-        """The model with the fitted numbers in place."""
+        """Return the model with the fitted parameters."""
         return place(start, self.priors.names, self.mean)
 
 
-def place(start: Tuned, names: Sequence[str], numbers: Sequence[float] | Array) -> Tuned:
-    """Put numbers in place: stored ones of the temperature index, ``temp_bias`` (K), ``temp_gradient`` (K m-1)."""
+def place(start: Tuned, names: Sequence[str], numbers: Sequence[float] | AnyArray) -> Tuned:
+    """Replace parameters: stored ones of the temperature index, ``temp_bias`` (K), ``temp_gradient`` (K m-1).
+
+    Parameters
+    ----------
+    start : Tuned
+        model whose other parameters are kept
+    names : sequence of str
+        names in physical units, see :data:`~oggm_glaunti.fit.calibration.priors.STORED`
+    numbers : array (P,)
+        stored parameters
+    """
     dtype = jnp.result_type(start.ti.ddf_snow_log)
-    given = {name: jnp.asarray(number, dtype) for name, number in zip(names, numbers, strict=True)}
+    given: dict[str, Any] = {name: jnp.asarray(number, dtype) for name, number in zip(names, numbers, strict=True)}
     stored = {STORED[name]: given.pop(name) for name in tuple(given) if name in STORED}
     return Tuned(replace(start.ti, **stored), start.temp_bias, start.temp_gradient)._replace(**given)
 
 
-class Problem(eqx.Module):
-    """Everything that stays the same during a fit.
+class FitProblem(eqx.Module):
+    """Everything that is constant during a fit.
 
     Attributes
     ----------
     start : Tuned
     mean, sd : arrays (P,)
-        of the priors
+        prior means and standard deviations of the stored parameters
     expected : array (O,)
-        difference expected between model and observation, all sites in a row, m w.e.
+        expected difference between model and observation, concatenated over sites, m w.e.
     sites : tuple of Site
     names : tuple of str
-        of the parameters
+        names of the fitted parameters
     """
 
     start: Tuned
@@ -108,54 +120,50 @@ class Problem(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
 
 
-def _data_residuals(z: Float[Array, " parameter"], problem: Problem) -> Float[Array, " observation"]:
-    """Model minus observation in units of the expected difference, all sites in a row."""
+def _data_residuals(z: Float[Array, " parameter"], problem: FitProblem) -> Float[Array, " observation"]:
+    """Compute ``(model - observation) / expected difference``, concatenated over sites."""
     tuned = place(problem.start, problem.names, problem.mean + problem.sd * z)
     modelled = [predictions(tuned, site) - site.observed for site in problem.sites]
     return jnp.concatenate(modelled) / problem.expected
 
 
-def _data_and_jacobian(z: Float[Array, " parameter"], problem: Problem) -> tuple[Array, Array]:
-    """Residuals of the data and their derivatives (O, P), in one run through the days."""
-
-    def twice(z: Array) -> tuple[Array, Array]:
-        data = _data_residuals(z, problem)
-        return data, data
-
-    jacobian, data = jax.jacfwd(twice, has_aux=True)(z)
+def _data_and_jacobian(z: Float[Array, " parameter"], problem: FitProblem) -> tuple[Array, Array]:
+    """Compute the residuals of the data and their derivatives (O, P), in one run through the days."""
+    jacobian, data = jax.jacfwd(lambda z: (_data_residuals(z, problem),) * 2, has_aux=True)(z)
     return data, jacobian
 
 
 _linearised = eqx.filter_jit(_data_and_jacobian)
 
 
-def log_posterior(z: Float[Array, " parameter"], problem: Problem) -> tuple[Array, Array]:
-    """Log of the posterior density, but for a constant, and its gradient; `z` in units of the priors from their means.
+def log_posterior(z: Float[Array, " parameter"], problem: FitProblem) -> tuple[Array, Array]:
+    """Compute the log posterior density, up to an additive constant, and its gradient.
 
-    Not to be differentiated again: forward mode through the days is much faster than reverse mode.
+    Do not differentiate it: the gradient uses forward mode through the days, which is much faster than reverse mode.
+
+    Parameters
+    ----------
+    z : array (P,)
+        ``(stored parameters - prior means) / prior standard deviations``
+    problem : FitProblem
+        see :func:`fit_problem`
     """
     data, jacobian = _data_and_jacobian(z, problem)
     return -0.5 * (data @ data + z @ z), -(data @ jacobian + z)
 
 
-def problem_of(posterior: Posterior, start: Tuned, sites: Sequence[Site]) -> Problem:
-    """What :func:`log_posterior` needs of a fit; `start` and `sites` as :func:`fit_map` was given them."""
-    sites = tuple(jax.tree.map(jnp.asarray, site) for site in sites)
-    return _problem(_as_arrays(start), sites, posterior.priors, posterior.model_error)
-
-
 def predict(tuned: Tuned, sites: Sequence[Site]) -> list[np.ndarray]:
-    """What a model says of every observation, m w.e., by site."""
-    return [np.asarray(p, np.float64) for p in _predict(_as_arrays(tuned), tuple(sites))]
+    """Compute the modelled values of all observations (m w.e.), for each site."""
+    return [np.asarray(p, np.float64) for p in _predictions(_as_arrays(tuned), tuple(sites))]
 
 
 @jax.jit
-def _predict(tuned, sites):
+def _predictions(tuned, sites):
     return [predictions(tuned, site) for site in sites]
 
 
 def _as_arrays(tree):
-    """Numbers of a model as arrays of its own precision."""
+    """Convert the numbers of a model to arrays of its precision."""
     dtype = jnp.result_type(tree.ti.ddf_snow_log)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
 
@@ -166,83 +174,90 @@ def fit_map(
     priors: Priors,
     model_error: float | None = None,
 ) -> Posterior:
-    """Fit parameters to everything observed at one or more sites.
+    """Fit parameters to all observations of one or more sites.
 
     Parameters
     ----------
     start : Tuned
-        the model; what is not in `priors` stays as it is
+        model; parameters that are not in `priors` are kept
     sites : sequence of Site
-        parameters are common to all
+        weather and observations; the parameters are common to all sites
     priors : Priors
+        parameters to fit, and their prior distributions
     model_error : float, optional
-        how far the model is expected to be from a true balance, m w.e. in a year; over several years it grows with the
-        root of time. By default it is estimated, see :func:`estimated_model_error`
+        structural model error: expected difference between model and true balance, m w.e. a year; over several years it
+        grows with the square root of time. Default: estimated, see :func:`estimated_model_error`
 
     Raises
     ------
     NoConvergence
-        with the optimiser's reason
+        if the optimiser fails; with its reason
     """
-    sites = tuple(jax.tree.map(jnp.asarray, site) for site in sites)
-    start, error = _as_arrays(start), FIRST_MODEL_ERROR if model_error is None else model_error
-    z, runs = np.zeros(len(priors.names)), 0
-    for last in [False] * ROUNDS * (model_error is None) + [True]:
-        problem = _problem(start, sites, priors, error)
-        found = _minimum(problem, z)
-        z, runs = found.z, runs + found.runs
-        if not last:
-            error = estimated_model_error(*_differences(problem, found), _parameters_told(found))
-    return _posterior(problem, priors, found, error, runs)
+    error = FIRST_MODEL_ERROR if model_error is None else model_error
+    problem = fit_problem(start, sites, priors, error)
+    found = _minimum(problem, np.zeros(len(priors.names)))
+    runs = found.runs
+    for _ in range(ROUNDS if model_error is None else 0):
+        sigma, years = (_joined(problem.sites, name, np.float64) for name in ("sigma", "years"))
+        error = estimated_model_error(_differences(problem, found), sigma, years, _effective_parameters(found))
+        problem = fit_problem(start, problem.sites, priors, error)
+        found = _minimum(problem, found.z)
+        runs += found.runs
+    return _laplace(problem, priors, found, error, runs)
 
 
-def _problem(start: Tuned, sites: tuple[Site, ...], priors: Priors, model_error: float) -> Problem:
+def fit_problem(start: Tuned, sites: Sequence[Site], priors: Priors, model_error: float) -> FitProblem:
+    """Prepare a fit; arguments as in :func:`fit_map`, but the model error is required."""
+    start, sites = _as_arrays(start), tuple(jax.tree.map(jnp.asarray, site) for site in sites)
+    expected = np.sqrt(_joined(sites, "sigma") ** 2 + model_error**2 * _joined(sites, "years"))
     dtype = jnp.result_type(start.ti.ddf_snow_log)
-    sigma, years = (np.concatenate([np.asarray(getattr(site, name)) for site in sites]) for name in ("sigma", "years"))
-    expected = np.sqrt(sigma**2 + model_error**2 * years)
-    mean, sd, expected = (jnp.asarray(values, dtype) for values in (priors.mean, priors.sd, expected))
-    return Problem(start, mean, sd, expected, sites, priors.names)
+    mean, sd, difference = (jnp.asarray(values, dtype) for values in (priors.mean, priors.sd, expected))
+    return FitProblem(start, mean, sd, difference, sites, priors.names)
 
 
-def _differences(problem: Problem, found: _Minimum) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Model minus observation, sigma of the observations and lengths of their periods, all sites in a row."""
-    parts = ([np.asarray(getattr(site, name), np.float64) for site in problem.sites] for name in ("sigma", "years"))
-    return found.data * np.asarray(problem.expected, np.float64), *(np.concatenate(part) for part in parts)
+def _joined(sites: Sequence[Site], name: str, dtype: Any = None) -> np.ndarray:
+    """Concatenate a field of all sites."""
+    return np.concatenate([np.asarray(getattr(site, name), dtype) for site in sites])
 
 
-def _parameters_told(found: _Minimum) -> float:
-    """How many parameters the data tell (trace of the hat matrix); so many differences a fit makes vanish."""
+def _differences(problem: FitProblem, found: _Minimum) -> np.ndarray:
+    """Compute model - observation, concatenated over sites, m w.e."""
+    return found.data * np.asarray(problem.expected, np.float64)
+
+
+def _effective_parameters(found: _Minimum) -> float:
+    """Compute the effective number of parameters, the trace of the hat matrix: so many differences a fit removes."""
     known = np.linalg.eigvalsh(found.jacobian.T @ found.jacobian)
     return float(np.sum(known / (1.0 + known)))
 
 
-def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.ndarray, told: float = 0.0) -> float:
-    """Model error for which the differences that a fit has left are as large as expected, m w.e. in a year.
+def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.ndarray, n_eff: float = 0.0) -> float:
+    """Estimate the structural model error for which the differences left by a fit are as large as expected.
 
     Parameters
     ----------
     difference, sigma, years : arrays (O,)
-        model minus observation and the observations' own errors, m w.e.; lengths of their periods
-    told : float
-        how many parameters were told by them: that many differences less are left
+        model - observation and the errors of the observations, m w.e.; lengths of their periods
+    n_eff : float
+        effective number of parameters constrained by the data: so many differences a fit removes
 
     Returns
     -------
     float
-        between 0.05 and 5. The error expected beforehand counts as much as one observation of one year, so that few
-        observations, which a fit can always meet, do not make the model look perfect
+        m w.e. a year, between 0.05 and 5. The error expected a priori counts as one observation of one year, so that a
+        few observations, which can always be fitted, do not make the model look perfect
 
     Examples
     --------
     >>> round(estimated_model_error(np.full(999, 0.5), np.full(999, 0.3), np.ones(999)), 3)
     0.4
-    >>> round(estimated_model_error(np.zeros(1), np.full(1, 0.1), np.ones(1), told=1.0), 3)
+    >>> round(estimated_model_error(np.zeros(1), np.full(1, 0.1), np.ones(1), n_eff=1.0), 3)
     0.5
     """
 
     def excess(error: float) -> float:
         left = np.sum(difference**2 / (sigma**2 + error**2 * years)) + (FIRST_MODEL_ERROR / error) ** 2
-        return float(left - (difference.size - told + 1.0))
+        return float(left - (difference.size - n_eff + 1.0))
 
     low, high = MODEL_ERRORS
     if excess(low) <= 0.0:
@@ -250,25 +265,18 @@ def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.n
     return high if excess(high) >= 0.0 else float(brentq(excess, low, high))
 
 
-def _posterior(problem: Problem, priors: Priors, found: _Minimum, model_error: float, runs: int) -> Posterior:
+def _laplace(problem: FitProblem, priors: Priors, found: _Minimum, model_error: float, runs: int) -> Posterior:
     information = found.jacobian.T @ found.jacobian
     cov = np.linalg.inv(information + np.eye(found.z.size)) * np.outer(priors.sd, priors.sd)
     mean = priors.mean + priors.sd * found.z
-    observed = [np.asarray(site.observed, np.float64) for site in problem.sites]
-    predicted = _differences(problem, found)[0] + np.concatenate(observed)
-    by_site = np.split(predicted, np.cumsum([values.size for values in observed])[:-1])
+    predicted = _differences(problem, found) + _joined(problem.sites, "observed", np.float64)
+    by_site = np.split(predicted, np.cumsum([site.observed.size for site in problem.sites])[:-1])
     misfit = float(np.mean(found.data**2))
     return Posterior(priors, mean, cov, information, by_site, misfit, model_error, runs)
 
 
-def _at(z: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`_linearised` in NumPy, float64."""
-    data, jacobian = _linearised(jnp.asarray(z, problem.mean.dtype), problem)
-    return np.asarray(data, np.float64), np.asarray(jacobian, np.float64)
-
-
 class _Minimum(NamedTuple):
-    """Parameters in units of their priors, residuals of the data there and their derivatives, and runs of the model."""
+    """Parameters in units of their priors, residuals and Jacobian of the data, and number of runs of the model."""
 
     z: np.ndarray
     data: np.ndarray
@@ -276,26 +284,23 @@ class _Minimum(NamedTuple):
     runs: int
 
 
-def _minimum(problem: Problem, first_guess: np.ndarray) -> _Minimum:
-    """Levenberg-Marquardt."""
-    last: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+def _minimum(problem: FitProblem, first_guess: np.ndarray) -> _Minimum:
+    """Minimise with Levenberg-Marquardt."""
 
-    def run(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        key = z.tobytes()
-        if key not in last:
-            last.clear()
-            last[key] = _at(z, problem)
-        return last[key]
+    @lru_cache(maxsize=1)  # SciPy asks for residuals and Jacobian one after the other
+    def run(z: bytes) -> tuple[np.ndarray, np.ndarray]:
+        data, jacobian = _linearised(jnp.asarray(np.frombuffer(z), problem.mean.dtype), problem)
+        return np.asarray(data, np.float64), np.asarray(jacobian, np.float64)
 
     result = least_squares(
-        lambda z: np.concatenate([run(z)[0], z]),
+        lambda z: np.concatenate([run(z.tobytes())[0], z]),
         first_guess,
-        jac=lambda z: np.concatenate([run(z)[1], np.eye(first_guess.size)]),
+        jac=lambda z: np.concatenate([run(z.tobytes())[1], np.eye(first_guess.size)]),
         method="lm",
-        ftol=TOLERANCE,
-        xtol=TOLERANCE,
+        ftol=FIT_TOLERANCE,
+        xtol=FIT_TOLERANCE,
         max_nfev=MAX_EVALUATIONS,
     )
     if not result.success or not np.isfinite([*result.x, result.cost]).all():
         raise NoConvergence(f"no minimum after {result.nfev} runs of the model: {result.message}")
-    return _Minimum(result.x, *run(result.x), result.nfev)
+    return _Minimum(result.x, *run(result.x.tobytes()), result.nfev)

@@ -1,6 +1,6 @@
-"""The whole posterior of a fit by sampling, where a normal distribution around its peak will not do.
+"""Sample the posterior of a fit, if a normal distribution around its peak is not good enough.
 
-The No-U-Turn Sampler of blackjax (the extra ``nuts``), run in coordinates in which Laplace's approximation is a
+The No-U-Turn Sampler of blackjax (the extra ``nuts``), run in coordinates in which the Laplace approximation is a
 standard normal distribution.
 """
 
@@ -17,26 +17,26 @@ import pandas as pd
 from jaxtyping import Array
 
 from oggm_glaunti.core.on_heights import Site, Tuned
-from oggm_glaunti.fit.calibration.map_estimate import Posterior, Problem, log_posterior, problem_of
+from oggm_glaunti.fit.calibration.map_estimate import FitProblem, Posterior, fit_problem, log_posterior
 from oggm_glaunti.fit.calibration.posterior import physical
 from oggm_glaunti.fit.calibration.tasks import as_tuned, estimate
 
-TARGET_ACCEPTANCE = 0.8  # of steps; the step size is tuned to it during the warm-up
+TARGET_ACCEPTANCE = 0.8  # share of accepted steps; the step size is tuned to it during the warm-up
 
 
 class Samples(NamedTuple):
-    """Draws from a posterior, and whether they can be trusted.
+    """Draws from a posterior, and diagnostics of the sampler.
 
     Attributes
     ----------
     numbers : float64 array (N, P)
-        the stored numbers, in the order of the priors
+        stored parameters, in the order of the priors
     ess : array (P,)
-        effective sample size: so many independent draws tell the mean as well
+        effective sample size: number of independent draws that would give the mean as precisely
     rhat : array (P,)
-        spread of all draws over that within each half of them; beyond 1.05 the sampler has not settled
+        potential scale reduction, from the two halves of the draws; above 1.05 the sampler has not converged
     divergences : int
-        steps that went wrong; more than a few say that the posterior has corners that were not visited
+        number of divergent steps; more than a few mean that parts of the posterior were not visited
     acceptance : float
         mean acceptance rate, 0.8 by design
     """
@@ -59,8 +59,9 @@ def sample_glaunti(
     observations : DataFrame
         see :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`
     n_samples, n_warmup : int
-        draws that are kept, and those before in which the sampler tunes itself
+        number of draws kept, and of draws discarded before, in which the sampler tunes itself
     seed : int
+        random seed
     **kwargs
         `free`, `spread`, `model_error`, `model`, `corrector`, `weights`, `variant` of
         :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`. The model error is that of the fit and is not sampled
@@ -76,7 +77,7 @@ def sample_glaunti(
     ImportError
         if blackjax is not installed
     InvalidParamsError, MassBalanceCalibrationError
-        as :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`
+        see :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`
 
     Examples
     --------
@@ -108,16 +109,16 @@ def sample_posterior(
     n_warmup: int = 300,
     seed: int = 0,
 ) -> Samples:
-    """Draw the stored numbers of a fit from their posterior.
+    """Draw the stored parameters of a fit from their posterior.
 
     Parameters
     ----------
     posterior : Posterior
-        of :func:`~oggm_glaunti.fit.calibration.map_estimate.fit_map`
+        result of :func:`~oggm_glaunti.fit.calibration.map_estimate.fit_map`
     start, sites
-        what it was given
-    n_samples, n_warmup : int
-    seed : int
+        its arguments
+    n_samples, n_warmup, seed : int
+        see :func:`sample_glaunti`
 
     Raises
     ------
@@ -129,12 +130,12 @@ def sample_posterior(
     blackjax = _blackjax()
     if n_samples < 10 or n_warmup < 20:
         raise ValueError(f"expected n_samples of 10 and n_warmup of 20 or more, found {n_samples} and {n_warmup}")
-    problem = problem_of(posterior, start, sites)
+    problem = fit_problem(start, sites, posterior.priors, posterior.model_error)
     sd = posterior.priors.sd
-    peak = (posterior.mean - posterior.priors.mean) / sd
-    shape = np.linalg.cholesky(posterior.cov / np.outer(sd, sd))
-    peak, shape = (jnp.asarray(array, problem.mean.dtype) for array in (peak, shape))
-    warmup = np.arange(n_warmup + n_samples) < n_warmup
+    centre = (posterior.mean - posterior.priors.mean) / sd
+    root = np.linalg.cholesky(posterior.cov / np.outer(sd, sd))
+    peak, shape = (jnp.asarray(array, problem.mean.dtype) for array in (centre, root))
+    warmup = jnp.arange(n_warmup + n_samples) < n_warmup
     draws = _chain(problem, peak, shape, jax.random.split(jax.random.key(seed), warmup.size), warmup)
     u, divergent, accepted = (np.asarray(array)[n_warmup:] for array in draws)
     z = np.asarray(peak, np.float64) + u.astype(np.float64) @ np.asarray(shape, np.float64).T
@@ -143,21 +144,21 @@ def sample_posterior(
         jax.jit(blackjax.diagnostics.effective_sample_size)(z[None]),
         jax.jit(blackjax.diagnostics.potential_scale_reduction)(halves),
     )
-    # Draws that never moved have no spread to divide by.
+    # Draws that never moved have a variance of 0.
     ess, rhat = np.nan_to_num(np.asarray(ess), nan=0.0), np.nan_to_num(np.asarray(rhat), nan=np.inf)
     return Samples(posterior.priors.mean + sd * z, ess, rhat, int(divergent.sum()), float(accepted.mean()))
 
 
 @eqx.filter_jit
-def _chain(problem: Problem, peak: Array, shape: Array, keys: Array, warmup: Array) -> tuple[Array, Array, Array]:
-    """Positions in units of Laplace's approximation, whether steps diverged, acceptance rates; warm-up included."""
+def _chain(problem: FitProblem, peak: Array, shape: Array, keys: Array, warmup: Array) -> tuple[Array, Array, Array]:
+    """Run the sampler: positions in units of the Laplace approximation, divergences, acceptance rates; with warm-up."""
     from blackjax.adaptation.step_size import dual_averaging_adaptation
     from blackjax.mcmc import nuts
 
     kernel, (begin, adapt, final) = nuts.build_kernel(), dual_averaging_adaptation(TARGET_ACCEPTANCE)
 
     def log_density(u):
-        # Forward mode through the days, which is fast; the sampler's reverse mode sees a straight line.
+        # Forward mode through the days, which is fast; the reverse mode of the sampler sees a linear function.
         here = jax.lax.stop_gradient(u)
         value, slope = log_posterior(peak + shape @ here, problem)
         return value + (slope @ shape) @ (u - here)

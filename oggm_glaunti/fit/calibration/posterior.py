@@ -1,22 +1,25 @@
-"""What a fit found, in words and physical units, and what it could not find."""
+"""Results of a fit in physical units, and in words what the observations do not constrain."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from oggm_glaunti.fit.calibration.priors import STORED
 
-# A parameter, or a direction in parameter space, is told by the data where they halve the prior's uncertainty.
+if TYPE_CHECKING:
+    from oggm_glaunti.fit.calibration.map_estimate import Posterior
+
+# A parameter, or a direction in parameter space, is constrained by the data if they halve its prior uncertainty.
 IDENTIFIED = 0.5
 CORRELATED = 0.9
-# Standard deviations of its prior by which one parameter in twenty may move.
+# Prior standard deviations; one parameter in twenty is expected farther from its prior mean.
 SURPRISING = 2.0
 
 
 def physical(name: str, number: float) -> float:
-    """A parameter in physical units from the number that is stored.
+    """Convert a stored parameter to physical units.
 
     Examples
     --------
@@ -28,18 +31,14 @@ def physical(name: str, number: float) -> float:
     return float(np.exp(number)) + (1.0 if name == "ddf_relative_ice" else 0.0)
 
 
-def summary(posterior: Any) -> dict[str, dict[str, float]]:
-    """Every fitted parameter with its prior and posterior.
-
-    Parameters
-    ----------
-    posterior : Posterior
+def summary(posterior: Posterior) -> dict[str, dict[str, float]]:
+    """Summarise prior and posterior of every fitted parameter.
 
     Returns
     -------
     dict
-        ``{name: {prior, value, low, high, contraction}}``: most probable values before and after, and the 68 % range
-        after, in physical units; `contraction` is the ratio of posterior to prior standard deviation
+        ``{name: {prior, value, low, high, contraction}}``: most probable values before and after the fit, and the 68 %
+        range after it, in physical units; ``contraction = posterior sd / prior sd``
     """
     rows = zip(
         posterior.priors.names, posterior.priors.mean, posterior.priors.sd, posterior.mean, posterior.sd, strict=True
@@ -56,53 +55,49 @@ def summary(posterior: Any) -> dict[str, dict[str, float]]:
     }
 
 
-def correlations(posterior: Any) -> np.ndarray:
-    """Correlations of the stored numbers after the fit (P, P)."""
+def correlations(posterior: Posterior) -> np.ndarray:
+    """Compute the posterior correlations of the stored parameters (P, P)."""
     return posterior.cov / np.outer(posterior.sd, posterior.sd)
 
 
-def identifiability(posterior: Any) -> list[str]:
-    """Sentences about what the observations do not tell.
-
-    Parameters
-    ----------
-    posterior : Posterior
+def identifiability(posterior: Posterior) -> list[str]:
+    """Describe in sentences what the observations do not constrain.
 
     Returns
     -------
     list of str
-        how many combinations of parameters are known from the data, parameters that keep more than half of their prior
-        uncertainty, those that have left their prior, and pairs that can hardly be told apart
+        how many combinations of parameters the data constrain, parameters that keep more than half of their prior
+        uncertainty, parameters far from their prior, pairs that can hardly be told apart, and the model error
     """
     names = posterior.priors.names
     ratio = posterior.sd / posterior.priors.sd
     moved = np.abs(posterior.mean - posterior.priors.mean) / posterior.priors.sd
-    told = _combinations_told(posterior.information)
-    sentences = [f"The observations tell {told} of {len(names)} combinations of parameters."]
+    n = _n_constrained(posterior.information)
+    sentences = [f"The observations constrain {n} of {len(names)} combinations of parameters."]
     sentences += [
-        f"{name} is hardly told: {100 * r:.0f} % of its prior uncertainty is left."
+        f"{name} is hardly constrained: {100 * r:.0f} % of its prior uncertainty is left."
         for name, r in zip(names, ratio, strict=True)
         if r > IDENTIFIED
     ]
     sentences += [
-        f"{name} is {m:.1f} standard deviations of its prior away from it: one of the two, or the weather, is off."
+        f"{name} is {m:.1f} prior standard deviations away from its prior mean: one of the two, or the weather, is off."
         for name, m in zip(names, moved, strict=True)
         if m > SURPRISING
     ]
     corr = correlations(posterior)
     pairs = [(i, j) for i in range(len(names)) for j in range(i) if abs(corr[i, j]) > CORRELATED]
     sentences += [f"{names[j]} and {names[i]} cannot be told apart (correlation {corr[i, j]:+.2f})." for i, j in pairs]
-    sentences.append(f"The model itself is taken to be {posterior.model_error:.2f} m w.e. a year off.")
+    sentences.append(f"The structural model error is taken to be {posterior.model_error:.2f} m w.e. a year.")
     return sentences
 
 
-def _combinations_told(information: np.ndarray) -> int:
-    """Directions, in units of the priors, in which the data leave less than half of the prior's uncertainty."""
+def _n_constrained(information: np.ndarray) -> int:
+    """Count the directions, in units of the priors, in which the data leave less than half of the prior uncertainty."""
     known = np.linalg.eigvalsh(information)
     return int((1.0 / np.sqrt(1.0 + np.maximum(known, 0.0)) < IDENTIFIED).sum())
 
 
-def spread_of(posterior: Any) -> dict[str, Any]:
-    """The distribution itself for ``glaunti_params.json``: names, mean and covariance of the stored numbers."""
+def spread_of(posterior: Posterior) -> dict[str, Any]:
+    """Return names, mean and covariance of the stored parameters for ``glaunti_params.json``."""
     names = [STORED.get(name, name) for name in posterior.priors.names]
     return {"stored": names, "mean": posterior.mean.tolist(), "covariance": posterior.cov.tolist()}

@@ -1,4 +1,4 @@
-"""What is known of the parameters before a glacier was looked at."""
+"""Default prior distributions of the parameters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from oggm_glaunti.core.on_heights import Tuned
 
 TEMP_BIAS, TEMP_GRADIENT = "temp_bias", "temp_gradient"
-# Standard deviations. Logarithms: 0.3 is about 30 %. Factors of precipitation differ most from place to place, for they
-# make up for the weather data; the ranges are those of the published finetuned models (factor 1.2 to 2.4 on
+# Standard deviations. Logarithms: 0.3 is about 30 %. Factors of precipitation differ most from place to place, as they
+# compensate for the weather data; the ranges are those of the published finetuned models (factor 1.2 to 2.4 on
 # precipitation, 0.0050 to 0.0059 m w.e. K-1 day-1, centre 2.3 to 2.8 degC) with room around them.
 SPREAD = {
     "prec_scale": 0.5,
@@ -34,23 +34,23 @@ STORED = {
     "snow_depletion_steepness": "snow_depletion_steepness_log",
     "snow_depletion_centre": "snow_depletion_centre_log",
 }
-"""Names of the parameters in physical units, and of the stored numbers (:class:`TIWeights`) that are varied."""
+"""Names of the parameters in physical units, and of the stored parameters (:class:`TIWeights`) that are varied."""
 FEW = ("prec_scale", "ddf_snow", TEMP_GRADIENT)
-"""What is fitted where nothing is said: how much snow falls, how much melts, and how that changes with height. With
-these, parameters carry over best from measured glaciers to others of the region (see docs/calibration.md)."""
-# Of no effect on a day of the mass-conserving variant.
+"""Parameters fitted by default: how much snow falls, how much melts, and how that changes with height. With these,
+parameters transfer best from measured glaciers to others of the region (see docs/calibration.md)."""
+# Parameters without effect in a variant of the day.
 UNUSED = {"mass_conserving": ("snow_depletion_steepness",)}
 
 
 class Priors(NamedTuple):
-    """Normal distributions of the stored numbers that a fit may move.
+    """Normal prior distributions of the stored parameters to be fitted.
 
     Attributes
     ----------
     names : tuple of str
-        of the parameters
+        names of the parameters in physical units
     mean, sd : float64 arrays (P,)
-        of the stored numbers; K for ``temp_bias``, K m-1 for ``temp_gradient``
+        means and standard deviations of the stored parameters; K for ``temp_bias``, K m-1 for ``temp_gradient``
     """
 
     names: tuple[str, ...]
@@ -61,21 +61,21 @@ class Priors(NamedTuple):
 def default_priors(
     start: Mapping[str, float], free: Iterable[str] = FEW, spread: Mapping[str, float] | None = None
 ) -> Priors:
-    """Priors around a model's own parameters.
+    """Make priors with means at given parameters.
 
     Parameters
     ----------
     start : mapping
-        the stored numbers, ``{name: value}``, and ``temp_gradient`` where it is free
+        stored parameters, ``{name: value}``, and ``temp_gradient`` if it is free
     free : iterable of str
-        which parameters may move, of :data:`SPREAD`
+        parameters to fit, of the keys of :data:`SPREAD`
     spread : mapping, optional
-        other standard deviations, ``{name: sd}``, of the stored numbers
+        standard deviations of stored parameters, ``{name: sd}``, that replace those of :data:`SPREAD`
 
     Raises
     ------
     ValueError
-        for unknown names, none at all, or a standard deviation that is not above zero
+        for unknown names, no names at all, or standard deviations that are not positive
 
     Examples
     --------
@@ -90,24 +90,25 @@ def default_priors(
         raise ValueError(f"free, spread: expected some of {[*SPREAD]}, found {unknown or 'none'}")
     wrong = {name: sds[name] for name in names if not (np.isfinite(sds[name]) and sds[name] > 0)}
     if wrong:
-        raise ValueError(f"spread: expected standard deviations above zero, found {wrong}")
+        raise ValueError(f"spread: expected positive standard deviations, found {wrong}")
     mean = [0.0 if name == TEMP_BIAS else float(start[STORED.get(name, name)]) for name in names]
     return Priors(names, np.array(mean), np.array([float(sds[name]) for name in names]))
 
 
 def priors_around(tuned: Tuned, free: Iterable[str] = FEW, spread: Mapping[str, float] | None = None) -> Priors:
-    """Priors around the parameters of a model.
+    """Make priors with means at the parameters of a model.
 
     Parameters
     ----------
     tuned : Tuned
+        the model
     free, spread
         see :func:`default_priors`
 
     Raises
     ------
     ValueError
-        as :func:`default_priors`, and for parameters that have no effect on its day
+        as :func:`default_priors`, and for parameters without effect on its day
     """
     stored = {name: float(getattr(tuned.ti, name)) for name in STORED.values()}
     priors = default_priors({**stored, TEMP_GRADIENT: tuned.temp_gradient}, free, spread)

@@ -1,7 +1,7 @@
 """A glacier directory and its observations as arrays for a fit.
 
-The model is run on heights, with the corrections of models C and D as profiles by height: what is fitted is what the
-height-year table, and so every run of ice dynamics, will use.
+The model is run on heights, with the corrections of models C and D as profiles by height: the fit sees the same model
+as the height-year table, and so as every run of ice dynamics.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWork
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, check_observations, on_grid
 
 if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
     from oggm_glaunti.core.on_heights import Site
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 
-STEP = 25.0  # m between heights; the mean over a glacier is good to 1e-3 m w.e. a year
-SPIN_UP = 5  # years of weather before the first observation, where the record has them
+HEIGHT_STEP = 25.0  # m; the mean over a glacier is then accurate to 1e-3 m w.e. a year
+SPIN_UP_YEARS = 5  # run before the first observation, as far as the weather reaches
 
 
 class Surface(NamedTuple):
-    """Heights that a glacier consists of, m (P,), and the area each stands for (P,), in any unit."""
+    """Heights of the parts of a glacier, m (P,), and their areas (P,), in any unit."""
 
     heights: NDArray[np.float64]
     areas: NDArray[np.float64]
@@ -39,11 +41,11 @@ class GlacierSite(NamedTuple):
     site : Site
         arrays for :func:`~oggm_glaunti.core.on_heights.predictions`, an observation for each row of `used`
     used : DataFrame
-        observations that take part
+        observations used in the fit
     rejected : DataFrame
-        ``row``, ``glacier`` and ``problem`` of those that cannot
+        ``row``, ``glacier`` and ``problem`` of observations that cannot be used
     days : datetime64[D] array (T,)
-        that are run
+        days to be run
     """
 
     site: Site
@@ -52,13 +54,13 @@ class GlacierSite(NamedTuple):
     days: NDArray[np.datetime64]
 
 
-def surface_of(gdir: Any) -> Surface:
-    """The glacier's cells on the 100 m grid, or its inversion flowlines where there are no ``glaunti_features``.
+def surface_of(gdir: GlacierDirectory) -> Surface:
+    """Return the glacier's cells on the 100 m grid, or its inversion flowlines if it has no ``glaunti_features``.
 
     Raises
     ------
     InvalidWorkflowError
-        if there is neither
+        if the directory has neither
     """
     if gdir.has_file("glaunti_features"):
         features = read_features(gdir)
@@ -75,29 +77,29 @@ def surface_of(gdir: Any) -> Surface:
 
 
 def as_table(observations: Any) -> pd.DataFrame:
-    """A table of observations, also where the whole result of a reader was given.
+    """Return the table of observations, given itself or as the result of a reader.
 
     Raises
     ------
     InvalidParamsError
-        if it is neither
+        if it is neither of them
     """
     table = getattr(observations, "observations", observations)
     if not isinstance(table, pd.DataFrame) or "glacier" not in table:
         raise InvalidParamsError(
-            "observations: expected a table with the columns of oggm_glaunti.fit.observations, or what a reader gives; "
+            "observations: expected a table with the columns of oggm_glaunti.fit.observations, or the result of a reader; "
             f"found {type(observations).__name__}"
         )
     return table
 
 
-def observations_of(gdir: Any, observations: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a table that are this glacier's, by RGI id or by name.
+def observations_of(gdir: GlacierDirectory, observations: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows of a glacier, by RGI id or name.
 
     Raises
     ------
     InvalidParamsError
-        if there are none; it says which glaciers the table has
+        if there are none; it names the glaciers of the table
     """
     names = {gdir.rgi_id, getattr(gdir, "name", "") or gdir.rgi_id}
     own = observations[observations["glacier"].isin(names)]
@@ -109,16 +111,16 @@ def observations_of(gdir: Any, observations: pd.DataFrame) -> pd.DataFrame:
     return own
 
 
-def glacier_site(gdir: Any, mb_model: GlaUnTIMassBalance, observations: pd.DataFrame) -> GlacierSite:
+def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observations: pd.DataFrame) -> GlacierSite:
     """Prepare the observations of one glacier for a fit.
 
     Parameters
     ----------
     gdir : GlacierDirectory
     mb_model : GlaUnTIMassBalance
-        gives weather and corrections
+        provides weather and corrections
     observations : DataFrame
-        see :mod:`oggm_glaunti.fit.observations`; other glaciers' rows are left alone
+        see :mod:`oggm_glaunti.fit.observations`; rows of other glaciers are ignored
 
     Raises
     ------
@@ -129,7 +131,7 @@ def glacier_site(gdir: Any, mb_model: GlaUnTIMassBalance, observations: pd.DataF
 
     inputs = mb_model.table_inputs
     surface = surface_of(gdir)
-    used, rejected = _usable(gdir, observations_of(gdir, observations), inputs.climate.time, surface)
+    used, rejected = _comparable(gdir, observations_of(gdir, observations), inputs.climate.time, surface)
     begin, end = (used[name].to_numpy().astype("M8[D]") for name in ("begin", "end"))
     rows = _days_to_run(inputs.climate.time.astype("M8[D]"), begin, end)
     days = inputs.climate.time[rows].astype("M8[D]")
@@ -144,7 +146,7 @@ def glacier_site(gdir: Any, mb_model: GlaUnTIMassBalance, observations: pd.DataF
         before=before,
         after=after,
         spans=spans,
-        areas=np.stack([_shares(row, surface, heights) for row in used.itertuples()]).astype(np.float32),
+        areas=np.stack([_observed_shares(row, surface, heights) for row in used.itertuples()]).astype(np.float32),
         observed=used["value"].to_numpy(np.float32),
         sigma=used["sigma"].to_numpy(np.float32),
         years=((end - begin).astype(float) / DAYS_A_YEAR).astype(np.float32),
@@ -152,13 +154,15 @@ def glacier_site(gdir: Any, mb_model: GlaUnTIMassBalance, observations: pd.DataF
     return GlacierSite(site, used, rejected, days)
 
 
-def _usable(gdir: Any, own: pd.DataFrame, time: NDArray[Any], surface: Surface) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Observations that can be compared with a model run, and why the others cannot."""
+def _comparable(
+    gdir: GlacierDirectory, own: pd.DataFrame, time: NDArray[Any], surface: Surface
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Select the observations that can be compared with a model run, and list the others with the reason."""
     good, bad = check_observations(own)
     outside = bad.iloc[:0]
     if gdir.has_file("glaunti_features") and len(good):
         good, outside = on_grid(good, gdir)
-    problem = _cannot_be_run(good, time, surface)
+    problem = _obstacles(good, time, surface)
     use = problem == ""
     left_out = pd.DataFrame({"row": good.index, "glacier": good["glacier"], "problem": problem})[~use]
     rejected = pd.concat([table for table in (bad, outside, left_out) if len(table)] or [bad], ignore_index=True)
@@ -169,8 +173,8 @@ def _usable(gdir: Any, own: pd.DataFrame, time: NDArray[Any], surface: Surface) 
     return good[use], rejected
 
 
-def _cannot_be_run(good: pd.DataFrame, time: NDArray[Any], surface: Surface) -> NDArray[np.object_]:
-    """What is in the way of each observation, in words; empty where nothing is."""
+def _obstacles(good: pd.DataFrame, time: NDArray[Any], surface: Surface) -> NDArray[np.object_]:
+    """Describe why each observation cannot be compared with a model run; empty if it can."""
     problem = np.full(len(good), "", object)
     for i, row in enumerate(good.itertuples()):
         if row.begin < time[0] or row.end > time[-1]:
@@ -189,36 +193,36 @@ def _in_band(row: Any, surface: Surface) -> NDArray[np.bool_]:
 
 
 def _days_to_run(days: NDArray[Any], begin: NDArray[Any], end: NDArray[Any]) -> slice:
-    """From some years before the first observation to the end of the last one."""
-    year = begin.min().astype("M8[Y]").astype(int) + 1970 - SPIN_UP
+    """Select the days from some years before the first observation to the end of the last one."""
+    year = begin.min().astype("M8[Y]").astype(int) + 1970 - SPIN_UP_YEARS
     start = max(days[0], np.datetime64(f"{year}-{begin.min().item().month:02d}-01", "D"))
     return slice(int((start - days[0]).astype(int)), int((end.max() - days[0]).astype(int)) + 1)
 
 
 def heights_around(surface: Surface, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Heights around the whole glacier and all points (m), on multiples of the step."""
+    """Return heights around the whole glacier and all points (m), on multiples of the step."""
     from oggm_glaunti.core.smooth import even_heights
 
     every = np.concatenate([surface.heights, points])
-    return even_heights(float(every.min()), float(every.max()), STEP)
+    return even_heights(float(every.min()), float(every.max()), HEIGHT_STEP)
 
 
 def corrections_at(inputs: Any, heights: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Corrections (K, 5, N) at heights (m); one year of zeros where there are none. `inputs` are a table's."""
+    """Return corrections (K, 5, N) at heights (m), one year of zeros if there are none; `inputs` are a table's."""
     if inputs.corrections is None:
         return np.zeros((1, 5, heights.size), np.float32)
     return inputs.corrections.at(heights)
 
 
 def corrections_of_days(inputs: Any, days: NDArray[Any]) -> NDArray[np.int32]:
-    """Which of the corrections apply on each day, int array (T,); `inputs` are a table's."""
+    """Return which of the corrections applies on each day, int array (T,); `inputs` are a table's."""
     years, months = (days.astype(f"M8[{unit}]").astype(int) for unit in "YM")
     by_month = inputs.ds_index()
     return by_month[years + 1970 - inputs.climate.ys, months % 12].astype(np.int32)
 
 
-def _shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of the heights in one observation: linear between the two neighbours of each cell that was observed."""
+def _observed_shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the shares of the heights in an observation, linear between the two neighbours of each observed cell."""
     if row.kind != "point":
         return spread_over(surface.heights, surface.areas, heights)
     if row.height_range > 0:
@@ -230,7 +234,7 @@ def _shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -> NDArray
 def spread_over(
     where: NDArray[np.float64], areas: NDArray[np.float64], heights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Areas `areas` (P,) at heights `where` (P,) as shares of even `heights` (N,), linear between two neighbours."""
+    """Distribute `areas` (P,) at heights `where` (P,) over even `heights` (N,), as shares, linear between neighbours."""
     position = (where - heights[0]) / (heights[1] - heights[0])
     lower = np.minimum(position.astype(int), heights.size - 2)
     upper_share = position - lower

@@ -1,4 +1,4 @@
-"""Fit the temperature index to everything observed on a glacier, or on several together."""
+"""Tasks that fit the temperature index to all observations of a glacier, or of several together."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from oggm_glaunti.fit.calibration.priors import FEW, priors_around
 from oggm_glaunti.fit.calibration.sites import GlacierSite, as_table, glacier_site
 
 if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
     from oggm_glaunti.core.on_heights import Tuned
     from oggm_glaunti.fit.calibration.map_estimate import Posterior
 
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @entity_task(log, writes=["glaunti_params", "mb_calib"])
 def fit_glaunti(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     observations: pd.DataFrame,
     free: Sequence[str] = FEW,
@@ -51,44 +53,40 @@ def fit_glaunti(
 ) -> dict[str, Any]:
     """Fit a glacier's parameters to any mix of observations: stakes, bands, whole-glacier and geodetic balances.
 
-    The most probable parameters given the observations and what was known before (priors around the model's own
-    values). What the observations do not tell stays at its prior, and the result says so.
+    The fit is the maximum a posteriori estimate, with priors around the parameters of the model. Parameters that the
+    observations do not constrain stay at their prior, and the result says so.
 
     Parameters
     ----------
     gdir : GlacierDirectory
         with daily climate and ``glaunti_features`` (or, for model A, at least inversion flowlines)
     observations : DataFrame or Read
-        see :mod:`oggm_glaunti.fit.observations` and the readers; rows of other glaciers are left alone. Periods may be
-        of any length and overlap.
+        see :mod:`oggm_glaunti.fit.observations` and the readers; rows of other glaciers are ignored. Periods may be
+        of any length and overlap
     free : sequence of str
-        which parameters may move: of the keys of :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`; by default
-        ``prec_scale``,
+        parameters to fit, of the keys of :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`; default ``prec_scale``,
         ``ddf_snow`` and ``temp_gradient``
     spread : mapping, optional
-        standard deviations of the priors, where they are not those of
-        :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`
+        standard deviations of priors that replace those of :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`
     model, corrector, weights, variant
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`; numbers of an earlier fit have no effect
     model_error : float, optional
-        how far the model is expected to be from a true balance, m w.e. in a year, beside the observations' own sigma;
-        estimated by default
+        structural model error, expected in addition to the sigma of the observations, m w.e. a year; default: estimated
     filename, input_filesuffix : str
-        of the weather, see :class:`~oggm_glaunti.GlaUnTIMassBalance`
+        name and suffix of the climate file, see :class:`~oggm_glaunti.GlaUnTIMassBalance`
     filesuffix : str
-        of ``glaunti_params.json``, for more than one calibration in a directory
+        suffix of ``glaunti_params.json``, for more than one calibration in a directory
 
     Returns
     -------
     dict
-        what is written to ``glaunti_params.json``: the parameters, with which
-        :class:`~oggm_glaunti.GlaUnTIMassBalance` and all tasks run from now on, and under ``fit`` the ranges, the
-        covariance, the scores, and in words what could not be identified
+        content of ``glaunti_params.json``: the parameters, used by :class:`~oggm_glaunti.GlaUnTIMassBalance` and all
+        tasks from now on, and under ``fit`` their ranges, covariance and scores, and in words what is not constrained
 
     Raises
     ------
     InvalidParamsError
-        if no observation can be used, or an argument is impossible
+        if no observation can be used, or an argument is invalid
     MassBalanceCalibrationError
         if no minimum is found
 
@@ -102,16 +100,16 @@ def fit_glaunti(
     chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
     chosen |= {"filename": filename, "input_filesuffix": input_filesuffix}
     found = estimate([gdir], observations, free, spread, model_error, **chosen)
-    (params,) = _write(found, [gdir], filesuffix)
+    (params,) = _write_fit(found, [gdir], filesuffix)
     return params
 
 
 @global_task(log)
 def fit_glaunti_region(
-    gdirs: Sequence[Any],
+    gdirs: Sequence[GlacierDirectory],
     *,
     observations: pd.DataFrame,
-    fit_on: Sequence[Any] | None = None,
+    fit_on: Sequence[GlacierDirectory] | None = None,
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
     model: str | None = None,
@@ -123,27 +121,28 @@ def fit_glaunti_region(
     input_filesuffix: str = "",
     filesuffix: str = "",
 ) -> list[dict[str, Any]]:
-    """One set of parameters for a region: fit to the observations of some glaciers, written to all.
+    """Fit one set of parameters to the observations of some glaciers of a region, and write it to all.
 
     Parameters
     ----------
     gdirs : list of GlacierDirectory
-        that get the parameters
-    observations : DataFrame
+        glaciers that get the parameters
+    observations : DataFrame or Read
+        see :func:`fit_glaunti`
     fit_on : list of GlacierDirectory, optional
-        those with observations; by default all of `gdirs` that the table names
+        glaciers to fit to; default: all of `gdirs` that the table names
     free, spread, model, corrector, weights, variant, model_error, filename, input_filesuffix, filesuffix
-        see :func:`fit_glaunti`; model and variant that are not named are those of the first glacier in `fit_on`
+        see :func:`fit_glaunti`; model and variant default to those of the first glacier in `fit_on`
 
     Returns
     -------
     list of dict
-        what is written to each directory, in the order of `gdirs`
+        content of each ``glaunti_params.json``, in the order of `gdirs`
 
     Raises
     ------
     InvalidParamsError, MassBalanceCalibrationError
-        as :func:`fit_glaunti`
+        see :func:`fit_glaunti`
     """
     observations = as_table(observations)
     named = set(observations["glacier"])
@@ -152,25 +151,28 @@ def fit_glaunti_region(
         raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
     chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
     chosen |= {"filename": filename, "input_filesuffix": input_filesuffix}
-    return _write(estimate(fit_on, observations, free, spread, model_error, **chosen), gdirs, filesuffix)
+    return _write_fit(estimate(fit_on, observations, free, spread, model_error, **chosen), gdirs, filesuffix)
 
 
-def modelled(gdir: Any, observations: pd.DataFrame, published: bool = False, **kwargs: Any) -> pd.DataFrame:
-    """What a model says of observations; those that it cannot be compared with are named in the log.
+def modelled(
+    gdir: GlacierDirectory, observations: pd.DataFrame, published: bool = False, **kwargs: Any
+) -> pd.DataFrame:
+    """Compute the modelled values of observations; those that cannot be modelled are named in the log.
 
     Parameters
     ----------
     gdir : GlacierDirectory
     observations : DataFrame or Read
+        see :func:`fit_glaunti`
     published : bool
-        True: as the weights have it, whatever the directory was calibrated to
+        use the published parameters, also if the directory is calibrated
     **kwargs
-        of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` and so on
+        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` etc.
 
     Returns
     -------
     DataFrame
-        the rows that can be modelled, with a column ``modelled`` (m w.e., over the period of the row)
+        rows that can be modelled, with a column ``modelled`` (m w.e., over the period of the row)
     """
     require_jax(f"{gdir.rgi_id}: modelling observations")
     from oggm_glaunti.fit.calibration.map_estimate import predict
@@ -183,12 +185,12 @@ def modelled(gdir: Any, observations: pd.DataFrame, published: bool = False, **k
 
 
 def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
-    """A mass-balance model as a fit sees it, its tunable parameters in place.
+    """Return the parameters of a mass-balance model, with its tunable parameters applied, as the start of a fit.
 
     Raises
     ------
     InvalidParamsError
-        for tunable parameters by month
+        if tunable parameters vary by month
     """
     from oggm_glaunti.core.on_heights import Tuned
 
@@ -205,17 +207,17 @@ def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
 
 
 class Estimate(NamedTuple):
-    """A fit, and what it was made of.
+    """A fit and its inputs.
 
     Attributes
     ----------
     posterior : Posterior
     sites : list of GlacierSite
-        of the glaciers fitted to
+        glaciers fitted to
     model : GlaUnTIMassBalance
-        of the first of them, nothing fitted
+        model of the first of them, before the fit
     chosen : dict
-        arguments with which a model of any other glacier is made alike
+        arguments that make the same model of another glacier
     """
 
     posterior: Posterior
@@ -225,18 +227,19 @@ class Estimate(NamedTuple):
 
 
 def estimate(
-    gdirs: Sequence[Any],
+    gdirs: Sequence[GlacierDirectory],
     observations: pd.DataFrame,
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
     model_error: float | None = None,
     **chosen: Any,
 ) -> Estimate:
-    """Fit one set of parameters to the observations of one or more glaciers and write nothing.
+    """Fit one set of parameters to the observations of one or more glaciers; nothing is written.
 
     Parameters
     ----------
     gdirs : list of GlacierDirectory
+        glaciers to fit to
     observations, free, spread, model_error
         see :func:`fit_glaunti`
     **chosen
@@ -245,46 +248,46 @@ def estimate(
     Raises
     ------
     InvalidParamsError, MassBalanceCalibrationError
-        as :func:`fit_glaunti`
+        see :func:`fit_glaunti`
     """
     label = ", ".join(gdir.rgi_id for gdir in gdirs)
     require_jax(f"{label}: fitting to observations")
     first = unfitted(gdirs[0], **chosen)
     chosen = {**chosen, "model": first.model_name, "variant": first.variant}
-    models = [first, *(_like(first, gdir, chosen) for gdir in gdirs[1:])]
+    models = [first, *(_same_model(first, gdir, chosen) for gdir in gdirs[1:])]
     table = as_table(observations)
     sites = [glacier_site(gdir, m, table) for gdir, m in zip(gdirs, models, strict=True)]
     for gdir, glacier in zip(gdirs, sites, strict=True):
         _report_rejected(gdir, glacier)
-    return Estimate(_posterior(label, first, sites, free, spread, model_error), sites, first, chosen)
+    return Estimate(_fit_posterior(label, first, sites, free, spread, model_error), sites, first, chosen)
 
 
-def _write(found: Estimate, gdirs: Sequence[Any], filesuffix: str) -> list[dict[str, Any]]:
-    record = _record(found.posterior, found.sites)
-    models = (_like(found.model, gdir, found.chosen) for gdir in gdirs)
-    results = [_as_params(gdir, m, found.posterior, record) for gdir, m in zip(gdirs, models, strict=True)]
+def _write_fit(found: Estimate, gdirs: Sequence[GlacierDirectory], filesuffix: str) -> list[dict[str, Any]]:
+    record = _fit_record(found.posterior, found.sites)
+    models = (_same_model(found.model, gdir, found.chosen) for gdir in gdirs)
+    results = [_fitted_params(gdir, m, found.posterior, record) for gdir, m in zip(gdirs, models, strict=True)]
     for gdir, params in zip(gdirs, results, strict=True):
         write_calibration(gdir, params, filesuffix)
     return results
 
 
-def _like(first: GlaUnTIMassBalance, gdir: Any, chosen: dict[str, Any]) -> GlaUnTIMassBalance:
-    """The model of another glacier, which has to have the same weights."""
+def _same_model(first: GlaUnTIMassBalance, gdir: GlacierDirectory, chosen: dict[str, Any]) -> GlaUnTIMassBalance:
+    """Make the same model of another glacier, which must have the same weights."""
     mb_model = unfitted(gdir, **chosen)
     if mb_model.weights_sha256 != first.weights_sha256:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: its calibration names other weights ({mb_model.weights_path}) than that of "
-            f"{first.gdir.rgi_id} ({first.weights_path}); say which by weights="
+            f"{first.gdir.rgi_id} ({first.weights_path}); choose them with weights="
         )
     return mb_model
 
 
-def _report_rejected(gdir: Any, glacier: GlacierSite) -> None:
+def _report_rejected(gdir: GlacierDirectory, glacier: GlacierSite) -> None:
     for row in glacier.rejected.itertuples():
         log.warning("(%s) observation %s is left out: %s", gdir.rgi_id, row.row, row.problem)
 
 
-def _posterior(
+def _fit_posterior(
     label: str,
     mb_model: GlaUnTIMassBalance,
     sites: Sequence[GlacierSite],
@@ -305,12 +308,12 @@ def _posterior(
         return fit_map(start, [glacier.site for glacier in sites], priors, model_error)
     except NoConvergence as err:
         raise MassBalanceCalibrationError(
-            f"{label}: {err}. Look at the observations, or free fewer parameters than {list(priors.names)}."
+            f"{label}: {err}. Check the observations, or free fewer parameters than {list(priors.names)}."
         ) from err
 
 
-def _record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str, Any]:
-    """What the fit was made of and how well it went."""
+def _fit_record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str, Any]:
+    """Describe the observations, the scores and the posterior of a fit."""
     used = pd.concat([glacier.used for glacier in sites])
     difference = np.concatenate(posterior.predicted) - used["value"].to_numpy()
     by_kind = used.groupby(["kind", "season"]).size()
@@ -330,7 +333,9 @@ def _record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str, Any
     }
 
 
-def _as_params(gdir: Any, mb_model: GlaUnTIMassBalance, posterior: Posterior, record: dict[str, Any]) -> dict[str, Any]:
+def _fitted_params(
+    gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, posterior: Posterior, record: dict[str, Any]
+) -> dict[str, Any]:
     from oggm_glaunti.core.weights import physical_values
 
     tuned = posterior.tuned(as_tuned(gdir.rgi_id, mb_model))

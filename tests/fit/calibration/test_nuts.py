@@ -11,7 +11,7 @@ import pytest
 from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import TI_NAMES
 from oggm_glaunti.fit.calibration import nuts
-from oggm_glaunti.fit.calibration.map_estimate import fit_map, log_posterior, problem_of
+from oggm_glaunti.fit.calibration.map_estimate import fit_map, fit_problem, log_posterior
 from oggm_glaunti.fit.calibration.priors import default_priors
 from oggm_glaunti.fit.calibration.tasks import fit_glaunti
 from oggm_glaunti.fit.observations import as_observations
@@ -63,7 +63,7 @@ def test_draws_of_a_glacier_are_in_physical_units_and_start_from_its_fit(hef_gdi
 
     def at_the_peak(posterior, start, sites, n_samples, n_warmup, seed):
         peak = (posterior.mean - posterior.priors.mean) / posterior.priors.sd
-        problem = problem_of(posterior, start, sites)
+        problem = fit_problem(start, sites, posterior.priors, posterior.model_error)
         slope = eqx.filter_jit(log_posterior)(np.float32(peak), problem)[1]
         slopes.append(np.asarray(slope) / np.sqrt(np.diag(posterior.information)))
         draws = np.stack([posterior.mean - posterior.sd, posterior.mean + posterior.sd])

@@ -24,41 +24,43 @@ def posterior(information, moved=(0.1, 0.0, -0.5)):
 def test_without_data_nothing_is_told():
     sentences = identifiability(posterior(np.zeros((3, 3))))
     assert sentences == [
-        "The observations tell 0 of 3 combinations of parameters.",
-        "ddf_snow is hardly told: 100 % of its prior uncertainty is left.",
-        "snow_to_rain_centre is hardly told: 100 % of its prior uncertainty is left.",
-        "temp_bias is hardly told: 100 % of its prior uncertainty is left.",
-        "The model itself is taken to be 0.37 m w.e. a year off.",
+        "The observations constrain 0 of 3 combinations of parameters.",
+        "ddf_snow is hardly constrained: 100 % of its prior uncertainty is left.",
+        "snow_to_rain_centre is hardly constrained: 100 % of its prior uncertainty is left.",
+        "temp_bias is hardly constrained: 100 % of its prior uncertainty is left.",
+        "The structural model error is taken to be 0.37 m w.e. a year.",
     ]
 
 
 def test_where_all_is_told_nothing_is_said_to_be_left():
     sentences = identifiability(posterior(np.diag([99.0, 99.0, 99.0])))
-    assert sentences[0] == "The observations tell 3 of 3 combinations of parameters."
+    assert sentences[0] == "The observations constrain 3 of 3 combinations of parameters."
     assert len(sentences) == 2
 
 
 def test_a_sum_that_is_known_leaves_two_parameters_that_cannot_be_told_apart():
     both = np.array([1.0, 0.0, 1.0])
     sentences = identifiability(posterior(1e4 * np.outer(both, both) + np.diag([0.0, 99.0, 0.0])))
-    assert sentences[0] == "The observations tell 2 of 3 combinations of parameters."
+    assert sentences[0] == "The observations constrain 2 of 3 combinations of parameters."
     assert "ddf_snow and temp_bias cannot be told apart (correlation -1.00)." in sentences
-    assert "ddf_snow is hardly told: 71 % of its prior uncertainty is left." in sentences
+    assert "ddf_snow is hardly constrained: 71 % of its prior uncertainty is left." in sentences
     assert not any(words.startswith("snow_to_rain_centre") for words in sentences)
 
 
 def test_a_parameter_that_has_left_its_prior_is_pointed_at():
-    away = "temp_bias is 2.1 standard deviations of its prior away from it: one of the two, or the weather, is off."
+    away = (
+        "temp_bias is 2.1 prior standard deviations away from its prior mean: one of the two, or the weather, is off."
+    )
     assert away in identifiability(posterior(np.eye(3), moved=(0.59, 0.0, -2.1)))
     assert not any("away" in words for words in identifiability(posterior(np.eye(3), moved=(0.59, 1.3, -1.9))))
 
 
 def test_half_of_the_priors_uncertainty_is_where_told_begins():
     just, not_quite = posterior(np.diag([3.01, 99, 99])), posterior(np.diag([2.99, 99, 99]))
-    assert identifiability(just)[0] == "The observations tell 3 of 3 combinations of parameters."
+    assert identifiability(just)[0] == "The observations constrain 3 of 3 combinations of parameters."
     assert identifiability(not_quite)[:2] == [
-        "The observations tell 2 of 3 combinations of parameters.",
-        "ddf_snow is hardly told: 50 % of its prior uncertainty is left.",
+        "The observations constrain 2 of 3 combinations of parameters.",
+        "ddf_snow is hardly constrained: 50 % of its prior uncertainty is left.",
     ]
 
 

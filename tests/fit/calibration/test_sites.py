@@ -12,7 +12,7 @@ from pyproj import Transformer
 
 from oggm_glaunti import GlaUnTIMassBalance
 from oggm_glaunti.coupling.ground.features import glaunti_features, read_features
-from oggm_glaunti.fit.calibration.sites import STEP, glacier_site, surface_of
+from oggm_glaunti.fit.calibration.sites import HEIGHT_STEP, glacier_site, surface_of
 from oggm_glaunti.fit.observations import as_observations
 
 YEAR = {"begin": "2016-10-01", "end": "2017-09-30", "season": "annual"}
@@ -73,7 +73,7 @@ def test_stakes_bands_and_whole_glaciers_are_where_they_were_observed(hef):
     found = glacier_site(hef, GlaUnTIMassBalance(hef, model="A"), table(hef, *rows))
     areas, cells = found.site.areas, surface_of(hef).heights
     heights = heights_of(found, hef)
-    np.testing.assert_allclose(np.diff(heights), STEP)
+    np.testing.assert_allclose(np.diff(heights), HEIGHT_STEP)
     np.testing.assert_allclose(areas.sum(axis=1), 1.0, rtol=1e-6)
     band = cells[np.abs(cells - 3010.0) <= 25.0]
     np.testing.assert_allclose(areas @ heights, [2913.0, band.mean(), cells.mean()], atol=0.01)

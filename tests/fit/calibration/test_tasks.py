@@ -145,12 +145,12 @@ def test_the_file_tells_everything_about_the_fit(hef, bands):
     assert 0.05 < fit["model_error"] < 1.0
     # Snow and melt are told, and by how much they change with height: a steeper lapse rate than that of the training.
     first, *others, last = fit["identifiability"]
-    assert first == "The observations tell 2 of 3 combinations of parameters."
+    assert first == "The observations constrain 2 of 3 combinations of parameters."
     assert [words.split(":")[0] for words in others] == [
-        "temp_gradient is hardly told",
-        "temp_gradient is 3.2 standard deviations of its prior away from it",
+        "temp_gradient is hardly constrained",
+        "temp_gradient is 3.2 prior standard deviations away from its prior mean",
     ]
-    assert last == f"The model itself is taken to be {fit['model_error']:.2f} m w.e. a year off."
+    assert last == f"The structural model error is taken to be {fit['model_error']:.2f} m w.e. a year."
     for name, row in fit["parameters"].items():
         assert row["low"] < row["value"] < row["high"], name
         assert (row["contraction"] < 0.5) == (name != "temp_gradient"), name
@@ -191,7 +191,7 @@ def test_fits_lie_side_by_side_under_their_suffixes(hef, bands):
     assert numbers(read_params(hef, "_winter")) == numbers(winter)
     named = GlaUnTIMassBalance(hef, mb_params_filesuffix="_winter")
     assert named.fitted_parameters == numbers(winter)
-    assert "ddf_snow is hardly told" in " ".join(winter["fit"]["identifiability"])
+    assert "ddf_snow is hardly constrained" in " ".join(winter["fit"]["identifiability"])
 
 
 def test_as_a_task_a_fit_takes_its_observations_by_name(hef, bands):
