@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +137,7 @@ def _errors(oggm: bool) -> tuple[type[Exception], ...]:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from oggm_glaunti.fit.evaluation import evaluate as evaluation
+    from oggm_glaunti.fit.evaluation import predictions as evaluation
 
     if args.predictions is not None:
         predictions, source = evaluation.read_predictions(args.predictions), args.predictions.name
@@ -187,7 +185,7 @@ def _compare(predictions: Any, folder: Path) -> int:
     """Print the largest differences from tables of scores; FAILED where one is beyond rounding."""
     import pandas as pd
 
-    from oggm_glaunti.fit.evaluation import evaluate as evaluation
+    from oggm_glaunti.fit.evaluation import predictions as evaluation
 
     tables = {"scores.csv": evaluation.pooled_scores, "scores_per_glacier.csv": evaluation.scores_per_glacier}
     ok = True
@@ -272,31 +270,16 @@ def _load_model(args: argparse.Namespace) -> Any:
 
 def _open(folder: Path, choose: Callable[[list[Any]], list[Any]]) -> list[Any]:
     """Some glaciers of a data set; rows that cannot be used are printed, and what else is left out of the chosen."""
-    from oggm_glaunti.fit.data.dataset import open_dataset
+    from oggm_glaunti.fit.data.files import read_dataset
 
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    with _warnings() as lines:
-        glaciers = choose(open_dataset(folder, problems="report"))
+    all_glaciers, problems = read_dataset(folder)
+    glaciers = choose(all_glaciers)
+    lines = [f"{folder}: {problem}" for problem in problems]
     lines += [f"{glacier.name}: {n} x {what}" for glacier in glaciers for what, n in glacier.left_out.items()]
     for line in lines[:SHOWN]:
         print(f"left out: {line}")
     if len(lines) > SHOWN:
         print(f"... and {len(lines) - SHOWN} more")
     return glaciers
-
-
-@contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """Collect what the package warns of while a data set is opened."""
-    lines: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(record.getMessage().removesuffix(", left out"))
-    logger = logging.getLogger("oggm_glaunti.fit")
-    propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate

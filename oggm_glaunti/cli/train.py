@@ -174,7 +174,7 @@ def _options(args: argparse.Namespace, kinds: tuple[str, ...] | None) -> Options
 
 
 def _read_data(args: argparse.Namespace) -> list[Any]:
-    from oggm_glaunti.fit.data.dataset import open_dataset
+    from oggm_glaunti.fit.data.files import open_dataset
 
     data = open_dataset(args.data, problems=args.bad_rows)
     problems = sum(len(glacier.problems) for glacier in data)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.fit.evaluation.evaluate import models_of
+from oggm_glaunti.fit.evaluation.predictions import models_of
 from oggm_glaunti.fit.evaluation.scores import Scores, scores
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
 from oggm_glaunti.graphics.style import GREY, light_grid, minus_signs, panels, save_png, series_style, whole_years

@@ -138,7 +138,7 @@ def plain_epoch(name: str, quick: bool) -> Callable[[], Any]:
 
 def package_epoch(name: str, quick: bool, threads: int | None) -> Callable[[], Any]:
     """The same by what training uses."""
-    from oggm_glaunti.fit.training.data import GlacierYears, Room
+    from oggm_glaunti.fit.training.arrays import GlacierYears, Room
     from oggm_glaunti.fit.training.epochs import Crew, total
     from oggm_glaunti.fit.training.objective import USUAL
     from oggm_glaunti.fit.training.survey import Part

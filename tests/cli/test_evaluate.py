@@ -39,7 +39,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for valley, fold in ((one, 0), (other, 3)):
         valley.fold, valley.problems, valley.left_out = fold, (), {}
     one.left_out = {"stake with the code index": 4}
-    monkeypatch.setattr("oggm_glaunti.fit.data.dataset.open_dataset", lambda folder, problems: [one, other])
+    monkeypatch.setattr("oggm_glaunti.fit.data.files.read_dataset", lambda folder: ([one, other], []))
     return tmp_path
 
 

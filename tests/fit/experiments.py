@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
 def print_recovery(folder: Path, size: Size, quick: bool) -> bool:
     """A finds the parameters that are the same everywhere."""
     del quick
-    from oggm_glaunti.fit.data.dataset import open_dataset
+    from oggm_glaunti.fit.data.files import open_dataset
 
     made = written(folder, size.uniform)
     table = recover(open_dataset(made.folder), made.truth, folder / "trained", size)
@@ -185,7 +185,7 @@ def print_recovery(folder: Path, size: Size, quick: bool) -> bool:
 
 def print_comparison(folder: Path, size: Size, quick: bool) -> bool:
     """C and D where the truth varies in space."""
-    from oggm_glaunti.fit.data.dataset import open_dataset
+    from oggm_glaunti.fit.data.files import open_dataset
 
     made = written(folder, size.fields, truth="fields", spin_up=False)
     found = compare(open_dataset(made.folder), folder / "trained", size)
@@ -196,7 +196,7 @@ def print_comparison(folder: Path, size: Size, quick: bool) -> bool:
 
 def print_gru(folder: Path, size: Size, quick: bool) -> bool:
     """B learns from weather alone."""
-    from oggm_glaunti.fit.data.dataset import open_dataset
+    from oggm_glaunti.fit.data.files import open_dataset
 
     made = written(folder, size.small, truth="fields", spin_up=False)
     found = gru(open_dataset(made.folder), folder / "trained", size)

@@ -12,7 +12,7 @@ from oggm_glaunti.core.forcing import GriddedForcing, StationForcing, monthly_cl
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, geometry_fields, run_year
 from oggm_glaunti.core.run import season_weights
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.fit.data.dataset import Targets, YearData
+from oggm_glaunti.fit.data.year import Targets, YearData
 from tests.benchmarks import synthetic
 from tests.core import worlds
 

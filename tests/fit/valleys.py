@@ -7,7 +7,7 @@ import numpy as np
 from oggm_glaunti.core.forcing import StationForcing, monthly_climate
 from oggm_glaunti.core.glaunti import Season, geometry_fields
 from oggm_glaunti.core.run import season_weights
-from oggm_glaunti.fit.data.dataset import Targets, YearData
+from oggm_glaunti.fit.data.year import Targets, YearData
 
 GRADIENT, REF_HGT = -0.006, 2500.0
 

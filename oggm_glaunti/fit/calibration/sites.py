@@ -87,7 +87,7 @@ def as_table(observations: Any) -> pd.DataFrame:
     table = getattr(observations, "observations", observations)
     if not isinstance(table, pd.DataFrame) or "glacier" not in table:
         raise InvalidParamsError(
-            "observations: expected a table with the columns of oggm_glaunti.fit.observations, or the result of a reader; "
+            "observations: expected a table with the columns of fit.observations, or the result of a reader; "
             f"found {type(observations).__name__}"
         )
     return table
@@ -222,7 +222,7 @@ def corrections_of_days(inputs: Any, days: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def _observed_shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute the shares of the heights in an observation, linear between the two neighbours of each observed cell."""
+    """Compute the shares of the heights in an observation, linear between the neighbours of observed cells."""
     if row.kind != "point":
         return spread_over(surface.heights, surface.areas, heights)
     if row.height_range > 0:
@@ -234,7 +234,7 @@ def _observed_shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -
 def spread_over(
     where: NDArray[np.float64], areas: NDArray[np.float64], heights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Distribute `areas` (P,) at heights `where` (P,) over even `heights` (N,), as shares, linear between neighbours."""
+    """Distribute `areas` (P,) at heights `where` (P,) over even `heights` (N,), as shares, linearly."""
     position = (where - heights[0]) / (heights[1] - heights[0])
     lower = np.minimum(position.astype(int), heights.size - 2)
     upper_share = position - lower

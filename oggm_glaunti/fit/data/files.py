@@ -1,4 +1,4 @@
-"""The layout in which GlaUnTI's training data were published, read as it is.
+"""Data sets in the layout in which GlaUnTI's training data were published.
 
 A folder holds ``index.csv`` and a folder for each glacier, see ``docs/dataset.md``.
 """
@@ -26,15 +26,15 @@ PROBLEMS = ("report", "raise")
 
 
 def open_dataset(folder: str | Path, problems: str = "report") -> list[GlacierData]:
-    """Open a data set in the published layout; maps and weather are read year by year when they are asked for.
+    """Open a data set in the published layout; maps and weather are read year by year when they are needed.
 
     Parameters
     ----------
     folder : path
-        with ``index.csv`` and a folder for each glacier
+        holds ``index.csv`` and a folder for each glacier
     problems : {'report', 'raise'}
-        what to do about rows that cannot be used, and glaciers of the index without a folder: leave them out with a
-        warning in the log (each glacier keeps its own in ``problems``), or raise one error that lists them all
+        what to do about invalid rows, and glaciers of the index without a folder: leave them out with a warning in the
+        log (each glacier keeps its own in ``problems``), or raise one error that lists them all
 
     Returns
     -------
@@ -44,35 +44,42 @@ def open_dataset(folder: str | Path, problems: str = "report") -> list[GlacierDa
     Raises
     ------
     InvalidParamsError
-        if a file is missing or cannot be used; a ValueError, too
+        if a file is missing or cannot be used; it is a ValueError, too
     ValueError
-        with all problems, where `problems` is ``'raise'``
+        that lists all problems, if `problems` is ``'raise'``
 
     Examples
     --------
     >>> glaciers = open_dataset("training_data")  # doctest: +SKIP
     >>> test = [glacier for glacier in glaciers if glacier.fold == 0]  # doctest: +SKIP
     """
-    folder = Path(folder)
     if problems not in PROBLEMS:
         raise ValueError(f"problems: expected one of {PROBLEMS}, found {problems!r}")
+    glaciers, found = read_dataset(folder)
+    if found and problems == "raise":
+        raise ValueError(f"{folder}: {len(found)} problems:\n" + "\n".join(map(str, found)))
+    for problem in found:
+        log.warning("%s: %s", folder, problem)
+    return glaciers
+
+
+def read_dataset(folder: str | Path) -> tuple[list[GlacierData], list[Problem]]:
+    """Open a data set as :func:`open_dataset`, and return what is left out beside the glaciers."""
+    folder = Path(folder)
     if not (folder / INDEX).exists():
         raise InvalidParamsError(f"{folder}: no {INDEX}; expected the folder that holds it and one folder per glacier")
-    glaciers, found = [], []
+    glaciers, found = [], list[Problem]()
     for row, entry in read_table(folder / INDEX, INDEX_COLUMNS, str(folder)).iterrows():
         what = _entry_problem(folder, entry)
         if what:
             found.append(Problem(INDEX, int(row), what))
             continue
         glaciers.append(_open_glacier(folder / entry["name"], entry, int(row)))
-    found += [problem for glacier in glaciers for problem in glacier.problems]
-    if found and problems == "raise":
-        raise ValueError(f"{folder}: {len(found)} problems:\n" + "\n".join(map(str, found)))
-    for problem in found:
-        log.warning("%s: %s", folder, problem)
     if not glaciers:
-        raise InvalidParamsError(f"{folder}: none of the glaciers of {INDEX} has a folder")
-    return glaciers
+        raise InvalidParamsError(
+            "\n".join([f"{folder}: none of the glaciers of {INDEX} has a folder", *map(str, found)])
+        )
+    return glaciers, found + [problem for glacier in glaciers for problem in glacier.problems]
 
 
 def _entry_problem(folder: Path, entry: Any) -> str | None:
@@ -113,10 +120,10 @@ class FolderSource:
     Parameters
     ----------
     folder : path
-        with ``dem.nc``, ``outlines.nc``, ``temperature.nc``, ``precipitation.nc``, ``orography.nc`` and, where there
-        are any, ``facies.nc``
+        holds ``dem.nc``, ``outlines.nc``, ``temperature.nc``, ``precipitation.nc``, ``orography.nc`` and optionally
+        ``facies.nc``
     name : str
-        of the glacier, begins every error
+        name of the glacier, with which every error begins
     """
 
     def __init__(self, folder: Path, name: str):
@@ -135,12 +142,12 @@ class FolderSource:
         return "nh" if lat >= 0 else "sh"
 
     def place(self, year: int, facies: bool) -> Place:
-        """Maps that hold for a year."""
+        """Read the maps of a year."""
         elevation, std = (self._known("dem", name, year) for name in ("z", "zstddev"))
         return Place(self._outline(year), elevation, std, self._facies(year) if facies else None)
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
-        """Weather of the days `begin` to `end` at that elevation (H, W)."""
+        """Read the weather of the days `begin` to `end` at an elevation (H, W), m."""
         return self._weather.forcing(begin, end, elevation)
 
     def _known(self, file: str, name: str, year: int) -> NDArray[np.float32]:
@@ -162,7 +169,7 @@ class FolderSource:
         return outline
 
     def _facies(self, year: int) -> NDArray[np.float32] | None:
-        """Scores of a year with voids as 0; None where there is no map at all."""
+        """Return the scores of a year with voids as 0, or None if there is no map."""
         if not self._maps["facies"].path.exists():
             return None
         scores = self._maps["facies"].layer("facies", year, self.grid)

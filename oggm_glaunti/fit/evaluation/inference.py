@@ -21,14 +21,14 @@ from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_seasons, run_year
 from oggm_glaunti.core.gru import GRU, run_gru
 from oggm_glaunti.core.run import initial_swe
 from oggm_glaunti.core.weights import Model
-from oggm_glaunti.fit.evaluation.evaluate import PREFIX
+from oggm_glaunti.fit.evaluation.predictions import PREFIX
 from oggm_glaunti.fit.names import SEASONS
-from oggm_glaunti.fit.training.data import padded_days
+from oggm_glaunti.fit.training.arrays import padded_days
 from oggm_glaunti.fit.training.losses import require_inside
 
 
 class Glacier(Protocol):
-    """What is asked of a glacier of a data set, see :mod:`oggm_glaunti.fit.data.dataset`."""
+    """What is asked of a glacier of a data set, see :mod:`oggm_glaunti.fit.data`."""
 
     name: str
     shape: tuple[int, int]
@@ -87,7 +87,7 @@ def predict_year(model: Model, state: State, data: Any, daily: bool = False) -> 
     model : GlaUnTI or GRU
     state : State
         see :func:`initial_state`
-    data : oggm_glaunti.fit.data.dataset.YearData
+    data : oggm_glaunti.fit.data.year.YearData
         with facies for model D
     daily : bool
         whether to keep the balance of every day
@@ -168,7 +168,7 @@ def predict_glacier(model: Model, glacier: Glacier, daily: bool = False) -> Iter
     ----------
     model : GlaUnTI or GRU
     glacier : GlacierData
-        see :mod:`oggm_glaunti.fit.data.dataset`
+        see :mod:`oggm_glaunti.fit.data`
     daily : bool
         see :func:`predict_year`
 
@@ -218,7 +218,7 @@ def predict_observations(model: Model, glaciers: Iterable[Glacier], name: str) -
     Returns
     -------
     DataFrame
-        see :mod:`oggm_glaunti.fit.evaluation.evaluate`; in the order of the glaciers, points first
+        see :mod:`oggm_glaunti.fit.evaluation.predictions`; in the order of the glaciers, points first
     """
     rows = [
         row

@@ -21,8 +21,8 @@ from oggm_glaunti.core.threads import available_threads
 from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training import losses
+from oggm_glaunti.fit.training.arrays import GlacierYears
 from oggm_glaunti.fit.training.checkpoint import Progress
-from oggm_glaunti.fit.training.data import GlacierYears
 from oggm_glaunti.fit.training.objective import Terms, Trained, glacier_terms, with_trained
 
 

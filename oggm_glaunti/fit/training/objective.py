@@ -28,7 +28,7 @@ from oggm_glaunti.core.temperature_index import TIWeights
 from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training import losses
-from oggm_glaunti.fit.training.data import Maps, Observed, YearArrays
+from oggm_glaunti.fit.training.arrays import Maps, Observed, YearArrays
 from oggm_glaunti.fit.training.survey import Scale
 
 Trained = dict[str, Any]
@@ -297,7 +297,7 @@ def glacier_terms(model: Model, years: Any, kinds: tuple[str, ...] = ()) -> tupl
     model : GlaUnTI or GRU
         on the device of `years`
     years : GlacierYears
-        see :class:`~oggm_glaunti.fit.training.data.GlacierYears`
+        see :class:`~oggm_glaunti.fit.training.arrays.GlacierYears`
     kinds : tuple of str
         what the gradient is wanted for; none by default
 

@@ -23,8 +23,8 @@ from oggm_glaunti.core.weights import Model, leaves_of, model_from_leaves
 from oggm_glaunti.files import write_text
 from oggm_glaunti.fit.names import TEST_FOLD, VALIDATION_FOLD
 from oggm_glaunti.fit.training import losses
+from oggm_glaunti.fit.training.arrays import GlacierYears, Room
 from oggm_glaunti.fit.training.checkpoint import Progress, read_checkpoint, write_checkpoint
-from oggm_glaunti.fit.training.data import GlacierYears, Room
 from oggm_glaunti.fit.training.epochs import Crew, Task, optimiser_of, run_epochs
 from oggm_glaunti.fit.training.initial import initial_model
 from oggm_glaunti.fit.training.objective import USUAL, Terms, model_name, trained_part, with_trained
@@ -152,7 +152,7 @@ def train(
     name : str
         ``A``, ``B``, ``C`` or ``D``
     data : list of GlacierData
-        see :mod:`oggm_glaunti.fit.data.dataset`; fold 0 is not looked at, fold 1 chooses the epoch, all others train
+        see :mod:`oggm_glaunti.fit.data`; fold 0 is not looked at, fold 1 chooses the epoch, all others train
     out : path
         folder, made if missing; gets ``<name>.eqx``, ``<name>_log.csv``, ``<name>_config.json`` and
         ``<name>_checkpoint.npz``, the name in lower case

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from oggm_glaunti.core.glaunti import GlaUnTI, run_checked
 from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
 from oggm_glaunti.core.weights import physical_values
-from oggm_glaunti.fit.training.data import GlacierYears, Room, YearArrays
+from oggm_glaunti.fit.training.arrays import GlacierYears, Room, YearArrays
 from oggm_glaunti.fit.training.losses import GLACIER_WEIGHT, TRAINED, outline_mean
 from oggm_glaunti.fit.training.objective import initial_state
 from oggm_glaunti.fit.training.survey import Part, Scale

@@ -16,8 +16,8 @@ from pyproj import CRS, Transformer
 from oggm_glaunti.core.forcing import CoarseForcing, GriddedForcing, monthly_climate
 from oggm_glaunti.core.units import ELEVATION_NORM, PRCP_NORM, TEMP_NORM
 from oggm_glaunti.coupling.ground.grid import CellGrid
-from oggm_glaunti.fit.data.dataset import open_dataset
 from oggm_glaunti.fit.data.date_weights import DATE_DECAY
+from oggm_glaunti.fit.data.files import open_dataset
 from oggm_glaunti.fit.data.year import GlacierData
 
 from ..synthetic import UNIFORM, Made, true_year, write_dataset, write_nc

@@ -19,7 +19,8 @@ from oggm_glaunti.coupling.ground.dem_stack_file import DemStack, write_dem_stac
 from oggm_glaunti.coupling.ground.features import glaunti_features, read_features
 from oggm_glaunti.coupling.model.smb import glaunti_smb
 from oggm_glaunti.coupling.weather.file import read_daily_climate
-from oggm_glaunti.fit.data.dataset import GlacierData, dataset_from_gdirs
+from oggm_glaunti.fit.data.gdirs import dataset_from_gdirs
+from oggm_glaunti.fit.data.year import GlacierData
 from oggm_glaunti.fit.observations import as_observations
 from oggm_glaunti.fit.training.train import Options, train
 

@@ -12,7 +12,7 @@ from oggm_glaunti.core.forcing import GriddedForcing, StationForcing
 from oggm_glaunti.core.glaunti import Season, geometry_fields
 from oggm_glaunti.core.run import run_ti, season_weights
 from oggm_glaunti.core.weights import embedded_a
-from oggm_glaunti.fit.data.dataset import YearData
+from oggm_glaunti.fit.data.year import YearData
 from oggm_glaunti.fit.evaluation import inference
 from tests.core import worlds
 

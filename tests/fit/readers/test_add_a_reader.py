@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import lazy_loader
 import pytest
 
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
@@ -42,18 +43,19 @@ Hintereisferner;30.09.2018;ca. Oktober;3000;-900
 
 @pytest.fixture
 def with_reader(monkeypatch, tmp_path):
+    """The package of readers with the file and the line: its public names by name."""
     (tmp_path / "my_institute.py").write_text(READER, "utf-8")
     monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(tmp_path)])
-    package = Path(readers.__file__)
-    (tmp_path / "__init__.pyi").write_text(f"{package.with_suffix('.pyi').read_text('utf-8')}{LINE}\n", "utf-8")
-    namespace = {"__name__": readers.__name__, "__file__": str(tmp_path / "__init__.py")}
-    exec(package.read_text("utf-8"), namespace)
-    yield namespace
+    stub = tmp_path / "__init__.pyi"
+    stub.write_text(Path(readers.__file__).with_suffix(".pyi").read_text("utf-8") + LINE + "\n", "utf-8")
+    get, _, names = lazy_loader.attach_stub(readers.__name__, str(stub))
+    yield {name: get(name) for name in names}
+    monkeypatch.delattr(readers, "read_my_institute")
     monkeypatch.delitem(sys.modules, f"{readers.__name__}.my_institute")
 
 
 def test_a_reader_is_one_file_and_one_line(with_reader, tmp_path):
-    assert set(with_reader["__all__"]) == {*readers.__all__, "read_my_institute"}
+    assert set(with_reader) == {*readers.__all__, "read_my_institute"}
     (tmp_path / "stakes.csv").write_text(TABLE, "utf-8")
     read_my_institute = with_reader["__getattr__"]("read_my_institute")
     read = read_my_institute(tmp_path / "stakes.csv")

@@ -13,7 +13,7 @@ from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_year
 from oggm_glaunti.core.gru import run_gru
 from oggm_glaunti.core.weights import embedded_a
 from oggm_glaunti.fit.training import losses
-from oggm_glaunti.fit.training.data import GlacierYears, Room, side_of
+from oggm_glaunti.fit.training.arrays import GlacierYears, Room, side_of
 from oggm_glaunti.fit.training.objective import USUAL, glacier_terms, trained_part, with_trained
 from oggm_glaunti.fit.training.survey import Part, round_up, survey
 from tests.core import worlds

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from oggm_glaunti.fit.evaluation import evaluate as evaluation
+from oggm_glaunti.fit.evaluation import predictions as evaluation
 
 HEAD = "glacier,kind,season,year,true,pred_a,pred_own\n"
 
