@@ -16,7 +16,7 @@ from pyproj import Transformer
 from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.data.maps import MapFile, read_grid
-from oggm_glaunti.fit.data.tables import INDEX, INDEX_COLUMNS, numbers, read_measured, read_table
+from oggm_glaunti.fit.data.tables import INDEX, INDEX_COLUMNS, as_numbers, read_columns, read_measured
 from oggm_glaunti.fit.data.weather import DailyFields
 from oggm_glaunti.fit.data.year import GlacierData, Place, Problem
 
@@ -69,7 +69,7 @@ def read_dataset(folder: str | Path) -> tuple[list[GlacierData], list[Problem]]:
     if not (folder / INDEX).exists():
         raise InvalidParamsError(f"{folder}: no {INDEX}; expected the folder that holds it and one folder per glacier")
     glaciers, found = [], list[Problem]()
-    for row, entry in read_table(folder / INDEX, INDEX_COLUMNS, str(folder)).iterrows():
+    for row, entry in read_columns(folder / INDEX, INDEX_COLUMNS, str(folder)).iterrows():
         what = _entry_problem(folder, entry)
         if what:
             found.append(Problem(INDEX, int(row), what))
@@ -95,22 +95,20 @@ def _entry_problem(folder: Path, entry: Any) -> str | None:
 def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
     name = folder.name
     source = FolderSource(folder, name)
-    size, _ = numbers(entry[["max_year", "height", "width"]])
-    measured = read_measured(folder, source.grid, name, size["max_year"])
-    problems = measured.problems
+    size, _ = as_numbers(entry[["max_year", "height", "width"]])
+    observed, findings = read_measured(folder, source.grid, name, size["max_year"])
     if np.isfinite(size["height"] * size["width"]) and (size["height"], size["width"]) != source.shape:
         found = f"{size['height']:g}, {size['width']:g}"
-        what = f"{name}: height and width are {found}; dem.nc has {source.shape}, which are used"
-        problems = [*problems, Problem(INDEX, row, what)]
+        findings.add(INDEX, row, f"{name}: height and width are {found}; dem.nc has {source.shape}, which are used")
     return GlacierData(
         name,
         source,
-        measured.observed,
+        observed,
         wgms_name=entry["wgms_name"] if isinstance(entry["wgms_name"], str) else "",
         fold=int(float(entry["fold"])),
         region=entry["region"] if isinstance(entry["region"], str) else "",
-        problems=tuple(problems),
-        left_out=measured.left_out,
+        problems=tuple(findings.problems),
+        left_out=findings.left_out,
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,14 +17,26 @@ from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.weather.file import read_daily_climate
-from oggm_glaunti.fit.data.tables import cells_of, count, inside, no_points, only_in_seasons, order_problem, sound
-from oggm_glaunti.fit.data.year import GlacierData, Observed, Place, Problem, default_period
+from oggm_glaunti.fit.data.tables import (
+    NO_MID,
+    Findings,
+    cells_at,
+    inside,
+    no_points,
+    only_in_seasons,
+    order_problem,
+    valid_points,
+)
+from oggm_glaunti.fit.data.year import GlacierData, Observed, Place, default_period
 from oggm_glaunti.fit.names import SEASONS, TRAINING_FOLD
 from oggm_glaunti.fit.observations import check_observations
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 log = logging.getLogger(__name__)
 
-# Which date of a year the begin and the end of a season are.
+# Dates of seasons that are the begin, the middle and the end of a mass-balance year.
 DATES_OF = {
     "begin": (("annual", "begin"), ("winter", "begin")),
     "mid": (("winter", "end"), ("summer", "begin")),
@@ -34,7 +45,7 @@ DATES_OF = {
 
 
 def dataset_from_gdirs(
-    gdirs: Iterable[Any],
+    gdirs: Iterable[GlacierDirectory],
     observations: pd.DataFrame,
     folds: Mapping[str, int] | None = None,
     surface: str = "fixed",
@@ -47,15 +58,15 @@ def dataset_from_gdirs(
         with ``climate_historical_daily`` and ``glaunti_features``
     observations : DataFrame
         see :data:`oggm_glaunti.fit.observations.COLUMNS`; ``glacier`` is the RGI id. The begin, middle and end of a
-        mass-balance year are those of its glacier-wide balances, else the median of its points', else 1 October and
-        30 September (1 April and 31 March) without a middle. Points need a place (x and y, or lat and lon); bands,
-        free dates, geodetic balances and rows of other glaciers are left out and counted. Of several glacier-wide
-        balances of one season the first counts
+        mass-balance year are those of its glacier-wide balances, otherwise the medians of its points, otherwise
+        1 October and 30 September (south: 1 April and 31 March) without a middle. Points need a position (x and y, or
+        lat and lon); bands, free dates and geodetic balances are left out and counted, rows of other glaciers are
+        ignored. Of several glacier-wide balances of a season the first is used
     folds : mapping, optional
-        ``{rgi_id: fold}``, 0 test, 1 validation; all others are for training
+        ``{rgi_id: fold}``: 0 test, 1 validation; all other glaciers are for training
     surface : {'fixed', 'yearly'}
-        elevation and its uncertainty of ``glaunti_features.nc`` in all years; or of each mass-balance year from
-        ``glaunti_dem_stack.nc``, as in the published training, years outside the file taking the nearest
+        elevation and its uncertainty: from ``glaunti_features.nc`` for all years, or for each mass-balance year from
+        ``glaunti_dem_stack.nc``, as in the published training (the nearest year for years outside the file)
 
     Returns
     -------
@@ -65,7 +76,7 @@ def dataset_from_gdirs(
     Raises
     ------
     InvalidParamsError, InvalidWorkflowError
-        if the table has not the right columns, `folds` names other glaciers, or a directory lacks its files
+        if the table lacks columns, `folds` names other glaciers, or a directory lacks files
 
     Examples
     --------
@@ -80,33 +91,34 @@ def dataset_from_gdirs(
     return [_one_glacier(gdir, good, bad, folds.get(gdir.rgi_id, TRAINING_FOLD), surface) for gdir in gdirs]
 
 
-def _one_glacier(gdir: Any, good: pd.DataFrame, bad: pd.DataFrame, fold: int, surface: str) -> GlacierData:
+def _one_glacier(gdir: GlacierDirectory, good: pd.DataFrame, bad: pd.DataFrame, fold: int, surface: str) -> GlacierData:
     source = DirectorySource(gdir, surface)
     own, wrong = good[good["glacier"] == gdir.rgi_id], bad[bad["glacier"] == gdir.rgi_id]
-    problems = [Problem(gdir.rgi_id, _row(row), what) for row, what in zip(wrong["row"], wrong["problem"], strict=True)]
-    left_out: Counter = Counter()
-    used = _with_year(_usable(own, left_out), source.hemisphere)
-    periods = _periods(used, source.hemisphere, gdir.rgi_id, problems)
-    points = _points(used[used["kind"] == "point"], source.grid, gdir.rgi_id, problems)
-    glacier = _glacier_wide(used[used["kind"] == "glacier-wide"], periods, gdir.rgi_id, problems, left_out)
-    for problem in problems:
+    findings = Findings()
+    for row, what in zip(wrong["row"], wrong["problem"], strict=True):
+        findings.add(gdir.rgi_id, row, what)
+    used = _with_year(_of_a_season(own, findings), source.hemisphere)
+    periods = _find_periods(used, source.hemisphere, gdir.rgi_id, findings)
+    points = _points(used[used["kind"] == "point"], source.grid, gdir.rgi_id, findings)
+    glacier = _glacier_wide(used[used["kind"] == "glacier-wide"], periods, gdir.rgi_id, findings)
+    for problem in findings.problems:
         log.warning("%s", problem)
     return GlacierData(
         gdir.rgi_id,
         source,
-        Observed(periods, glacier, only_in_seasons(points, periods, left_out)),
+        Observed(periods, glacier, only_in_seasons(points, periods, findings)),
         wgms_name=str(gdir.name or ""),
         fold=fold,
         region=str(gdir.rgi_region),
-        problems=tuple(problems),
-        left_out=left_out,
+        problems=tuple(findings.problems),
+        left_out=findings.left_out,
     )
 
 
 class DirectorySource:
     """Maps and weather of a glacier directory; see :class:`~oggm_glaunti.fit.data.year.Source`."""
 
-    def __init__(self, gdir: Any, surface: str = "fixed"):
+    def __init__(self, gdir: GlacierDirectory, surface: str = "fixed"):
         require_surface(surface, gdir.rgi_id)
         self._features, self._climate = read_features(gdir), read_daily_climate(gdir)
         years = self._climate.years
@@ -117,12 +129,12 @@ class DirectorySource:
         self.first, self.last = self._climate.time[0], self._climate.time[-1]
 
     def place(self, year: int, facies: bool) -> Place:
-        """The directory's maps; elevation and its uncertainty of the year where the surface moves."""
+        """Return the maps of the directory; elevation and its uncertainty are of the year if the surface moves."""
         features = self._features if self._surface is None else self._surface.features_of(year)
         return Place(features.outline, features.elevation, features.elevation_std, features.facies if facies else None)
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
-        """The directory's daily series from `begin` to `end`, carried to the cells by the lapse rate."""
+        """Return the daily series from `begin` to `end`, transferred to the cells with the lapse rate."""
         from oggm_glaunti.core.forcing import StationForcing
 
         climate = self._climate
@@ -131,12 +143,8 @@ class DirectorySource:
         return StationForcing(climate.temp[rows], climate.prcp[rows], offset.astype(np.float32))
 
 
-def _row(index: Any) -> int | None:
-    return int(index) if isinstance(index, int | np.integer) else None
-
-
-def _usable(table: pd.DataFrame, left_out: Counter) -> pd.DataFrame:
-    """Rows of a season and a place, or of the whole glacier; what else there is gets counted."""
+def _of_a_season(table: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    """Keep rows with a season and, for points, a position; the others are counted."""
     placed = (table["x"].notna() & table["y"].notna()) | (table["lat"].notna() & table["lon"].notna())
     others = {
         "geodetic": table["kind"] == "geodetic",
@@ -145,20 +153,20 @@ def _usable(table: pd.DataFrame, left_out: Counter) -> pd.DataFrame:
     }
     keep = pd.Series(True, table.index)
     for what, of_these in others.items():
-        count(left_out, what, int(of_these.sum()))
+        findings.count(what, int(of_these.sum()))
         keep &= ~of_these
     return table[keep]
 
 
 def _with_year(table: pd.DataFrame, hemisphere: str) -> pd.DataFrame:
-    """The mass-balance year in which the middle of each row's period lies."""
+    """Add the mass-balance year in which the middle of the period of each row lies."""
     middle = table["begin"] + (table["end"] - table["begin"]) / 2
     month = settings.MASS_BALANCE_YEAR_START[hemisphere]
     return table.assign(year=(middle.dt.year + (middle.dt.month >= month)).astype(int))
 
 
-def _periods(table: pd.DataFrame, hemisphere: str, rgi_id: str, problems: list[Problem]) -> dict[int, Period]:
-    """Dates of the years with any observation."""
+def _find_periods(table: pd.DataFrame, hemisphere: str, rgi_id: str, findings: Findings) -> dict[int, Period]:
+    """Find the dates of the years with any observation."""
     periods = {}
     for year, rows in table.groupby("year"):
         default = default_period(int(year), hemisphere)
@@ -166,13 +174,13 @@ def _periods(table: pd.DataFrame, hemisphere: str, rgi_id: str, problems: list[P
         period = Period(int(year), found["begin"] or default.begin, found["mid"], found["end"] or default.end)
         what = order_problem(period)
         if what:
-            problems.append(Problem(rgi_id, None, f"{year}: {what}; default dates are taken"))
+            findings.add(rgi_id, None, f"{year}: {what}; default dates are used")
         periods[int(year)] = default if what else period
     return periods
 
 
 def _date(rows: pd.DataFrame, columns: tuple[tuple[str, str], ...]) -> np.datetime64 | None:
-    """One date of a year: of its glacier-wide balances, else the median of its points'."""
+    """Find a date of a year: that of its glacier-wide balances, otherwise the median of its points."""
     for kind in ("glacier-wide", "point"):
         of_kind = rows[rows["kind"] == kind]
         days = [of_kind.loc[of_kind["season"] == season, column] for season, column in columns]
@@ -182,28 +190,28 @@ def _date(rows: pd.DataFrame, columns: tuple[tuple[str, str], ...]) -> np.dateti
     return None
 
 
-def _points(table: pd.DataFrame, grid: CellGrid, rgi_id: str, problems: list[Problem]) -> pd.DataFrame:
+def _points(table: pd.DataFrame, grid: CellGrid, rgi_id: str, findings: Findings) -> pd.DataFrame:
     if not len(table):
         return no_points()
-    row, col = cells_of(table["x"].to_numpy(), table["y"].to_numpy(), grid, grid.crs)
-    by_degrees = cells_of(table["lon"].to_numpy(), table["lat"].to_numpy(), grid)
+    row, col = cells_at(table["x"].to_numpy(), table["y"].to_numpy(), grid, grid.crs)
+    by_degrees = cells_at(table["lon"].to_numpy(), table["lat"].to_numpy(), grid)
     row, col = (np.where(np.isnan(row + col), other, own) for own, other in zip((row, col), by_degrees, strict=True))
     points = table[["year", "season", "begin", "end", "value"]].assign(row=row, col=col)
     outside = ~inside(row, col, grid)
     where = f"lies outside the rectangle of {grid.shape[0]} x {grid.shape[1]} cells"
-    return sound(points, {where: outside}, rgi_id, problems)
+    return valid_points(points, {where: outside}, rgi_id, findings)
 
 
 def _glacier_wide(
-    table: pd.DataFrame, periods: dict[int, Period], rgi_id: str, problems: list[Problem], left_out: Counter
+    table: pd.DataFrame, periods: dict[int, Period], rgi_id: str, findings: Findings
 ) -> dict[tuple[int, str], float]:
     glacier: dict[tuple[int, str], float] = {}
     for index, entry in table.iterrows():
         year, season = int(entry["year"]), entry["season"]
         if season != "annual" and periods[year].mid is None:
-            count(left_out, "glacier-wide winter or summer in a year without midseason date", 1)
+            findings.count(NO_MID.format("glacier-wide"))
         elif (year, season) in glacier:
-            problems.append(Problem(rgi_id, _row(index), f"a second glacier-wide {season} balance of {year}"))
+            findings.add(rgi_id, index, f"a second glacier-wide {season} balance of {year}")
         else:
             glacier[year, season] = float(entry["value"])
     return glacier

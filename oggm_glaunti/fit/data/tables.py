@@ -1,11 +1,12 @@
-"""The tables of the published training data: which glaciers there are, and what was measured of one of them."""
+"""Tables of the published training data: the glaciers, and the balances of each of them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,20 +25,38 @@ INDEX_COLUMNS = ("name", "wgms_name", "fold", "region", "max_year", "height", "w
 DATES = ("begin_date", "midseason_date", "end_date")
 BALANCES = {"annual": "annual_balance", "winter": "winter_balance", "summer": "summer_balance"}
 POINT_COLUMNS = ("year", "balance_code", "begin_date", "end_date", "latitude", "longitude", "balance")
-# What this code means is not said; such rows are counted and not used.
+POINT_TYPES = {"year": "i8", "season": str, "begin": "M8[ns]", "end": "M8[ns]", "row": "i8", "col": "i8", "value": "f8"}
+# The meaning of this code is not documented; such rows are counted and not used.
 UNCLEAR_CODE = "index"
+NO_MID = "{} winter or summer in a year without midseason date"
 
 
-class Measured(NamedTuple):
-    """What the tables of a glacier say, and what of it is not used."""
+class Findings:
+    """What is not used of the observations of a glacier.
 
-    observed: Observed
-    problems: list[Problem]
-    left_out: Counter
+    Attributes
+    ----------
+    problems : list of Problem
+        invalid rows
+    left_out : Counter
+        number of valid rows that have no place in a mass-balance year of the glacier, by what they are
+    """
+
+    def __init__(self, problems: Iterable[Problem] = ()):
+        self.problems, self.left_out = list(problems), Counter[str]()
+
+    def add(self, file: str, row: Any, what: str) -> None:
+        """Add a problem; `row` is ignored if it is no whole number."""
+        self.problems.append(Problem(file, int(row) if isinstance(row, int | np.integer) else None, what))
+
+    def count(self, what: str, n: int = 1) -> None:
+        """Count rows that are left out; nothing is noted if there are none."""
+        if n:
+            self.left_out[what] += n
 
 
-def read_table(path: Path, columns: tuple[str, ...], label: str) -> pd.DataFrame:
-    """A CSV as text, blanks around it taken off; the index is the row as a spreadsheet numbers it.
+def read_columns(path: Path, columns: tuple[str, ...], label: str) -> pd.DataFrame:
+    """Read columns of a CSV as text without surrounding blanks; the index is the row as numbered by a spreadsheet.
 
     Raises
     ------
@@ -59,70 +78,53 @@ def read_table(path: Path, columns: tuple[str, ...], label: str) -> pd.DataFrame
     return table.set_axis(pd.RangeIndex(2, len(table) + 2))
 
 
-def read_measured(folder: Path, grid: CellGrid, name: str, max_year: float) -> Measured:
-    """Glacier-wide and point balances of one glacier.
+def read_measured(folder: Path, grid: CellGrid, name: str, max_year: float) -> tuple[Observed, Findings]:
+    """Read the glacier-wide and point balances of a glacier.
 
     Parameters
     ----------
     folder : path
-        of the glacier
+        folder of the glacier
     grid : CellGrid
-        of its maps; points outside are problems
+        cells of its maps; points outside are problems
     name : str
-        of the glacier, begins every error
+        name of the glacier, with which every error begins
     max_year : float
-        later years are not used; NaN for none
+        later years are not used; NaN for no limit
 
     Raises
     ------
     InvalidParamsError
         if a file cannot be used at all; single rows become problems
     """
-    problems, left_out = [], Counter()
-    total = read_table(folder / TOTAL, ("year", *DATES, *BALANCES.values()), name)
-    periods, glacier = _read_total(total, max_year, f"{name}/{TOTAL}", problems, left_out)
+    findings = Findings()
+    total = read_columns(folder / TOTAL, ("year", *DATES, *BALANCES.values()), name)
+    periods, glacier = _read_total(total, max_year, f"{name}/{TOTAL}", findings)
+    points = no_points()
     if (folder / POINTS).exists():
-        table = read_table(folder / POINTS, POINT_COLUMNS, name)
-        points = _read_points(table, grid, max_year, f"{name}/{POINTS}", problems, left_out)
+        table = read_columns(folder / POINTS, POINT_COLUMNS, name)
+        points = _read_points(table, grid, max_year, f"{name}/{POINTS}", findings)
     else:
-        points = no_points()
-        problems.append(Problem(f"{name}/{POINTS}", None, "not found, so there are no points"))
-    return Measured(Observed(periods, glacier, only_in_seasons(points, periods, left_out)), problems, left_out)
+        findings.add(f"{name}/{POINTS}", None, "not found, so there are no points")
+    return Observed(periods, glacier, only_in_seasons(points, periods, findings)), findings
 
 
 def no_points() -> pd.DataFrame:
-    """A table of points without any row."""
-    days = pd.Series(dtype="datetime64[ns]")
-    return pd.DataFrame(
-        {
-            "year": np.zeros(0, int),
-            "season": np.zeros(0, str),
-            "begin": days,
-            "end": days,
-            "row": np.zeros(0, int),
-            "col": np.zeros(0, int),
-            "value": np.zeros(0),
-        }
-    )
+    """Make a table of points without any row."""
+    return pd.DataFrame({name: np.zeros(0, kind) for name, kind in POINT_TYPES.items()})
 
 
-def only_in_seasons(points: pd.DataFrame, periods: dict[int, Period], left_out: Counter) -> pd.DataFrame:
-    """Points whose season has dates: winter and summer need a midseason date of their year; the others are counted."""
+def only_in_seasons(points: pd.DataFrame, periods: dict[int, Period], findings: Findings) -> pd.DataFrame:
+    """Keep points whose season has dates: winter and summer need a midseason date; the others are counted."""
     seasonal = points["season"] != "annual"
     with_mid = points["year"].isin([year for year, period in periods.items() if period.mid is not None])
     no_season = seasonal & ~with_mid
-    count(left_out, "point of winter or summer in a year without midseason date", int(no_season.sum()))
+    findings.count(NO_MID.format("point of"), int(no_season.sum()))
     return points[~no_season]
 
 
-def count(left_out: Counter, what: str, n: int) -> None:
-    """Add to what is left out; nothing is written down where there is nothing."""
-    if n:
-        left_out[what] += n
-
-
 def order_problem(period: Period) -> str | None:
-    """What is wrong with the dates of a year, in words; None where nothing is."""
+    """Describe what is wrong with the dates of a year; None if nothing is."""
     days = [day for day in (period.begin, period.mid, period.end) if day is not None]
     if any(later <= earlier for earlier, later in pairwise(days)):
         return f"dates are not in order: {', '.join(map(str, days))}"
@@ -133,48 +135,48 @@ def order_problem(period: Period) -> str | None:
     return None
 
 
-def numbers(column: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """A column of text as numbers, and where there is text that is none."""
+def as_numbers(column: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Convert a column of text to numbers, and mark the cells whose text is none."""
     values = pd.to_numeric(column, errors="coerce").astype(float)
     return values, (values.isna() | np.isinf(values)) & column.notna()
 
 
-def dates(column: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """A column of text YYYY-MM-DD as days, and where there is text that is no date."""
+def as_dates(column: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Convert a column of text YYYY-MM-DD to days, and mark the cells whose text is no date."""
     values = pd.to_datetime(column, errors="coerce", format="ISO8601").astype("datetime64[ns]").dt.normalize()
     return values, values.isna() & column.notna()
 
 
 def _read_total(
-    table: pd.DataFrame, max_year: float, file: str, problems: list[Problem], left_out: Counter
+    table: pd.DataFrame, max_year: float, file: str, findings: Findings
 ) -> tuple[dict[int, Period], dict[tuple[int, str], float]]:
-    years, no_year = numbers(table["year"])
-    days = {name: dates(table[name]) for name in DATES}
-    balances = {season: numbers(table[column]) for season, column in BALANCES.items()}
+    years = as_numbers(table["year"])[0]
+    days = {name: as_dates(table[name]) for name in DATES}
+    balances = {season: as_numbers(table[column]) for season, column in BALANCES.items()}
     periods: dict[int, Period] = {}
     glacier: dict[tuple[int, str], float] = {}
     for row in table.index:
         if np.isfinite(max_year) and years[row] > max_year:
-            count(left_out, "row after the last year of the index", 1)
+            findings.count("row after the last year of the index")
             continue
-        begin, mid, end = (_day(days[name][0][row]) for name in DATES)
-        what = _row_problem(years[row], no_year[row], {name: days[name][1][row] for name in DATES}, begin, end)
-        period = None if what else Period(int(years[row]), begin, mid, end)
-        what = what or order_problem(period) or (f"a second row of {period.year}" if period.year in periods else None)
-        if what is None and pd.Timestamp(end).year != period.year:
-            what = f"the year is {period.year}, but ends on {end}"
-        if what:
-            problems.append(Problem(file, int(row), what))
-            continue
-        periods[period.year] = period
-        for season, (values, is_text) in balances.items():
-            bad = _balance_problem(values[row], is_text[row], table.loc[row, BALANCES[season]])
-            if bad:
-                problems.append(Problem(file, int(row), f"{BALANCES[season]} {bad}"))
-            elif np.isfinite(values[row]) and season != "annual" and mid is None:
-                count(left_out, "glacier-wide winter or summer in a year without midseason date", 1)
-            elif np.isfinite(values[row]):
-                glacier[period.year, season] = float(values[row])
+        unreadable = [name for name, (_, bad) in days.items() if bad[row]]
+        period = _period_of_row(years[row], unreadable, *(_day(days[name][0][row]) for name in DATES))
+        if isinstance(period, str):
+            findings.add(file, row, period)
+        elif period.year in periods:
+            findings.add(file, row, f"a second row of {period.year}")
+        elif pd.Timestamp(period.end).year != period.year:
+            findings.add(file, row, f"the year is {period.year}, but ends on {period.end}")
+        else:
+            periods[period.year] = period
+            for season, (values, is_text) in balances.items():
+                bad = _balance_problem(values[row], is_text[row], table.loc[row, BALANCES[season]])
+                if bad:
+                    findings.add(file, row, f"{BALANCES[season]} {bad}")
+                elif np.isfinite(values[row]) and season != "annual" and period.mid is None:
+                    findings.count(NO_MID.format("glacier-wide"))
+                elif np.isfinite(values[row]):
+                    glacier[period.year, season] = float(values[row])
     return periods, glacier
 
 
@@ -182,14 +184,18 @@ def _day(stamp: Any) -> np.datetime64 | None:
     return None if pd.isnull(stamp) else np.datetime64(stamp, "D")
 
 
-def _row_problem(year: float, no_year: bool, no_date: dict[str, bool], begin: Any, end: Any) -> str | None:
-    if no_year or not np.isfinite(year) or year != int(year):
+def _period_of_row(year: float, unreadable: list[str], *dates: np.datetime64 | None) -> Period | str:
+    """Return the dates of a row, or what is wrong with them, in words."""
+    if not np.isfinite(year) or year != int(year):
         return "the year is missing or no whole number"
-    unreadable = [name for name, bad in no_date.items() if bad]
     if unreadable:
         return f"{', '.join(unreadable)}: expected a date YYYY-MM-DD"
-    missing = [name for name, day in (("begin_date", begin), ("end_date", end)) if day is None]
-    return f"{' and '.join(missing)} missing" if missing else None
+    begin, mid, end = dates
+    if begin is None or end is None:
+        missing = [name for name, day in (("begin_date", begin), ("end_date", end)) if day is None]
+        return f"{' and '.join(missing)} missing"
+    period = Period(int(year), begin, mid, end)
+    return order_problem(period) or period
 
 
 def _balance_problem(value: float, is_text: bool, text: Any) -> str | None:
@@ -198,18 +204,16 @@ def _balance_problem(value: float, is_text: bool, text: Any) -> str | None:
     return f"{value:g} m w.e. looks like mm" if np.isfinite(value) and abs(value) > MOST_A_YEAR else None
 
 
-def _read_points(
-    table: pd.DataFrame, grid: CellGrid, max_year: float, file: str, problems: list[Problem], left_out: Counter
-) -> pd.DataFrame:
+def _read_points(table: pd.DataFrame, grid: CellGrid, max_year: float, file: str, findings: Findings) -> pd.DataFrame:
     code = table["balance_code"].str.lower()
-    years = numbers(table["year"])[0]
+    years = as_numbers(table["year"])[0]
     unclear, later = code == UNCLEAR_CODE, years > max_year
-    count(left_out, "point of balance_code index", int(unclear.sum()))
-    count(left_out, "point after the last year of the index", int((later & ~unclear).sum()))
+    findings.count("point of balance_code index", int(unclear.sum()))
+    findings.count("point after the last year of the index", int((later & ~unclear).sum()))
     table, code, years = (part[~unclear & ~later] for part in (table, code, years))
-    (begin, _), (end, _) = dates(table["begin_date"]), dates(table["end_date"])
-    value, lat, lon = (numbers(table[name])[0] for name in ("balance", "latitude", "longitude"))
-    row, col = cells_of(lon.to_numpy(), lat.to_numpy(), grid)
+    begin, end = (as_dates(table[name])[0] for name in ("begin_date", "end_date"))
+    value, lat, lon = (as_numbers(table[name])[0] for name in ("balance", "latitude", "longitude"))
+    row, col = cells_at(lon.to_numpy(), lat.to_numpy(), grid)
     points = pd.DataFrame(
         {"year": years, "season": code, "begin": begin, "end": end, "row": row, "col": col, "value": value}
     )
@@ -224,33 +228,34 @@ def _read_points(
         "balance is missing or no number": ~np.isfinite(value),
         f"balance is above {MOST_A_YEAR:g} m w.e. and looks like mm": value.abs() > MOST_A_YEAR,
     }
-    return sound(points, faults, file, problems)
+    return valid_points(points, faults, file, findings)
 
 
-def sound(points: pd.DataFrame, faults: dict[str, Any], file: str, problems: list[Problem]) -> pd.DataFrame:
-    """Rows without a fault, given where each (N,) is; the others go to the problems with all their faults."""
+def valid_points(points: pd.DataFrame, faults: dict[str, Any], file: str, findings: Findings) -> pd.DataFrame:
+    """Keep points without a fault, given which have each (N,); the others become problems with all their faults."""
     words = list(faults)
     bad = np.stack([np.asarray(pd.array(fault, "boolean").fillna(False), bool) for fault in faults.values()], axis=1)
     for at in np.flatnonzero(bad.any(axis=1)):
-        problems.append(Problem(file, int(points.index[at]), "; ".join(words[k] for k in np.flatnonzero(bad[at]))))
+        findings.add(file, points.index[at], "; ".join(words[k] for k in np.flatnonzero(bad[at])))
     return points[~bad.any(axis=1)].astype({"year": int, "row": int, "col": int})
 
 
-def cells_of(lon: np.ndarray, lat: np.ndarray, grid: CellGrid, crs: Any = "EPSG:4326") -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of places (N,), whole numbers, NaN where a coordinate is; they may lie outside the grid.
+def cells_at(lon: np.ndarray, lat: np.ndarray, grid: CellGrid, crs: Any = "EPSG:4326") -> tuple[np.ndarray, np.ndarray]:
+    """Compute row and column of places (N,), whole numbers or NaN; they may lie outside the grid.
 
     Examples
     --------
     >>> grid = CellGrid("EPSG:32632", 630100.0, 5188100.0, (2, 3))
-    >>> [index.tolist() for index in cells_of(np.array([630399.0]), np.array([5188099.0]), grid, grid.crs)]
+    >>> [index.tolist() for index in cells_at(np.array([630399.0]), np.array([5188099.0]), grid, grid.crs)]
     [[0.0], [2.0]]
     """
     x, y = Transformer.from_crs(crs, grid.crs, always_xy=True).transform(lon, lat)
     row, col = (grid.north - np.asarray(y)) / settings.CELL_SIZE, (np.asarray(x) - grid.west) / settings.CELL_SIZE
-    return tuple(np.where(np.isfinite(a), np.floor(np.where(np.isfinite(a), a, 0.0)), np.nan) for a in (row, col))
+    row, col = (np.where(np.isfinite(a), np.floor(a), np.nan) for a in (row, col))
+    return row, col
 
 
 def inside(row: np.ndarray, col: np.ndarray, grid: CellGrid) -> np.ndarray:
-    """Whether cells (N,) are on the grid."""
+    """Return whether cells (N,) are on the grid."""
     with np.errstate(invalid="ignore"):
         return (row >= 0) & (row < grid.shape[0]) & (col >= 0) & (col < grid.shape[1])

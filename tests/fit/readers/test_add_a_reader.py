@@ -57,7 +57,7 @@ def with_reader(monkeypatch, tmp_path):
 def test_a_reader_is_one_file_and_one_line(with_reader, tmp_path):
     assert set(with_reader) == {*readers.__all__, "read_my_institute"}
     (tmp_path / "stakes.csv").write_text(TABLE, "utf-8")
-    read_my_institute = with_reader["__getattr__"]("read_my_institute")
+    read_my_institute = with_reader["read_my_institute"]
     read = read_my_institute(tmp_path / "stakes.csv")
     assert list(read.observations) == list(COLUMNS)
     assert read.observations[["glacier", "value", "source"]].values.tolist() == [
