@@ -4,6 +4,8 @@ Pure JAX and equinox; nothing here knows OGGM, xarray, files or global settings.
 
 ``temperature_index``
     one day of the smooth temperature index, its classical and single-factor relatives, the mass-conserving option
+``parameters``
+    the table of its parameters: names, units, defaults, ranges, how they are stored
 ``run``
     days to seasons to years: the scan, half-weight edges, carried state, what is observed on the way
 ``gru``, ``corrector``, ``network``

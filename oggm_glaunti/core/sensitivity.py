@@ -22,11 +22,12 @@ from jaxtyping import Array, Float
 from oggm_glaunti.core.columns import in_blocks, run_columns
 from oggm_glaunti.core.elementary import sigmoid, softplus_with_slope
 from oggm_glaunti.core.forcing import Forcing
+from oggm_glaunti.core.parameters import BY_NAME
 from oggm_glaunti.core.run import run_days, ti_step
 from oggm_glaunti.core.temperature_index import TIParameters, snow_cover
 
 Field = Float[Array, "..."]
-PARAMETERS = tuple(name for name in TIParameters.__dataclass_fields__ if name != "day")
+PARAMETERS = (*BY_NAME, "t_pos_shift")
 INITIAL_SWE = "swe"
 # Columns of a block: with all derivatives a column's state is several times that of a plain run.
 BLOCK = 256

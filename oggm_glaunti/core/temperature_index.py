@@ -17,6 +17,7 @@ import numpy.typing
 from jaxtyping import Array, Float
 
 from oggm_glaunti.core.elementary import LN_2, decay, hill, log1p_of_share, sigmoid, softplus, softplus_quotient
+from oggm_glaunti.core.parameters import PARAMETERS, stored_numbers
 
 Field = Float[Array, "..."]
 
@@ -278,19 +279,8 @@ class TIWeights(eqx.Module):
         >>> round(float(ti_weights().resolve().ddf_relative_ice), 6)
         1.5
         """
-        return TIParameters(
-            prec_scale=jnp.exp(self.prec_scale_log),
-            ddf_snow=jnp.exp(self.ddf_snow_log),
-            ddf_relative_ice=1.0 + jnp.exp(self.ddf_relative_ice_minus_one_log),
-            snow_to_rain_steepness=jnp.exp(self.snow_to_rain_steepness_log),
-            snow_to_rain_centre=self.snow_to_rain_centre,
-            snow_depletion_steepness=jnp.exp(self.snow_depletion_steepness_log),
-            snow_depletion_centre=jnp.exp(self.snow_depletion_centre_log),
-            t_softplus_sharpness=jnp.exp(self.t_softplus_sharpness_log),
-            swe_softplus_sharpness=jnp.exp(self.swe_softplus_sharpness_log),
-            t_pos_shift=jnp.zeros_like(self.prec_scale_log),
-            day=self.day,
-        )
+        values = {p.name: p.physical(getattr(self, p.stored_name), jnp.exp) for p in PARAMETERS}
+        return TIParameters(**values, t_pos_shift=jnp.zeros_like(self.prec_scale_log), day=self.day)
 
 
 T = TypeVar("T", TIWeights, TIParameters)
@@ -320,44 +310,27 @@ def with_day(ti: T, variant: str) -> T:
     return replace(ti, day=DAYS[variant])
 
 
-def ti_weights(
-    prec_scale: float = 1.4,
-    ddf_snow: float = 0.0049,
-    ddf_relative_ice: float = 1.5,
-    snow_to_rain_steepness: float = 1.5,
-    snow_to_rain_centre: float = 1.0,
-    snow_depletion_steepness: float = 3.0,
-    snow_depletion_centre: float = 0.03,
-    dtype: np.typing.DTypeLike = np.float32,
-) -> TIWeights:
-    """Weights of model A from physical values; the defaults are the priors before calibration.
+def ti_weights(dtype: np.typing.DTypeLike = np.float32, **values: float) -> TIWeights:
+    """Return weights of model A from values in physical units.
 
     Parameters
     ----------
-    prec_scale, ddf_snow, ddf_relative_ice, ... : float
-        units as in :class:`TIParameters`; `ddf_relative_ice` must exceed 1
     dtype : dtype
+        of the stored numbers
+    **values : float
+        parameters that are not to have their value before calibration; names and units as in
+        :data:`~oggm_glaunti.core.parameters.PARAMETERS`
+
+    Raises
+    ------
+    ValueError
+        if a name is unknown or a value cannot be stored
 
     Examples
     --------
     >>> round(float(ti_weights(ddf_snow=0.006).resolve().ddf_snow), 6)
     0.006
     """
-
+    stored = stored_numbers({**{p.name: p.default for p in PARAMETERS}, **values})
     # NumPy, not JAX: making the numbers must not start JAX.
-    def log(name: str, value: float, above: float = 0.0) -> np.ndarray:
-        if not value > above:
-            raise ValueError(f"{name}: expected more than {above:g}, found {value:g}")
-        return np.asarray(np.log(value - above), dtype)
-
-    return TIWeights(
-        ddf_relative_ice_minus_one_log=log("ddf_relative_ice", ddf_relative_ice, above=1.0),
-        ddf_snow_log=log("ddf_snow", ddf_snow),
-        prec_scale_log=log("prec_scale", prec_scale),
-        snow_depletion_centre_log=log("snow_depletion_centre", snow_depletion_centre),
-        snow_depletion_steepness_log=log("snow_depletion_steepness", snow_depletion_steepness),
-        snow_to_rain_centre=np.asarray(snow_to_rain_centre, dtype),
-        snow_to_rain_steepness_log=log("snow_to_rain_steepness", snow_to_rain_steepness),
-        swe_softplus_sharpness_log=log("swe_softplus_sharpness", 20.0),
-        t_softplus_sharpness_log=log("t_softplus_sharpness", 10.0),
-    )
+    return TIWeights(**{name: np.asarray(number, dtype) for name, number in stored.items()})

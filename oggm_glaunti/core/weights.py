@@ -18,21 +18,10 @@ import numpy.typing
 from oggm_glaunti.core.corrector import Branch, ConvBlock, Corrector, DoubleConv
 from oggm_glaunti.core.glaunti import GlaUnTI
 from oggm_glaunti.core.gru import GRU
+from oggm_glaunti.core.parameters import BY_NAME, PARAMETERS, STORED_NAMES, physical_numbers, stored_numbers
 from oggm_glaunti.core.temperature_index import TIWeights
 
 FORMAT = "oggm-glaunti-weights-1"
-TI_NAMES = tuple(name for name in TIWeights.__dataclass_fields__ if name != "day")
-UNITS = {
-    "ddf_snow": "m w.e. K-1 day-1",
-    "prec_scale": "1",
-    "ddf_relative_ice": "1",
-    "snow_depletion_centre": "m w.e.",
-    "snow_depletion_steepness": "1",
-    "snow_to_rain_centre": "degC",
-    "snow_to_rain_steepness": "K-1",
-    "swe_softplus_sharpness": "(m w.e.)-1",
-    "t_softplus_sharpness": "K-1",
-}
 Model = GlaUnTI | GRU
 
 
@@ -66,10 +55,7 @@ def physical_values(ti: TIWeights) -> dict[str, dict[str, Any]]:
     >>> round(physical_values(embedded_a().ti)["prec_scale"]["value"], 3)
     1.382
     """
-    values = {name.removesuffix("_log"): np.asarray(getattr(ti, name), np.float64) for name in TI_NAMES}
-    physical = {name: value if name == "snow_to_rain_centre" else np.exp(value) for name, value in values.items()}
-    physical["ddf_relative_ice"] = 1.0 + physical.pop("ddf_relative_ice_minus_one")
-    return {name: {"value": float(physical[name]), "units": units} for name, units in UNITS.items()}
+    return {name: {"value": value, "units": BY_NAME[name].unit} for name, value in physical_numbers(ti).items()}
 
 
 def ti_from_physical(values: Mapping[str, float], dtype: np.typing.DTypeLike = np.float32) -> TIWeights:
@@ -78,7 +64,7 @@ def ti_from_physical(values: Mapping[str, float], dtype: np.typing.DTypeLike = n
     Parameters
     ----------
     values : mapping
-        a number for every key of :data:`UNITS`, in its unit
+        a number for each of :data:`~oggm_glaunti.core.parameters.PARAMETERS`, in its unit
     dtype : dtype
 
     Raises
@@ -94,21 +80,7 @@ def ti_from_physical(values: Mapping[str, float], dtype: np.typing.DTypeLike = n
     >>> round(float(same.resolve().prec_scale), 6), round(float(same.resolve().ddf_snow), 6)
     (1.2, 0.004964)
     """
-    if set(values) != set(UNITS):
-        missing, unknown = sorted(set(UNITS) - set(values)), sorted(set(values) - set(UNITS))
-        raise ValueError(f"parameters: expected {', '.join(UNITS)}; missing: {missing}, unknown: {unknown}")
-    return TIWeights(**{name: np.asarray(_stored(name, values), dtype) for name in TI_NAMES})
-
-
-def _stored(name: str, values: Mapping[str, float]) -> float:
-    """A stored number of the temperature index from the physical ones."""
-    physical = name.removesuffix("_log").removesuffix("_minus_one")
-    value = float(values[physical])
-    above = 1.0 if name.endswith("_minus_one_log") else 0.0
-    if not np.isfinite(value) or (name.endswith("_log") and value <= above):
-        expected = f" above {above:g}" if name.endswith("_log") else ""
-        raise ValueError(f"{physical}: expected a finite number{expected}, found {value:g}")
-    return float(np.log(value - above)) if name.endswith("_log") else value
+    return TIWeights(**{name: np.asarray(number, dtype) for name, number in stored_numbers(values).items()})
 
 
 def _double_conv_shapes(channels: int, ndim: int) -> list[tuple[int, ...]]:
@@ -131,7 +103,7 @@ def leaf_shapes(name: str) -> list[tuple[int, ...]]:
     """
     if name == "B":
         return [(48, 2), (48, 16), (48,), (16,), (1, 16), (1,), (16,)]
-    scalars: list[tuple[int, ...]] = [()] * len(TI_NAMES)
+    scalars: list[tuple[int, ...]] = [()] * len(STORED_NAMES)
     if name == "A":
         return scalars
     if name not in ("C", "D"):
@@ -196,7 +168,7 @@ def leaves_of(model: Model) -> list[np.ndarray]:
     if isinstance(model, GRU):
         return [np.asarray(getattr(model, field)) for field in GRU.__dataclass_fields__]
     corrector = [] if model.corrector is None else _corrector_leaves(model.corrector)
-    return [np.asarray(leaf) for leaf in [*corrector, *(getattr(model.ti, name) for name in TI_NAMES)]]
+    return [np.asarray(leaf) for leaf in [*corrector, *(getattr(model.ti, name) for name in STORED_NAMES)]]
 
 
 def _corrector_leaves(c: Corrector) -> list[np.ndarray]:
@@ -289,7 +261,7 @@ def write_model(stream: BinaryIO, model: Model, header: dict[str, Any] | None = 
         "format": FORMAT,
         "model": name,
         "dtype": str(leaves[0].dtype),
-        "units": UNITS if name != "B" else {"smb": "m w.e. day-1"},
+        "units": {p.name: p.unit for p in PARAMETERS} if name != "B" else {"smb": "m w.e. day-1"},
     }
     stream.write(json.dumps(line, sort_keys=True).encode() + b"\n")
     for leaf in leaves:

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from oggm_glaunti.core.glaunti import GlaUnTI
+from oggm_glaunti.core.parameters import STORED_NAMES, physical_numbers
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.core.weights import TI_NAMES, leaves_of, physical_values
+from oggm_glaunti.core.weights import leaves_of
 from oggm_glaunti.fit.data.date_weights import date_weights
 from oggm_glaunti.fit.training import losses
 from oggm_glaunti.verification.programs import mean_smb_gradients
@@ -29,7 +30,7 @@ recipe = Registry()
 PARAMETER = re.compile(r"(a|classical|singleddf)_param_.+")
 SHARPNESS = "t_softplus_sharpness_log"
 FORCING_GRADIENTS = r"(?P<what>temperature_per_day|temperature_map|precipitation_per_day)"
-PARAMETERS = "|".join(name for name in TI_NAMES if name != SHARPNESS)
+PARAMETERS = "|".join(name for name in STORED_NAMES if name != SHARPNESS)
 
 
 def _no_shifts(temp: np.ndarray) -> Outputs:
@@ -60,9 +61,9 @@ def gradients(source: Source, m: str) -> Outputs:
     of_model, of_shifts, of_fields, of_climate = mean_smb_gradients(
         model, shifts, fields, climate, response, season, outline
     )
-    outputs = {**of_shifts, **{name: getattr(of_model.ti, name) for name in TI_NAMES}}
+    outputs = {**of_shifts, **{name: getattr(of_model.ti, name) for name in STORED_NAMES}}
     if m != "a":
-        corrector_leaves = leaves_of(of_model)[: -len(TI_NAMES)]
+        corrector_leaves = leaves_of(of_model)[: -len(STORED_NAMES)]
         outputs |= {"corrector_fields": of_fields, "climate_monthly": of_climate}
         outputs |= {"out_conv_bias": of_model.corrector.out_bias}
         outputs |= {"corrector_leaf_norms": [np.linalg.norm(leaf) for leaf in corrector_leaves]}
@@ -98,7 +99,7 @@ def corrector_regulariser(source: Source, m: str) -> Outputs:
 def expected_parameters(a: GlaUnTI) -> dict[str, float]:
     """Parameters that a reference file may list: those of model A and the priors of the two variants."""
     prior = ti_weights()
-    values = {name: entry["value"] for name, entry in physical_values(prior).items()}
+    values = physical_numbers(prior)
     half_length = 2.0 / values["snow_to_rain_steepness"]
     classical = {
         "snow_to_rain_left_bound": values["snow_to_rain_centre"] - half_length,
@@ -108,7 +109,7 @@ def expected_parameters(a: GlaUnTI) -> dict[str, float]:
     kept = ("prec_scale_log", "snow_to_rain_centre", "snow_to_rain_steepness_log", "t_softplus_sharpness_log")
     single = {k: float(getattr(prior, k)) for k in kept}
     single["ddf_log"] = float(np.log(0.5 * values["ddf_snow"] * (1.0 + values["ddf_relative_ice"])))
-    listed = {"a": {k: float(getattr(a.ti, k)) for k in TI_NAMES}, "classical": classical, "singleddf": single}
+    listed = {"a": {k: float(getattr(a.ti, k)) for k in STORED_NAMES}, "classical": classical, "singleddf": single}
     return {f"{model}_param_{k}": value for model, of in listed.items() for k, value in of.items()}
 
 

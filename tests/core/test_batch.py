@@ -11,10 +11,11 @@ from oggm_glaunti.core import batch, monthly
 from oggm_glaunti.core.forcing import StationForcing, monthly_climate
 from oggm_glaunti.core.glacier_columns import glacier_columns, run_year_on_columns, swe_profile
 from oggm_glaunti.core.glaunti import Season, geometry_fields
+from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.core.run import season_weights
 from oggm_glaunti.core.smooth import even_heights
 from oggm_glaunti.core.temperature_index import ti_weights, with_day
-from oggm_glaunti.core.weights import TI_NAMES, leaf_shapes, model_from_leaves
+from oggm_glaunti.core.weights import leaf_shapes, model_from_leaves
 
 from . import worlds
 
@@ -28,7 +29,7 @@ def random_model(seed=0):
     rng = np.random.default_rng(seed)
     leaves = [rng.normal(0.0, 0.2, shape).astype(np.float32) for shape in leaf_shapes("C")[:-9]]
     ti = ti_weights()
-    leaves += [getattr(ti, name) for name in TI_NAMES]
+    leaves += [getattr(ti, name) for name in STORED_NAMES]
     return model_from_leaves("C", leaves)
 
 
@@ -177,7 +178,7 @@ def test_tables_of_a_batch_are_the_tables_of_each_glacier_alone(variant, fitted)
         ds_index=rng.integers(0, k, (g, y, 12)).astype(np.int32),
     )
     each = [
-        with_day(ti_weights(1.4 - 0.3 * fitted * k, snow_depletion_centre=0.03 + 0.1 * fitted * k), variant)
+        with_day(ti_weights(prec_scale=1.4 - 0.3 * fitted * k, snow_depletion_centre=0.03 + 0.1 * fitted * k), variant)
         for k in range(g)
     ]
     ti = jax.tree.map(lambda *leaves: np.stack(leaves), *each) if fitted else each[0]

@@ -9,8 +9,8 @@ import pytest
 
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.on_heights import balances, stretches
+from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.core.run import ti_step
-from oggm_glaunti.core.weights import TI_NAMES
 from oggm_glaunti.fit.calibration.map_estimate import place
 from oggm_glaunti.fit.calibration.priors import SPREAD, UNUSED, default_priors
 from tests.core.worlds import x64
@@ -93,7 +93,7 @@ def test_derivatives_are_those_of_finite_differences(variant):
     names = tuple(name for name in SPREAD if name not in UNUSED.get(variant, ()))
     with x64():
         site, tuned = stations.site(2, ds=DS, dtype=np.float64), stations.start(np.float64, variant)
-        numbers = {name: float(getattr(tuned.ti, name)) for name in TI_NAMES}
+        numbers = {name: float(getattr(tuned.ti, name)) for name in STORED_NAMES}
         priors = default_priors({**numbers, "temp_gradient": stations.GRADIENT}, names)
         run = jax.jit(lambda z: predictions(place(tuned, names, priors.mean + priors.sd * z), site))
         exact = np.asarray(jax.jacfwd(run)(jnp.zeros(len(names))))

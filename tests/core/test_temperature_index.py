@@ -61,7 +61,7 @@ def test_a_day_follows_the_equations(variant, swe, temp, prcp, weight):
 
 
 def test_parameters_are_the_exponentials_of_what_is_stored(float64):
-    stored = ti_weights(1.4, 0.0049, 1.5, 1.2, 0.8, 3.0, 0.03, dtype=np.float64)
+    stored = ti_weights(np.float64, snow_to_rain_steepness=1.2, snow_to_rain_centre=0.8)
     params = numbers(stored.resolve())
     assert params == pytest.approx(
         {

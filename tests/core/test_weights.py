@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from oggm_glaunti.core.parameters import BY_NAME, STORED_NAMES
 from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import (
     FORMAT,
-    TI_NAMES,
-    UNITS,
     embedded_a,
     leaf_shapes,
     leaves_of,
@@ -81,8 +80,8 @@ def test_the_header_says_what_the_file_holds():
     header = json.loads(saved(embedded_a()).partition(b"\n")[0])
     assert header["format"] == FORMAT
     assert (header["model"], header["dtype"]) == ("A", "float32")
-    assert set(header["units"]) == set(UNITS)
-    assert {name.removesuffix("_log").removesuffix("_minus_one") for name in TI_NAMES} == set(UNITS)
+    assert set(header["units"]) == set(BY_NAME)
+    assert {name.removesuffix("_log").removesuffix("_minus_one") for name in STORED_NAMES} == set(BY_NAME)
 
 
 def test_a_header_cannot_lie_about_the_model():
@@ -280,7 +279,7 @@ def physical(ti) -> dict[str, float]:
 def test_from_physical_values_and_back_is_the_same_to_the_last_bit(dtype):
     own = embedded_a().ti
     same = ti_from_physical(physical(own), dtype)
-    for name in TI_NAMES:
+    for name in STORED_NAMES:
         assert getattr(same, name).dtype == dtype
         if dtype == "float32":
             np.testing.assert_array_equal(getattr(same, name), getattr(own, name), err_msg=name)
@@ -289,7 +288,7 @@ def test_from_physical_values_and_back_is_the_same_to_the_last_bit(dtype):
 
 @given(
     st.fixed_dictionaries(
-        {name: st.floats(1e-4, 50.0) for name in UNITS if name not in ("ddf_relative_ice", "snow_to_rain_centre")}
+        {name: st.floats(1e-4, 50.0) for name in BY_NAME if name not in ("ddf_relative_ice", "snow_to_rain_centre")}
         | {"ddf_relative_ice": st.floats(1.01, 10.0), "snow_to_rain_centre": st.floats(-10.0, 10.0)}
     )
 )

@@ -17,6 +17,7 @@ import numpy as np
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.core.parameters import BY_NAME
 from oggm_glaunti.coupling.oggm.writing import writing
 
 settings.register()
@@ -28,18 +29,6 @@ FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
 # What the tunable parameters of a calibration are tunable parameters of.
 DEFINING = ("model", "corrector", "variant", "parameters", FITTED_GRADIENT, "weights_sha256", "weights_path")
-# Lowest and highest value of a parameter that can be taken for one: wide, to catch other units and broken fits.
-PARAMETER_RANGES = {
-    "ddf_snow": (1e-4, 0.1),
-    "prec_scale": (0.01, 20.0),
-    "ddf_relative_ice": (1.0, 10.0),
-    "snow_depletion_centre": (1e-4, 2.0),
-    "snow_depletion_steepness": (0.1, 50.0),
-    "snow_to_rain_centre": (-10.0, 10.0),
-    "snow_to_rain_steepness": (0.05, 50.0),
-    "swe_softplus_sharpness": (0.1, 1000.0),
-    "t_softplus_sharpness": (0.1, 1000.0),
-}
 UNITS = {
     "melt_f": "kg m-2 day-1 K-1",
     "prcp_fac": "1",
@@ -109,7 +98,7 @@ def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, flo
     Returns
     -------
     dict or None
-        value of every key of :data:`PARAMETER_RANGES`
+        value of each of :data:`~oggm_glaunti.core.parameters.PARAMETERS`
 
     Raises
     ------
@@ -127,23 +116,21 @@ def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, flo
     if given is None:
         return None
     glacier = params.get("rgi_id", rgi_id) or "glaunti_params.json"
-    if not isinstance(given, dict) or set(given) != set(PARAMETER_RANGES):
+    if not isinstance(given, dict) or set(given) != set(BY_NAME):
         found = sorted(given) if isinstance(given, dict) else given
-        raise InvalidParamsError(f"{glacier}: parameters: expected {sorted(PARAMETER_RANGES)}, found {found!r}")
-    return {name: _checked_parameter(name, given[name], glacier) for name in PARAMETER_RANGES}
+        raise InvalidParamsError(f"{glacier}: parameters: expected {sorted(BY_NAME)}, found {found!r}")
+    return {name: _checked_parameter(name, given[name], glacier) for name in BY_NAME}
 
 
 def _checked_parameter(name: str, entry: Any, glacier: str) -> float:
-    from oggm_glaunti.core.weights import UNITS as PHYSICAL_UNITS
-
-    units = PHYSICAL_UNITS[name]
+    parameter = BY_NAME[name]
+    units, (low, high) = parameter.unit, parameter.range
     if not isinstance(entry, dict) or set(entry) != {"value", "units"} or entry["units"] != units:
         expected = {"value": "a number", "units": units}
         raise InvalidParamsError(f"{glacier}: parameters: {name}: expected {expected}, found {entry!r}")
-    low, high = PARAMETER_RANGES[name]
     value = entry["value"]
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not low <= value <= high or (name == "ddf_relative_ice" and value == low):
+    if not number or not low <= value <= high or value == parameter.above:
         raise InvalidParamsError(
             f"{glacier}: parameters: {name} is {value!r}, expected a number between {low:g} and {high:g} {units}"
         )

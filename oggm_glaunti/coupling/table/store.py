@@ -18,6 +18,7 @@ import numpy as np
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.heights import table_heights
 from oggm_glaunti.coupling.oggm.processes import require_jax
@@ -108,7 +109,7 @@ class TableStore:
 
     @property
     def _weights(self) -> dict[str, float]:
-        return {name: float(getattr(self.ti, name)) for name in vars(self.ti) if name != "day"}
+        return {name: float(getattr(self.ti, name)) for name in STORED_NAMES}
 
     @cached_property
     def bare_inputs(self) -> TableInputs:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from oggm_glaunti.core.parameters import physical_numbers
 from oggm_glaunti.coupling.gridded.periods import mass_balance_year_of_months
 from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
@@ -199,7 +200,7 @@ def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sequence[n
     """The table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
     temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks())
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
-    scale = np.exp(float(inputs.ti.prec_scale_log)) * np.exp(inputs.ds()[:, 0].astype(np.float64))
+    scale = physical_numbers(inputs.ti)["prec_scale"] * np.exp(inputs.ds()[:, 0].astype(np.float64))
     return Table(
         inputs.climate.years,
         inputs.heights,
@@ -266,20 +267,14 @@ def _compiled() -> Any:
 
 def month_parameters(inputs: TableInputs, tunables: TunableParams, ds: np.ndarray, month: int) -> MonthParameters:
     """Parameters of calendar month `month` (0 to 11) under corrections `ds` (5, N), float64."""
-    w = {name: float(value) for name, value in vars(inputs.ti).items() if name != "day"}
-    ds = ds.astype(np.float64)
-    return MonthParameters(
-        prec_scale=np.exp(w["prec_scale_log"] + ds[0]),
-        ddf_snow=tunables.by_month()[2].astype(np.float64)[month] * np.exp(ds[1]),
-        ddf_relative_ice=(1.0 + np.exp(w["ddf_relative_ice_minus_one_log"])) * np.exp(ds[2]),
-        snow_to_rain_steepness=np.exp(w["snow_to_rain_steepness_log"]),
-        snow_to_rain_centre=w["snow_to_rain_centre"] + ds[3],
-        snow_depletion_steepness=np.exp(w["snow_depletion_steepness_log"]),
-        snow_depletion_centre=np.exp(w["snow_depletion_centre_log"]),
-        t_softplus_sharpness=np.exp(w["t_softplus_sharpness_log"]),
-        swe_softplus_sharpness=np.exp(w["swe_softplus_sharpness_log"]),
-        t_pos_shift=ds[4],
-    )
+    of_weights, ds = physical_numbers(inputs.ti), ds.astype(np.float64)
+    corrected = {
+        "prec_scale": np.exp(float(inputs.ti.prec_scale_log) + ds[0]),
+        "ddf_snow": tunables.by_month()[2].astype(np.float64)[month] * np.exp(ds[1]),
+        "ddf_relative_ice": of_weights["ddf_relative_ice"] * np.exp(ds[2]),
+        "snow_to_rain_centre": of_weights["snow_to_rain_centre"] + ds[3],
+    }
+    return MonthParameters(**{**of_weights, **corrected}, t_pos_shift=ds[4])
 
 
 def days_of_year(inputs: TableInputs, tunables: TunableParams, year_index: int, swe: np.ndarray) -> list[list[Day]]:
@@ -313,7 +308,7 @@ def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, tab
 
 def initial_swe(inputs: TableInputs) -> np.ndarray:
     """Snow on the first day of the record (N,): the depletion centre."""
-    return np.full(inputs.heights.size, np.exp(float(inputs.ti.snow_depletion_centre_log)))
+    return np.full(inputs.heights.size, physical_numbers(inputs.ti)["snow_depletion_centre"])
 
 
 def _sums_by_numpy(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:

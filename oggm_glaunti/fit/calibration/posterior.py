@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oggm_glaunti.fit.calibration.priors import STORED
+from oggm_glaunti.core.parameters import BY_NAME
 
 if TYPE_CHECKING:
     from oggm_glaunti.fit.calibration.map_estimate import Posterior
@@ -26,9 +26,7 @@ def physical(name: str, number: float) -> float:
     >>> physical("ddf_relative_ice", 0.0), physical("snow_to_rain_centre", 1.5)
     (2.0, 1.5)
     """
-    if not STORED.get(name, "").endswith("_log"):
-        return float(number)
-    return float(np.exp(number)) + (1.0 if name == "ddf_relative_ice" else 0.0)
+    return float(BY_NAME[name].physical(number) if name in BY_NAME else number)
 
 
 def summary(posterior: Posterior) -> dict[str, dict[str, float]]:

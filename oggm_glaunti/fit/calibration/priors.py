@@ -7,33 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from oggm_glaunti.core.parameters import PARAMETERS
+
 if TYPE_CHECKING:
     from oggm_glaunti.core.on_heights import Tuned
 
 TEMP_BIAS, TEMP_GRADIENT = "temp_bias", "temp_gradient"
-# Standard deviations. Logarithms: 0.3 is about 30 %. Factors of precipitation differ most from place to place, as they
-# compensate for the weather data; the ranges are those of the published finetuned models (factor 1.2 to 2.4 on
-# precipitation, 0.0050 to 0.0059 m w.e. K-1 day-1, centre 2.3 to 2.8 degC) with room around them.
-SPREAD = {
-    "prec_scale": 0.5,
-    "ddf_snow": 0.3,
-    "ddf_relative_ice": 0.4,  # of ln(factor - 1)
-    "snow_to_rain_steepness": 0.3,
-    "snow_to_rain_centre": 0.7,  # K
-    "snow_depletion_steepness": 0.3,
-    "snow_depletion_centre": 0.7,
+# Standard deviations of the stored parameters.
+SPREAD = {p.name: p.prior_sd for p in PARAMETERS if p.prior_sd is not None} | {
     TEMP_BIAS: 1.0,  # K
     TEMP_GRADIENT: 0.0005,  # K m-1: annual means over glaciers are mostly between -5 and -7.5 K km-1
 }
-STORED = {
-    "prec_scale": "prec_scale_log",
-    "ddf_snow": "ddf_snow_log",
-    "ddf_relative_ice": "ddf_relative_ice_minus_one_log",
-    "snow_to_rain_steepness": "snow_to_rain_steepness_log",
-    "snow_to_rain_centre": "snow_to_rain_centre",
-    "snow_depletion_steepness": "snow_depletion_steepness_log",
-    "snow_depletion_centre": "snow_depletion_centre_log",
-}
+STORED = {p.name: p.stored_name for p in PARAMETERS if p.trained}
 """Names of the parameters in physical units, and of the stored parameters (:class:`TIWeights`) that are varied."""
 FEW = ("prec_scale", "ddf_snow", TEMP_GRADIENT)
 """Parameters fitted by default: how much snow falls, how much melts, and how that changes with height. With these,

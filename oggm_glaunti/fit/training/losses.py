@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from oggm_glaunti.core.parameters import PARAMETERS
 from oggm_glaunti.core.temperature_index import TIWeights
 
 GLACIER_WEIGHT = 0.1  # of glacier-wide balances beside points
@@ -17,15 +18,7 @@ TI_STRENGTH = 0.1
 SIZE_STRENGTH = 5.0
 SPREAD_STRENGTH = 20.0
 AGREEMENT_STRENGTH = 5.0
-TRAINED = (
-    "prec_scale_log",
-    "ddf_snow_log",
-    "ddf_relative_ice_minus_one_log",
-    "snow_to_rain_steepness_log",
-    "snow_to_rain_centre",
-    "snow_depletion_steepness_log",
-    "snow_depletion_centre_log",
-)
+TRAINED = tuple(p.stored_name for p in PARAMETERS if p.trained)
 """The stored numbers that training moves; both softplus sharpnesses stay."""
 
 

@@ -18,8 +18,8 @@ import pandas as pd
 from jaxtyping import Array, Float
 
 from oggm_glaunti.core.glaunti import GlaUnTI, run_checked
+from oggm_glaunti.core.parameters import PARAMETERS, physical_numbers
 from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
-from oggm_glaunti.core.weights import physical_values
 from oggm_glaunti.fit.training.arrays import GlacierYears, Room, YearArrays
 from oggm_glaunti.fit.training.losses import GLACIER_WEIGHT, TRAINED, outline_mean
 from oggm_glaunti.fit.training.objective import initial_state
@@ -89,13 +89,11 @@ def covariance(sums: Sums, ti_strength: float = 0.0) -> Float[np.ndarray, "7 7"]
 
 def in_physical_units(ti: TIWeights, stored: Float[np.ndarray, "7 7"]) -> pd.DataFrame:
     """Table of values and standard deviations in physical units, to first order."""
-    values = physical_values(ti)
-    rows = {}
-    for name, sigma in zip(TRAINED, np.sqrt(np.diag(stored)), strict=True):
-        physical = name.removesuffix("_log").removesuffix("_minus_one")
-        value = values[physical]["value"]
-        slope = {"ddf_relative_ice": value - 1.0, "snow_to_rain_centre": 1.0}.get(physical, value)
-        rows[physical] = {"value": value, "sigma": slope * sigma, "relative": slope * sigma / abs(value)}
+    values, rows = physical_numbers(ti), {}
+    for parameter, number_sigma in zip((p for p in PARAMETERS if p.trained), np.sqrt(np.diag(stored)), strict=True):
+        value = values[parameter.name]
+        sigma = parameter.slope(value) * number_sigma
+        rows[parameter.name] = {"value": value, "sigma": sigma, "relative": sigma / abs(value)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

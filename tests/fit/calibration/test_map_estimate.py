@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from oggm_glaunti.core.weights import TI_NAMES
+from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.fit.calibration import map_estimate
 from oggm_glaunti.fit.calibration.map_estimate import NoConvergence, estimated_model_error, fit_map, predict
 from oggm_glaunti.fit.calibration.priors import FEW, SPREAD, STORED, default_priors
@@ -20,7 +20,7 @@ TRUTH = {"prec_scale": 1.9, "ddf_snow": 0.0062, "temp_gradient": -0.0068}
 
 def priors_of(free=FEW, tuned=None):
     tuned = stations.start() if tuned is None else tuned
-    numbers = {name: float(getattr(tuned.ti, name)) for name in TI_NAMES}
+    numbers = {name: float(getattr(tuned.ti, name)) for name in STORED_NAMES}
     return default_priors({**numbers, "temp_gradient": stations.GRADIENT}, free)
 
 
@@ -107,7 +107,7 @@ def test_what_observations_do_not_tell_stays_at_the_prior():
 def test_what_is_not_free_stays_as_it_was():
     start = stations.start()
     tuned = fit_map(start, [noisy()], priors_of(("ddf_snow",)), model_error=0.3).tuned(start)
-    for name in TI_NAMES:
+    for name in STORED_NAMES:
         assert (getattr(tuned.ti, name) == getattr(start.ti, name)) == (name != "ddf_snow_log"), name
     assert (tuned.temp_bias, tuned.temp_gradient) == (start.temp_bias, start.temp_gradient)
 

@@ -8,8 +8,8 @@ import equinox as eqx
 import numpy as np
 import pytest
 
+from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.core.weights import TI_NAMES
 from oggm_glaunti.fit.calibration import nuts
 from oggm_glaunti.fit.calibration.map_estimate import fit_map, fit_problem, log_posterior
 from oggm_glaunti.fit.calibration.priors import default_priors
@@ -19,7 +19,7 @@ from oggm_glaunti.fit.observations import as_observations
 from .. import stations
 
 TI = ti_weights()
-START = {**{name: float(getattr(TI, name)) for name in TI_NAMES}, "temp_gradient": stations.GRADIENT}
+START = {**{name: float(getattr(TI, name)) for name in STORED_NAMES}, "temp_gradient": stations.GRADIENT}
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.core.temperature_index import ti_weights
-from oggm_glaunti.core.weights import TI_NAMES, physical_values
+from oggm_glaunti.core.weights import physical_values
 from oggm_glaunti.fit.calibration.posterior import physical
 from oggm_glaunti.fit.calibration.priors import FEW, SPREAD, STORED, default_priors
 
 TI = ti_weights()
-START = {**{name: float(getattr(TI, name)) for name in TI_NAMES}, "temp_gradient": -0.0061}
+START = {**{name: float(getattr(TI, name)) for name in STORED_NAMES}, "temp_gradient": -0.0061}
 
 
 def test_priors_are_centred_on_the_models_own_numbers_and_a_bias_of_zero():
