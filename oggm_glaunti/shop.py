@@ -75,7 +75,7 @@ def weights_file(name: str, glacier: str | None = None) -> str:
 
 
 def _in_place(place: str | Path, filename: str) -> Path:
-    """The file itself, or the file of that name in a folder."""
+    """Return the file itself, or the file of that name in a folder."""
     place = Path(place).expanduser()
     return place / filename if place.is_dir() else place
 
@@ -95,7 +95,7 @@ def _cache_name(url: str) -> str:
 
 
 def cached_file(url: str) -> Path | None:
-    """The copy of a URL in OGGM's download cache, if there is one (nothing is downloaded)."""
+    """Return the copy of a URL in OGGM's download cache, if there is one (nothing is downloaded)."""
     found = (Path(folder, _cache_name(url)) for folder in _cache_folders())
     return next((path for path in found if path.is_file()), None)
 
@@ -205,7 +205,7 @@ def _require_right_model(path: Path, filename: str) -> Path:
 
 
 def _find_published(filename: str, allow_download: bool, before: str) -> Path:
-    """A published file from OGGM's cache or the network; `before` was looked at already."""
+    """Return a published file from OGGM's cache or the network; `before` has been tried already."""
     from oggm import cfg
 
     looked = [before]

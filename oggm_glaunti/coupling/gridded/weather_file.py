@@ -17,7 +17,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from oggm_glaunti.coupling.weather import series as ds
-from oggm_glaunti.coupling.weather.file import open_netcdf, read_attribute, read_time, read_units
+from oggm_glaunti.coupling.weather.netcdf import open_netcdf, read_attribute, read_time, read_units
 
 # OGGM's names first, then those of ERA5-Land and of the data GlaUnTI was trained with.
 NAMES = {

@@ -18,7 +18,7 @@ class OGGMAttributes(MassBalanceModel):
     """What OGGM's tasks read of their own MonthlyTIModel, for a model with `ti`, `melt_f`, `ys` and `ye`."""
 
     def _set_temperature_globals(self) -> None:
-        """The names by which OGGM knows its temperature parameters, as they are in GlaUnTI."""
+        """Set OGGM's names of temperature parameters to the values they have in GlaUnTI."""
         centre = float(self.ti.snow_to_rain_centre)
         half_width = 2.0 / float(np.exp(self.ti.snow_to_rain_steepness_log))
         gradient = self._fitted_gradient()

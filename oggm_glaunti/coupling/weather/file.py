@@ -4,7 +4,7 @@ It is OGGM's climate file with one value a day: ``climate_historical_daily.nc`` 
 calendar years), ``temp`` (degC) and ``prcp`` (kg m-2 day-1), and OGGM's attributes. In memory precipitation is
 m w.e. day-1, the unit of the model.
 
-Weather made at random can have several realisations. The first is ``temp`` and ``prcp``, so that whoever knows of one
+Random weather can have several realisations. The first is ``temp`` and ``prcp``, so that software that knows of one
 series only reads that; ``temp_realisation`` and ``prcp_realisation`` (realisation, time) are the others.
 """
 
@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
@@ -26,7 +26,30 @@ from oggm.utils import haversine
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.oggm.writing import writing
-from oggm_glaunti.coupling.weather import series as ds
+from oggm_glaunti.coupling.weather.netcdf import (
+    open_netcdf,
+    read_attribute,
+    read_one_series,
+    read_time,
+    read_units,
+    read_variable,
+)
+from oggm_glaunti.coupling.weather.series import (
+    DailySeries,
+    DailyWeather,
+    calendar_years,
+    check_values,
+    is_monthly,
+    require_covered,
+    rows_of_years,
+    to_celsius,
+    to_days,
+    to_kg_per_day,
+    whole_years,
+)
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
 settings.register()
 
@@ -64,20 +87,14 @@ class AboutClimate:
 
 
 @dataclass(frozen=True, eq=False)
-class DailyClimate:
-    """Daily weather at one height, whole calendar years without gaps.
+class DailyClimate(DailyWeather):
+    """Daily weather as the model reads it: precipitation (T,) is in m w.e. day-1.
 
     Attributes
     ----------
-    time : (T,) datetime64[D]
-    temp : (T,) float32, degC at `ref_hgt`
-    prcp : (T,) float32, m w.e. day-1
-    ref_hgt : float, m
-    ref_pix_lon, ref_pix_lat : float, degrees
-    source : str, the file's ``climate_source``
     path : str
     others : tuple of DailyClimate
-        more realisations of the same weather, see :attr:`realisations`; empty where it is measured or modelled
+        more realisations of the same weather, see :attr:`realisations`; empty if it is measured or modelled
 
     Examples
     --------
@@ -88,33 +105,27 @@ class DailyClimate:
     ([2003, 2004], 366)
     """
 
-    time: NDArray[np.datetime64]
-    temp: NDArray[np.float32]
-    prcp: NDArray[np.float32]
-    ref_hgt: float
-    ref_pix_lon: float
-    ref_pix_lat: float
-    source: str
     path: str
     others: tuple[DailyClimate, ...] = ()
 
     def __post_init__(self) -> None:
+        """Raise ValueError if the arrays differ in length or are not whole calendar years."""
         shapes = self.time.shape, self.temp.shape, self.prcp.shape
         if self.time.size == 0 or not shapes[0] == shapes[1] == shapes[2]:
             raise ValueError(f"{self.path}: time, temp, prcp have shapes {shapes}; expected one length above zero")
-        rows = ds.rows_of_years(self.path, self.time, *ds.whole_years(self.path, self.time))
+        rows = rows_of_years(self.path, self.time, *whole_years(self.path, self.time))
         if rows != slice(0, self.time.size):
             raise ValueError(f"{self.path}: {self.time[0]}..{self.time[-1]} are not whole calendar years")
 
     @property
     def ys(self) -> int:
         """First calendar year."""
-        return int(ds.calendar_years(self.time[:1])[0])
+        return int(calendar_years(self.time[:1])[0])
 
     @property
     def ye(self) -> int:
         """Last calendar year, included."""
-        return int(ds.calendar_years(self.time[-1:])[0])
+        return int(calendar_years(self.time[-1:])[0])
 
     @property
     def years(self) -> NDArray[np.int64]:
@@ -127,27 +138,27 @@ class DailyClimate:
         return (replace(self, others=()), *self.others) if self.others else (self,)
 
     def select(self, ys: int | None = None, ye: int | None = None) -> DailyClimate:
-        """The calendar years `ys` to `ye`, both included; None is the file's own first or last.
+        """Return the calendar years `ys` to `ye`, both included; None is the file's own first or last.
 
         Raises
         ------
         InvalidParamsError
-            where the file does not hold them
+            if the file does not hold them
         """
         ys, ye = self.ys if ys is None else int(ys), self.ye if ye is None else int(ye)
-        require_years(self.path, (self.ys, self.ye), ys, ye)
-        rows = ds.rows_of_years(self.path, self.time, ys, ye)
+        require_covered(self.path, (self.ys, self.ye), ys, ye)
+        rows = rows_of_years(self.path, self.time, ys, ye)
         others = tuple(other.select(ys, ye) for other in self.others)
         return replace(self, time=self.time[rows], temp=self.temp[rows], prcp=self.prcp[rows], others=others)
 
     def about(self) -> AboutClimate:
-        """Years, height, source and digest."""
+        """Return years, height, source and digest."""
         return AboutClimate(os.path.basename(self.path), self.source, self.ref_hgt, self.ys, self.ye, self.digest())
 
     def digest(self) -> str:
-        """SHA-256 (hex) of times, temp, prcp and ref_hgt: equal where files derived from this one are still valid.
+        """Return the SHA-256 (hex) of times, temp, prcp, ref_hgt and other realisations.
 
-        Other realisations are part of it.
+        As long as it stays the same, files derived from this one are still valid.
         """
         sha = hashlib.sha256()
         for values, dtype in ((self.time, "<M8[D]"), (self.temp, "<f4"), (self.prcp, "<f4"), (self.ref_hgt, "<f8")):
@@ -157,24 +168,20 @@ class DailyClimate:
         return sha.hexdigest()
 
 
-def require_years(label: str, covered: tuple[int, int], ys: int, ye: int) -> None:
-    """Raise InvalidParamsError where `ys`..`ye` is empty or not inside the years covered."""
-    if not covered[0] <= ys <= ye <= covered[1]:
-        raise InvalidParamsError(f"{label} covers the years {covered[0]}-{covered[1]}; asked for {ys}-{ye}")
-
-
-def daily_climate_candidates(gdir: Any, filename: str = "climate_historical", input_filesuffix: str = "") -> list[str]:
-    """Paths that OGGM's `filename` and `input_filesuffix` may mean, in the order of :func:`daily_climate_path`."""
+def daily_climate_candidates(
+    gdir: GlacierDirectory, filename: str = "climate_historical", input_filesuffix: str = ""
+) -> list[str]:
+    """Return the paths that OGGM's `filename` and `input_filesuffix` may mean, see :func:`daily_climate_path`."""
     daily = settings.DAILY_SUFFIX
     suffixes = dict.fromkeys((input_filesuffix + daily, daily + input_filesuffix, input_filesuffix))
     return [gdir.get_filepath(filename, filesuffix=suffix) for suffix in suffixes]
 
 
-def daily_climate_path(gdir: Any, filename: str = "climate_historical", input_filesuffix: str = "") -> str:
-    """Path of the daily climate file that OGGM's `filename` and `input_filesuffix` mean.
+def daily_climate_path(gdir: GlacierDirectory, filename: str = "climate_historical", input_filesuffix: str = "") -> str:
+    """Return the path of the daily climate file that OGGM's `filename` and `input_filesuffix` mean.
 
-    The suffix followed by ``_daily``, ``_daily`` followed by the suffix, and the suffix alone are looked at, in this
-    order; the first file with daily steps wins. So the empty suffix finds ``climate_historical_daily.nc``.
+    The suffix followed by ``_daily``, ``_daily`` followed by the suffix, and the suffix alone are tried in this order;
+    the first file with daily steps is taken. So the empty suffix finds ``climate_historical_daily.nc``.
 
     Parameters
     ----------
@@ -187,21 +194,21 @@ def daily_climate_path(gdir: Any, filename: str = "climate_historical", input_fi
     Raises
     ------
     InvalidWorkflowError
-        where there is no such file (its possible names are listed), or only one with monthly steps
+        if there is no such file (its possible names are listed), or only one with monthly steps
     """
     with _open_daily(gdir, filename, input_filesuffix) as (path, _):
         return path
 
 
 @contextmanager
-def _open_daily(gdir: Any, filename: str, input_filesuffix: str) -> Iterator[tuple[str, netCDF4.Dataset]]:
-    """Path of the daily climate, and the file open."""
+def _open_daily(gdir: GlacierDirectory, filename: str, input_filesuffix: str) -> Iterator[tuple[str, netCDF4.Dataset]]:
+    """Yield the path of the daily climate, and the file open."""
     candidates = daily_climate_candidates(gdir, filename, input_filesuffix)
     found = [path for path in candidates if os.path.exists(path)]
     for path in found:
         label = _label(gdir, path)
         with open_netcdf(label, path) as nc:
-            if not ds.is_monthly(read_time(label, nc, slice(0, 24))):
+            if not is_monthly(read_time(label, nc, slice(0, 24))):
                 yield path, nc
                 return
     names = [os.path.basename(path) for path in candidates]
@@ -218,7 +225,9 @@ def _open_daily(gdir: Any, filename: str, input_filesuffix: str) -> Iterator[tup
     raise InvalidWorkflowError(f"{gdir.rgi_id}: no daily climate in {gdir.dir}: none of {', '.join(names)}. {remedy}.")
 
 
-def read_daily_climate(gdir: Any, filename: str = "climate_historical", input_filesuffix: str = "") -> DailyClimate:
+def read_daily_climate(
+    gdir: GlacierDirectory, filename: str = "climate_historical", input_filesuffix: str = ""
+) -> DailyClimate:
     """Read and check a glacier directory's daily climate (some milliseconds for 40 years).
 
     Parameters
@@ -235,20 +244,20 @@ def read_daily_climate(gdir: Any, filename: str = "climate_historical", input_fi
     Raises
     ------
     InvalidWorkflowError
-        where there is no daily file
+        if there is no daily file
     InvalidParamsError
-        where it is not a file of whole calendar years without gaps, NaN and impossible values, in known units, e.g.
+        if it is not a file of whole calendar years without gaps, NaN and impossible values, in known units, e.g.
         ``RGI60-11.00897: climate_historical_daily.nc has 14609 of 14610 days; missing: 2004-02-29``
     """
     with _open_daily(gdir, filename, input_filesuffix) as (path, nc):
         label = _label(gdir, path)
-        days = ds.to_days(label, read_time(label, nc))
+        days = to_days(label, read_time(label, nc))
         first, *others = _read_realisations(label, nc)
         height, lon, lat, source = (read_attribute(label, nc, name) for name in ATTRIBUTES)
     _require_first_and_last_day(label, days)
-    ds.rows_of_years(label, days, *ds.whole_years(label, days))
+    rows_of_years(label, days, *whole_years(label, days))
     for number, (temp, prcp) in enumerate((first, *others), start=1):
-        ds.check_values(label if number == 1 else f"{label}: realisation {number}", days, temp, prcp)
+        check_values(label if number == 1 else f"{label}: realisation {number}", days, temp, prcp)
     about = float(height), float(lon), float(lat), str(source), path
     rest = (DailyClimate(days, temp, _metres(prcp), *about) for temp, prcp in others)
     return DailyClimate(days, first[0], _metres(first[1]), *about, others=tuple(rest))
@@ -259,82 +268,45 @@ def _metres(prcp: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _read_realisations(label: str, nc: netCDF4.Dataset) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Temperature (degC) and precipitation (kg m-2 day-1) of every realisation in a file."""
+    """Return temperature (degC) and precipitation (kg m-2 day-1) of every realisation in a file."""
     temp_units, prcp_units = read_units(label, nc, "temp"), read_units(label, nc, "prcp")
     prcp_units = "kg m-2 day-1" if prcp_units in _AMOUNTS_PER_STEP else prcp_units
-    found = [(read_series(label, nc, "temp"), read_series(label, nc, "prcp"))]
+    found = [(read_one_series(label, nc, "temp"), read_one_series(label, nc, "prcp"))]
     if REALISATION in nc.dimensions:
         temps, prcps = (read_variable(label, nc, f"{name}_{REALISATION}") for name in ("temp", "prcp"))
         more = (np.ma.masked_array(var[:]).filled(np.nan) for var in (temps, prcps))
         found += zip(*more, strict=True)
-    return [(ds.to_celsius(label, t, temp_units), ds.to_kg_per_day(label, p, prcp_units)) for t, p in found]
+    return [(to_celsius(label, t, temp_units), to_kg_per_day(label, p, prcp_units)) for t, p in found]
 
 
 def _require_first_and_last_day(label: str, days: NDArray[np.datetime64]) -> None:
-    first, last = ds.calendar_years(days[[0, -1]])
+    first, last = calendar_years(days[[0, -1]])
     if str(days[0]) != f"{first:04d}-01-01" or str(days[-1]) != f"{last:04d}-12-31":
         raise InvalidParamsError(
             f"{label} covers {days[0]}..{days[-1]}; expected whole calendar years, 1 January to 31 December"
         )
 
 
-def _label(gdir: Any, path: str) -> str:
+def _label(gdir: GlacierDirectory, path: str) -> str:
     return f"{gdir.rgi_id}: {os.path.basename(path)}"
 
 
-def open_netcdf(label: str, path: str) -> netCDF4.Dataset:
-    """Open a NetCDF file, or raise an InvalidParamsError that begins with `label`."""
-    try:
-        return netCDF4.Dataset(path)
-    except OSError as err:
-        raise InvalidParamsError(f"{label} cannot be read as NetCDF ({err}). If it is damaged, make it again.") from err
-
-
-def read_variable(label: str, nc: netCDF4.Dataset, name: str) -> netCDF4.Variable:
-    """A variable of an open file, or an InvalidParamsError that lists the variables there are."""
-    if name not in nc.variables:
-        raise InvalidParamsError(f"{label} has no variable '{name}'; found: {', '.join(nc.variables)}")
-    return nc.variables[name]
-
-
-def read_attribute(label: str, holder: Any, name: str) -> Any:
-    """An attribute of a file or variable, or an InvalidParamsError that names it."""
-    if name not in holder.ncattrs():
-        where = f"variable '{holder.name}'" if isinstance(holder, netCDF4.Variable) else "file"
-        raise InvalidParamsError(f"{label}: the {where} has no attribute '{name}'")
-    return holder.getncattr(name)
-
-
-def read_units(label: str, nc: netCDF4.Dataset, name: str) -> str:
-    """The units of a variable as written in the file."""
-    return str(read_attribute(label, read_variable(label, nc, name), "units"))
-
-
-def read_time(label: str, nc: netCDF4.Dataset, rows: slice = slice(None), name: str = "time") -> NDArray[np.datetime64]:
-    """The time stamps of an open file as ``datetime64[s]``."""
-    var = read_variable(label, nc, name)
-    calendar = var.getncattr("calendar") if "calendar" in var.ncattrs() else "standard"
-    return ds.decode_time(label, var[rows], read_units(label, nc, name), calendar)
-
-
-def read_series(label: str, nc: netCDF4.Dataset, name: str) -> NDArray[np.floating]:
-    """A variable as one series (T,), missing values as NaN; dimensions of length one are dropped."""
-    values = np.ma.masked_array(read_variable(label, nc, name)[:])
-    if np.squeeze(values).ndim != 1:
-        raise InvalidParamsError(f"{label}: '{name}' has shape {values.shape}; expected one series, so select a point")
-    dtype = values.dtype if values.dtype.kind == "f" else np.float64
-    return np.squeeze(values).astype(dtype).filled(np.nan)
-
-
 def write_daily_climate(
-    gdir: Any,
-    series: ds.DailySeries,
+    gdir: GlacierDirectory,
+    series: DailySeries,
     filesuffix: str = settings.DAILY_SUFFIX,
     filename: str = "climate_historical",
 ) -> str:
     """Write ``<filename><filesuffix>.nc`` as OGGM writes its climate files, but with daily steps.
 
-    The file appears complete or not at all: it is written to a temporary name and renamed.
+    Parameters
+    ----------
+    gdir : oggm.GlacierDirectory
+    series : DailySeries
+    filesuffix : str
+        must hold ``_daily`` for the file to be found by :func:`read_daily_climate`
+    filename : str
+        key of ``cfg.BASENAMES``
 
     Returns
     -------
@@ -348,20 +320,20 @@ def write_daily_climate(
     return path
 
 
-def _fill_attributes(nc: netCDF4.Dataset, gdir: Any, series: ds.DailySeries) -> None:
+def _fill_attributes(nc: netCDF4.Dataset, gdir: GlacierDirectory, series: DailySeries) -> None:
     nc.ref_hgt = float(series.ref_hgt)
     nc.ref_pix_lon = float(series.ref_pix_lon)
     nc.ref_pix_lat = float(series.ref_pix_lat)
     nc.ref_pix_dis = float(haversine(gdir.cenlon, gdir.cenlat, series.ref_pix_lon, series.ref_pix_lat))
     nc.climate_source = series.source
-    nc.yr_0, nc.yr_1 = (int(year) for year in ds.calendar_years(series.time[[0, -1]]))
+    nc.yr_0, nc.yr_1 = (int(year) for year in calendar_years(series.time[[0, -1]]))
     nc.author = "OGGM"
     nc.author_info = "Open Global Glacier Model"
     nc.glaunti_source_file = series.origin
     nc.setncatts(series.notes)
 
 
-def _fill_variables(nc: netCDF4.Dataset, series: ds.DailySeries) -> None:
+def _fill_variables(nc: netCDF4.Dataset, series: DailySeries) -> None:
     # OGGM counts from 1801 unless the series begins earlier.
     start = 1801 if nc.yr_0 > 1800 else nc.yr_0
     nc.createDimension("time", None)
@@ -380,7 +352,7 @@ def _fill_variables(nc: netCDF4.Dataset, series: ds.DailySeries) -> None:
         _fill_realisations(nc, series, described)
 
 
-def _fill_realisations(nc: netCDF4.Dataset, series: ds.DailySeries, described: dict[str, tuple[Any, str, str]]) -> None:
+def _fill_realisations(nc: netCDF4.Dataset, series: DailySeries, described: dict[str, tuple[Any, str, str]]) -> None:
     nc.createDimension(REALISATION, len(series.others))
     number = nc.createVariable(REALISATION, "i4", (REALISATION,))
     number.long_name = "realisation; the first is temp and prcp"

@@ -12,7 +12,7 @@ from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti.coupling.oggm.versions import write_monthly_climate_file
 from oggm_glaunti.coupling.oggm.writing import writing
-from oggm_glaunti.coupling.weather import file as daily_file
+from oggm_glaunti.coupling.weather.netcdf import open_netcdf
 from oggm_glaunti.coupling.weather.series import DailySeries
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def require_same_source(gdir: GlacierDirectory, filesuffix: str, source: str) ->
     path = gdir.get_filepath("climate_historical", filesuffix=filesuffix)
     if not os.path.exists(path):
         return
-    with daily_file.open_netcdf(f"{gdir.rgi_id}: {os.path.basename(path)}", path) as nc:
+    with open_netcdf(f"{gdir.rgi_id}: {os.path.basename(path)}", path) as nc:
         there = getattr(nc, "climate_source", "unknown")
     if there != source:
         raise InvalidWorkflowError(

@@ -38,29 +38,29 @@ class Months:
 
     @classmethod
     def between(cls, first: str | np.datetime64, last: str | np.datetime64) -> Months:
-        """The months from `first` to `last`, both included."""
-        begin, end = np.datetime64(first, "M"), np.datetime64(last, "M") + 1
-        return cls.of_days(np.arange(begin.astype("M8[D]"), end.astype("M8[D]")))
+        """Return the months from `first` to `last`, both included."""
+        begin, end = np.datetime64(str(first), "M"), np.datetime64(str(last), "M") + 1
+        return cls.of_days(np.arange(begin, end, dtype="M8[D]"))
 
     @classmethod
     def of_days(cls, time: NDArray[np.datetime64]) -> Months:
-        """The months of consecutive days, the first and the last of them whole."""
+        """Return the months of consecutive days, the first and the last of which must be whole."""
         month = time.astype("M8[M]")
         index = (month - month[0]).astype(np.int64)
         first = np.arange(month[0], month[-1] + 1)
         return cls(time, index, np.bincount(index), first.astype(np.int64) % 12)
 
     def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums over the months of daily values."""
-        return np.bincount(self.index, values)
+        """Return the sums over the months of daily values."""
+        return np.asarray(np.bincount(self.index, values), np.float64)
 
     def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Means over the months of daily values."""
+        """Return the means over the months of daily values."""
         return self.sum(values) / self.days
 
 
 def keep_means(months: Months, means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Daily values, linear from the middle of a month to the middle of the next, with exactly these monthly means.
+    """Return daily values, linear between the middles of the months, with exactly these monthly means.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def keep_means(months: Months, means: NDArray[np.float64]) -> NDArray[np.float64
     Notes
     -----
     The values in the middle of the months follow from the means by a tridiagonal system; its diagonal is about 3/4,
-    what stands beside it 1/8, so it is always well solvable.
+    what stands next to it 1/8, so it is always well solvable.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def keep_means(months: Months, means: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def _bands(months: Months, left: NDArray[np.int64], to_right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weight of the knots in the monthly means, as scipy stores a tridiagonal matrix (3, M)."""
+    """Return the weight of the knots in the monthly means, as scipy stores a tridiagonal matrix (3, M)."""
     bands = np.zeros((3, months.days.size))
     share = 1.0 / months.days[months.index]
     for knot, weight in ((left, 1 - to_right), (left + 1, to_right)):

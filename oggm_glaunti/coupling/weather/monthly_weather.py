@@ -1,4 +1,4 @@
-"""Daily weather made from monthly: what a month had in all is kept, what happened on which day is drawn at random.
+"""Daily weather made from monthly: monthly totals and means are kept, the days are drawn at random.
 
 Temperature is a course through the monthly means plus noise that remembers the day before (AR(1)), with the month's own
 standard deviation. Precipitation falls on random wet days. Both noises are correlated: in most mountains wet days are
@@ -46,15 +46,16 @@ class MonthlyWeather:
 def daily_weather(
     weather: MonthlyWeather, statistics: WeatherStatistics, rgi_id: str, realisation: int = 1, seed: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """One daily series of many that have the same months.
+    """Draw one daily series of many that have the same months.
 
     Parameters
     ----------
     weather : MonthlyWeather
     statistics : WeatherStatistics
     rgi_id : str
-        glaciers get draws of their own
+        glacier; each has draws of its own
     realisation : int
+        number of the realisation, from 1
     seed : int
 
     Returns
@@ -90,7 +91,7 @@ def daily_weather(
 
 
 def _draws(months: Months, rgi_id: str, realisation: int, seed: int) -> NDArray[np.float64]:
-    """Standard normal numbers (2, days) of whole years; one more year before them, in which the memory fills."""
+    """Draw standard normal numbers (2, days) of whole years; one more year before them, in which the memory fills."""
     glacier = int.from_bytes(hashlib.sha256(rgi_id.encode()).digest()[:8], "little")
     first, end = (day.astype("M8[Y]") for day in (months.time[0], months.time[-1] + 1))
     years = np.arange(first - 1, end)
@@ -103,15 +104,15 @@ def _draws(months: Months, rgi_id: str, realisation: int, seed: int) -> NDArray[
 
 
 def _remember(white: NDArray[np.float64], memory: float) -> NDArray[np.float64]:
-    """AR(1) noise of variance one."""
+    """Return AR(1) noise of variance one."""
     return lfilter([np.sqrt(1.0 - memory**2)], [1.0, -memory], white)
 
 
 def daily_temperature(weather: MonthlyWeather, noise: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Course through the monthly means plus noise, scaled month by month to the standard deviation there is to be.
+    """Return the course through the monthly means plus noise, scaled by month to the standard deviation asked for.
 
     With the noise n less the course through its own monthly means, and the course c of the means asked for, the factor
-    a solves var(c + a n) = temp_std^2; it is zero where c alone varies more than that.
+    a solves var(c + a n) = temp_std^2; it is zero if c alone varies more than that.
     """
     months = weather.months
     course = keep_means(months, weather.temp)
@@ -126,9 +127,9 @@ def daily_temperature(weather: MonthlyWeather, noise: NDArray[np.float64]) -> ND
 def daily_precipitation(
     weather: MonthlyWeather, statistics: WeatherStatistics, noise: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Monthly sums on wet days: those on which the noise exceeds its quantile, the more the wetter.
+    """Distribute monthly sums to wet days: those on which the noise exceeds its quantile, the more the wetter.
 
-    A month has at most one wet day for every kg m-2 of its sum, and at least one where there is any.
+    A month has at most one wet day for every kg m-2 of its sum, and at least one if there is any precipitation.
     """
     months = weather.months
     most = weather.prcp / WET_DAY / months.days
@@ -144,6 +145,6 @@ def daily_precipitation(
 
 
 def _wettest_days(months: Months, noise: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Day of each month on which the noise is largest."""
+    """Return the day of each month on which the noise is largest."""
     order = np.lexsort((noise, months.index))
     return order[np.cumsum(months.days) - 1]

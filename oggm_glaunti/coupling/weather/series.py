@@ -1,7 +1,7 @@
 """What a daily weather series must be: real dates, whole calendar years, known units, possible values.
 
-Pure functions on arrays. Each takes a `label` ("RGI60-11.00897: file.nc") and begins its error message with it, so that
-whoever runs a thousand glaciers knows which one to look at.
+Pure functions on arrays. Each takes a `label` ("RGI60-11.00897: file.nc") and begins its error messages with it, so
+that they tell which of a thousand glaciers failed.
 """
 
 from __future__ import annotations
@@ -40,20 +40,22 @@ _PRCP_FACTOR = {
 
 
 @dataclass(frozen=True, eq=False)
-class DailySeries:
-    """A checked daily series as it goes into the glacier directory's file.
+class DailyWeather:
+    """Daily weather at one height, whole calendar years without gaps.
 
     Attributes
     ----------
-    time : (T,) datetime64[D], whole calendar years
-    temp : (T,) float32, degC at `ref_hgt`
-    prcp : (T,) float32, kg m-2 day-1
-    ref_hgt : float, m
-    ref_pix_lon, ref_pix_lat : float, degrees
-    source : str, written as ``climate_source``
-    origin : str, file names the series was made from
-    others : more realisations of the same weather, each temp and prcp as above
-    notes : dict, further attributes of the file
+    time : (T,) datetime64[D]
+    temp : (T,) float32
+        degC at `ref_hgt`
+    prcp : (T,) float32
+        in the unit of the subclass
+    ref_hgt : float
+        m
+    ref_pix_lon, ref_pix_lat : float
+        degrees
+    source : str
+        ``climate_source`` of the file
     """
 
     time: NDArray[np.datetime64]
@@ -63,13 +65,32 @@ class DailySeries:
     ref_pix_lon: float
     ref_pix_lat: float
     source: str
+
+
+@dataclass(frozen=True, eq=False)
+class DailySeries(DailyWeather):
+    """A checked series as it goes into the glacier directory's file: precipitation (T,) is in kg m-2 day-1.
+
+    Attributes
+    ----------
+    origin : str
+        names of the files the series was made from
+    others : tuple
+        more realisations of the same weather, each (temp, prcp) as above
+    notes : dict
+        further attributes of the file
+    reference : str
+        path of a file in the directory whose statistics the series has, so that it must not replace it; default: none
+    """
+
     origin: str
     others: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
+    reference: str = ""
 
 
 def decode_time(label: str, values: Any, units: str, calendar: str) -> NDArray[np.datetime64]:
-    """CF time values to ``datetime64[s]``: one date is decoded, the others are added to it (2 ms for 40 years).
+    """Decode CF time values to ``datetime64[s]``: one date is decoded, the others are added to it (2 ms for 40 years).
 
     Parameters
     ----------
@@ -112,7 +133,7 @@ def decode_time(label: str, values: Any, units: str, calendar: str) -> NDArray[n
 
 
 def to_days(label: str, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
-    """Time stamps to ``datetime64[D]``, refusing all but one stamp a day in order (days may be missing).
+    """Convert time stamps to ``datetime64[D]``, refusing all but one stamp a day in order (days may be missing).
 
     Raises
     ------
@@ -140,7 +161,7 @@ def to_days(label: str, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64
 
 
 def is_monthly(stamps: NDArray[np.datetime64]) -> bool:
-    """True where the steps are months (28 to 31 days) and not days."""
+    """Return whether the steps are months (28 to 31 days) and not days."""
     steps = np.diff(stamps.astype("M8[s]")).astype(float) / SECONDS["day"]
     return steps.size > 0 and 27.5 < float(np.median(steps)) < 31.5
 
@@ -154,17 +175,17 @@ def _step_in_words(step: float) -> str:
 
 
 def calendar_years(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Calendar year of each day."""
+    """Return the calendar year of each day."""
     return days.astype("M8[Y]").astype(np.int64) + 1970
 
 
 def whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
-    """First and last calendar year that the period covers from 1 January to 31 December, gaps inside not looked at.
+    """Return the first and last calendar year covered from 1 January to 31 December; gaps inside are not checked.
 
     Raises
     ------
     InvalidParamsError
-        where no year is left
+        if no year is left
 
     Examples
     --------
@@ -180,7 +201,16 @@ def whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
 
 
 def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int, remedy: str = REMEDY) -> slice:
-    """Rows of the calendar years `ys` to `ye`, both included, refusing missing days; errors end with `remedy`.
+    """Return the rows of the calendar years `ys` to `ye`, both included, refusing missing days.
+
+    Parameters
+    ----------
+    label : str
+        glacier and file, for the messages
+    days : (T,) datetime64[D], in order
+    ys, ye : int
+    remedy : str
+        end of the error message
 
     Raises
     ------
@@ -196,8 +226,14 @@ def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int, re
     return rows
 
 
+def require_covered(label: str, covered: tuple[int, int], ys: int, ye: int) -> None:
+    """Raise InvalidParamsError if `ys`..`ye` is empty or not inside the years covered."""
+    if not covered[0] <= ys <= ye <= covered[1]:
+        raise InvalidParamsError(f"{label} covers the years {covered[0]}-{covered[1]}; asked for {ys}-{ye}")
+
+
 def spell(days: NDArray[np.datetime64], most: int = 5) -> str:
-    """Days as text, consecutive ones as a range, the first few of them and how many more there are.
+    """Write days as text: consecutive ones as a range, the first few of them and how many more there are.
 
     Examples
     --------
@@ -210,46 +246,46 @@ def spell(days: NDArray[np.datetime64], most: int = 5) -> str:
     return ", ".join(texts) + (f" and {rest} more days in {len(runs) - most} more places" if rest else "")
 
 
-def to_celsius(label: str, temp: Any, units: str, remedy: str = "Say it: temp_units=...") -> NDArray[np.float32]:
-    """Temperatures in degC, float32, from degC or K.
+def to_celsius(label: str, temp: Any, units: str, remedy: str = "Give it: temp_units=...") -> NDArray[np.float32]:
+    """Convert temperatures in degC or K to degC, float32.
 
     Raises
     ------
     InvalidParamsError
-        where the unit is another
+        if the unit is another
     """
     return (np.asarray(temp, np.float64) + _lookup(label, "temp", units, _TEMP_OFFSET, "degC or K", remedy)).astype(
         np.float32
     )
 
 
-def to_kg_per_day(label: str, prcp: Any, units: str, remedy: str = "Say it: prcp_units=...") -> NDArray[np.float32]:
-    """Precipitation in kg m-2 day-1 (mm w.e. a day), float32, from mm or m a day or kg m-2 s-1.
+def to_kg_per_day(label: str, prcp: Any, units: str, remedy: str = "Give it: prcp_units=...") -> NDArray[np.float32]:
+    """Convert precipitation in mm or m a day or kg m-2 s-1 to kg m-2 day-1 (mm w.e. a day), float32.
 
     Raises
     ------
     InvalidParamsError
-        where the unit is another; plain "mm" too, since it does not say in what time
+        if the unit is another; plain "mm" too, since it does not say in what time
     """
     factor = _lookup(label, "prcp", units, _PRCP_FACTOR, "mm/day, kg m-2 day-1, kg m-2 s-1 or m/day", remedy)
     return (np.asarray(prcp, np.float64) * factor).astype(np.float32)
 
 
 def same_unit(one: str, other: str) -> bool:
-    """True where both names mean one unit, or where one of them is not a unit that is known here."""
-    known = [_TEMP_OFFSET | _PRCP_FACTOR] * 2
-    found = [table.get(_plain(unit)) for table, unit in zip(known, (one, other), strict=True)]
+    """Return whether both names mean one unit, or one of them is not a unit known here."""
+    known = _TEMP_OFFSET | _PRCP_FACTOR
+    found = [known.get(_plain_unit(unit)) for unit in (one, other)]
     return None in found or found[0] == found[1]
 
 
-def _plain(units: str) -> str:
+def _plain_unit(units: str) -> str:
     return units.lower().replace(" ", "").replace("_", "").replace("°", "deg")
 
 
 def _lookup(label: str, name: str, units: str, table: dict[str, float], expected: str, remedy: str) -> float:
-    if _plain(units) not in table:
+    if _plain_unit(units) not in table:
         raise InvalidParamsError(f"{label}: {name} has units '{units}'; expected {expected}. {remedy}")
-    return table[_plain(units)]
+    return table[_plain_unit(units)]
 
 
 def check_values(

@@ -32,12 +32,12 @@ class WeatherStatistics:
     shape : float array (12,)
         of the gamma distribution of amounts on wet days; 1 is exponential
     correlation : float array (12,)
-        between temperature's departures and the normal variable behind precipitation: negative where wet days are cold
+        between temperature's departures and the normal variable behind precipitation: negative if wet days are cold
     temp_std : float array (12,) or None
         K, standard deviation of daily temperature within a month, its course within the month included (that is what
-        ``temp_std`` in OGGM's files is); None where nothing is known
+        ``temp_std`` in OGGM's files is); None if unknown
     origin : str
-        where the numbers are from
+        origin of the numbers
     """
 
     temp_memory: float
@@ -49,6 +49,7 @@ class WeatherStatistics:
     origin: str
 
     def __post_init__(self) -> None:
+        """Raise ValueError for values out of range; single numbers are those of all calendar months."""
         for name in ("wet_fraction", "shape", "correlation", "temp_std"):
             values = getattr(self, name)
             if values is not None:
@@ -68,7 +69,7 @@ class WeatherStatistics:
 
 
 def checked_temp_std(temp_std: ArrayLike) -> NDArray[np.float64]:
-    """A within-month standard deviation (K), or 12 of them, as (12,); ValueError where it is impossible.
+    """Return a within-month standard deviation (K), or 12 of them, as (12,); ValueError if it is invalid.
 
     Examples
     --------
@@ -77,7 +78,7 @@ def checked_temp_std(temp_std: ArrayLike) -> NDArray[np.float64]:
     """
     values = np.asarray(temp_std, np.float64)
     if values.shape not in ((), (12,)) or not ((values >= 0) & (values < 30)).all():
-        raise ValueError(f"temp_std: expected a number or 12 of them from 0 to below 30 K, found {temp_std}")
+        raise ValueError(f"temp_std: expected a number or 12 of them from 0 to below 30 K, found {values}")
     return np.broadcast_to(values, (12,))
 
 
@@ -97,7 +98,7 @@ ALPINE = WeatherStatistics(
 
 
 def statistics_of(time: NDArray[np.datetime64], temp: ArrayLike, prcp: ArrayLike, origin: str) -> WeatherStatistics:
-    """Within-month statistics of a daily series.
+    """Estimate the within-month statistics of a daily series.
 
     Parameters
     ----------
@@ -110,13 +111,13 @@ def statistics_of(time: NDArray[np.datetime64], temp: ArrayLike, prcp: ArrayLike
     Raises
     ------
     ValueError
-        where a calendar month has fewer than three years of days, or its days are all wet or all dry
+        if a calendar month has fewer than three years of days, or its days are all wet or all dry
 
     Notes
     -----
     Departures are from the course through the monthly means (:func:`keep_means`). Correlations with precipitation are
     biserial, from dry and wet days alone, so they do not depend on amounts; the memory of the normal variable behind
-    precipitation is sin(pi/2 r) of that of dry and wet, which is exact where half of the days are wet.
+    precipitation is sin(pi/2 r) of that of dry and wet, which is exact if half of the days are wet.
     """
     temp, prcp = np.asarray(temp, np.float64), np.asarray(prcp, np.float64)
     months = Months.of_days(time)
@@ -153,7 +154,7 @@ def _memory(values: NDArray[np.float64]) -> float:
 
 
 def _unshortened(memory: float) -> float:
-    """The memory of noise from that of its departures from the course through its monthly means, which is less.
+    """Return the memory of noise from that of its departures from the course through its monthly means, which is less.
 
     In simulated noise of memory m, departures have m - (0.5 + 2 m) / (days of a month), to 0.015 for m from 0 to 0.9.
     """
@@ -161,13 +162,13 @@ def _unshortened(memory: float) -> float:
 
 
 def _gamma_shape(amounts: NDArray[np.float64]) -> float:
-    """By moments, from 0.1 to 10: the few wet days of a dry month may be all alike, or one of them a flood."""
+    """Estimate the shape by moments, from 0.1 to 10: a dry month's few wet days may be all alike, or one a flood."""
     variance = amounts.var()
     return float(np.clip(amounts.mean() ** 2 / variance, 0.1, 10.0)) if variance > 0 else 10.0
 
 
 def _biserial(values: NDArray[np.float64], wet: NDArray[np.bool_]) -> float:
-    """Correlation of values with the normal variable that says wet; the noise of short records kept within 0.9."""
+    """Return the correlation of values with the normal variable behind wet days, clipped to 0.9 (short records)."""
     fraction = wet.mean()
     point = np.corrcoef(values, wet)[0, 1]
     biserial = point * np.sqrt(fraction * (1 - fraction)) / norm.pdf(norm.ppf(1 - fraction))

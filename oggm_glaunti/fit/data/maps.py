@@ -15,7 +15,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.weather_file import LATITUDES, LONGITUDES
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
-from oggm_glaunti.coupling.weather.file import open_netcdf, read_variable
+from oggm_glaunti.coupling.weather.netcdf import open_netcdf, read_variable
 
 CRS_ATTRIBUTES = ("crs_wkt", "spatial_ref", "pyproj_srs", "crs", "proj4", "projection", "epsg")
 # Share of a cell by which coordinates may differ and still mean the same cells.

@@ -15,7 +15,7 @@ from oggm_glaunti.coupling.gridded.weather_grid import nearest_cells
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.weather import series as ds
-from oggm_glaunti.coupling.weather.file import read_time
+from oggm_glaunti.coupling.weather.netcdf import read_time
 from oggm_glaunti.fit.data.maps import MapFile, orientation
 
 VARIABLES = {"temp": "temperature_2m", "prcp": "total_precipitation_sum", "hgt": "elevation"}

@@ -314,7 +314,7 @@ def test_what_cannot_be_asked_for_is_said(gdir):
         ({"path": "a.nc"}, "path not with source='monthly'"),
         ({"also_monthly": True}, "the monthly file is there already"),
         ({"reference_years": (1981, 1990)}, "reference_years go with a reference"),
-        ({"statistics": ALPINE, "reference": ""}, "say one of them"),
+        ({"statistics": ALPINE, "reference": ""}, "give one of them"),
         ({"statistics": {"a": 1}}, "expected WeatherStatistics, found dict"),
         ({"temp_std": [1, 2]}, "temp_std: expected a number or 12 of them"),
         ({"y0": 1990}, "covers the years 2001-2004; asked for 1990-2004"),

@@ -2,95 +2,196 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.weather import series as ds
-from oggm_glaunti.coupling.weather.request import Request, choose_rows, choose_units, refuse_others
-from oggm_glaunti.coupling.weather.sources import era5_land_file as files
-from oggm_glaunti.coupling.weather.sources.era5_land_file import ACCUMULATED, HOURLY, OF_THE_DAY, CellSeries
+from oggm_glaunti.coupling.weather.choices import Years, choose_height, choose_rows, choose_units
+from oggm_glaunti.coupling.weather.series import (
+    REMEDY,
+    DailySeries,
+    check_values,
+    spell,
+    to_celsius,
+    to_days,
+    to_kg_per_day,
+)
 
-SOURCE = "ERA5-Land_daily"
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+_SOURCE = "ERA5-Land_daily"
 # m. Packed files of 16 bits round accumulations; a fall by more is no accumulation.
 _ROUNDING = 1e-4
-_KNOWN = ("path", "orography", "ref_hgt", "temp_units", "prcp_units", "temp_name", "prcp_name")
 _HOUR = np.timedelta64(1, "h")
+_Given = str | PathLike[str] | Sequence[str | PathLike[str]] | None
 # Hours of days (D, 24) to something of days (D,).
-Reduce = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+_Reduce = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 _AMOUNTS = {"m": "m/day", "mofwaterequivalent": "m/day", "mm": "mm/day", "kgm-2": "mm/day", "kgm**-2": "mm/day"}
+_TEMP_NAMES = ("t2m", "temperature_2m", "2m_temperature")
+# Accumulated since 00 UTC, amounts of the hour before the stamp, amounts of the stamp's own day.
+_ACCUMULATED, _HOURLY, _OF_THE_DAY = (
+    ("tp", "total_precipitation"),
+    "total_precipitation_hourly",
+    "total_precipitation_sum",
+)
+_HEIGHT_NAMES = ("z", "geopotential", "hgt", "elevation", "orography")
+_TIMES, _LATITUDES, _LONGITUDES = ("valid_time", "time"), ("latitude", "lat"), ("longitude", "lon")
+_GRAVITY = 9.80665  # m s-2, by which the ECMWF divides geopotential
+# Degrees. Cells are 0.1 degree wide, so the nearest centre is within 0.08 of a glacier; twice that for coarsened files.
+_FARTHEST_CELL = 0.2
 
 
-def era5_land(gdir: Any, request: Request) -> ds.DailySeries:
-    """Weather of the ERA5-Land cell nearest to the glacier; see ``process_daily_climate``.
+@dataclass(frozen=True, eq=False)
+class _CellSeries:
+    """One variable at the nearest cell, in time."""
+
+    name: str
+    stamps: NDArray[np.datetime64]
+    values: NDArray[np.float64]
+    units: str | None
+
+    @property
+    def is_hourly(self) -> bool:
+        """Whether the steps are shorter than a day."""
+        return self.stamps.size > 1 and np.median(np.diff(self.stamps).astype("m8[s]").astype(float)) < 86400
+
+
+@dataclass(frozen=True, eq=False)
+class _Cell:
+    """What files of ERA5-Land hold at the cell nearest to a glacier.
+
+    Attributes
+    ----------
+    label : str
+        glacier and files, for messages
+    place : (float, float)
+        longitude (-180 to 180) and latitude of the cell's centre
+    temp, prcp : _CellSeries
+    heights : list of float
+        heights of the cell in the files, m; empty if they have none
+    origin : str
+        names of the files
+    """
+
+    label: str
+    place: tuple[float, float]
+    temp: _CellSeries
+    prcp: _CellSeries
+    heights: list[float]
+    origin: str
+
+
+def era5_land(
+    gdir: GlacierDirectory,
+    years: Years,
+    *,
+    path: _Given = None,
+    orography: str | PathLike[str] | None = None,
+    ref_hgt: float | None = None,
+    temp_units: str | None = None,
+    prcp_units: str | None = None,
+    temp_name: str | None = None,
+    prcp_name: str | None = None,
+) -> DailySeries:
+    """Read the ERA5-Land cell nearest to the glacier.
 
     Days are those of UTC. Hourly ``tp`` is accumulated since 00 UTC: the value at 00 UTC is the sum of the day before.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    years : (int or None, int or None)
+        first and last calendar year to take
+    path : path or sequence of paths
+        NetCDF file or Zarr folder, or several (years, or temperature and precipitation, in files of their own)
+    orography : path, optional
+        file with the geopotential or height of the cells, if the weather's files have none
+    ref_hgt : float, optional
+        height (m) of the cell, if no file has it
+    temp_units : {'degC', 'K'}, optional
+        unit of temperature; default: that in the files
+    prcp_units : {'mm/day', 'kg m-2 day-1', 'kg m-2 s-1', 'm/day'}, optional
+        unit of precipitation, for hourly data that of a day's sum; default: that in the files
+    temp_name, prcp_name : str, optional
+        names of the two variables, if the usual ones do not find them or a file has several
     """
-    refuse_others(gdir, "era5_land", request, _KNOWN)
-    cell = files.read_cell(gdir, request.path, request.temp_name, request.prcp_name)
+    cell = _read_cell(gdir, path, temp_name, prcp_name)
     label = cell.label
-    days, temp = _daily_temp(label, cell.temp, request)
-    prcp_days, prcp = _daily_prcp(label, cell.prcp, request)
+    days, temp = _daily_temp(label, cell.temp, temp_units)
+    prcp_days, prcp = _daily_prcp(label, cell.prcp, prcp_units)
     days, in_temp, in_prcp = np.intersect1d(days, prcp_days, return_indices=True)
     if days.size == 0:
         raise InvalidParamsError(f"{label}: temperature and precipitation have no day in common")
-    rows = choose_rows(label, days, request)
+    rows = choose_rows(label, days, years)
     days, temp, prcp = days[rows], temp[in_temp][rows], prcp[in_prcp][rows]
-    ds.check_values(label, days, temp, prcp, f"{ds.REMEDY} Cells on the sea have no values.")
-    height = files.choose_cell_height(gdir, cell, request.orography, request.ref_hgt)
-    return ds.DailySeries(days, temp, prcp, height, *cell.place, SOURCE, cell.origin)
+    check_values(label, days, temp, prcp, f"{REMEDY} Cells on the sea have no values.")
+    height = _choose_cell_height(gdir, cell, orography, ref_hgt)
+    return DailySeries(days, temp, prcp, height, *cell.place, _SOURCE, cell.origin)
 
 
-def _daily_temp(label: str, series: CellSeries, request: Request) -> tuple[NDArray[np.datetime64], NDArray[np.float32]]:
-    units = choose_units(label, "temp_units", request.temp_units, series.units)
+# --- days -------------------------------------------------------------------------------------------------------------
+
+
+def _daily_temp(
+    label: str, series: _CellSeries, given: str | None
+) -> tuple[NDArray[np.datetime64], NDArray[np.float32]]:
+    units = choose_units(label, "temp_units", given, series.units)
     if not series.is_hourly:
-        return ds.to_days(label, series.stamps), ds.to_celsius(label, series.values, units)
+        return to_days(label, series.stamps), to_celsius(label, series.values, units)
     days, mean = _whole_days(label, series, series.stamps, lambda hours: hours.mean(axis=1))
-    return days, ds.to_celsius(label, mean, units)
+    return days, to_celsius(label, mean, units)
 
 
-def _daily_prcp(label: str, series: CellSeries, request: Request) -> tuple[NDArray[np.datetime64], NDArray[np.float32]]:
-    units = choose_units(label, "prcp_units", request.prcp_units, series.units)
+def _daily_prcp(
+    label: str, series: _CellSeries, given: str | None
+) -> tuple[NDArray[np.datetime64], NDArray[np.float32]]:
+    units = choose_units(label, "prcp_units", given, series.units)
     units = _AMOUNTS.get(units.lower().replace(" ", ""), units)
     days, sums = (_sums_of_hours if series.is_hourly else _sums_of_days)(label, series)
-    amounts = ds.to_kg_per_day(label, sums, units)
+    amounts = to_kg_per_day(label, sums, units)
     # Packing and interpolation leave traces below zero; more than that is an error, found later.
     return days, np.where((amounts < 0) & (amounts > -1000 * _ROUNDING), np.float32(0), amounts)
 
 
-def _sums_of_days(label: str, series: CellSeries) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    days = ds.to_days(label, series.stamps)
-    if series.name in ACCUMULATED and (series.stamps == days).all():
+def _sums_of_days(label: str, series: _CellSeries) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    days = to_days(label, series.stamps)
+    if series.name in _ACCUMULATED and (series.stamps == days).all():
         raise InvalidParamsError(
             f"{label}: daily '{series.name}' at 00 UTC may be the sum of the day before (ERA5-Land's accumulations) or "
             f"of the day itself (daily statistics). Take hourly data, or shift the times to the day the amount fell on "
-            f"and rename the variable to '{OF_THE_DAY}'."
+            f"and rename the variable to '{_OF_THE_DAY}'."
         )
     return days, series.values
 
 
-def _sums_of_hours(label: str, series: CellSeries) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """Daily sums of hourly data, whose stamps end the hour: the day of 00 UTC is the day before."""
+def _sums_of_hours(label: str, series: _CellSeries) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    """Return daily sums of hourly data, whose stamps end the hour: the day of 00 UTC is the day before."""
     ends = series.stamps - _HOUR
-    if series.name == HOURLY:
+    if series.name == _HOURLY:
         return _whole_days(label, series, ends, lambda hours: hours.sum(axis=1))
     days, falls = _whole_days(label, series, ends, lambda hours: np.diff(hours, axis=1).min(axis=1))
     if (falls < -_ROUNDING).any():
         bad = days[falls < -_ROUNDING]
         raise InvalidParamsError(
             f"{label}: '{series.name}' falls within {bad.size} of {days.size} days, so it is not accumulated since 00 "
-            f"UTC as in ERA5-Land: {ds.spell(bad)}. If it holds the amounts of single hours, rename it to '{HOURLY}'."
+            f"UTC as in ERA5-Land: {spell(bad)}. If it holds the amounts of single hours, rename it to '{_HOURLY}'."
         )
     return _whole_days(label, series, ends, lambda hours: hours[:, -1])
 
 
 def _whole_days(
-    label: str, series: CellSeries, stamps: NDArray[np.datetime64], reduce: Reduce
+    label: str, series: _CellSeries, stamps: NDArray[np.datetime64], reduce: _Reduce
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """Days with all 24 hours, reduced; incomplete days at both ends are left out, within they are an error."""
+    """Reduce days with all 24 hours; incomplete days at both ends are left out, between them they are an error."""
     steps = np.unique(np.diff(stamps))
     if not (steps >= _HOUR).all() or (stamps.astype("M8[h]") != stamps).any():
         raise InvalidParamsError(f"{label}: '{series.name}' is neither daily nor hourly (steps from {steps[0]})")
@@ -101,7 +202,182 @@ def _whole_days(
     inner = slice(int(np.argmax(whole)), whole.size - int(np.argmax(whole[::-1])))
     if not whole[inner].all():
         bad = days[inner][~whole[inner]]
-        raise InvalidParamsError(f"{label}: '{series.name}' has not all 24 hours on {bad.size} days: {ds.spell(bad)}")
+        raise InvalidParamsError(f"{label}: '{series.name}' has not all 24 hours on {bad.size} days: {spell(bad)}")
     begin = int(first[inner][0])
     hours = series.values[begin : begin + 24 * int(whole[inner].sum())].reshape(-1, 24)
     return days[inner], reduce(hours)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _read_cell(gdir: GlacierDirectory, given: _Given, temp_name: str | None, prcp_name: str | None) -> _Cell:
+    """Read series and height at the cell nearest to the glacier, from one file or several of one grid."""
+    paths = _existing_paths(gdir, given)
+    label = f"{gdir.rgi_id}: {paths[0].name}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+    temp_names = _TEMP_NAMES if temp_name is None else (temp_name,)
+    prcp_names = (*_ACCUMULATED, _HOURLY, _OF_THE_DAY) if prcp_name is None else (prcp_name,)
+    temp, prcp, heights, places = [], [], [], []
+    for path in paths:
+        one = f"{gdir.rgi_id}: {path.name}"
+        with _nearest_cell(gdir, path) as (cell, place):
+            places.append(place)
+            heights += _heights_of(one, cell)
+            temp += _read_series(one, cell, temp_names)
+            prcp += _read_series(one, cell, prcp_names)
+    _require_one_cell(label, paths, places)
+    series = _joined(label, "temp", temp_names, temp), _joined(label, "prcp", prcp_names, prcp)
+    return _Cell(label, places[0], *series, heights, ", ".join(path.name for path in paths))
+
+
+def _existing_paths(gdir: GlacierDirectory, given: _Given) -> list[Path]:
+    """Return a path or several as a list; InvalidParamsError if one is missing."""
+    if given is None:
+        raise InvalidParamsError(f"{gdir.rgi_id}: source='era5_land' needs path=, a NetCDF file or Zarr, or a list")
+    several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    paths = [Path(path) for path in several]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing or not paths:
+        raise InvalidParamsError(f"{gdir.rgi_id}: no such ERA5-Land file: {', '.join(missing) or 'the list is empty'}")
+    return paths
+
+
+def _open(label: str, path: Path) -> xr.Dataset:
+    is_zarr = path.is_dir() or path.suffix == ".zarr"
+    try:
+        return xr.open_zarr(path, chunks=None) if is_zarr else xr.open_dataset(path, engine="netcdf4")
+    except (OSError, ValueError, KeyError, ImportError) as err:
+        what = "Zarr (is zarr installed?)" if is_zarr else "NetCDF"
+        raise InvalidParamsError(f"{label} cannot be read as {what}: {err}") from err
+
+
+@contextmanager
+def _nearest_cell(gdir: GlacierDirectory, path: Path) -> Iterator[tuple[xr.Dataset, tuple[float, float]]]:
+    """Yield the file's cell nearest to the glacier, and its longitude (-180..180) and latitude."""
+    label = f"{gdir.rgi_id}: {path.name}"
+    with _open(label, path) as file:
+        lat, lon = _coordinate(label, file, _LATITUDES), _coordinate(label, file, _LONGITUDES)
+        index, places = {}, []
+        for name, centre, turn in ((lat, gdir.cenlat, False), (lon, gdir.cenlon, True)):
+            values = np.atleast_1d(file[name].values).astype(np.float64)
+            away = np.abs((values - centre + 180) % 360 - 180 if turn else values - centre)
+            nearest = int(np.argmin(away))
+            if not away[nearest] <= _FARTHEST_CELL:
+                raise InvalidParamsError(
+                    f"{label}: the nearest cell is at {name} {values[nearest]:g}, the glacier at {centre:.3f}; "
+                    f"expected at most {_FARTHEST_CELL:g} degrees between them"
+                )
+            places.append(float(values[nearest]))
+            if name in file.dims:
+                index[name] = nearest
+        yield file.isel(index), ((places[1] + 180) % 360 - 180, places[0])
+
+
+def _coordinate(label: str, file: xr.Dataset, names: tuple[str, ...]) -> str:
+    for name in names:
+        if name in file.coords:
+            return name
+    raise InvalidParamsError(f"{label}: no coordinate {' or '.join(names)}; found: {', '.join(map(str, file.coords))}")
+
+
+def _require_one_cell(label: str, paths: list[Path], cells: list[tuple[float, float]]) -> None:
+    """Raise InvalidParamsError if the nearest cells of several files are not the same."""
+    for path, cell in zip(paths, cells, strict=True):
+        if not np.allclose(cell, cells[0], atol=1e-3):
+            raise InvalidParamsError(
+                f"{label}: files of different grids; nearest cells {cells[0]} and {cell} ({path.name})"
+            )
+
+
+def _read_series(label: str, cell: xr.Dataset, names: tuple[str, ...]) -> list[_CellSeries]:
+    """Read the variable of one of these names at the cell, if the file has it."""
+    found = [name for name in names if name in cell.data_vars]
+    if len(found) > 1:
+        raise InvalidParamsError(f"{label} has {' and '.join(found)}; give temp_name= or prcp_name=")
+    if not found:
+        return []
+    var = _without_expver(cell[found[0]]).squeeze(drop=True)
+    times = [name for name in _TIMES if name in var.dims]
+    if len(var.dims) != 1 or not times:
+        raise InvalidParamsError(
+            f"{label}: '{found[0]}' has dimensions {cell[found[0]].dims} beside the cell; expected time"
+        )
+    stamps = var[times[0]].values
+    if stamps.dtype.kind != "M":
+        raise InvalidParamsError(f"{label}: time is not of a calendar with real dates ({type(stamps[0]).__name__})")
+    return [_CellSeries(found[0], stamps.astype("M8[s]"), var.values.astype(np.float64), var.attrs.get("units"))]
+
+
+def _without_expver(var: xr.DataArray) -> xr.DataArray:
+    """Merge final and preliminary data, which older downloads have side by side, one of them missing."""
+    if "expver" not in var.dims:
+        return var
+    parts = [var.isel(expver=number, drop=True) for number in range(var.sizes["expver"])]
+    merged = parts[0]
+    for part in parts[1:]:
+        merged = merged.fillna(part)
+    return merged
+
+
+def _joined(label: str, kind: str, names: tuple[str, ...], parts: list[_CellSeries]) -> _CellSeries:
+    """Join the series of all files in order of time."""
+    if not parts:
+        raise InvalidParamsError(f"{label}: no variable {' or '.join(names)}; give {kind}_name=...")
+    if len({(part.name, part.units) for part in parts}) > 1:
+        what = ", ".join(sorted({f"{part.name} ({part.units})" for part in parts}))
+        raise InvalidParamsError(f"{label}: {kind} differs between the files: {what}")
+    stamps = np.concatenate([part.stamps for part in parts])
+    order = np.argsort(stamps, kind="stable")
+    twice = stamps[order][1:][np.diff(stamps[order]).astype(int) == 0]
+    if twice.size:
+        raise InvalidParamsError(f"{label}: {parts[0].name} has {twice.size} times more than once, first {twice[0]}")
+    values = np.concatenate([part.values for part in parts])
+    return _CellSeries(parts[0].name, stamps[order], values[order], parts[0].units)
+
+
+def _heights_of(label: str, cell: xr.Dataset) -> list[float]:
+    """Return the height of the cell in metres, if the file has it."""
+    return [_height(label, cell[name]) for name in _HEIGHT_NAMES if name in cell.variables][:1]
+
+
+def _height(label: str, var: xr.DataArray) -> float:
+    values = np.unique(var.values.astype(np.float64))
+    units = str(var.attrs.get("units", "")).replace(" ", "").replace("**", "").replace("^", "")
+    if values.size != 1 or not np.isfinite(values[0]):
+        raise InvalidParamsError(f"{label}: '{var.name}' at the cell is {values[:3]}; expected one height")
+    if units in ("m2s-2", "m2/s2"):
+        return float(values[0]) / _GRAVITY
+    if units in ("m", "metre", "metres", "meter", "meters"):
+        return float(values[0])
+    raise InvalidParamsError(f"{label}: '{var.name}' has units '{units}'; expected 'm' or, for geopotential, 'm2 s-2'")
+
+
+def _choose_cell_height(
+    gdir: GlacierDirectory, cell: _Cell, orography: str | PathLike[str] | None, given: float | None
+) -> float:
+    """Return the height of the cell, m: of the files, of the orography's file, or given; all must agree."""
+    heights = list(cell.heights)
+    if orography is not None:
+        heights.append(_height_in(gdir, Path(orography), cell.place))
+    if not heights and given is None:
+        raise InvalidParamsError(
+            f"{cell.label}: no height of the cell ({', '.join(_HEIGHT_NAMES)}); give orography= (a file with the "
+            "geopotential or height of the same grid) or ref_hgt= (m)"
+        )
+    if heights and max(heights) - min(heights) > 0.5:
+        raise InvalidParamsError(f"{cell.label}: heights of the cell differ: {min(heights):g} and {max(heights):g} m")
+    return choose_height(cell.label, given, heights[0] if heights else None)
+
+
+def _height_in(gdir: GlacierDirectory, path: Path, cell: tuple[float, float]) -> float:
+    """Return the height of the weather's cell in a file of its own."""
+    if not path.exists():
+        raise InvalidParamsError(f"{gdir.rgi_id}: no such orography file: {path}")
+    label = f"{gdir.rgi_id}: {path.name}"
+    with _nearest_cell(gdir, path) as (at_cell, place):
+        if not np.allclose(place, cell, atol=1e-3):
+            raise InvalidParamsError(f"{label} has its nearest cell at {place}, the weather at {cell}: not one grid")
+        heights = _heights_of(label, at_cell)
+    if not heights:
+        raise InvalidParamsError(f"{label} has none of {', '.join(_HEIGHT_NAMES)}")
+    return heights[0]

@@ -152,7 +152,7 @@ FAULTS = [
     (daily, {"ref_hgt": 2500.0}, "ref_hgt is 2900 m in the file, 2500 m given"),
     (lambda: daily(temp=on_cells(TEMP, DAYS, "t2m", "degF")), {}, "temp has units 'degF'; expected degC or K"),
     (daily, {"temp_units": "degC"}, "the file says 'K', temp_units says 'degC'"),
-    (daily, {"temp_name": "t2m"}, "no variable t2m; say temp_name="),
+    (daily, {"temp_name": "t2m"}, "no variable t2m; give temp_name="),
     (daily, {"time_name": "t"}, "time_name not with source='era5_land'"),
     (lambda: daily(prcp=on_cells(PRCP, DAYS, "tp", "m")), {}, "daily 'tp' at 00 UTC may be the sum of the day before"),
     (without_last_midnight, {}, "2004-01-01..2004-12-30 holds no whole calendar year"),
