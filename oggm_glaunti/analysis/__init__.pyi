@@ -10,8 +10,10 @@ from .inverse.shifts import (
     solve_shift as solve_shift,
     solve_shifts as solve_shifts,
 )
+from .inverse.targets import Geodetic as Geodetic
 from .measure_next.survey import best_in_turn as best_in_turn, survey as survey, variance_removed as variance_removed
 from .trajectory import Trajectory as Trajectory, stack_trajectories as stack_trajectories
+from .uncertainty.draws import WeatherErrors as WeatherErrors
 from .uncertainty.propagation import (
     ensemble as ensemble,
     forcing_variance as forcing_variance,

@@ -1,8 +1,9 @@
-"""A glacier directory as a trajectory."""
+"""Glacier directories prepared for analyses: a glacier's model and its trajectory."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -60,12 +61,26 @@ class GlacierRun(NamedTuple):
 
     @property
     def years(self) -> NDArray[np.int64]:
-        """Names of the years, int array (Y,)."""
+        """Years that are analysed, int array (Y,)."""
         return np.asarray(self.trajectory.years)
 
 
+@contextmanager
+def errors_name(gdir: GlacierDirectory) -> Iterator[None]:
+    """Turn a ValueError about an argument into an InvalidParamsError whose message begins with the glacier's id."""
+    try:
+        yield
+    except InvalidParamsError:
+        raise
+    except ValueError as err:
+        raise InvalidParamsError(f"{gdir.rgi_id}: {err}") from err
+
+
 def glacier_run(
-    gdir: GlacierDirectory, years: Sequence[int] | None = None, year_type: str = "hydrological", **kwargs: Any
+    gdir: GlacierDirectory,
+    years: Sequence[int] | None = None,
+    year_type: str = "hydrological",
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> GlacierRun:
     """Prepare a glacier directory for an analysis.
 
@@ -74,12 +89,13 @@ def glacier_run(
     gdir : GlacierDirectory
         with daily climate and ``glaunti_features`` (or, for model A, at least inversion flowlines)
     years : (first, last), optional
-        years to look at, both included; by default all whole ones of the daily record
+        years to analyse, both included; default: all complete years of the daily record
     year_type : {'hydrological', 'calendar'}
         whether a year is the mass-balance year that ends in it (1 October to 30 September in the north, 1 April to
         31 March in the south) or the calendar year, as in OGGM
-    **kwargs
-        of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename`, `mb_params_filesuffix` and so on
+    mb_kwargs : mapping, optional
+        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename`,
+        `mb_params_filesuffix` and so on
 
     Returns
     -------
@@ -89,18 +105,23 @@ def glacier_run(
     Raises
     ------
     InvalidParamsError
-        for years that the record does not hold, or another `year_type`
+        for years outside the record, or another `year_type`
     InvalidWorkflowError
-        where the directory lacks what the model needs
+        if the directory lacks what the model needs
     """
     from oggm_glaunti.analysis.trajectory import Trajectory
 
-    if said := {"ys", "ye", "repeat"} & set(kwargs):
-        raise InvalidParamsError(f"{gdir.rgi_id}: {sorted(said)}: say years=(first, last) and year_type instead")
+    if given := {"ys", "ye", "repeat"} & {*(mb_kwargs or {})}:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: mb_kwargs: {sorted(given)} do not apply here; the years are arguments of the task"
+        )
+    if year_type not in YEAR_TYPES:
+        raise InvalidParamsError(f"{gdir.rgi_id}: year_type: expected one of {YEAR_TYPES}, found {year_type!r}")
     require_jax(f"{gdir.rgi_id}: differentiating the balance")
-    mb_model = GlaUnTIMassBalance(gdir, **kwargs)
+    mb_model = GlaUnTIMassBalance(gdir, **(mb_kwargs or {}))
     inputs, surface = mb_model.table_inputs, surface_of(gdir)
-    first, last = _years(inputs.climate, years, year_type, gdir)
+    complete = inputs.climate.ys + (year_type == "hydrological"), inputs.climate.ye
+    first, last = years_within(gdir, years, complete, kind=f"{year_type} ")
     rows = _rows(inputs.climate.time, last, _first_month(year_type, gdir.hemisphere))
     days = inputs.climate.time[rows].astype("M8[D]")
     heights = heights_around(surface, np.zeros(0))
@@ -113,44 +134,71 @@ def glacier_run(
         ds_index=corrections_of_days(inputs, days),
         period=_year_of_days(days, first, _first_month(year_type, gdir.hemisphere)),
         years=np.arange(first, last + 1, dtype=np.int32),
-        bias=np.float32(mb_model.bias / 1000.0 / DAYS_A_YEAR),
+        bias=np.asarray(mb_model.bias / 1000.0 / DAYS_A_YEAR, np.float32),
     )
     tuned = as_tuned(gdir.rgi_id, mb_model)
     return GlacierRun(gdir, mb_model, tuned, trajectory, days, heights, surface, year_type)
 
 
-def first_and_last(gdir: GlacierDirectory, years: Sequence[int]) -> tuple[int, int]:
-    """The two years of a span, or InvalidParamsError where there are not two."""
+def first_and_last(gdir: GlacierDirectory, years: Sequence[int], name: str = "years") -> tuple[int, int]:
+    """Return the two years of a span; InvalidParamsError naming the argument if there are not two, in order."""
     if np.shape(years) != (2,):
-        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected (first, last), found {years!r}")
-    return int(years[0]), int(years[1])
+        raise InvalidParamsError(f"{gdir.rgi_id}: {name}: expected (first, last), found {years!r}")
+    first, last = (int(year) for year in years)
+    if first > last:
+        raise InvalidParamsError(f"{gdir.rgi_id}: {name}: no years from {first} to {last}; give the earlier one first")
+    return first, last
+
+
+def years_within(
+    gdir: GlacierDirectory,
+    years: Sequence[int] | None,
+    available: Sequence[int] | NDArray[np.int64],
+    name: str = "years",
+    kind: str = "",
+) -> tuple[int, int]:
+    """Return the first and the last year of a span after checking that the daily climate holds them.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        named in errors
+    years : (first, last), optional
+        both included; default: all that are available
+    available : sequence of int
+        years of the daily climate; only the first and the last are used
+    name : str
+        of the argument, for errors
+    kind : str
+        of the years, for errors
+
+    Raises
+    ------
+    InvalidParamsError
+        for no years, or years that the daily climate does not hold
+    """
+    begin, end = int(available[0]), int(available[-1])
+    first, last = (begin, end) if years is None else first_and_last(gdir, years, name)
+    if first < begin or last > end:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: {name}: the daily climate holds the {kind}years {begin} to {end}, found {first}"
+            + (f" to {last}" if last > first else "")
+        )
+    return first, last
 
 
 def _first_month(year_type: str, hemisphere: str) -> int:
     return 1 if year_type == "calendar" else settings.MASS_BALANCE_YEAR_START[hemisphere]
 
 
-def _years(climate: Any, years: Sequence[int] | None, year_type: str, gdir: GlacierDirectory) -> tuple[int, int]:
-    if year_type not in YEAR_TYPES:
-        raise InvalidParamsError(f"{gdir.rgi_id}: year_type: expected one of {YEAR_TYPES}, found {year_type!r}")
-    begin, end = climate.ys + (year_type == "hydrological"), climate.ye
-    first, last = (begin, end) if years is None else first_and_last(gdir, years)
-    if not begin <= first <= last <= end:
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: years: the daily climate holds the {year_type} years {begin} to {end}, found {first} to "
-            f"{last}"
-        )
-    return first, last
-
-
 def _rows(time: NDArray[Any], last: int, month: int) -> slice:
-    """Days of the record up to the end of the last year."""
+    """Return the rows of the record up to the end of the last year."""
     stop = np.datetime64(f"{last + (month == 1):04d}-{month:02d}-01", "D")
     return slice(0, int((stop - time[0].astype("M8[D]")).astype(int)))
 
 
 def _year_of_days(days: NDArray[Any], first: int, month: int) -> NDArray[np.int32]:
-    """Number of the year that each day belongs to, -1 before the first."""
+    """Return the number of the year that each day belongs to, -1 before the first."""
     months = days.astype("M8[M]").astype(int)
     year = months // 12 + 1970 + ((months % 12 + 1 >= month) & (month > 1))
     return np.maximum(year - first, -1).astype(np.int32)

@@ -6,7 +6,10 @@ import argparse
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 
 OK = 0
 
@@ -184,21 +187,23 @@ def open_glaciers(working_dir: Path, rgi_ids: list[str] | None = None) -> list[A
     return [oggm.GlacierDirectory(rgi_id) for rgi_id in ids]
 
 
-def _model(args: argparse.Namespace) -> dict[str, Any]:
-    """What was said about the model; the rest is the glacier directory's."""
+def _mb_kwargs(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of the mass-balance model that were given; the glacier directory provides the others."""
     names = {"climate": "filename", "climate_suffix": "input_filesuffix", "calibration": "mb_params_filesuffix"}
-    said = {
-        name: getattr(args, name)
-        for name in ("model", "corrector", "weights", "year_type", "years", *names)
-        if getattr(args, name, None) is not None
-    }
-    chosen = {names.get(name, name): value for name, value in said.items()}
-    return {**chosen, **({"check_calib_params": False} if args.uncalibrated else {})}
+    asked = {names.get(name, name): getattr(args, name) for name in ("model", "corrector", "weights", *names)}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return given | ({"check_calib_params": False} if args.uncalibrated else {})
 
 
-def _errors(args: argparse.Namespace) -> dict[str, float]:
-    names = ("sigma_temp", "sigma_log_prcp", "correlation_days")
+def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the named options that were given."""
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def _errors(args: argparse.Namespace) -> WeatherErrors:
+    from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
+
+    return WeatherErrors(**_given(args, "sigma_temp", "sigma_log_prcp", "correlation_days"))
 
 
 def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
@@ -206,14 +211,15 @@ def _invert(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.graphics.inverse import plot_forcing_series, plot_sensitivity
     from oggm_glaunti.graphics.style import save_png
 
-    model = _model(args)
+    model = {"mb_kwargs": _mb_kwargs(args)}
     target = "geodetic" if args.geodetic else args.target
     prior = args.prior[0] if args.prior and len(args.prior) == 1 else args.prior
-    found = invert_forcing(gdir, target=target, control=args.control, resolution=args.resolution, prior=prior, **model)
+    asked = {"control": args.control, "resolution": args.resolution, **_given(args, "years", "year_type")}
+    found = invert_forcing(gdir, target=target, prior=prior, **asked, **model)
     found.change.to_csv(files.path("_change.csv"))
     found.balances.to_csv(files.path("_balances.csv"))
     years = found.balances.index[[0, -1]].tolist()
-    table = climate_sensitivity(gdir, **{**model, "years": years, "year_type": found.year_type})
+    table = climate_sensitivity(gdir, years=years, year_type=found.year_type, **model)
     table.to_csv(files.path("_sensitivity.csv"))
     save_png(plot_sensitivity(table, f"{gdir.rgi_id}, {years[0]}-{years[1]}"), files.path("_sensitivity.png"))
     if args.resolution != "scalar":
@@ -244,7 +250,8 @@ def _attribute(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.graphics.attribution import plot_attribution
     from oggm_glaunti.graphics.style import save_png
 
-    made = attribute_year(gdir, year=args.year, reference=args.reference, **_model(args))
+    asked = {"year": args.year, "reference": args.reference, **_given(args, "year_type")}
+    made = attribute_year(gdir, **asked, mb_kwargs=_mb_kwargs(args))
     files = files._replace(stem=f"{files.stem}_{args.year}")
     _write(made, files.path(".nc"))
     features = read_features(gdir) if gdir.has_file("glaunti_features") else None
@@ -263,7 +270,8 @@ def _uncertainty(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.graphics.style import save_png
     from oggm_glaunti.graphics.uncertainty import plot_uncertainty
 
-    found = smb_uncertainty(gdir, **_errors(args), **_model(args))
+    years = _given(args, "years", "year_type")
+    found = smb_uncertainty(gdir, errors=_errors(args), mb_kwargs=_mb_kwargs(args), **years)
     _write(found, files.path("_uncertainty.nc"))
     save_png(plot_uncertainty(found), files.path("_uncertainty.png"))
     last = found.isel(time=-1)
@@ -279,7 +287,8 @@ def _measure(gdir: Any, args: argparse.Namespace, files: Files) -> None:
     from oggm_glaunti.graphics.measure_next import plot_where_to_measure
     from oggm_glaunti.graphics.style import save_png
 
-    found = where_to_measure(gdir, target=args.target, n_best=args.n_best, **_errors(args), **_model(args))
+    asked = {"target": args.target, "n_best": args.n_best, "errors": _errors(args)}
+    found = where_to_measure(gdir, **asked, mb_kwargs=_mb_kwargs(args), **_given(args, "years"))
     found.table.to_csv(files.path("_measure.csv"), index=False)
     _write(found.maps, files.path("_measure.nc"))
     save_png(plot_where_to_measure(found), files.path("_measure.png"))

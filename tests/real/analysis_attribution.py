@@ -20,7 +20,7 @@ def attribution_report(gdir: Any, year: int = 2003, runs: int = 5) -> list[str]:
     """Contributions, nodes, gap, seconds (median of warm runs, reading of files included) and peak memory."""
     from oggm_glaunti.analysis.attribution.tasks import attribute_year
 
-    took = timed(lambda: attribute_year(gdir, year=year, reference=REFERENCE, model="A"), runs)
+    took = timed(lambda: attribute_year(gdir, year=year, reference=REFERENCE, mb_kwargs={"model": "A"}), runs)
     made = took.result
     difference, gap = float(made.difference), float(made.gap)
     groups = {name: float(made[name].sum()) for name in ("temp", "prcp", "snow")}
@@ -53,7 +53,7 @@ def corrections_report(gdir: Any, year: int = 2003) -> list[str]:
     from oggm_glaunti.analysis.attribution.corrections import attribute_corrections
 
     start = time.perf_counter()
-    made = attribute_corrections(gdir, year=year, reference=REFERENCE, model="C")
+    made = attribute_corrections(gdir, year=year, reference=REFERENCE, mb_kwargs={"model": "C"})
     names = ("smb0", "smb0_warmer", "smb0_wetter", "temp", "prcp")
     parts = ", ".join(f"{name} {float(made[name].sum()):+.3f}" for name in names)
     return [

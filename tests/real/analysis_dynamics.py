@@ -19,7 +19,7 @@ from tests.real.measured import shared_data, timed
 
 CONTROLS = ("dT", "dP", "ddf_snow", "ddf_relative_ice", "prec_scale", "temp_gradient")
 SHIFTS = (0.1, 0.25, 0.5, 1.0, 2.0)  # K
-MODEL = {"massbalance": {"model": "A"}}
+MODEL = {"mb_kwargs": {"model": "A"}}
 
 
 def said(what: str, call: Callable[[], Any]) -> Any:

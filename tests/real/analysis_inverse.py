@@ -17,7 +17,7 @@ def shift_line(gdir: Any, years: tuple[int, int]) -> str:
     """The shift of temperature for no change of mass, model A."""
     from oggm_glaunti.analysis.inverse.tasks import invert_forcing
 
-    _, warm, found = timed(lambda: invert_forcing(gdir, target=0.0, years=years, model="A"))
+    _, warm, found = timed(lambda: invert_forcing(gdir, target=0.0, years=years, mb_kwargs={"model": "A"}))
     row = found.change.loc["dT"]
     return (
         f"{years[0]}-{years[1]}: dT {row['value']:+.4f} K for a mean of 0 ({found.mean_before:+.4f} m w.e. a year "
@@ -33,16 +33,25 @@ def aletsch_inverse(gdir: Any) -> None:
     print(f"Grosser Aletsch, model A, CAMELS-CH, hydrological years; {own_peak_mb():.0f} MB before the first call")
     for years in (YEARS, (2020, 2020)):
         print(shift_line(gdir, years))
-    _, warm, table = timed(lambda: climate_sensitivity(gdir, years=YEARS, model="A"))
+    _, warm, table = timed(lambda: climate_sensitivity(gdir, years=YEARS, mb_kwargs={"model": "A"}))
     for part in ("winter", "summer", "annual"):
         row = table.loc[part]
         print(f"sensitivity, {part}: {row['temp']:+.4f} m w.e. K-1, {row['prcp_10pct']:+.4f} m w.e. for 10 % more")
     print(f"sensitivity by month: {warm:.3f} s warm; peak memory so far {own_peak_mb():.0f} MB")
     print(many_line(gdir, 100))
     for resolution, prior, correlation in (("monthly", (1.0, 0.3), 0.0), ("daily", (1.5889, 0.964), 7.0)):
-        keys = {"control": "both", "resolution": resolution, "prior": prior, "correlation": correlation}
+        keys = {
+            "mb_kwargs": {"model": "A"},
+            "control": "both",
+            "resolution": resolution,
+            "prior": prior,
+            "correlation": correlation,
+        }
         _, warm, found = timed(
-            lambda keys=keys: invert_forcing(gdir, target=0.0, sigma=0.1, years=YEARS, model="A", **keys), 3
+            lambda keys=keys: invert_forcing(
+                gdir, target=0.0, sigma=0.1, years=YEARS, mb_kwargs={"model": "A"}, **keys
+            ),
+            3,
         )
         print(
             f"{resolution} series for a mean balance of 0 ± 0.1 m w.e.: {found.mean_after:+.3f} m w.e., "
@@ -60,7 +69,7 @@ def many_line(gdir: Any, n: int) -> str:
     from oggm_glaunti.analysis.inverse.shifts import solve_shifts
     from oggm_glaunti.analysis.trajectory import stack_trajectories
 
-    run, warmer = glacier_run(gdir, YEARS, model="A"), np.linspace(-1.0, 1.0, n, dtype=np.float32)
+    run, warmer = glacier_run(gdir, YEARS, mb_kwargs={"model": "A"}), np.linspace(-1.0, 1.0, n, dtype=np.float32)
     batch = stack_trajectories([run.trajectory._replace(temp=run.trajectory.temp + shift) for shift in warmer])
     tuned = jax.tree.map(lambda leaf: np.full(n, leaf, np.float32), run.tuned)
     mean, given = np.full((n, 1, run.years.size), 1.0 / run.years.size), (np.zeros((n, 1)), np.full((n, 1), 0.1))

@@ -27,7 +27,8 @@ def advice(gdir: Any, **kwargs: Any) -> Any:
     """The task's result for the year."""
     from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
 
-    return where_to_measure(gdir, year=YEAR, model="A", **kwargs)
+    mb_kwargs = {"model": "A", **kwargs.pop("mb_kwargs", {})}
+    return where_to_measure(gdir, year=YEAR, mb_kwargs=mb_kwargs, **kwargs)
 
 
 def fit(gdir: Any, shared: Path) -> None:
@@ -40,11 +41,14 @@ def fit(gdir: Any, shared: Path) -> None:
 
 def cases() -> dict[str, dict[str, Any]]:
     """What is asked, by name."""
-    fitted = {"mb_params_filesuffix": "_fit"}
+    from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
+
+    fitted = {"mb_kwargs": {"mb_params_filesuffix": "_fit"}}
+    weather = {"errors": WeatherErrors(sigma_temp=0.0, sigma_log_prcp=0.0)}
     return {
         f"balance of {YEAR}, nothing fitted": {},
         f"balance of {YEAR}, parameters fitted to GLAMOS": fitted,
-        f"balance of {YEAR}, fitted, weather without errors": {**fitted, "sigma_temp": 0.0, "sigma_log_prcp": 0.0},
+        f"balance of {YEAR}, fitted, weather without errors": {**fitted, **weather},
         f"mean balance of {YEARS[0]}-{YEARS[1]}, nothing fitted": {"years": YEARS},
         "degree-day factor of snow, nothing fitted": {"target": "ddf_snow"},
     }
@@ -76,7 +80,7 @@ def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> 
     from oggm_glaunti.analysis.uncertainty.propagation import moved
     from oggm_glaunti.fit.calibration.priors import STORED
 
-    run = glacier_run(gdir, (YEAR, YEAR), model="A", **kwargs)
+    run = glacier_run(gdir, (YEAR, YEAR), mb_kwargs={"model": "A", **kwargs.get("mb_kwargs", {})})
     names, root = parameter_root(run)
     weeks = weekly_blocks(run.trajectory.period)
     by, errors = scale * draw_parameters(1, members, root @ root.T), draw_errors(0, members, weeks.middles)
@@ -97,7 +101,10 @@ def print_ensemble(gdir: Any) -> None:
     """First order against the model itself, for errors of several sizes."""
     print("One stake for the year's balance, reduction (%) where it is largest: first order, and 1,000 members with")
     print(f"errors of {', '.join(f'{scale:g}' for scale in SCALES)} times their size (in brackets: largest difference)")
-    for name, kwargs in (("nothing fitted", {}), ("parameters fitted", {"mb_params_filesuffix": "_fit"})):
+    for name, kwargs in (
+        ("nothing fitted", {}),
+        ("parameters fitted", {"mb_kwargs": {"mb_params_filesuffix": "_fit"}}),
+    ):
         by_height = 100.0 * advice(gdir, **kwargs).maps["reduction_by_height"].sel(season="annual")
         heights, by_height = by_height["height"].to_numpy(), by_height.to_numpy()
         cells = []

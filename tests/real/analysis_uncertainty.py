@@ -34,7 +34,7 @@ def prepared(working_dir: Path) -> Any:
 
     start_offline(working_dir)
     gdir = oggm.GlacierDirectory(glaciers.ALETSCH, base_dir=str(working_dir / "per_glacier"))
-    run = glacier_run(gdir, YEARS, model="A")
+    run = glacier_run(gdir, YEARS, mb_kwargs={"model": "A"})
     return run, weekly_blocks(run.trajectory.period)
 
 
@@ -109,10 +109,10 @@ def measure_against_jvps(run: Any, blocks: Any) -> str:
 def measure_ensemble(run: Any, blocks: Any, scale: float) -> str:
     """First order against members of errors of a size."""
     from oggm_glaunti.analysis.uncertainty import propagation as u
-    from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, draw_errors
+    from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP, WeatherErrors, draw_errors
 
     sigmas = scale * SIGMA_TEMP, scale * SIGMA_LOG_PRCP
-    errors = draw_errors(0, MEMBERS, blocks.middles, *sigmas)
+    errors = draw_errors(0, MEMBERS, blocks.middles, WeatherErrors(*sigmas))
     args = (run.tuned, run.trajectory, blocks, errors)
     first, warm, members = timed(lambda: np.asarray(u.run_ensemble(*args), np.float64), 1)
     smb = np.asarray(u.run_propagate(run.tuned, run.trajectory, blocks).smb)
@@ -126,9 +126,10 @@ def measure_ensemble(run: Any, blocks: Any, scale: float) -> str:
 
 def measure_linearity(run: Any, blocks: Any, mean_preserving: bool) -> str:
     """Where the first order ends."""
+    from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
     from oggm_glaunti.analysis.uncertainty.linearity import linearity
 
-    found = linearity(run.tuned, run.trajectory, blocks, mean_preserving=mean_preserving)
+    found = linearity(run.tuned, run.trajectory, blocks, WeatherErrors(mean_preserving=mean_preserving))
     rows = zip(found.scale, found.first_order, found.ensemble, found.ratio, found.bias, strict=True)
     lines = [f"  {s:5g} x: {f:7.3f} {e:7.3f} ratio {r:.3f} bias {b:+8.3f}" for s, f, e, r, b in rows]
     kind = "mean" if mean_preserving else "median"

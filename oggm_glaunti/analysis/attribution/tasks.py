@@ -1,15 +1,16 @@
-"""What made a year's balance different from that of other years: the tasks, and the tables and maps they return."""
+"""Tasks that explain what made a year's balance different from others, and the tables and maps they return."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.attribution.reference_years import warn_incomplete, years_asked
+from oggm_glaunti.analysis.attribution.results import M_WE, warn_incomplete, with_numbers, years_compared
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
@@ -31,7 +32,6 @@ GROUPS = {
     "snow": "the snow on the first day",
     "corrections": "the corrections",
 }
-M_WE = {"units": "m w.e."}
 
 
 @entity_task(log)
@@ -42,69 +42,68 @@ def attribute_year(
     reference: tuple[int, int] | None = None,
     year_type: str = "hydrological",
     baseline: str = "years",
-    **kwargs: Any,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """How much each day's weather, and the snow at hand, made a year's balance differ from that of reference years.
+    """Attribute the difference of a year's balance from that of reference years to each day's weather and the snow.
 
-    Integrated gradients from the inputs of the reference years to those of the year, see
+    The contributions are integrated gradients from the inputs of the reference years to those of the year, see
     :mod:`~oggm_glaunti.analysis.attribution.integrated_gradients`.
 
     Parameters
     ----------
     gdir : GlacierDirectory
-        with daily climate and ``glaunti_features`` (or, for model A, at least inversion flowlines; without maps then)
+        with daily climate and ``glaunti_features`` (or, for model A, at least inversion flowlines, then without maps)
     year : int
-        to be explained
+        year to explain
     reference : (first, last), optional
-        years to compare with, both included; by default all whole ones of the record
+        years to compare with, both included; default: all complete years of the record
     year_type : {'hydrological', 'calendar'}
         see :func:`~oggm_glaunti.analysis.glaciers.glacier_run`
     baseline : {'years', 'mean'}
         'years': contributions are means over paths from each of the reference years, and add up to the difference from
-        the mean of their balances. 'mean': one path from their mean weather (the mean of each day), to the difference
-        from the balance in that weather, which is another number: ``mean_climate_balance`` tells it
-    **kwargs
-        of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename`, `mb_params_filesuffix` and so on
+        the mean of their balances. 'mean': one path from their mean weather (the mean of each day); contributions add
+        up to the difference from the balance in that weather, ``mean_climate_balance``, which is another number
+    mb_kwargs : mapping, optional
+        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename`,
+        `mb_params_filesuffix` and so on
 
     Returns
     -------
     xarray.Dataset
-        everything in m w.e. with ``units`` attributes. Parts of the glacier-wide balance: ``temp`` and ``prcp``
+        all in m w.e., with ``units`` attributes. Parts of the glacier-wide balance: ``temp`` and ``prcp``
         (month, height), ``snow`` (height), ``corrections`` (correction, height) and ``leap_day``, which with ``gap``
         add up to ``difference``, and of single days ``temp_daily`` and ``prcp_daily`` (time). Parts of the balance *at*
         a height: ``temp_at_height`` and so on (height); on the glacier's cells ``temp_map`` and so on (y, x). Further
         ``balance``, ``reference_balance``, ``mean_climate_balance``, the anomalies of the weather by month, and
-        ``nodes`` of the quadrature. ``gap`` is at most 0.001 of the difference (or 0.1 mm w.e., where that is more);
-        where 256 nodes do not reach that, the attribute ``complete`` is 0 and the log says so
+        ``nodes`` of the quadrature. ``gap`` is at most 0.001 of the difference (or 0.1 mm w.e., if that is more);
+        if 256 nodes do not reach that, the attribute ``complete`` is 0 and the log says so
 
     Raises
     ------
     InvalidParamsError
-        for years that the record does not hold, a reference without years, or another `year_type` or `baseline`
+        for years outside the record, a reference without years, or another `year_type` or `baseline`
 
     Examples
     --------
-    >>> made = attribute_year(gdir, year=2003, reference=(1991, 2020), model="A")  # doctest: +SKIP
+    >>> made = attribute_year(gdir, year=2003, reference=(1991, 2020), mb_kwargs={"model": "A"})  # doctest: +SKIP
     >>> made.temp.sum("height").to_series().round(2)  # by month  # doctest: +SKIP
     """
     if baseline not in BASELINES:
         raise InvalidParamsError(f"{gdir.rgi_id}: baseline: expected one of {BASELINES}, found {baseline!r}")
-    run = glacier_run(gdir, year_type=year_type, **kwargs)
-    years_asked(gdir, (year, year), run.years, "year")
-    reference_years = years_asked(gdir, reference, run.years)
-    return attribution_of(run, year, reference_years, baseline)
+    run = glacier_run(gdir, None, year_type, mb_kwargs)
+    return attribution_of(run, year, years_compared(run, year, reference), baseline)
 
 
 def attribution_of(run: GlacierRun, year: int, reference: list[int], baseline: str = "years") -> xr.Dataset:
-    """:func:`attribute_year` of a glacier that is prepared.
+    """Carry out :func:`attribute_year` for a prepared glacier.
 
     Parameters
     ----------
     run : GlacierRun
-        of all the years
+        that holds all the years
     year : int
     reference : list of int
-        need not follow each other
+        need not be consecutive
     baseline : {'years', 'mean'}
     """
     from oggm_glaunti.analysis.attribution.integrated_gradients import ends_of, integrated_gradients
@@ -124,9 +123,8 @@ def attribution_of(run: GlacierRun, year: int, reference: list[int], baseline: s
         "mean_climate_balance": (float(of_mean), "balance in the mean weather of the reference years"),
         "difference": (here - there, "balance minus reference balance"),
         "leap_day": (here - there - float(found.difference), "days that only one of the years has"),
-        "gap": (float(found.gap), "difference minus the sum of all contributions"),
     }
-    result = _with_numbers(_of_weather(run, year, path, found), numbers, found)
+    result = with_numbers(_of_weather(run, year, path, found), numbers, found)
     first_last = [min(reference), max(reference)]
     attrs = {"reference": first_last, "baselines": path.start.temp.shape[0], "baseline": baseline}
     return _with_maps(run, result, GROUPS).assign_attrs(year=year, year_type=run.year_type, **attrs)
@@ -140,16 +138,20 @@ REFERENCE_BALANCE = {
 
 @entity_task(log)
 def attribute_heights(
-    gdir: GlacierDirectory, *, year: int, year_type: str = "hydrological", **kwargs: Any
+    gdir: GlacierDirectory,
+    *,
+    year: int,
+    year_type: str = "hydrological",
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """How much a year's balance is due to the glacier's area lying where it does, and not all at its mean height.
+    """Attribute a year's balance to the glacier's area being spread over heights instead of all at the mean height.
 
     The path leads from the glacier at its mean height, with the snow and the corrections that belong there, to the
     glacier as it is.
 
     Parameters
     ----------
-    gdir, year, year_type, **kwargs
+    gdir, year, year_type, mb_kwargs
         see :func:`attribute_year`
 
     Returns
@@ -163,13 +165,13 @@ def attribute_heights(
     Raises
     ------
     InvalidParamsError
-        for a year that the record does not hold
+        for a year outside the record
     """
     from oggm_glaunti.analysis.attribution.integrated_gradients import ends_of, integrated_gradients
     from oggm_glaunti.analysis.attribution.paths import to_heights
 
-    run = glacier_run(gdir, year_type=year_type, **kwargs)
-    years_asked(gdir, (year, year), run.years, "year")
+    run = glacier_run(gdir, None, year_type, mb_kwargs)
+    years_compared(run, year, None)
     path = to_heights(run.tuned, run.trajectory, year)
     found = integrated_gradients(run.tuned, path)
     warn_incomplete(gdir, found, log)
@@ -178,12 +180,11 @@ def attribute_heights(
         "balance": (here, "balance of the year"),
         "reference_balance": (there, "balance of the year at the glacier's mean height"),
         "difference": (float(found.difference), "balance minus reference balance"),
-        "gap": (float(found.gap), "difference minus the sum of all contributions"),
     }
     groups = {"height_itself": "the heights", "snow": GROUPS["snow"], "corrections": GROUPS["corrections"]}
     data = _by_height(run, {"height_itself": found.contributions.above_ref, **_of_state(found)}, groups)
     mean = float(run.heights @ np.asarray(run.trajectory.area, np.float64))
-    result = _with_maps(run, _with_numbers(data, numbers, found), groups)
+    result = _with_maps(run, with_numbers(data, numbers, found), groups)
     return result.assign_attrs(year=year, year_type=run.year_type, mean_height=round(mean, 1))
 
 
@@ -191,12 +192,12 @@ def attribute_heights(
 
 
 def _of_state(found: Integrated) -> dict[str, NDArray[Any]]:
-    """Contributions of the snow (N,) and of the corrections (5, N) at each height."""
+    """Return the contributions of the snow (N,) and of the corrections (5, N) at each height."""
     return {"snow": found.contributions.swe, "corrections": np.asarray(found.contributions.ds).sum(axis=0)}
 
 
 def _by_height(run: GlacierRun, parts: dict[str, Any], groups: dict[str, str]) -> xr.Dataset:
-    """Parts (N,), (5, N) or (M, N) at each height; and times the area, as parts of the whole glacier's balance."""
+    """Tabulate parts (N,), (5, N) or (M, N) at each height and, times the area, as parts of the glacier's balance."""
     import xarray as xr
 
     area = np.asarray(run.trajectory.area, np.float64)
@@ -213,7 +214,7 @@ def _by_height(run: GlacierRun, parts: dict[str, Any], groups: dict[str, str]) -
 
 
 def _of_weather(run: GlacierRun, year: int, path: Path, found: Integrated) -> xr.Dataset:
-    """Contributions by month, day and height, and what the weather was like."""
+    """Tabulate the contributions by month, day and height, and the anomalies of the weather."""
     from oggm_glaunti.analysis.attribution.paths import days_of
 
     days = run.days[days_of(run.trajectory, year)]
@@ -236,15 +237,8 @@ def _of_weather(run: GlacierRun, year: int, path: Path, found: Integrated) -> xr
     return result
 
 
-def _with_numbers(data: xr.Dataset, numbers: dict[str, tuple[float, str]], found: Integrated) -> xr.Dataset:
-    for name, (value, what) in numbers.items():
-        data[name] = ((), value, {**M_WE, "long_name": what})
-    data["nodes"] = ((), found.nodes, {"units": "1", "long_name": "nodes of the quadrature"})
-    return data.assign_attrs(complete=int(found.complete))
-
-
 def _with_maps(run: GlacierRun, data: xr.Dataset, groups: dict[str, str]) -> xr.Dataset:
-    """The same with every group on the glacier's cells, where there is a map of them; NaN beside the glacier."""
+    """Add every group on the glacier's cells, if there is a map of them; NaN outside the glacier."""
     data = data.assign_attrs(rgi_id=run.gdir.rgi_id, name=run.gdir.name, model=run.mb_model.model_name)
     if not run.gdir.has_file("glaunti_features"):
         return data

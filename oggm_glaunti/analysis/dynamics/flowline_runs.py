@@ -1,4 +1,4 @@
-"""OGGM's ice dynamics run in memory on a given table of balances; nothing is written to the glacier directory."""
+"""OGGM's ice dynamics in memory for a given table of balances; nothing is written to the glacier directory."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
 
-# years; OGGM's time steps may end so much before a year does, and the very last step then begins at its end
+# years; OGGM's time steps may end this much before the year does, and then the last step starts at its end
 ROUNDING = 1e-6
 QUANTITIES = {"volume": "km3", "area": "km2", "length": "m"}
 
 
 class TableMassBalance(OGGMAttributes):
-    """A given table as a mass-balance model of OGGM, which reads it at the heights that the ice has in each year.
+    """A given table as a mass-balance model of OGGM, read at the heights of the ice in each year.
 
     Parameters
     ----------
     years : int array (Y,)
         consecutive
     heights : array (N,)
-        ascending, m; between them the balance is linear, beyond them it goes on with the slopes at the ends
+        ascending, m; the balance is linear between them and extrapolated with the slopes at the ends
     smb : array (Y, N)
         annual balance, m w.e.
     hemisphere : {'nh', 'sh'}
@@ -38,7 +38,7 @@ class TableMassBalance(OGGMAttributes):
     Raises
     ------
     ValueError
-        where shapes do not fit, or numbers are not finite
+        if shapes do not match, or numbers are not finite
 
     Examples
     --------
@@ -67,8 +67,10 @@ class TableMassBalance(OGGMAttributes):
         self._table = Interpolator(heights, smb, lambda: _refuse_months("TableMassBalance"))
 
     def get_annual_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> NDArray[np.float64]:
-        """Balance of a calendar year at the heights, m of ice per second."""
+        """Return the balance of a calendar year at the heights, m of ice per second."""
         del kwargs
+        if year is None:
+            raise ValueError("year: expected a calendar year, found None")
         index = int(np.floor(year)) - self.ys
         if index == self.years.size and year - self.ye - 1 < ROUNDING:
             index -= 1
@@ -77,12 +79,12 @@ class TableMassBalance(OGGMAttributes):
         return 1000.0 * self._table.annual(heights, index) / cfg.SEC_IN_YEAR / self.rho
 
     def get_monthly_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> NDArray[np.float64]:
-        """A table of years has no months; always an error."""
+        """Raise an error: a table of years has no months."""
         del heights, year, kwargs
-        _refuse_months("TableMassBalance")
+        return _refuse_months("TableMassBalance")
 
     def __repr__(self) -> str:
-        """OGGM's summary."""
+        """Return OGGM's summary."""
         return super(OGGMAttributes, self).__repr__()
 
 
@@ -91,19 +93,19 @@ def _refuse_months(found: str) -> Any:
 
 
 class Experiment(NamedTuple):
-    """A run of ice dynamics, ready but for the balance.
+    """A run of ice dynamics that lacks only the balance.
 
     Attributes
     ----------
     gdir : GlacierDirectory
     flowlines : list of Flowline
-        at the beginning; every run has its own copy
+        at the beginning; every run works on a copy
     ys, ye : int
-        from the beginning of the year ys to that of the year ye
+        the run is from the beginning of year `ys` to that of year `ye`
     model_class : type
-        of :mod:`oggm.core.flowline`
+        a model of :mod:`oggm.core.flowline`
     kwargs : dict
-        for it
+        arguments of the model
     """
 
     gdir: GlacierDirectory
@@ -115,21 +117,21 @@ class Experiment(NamedTuple):
 
     @property
     def years(self) -> NDArray[np.int64]:
-        """Whose balance is needed, (ye - ys,)."""
+        """Years whose balance is needed, (ye - ys,)."""
         return np.arange(self.ys, self.ye)
 
     def run(self, mb_model: Any) -> NDArray[np.float64]:
-        """Volume (km3), area (km2) and length (m) at the beginning of the years ys to ye, (ye - ys + 1, 3).
+        """Return volume (km3), area (km2) and length (m) at the beginning of the years ys to ye, (ye - ys + 1, 3).
 
         Raises
         ------
         RuntimeError, FloatingPointError
-            as OGGM does, where the ice leaves the domain or the solution is not finite
+            as in OGGM, if the ice leaves the domain or the solution is not finite
         """
         model = self.model_class(self.flowlines, mb_model=mb_model, y0=self.ys, inplace=False, **self.kwargs)
         states = [_state(model)]
         with warnings.catch_warnings():
-            # As OGGM's own task has it.
+            # As in OGGM's own task.
             warnings.filterwarnings("ignore", category=RuntimeWarning)
             for year in range(self.ys + 1, self.ye + 1):
                 model.run_until(year)
@@ -137,7 +139,7 @@ class Experiment(NamedTuple):
         return np.array(states)
 
     def run_table(self, heights: NDArray[np.float64], smb: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same with a table (ye - ys, N) at the heights (N,), m w.e."""
+        """Run a table (ye - ys, N) at the heights (N,), m w.e.; the result is that of :meth:`run`."""
         return self.run(TableMassBalance(self.years, heights, smb, self.gdir.hemisphere))
 
 
@@ -155,7 +157,6 @@ def experiment(
     zero_initial_glacier: bool = False,
     glen_a_fac: float | None = None,
     fs_fac: float | None = None,
-    water_level: float | None = None,
     evolution_model: type | None = None,
     **kwargs: Any,
 ) -> Experiment:
@@ -165,20 +166,21 @@ def experiment(
     ----------
     gdir : GlacierDirectory
     ys, ye : int
-        the run is from the beginning of the one year to that of the other
-    init_model_filesuffix, init_model_yr, init_model_fls, zero_initial_glacier, glen_a_fac, fs_fac, water_level
+        the run is from the beginning of year `ys` to that of year `ye`
+    init_model_filesuffix, init_model_yr, init_model_fls, zero_initial_glacier, glen_a_fac, fs_fac
         see :func:`oggm.core.flowline.flowline_model_run`
     evolution_model : type, optional
-        of :mod:`oggm.core.flowline`; by default that of ``cfg.PARAMS['evolution_model']``
+        a model of :mod:`oggm.core.flowline`; default: that of ``cfg.PARAMS['evolution_model']``
     **kwargs
-        for the model: ``mb_elev_feedback`` ('annual' or 'never'), ``fixed_dt``, ``cfl_number`` and so on
+        arguments of the model: ``water_level``, ``mb_elev_feedback`` ('annual' or 'never'), ``fixed_dt``,
+        ``cfl_number`` and so on
 
     Raises
     ------
     InvalidParamsError
-        where no year is run, or the balance is wanted by month
+        if no year is run, or monthly balances are requested
     InvalidWorkflowError
-        where the directory has no flowlines, or a tidewater glacier no water level
+        if the directory has no flowlines, or a tidewater glacier no water level
     """
     from oggm.core.flowline import decide_evolution_model
 
@@ -194,9 +196,9 @@ def experiment(
     options = {
         "is_tidewater": gdir.is_tidewater,
         "is_lake_terminating": gdir.is_lake_terminating,
-        "water_level": _water_level(gdir, water_level),
         **_rheology(gdir, glen_a_fac, fs_fac),
         **kwargs,
+        "water_level": _water_level(gdir, kwargs.get("water_level")),
     }
     return Experiment(gdir, flowlines, int(ys), int(ye), decide_evolution_model(evolution_model), options)
 
@@ -208,7 +210,7 @@ def _present_flowlines(gdir: GlacierDirectory) -> list[Any]:
 
 
 def stored_year(gdir: GlacierDirectory, filesuffix: str) -> int:
-    """The last year of a stored run."""
+    """Return the last year of a stored run."""
     return int(_stored_run(gdir, filesuffix).last_yr)
 
 
@@ -225,7 +227,7 @@ def _stored_flowlines(gdir: GlacierDirectory, filesuffix: str, year: int | None)
 
 
 def _rheology(gdir: GlacierDirectory, glen_a_fac: float | None, fs_fac: float | None) -> dict[str, float]:
-    """Creep and sliding, those of the inversion where OGGM is told to use them."""
+    """Return the parameters of creep and sliding: those of the inversion if OGGM is set to use them."""
     of_inversion = gdir.get_diagnostics() if cfg.PARAMS["use_inversion_params_for_run"] else {}
     found = {name: of_inversion.get(f"inversion_{name}", cfg.PARAMS[name]) for name in ("glen_a", "fs")}
     factors = {"glen_a": glen_a_fac, "fs": fs_fac}

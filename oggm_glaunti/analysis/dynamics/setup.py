@@ -1,4 +1,4 @@
-"""A glacier directory's run of ice dynamics, with the table it is run on and the table's tangents."""
+"""A glacier directory's run of ice dynamics, with its table of balances and the table's tangents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment, experiment, stored_year
-from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run, years_within
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, cfg
 from oggm_glaunti.fit.calibration.sites import corrections_at, spread_over
 
@@ -23,7 +23,7 @@ FORCINGS = ("historical", "constant", "random")
 
 
 class Prepared(NamedTuple):
-    """All that derivatives of a run of ice dynamics are made from.
+    """All that the derivatives of a run of ice dynamics are computed from.
 
     Attributes
     ----------
@@ -36,11 +36,12 @@ class Prepared(NamedTuple):
     table : float64 array (Y, N)
         balance of each year of the run, m w.e.
     mb_model : GlaUnTIMassBalance
-        it is of
+        the model that the table comes from
     schedule : float64 array (Y, record)
-        what share each year of the record has in each year of the run
+        share of each year of the record in each year of the run
     tangents : float64 array (K, Y, N)
-        its exact derivatives for the controls' :attr:`~oggm_glaunti.analysis.dynamics.tables.Control.per`, m w.e.
+        exact derivatives of the table for a change of the controls by
+        :attr:`~oggm_glaunti.analysis.dynamics.tables.Control.per`, m w.e.
     """
 
     experiment: Experiment
@@ -53,34 +54,57 @@ class Prepared(NamedTuple):
     tangents: NDArray[np.float64]
 
     def run(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Volume (km3), area (km2) and length (m) of each year under a table, (Y + 1, 3)."""
+        """Return volume (km3), area (km2) and length (m) of each year under a table, (Y + 1, 3)."""
         return self.experiment.run_table(self.heights, table)
 
 
 def prepare_volume_runs(
     gdir: GlacierDirectory,
-    ys: int | None,
-    ye: int | None,
-    controls: Sequence[str],
+    ys: int | None = None,
+    ye: int | None = None,
+    controls: Sequence[str] = ("dT", "dP"),
     by_month: bool = False,
     forcing: str = "historical",
     climate_years: Sequence[int] | None = None,
     seed: int = 0,
-    massbalance: Mapping[str, Any] | None = None,
+    mb_kwargs: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Prepared:
-    """The run, its table and the table's exact tangents; arguments as in ``volume_sensitivity``."""
+    """Prepare a run of ice dynamics with its table of balances and the table's exact tangents.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+        see :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity`
+    ys, ye : int, optional
+        the run is from the beginning of year `ys` to that of year `ye`; default: from the year after the outline's, or
+        the end of the run of `init_model_filesuffix`, to the end of the record. Years without weather are allowed
+        unless `forcing` is ``historical``.
+    controls : sequence of str
+        keys of :data:`oggm_glaunti.analysis.dynamics.tables.PER`: ``dT`` (per K), ``dP`` (per 10 %), and parameters by
+        name. They change all days of the record, also those before `ys`, as the tunable parameters of the mass-balance
+        model do.
+    by_month : bool
+        split ``dT`` and ``dP`` by calendar month
+    forcing : {'historical', 'constant', 'random'}
+        the weather of the years themselves; the mean balance of `climate_years` every year; or years drawn from them
+    climate_years : (first, last), optional
+        both included; default: the whole record
+    seed : int
+        random seed of the drawn years
+    mb_kwargs : mapping, optional
+        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: ``model``, ``corrector``, ``mb_params_filesuffix``...
+    **kwargs
+        of the run, see :func:`~oggm_glaunti.analysis.dynamics.flowline_runs.experiment`: ``init_model_filesuffix``,
+        ``glen_a_fac``, ``evolution_model``, ``mb_elev_feedback`` and so on
+    """
     from oggm_glaunti.analysis.dynamics.tables import controls_of, table_tangents
 
-    try:
+    with errors_name(gdir):
         chosen = controls_of(controls, by_month)
-    except ValueError as error:
-        raise InvalidParamsError(f"{gdir.rgi_id}: {error}") from error
     if forcing not in FORCINGS:
         raise InvalidParamsError(f"{gdir.rgi_id}: forcing: expected one of {FORCINGS}, found {forcing!r}")
-    if own := {"ys", "ye", "repeat"} & {*(massbalance or {})}:
-        raise InvalidParamsError(f"{gdir.rgi_id}: massbalance: {sorted(own)} are for ys, ye, forcing and climate_years")
-    run = glacier_run(gdir, None, "calendar", **(massbalance or {}))
+    run = glacier_run(gdir, None, "calendar", mb_kwargs)
     ys = _first_year(gdir, kwargs) if ys is None else ys
     ye = int(run.years[-1]) + 1 if ye is None else ye
     to_run = experiment(gdir, ys, ye, **kwargs)
@@ -96,7 +120,8 @@ def prepare_volume_runs(
 
 
 def _require_one_climate(to_run: Experiment) -> None:
-    others = {getattr(line, "rgi_id", None) for line in to_run.flowlines} - {None, to_run.gdir.rgi_id}
+    ids: set[str | None] = {getattr(line, "rgi_id", None) for line in to_run.flowlines}
+    others = [rgi_id for rgi_id in ids if rgi_id not in (None, to_run.gdir.rgi_id)]
     if others:
         raise InvalidParamsError(
             f"{to_run.gdir.rgi_id}: merged with {sorted(others)}, which have balances of their own; expected one table "
@@ -105,7 +130,7 @@ def _require_one_climate(to_run: Experiment) -> None:
 
 
 def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
-    """Where OGGM begins a run if it is not told: where a stored run ended, else the year after the outline's."""
+    """Return OGGM's default first year: the end of a stored run, otherwise the year after the outline's."""
     suffix, year = kwargs.get("init_model_filesuffix"), kwargs.get("init_model_yr")
     if suffix is None:
         return int(getattr(gdir.rgi_date, "year", gdir.rgi_date)) + 1
@@ -113,7 +138,7 @@ def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
 
 
 def _on_heights(run: GlacierRun, heights: NDArray[np.float64]) -> Any:
-    """The run's trajectory on all heights that ice may reach."""
+    """Return the run's trajectory on all heights that the ice may reach."""
     inputs = run.mb_model.table_inputs
     return run.trajectory._replace(
         above_ref=(heights - inputs.climate.ref_hgt).astype(np.float32),
@@ -123,13 +148,13 @@ def _on_heights(run: GlacierRun, heights: NDArray[np.float64]) -> Any:
 
 
 def _record(mb_model: Any, heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Balance of every year of the record, m w.e. (record, N)."""
+    """Return the balance of every year of the record (record, N), m w.e."""
     ice = np.stack([mb_model.get_annual_mb(heights, year=year) for year in mb_model.years])
     return ice * cfg.SEC_IN_YEAR * mb_model.rho / 1000.0
 
 
 def _shares(flowlines: list[Any], heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of the ice-covered area (of the whole line where there is no ice) at the heights."""
+    """Return the shares of the ice-covered area at the heights; those of the whole line if there is no ice."""
     at, ice, line = (
         np.concatenate(parts)
         for parts in zip(*[(fl.surface_h, fl.bin_area_m2, fl.widths_m * fl.dx_meter) for fl in flowlines], strict=True)
@@ -144,16 +169,11 @@ def _schedule(
     climate_years: Sequence[int] | None,
     seed: int,
 ) -> NDArray[np.float64]:
-    """What share each year of the record has in each year of the run (Y, record)."""
+    """Return the share of each year of the record in each year of the run (Y, record)."""
     known = run.years
     if forcing == "historical" and climate_years is not None:
         raise InvalidParamsError(f"{run.gdir.rgi_id}: climate_years are for forcing='constant' and 'random'")
-    first, last = (known[0], known[-1]) if climate_years is None else (int(climate_years[0]), int(climate_years[-1]))
-    if not known[0] <= first <= last <= known[-1]:
-        raise InvalidParamsError(
-            f"{run.gdir.rgi_id}: climate_years: the daily climate holds {known[0]} to {known[-1]}, found {first} to "
-            f"{last}"
-        )
+    first, last = years_within(run.gdir, climate_years, known, "climate_years")
     inside = (known >= first) & (known <= last)
     if forcing == "constant":
         return np.tile(inside / inside.sum(), (years.size, 1))
@@ -169,7 +189,7 @@ def _schedule(
 
 
 def with_tunables(prepared: Prepared, temp: float = 0.0, prcp: float = 1.0, melt: float = 1.0) -> NDArray[np.float64]:
-    """Volume, area and length of each year (Y + 1, 3) with another climate: the table built anew, the whole run again.
+    """Rerun with another climate, the table computed anew: volume, area and length of each year (Y + 1, 3).
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
-"""The exact derivative of a glacier's volume, through a differentiable copy of OGGM's ice dynamics, as a task."""
+"""Task: the exact derivative of a glacier's volume through a differentiable copy of OGGM's ice dynamics."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,78 +24,64 @@ log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-3  # of the volume, between equal time steps and OGGM's adaptive ones
 STEPS = (1, 2, 4, 8, 16, 32, 64)  # in a month, tried in this order
-# What OGGM's model may be told without being another model than the differentiable one.
+# Options of OGGM's model under which it stays the same model as the differentiable one.
 SAME_MODEL = {"glen_a", "fs", "water_level", "is_tidewater", "is_lake_terminating", "mb_elev_feedback", "cfl_number"}
 SAME_MODEL |= {"min_dt", "check_for_boundaries"}
 
 
 @entity_task(log)
-def volume_gradient(
-    gdir: GlacierDirectory,
-    *,
-    ys: int | None = None,
-    ye: int | None = None,
-    controls: Sequence[str] = ("dT", "dP"),
-    by_month: bool = False,
-    forcing: str = "historical",
-    climate_years: Sequence[int] | None = None,
-    seed: int = 0,
-    tolerance: float = TOLERANCE,
-    massbalance: Mapping[str, Any] | None = None,
-    **kwargs: Any,
-) -> xr.Dataset:
-    """Derivative of the volume at the end of a run to the balance of every year at every height, and to all controls.
+def volume_gradient(gdir: GlacierDirectory, *, tolerance: float = TOLERANCE, **kwargs: Any) -> xr.Dataset:
+    """Compute the derivative of the final volume to the balance of every year at every height, and to all controls.
 
-    From one backward pass through a copy of OGGM's semi-implicit model in JAX. It takes equal time steps, as many as it
-    needs for OGGM's own volumes; the derivative is exact for them and for the state of the glacier as it is, where
-    :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity` looks at changes of some size. Any number of
-    controls costs the same. No run is written to the directory.
+    It comes from one reverse pass through a copy of OGGM's semi-implicit model in JAX, with as many equal time steps as
+    are needed to reproduce OGGM's own volumes. The derivative is exact for these steps and for the unchanged glacier,
+    whereas :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity` uses changes of finite size. The cost does
+    not depend on the number of controls. No run is written to the directory.
 
     Parameters
     ----------
     gdir : GlacierDirectory
         with one flowline of rectangles and trapezoids (elevation bands), and no calving
-    ys, ye, controls, by_month, forcing, climate_years, seed, massbalance, **kwargs
-        see :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity`
     tolerance : float
-        largest relative difference to OGGM's volumes that is put up with
+        largest relative difference from OGGM's volumes that is accepted
+    **kwargs
+        see :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_sensitivity`
 
     Returns
     -------
     Dataset
         ``gradient`` by ``year`` and ``height``, km3 (m w.e.)-1; ``d_volume`` by ``control`` for a change of the control
-        by ``per``, km3, and ``d_volume_of_year`` by ``control`` and ``year``, which adds up to it: what the weather of
-        each year has to do with it; ``volume`` and ``volume_oggm`` by ``time``, km3; the attributes say how many steps
-        a month has and how far the two differ
+        by ``per``, km3, and ``d_volume_of_year`` by ``control`` and ``year``, which adds up to it: the part of the
+        weather of each year; ``volume`` and ``volume_oggm`` by ``time``, km3; the attributes say how many steps a
+        month has and how far the two differ
 
     Raises
     ------
     InvalidParamsError
-        as ``volume_sensitivity``, and for glaciers or options that this model does not have
+        as ``volume_sensitivity``, and for glaciers or options that this model does not support
     InvalidWorkflowError
-        where the volumes of equal steps differ from OGGM's by more than the tolerance
+        if the volumes of equal steps differ from OGGM's by more than the tolerance
 
     Examples
     --------
     >>> found = volume_gradient(gdir, ys=1982, ye=2021, controls=["dT"], by_month=True)  # doctest: +SKIP
     >>> found["d_volume"].to_series()  # doctest: +SKIP
     """
-    chosen = {"forcing": forcing, "climate_years": climate_years, "seed": seed, "massbalance": massbalance}
-    prepared = prepare_volume_runs(gdir, ys, ye, controls, by_month=by_month, **chosen, **kwargs)
+    prepared = prepare_volume_runs(gdir, **kwargs)
     bed, thick = bed_of(prepared.experiment)
     of_oggm = prepared.run(prepared.table)[:, 0]
     steps = steps_needed(prepared, of_oggm, tolerance)
     volumes, gradient = _differentiate(prepared, bed, thick, steps)
-    return _dataset(prepared, of_oggm, np.append(of_oggm[0], volumes), gradient, steps)
+    return _gradient_dataset(prepared, of_oggm, np.append(of_oggm[0], volumes), gradient, steps)
 
 
 def bed_of(experiment: Experiment) -> tuple[Bed, NDArray[np.float64]]:
-    """The glacier of a run as the differentiable model takes it, and its thickness (X,), m.
+    """Return the glacier of a run as the differentiable model takes it, and its thickness (X,), m.
 
     Raises
     ------
     InvalidParamsError
-        for what that model does not have: tributaries, parabolic beds, calving, other options
+        for what that model does not support: tributaries, parabolic beds, calving, other options
     """
     from oggm.core.flowline import G
 
@@ -107,8 +92,8 @@ def bed_of(experiment: Experiment) -> tuple[Bed, NDArray[np.float64]]:
     n = cfg.PARAMS["glen_n"]
     weight = (cfg.PARAMS["ice_density"] * G) ** n
     creep, sliding = 2.0 / (n + 2) * experiment.kwargs["glen_a"] * weight, experiment.kwargs["fs"] * weight
-    fields = (np.array(field, np.float64) for field in (line.bed_h, line._w0_m, line._lambdas))
-    return Bed(*fields, float(line.dx_meter), creep, sliding), np.array(line.thick, np.float64)
+    height, width, flare = (np.array(field, np.float64) for field in (line.bed_h, line._w0_m, line._lambdas))
+    return Bed(height, width, flare, float(line.dx_meter), creep, sliding), np.array(line.thick, np.float64)
 
 
 def _require_same_model(experiment: Experiment) -> None:
@@ -133,12 +118,12 @@ def _require_same_model(experiment: Experiment) -> None:
 
 
 def steps_needed(prepared: Prepared, of_oggm: NDArray[np.float64], tolerance: float = TOLERANCE) -> int:
-    """Equal time steps in a month with which OGGM's semi-implicit model gives the volumes `of_oggm` (Y + 1,), km3.
+    """Find how many equal steps a month OGGM's semi-implicit model needs for the volumes `of_oggm` (Y + 1,), km3.
 
     Raises
     ------
     InvalidWorkflowError
-        where 64 are too few
+        if 64 are too few
     """
     from oggm.core.flowline import SemiImplicitModel
 
@@ -162,19 +147,19 @@ def steps_needed(prepared: Prepared, of_oggm: NDArray[np.float64], tolerance: fl
 def _differentiate(
     prepared: Prepared, bed: Bed, thick: NDArray[np.float64], steps: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Volumes (Y,), km3, and the derivative of the last to the table (Y, N), km3 (m w.e.)-1."""
+    """Return the volumes (Y,), km3, and the derivative of the last to the table (Y, N), km3 (m w.e.)-1."""
     from oggm_glaunti.analysis.dynamics import sia_flowline
     from oggm_glaunti.core.threads import enable_x64
 
     ice = 1000.0 / cfg.PARAMS["ice_density"]  # m of ice in a m w.e.
     given = (bed, thick, prepared.heights, prepared.table * ice, steps, float(cfg.SEC_IN_YEAR), cfg.PARAMS["glen_n"])
-    # Thousands of steps in 32 bit would leave little of a derivative.
+    # Rounding errors of thousands of steps in 32 bit would spoil the derivative.
     with enable_x64(True):
         volumes, gradient = map(np.asarray, sia_flowline.volume_gradient(*given))
     return volumes, gradient * ice
 
 
-def _dataset(
+def _gradient_dataset(
     prepared: Prepared,
     of_oggm: NDArray[np.float64],
     volumes: NDArray[np.float64],

@@ -1,4 +1,4 @@
-"""What a balance is wanted to be: a number, a series of annual balances, or a geodetic survey."""
+"""Target balances: a number, a series of annual balances, or a geodetic survey."""
 
 from __future__ import annotations
 
@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
 
-GEODETIC = "geodetic"
+class Geodetic(NamedTuple):
+    """The glacier's row in OGGM's geodetic table as a target, in the calendar years of the survey.
+
+    Attributes
+    ----------
+    period : str, optional
+        of the survey, as in the table; default: see :func:`~oggm_glaunti.fit.readers.read_geodetic`
+    path : path, optional
+        your own table in OGGM's format
+    """
+
+    period: str | None = None
+    path: str | Path | None = None
 
 
 class Target(NamedTuple):
@@ -30,9 +42,9 @@ class Target(NamedTuple):
     value, sigma : float64 arrays (O,)
         m w.e. and its standard deviation; None for the default, which depends on the number of years
     years : (first, last) or None
-        to be run; None for all of the record
+        years to run; None for all of the record
     of_years : int array (O,) or None
-        the years that the values are of; None for one value, the mean of all years
+        the year of each value; None for one value, the mean of all years
     year_type : {'hydrological', 'calendar'}
     """
 
@@ -43,13 +55,13 @@ class Target(NamedTuple):
     year_type: str
 
     def weights(self, years: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Weights (O, Y) of the years that are run."""
+        """Return the weights (O, Y) of the years that are run."""
         if self.of_years is None:
             return np.full((1, years.size), 1.0 / years.size)
         return (self.of_years[:, None] == years).astype(np.float64)
 
     def sigmas(self, years: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Standard deviations (O,); by default those of a glacier-wide balance of as many years."""
+        """Return the standard deviations (O,); default: that of a glacier-wide balance of as many years."""
         if self.sigma is not None:
             return self.sigma
         of_one = DEFAULT_SIGMA["glacier-wide"]
@@ -62,38 +74,33 @@ def target_of(
     years: Sequence[int] | None = None,
     sigma: Any = None,
     year_type: str | None = None,
-    period: str | None = None,
-    geodetic_file: str | Path | None = None,
 ) -> Target:
-    """Read what a user wants.
+    """Interpret the target that a user has given.
 
     Parameters
     ----------
     gdir : GlacierDirectory
-    target : float, Series or 'geodetic'
+    target : float, Series, 'geodetic' or Geodetic
         mean annual balance, m w.e.; balances by year, m w.e.; or the glacier's row in OGGM's geodetic table
     years : (first, last), optional
     sigma : float or Series, optional
         standard deviation of the target, m w.e.
     year_type : {'hydrological', 'calendar'}, optional
-    period : str, optional
-        of the survey, as in the table
-    geodetic_file : path, optional
-        your own table in OGGM's format
 
     Raises
     ------
     InvalidParamsError
-        where the target is no such thing, or does not go with the other arguments
+        if the target is none of these, or contradicts the other arguments
     InvalidWorkflowError
-        where the glacier has no geodetic balance
+        if the glacier has no geodetic balance
     """
+    target = Geodetic() if isinstance(target, str) and target == "geodetic" else target
     if isinstance(target, str):
-        if target != GEODETIC:
-            raise InvalidParamsError(f"{gdir.rgi_id}: target: expected a number, a Series or 'geodetic': {target!r}")
+        raise InvalidParamsError(f"{gdir.rgi_id}: target: expected a number, a Series or 'geodetic': {target!r}")
+    if isinstance(target, Geodetic):
         if years is not None or year_type not in (None, "calendar"):
             raise InvalidParamsError(f"{gdir.rgi_id}: target 'geodetic': the survey says which (calendar) years")
-        return _geodetic(gdir, sigma, period, geodetic_file)
+        return _geodetic(gdir, sigma, target)
     year_type = year_type or "hydrological"
     if isinstance(target, pd.Series):
         return _series(gdir, target, years, sigma, year_type)
@@ -104,8 +111,8 @@ def target_of(
     return Target(value, _sigma(gdir, sigma, pd.Index([0])), span, None, year_type)
 
 
-def _geodetic(gdir: GlacierDirectory, sigma: Any, period: str | None, file_path: str | Path | None) -> Target:
-    read = read_geodetic(gdir, period, file_path)
+def _geodetic(gdir: GlacierDirectory, sigma: Any, survey: Geodetic) -> Target:
+    read = read_geodetic(gdir, *survey)
     if read.observations.empty:
         problem = "; ".join(read.rejected["problem"])
         raise InvalidWorkflowError(f"{gdir.rgi_id}: {problem}. Give a number and years instead")

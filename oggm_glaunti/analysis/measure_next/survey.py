@@ -20,7 +20,8 @@ from jaxtyping import Array, Bool, Float, Int
 from oggm_glaunti.analysis.measure_next.period_jacobians import Jacobians, Periods, balance_jacobians
 from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks
-from oggm_glaunti.analysis.uncertainty.propagation import independent
+from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
+from oggm_glaunti.analysis.uncertainty.propagation import unit_errors
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
@@ -30,22 +31,18 @@ EXACT = jax.lax.Precision.HIGHEST
 
 
 class Uncertainty(NamedTuple):
-    """How well the inputs are known. Errors of parameters, temperature and precipitation do not depend on each other.
+    """How well the inputs are known. Errors of parameters, temperature and precipitation are independent.
 
     Attributes
     ----------
     params : array (P, P)
         a root of the covariance of the stored numbers, ``params @ params.T``
-    sigma_temp, sigma_log_prcp : arrays ()
-        standard deviations of a week's temperature, K, and of the logarithm of its precipitation
-    correlation_days : array ()
-        days over which the correlation of two weeks' errors falls to 1/e; 0: independent
+    weather : WeatherErrors
+        of the weather of a week
     """
 
     params: Float[AnyArray, "parameter parameter"]
-    sigma_temp: Float[AnyArray, ""]
-    sigma_log_prcp: Float[AnyArray, ""]
-    correlation_days: Float[AnyArray, ""]
+    weather: WeatherErrors
 
 
 class Chosen(NamedTuple):
@@ -97,9 +94,7 @@ def spreads(jacobians: Jacobians, weeks: Blocks, uncertainty: Uncertainty) -> Fl
     array (M, P + 2 W)
     """
     params = jnp.matmul(jacobians.params, uncertainty.params, precision=EXACT)
-    temp = uncertainty.sigma_temp * independent(jacobians.temp, weeks, uncertainty.correlation_days)
-    log_prcp = uncertainty.sigma_log_prcp * independent(jacobians.log_prcp, weeks, uncertainty.correlation_days)
-    return jnp.concatenate([params, temp, log_prcp], axis=-1)
+    return jnp.concatenate([params, *unit_errors(jacobians, weeks, uncertainty.weather)], axis=-1)
 
 
 def wanted(

@@ -1,4 +1,4 @@
-"""The task that says where one more stake or snow pit would tell most."""
+"""Task: where one more stake or snow pit would reduce the uncertainty most."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, first_and_last, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, first_and_last, glacier_run
 from oggm_glaunti.analysis.measure_next.inputs import campaign_periods, parameter_root, season_days
 from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
-from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
+from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
@@ -49,16 +49,16 @@ class WhereToMeasure(NamedTuple):
     Attributes
     ----------
     table : DataFrame
-        the measurements that tell most, best first, each beside those before it: ``target``, ``rank``, ``season``,
-        ``begin`` and ``end`` (days, both included), ``height`` (m), ``row, col`` and ``lon, lat`` of a cell at that
-        height, ``sigma`` (m w.e., of the measurement), ``variance_before`` and ``variance_after`` of the target,
-        ``reduction`` (%, of the variance before), ``alone`` (%, what it would take from the target's variance as things
-        are, were it the only one) and ``left`` (%, of that variance, with it and all before it). Units are in
-        ``table.attrs['units']``
+        the most informative measurements, best first, each in addition to those before it: ``target``, ``rank``,
+        ``season``, ``begin`` and ``end`` (days, both included), ``height`` (m), ``row, col`` and ``lon, lat`` of a cell
+        at that height, ``sigma`` (m w.e., of the measurement), ``variance_before`` and ``variance_after`` of the
+        target, ``reduction`` (%, of the variance before), ``alone`` (%, reduction of the target's present variance by
+        this measurement alone) and ``left`` (%, of that variance, with this measurement and all before it). Units are
+        in ``table.attrs['units']``
     maps : Dataset
-        ``reduction(season, y, x)``, share of the target's variance that one measurement there takes away, NaN outside
-        the glacier; ``reduction_by_height(season, height)`` the same; ``variance`` and ``sd`` of the target as things
-        are. Where several targets were asked for all have a first dimension ``target``
+        ``reduction(season, y, x)``, share of the target's variance that one measurement there removes, NaN outside
+        the glacier; ``reduction_by_height(season, height)`` the same by height; present ``variance`` and ``sd`` of the
+        target. With several targets all have a first dimension ``target``
     """
 
     table: pd.DataFrame
@@ -80,57 +80,53 @@ def where_to_measure(
     model_error: float = 0.0,
     free: Sequence[str] | None = None,
     spread: Mapping[str, float] | None = None,
-    sigma_temp: float = SIGMA_TEMP,
-    sigma_log_prcp: float = SIGMA_LOG_PRCP,
-    correlation_days: float = 0.0,
-    **kwargs: Any,
+    errors: WeatherErrors = WEEKLY_ERRORS,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> WhereToMeasure:
-    """Where, and in which season, one more stake or snow pit takes most of the uncertainty away.
+    """Find where, and in which season, one more stake or snow pit reduces the uncertainty most.
 
-    The balance is uncertain because parameters and weather are; both act on what a stake shows. The reduction follows
-    from derivatives alone, see :mod:`oggm_glaunti.analysis.measure_next.survey`: it is exact where the model is linear
+    The balance is uncertain because parameters and weather are; both affect what a stake shows. The reduction follows
+    from derivatives alone, see :mod:`oggm_glaunti.analysis.measure_next.survey`: it is exact if the model is linear
     over the range of the uncertainty. Parameters have the covariance of the glacier's fit (`fit_glaunti`), or the
-    priors of a fit where there was none; the weather of each week has an error of its own, the same at all heights.
+    priors of a fit if there was none; the weather of each week has an error of its own, the same at all heights. The
+    arguments are many because they describe a campaign: period, seasons, places, instruments and what is uncertain.
 
     Parameters
     ----------
     gdir : GlacierDirectory
         with daily climate and ``glaunti_features``
     year : int, optional
-        mass-balance year in which is measured, by default the last of `years`, else of the record
+        mass-balance year of the measurements; default: the last of `years`, otherwise of the record
     years : (first, last), optional
-        mass-balance years whose mean is wanted, both included; `year` by default
+        mass-balance years whose mean balance is wanted, both included; default: `year`
     target : str or list of str
-        what is wanted: ``'smb'``, the glacier-wide balance (m w.e., mean of `years`), or a parameter in `free`: its
+        wanted quantity: ``'smb'``, the glacier-wide balance (m w.e., mean of `years`), or a parameter in `free`: its
         stored number, the logarithm for factors (so the standard deviation is a relative error)
     seasons : sequence of {'annual', 'winter', 'summer'}
         what can be measured: the year's balance (a stake), from the year's first day to 30 April (a snow pit), from
         1 May to the year's end; in the south to 31 October and from 1 November
     n_best : int
-        how many measurements the table has for each target, fewer where there are no more places
+        number of measurements in the table for each target, fewer if there are no more places
     heights : (low, high), optional
-        m, where one can go; the whole glacier by default
+        accessible range of heights, m; default: the whole glacier
     apart : float
-        m of height by which measurements of the same season in the table are apart, at least. With 0 the same place may
-        come again: there a second stake, with an error of its own, tells more than one elsewhere
+        minimum difference in height of measurements of the same season in the table, m. With 0 a place may be chosen
+        again: a second stake there, with an error of its own, may tell more than one elsewhere
     sigma : float or mapping of season to float, optional
-        standard error of a measurement, m w.e.; that of point observations in :mod:`oggm_glaunti.fit.observations`
-        (0.2, after Thibert et al. 2008) by default
+        standard error of a measurement, m w.e.; default: that of point observations in
+        :mod:`oggm_glaunti.fit.observations` (0.2, after Thibert et al. 2008)
     model_error : float
-        how far the model may be from a true balance at a point beside errors of parameters and weather, m w.e. in a
-        year; over part of a year it grows with the root of time, as in a fit
+        structural model error at a point in addition to errors of parameters and weather, m w.e. in a year; over part
+        of a year it grows with the square root of time, as in a fit
     free : sequence of str, optional
-        uncertain parameters: by default those of the glacier's fit, else those that a fit moves
+        uncertain parameters; default: those of the glacier's fit, otherwise those that a fit adjusts
     spread : mapping, optional
-        standard deviations of parameters that were not fitted, where they are not those of
+        standard deviations of parameters that were not fitted, if they differ from
         :data:`oggm_glaunti.fit.calibration.priors.SPREAD`
-    sigma_temp, sigma_log_prcp : float
-        standard deviations of a week's temperature (K) and of the logarithm of its precipitation; 0 for weather without
-        errors
-    correlation_days : float
-        days over which the correlation of two weeks' errors falls to 1/e; 0: independent, inf: one error for all
-    **kwargs
-        of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` and so on
+    errors : WeatherErrors
+        statistics of the errors of the weather
+    mb_kwargs : mapping, optional
+        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` and so on
 
     Returns
     -------
@@ -139,26 +135,27 @@ def where_to_measure(
     Raises
     ------
     InvalidParamsError
-        for an argument that is impossible, or where nothing is uncertain
+        for invalid arguments, or if nothing is uncertain
     InvalidWorkflowError
-        where the directory lacks what the model or the maps need
+        if the directory lacks what the model or the maps need
 
     Examples
     --------
-    >>> best, maps = where_to_measure(gdir, year=2019, model="A")  # doctest: +SKIP
+    >>> best, maps = where_to_measure(gdir, year=2019, mb_kwargs={"model": "A"})  # doctest: +SKIP
     >>> best[["season", "height", "reduction"]].iloc[0].round(1).tolist()  # doctest: +SKIP
     ['annual', 2925.0, 98.2]
     """
     seasons = _seasons(gdir, seasons)
-    weather = {"sigma_temp": sigma_temp, "sigma_log_prcp": sigma_log_prcp, "correlation_days": correlation_days}
-    _check_numbers(gdir, n_best, apart=apart, model_error=model_error, **weather)
+    with errors_name(gdir):
+        errors.check()
+        _check_numbers(n_best, apart=apart, model_error=model_error)
     features = read_features(gdir)
-    run, year, years = _run(gdir, year, years, **kwargs)
+    run, year, years = _run_and_years(gdir, year, years, mb_kwargs)
     names, root = parameter_root(run, free, spread)
     targets, sigmas = _targets(gdir, target, names), _sigmas(gdir, sigma, seasons)
     campaign = Campaign(targets, seasons, *season_days(run, year, seasons), sigmas, run.heights)
     places = places_on(features, run.heights, heights, gdir.rgi_id)
-    found = _survey(run, campaign, years, (names, root), weather, model_error, places.allowed, apart, n_best)
+    found = _survey(run, campaign, years, (names, root), errors, model_error, places.allowed, apart, n_best)
     about = {
         "rgi_id": gdir.rgi_id,
         "model": run.mb_model.model_name,
@@ -168,7 +165,7 @@ def where_to_measure(
         "years": [*years],
         "uncertain_parameters": [*names],
         "model_error": float(model_error),
-        **{name: float(value) for name, value in weather.items()},
+        **{name: float(value) for name, value in zip(errors._fields[:3], errors, strict=False)},
     }
     table, maps = table_of(found, campaign, places), maps_of(found, campaign, places, features)
     table.attrs = {**about, "units": TABLE_UNITS}
@@ -183,14 +180,11 @@ def _seasons(gdir: GlacierDirectory, seasons: str | Sequence[str]) -> tuple[str,
     return chosen
 
 
-def _check_numbers(gdir: GlacierDirectory, n_best: int, **numbers: float) -> None:
+def _check_numbers(n_best: int, **numbers: float) -> None:
     if n_best < 1:
-        raise InvalidParamsError(f"{gdir.rgi_id}: n_best: expected 1 or more, found {n_best}")
-    # One error for the whole record is a limit that can be asked for.
-    most = {"correlation_days": np.inf}
-    wrong = {name: value for name, value in numbers.items() if not 0.0 <= value <= most.get(name, np.finfo(float).max)}
-    if wrong:
-        raise InvalidParamsError(f"{gdir.rgi_id}: expected 0 or more, found {wrong}")
+        raise ValueError(f"n_best: expected 1 or more, found {n_best}")
+    if wrong := {name: value for name, value in numbers.items() if not 0.0 <= value < np.inf}:
+        raise ValueError(f"expected 0 or more, found {wrong}")
 
 
 def _targets(gdir: GlacierDirectory, target: str | Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
@@ -218,21 +212,15 @@ def _sigmas(
     return values
 
 
-def _run(
-    gdir: GlacierDirectory, year: int | None, years: Sequence[int] | None, **kwargs: Any
+def _run_and_years(
+    gdir: GlacierDirectory, year: int | None, years: Sequence[int] | None, mb_kwargs: Mapping[str, Any] | None
 ) -> tuple[GlacierRun, int, tuple[int, int]]:
-    """The glacier, the year in which is measured, and first and last year of the wanted balance."""
-    if "year_type" in kwargs:
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: year_type: stakes and pits belong to mass-balance years; leave it out"
-        )
+    """Return the prepared glacier, the year of the measurements, and first and last year of the wanted balance."""
     wanted = None if years is None else first_and_last(gdir, years)
-    if wanted is not None and wanted[0] > wanted[1]:
-        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected the first and the last one, found {years}")
     if year is None:
-        year = GlaUnTIMassBalance(gdir, **kwargs).ye if wanted is None else wanted[1]
+        year = GlaUnTIMassBalance(gdir, **(mb_kwargs or {})).ye if wanted is None else wanted[1]
     first, last = wanted or (year, year)
-    run = glacier_run(gdir, (min(year, first), max(year, last)), **kwargs)
+    run = glacier_run(gdir, (min(year, first), max(year, last)), mb_kwargs=mb_kwargs)
     return run, int(year), (int(first), int(last))
 
 
@@ -241,7 +229,7 @@ def _survey(
     campaign: Campaign,
     years: tuple[int, int],
     parameters: tuple[tuple[str, ...], NDArray[np.float64]],
-    weather: Mapping[str, float],
+    errors: WeatherErrors,
     model_error: float,
     allowed: NDArray[np.bool_],
     apart: float,
@@ -251,14 +239,14 @@ def _survey(
 
     names, root = parameters
     length = (campaign.end - campaign.begin + 1).astype(float) / DAYS_A_YEAR
-    expected = np.sqrt(campaign.sigma**2 + model_error**2 * length)
-    uncertainty = Uncertainty(root.astype(np.float32), **{name: np.float32(value) for name, value in weather.items()})
+    sigma = np.sqrt(campaign.sigma**2 + model_error**2 * length)
+    uncertainty = Uncertainty(root.astype(np.float32), errors)
     found = survey(
         run.tuned,
         run.trajectory,
-        campaign_periods(run, campaign, years),
+        campaign_periods(run, campaign, years, errors.block_days),
         uncertainty,
-        expected.astype(np.float32),
+        sigma.astype(np.float32),
         allowed,
         np.float32(apart),
         names,
@@ -269,6 +257,6 @@ def _survey(
     if nothing:
         raise InvalidParamsError(
             f"{run.gdir.rgi_id}: nothing makes {nothing} uncertain: a parameter has to be in free, or sigma_temp or "
-            "sigma_log_prcp above 0"
+            "sigma_log_prcp of errors above 0"
         )
     return found

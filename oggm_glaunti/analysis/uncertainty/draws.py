@@ -1,6 +1,6 @@
-"""Draws of errors of the weather, one per block of days, and of parameters.
+"""Errors of the weather, one per block of days, and of parameters: their statistics and random draws of them.
 
-They are made by NumPy from a seed: the same seed gives the same numbers in any process, with JAX or without.
+NumPy draws them from a seed: the same seed gives the same numbers in any process, with or without JAX.
 """
 
 from __future__ import annotations
@@ -15,13 +15,51 @@ from numpy.typing import NDArray
 # precipitation.
 SIGMA_TEMP = 1.5889038
 SIGMA_LOG_PRCP = 0.96401421
-# Ends of the seeds of the two kinds of draws, so that neither repeats the other's random numbers. Not 0, which NumPy
-# takes for nothing: the seeds 3 and [3, 0] are the same.
+# Last number of the seeds of the two kinds of draws, so that neither repeats the other's random numbers. Not 0: NumPy
+# takes the seeds 3 and [3, 0] as the same.
 WEATHER, PARAMETERS = 1, 2
-# By which errors are scaled to see where the first order ends.
+# Factors on the errors, to find where the first order ends.
 SCALES = (0.125, 0.25, 0.5, 1.0, 2.0)
-# Errors whose correlation length is shorter than this many days are independent.
-SHORTEST = 1e-3
+# Errors with a correlation length below this many days are independent.
+SHORTEST_CORRELATION = 1e-3
+
+
+class WeatherErrors(NamedTuple):
+    """Statistics of the errors of the weather: one error per block of days, normally distributed.
+
+    Attributes
+    ----------
+    sigma_temp, sigma_log_prcp : float
+        standard deviations of the errors of a block: of temperature, K, and of the logarithm of precipitation; 0 for
+        weather without errors. Default: those of a week against stations
+    correlation_days : float
+        days over which the correlation of the errors of two blocks falls to 1/e: 0 for independent blocks, inf for one
+        error of the whole record
+    block_days : int
+        length of a block, days
+    mean_preserving : bool
+        for drawn errors: normal errors of the logarithm multiply precipitation by more than 1 on average, by
+        exp(sigma**2 / 2), which is 1.59 for a sigma of 0.964. True subtracts sigma**2 / 2, so that precipitation is
+        right on average and its median is too low; False leaves the median right
+    """
+
+    sigma_temp: float = SIGMA_TEMP
+    sigma_log_prcp: float = SIGMA_LOG_PRCP
+    correlation_days: float = 0.0
+    block_days: int = 7
+    mean_preserving: bool = False
+
+    def check(self) -> None:
+        """Raise a ValueError if a number is negative, missing or, other than the correlation length, infinite."""
+        numbers = dict(zip(self._fields[:3], self, strict=False))
+        wrong = {n: x for n, x in numbers.items() if not (x >= 0.0 and (n == "correlation_days" or x < np.inf))}
+        if wrong:
+            raise ValueError(f"expected 0 or more, found {wrong}")
+        if self.block_days < 1:
+            raise ValueError(f"block_days: expected 1 or more, found {self.block_days}")
+
+
+WEEKLY_ERRORS = WeatherErrors()
 
 
 class BlockErrors(NamedTuple):
@@ -43,10 +81,7 @@ def draw_errors(
     seed: int | Sequence[int],
     members: int,
     middles: NDArray[np.float64],
-    sigma_temp: float = SIGMA_TEMP,
-    sigma_log_prcp: float = SIGMA_LOG_PRCP,
-    correlation_days: float = 0.0,
-    mean_preserving: bool = False,
+    errors: WeatherErrors = WEEKLY_ERRORS,
 ) -> BlockErrors:
     """Draw normal errors of temperature and of the logarithm of precipitation, independent of each other.
 
@@ -54,17 +89,10 @@ def draw_errors(
     ----------
     seed : int or sequence of them
     members : int
-        M
+        number of members M
     middles : array (B,)
         middle of each block, days
-    sigma_temp, sigma_log_prcp : float
-        standard deviations of a block, K and 1
-    correlation_days : float
-        days over which the correlation of two blocks falls to 1/e; 0: independent, inf: one error for the whole record
-    mean_preserving : bool
-        Normal errors of the logarithm multiply precipitation by more than 1 on average: by exp(sigma**2 / 2), which is
-        1.59 for a sigma of 0.964. True takes sigma**2 / 2 off, so that precipitation is right on average and its median
-        is too low; False leaves the median right.
+    errors : WeatherErrors
 
     Returns
     -------
@@ -74,30 +102,30 @@ def draw_errors(
     Raises
     ------
     ValueError
-        for negative standard deviations, correlation lengths, or no members
+        if `errors` are invalid, or there is no member
 
     Examples
     --------
-    >>> errors = draw_errors(0, 5000, np.array([3.0, 10.0]), sigma_temp=2.0, correlation_days=7.0)
+    >>> weather = WeatherErrors(sigma_temp=2.0, correlation_days=7.0)
+    >>> errors = draw_errors(0, 5000, np.array([3.0, 10.0]), weather)
     >>> errors.temp.shape, bool(abs(errors.temp.std() - 2.0) < 0.1)
     ((5000, 2), True)
     >>> bool(abs(np.corrcoef(errors.temp.T)[0, 1] - np.exp(-1)) < 0.05)
     True
     """
-    given = {"sigma_temp": sigma_temp, "sigma_log_prcp": sigma_log_prcp, "correlation_days": correlation_days}
-    wrong = {name: value for name, value in given.items() if not value >= 0.0}
-    if wrong or members < 1 or not np.isfinite([sigma_temp, sigma_log_prcp]).all():
-        raise ValueError(f"expected a member or more and numbers of 0 or more, found members={members} and {given}")
-    rng = np.random.default_rng(seed)
-    z = rng.standard_normal((2, members, len(middles)))
-    temp, log_prcp = correlated(z, middles, correlation_days)
-    shift = 0.5 * sigma_log_prcp**2 if mean_preserving else 0.0
-    return BlockErrors((sigma_temp * temp).astype(np.float32), (sigma_log_prcp * log_prcp - shift).astype(np.float32))
+    errors.check()
+    if members < 1:
+        raise ValueError(f"members: expected 1 or more, found {members}")
+    z = np.random.default_rng(seed).standard_normal((2, members, len(middles)))
+    temp, log_prcp = correlated(z, middles, errors.correlation_days)
+    shift = 0.5 * errors.sigma_log_prcp**2 if errors.mean_preserving else 0.0
+    temp, log_prcp = errors.sigma_temp * temp, errors.sigma_log_prcp * log_prcp - shift
+    return BlockErrors(temp.astype(np.float32), log_prcp.astype(np.float32))
 
 
 def correlated(z: NDArray[np.float64], middles: NDArray[np.float64], correlation_days: float) -> NDArray[np.float64]:
-    """Standard normal numbers (..., B) whose correlation falls exponentially with time, from independent ones."""
-    gap = np.diff(middles) / max(float(correlation_days), SHORTEST)
+    """Turn independent standard normal numbers (..., B) into ones whose correlation decays exponentially with time."""
+    gap = np.diff(middles) / max(float(correlation_days), SHORTEST_CORRELATION)
     kept, fresh = np.exp(-gap), np.sqrt(-np.expm1(-2.0 * gap))
     out = z.copy()
     for b in range(1, z.shape[-1]):
@@ -106,12 +134,12 @@ def correlated(z: NDArray[np.float64], middles: NDArray[np.float64], correlation
 
 
 def draw_parameters(seed: int | Sequence[int], members: int, covariance: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Draw deviations of parameters from their most probable values (M, P), normal with a covariance (P, P).
+    """Draw deviations (M, P) of parameters from their most probable values, normal with a covariance (P, P).
 
     Raises
     ------
     ValueError
-        for a covariance that is not symmetric or has a negative variance in some direction
+        if the covariance is not symmetric or has a negative eigenvalue
     """
     covariance = np.atleast_2d(np.asarray(covariance, np.float64))
     value, vector = np.linalg.eigh(covariance)

@@ -1,8 +1,9 @@
-"""OGGM's ice dynamics under many draws of what the weather and the parameters may have been."""
+"""OGGM's ice dynamics for an ensemble of draws of the errors of weather and parameters."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.uncertainty.draws import SIGMA_LOG_PRCP, SIGMA_TEMP
+from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
@@ -36,13 +37,9 @@ def run_ensemble_from_climate_data(
     climate_filename: str = "climate_historical",
     climate_input_filesuffix: str = "",
     bias: float = 0,
-    sigma_temp: float = SIGMA_TEMP,
-    sigma_log_prcp: float = SIGMA_LOG_PRCP,
-    correlation_days: float = 0.0,
+    errors: WeatherErrors = WEEKLY_ERRORS,
     parameters: bool = True,
-    block_days: int = 7,
-    mean_preserving: bool = False,
-    mb_kwargs: dict[str, Any] | None = None,
+    mb_kwargs: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> xr.Dataset:
     """Run OGGM's ``run_from_climate_data`` once for each member of an ensemble.
@@ -57,18 +54,20 @@ def run_ensemble_from_climate_data(
         with ``model_flowlines`` and what :class:`~oggm_glaunti.GlaUnTIMassBalance` needs
     members : int
     seed : int
-        of the ensemble, the same errors for all glaciers (see
-        :class:`~oggm_glaunti.analysis.uncertainty.massbalance.UncertainGlaUnTIMassBalance`); a larger ensemble of the
-        same seed begins with the same members
+        of the ensemble; all glaciers get the same errors (see
+        :class:`~oggm_glaunti.analysis.uncertainty.massbalance.UncertainGlaUnTIMassBalance`), and a larger ensemble of
+        the same seed begins with the same members
     output_filesuffix : str
     climate_filename, climate_input_filesuffix, bias
         as of ``run_from_climate_data``
-    sigma_temp, sigma_log_prcp, correlation_days, parameters, block_days, mean_preserving
-        see :class:`~oggm_glaunti.analysis.uncertainty.massbalance.UncertainGlaUnTIMassBalance`
-    mb_kwargs : dict, optional
-        more for it: ``{"model": "A"}``
+    errors : WeatherErrors
+        statistics of the errors of the weather
+    parameters : bool
+        draw the parameters too, from the covariance of the glacier's fit, if there is one
+    mb_kwargs : mapping, optional
+        further arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: ``{"model": "A"}``
     **kwargs
-        of ``run_from_climate_data``: `ys`, `ye`, `init_model_filesuffix` and so on
+        further arguments of ``run_from_climate_data``: `ys`, `ye`, `init_model_filesuffix` and so on
 
     Returns
     -------
@@ -80,22 +79,21 @@ def run_ensemble_from_climate_data(
     Raises
     ------
     InvalidParamsError
-        for fewer than two members, a negative seed, and as the model
+        for fewer than two members or a negative seed, and as the mass-balance model
     InvalidWorkflowError
-        where a member's run failed
+        if a member's run failed
     """
     if members < 2 or int(seed) != seed or seed < 0:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: expected members of 2 or more and a seed of 0 or more, found {members} and {seed}"
         )
     model = {"filename": climate_filename, "input_filesuffix": climate_input_filesuffix, "bias": bias}
-    model |= {"sigma_temp": sigma_temp, "sigma_log_prcp": sigma_log_prcp, "correlation_days": correlation_days}
-    model |= {"parameters": parameters, "block_days": block_days, "mean_preserving": mean_preserving}
     model |= mb_kwargs or {}
     seeds = member_seeds(seed, members)
     _keep_corrections(gdir, {name: model[name] for name in ("filename", "input_filesuffix", *(mb_kwargs or {}))})
+    drawn = {**model, "errors": errors, "parameters": parameters}
     runs = [
-        _run(gdir, f"{output_filesuffix}_member{member:03d}", {**model, "seed": one}, kwargs)
+        _run_member(gdir, f"{output_filesuffix}_member{member:03d}", {**drawn, "seed": one}, kwargs)
         for member, one in enumerate(seeds)
     ]
     result = with_bands(xr.concat(runs, "member").assign_coords(member=np.arange(members), seed=("member", seeds)))
@@ -103,16 +101,19 @@ def run_ensemble_from_climate_data(
         "rgi_id": gdir.rgi_id,
         "method": "OGGM's flowline model under drawn errors of weather and parameters",
         **{name: value for name, value in model.items() if isinstance(value, (int, float, str))},
+        **errors._asdict(),
         "parameters": int(parameters),
-        "mean_preserving": int(mean_preserving),
+        "mean_preserving": int(errors.mean_preserving),
         "seed": seed,
     }
-    _write(gdir, result, output_filesuffix)
+    path = gdir.get_filepath("model_diagnostics", filesuffix=f"{output_filesuffix}_ensemble")
+    with writing(path, gdir.rgi_id) as temporary:
+        result.to_netcdf(temporary)
     return result
 
 
 def _keep_corrections(gdir: GlacierDirectory, chosen: dict[str, Any]) -> None:
-    """Compute the corrections of models C and D once, for all members, which find them in the directory."""
+    """Compute the corrections of models C and D once; all members read them from the directory."""
     from oggm.core.massbalance import MultipleFlowlineMassBalance
 
     plain = MultipleFlowlineMassBalance(gdir, mb_model_class=GlaUnTIMassBalance, **chosen).flowline_mb_models[0]
@@ -121,7 +122,7 @@ def _keep_corrections(gdir: GlacierDirectory, chosen: dict[str, Any]) -> None:
 
 
 def member_seeds(seed: int, members: int) -> list[int]:
-    """Seeds of the members of an ensemble, far from each other and from those of other ensembles.
+    """Return seeds of the members of an ensemble, distinct from each other and from those of other ensembles.
 
     Examples
     --------
@@ -131,13 +132,13 @@ def member_seeds(seed: int, members: int) -> list[int]:
     return np.random.SeedSequence(seed).generate_state(members).tolist()
 
 
-def _run(gdir: GlacierDirectory, suffix: str, model: dict[str, Any], kwargs: dict[str, Any]) -> xr.Dataset:
-    """One member's volume, area and length."""
+def _run_member(gdir: GlacierDirectory, suffix: str, model: dict[str, Any], kwargs: dict[str, Any]) -> xr.Dataset:
+    """Run one member and return its volume, area and length."""
     from oggm.core.flowline import run_from_climate_data
     from oggm.core.massbalance import MultipleFlowlineMassBalance
 
     path = Path(gdir.get_filepath("model_diagnostics", filesuffix=suffix))
-    path.unlink(missing_ok=True)  # of an earlier ensemble: it must not be taken for this one's
+    path.unlink(missing_ok=True)  # a file of an earlier ensemble must not be taken for this one's
     mb_model = MultipleFlowlineMassBalance(gdir, mb_model_class=UncertainGlaUnTIMassBalance, **model)
     run_from_climate_data(gdir, reset=True, mb_model=mb_model, output_filesuffix=suffix, **kwargs)
     if not path.exists():
@@ -147,7 +148,7 @@ def _run(gdir: GlacierDirectory, suffix: str, model: dict[str, Any], kwargs: dic
 
 
 def with_bands(runs: xr.Dataset) -> xr.Dataset:
-    """Quantiles over the members beside the members themselves."""
+    """Add quantiles over the members to the members."""
     bands = {}
     for name, units in VARIABLES.items():
         runs[name].attrs["units"] = units
@@ -155,9 +156,3 @@ def with_bands(runs: xr.Dataset) -> xr.Dataset:
             band = runs[name].quantile(share, "member").drop_vars("quantile")
             bands[f"{name}_{label}"] = band.assign_attrs(units=units, long_name=f"{100 * share:.0f} % of the members")
     return runs.assign(bands)
-
-
-def _write(gdir: GlacierDirectory, result: xr.Dataset, suffix: str) -> None:
-    path = gdir.get_filepath("model_diagnostics", filesuffix=f"{suffix}_ensemble")
-    with writing(path, gdir.rgi_id) as temporary:
-        result.to_netcdf(temporary)

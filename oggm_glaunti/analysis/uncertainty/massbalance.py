@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.uncertainty.draws import (
     PARAMETERS,
-    SIGMA_LOG_PRCP,
-    SIGMA_TEMP,
     WEATHER,
+    WEEKLY_ERRORS,
     BlockErrors,
+    WeatherErrors,
     draw_errors,
     draw_parameters,
 )
-from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
+from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, parameter_spread
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
@@ -68,16 +68,10 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         of the draw; one of the two has to be given. Inside OGGM's ``RandomMassBalance``, whose own seed is called
         `seed`, it is `draw_seed`. The same seed draws the same errors on every glacier: in sums over glaciers they are
         fully correlated, unless each gets a seed of its own
-    sigma_temp, sigma_log_prcp : float
-        standard deviations of the errors of a block of days: of temperature (K) and of the logarithm of precipitation
-    correlation_days : float
-        days over which the correlation of two blocks' errors falls to 1/e; 0: independent blocks
+    errors : WeatherErrors
+        statistics of the errors of the weather; blocks are counted from the first day of the record
     parameters : bool
-        draw the parameters too, from the covariance under ``fit.posterior`` of the calibration, where there is one
-    block_days : int
-        days of a block, counted from the first day of the record
-    mean_preserving : bool
-        see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`
+        draw the parameters too, from the covariance under ``fit.posterior`` of the calibration, if there is one
 
     Attributes
     ----------
@@ -106,12 +100,8 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         gdir: GlacierDirectory,
         *args: Any,
         seed: int | Sequence[int] | None = None,
-        sigma_temp: float = SIGMA_TEMP,
-        sigma_log_prcp: float = SIGMA_LOG_PRCP,
-        correlation_days: float = 0.0,
+        errors: WeatherErrors = WEEKLY_ERRORS,
         parameters: bool = True,
-        block_days: int = 7,
-        mean_preserving: bool = False,
         draw_seed: int | Sequence[int] | None = None,
         **kwargs: Any,
     ):
@@ -122,18 +112,14 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
                 f"{gdir.rgi_id}: {type(self).__name__} is one draw of many; say which with seed (draw_seed inside "
                 "OGGM's RandomMassBalance), or use run_ensemble_from_climate_data"
             )
-        spread = parameter_spread(self.calib_params, gdir.rgi_id)
+        spread = parameter_spread(self.calib_params, gdir.rgi_id) if parameters else NOTHING_KNOWN
         seeds = np.atleast_1d(seed).tolist()
-        sigmas = (sigma_temp, sigma_log_prcp, correlation_days, mean_preserving)
         try:
-            errors = _errors_of_days([*seeds, WEATHER], self.climate.time.size, block_days, sigmas)
-            moved = (
-                draw_parameters([*seeds, PARAMETERS], 1, spread.covariance)[0] if parameters and spread.names else ()
-            )
+            of_days = _errors_of_days([*seeds, WEATHER], self.climate.time.size, errors)
+            moved = draw_parameters([*seeds, PARAMETERS], 1, spread.covariance)[0]
         except (TypeError, ValueError) as err:
-            raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, block_days={block_days}: {err}") from err
-        names = spread.names if parameters else ()
-        self.draw = Draw(*errors, dict(zip(names, map(float, moved), strict=True)), seed)
+            raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, {errors}: {err}") from err
+        self.draw = Draw(*of_days, dict(zip(spread.names, map(float, moved), strict=True)), seed)
         self._store = DrawnStore(self._store, self.draw)
         self._move_parameters()
 
@@ -199,10 +185,10 @@ def perturbed(climate: DailyClimate, draw: Draw) -> DailyClimate:
     return replace(first, others=tuple(others))
 
 
-def _errors_of_days(seed: Sequence[int], days: int, block_days: int, sigmas: tuple[Any, ...]) -> BlockErrors:
-    """Errors of every day (T,) of a record."""
+def _errors_of_days(seed: Sequence[int], days: int, errors: WeatherErrors) -> BlockErrors:
+    """Draw the errors of every day (T,) of a record."""
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
 
-    blocks = weekly_blocks(np.zeros(days, np.int32), block_days)
-    errors = draw_errors(seed, 1, blocks.middles, *sigmas)
-    return BlockErrors(*(field[0][blocks.index] for field in errors))
+    blocks = weekly_blocks(np.zeros(days, np.int32), errors.block_days)
+    drawn = draw_errors(seed, 1, blocks.middles, errors)
+    return BlockErrors(*(field[0][blocks.index] for field in drawn))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily, on_days
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, cumulative_jacobian
-from oggm_glaunti.analysis.uncertainty.draws import SHORTEST, SIGMA_LOG_PRCP, SIGMA_TEMP, BlockErrors
+from oggm_glaunti.analysis.uncertainty.draws import SHORTEST_CORRELATION, WEEKLY_ERRORS, BlockErrors, WeatherErrors
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
@@ -121,7 +121,7 @@ def independent(
     ``jacobian @ R @ jacobian.T``. Such errors have no memory beyond the block before, so L is never formed.
     """
     middle = jnp.asarray(blocks.middles, jacobian.dtype)
-    gap = jnp.diff(middle) / jnp.maximum(jnp.asarray(correlation_days, jacobian.dtype), SHORTEST)
+    gap = jnp.diff(middle) / jnp.maximum(jnp.asarray(correlation_days, jacobian.dtype), SHORTEST_CORRELATION)
     kept, fresh = jnp.append(jnp.exp(-gap), 0.0), jnp.sqrt(-jnp.expm1(-2.0 * gap))
 
     def one_block(later, of_block):
@@ -134,52 +134,44 @@ def independent(
     return columns.T * jnp.insert(fresh, 0, 1.0)
 
 
-def forcing_variance(
-    jacobians: Propagated,
-    blocks: Blocks,
-    sigma_temp: float = SIGMA_TEMP,
-    sigma_log_prcp: float = SIGMA_LOG_PRCP,
-    correlation_days: float = 0.0,
-) -> ForcingVariance:
-    """Variance of each balance by errors of the weather, m2 w.e.
+def forcing_variance(jacobians: Propagated, blocks: Blocks, errors: WeatherErrors = WEEKLY_ERRORS) -> ForcingVariance:
+    """Compute the variance of each balance caused by errors of the weather, m2 w.e.
 
     Parameters
     ----------
     jacobians : Propagated
         of the cumulative series, or of years (:meth:`Propagated.rows`)
     blocks : Blocks
-    sigma_temp, sigma_log_prcp : float
-        standard deviations of a block's errors, K and 1
-    correlation_days : float
-        days over which the correlation of two blocks' errors falls to 1/e: 0 independent, inf one error for all
+    errors : WeatherErrors
 
     Returns
     -------
     ForcingVariance
         arrays (K,)
     """
-    temp, log_prcp = _unit_errors(jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days)
-    return ForcingVariance(jnp.sum(temp**2, axis=1), jnp.sum(log_prcp**2, axis=1))
+    return ForcingVariance(*(jnp.sum(field**2, axis=1) for field in unit_errors(jacobians, blocks, errors)))
 
 
-def forcing_covariance(
-    jacobians: Propagated,
-    blocks: Blocks,
-    sigma_temp: float = SIGMA_TEMP,
-    sigma_log_prcp: float = SIGMA_LOG_PRCP,
-    correlation_days: float = 0.0,
-) -> ForcingVariance:
-    """Covariances (K, K) of balances by errors of the weather, m2 w.e.; arguments as in :func:`forcing_variance`."""
+def forcing_covariance(jacobians: Propagated, blocks: Blocks, errors: WeatherErrors = WEEKLY_ERRORS) -> ForcingVariance:
+    """Compute the covariances (K, K) of balances, m2 w.e.; arguments as in :func:`forcing_variance`."""
     exact = jax.lax.Precision.HIGHEST
-    unit = _unit_errors(jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days)
+    unit = unit_errors(jacobians, blocks, errors)
     return ForcingVariance(*(jnp.matmul(field, field.T, precision=exact) for field in unit))
 
 
-def _unit_errors(jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days):
-    """Derivatives to independent errors of unit variance, m w.e."""
+def unit_errors(jacobians: Any, blocks: Blocks, errors: WeatherErrors) -> tuple[Array, Array]:
+    """Return the derivatives of balances to independent errors of unit variance, for temperature and precipitation.
+
+    Parameters
+    ----------
+    jacobians : Propagated or Jacobians
+        with derivatives `temp` and `log_prcp` (K, B)
+    blocks : Blocks
+    errors : WeatherErrors
+    """
     return (
-        sigma_temp * independent(jacobians.temp, blocks, correlation_days),
-        sigma_log_prcp * independent(jacobians.log_prcp, blocks, correlation_days),
+        errors.sigma_temp * independent(jacobians.temp, blocks, errors.correlation_days),
+        errors.sigma_log_prcp * independent(jacobians.log_prcp, blocks, errors.correlation_days),
     )
 
 

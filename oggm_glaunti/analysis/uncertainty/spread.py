@@ -1,4 +1,4 @@
-"""What a fit left open of the parameters, read from the calibration of a glacier directory."""
+"""The uncertainty of the parameters after a fit, read from the calibration of a glacier directory."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ NOTHING_KNOWN = ParameterSpread((), np.zeros((0, 0)))
 
 
 def parameter_spread(params: dict[str, Any], rgi_id: str = "") -> ParameterSpread:
-    """The covariance under ``fit.posterior`` of a calibration, as ``fit_glaunti`` writes it.
+    """Read the covariance under ``fit.posterior`` of a calibration, as ``fit_glaunti`` writes it.
 
     Parameters
     ----------
     params : dict
-        of ``glaunti_params.json``
+        content of ``glaunti_params.json``
     rgi_id : str
         named in errors
 
     Returns
     -------
     ParameterSpread
-        without any parameter where nothing was fitted
+        without any parameter if nothing was fitted
 
     Raises
     ------
     InvalidParamsError
-        where the covariance is not finite or does not belong to the names
+        if the covariance is not finite or its shape does not fit the names
 
     Examples
     --------

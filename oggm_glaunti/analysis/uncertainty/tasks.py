@@ -1,9 +1,9 @@
-"""How uncertain the balances of a glacier directory are."""
+"""Tasks: the uncertainty of a glacier directory's balances."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +11,13 @@ import pandas as pd
 import xarray as xr
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
 from oggm_glaunti.analysis.uncertainty.draws import (
     PARAMETERS,
     SCALES,
-    SIGMA_LOG_PRCP,
-    SIGMA_TEMP,
     WEATHER,
+    WEEKLY_ERRORS,
+    WeatherErrors,
     draw_errors,
     draw_parameters,
 )
@@ -45,36 +45,29 @@ PARTS = {
 def smb_uncertainty(
     gdir: GlacierDirectory,
     years: Sequence[int] | None = None,
-    sigma_temp: float = SIGMA_TEMP,
-    sigma_log_prcp: float = SIGMA_LOG_PRCP,
-    correlation_days: float = 0.0,
+    errors: WeatherErrors = WEEKLY_ERRORS,
     parameters: bool = True,
-    block_days: int = 7,
     year_type: str = "hydrological",
-    **kwargs: Any,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Standard deviation of a glacier's balance, cumulative and by year, to first order and without sampling.
+    """Compute the standard deviation of a glacier's balance, cumulative and by year, to first order without sampling.
 
     Errors of the weather are one number per block of days, for temperature and for the logarithm of precipitation; they
-    and the parameters are carried through the whole run by its exact derivatives. Where errors are so large that a
-    straight line will not do, see :func:`smb_linearity` and :func:`smb_ensemble`.
+    and those of the parameters are propagated through the whole run by its exact derivatives. If errors are so large
+    that the first order does not suffice, see :func:`smb_linearity` and :func:`smb_ensemble`.
 
     Parameters
     ----------
     gdir : GlacierDirectory
     years : (first, last), optional
         see :func:`~oggm_glaunti.analysis.glaciers.glacier_run`; errors begin with the first day of the first year
-    sigma_temp, sigma_log_prcp : float
-        standard deviations of the errors of a block: K, and of the logarithm of precipitation
-    correlation_days : float
-        days over which the correlation of two blocks' errors falls to 1/e: 0 independent, inf one error for all
+    errors : WeatherErrors
+        statistics of the errors of the weather; the last block of each year takes the days that are left
     parameters : bool
-        count the parameters' covariance of the directory's fit, where there is one (attribute ``parameters``)
-    block_days : int
-        days of a block; the last block of each year takes what is left
+        include the covariance of the parameters from the directory's fit, if there is one (attribute ``parameters``)
     year_type : {'hydrological', 'calendar'}
-    **kwargs
-        of :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    mb_kwargs : mapping, optional
+        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`
 
     Returns
     -------
@@ -86,19 +79,18 @@ def smb_uncertainty(
     Raises
     ------
     InvalidParamsError, InvalidWorkflowError
-        as :func:`~oggm_glaunti.analysis.glaciers.glacier_run`, and for impossible standard deviations or lengths
+        as :func:`~oggm_glaunti.analysis.glaciers.glacier_run`, and if `errors` are invalid
     """
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
-    sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
-    run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
+    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs)
     spread = _spread(run, parameters)
     ends = u.year_ends(run.trajectory.period, blocks)
     series = u.run_propagate(run.tuned, run.trajectory, blocks)
     slopes = u.run_parameter_jacobian(run.tuned, run.trajectory, blocks, names=spread.names)
     annual, annual_slopes = series.rows(ends), np.asarray(u.between(slopes, ends), np.float64)
-    by_year = u.run_forcing_covariance(annual, blocks, *sigmas)
-    by_time = u.run_forcing_variance(series, blocks, *sigmas)
+    by_year = u.run_forcing_covariance(annual, blocks, errors)
+    by_time = u.run_forcing_variance(series, blocks, errors)
     by_year_sd = [np.diagonal(field) for field in by_year]
     fields = {
         **_fields("time", series.smb, [*by_time, u.parameter_variance(slopes, spread.covariance)]),
@@ -108,7 +100,7 @@ def smb_uncertainty(
             np.asarray(by_year.total) + annual_slopes @ spread.covariance @ annual_slopes.T,
         ),
     }
-    return _dataset(run, blocks, fields, sigmas, block_days, spread)
+    return _uncertainty_dataset(run, blocks, fields, errors, spread.names)
 
 
 @entity_task(log)
@@ -117,32 +109,26 @@ def smb_ensemble(
     years: Sequence[int] | None = None,
     members: int = 500,
     seed: int = 0,
-    sigma_temp: float = SIGMA_TEMP,
-    sigma_log_prcp: float = SIGMA_LOG_PRCP,
-    correlation_days: float = 0.0,
+    errors: WeatherErrors = WEEKLY_ERRORS,
     parameters: bool = True,
     draws: pd.DataFrame | None = None,
-    mean_preserving: bool = False,
-    block_days: int = 7,
     year_type: str = "hydrological",
-    **kwargs: Any,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Cumulative and annual balances of members with drawn errors of the weather and drawn parameters.
+    """Run an ensemble with drawn errors of the weather and drawn parameters: cumulative and annual balances.
 
     Parameters
     ----------
-    gdir, years, sigma_temp, sigma_log_prcp, correlation_days, block_days, year_type, **kwargs
+    gdir, years, errors, year_type, mb_kwargs
         see :func:`smb_uncertainty`
     members : int
-        ignored where `draws` are given
+        number of members; ignored if `draws` are given
     seed : int
     parameters : bool
-        draw the parameters from the covariance of the directory's fit, where there is one
+        draw the parameters from the covariance of the directory's fit, if there is one
     draws : DataFrame, optional
-        parameters of the members in physical units, a row for each, columns as of
-        :func:`~oggm_glaunti.fit.calibration.nuts.sample_glaunti`; they take the place of the directory's fit
-    mean_preserving : bool
-        see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`
+        parameters of the members in physical units, one row each, columns as of
+        :func:`~oggm_glaunti.fit.calibration.nuts.sample_glaunti`; they replace those of the directory's fit
 
     Returns
     -------
@@ -152,33 +138,27 @@ def smb_ensemble(
     Raises
     ------
     InvalidParamsError, InvalidWorkflowError
-        as :func:`smb_uncertainty`, and for columns of `draws` that are no parameters
+        as :func:`smb_uncertainty`, and for columns of `draws` that are not parameters
     """
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
     _require_members(gdir, members, seed)
-    sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
-    run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
+    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs)
     if draws is None:
-        spread = _spread(run, parameters)
-        names = spread.names
-        by = (
-            draw_parameters([seed, PARAMETERS], members, spread.covariance)
-            if names
-            else np.zeros((members, 0), np.float32)
-        )
+        names, covariance = _spread(run, parameters)
+        by = draw_parameters([seed, PARAMETERS], members, covariance)
     else:
         names, by = _deviations(run, draws)
-    errors = draw_errors([seed, WEATHER], len(by), blocks.middles, *sigmas, mean_preserving)
-    series = u.run_ensemble(run.tuned, run.trajectory, blocks, errors, names=names, by=by)
+    drawn = draw_errors([seed, WEATHER], len(by), blocks.middles, errors)
+    series = u.run_ensemble(run.tuned, run.trajectory, blocks, drawn, names=names, by=by)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
     fields = {
         "smb": (("member", "time"), np.asarray(series)),
         "annual_smb": (("member", "year"), np.asarray(annual)),
     }
-    result = _dataset(run, blocks, fields, sigmas, block_days, NOTHING_KNOWN._replace(names=names))
+    result = _uncertainty_dataset(run, blocks, fields, errors, names)
     return result.assign_attrs(
-        method="runs of the model with drawn errors", seed=seed, mean_preserving=int(mean_preserving)
+        method="runs of the model with drawn errors", seed=seed, mean_preserving=int(errors.mean_preserving)
     )
 
 
@@ -186,66 +166,53 @@ def smb_ensemble(
 def smb_linearity(
     gdir: GlacierDirectory,
     years: Sequence[int] | None = None,
-    sigma_temp: float = SIGMA_TEMP,
-    sigma_log_prcp: float = SIGMA_LOG_PRCP,
-    correlation_days: float = 0.0,
+    errors: WeatherErrors = WEEKLY_ERRORS,
     scales: Sequence[float] = SCALES,
     members: int = 500,
     seed: int = 0,
-    mean_preserving: bool = False,
-    block_days: int = 7,
     year_type: str = "hydrological",
-    **kwargs: Any,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """First order against an ensemble for errors of several sizes: how far :func:`smb_uncertainty` can be trusted.
+    """Compare the first order with an ensemble for errors of several sizes: the range of :func:`smb_uncertainty`.
 
-    Errors of the weather only; the parameters stay as they are.
+    Errors of the weather only; the parameters are not changed.
 
     Parameters
     ----------
-    gdir, years, sigma_temp, sigma_log_prcp, correlation_days, block_days, year_type, **kwargs
+    gdir, years, errors, year_type, mb_kwargs
         see :func:`smb_uncertainty`
     scales : sequence of float
-        factors on both standard deviations, from small to large
-    members, seed, mean_preserving
+        factors on both standard deviations, in increasing order
+    members, seed
         see :func:`smb_ensemble`
 
     Returns
     -------
     DataFrame
-        a row for each scale, of the balance over all years: standard deviations of the first order, of the ensemble and
-        of the first order over the ensemble's draws, the bias of the ensemble's mean (all m w.e.), and the ratio of the
-        last two standard deviations; ``attrs['sentence']`` says in words where the first order ends
+        a row for each scale, for the balance over all years: standard deviations of the first order, of the ensemble
+        and of the first order applied to the ensemble's draws, the bias of the ensemble's mean (all m w.e.), and the
+        ratio of the last two standard deviations; ``attrs['sentence']`` says in words where the first order ends
     """
     from oggm_glaunti.analysis.uncertainty.linearity import linearity
 
     _require_members(gdir, members, seed)
-    sigmas = _checked(gdir, sigma_temp, sigma_log_prcp, correlation_days)
-    if not len(scales) or not (np.diff(scales, prepend=0.0) > 0.0).all() or max(sigmas[:2]) == 0.0:
+    if not len(scales) or not (np.diff(scales, prepend=0.0) > 0.0).all() or max(errors[:2]) == 0.0:
         raise InvalidParamsError(
-            f"{gdir.rgi_id}: expected rising scales above 0 and an error of the weather, found {[*scales]} and "
-            f"{sigmas[:2]}"
+            f"{gdir.rgi_id}: expected increasing scales above 0 and an error of the weather, found {[*scales]} and "
+            f"{errors[:2]}"
         )
-    run, blocks = _prepared(gdir, years, year_type, block_days, kwargs)
-    found = linearity(run.tuned, run.trajectory, blocks, *sigmas, scales, members, seed, mean_preserving)
+    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs)
+    found = linearity(run.tuned, run.trajectory, blocks, errors, scales, members, seed)
     columns = {
-        "scale": found.scale,
         "first_order_sd": found.first_order,
         "ensemble_sd": found.ensemble,
         "same_draws_sd": found.same_draws,
         "ratio": found.ratio,
         "bias": found.bias,
     }
-    table = pd.DataFrame(columns).set_index("scale")
+    table = pd.DataFrame(columns, index=pd.Index(found.scale, name="scale"))
     table.attrs = {"sentence": found.sentence(), "units": "m w.e. (ratio: 1)", "members": members}
     return table
-
-
-def _checked(gdir: GlacierDirectory, *sigmas: float) -> tuple[float, float, float]:
-    names = ("sigma_temp", "sigma_log_prcp", "correlation_days")
-    if any(not value >= 0.0 for value in sigmas) or not np.isfinite(sigmas[:2]).all():
-        raise InvalidParamsError(f"{gdir.rgi_id}: expected 0 or more, found {dict(zip(names, sigmas, strict=True))}")
-    return tuple(float(value) for value in sigmas)
 
 
 def _require_members(gdir: GlacierDirectory, members: int, seed: int) -> None:
@@ -256,17 +223,20 @@ def _require_members(gdir: GlacierDirectory, members: int, seed: int) -> None:
 
 
 def _prepared(
-    gdir: GlacierDirectory, years: Any, year_type: str, block_days: int, kwargs: dict[str, Any]
+    gdir: GlacierDirectory,
+    years: Sequence[int] | None,
+    year_type: str,
+    errors: WeatherErrors,
+    mb_kwargs: Mapping[str, Any] | None,
 ) -> tuple[GlacierRun, Any]:
-    """The glacier's trajectory, and blocks that begin anew with each year."""
-    run = glacier_run(gdir, years, year_type, **kwargs)
+    """Return the prepared glacier, and blocks of days that start anew with each year."""
+    with errors_name(gdir):
+        errors.check()
+    run = glacier_run(gdir, years, year_type, mb_kwargs)
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks, year_cuts
 
-    period = run.trajectory.period
-    try:
-        return run, weekly_blocks(period, block_days, year_cuts(period))
-    except ValueError as err:
-        raise InvalidParamsError(f"{gdir.rgi_id}: block_days: {err}") from err
+    period = np.asarray(run.trajectory.period)
+    return run, weekly_blocks(period, errors.block_days, year_cuts(period))
 
 
 def _spread(run: GlacierRun, parameters: bool) -> ParameterSpread:
@@ -279,7 +249,7 @@ def _spread(run: GlacierRun, parameters: bool) -> ParameterSpread:
 
 
 def _deviations(run: GlacierRun, draws: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray]:
-    """Stored numbers minus those of the model, from parameters in physical units."""
+    """Return ``drawn - calibrated`` stored numbers (M, P) of parameters given in physical units, and their names."""
     known = {**STORED, TEMP_BIAS: TEMP_BIAS, TEMP_GRADIENT: TEMP_GRADIENT}
     unknown = [name for name in draws.columns if name not in known]
     if unknown or draws.empty or not np.isfinite(draws.to_numpy(float)).all():
@@ -294,7 +264,7 @@ def _deviations(run: GlacierRun, draws: pd.DataFrame) -> tuple[tuple[str, ...], 
 
 
 def stored(name: str, values: Any) -> Any:
-    """Stored numbers of a parameter from its values in physical units: the reverse of ``fit.posterior.physical``.
+    """Convert values of a parameter in physical units to stored numbers: the inverse of ``fit.posterior.physical``.
 
     Examples
     --------
@@ -314,15 +284,15 @@ def _fields(dim: str, smb: Any, variances: Sequence[Any], prefix: str = "") -> d
     return {f"{prefix}{name}": (dim, values) for name, values in fields.items()}
 
 
-def _dataset(
-    run: GlacierRun, blocks: Any, fields: dict[str, Any], sigmas: tuple[float, ...], block_days: int, spread: Any
+def _uncertainty_dataset(
+    run: GlacierRun, blocks: Any, fields: dict[str, Any], errors: WeatherErrors, names: Sequence[str]
 ) -> xr.Dataset:
     last = run.days[np.asarray(blocks.stops) - 1].astype("M8[ns]")
     dims = {dim for dims, _ in fields.values() for dim in ((dims,) if isinstance(dims, str) else dims)}
     coords = {"time": last, "year": run.years, "other_year": run.years}
     result = xr.Dataset(fields, {name: (name, values) for name, values in coords.items() if name in dims})
-    for name, field in result.items():
-        plain = name.removeprefix("annual_")
+    for name in fields:
+        field, plain = result[name], name.removeprefix("annual_")
         field.attrs["units"] = "m2 w.e." if name.endswith("covariance") else "m w.e."
         what = PARTS.get(plain, {"low": "5 %", "high": "95 %"}.get(plain, "glacier-wide balance"))
         since = "of the year" if name.startswith("annual") else f"since {run.days[int(blocks.starts[0])]}"
@@ -332,10 +302,10 @@ def _dataset(
         "model": run.mb_model.model_name,
         "year_type": run.year_type,
         "method": "first order: exact derivatives to every block of days and to the parameters",
-        "sigma_temp": sigmas[0],
-        "sigma_log_prcp": sigmas[1],
-        "correlation_days": sigmas[2],
-        "block_days": block_days,
-        "parameters": ", ".join(spread.names) or "taken as known",
+        "sigma_temp": float(errors.sigma_temp),
+        "sigma_log_prcp": float(errors.sigma_log_prcp),
+        "correlation_days": float(errors.correlation_days),
+        "block_days": errors.block_days,
+        "parameters": ", ".join(names) or "taken as known",
     }
     return result

@@ -20,12 +20,28 @@ from oggm_glaunti.coupling.weather.file import DailyClimate
 
 
 class PeriodResult(NamedTuple):
-    """One period on a grid; `smb` per season and `swe` at the end on the cells run, see :class:`GriddedModel`."""
+    """One period on a grid.
+
+    Attributes
+    ----------
+    period : Period
+    smb : tuple of arrays
+        balance of each season on the cells run, see :class:`GriddedModel`, m w.e.
+    swe : array
+        snow at the end on the cells run, m w.e.
+    ds : array (5, H, W), optional
+        corrections; None for model A
+    response, monthly : arrays (3, H, W) and (2, M), optional
+        normalised inputs of the corrector that vary from year to year: the uncorrected balance with its responses, and
+        monthly temperature and precipitation; None if the corrector was not run
+    """
 
     period: Period
     smb: tuple[np.ndarray, ...]
     swe: np.ndarray
     ds: np.ndarray | None
+    response: np.ndarray | None
+    monthly: np.ndarray | None
 
 
 class GriddedModel:
@@ -160,11 +176,10 @@ class GriddedModel:
         slices = [[day_slice(self.climate, b, e, self.rgi_id) for b, e in period.seasons()] for period in periods]
         longest = max(s.stop - s.start for parts in slices for s in parts)
         for period, parts in zip(periods, slices, strict=True):
-            year = self._run_one(self.place(period.year), swe, parts, longest, ds)
+            year, monthly = self._run_one(self.place(period.year), swe, parts, longest, ds)
             swe = np.asarray(year.swe)
-            yield PeriodResult(
-                period, tuple(np.asarray(s) for s in year.smb), swe, None if year.ds is None else np.asarray(year.ds)
-            )
+            fields = (None if field is None else np.asarray(field) for field in (year.ds, year.response, monthly))
+            yield PeriodResult(period, tuple(np.asarray(s) for s in year.smb), swe, *fields)
 
     def _run_one(self, place: Place, swe: np.ndarray, parts: list[slice], longest: int, ds: np.ndarray | None) -> Any:
         from oggm_glaunti.core import threads
@@ -172,10 +187,11 @@ class GriddedModel:
 
         seasons = tuple(_season(place, part, longest) for part in parts)
         if self.model.corrector is None:
-            return CorrectedYear(*threads.run_seasons_threaded(self.model.ti.resolve(), swe, seasons), None, None)
+            swe, smb = threads.run_seasons_threaded(self.model.ti.resolve(), swe, seasons)
+            return CorrectedYear(swe, smb, None, None), None
         monthly = place.monthly(slice(parts[0].start, parts[-1].stop))
         columns = None if self.exact else place.columns
-        return threads.run_year_threaded(self.model, swe, seasons, place.fields, monthly, columns, ds)
+        return threads.run_year_threaded(self.model, swe, seasons, place.fields, monthly, columns, ds), monthly
 
 
 def _season(place: Place, part: slice, longest: int) -> Any:

@@ -27,7 +27,7 @@ def world(seed=0, **kwargs):
 
 
 def path(t, year=2003, reference=YEARS[:2], variant="smooth"):
-    return paths.path_of(worlds.tuned(t.temp.dtype, variant=variant), t, year, reference)
+    return paths.path_of(worlds.tuned(t.temp.dtype), t, year, reference)
 
 
 @jax.jit
@@ -88,7 +88,7 @@ def test_contributions_are_differences_times_derivatives():
 def test_along_any_direction_contributions_are_central_differences(variant):
     """The derivative of the balance of every height, to 1e-5 of it."""
     with x64():
-        p, tuned = path(world(periods=3), reference=ONE_YEAR, variant=variant), worlds.tuned(variant=variant)
+        p, tuned = path(world(periods=3), reference=ONE_YEAR), worlds.tuned(variant=variant)
         (alpha, weights), rng = at_one_node(0.4), np.random.default_rng(3)
         # The heights, too: nothing of the difference of two years' weather is due to them.
         start = p.start._replace(above_ref=p.start.above_ref - 70.0)
@@ -113,7 +113,7 @@ def test_along_any_direction_contributions_are_central_differences(variant):
 def test_contributions_add_up_to_the_difference_of_the_runs(variant, seed, warmer):
     with x64():
         t = world(seed, warmer=warmer)
-        found = ig.integrated_gradients(worlds.tuned(variant=variant), path(t, variant=variant))
+        found = ig.integrated_gradients(worlds.tuned(variant=variant), path(t))
         of_years = np.asarray(paths.annual_balance(worlds.tuned(variant=variant), t))
         difference = of_years[2] - of_years[:2].mean()
         assert found.complete
@@ -178,7 +178,7 @@ def test_a_constant_shift_attributes_equally_to_equal_days(variant, shift):
         t = world()
         each_year = np.repeat([0.0, 0.0, shift], 365)
         t = t._replace(temp=(2.0 + each_year)[None], prcp=np.zeros_like(t.prcp), above_ref=t.above_ref / 10.0)
-        p = path(t, variant=variant)
+        p = path(t)
         bare = p._replace(end=p.end._replace(swe=0 * p.end.swe), start=p.start._replace(swe=0 * p.start.swe))
         found = ig.integrated_gradients(worlds.tuned(variant=variant), bare)
         by_day = np.asarray(found.contributions.temp)
@@ -437,7 +437,7 @@ def test_what_made_2003_at_aletsch(aletsch):
     from oggm_glaunti.graphics.attribution import plot_attribution
 
     glaunti_features(aletsch)
-    made = attribute_year(aletsch, year=2003, reference=(2000, 2004), model="A")
+    made = attribute_year(aletsch, year=2003, reference=(2000, 2004), mb_kwargs={"model": "A"})
     assert made.attrs["complete"] == 1
     assert float(made.difference) == pytest.approx(parts_of(made) + float(made.leap_day) + float(made.gap), abs=1e-5)
     assert abs(float(made.gap)) <= max(1e-3 * abs(float(made.difference)), ig.FLOOR)
@@ -457,7 +457,7 @@ def test_what_made_2003_at_aletsch(aletsch):
     assert "RGI60-11.01450, hydrological year 2003" in figure.get_suptitle()
     assert {ax.get_ylabel() for ax in (weather, by_height)} == {"temperature\nanomaly (K)", "height (m)"}
     assert len(plot_attribution(made).axes) == len(figure.axes) - 2  # no map and no colour bar
-    heights = attribute_heights(aletsch, year=2003, model="A")
+    heights = attribute_heights(aletsch, year=2003, mb_kwargs={"model": "A"})
     assert float(heights.balance) == pytest.approx(float(made.balance), abs=1e-5)
     parts = sum(float(heights[name].sum()) for name in ("height_itself", "snow", "corrections"))
     assert float(heights.difference) == pytest.approx(parts + float(heights.gap), abs=1e-5)
@@ -469,7 +469,7 @@ def test_corrections_of_a_year_contribute_and_without_features_there_are_no_maps
     from oggm_glaunti.coupling.ground.features import glaunti_features
 
     glaunti_features(aletsch)
-    run = glacier_run(aletsch, model="A")
+    run = glacier_run(aletsch, mb_kwargs={"model": "A"})
     Path(aletsch.get_filepath("glaunti_features")).unlink()
     t, reference = run.trajectory, [2000, 2001, 2002, 2003, 2004]
     # In 2003 a third more snow melts at all heights than in other years.
@@ -495,21 +495,21 @@ def test_years_and_baselines_that_cannot_be_are_named(aletsch):
     from oggm_glaunti.analysis.attribution.tasks import attribute_year
 
     with pytest.raises(InvalidParamsError, match=r"year: the daily climate holds the years 1982 to 2020, found 1975"):
-        attribute_year(aletsch, year=1975, model="A")
+        attribute_year(aletsch, year=1975, mb_kwargs={"model": "A"})
     with pytest.raises(InvalidParamsError, match="reference: no years from 2010 to 2001"):
-        attribute_year(aletsch, year=2003, reference=(2010, 2001), model="A")
+        attribute_year(aletsch, year=2003, reference=(2010, 2001), mb_kwargs={"model": "A"})
     with pytest.raises(InvalidParamsError, match="holds the years 1982 to 2020, found 1961 to 1990"):
-        attribute_year(aletsch, year=2003, reference=(1961, 1990), model="A")
+        attribute_year(aletsch, year=2003, reference=(1961, 1990), mb_kwargs={"model": "A"})
     with pytest.raises(InvalidParamsError, match=r"reference: expected \(first, last\), found 1990"):
-        attribute_year(aletsch, year=2003, reference=1990, model="A")
+        attribute_year(aletsch, year=2003, reference=1990, mb_kwargs={"model": "A"})
     with pytest.raises(InvalidParamsError, match="baseline: expected one of"):
-        attribute_year(aletsch, year=2003, baseline="zero", model="A")
+        attribute_year(aletsch, year=2003, baseline="zero", mb_kwargs={"model": "A"})
 
 
 def test_too_few_nodes_are_reported_in_the_log(caplog):
     from types import SimpleNamespace
 
-    from oggm_glaunti.analysis.attribution.reference_years import warn_incomplete
+    from oggm_glaunti.analysis.attribution.results import warn_incomplete
 
     found = ig.Integrated(None, -0.5, 0.01, 256, False)
     with caplog.at_level(logging.WARNING):
@@ -526,12 +526,12 @@ def test_model_c_by_the_inputs_of_its_corrector(hef_gdir, weights_dir, monkeypat
 
     monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
     with pytest.raises(InvalidParamsError, match="needs corrector='yearly', found 'climatology'"):
-        attribute_corrections(hef_gdir, year=2019, model="C", corrector="climatology")
+        attribute_corrections(hef_gdir, year=2019, mb_kwargs={"model": "C", "corrector": "climatology"})
     glaunti_features(hef_gdir)
     with pytest.raises(InvalidParamsError, match="model A has no corrector"):
-        attribute_corrections(hef_gdir, year=2019, model="A")
-    inputs = attribute_corrections(hef_gdir, year=2019, model="C")
-    run = glacier_run(hef_gdir, model="C", corrector="yearly")
+        attribute_corrections(hef_gdir, year=2019, mb_kwargs={"model": "A"})
+    inputs = attribute_corrections(hef_gdir, year=2019, mb_kwargs={"model": "C"})
+    run = glacier_run(hef_gdir, mb_kwargs={"model": "C", "corrector": "yearly"})
     of_run = paths.annual_balance(run.tuned, run.trajectory)
     # The year's own corrections, made anew from its inputs, are those of the run.
     assert float(inputs.balance) == pytest.approx(float(of_run[run.years == 2019][0]), abs=1e-4)

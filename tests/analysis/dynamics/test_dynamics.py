@@ -21,7 +21,7 @@ from tests.core.worlds import x64
 
 from .. import worlds
 
-A = {"massbalance": {"model": "A"}}
+A = {"mb_kwargs": {"model": "A"}}
 YEARS = {"ys": 2014, "ye": 2023}
 annual_by_height = jax.jit(annual_by_height)
 
@@ -285,7 +285,7 @@ def test_drawn_years_are_those_of_the_record(hef_gdir):
         ({"forcing": "constant", "climate_years": (2010, 2016)}, "found 2010 to 2016"),
         ({"controls": ["rain"]}, r"found \['rain'\]"),
         ({"mb_elev_feedback": "monthly"}, "whole years"),
-        ({"massbalance": {"model": "A", "ys": 2015}}, r"massbalance: \['ys'\]"),
+        ({"mb_kwargs": {"model": "A", "ys": 2015}}, r"mb_kwargs: \['ys'\]"),
         ({"modes": True, "block": 0}, "block of at least 1"),
     ],
 )

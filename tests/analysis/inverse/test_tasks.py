@@ -9,6 +9,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanc
 
 from oggm_glaunti import GlaUnTIMassBalance, tasks as gtasks
 from oggm_glaunti.analysis.glaciers import glacier_run
+from oggm_glaunti.analysis.inverse.targets import Geodetic
 from oggm_glaunti.analysis.inverse.tasks import (
     MONTHS,
     climate_sensitivity,
@@ -21,6 +22,7 @@ from oggm_glaunti.fit.calibration.sites import surface_of
 from oggm_glaunti.graphics.inverse import plot_forcing_series, plot_sensitivity
 
 YEARS = (2010, 2019)
+A = {"mb_kwargs": {"model": "A"}}
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def mean_of_the_table(gdir, years, **tunables):
 
 
 def test_aletsch_is_balanced_by_the_warming_that_was_found(aletsch):
-    keys = {"target": 0.0, "years": YEARS, "model": "A", "year_type": "calendar"}
+    keys = {"target": 0.0, "years": YEARS, **A, "year_type": "calendar"}
     found = invert_forcing(aletsch, **keys)
     shift = found.change.loc["dT"]
     assert abs(found.mean_after) < 1e-4
@@ -54,7 +56,7 @@ def test_aletsch_is_balanced_by_the_warming_that_was_found(aletsch):
     assert mean_of_the_table(aletsch, YEARS, temp_bias=shift["value"]) == pytest.approx(0.0, abs=1e-3)
     wetter = invert_forcing(aletsch, control="dP", **keys)
     assert mean_of_the_table(aletsch, YEARS, prcp_fac=wetter.prcp_fac) == pytest.approx(0.0, abs=1e-3)
-    same = equilibrium_temperature(aletsch, years=YEARS, model="A", year_type="calendar")
+    same = equilibrium_temperature(aletsch, years=YEARS, **A, year_type="calendar")
     assert same["dT"] == pytest.approx(shift["value"], abs=1e-5)
     assert same["summer_equilibrium"] - same["summer"] == pytest.approx(same["dT"])
     assert same["summer"] > same["annual"]
@@ -69,21 +71,21 @@ def test_a_survey_says_which_years(aletsch, tmp_path):
     table = tmp_path / "geodetic.csv"
     row = {"rgiid": [aletsch.rgi_id], "period": calib["reference_period"], "dmdtda": calib["reference_mb"] / 1000}
     pd.DataFrame({**row, "err_dmdtda": 0.13}).to_csv(table, index=False)
-    found = invert_forcing(aletsch, target="geodetic", geodetic_file=table, model="A")
+    found = invert_forcing(aletsch, target=Geodetic(path=table), **A)
     assert (found.balances.index[0], found.balances.index[-1], found.year_type) == (2000, 2019, "calendar")
     assert found.mean_after == pytest.approx(calib["reference_mb"] / 1000, abs=1e-4)
     assert found.change.loc["dT", "sd"] == pytest.approx(0.13 / -found.change.loc["dT", "slope"])
     with pytest.raises(InvalidParamsError, match="the survey says which"):
-        invert_forcing(aletsch, target="geodetic", geodetic_file=table, years=YEARS)
+        invert_forcing(aletsch, target=Geodetic(path=table), years=YEARS)
     other = tmp_path / "other.csv"  # OGGM keeps tables in memory by their paths
     pd.DataFrame({**row, "rgiid": ["RGI60-11.00001"], "err_dmdtda": 0.1}).to_csv(other, index=False)
     with pytest.raises(InvalidWorkflowError, match=r"RGI60-11.01450: not in OGGM's geodetic table"):
-        invert_forcing(aletsch, target="geodetic", geodetic_file=other)
+        invert_forcing(aletsch, target=Geodetic(path=other))
 
 
 def test_a_series_comes_close_to_measured_balances(hef):
     target = pd.Series({2016: -1.0, 2017: -1.6, 2019: -0.9})
-    keys = {"model": "A", "control": "both", "prior": (1.0, 0.3)}
+    keys = {**A, "control": "both", "prior": (1.0, 0.3)}
     found = invert_forcing(hef, target=target, sigma=0.1, resolution="monthly", correlation=30.0, **keys)
     assert list(found.balances.index) == [2016, 2017, 2018, 2019]
     assert found.change.index[[0, -1]].strftime("%Y-%m-%d").tolist() == ["2015-10-01", "2019-09-01"]
@@ -113,12 +115,12 @@ def test_a_series_comes_close_to_measured_balances(hef):
 
 
 def test_months_add_up_to_seasons_and_the_year(hef):
-    table = climate_sensitivity(hef, years=(2016, 2019), model="A")
+    table = climate_sensitivity(hef, years=(2016, 2019), **A)
     assert list(table.index) == [*MONTHS, "winter", "summer", "annual"]
     np.testing.assert_allclose(table.loc[list(MONTHS)].sum(), table.loc["annual"], rtol=1e-12)
     np.testing.assert_allclose(table.loc["winter"] + table.loc["summer"], table.loc["annual"], rtol=1e-12)
     np.testing.assert_allclose(table.loc[["May", "Jun", "Jul", "Aug", "Sep"]].sum(), table.loc["summer"], rtol=1e-12)
-    slope = invert_forcing(hef, target=0.0, years=(2016, 2019), model="A", prior=1e-6).change.loc["dT", "slope"]
+    slope = invert_forcing(hef, target=0.0, years=(2016, 2019), **A, prior=1e-6).change.loc["dT", "slope"]
     assert table.loc["annual", "temp"] == pytest.approx(slope, rel=1e-4)
     assert table.loc["summer", "temp"] < table.loc["winter", "temp"] < 0.0
     np.testing.assert_allclose(table["prcp_10pct"], np.log(1.1) * table["log_prcp"])
@@ -129,7 +131,7 @@ def test_months_add_up_to_seasons_and_the_year(hef):
 
 
 def test_a_region_is_each_glacier_and_names_those_that_fail(aletsch, hef):
-    years = {"years": (2016, 2019), "model": "A"}
+    years = {"years": (2016, 2019), **A}
     targets = {aletsch.rgi_id: 0.1, hef.rgi_id: -50.0}
     table = invert_forcing_region([aletsch, hef], target=0.1, **years)
     for gdir in (aletsch, hef):
@@ -142,7 +144,7 @@ def test_a_region_is_each_glacier_and_names_those_that_fail(aletsch, hef):
     table = invert_forcing_region([aletsch, hef], target=targets, control="dP", **years)
     assert table.loc[aletsch.rgi_id, "problem"] == ""
     assert table.loc[hef.rgi_id, "problem"].startswith("The target is out of reach")
-    table = invert_forcing_region([aletsch, hef], target=0.0, years=(2012, 2015), model="A")
+    table = invert_forcing_region([aletsch, hef], target=0.0, years=(2012, 2015), **A)
     assert table["dT"].notna().tolist() == [True, False]
     assert "holds the hydrological years 2015 to 2022" in table.loc[hef.rgi_id, "problem"]
     with pytest.raises(InvalidParamsError, match="'both' has two unknowns"):
@@ -151,11 +153,11 @@ def test_a_region_is_each_glacier_and_names_those_that_fail(aletsch, hef):
 
 def test_realisations_of_the_weather_are_one_glacier(aletsch, hef):
     process_daily_climate(aletsch, source="monthly", y0=2010, n_realisations=2)
-    table = invert_forcing_region([aletsch, hef], target=0.0, years=(2016, 2019), model="A")
+    table = invert_forcing_region([aletsch, hef], target=0.0, years=(2016, 2019), **A)
     assert np.abs(table["balance_after"]).max() < 1e-4
-    same = equilibrium_temperature(aletsch, years=(2016, 2019), model="A")
+    same = equilibrium_temperature(aletsch, years=(2016, 2019), **A)
     assert same["dT"] == pytest.approx(table.loc[aletsch.rgi_id, "dT"], abs=1e-4)
-    assert glacier_run(aletsch, (2016, 2019), model="A").trajectory.temp.shape[0] == 2
+    assert glacier_run(aletsch, (2016, 2019), **A).trajectory.temp.shape[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -181,11 +183,11 @@ def test_realisations_of_the_weather_are_one_glacier(aletsch, hef):
 )
 def test_impossible_wishes_are_named_with_the_glacier(hef, given, words):
     with pytest.raises(InvalidParamsError, match=f"{hef.rgi_id}: .*{words}"):
-        invert_forcing(hef, **{"target": 0.0, "model": "A", **given})
+        invert_forcing(hef, **{"target": 0.0, **A, **given})
 
 
 def test_a_target_out_of_reach_is_named_with_the_range_tried(hef):
     with pytest.raises(
         MassBalanceCalibrationError, match=r"Tried factors of precipitation from 0.05 to 20\. Wanted: -90.000 m"
     ):
-        invert_forcing(hef, target=-90.0, control="dP", years=(2016, 2019), model="A")
+        invert_forcing(hef, target=-90.0, control="dP", years=(2016, 2019), **A)

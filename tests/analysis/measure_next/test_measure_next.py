@@ -22,6 +22,7 @@ from oggm_glaunti.analysis.measure_next.survey import SMB, Uncertainty, survey, 
 from oggm_glaunti.analysis.measure_next.tasks import WhereToMeasure, where_to_measure
 from oggm_glaunti.analysis.trajectory import Change, annual, run, stack_trajectories
 from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
+from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 from oggm_glaunti.analysis.uncertainty.propagation import forcing_variance, moved, propagate
 from oggm_glaunti.core.on_heights import Site
 from oggm_glaunti.coupling.ground.features import read_features
@@ -38,6 +39,7 @@ NAMES = ("prec_scale", "ddf_snow", "temp_gradient")
 TARGETS = (SMB, "ddf_snow", "temp_gradient")
 ROOT = np.array([[0.5, 0.0, 0.0], [0.1, 0.2, 0.0], [0.0, 1e-4, 5e-4]])
 SIGMA_TEMP, SIGMA_LOG_PRCP = 1.5889, 0.964
+A = {"mb_kwargs": {"model": "A"}}
 # Days from 1 October of the first year, after a year for the snow: annual, winter, summer, and the mean of both years.
 DAYS = ((365, 730), (365, 577), (577, 730), (365, 1095))
 SCALE = (1.0, 1.0, 1.0, 0.5)
@@ -54,7 +56,8 @@ def world(seed=0, dtype="float64", **kwargs):
 
 
 def uncertainty(root=ROOT, sigma_temp=SIGMA_TEMP, sigma_log_prcp=SIGMA_LOG_PRCP, correlation_days=0.0, dtype="float64"):
-    return Uncertainty(*(np.asarray(number, dtype) for number in (root, sigma_temp, sigma_log_prcp, correlation_days)))
+    errors = (np.asarray(number, dtype) for number in (sigma_temp, sigma_log_prcp, correlation_days))
+    return Uncertainty(np.asarray(root, dtype), WeatherErrors(*errors))
 
 
 def periods(t, days=DAYS, scale=SCALE):
@@ -186,7 +189,9 @@ def test_without_parameters_the_variance_is_that_of_the_propagated_series():
         series = jax.jit(propagate)(worlds.tuned(), t, weeks)
         for correlation_days in (0.0, 30.0):
             found = asked(t, unsure=uncertainty(0.0 * ROOT, correlation_days=correlation_days))
-            of_sum = forcing_variance(series, weeks, SIGMA_TEMP, SIGMA_LOG_PRCP, correlation_days).total[-1]
+            of_sum = forcing_variance(series, weeks, WeatherErrors(SIGMA_TEMP, SIGMA_LOG_PRCP, correlation_days)).total[
+                -1
+            ]
             np.testing.assert_allclose(found.variance[0], of_sum / 4.0, rtol=1e-9)
 
 
@@ -450,7 +455,7 @@ def aletsch(aletsch_gdir):
 
 
 def test_where_to_measure_on_aletsch(aletsch):
-    table, maps = where_to_measure(aletsch, year=2019, target=["smb", "ddf_snow"], n_best=3, model="A")
+    table, maps = where_to_measure(aletsch, year=2019, target=["smb", "ddf_snow"], n_best=3, **A)
     features = read_features(aletsch)
     assert table.groupby("target", sort=False)["rank"].apply(list).to_dict() == {t: [1, 2, 3] for t in TARGETS[:2]}
     off = features.elevation[table["row"], table["col"]] - table["height"]
@@ -490,9 +495,9 @@ FAULTS = {
     "target": ({"target": "temp_bias"}, "target: expected 'smb' or uncertain parameters, here .*'temp_bias'"),
     "sigma": ({"sigma": {"winter": 0.0}}, "sigma: expected m w.e. above 0"),
     "sigma_of": ({"sigma": {"autumn": 0.1}}, "sigma: expected seasons of .*autumn"),
-    "weather": ({"sigma_temp": float("nan")}, "expected 0 or more, found {'sigma_temp': nan}"),
+    "weather": ({"errors": WeatherErrors(sigma_temp=float("nan"))}, "expected 0 or more, found {'sigma_temp': nan}"),
     "heights": ({"heights": (4500, 5000)}, "the glacier has cells at 1575 to 4100 m, none at 4500 to 5000 m"),
-    "years": ({"years": (2019, 2018)}, "years: expected the first and the last one"),
+    "years": ({"years": (2019, 2018)}, "years: no years from 2019 to 2018"),
     "record": ({"year": 2030}, "years: the daily climate holds"),
 }
 
@@ -500,9 +505,9 @@ FAULTS = {
 def test_impossible_arguments_are_refused(aletsch):
     for kwargs, words in FAULTS.values():
         with pytest.raises(InvalidParamsError, match=f"{aletsch.rgi_id}: .*{words}"):
-            where_to_measure(aletsch, **{"year": 2019, "model": "A", **kwargs})
+            where_to_measure(aletsch, **{"year": 2019, **A, **kwargs})
 
 
 def test_without_features_there_is_no_map(aletsch_gdir):
     with pytest.raises(InvalidWorkflowError, match="glaunti_features"):
-        where_to_measure(aletsch_gdir, year=2019, model="A")
+        where_to_measure(aletsch_gdir, year=2019, **A)

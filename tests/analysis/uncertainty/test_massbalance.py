@@ -19,6 +19,7 @@ from oggm_glaunti import GlaUnTIMassBalance
 from oggm_glaunti.analysis.glaciers import glacier_run
 from oggm_glaunti.analysis.uncertainty import propagation as u
 from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
+from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 from oggm_glaunti.analysis.uncertainty.ensemble_runs import member_seeds, run_ensemble_from_climate_data
 from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
 from oggm_glaunti.analysis.uncertainty.tasks import smb_uncertainty
@@ -28,7 +29,7 @@ from oggm_glaunti.coupling.model.calibration_file import model_record, write_cal
 HEIGHTS = np.array([2400.0, 2755.5, 3001.0, 3333.3, 3700.0])
 YEARS = range(2014, 2023)
 A = {"model": "A"}
-NO_ERRORS = {"sigma_temp": 0.0, "sigma_log_prcp": 0.0}
+NO_ERRORS = {"errors": WeatherErrors(sigma_temp=0.0, sigma_log_prcp=0.0)}
 
 
 def balances(model):
@@ -108,7 +109,7 @@ def test_the_same_seed_is_the_same_model_here_and_in_another_process(hef_gdir, t
 
 def test_small_draws_spread_around_the_plain_model_as_the_first_order_says(hef_gdir):
     write_fit(hef_gdir, sd=0.02)
-    small = {"sigma_temp": 0.3, "sigma_log_prcp": 0.15}
+    small = {"errors": WeatherErrors(sigma_temp=0.3, sigma_log_prcp=0.15)}
     lines = hef_gdir.read_pickle("inversion_flowlines")
     heights = np.concatenate([line.surface_h for line in lines])
     widths = np.concatenate([line.widths * line.dx for line in lines])
@@ -173,11 +174,17 @@ def test_a_tunable_parameter_keeps_the_draw(hef_gdir):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"seed": -1}, {"seed": 0, "sigma_temp": -1.0}, {"seed": 0, "block_days": 0}, {"seed": "three"}]
+    "wrong",
+    [
+        {"seed": -1},
+        {"errors": WeatherErrors(sigma_temp=-1.0)},
+        {"errors": WeatherErrors(block_days=0)},
+        {"seed": "three"},
+    ],
 )
 def test_impossible_draws_name_the_glacier(hef_gdir, wrong):
     with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: seed="):
-        UncertainGlaUnTIMassBalance(hef_gdir, **A, **wrong)
+        UncertainGlaUnTIMassBalance(hef_gdir, **{"seed": 0, **A, **wrong})
 
 
 def test_a_draw_has_to_be_named_also_inside_random_years(hef_gdir):

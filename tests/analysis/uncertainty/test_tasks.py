@@ -11,7 +11,7 @@ from oggm.exceptions import InvalidParamsError
 from oggm_glaunti import GlaUnTIMassBalance
 from oggm_glaunti.analysis.glaciers import glacier_run
 from oggm_glaunti.analysis.trajectory import annual
-from oggm_glaunti.analysis.uncertainty.draws import draw_parameters
+from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors, draw_parameters
 from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity, smb_uncertainty, stored
 from oggm_glaunti.fit.calibration.posterior import physical
 from oggm_glaunti.fit.calibration.priors import SPREAD
@@ -19,9 +19,9 @@ from oggm_glaunti.fit.calibration.tasks import fit_glaunti
 from oggm_glaunti.fit.observations import as_observations
 from oggm_glaunti.graphics.uncertainty import plot_linearity, plot_uncertainty
 
-A = {"model": "A"}
-SMALL = {"sigma_temp": 0.2, "sigma_log_prcp": 0.12}
-NO_ERRORS = {"sigma_temp": 0.0, "sigma_log_prcp": 0.0}
+A = {"mb_kwargs": {"model": "A"}}
+SMALL = {"errors": WeatherErrors(sigma_temp=0.2, sigma_log_prcp=0.12)}
+NO_ERRORS = {"errors": WeatherErrors(sigma_temp=0.0, sigma_log_prcp=0.0)}
 FREE = ("ddf_snow", "prec_scale", "temp_gradient")
 
 
@@ -31,7 +31,7 @@ def fitted(hef_gdir):
     rows = {"glacier": hef_gdir.rgi_id, "kind": "point", "begin": "2015-10-01", "end": "2016-09-30", "sigma": 0.1}
     heights = np.linspace(2500.0, 3400.0, 8)
     table = as_observations({**rows, "height": heights, "value": 0.006 * (heights - 3050.0)})
-    fit_glaunti(hef_gdir, observations=table, free=FREE, model_error=0.15, **A)
+    fit_glaunti(hef_gdir, observations=table, free=FREE, model_error=0.15, **A["mb_kwargs"])
     return hef_gdir, table
 
 
@@ -63,7 +63,7 @@ def test_parts_add_up_in_squares_and_years_to_the_whole(fitted):
 
 def test_longer_memory_of_errors_is_more_uncertainty(hef_gdir):
     sds = [
-        float(smb_uncertainty(hef_gdir, years=(2016, 2019), correlation_days=days, **A)["sd"][-1])
+        float(smb_uncertainty(hef_gdir, years=(2016, 2019), errors=WeatherErrors(correlation_days=days), **A)["sd"][-1])
         for days in (0, 30, 365, np.inf)
     ]
     assert sds == sorted(sds)
@@ -108,7 +108,7 @@ def test_first_order_ensemble_and_nuts_agree(fitted):
     from oggm_glaunti.fit.calibration.nuts import sample_glaunti
 
     gdir, table = fitted
-    draws = sample_glaunti(gdir, table, free=FREE, model_error=0.15, n_samples=250, n_warmup=120, **A)
+    draws = sample_glaunti(gdir, table, free=FREE, model_error=0.15, n_samples=250, n_warmup=120, **A["mb_kwargs"])
     years = {"years": (2016, 2019), **SMALL}
     sds = {
         "first order": float(smb_uncertainty(gdir, **years)["sd"][-1]),
@@ -132,7 +132,7 @@ def test_the_table_of_linearity_says_where_it_ends(hef_gdir):
 @pytest.mark.parametrize("wrong", [{"sigma_temp": -1.0}, {"correlation_days": np.nan}, {"block_days": 0}])
 def test_impossible_arguments_name_the_glacier(hef_gdir, wrong):
     with pytest.raises(InvalidParamsError, match=r"RGI60-11\.00897: "):
-        smb_uncertainty(hef_gdir, **A, **wrong)
+        smb_uncertainty(hef_gdir, errors=WeatherErrors(**wrong), **A)
 
 
 @pytest.mark.parametrize("task", [smb_ensemble, smb_linearity])

@@ -18,7 +18,7 @@ from oggm_glaunti.analysis.uncertainty.blocks import (
     weekly_blocks,
     year_cuts,
 )
-from oggm_glaunti.analysis.uncertainty.draws import BlockErrors, draw_errors, draw_parameters
+from oggm_glaunti.analysis.uncertainty.draws import BlockErrors, WeatherErrors, draw_errors, draw_parameters
 from oggm_glaunti.analysis.uncertainty.linearity import Linearity, linearity
 from oggm_glaunti.analysis.uncertainty.spread import KNOWN, parameter_spread
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
@@ -200,7 +200,7 @@ def explicit(jacobian, blocks, sigma, correlation_days):
 def test_variances_are_those_of_an_explicit_covariance(world, correlation_days, sigma_temp, sigma_log_prcp):
     _, blocks, jacobians = world
     with x64():
-        arguments = (jacobians, blocks, sigma_temp, sigma_log_prcp, correlation_days)
+        arguments = (jacobians, blocks, WeatherErrors(sigma_temp, sigma_log_prcp, correlation_days))
         variance, covariance = u.run_forcing_variance(*arguments), u.run_forcing_covariance(*arguments)
         for name, sigma in (("temp", sigma_temp), ("log_prcp", sigma_log_prcp)):
             expected = explicit(getattr(jacobians, name), blocks, sigma, correlation_days)
@@ -226,8 +226,8 @@ def test_years_are_differences_of_rows(world):
     with x64():
         by_year = jacobians.rows(u.year_ends(t.period, blocks))
         np.testing.assert_allclose(by_year.smb, jax.jit(annual)(TUNED, t), atol=1e-12)
-        covariance = u.run_forcing_covariance(by_year, blocks, correlation_days=30.0).total
-        variance = u.run_forcing_variance(jacobians, blocks, correlation_days=30.0).total
+        covariance = u.run_forcing_covariance(by_year, blocks, WeatherErrors(correlation_days=30.0)).total
+        variance = u.run_forcing_variance(jacobians, blocks, WeatherErrors(correlation_days=30.0)).total
         # The whole is the sum of its years, their covariances included.
         assert float(np.sum(covariance)) == pytest.approx(float(variance[-1]), rel=1e-12)
         assert abs(covariance[0, 1]) > 0.0
@@ -293,9 +293,9 @@ def test_first_order_is_what_500_members_spread_where_errors_are_small_and_not_w
         ratios = {}
         for scale in (0.1, 2.0):
             sigmas = scale * 1.5889038, scale * 0.96401421
-            errors = draw_errors(1, 500, blocks.middles, *sigmas, 20.0)
+            errors = draw_errors(1, 500, blocks.middles, WeatherErrors(*sigmas, 20.0))
             members = u.run_ensemble(TUNED, t, blocks, errors)
-            first_order = np.sqrt(u.run_forcing_variance(jacobians, blocks, *sigmas, 20.0).total)
+            first_order = np.sqrt(u.run_forcing_variance(jacobians, blocks, WeatherErrors(*sigmas, 20.0)).total)
             ratios[scale] = np.asarray(first_order) / np.asarray(members).std(axis=0)
         np.testing.assert_allclose(ratios[0.1], 1.0, atol=0.1)
         assert ratios[2.0][-1] < 0.7
@@ -344,7 +344,7 @@ def test_linearity_in_words(ensemble, expected):
 
 def test_the_same_seed_draws_the_same_and_another_does_not():
     middles = np.arange(20.0)
-    one, again, other = (draw_errors(seed, 3, middles, correlation_days=4.0) for seed in (7, 7, 8))
+    one, again, other = (draw_errors(seed, 3, middles, WeatherErrors(correlation_days=4.0)) for seed in (7, 7, 8))
     np.testing.assert_array_equal(one, again)
     assert (np.asarray(one) != np.asarray(other)).all()
 
@@ -352,7 +352,7 @@ def test_the_same_seed_draws_the_same_and_another_does_not():
 @pytest.mark.parametrize("correlation_days", [0.0, 3.0, 100.0, np.inf])
 def test_draws_have_the_correlation_that_is_propagated(correlation_days):
     middles = np.cumsum([3.0, 7.0, 7.0, 9.0])
-    errors = draw_errors(0, 20_000, middles, 2.0, 0.5, correlation_days)
+    errors = draw_errors(0, 20_000, middles, WeatherErrors(2.0, 0.5, correlation_days))
     away = np.abs(np.subtract.outer(middles, middles))
     expected = np.eye(4) if correlation_days == 0.0 else np.exp(-away / correlation_days)
     np.testing.assert_allclose(np.corrcoef(errors.temp.T), expected, atol=0.03)
@@ -362,7 +362,9 @@ def test_draws_have_the_correlation_that_is_propagated(correlation_days):
 
 
 def test_draws_keep_the_median_or_the_mean_of_precipitation():
-    plain, kept = (draw_errors(0, 100_000, np.zeros(1), mean_preserving=keep).log_prcp for keep in (False, True))
+    plain, kept = (
+        draw_errors(0, 100_000, np.zeros(1), WeatherErrors(mean_preserving=keep)).log_prcp for keep in (False, True)
+    )
     assert np.exp(plain).mean() == pytest.approx(np.exp(0.96401421**2 / 2), rel=0.02)
     assert np.exp(kept).mean() == pytest.approx(1.0, rel=0.02)
     assert np.median(np.exp(plain)) == pytest.approx(1.0, rel=0.02)
@@ -371,7 +373,7 @@ def test_draws_keep_the_median_or_the_mean_of_precipitation():
 @pytest.mark.parametrize("wrong", [{"sigma_temp": -1.0}, {"correlation_days": np.nan}, {"sigma_log_prcp": np.inf}])
 def test_impossible_draws_are_refused(wrong):
     with pytest.raises(ValueError, match="expected a member or more and numbers of 0 or more"):
-        draw_errors(0, 1, np.zeros(3), **wrong)
+        draw_errors(0, 1, np.zeros(3), WeatherErrors(**wrong))
 
 
 def test_parameters_are_drawn_with_their_covariance():
