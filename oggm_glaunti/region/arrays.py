@@ -201,7 +201,7 @@ def table_arguments(batch: Batch, jobs: Sequence[Job]) -> kernels.TableArguments
 def _fill_table(a: kernels.TableArguments, place: int, job: Job) -> None:
     inputs = job.table_inputs()
     years, n, ds = inputs.climate.years.size, inputs.heights.size, inputs.ds()
-    for target, values in zip((a.temp, a.prcp, a.valid), inputs.daily_blocks(), strict=True):
+    for target, values in zip((a.temp, a.prcp, a.valid), inputs.daily_blocks, strict=True):
         target[place, :years] = values
     _fill_up(a.offset[place], inputs.temp_offset.astype(np.float32))
     for target, values in zip((a.temp_bias, a.prcp_fac, a.ddf_snow), job.tunables.by_month(), strict=True):

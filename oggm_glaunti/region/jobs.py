@@ -16,7 +16,8 @@ from oggm_glaunti.coupling.gridded.corrections import correction_years
 from oggm_glaunti.coupling.gridded.training_range import warn_about_inputs
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
-from oggm_glaunti.coupling.table.table import Table, TableInputs, TunableParams
+from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
+from oggm_glaunti.coupling.table.table import Table
 from oggm_glaunti.region.plan import Size
 
 

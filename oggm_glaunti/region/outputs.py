@@ -11,6 +11,7 @@ from oggm import entity_task
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.region.geometry import Geometry, read_geometry
 
@@ -50,11 +51,6 @@ def glacier_balance(
     years: str = "mass_balance",
     ys: int | None = None,
     ye: int | None = None,
-    mb_model_class: type[GlaUnTIMassBalance] = GlaUnTIMassBalance,
-    climate_filename: str = "climate_historical",
-    climate_input_filesuffix: str = "",
-    mb_params_filesuffix: str = "",
-    bias: float = 0,
     mb_kwargs: Mapping[str, Any] | None = None,
 ) -> GlacierBalance:
     """Balance, area, equilibrium line, melt and accumulation of one glacier.
@@ -72,18 +68,11 @@ def glacier_balance(
     if years not in YEARS:
         raise InvalidParamsError(f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}")
     geometry = read_geometry(gdir, run_filesuffix)
-    mb_model = mb_model_class(
-        gdir,
-        filename=climate_filename,
-        input_filesuffix=climate_input_filesuffix,
-        mb_params_filesuffix=mb_params_filesuffix,
-        bias=bias,
-        **(mb_kwargs or {}),
-    )
+    mb_model = GlaUnTIMassBalance(gdir, **checked_mb_kwargs("compile_glaunti_output", mb_kwargs))
     table = mb_model.table().table
     chosen = _common_years(gdir, table.years, geometry, years, (ys, ye))
     start = settings.MASS_BALANCE_YEAR_START[gdir.hemisphere] if years == "mass_balance" else None
-    profiles = yearly_profiles(table, chosen, start, bias)
+    profiles = yearly_profiles(table, chosen, start, mb_model.bias)
     rows = [
         balance_of(profiles, i, *geometry.of_year(year), volume=geometry.volume_of_year(year))
         for i, year in enumerate(chosen)

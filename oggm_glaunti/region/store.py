@@ -16,7 +16,7 @@ from oggm.utils import tolist
 from oggm.workflow import execute_entity_task
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.region.dataset import region_dataset
 from oggm_glaunti.region.jobs import require_each_once
@@ -40,11 +40,6 @@ def compile_glaunti_output(
     years: str = "mass_balance",
     ys: int | None = None,
     ye: int | None = None,
-    mb_model_class: type[GlaUnTIMassBalance] = GlaUnTIMassBalance,
-    climate_filename: str = "climate_historical",
-    climate_input_filesuffix: str = "",
-    mb_params_filesuffix: str = "",
-    bias: float = 0,
     mb_kwargs: Mapping[str, Any] | None = None,
     use_compression: bool = True,
 ) -> xr.Dataset:
@@ -71,12 +66,9 @@ def compile_glaunti_output(
         calendar year of the daily record has no full mass-balance year
     ys, ye : int, optional
         first and last year, by the calendar year in which it ends
-    mb_model_class : class
-        :class:`~oggm_glaunti.GlaUnTIMassBalance` or its subclass of one model
-    climate_filename, climate_input_filesuffix, mb_params_filesuffix, bias
-        as the run had them, see :class:`~oggm_glaunti.GlaUnTIMassBalance`; a bias counts as melt
     mb_kwargs : mapping, optional
-        further arguments of the mass-balance model, as ``glaunti_tables`` had them (model, corrector, weights)
+        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`, as ``glaunti_tables`` and the run had them (`model`,
+        `corrector`, `filename` and so on); a `bias` counts as melt
     use_compression : bool
         of NetCDF; Zarr always compresses
 
@@ -110,6 +102,7 @@ def compile_glaunti_output(
     """
     gdirs = tolist(gdirs)
     _check(gdirs, format, years)
+    chosen = checked_mb_kwargs("compile_glaunti_output", mb_kwargs)
     written = _path(path, output_filesuffix or input_filesuffix or "", format)
     balances = execute_entity_task(
         glacier_balance,
@@ -120,12 +113,7 @@ def compile_glaunti_output(
         years=years,
         ys=ys,
         ye=ye,
-        mb_model_class=mb_model_class,
-        climate_filename=climate_filename,
-        climate_input_filesuffix=climate_input_filesuffix,
-        mb_params_filesuffix=mb_params_filesuffix,
-        bias=bias,
-        mb_kwargs=dict(mb_kwargs or {}),
+        mb_kwargs=chosen,
     )
     ds = region_dataset(gdirs, balances, years, input_filesuffix)
     if written is not None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,11 +13,13 @@ from oggm.utils import global_task, pipe_log
 from tqdm import tqdm
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.inputs import TunableParams
 from oggm_glaunti.coupling.table.store import TableStore
-from oggm_glaunti.coupling.table.table import TunableParams, build_table
+from oggm_glaunti.coupling.table.table import build_table
 from oggm_glaunti.region.jobs import Job, Outcome, require_each_once
 
 settings.register()
@@ -31,16 +32,10 @@ WRITTEN, VALID, FAILED = "written", "valid", "failed"
 @global_task(log)
 def glaunti_tables(
     gdirs: Sequence[Any],
-    filename: str = "climate_historical",
-    input_filesuffix: str = "",
-    mb_params_filesuffix: str = "",
-    model: str | None = None,
-    corrector: str | None = None,
-    weights: str | os.PathLike[str] | None = None,
     memory: float | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    variant: str | None = None,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Corrections and tables of many glaciers in batches, each written to its directory as ``glaunti_table_*.nc``.
 
@@ -53,8 +48,6 @@ def glaunti_tables(
     ----------
     gdirs : list of oggm.GlacierDirectory
         with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
-    filename, input_filesuffix, mb_params_filesuffix, model, corrector, weights, variant
-        see :class:`~oggm_glaunti.GlaUnTIMassBalance`
     memory : float, optional
         MB of working memory for all batches at hand together, on top of the interpreter and its libraries; by default
         ``cfg.PARAMS['glaunti_memory']``. On a GPU it is the device's. Results do not depend on it.
@@ -62,6 +55,8 @@ def glaunti_tables(
         make corrections and tables anew, valid or not
     progress : bool
         show a bar where the standard error is a terminal
+    mb_kwargs : mapping, optional
+        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename` and so on
 
     Returns
     -------
@@ -84,15 +79,7 @@ def glaunti_tables(
     from oggm_glaunti.region.engine import run_jobs  # here: it imports JAX
 
     require_each_once([gdir.rgi_id for gdir in gdirs])
-    arguments = {
-        "filename": filename,
-        "input_filesuffix": input_filesuffix,
-        "mb_params_filesuffix": mb_params_filesuffix,
-        "model": model,
-        "corrector": corrector,
-        "weights": None if weights is None else os.fspath(weights),
-        "variant": variant,
-    }
+    arguments = checked_mb_kwargs(TASK, mb_kwargs)
     with tqdm(total=len(gdirs), desc=TASK, unit="glacier", disable=None if progress else True) as bar:
         run = _Run(gdirs, arguments, overwrite, bar)
         for outcome in run_jobs(run.jobs(), memory):

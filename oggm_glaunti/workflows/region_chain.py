@@ -95,7 +95,7 @@ class _Chain:
 
         if not self.gdirs:
             return
-        statuses = run(self.gdirs, model=self.request.model, weights=self.request.weights)
+        statuses = run(self.gdirs, mb_kwargs={"model": self.request.model, "weights": self.request.weights})
         counts = statuses["status"].value_counts()
         self.say("tables: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
         self._drop("tables", statuses.loc[statuses["status"] == "failed", "message"].to_dict())
@@ -145,14 +145,14 @@ class _Chain:
         from oggm_glaunti.region.store import compile_glaunti_output
 
         out, dynamics = self.request.out, self.request.dynamics
-        (first, last), model = self.request.years, mb_model_class(self.request.model)
+        first, last = self.request.years
         ds = compile_glaunti_output(
             self.gdirs,
             path=out / OUTPUT,
             input_filesuffix=FILESUFFIX if dynamics else None,
             ys=first,
             ye=last,
-            mb_model_class=model,
+            mb_kwargs={"model": self.request.model},
         )
         ds.close()
         lost = {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in _not_compiled(ds)}
@@ -292,7 +292,7 @@ def _balance_tasks(gdir: Any, request: Request) -> list[tuple[Callable, dict]]:
         return [(forget_calibration, {})]
     ref_mb = None if request.ref_mb == "geodetic" else request.ref_mb
     given = {"ref_mb": ref_mb, "ref_period": request.ref_period}
-    return [(gtasks.calibrate_glaunti, {**given, "model": request.model, "weights": request.weights})]
+    return [(gtasks.calibrate_glaunti, {**given, "mb_kwargs": {"model": request.model, "weights": request.weights}})]
 
 
 def forget_calibration(gdir: Any, **kwargs: Any) -> None:

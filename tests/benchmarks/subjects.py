@@ -206,7 +206,8 @@ def daily_climate(years: int, first: int = 1981):
 
 def table_of(climate: Any, heights: np.ndarray, corrections: Any = None) -> Work:
     """Monthly balance (month, N)."""
-    from oggm_glaunti.coupling.table.table import TableInputs, TunableParams, build_table
+    from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
+    from oggm_glaunti.coupling.table.table import build_table
 
     ti = synthetic.model("A" if corrections is None else "C").ti
     inputs = TableInputs(ti, climate, heights, GRADIENT, "nh", corrections)

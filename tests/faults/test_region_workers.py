@@ -47,7 +47,7 @@ if __name__ == "__main__":
     gdirs = [oggm.GlacierDirectory("RGI60-11.99999", base_dir=f"{folder}/per_glacier") for folder in folders]
     # The same glacier twice; the task wants two names.
     gdirs[1].rgi_id = "RGI60-11.99998"
-    statuses = gtasks.glaunti_tables(gdirs, model=model, progress=False)
+    statuses = gtasks.glaunti_tables(gdirs, mb_kwargs={"model": model}, progress=False)
     gdirs[1].rgi_id = gdirs[0].rgi_id
     live = bool(sys.modules["jax._src.xla_bridge"]._backends)
     # From here on a JAX that is started is an error.

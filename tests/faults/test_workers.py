@@ -57,9 +57,9 @@ def a(gdirs):
     yield "turned", elas(gdirs, **A, temperature_bias=0.6)
     runs = workflow.execute_entity_task(tasks.run_from_climate_data, gdirs, ys=2014, ye=2018, **A)
     yield "volumes", [run.volume_km3 for run in runs]
-    mb = {"ref_mb": -1500.0, "ref_period": "2014-01-01_2023-01-01", "model": "A"}
+    mb = {"ref_mb": -1500.0, "ref_period": "2014-01-01_2023-01-01", "mb_kwargs": {"model": "A"}}
     yield "calibrated", [p["melt_f"] for p in workflow.execute_entity_task(gtasks.calibrate_glaunti, gdirs, **mb)]
-    yield "maps", error_of(gtasks.glaunti_smb, gdirs, model="A")
+    yield "maps", error_of(gtasks.glaunti_smb, gdirs, mb_kwargs={"model": "A"})
 
 
 def c(gdirs):
@@ -72,9 +72,10 @@ def c(gdirs):
 
 
 def spawned(gdirs):
-    yield "parent", [gtasks.glaunti_smb(gdir, model="A")["smb"].tolist() for gdir in gdirs[:1]]
+    yield "parent", [gtasks.glaunti_smb(gdir, mb_kwargs={"model": "A"})["smb"].tolist() for gdir in gdirs[:1]]
     forget_tables(gdirs)
-    maps = workflow.execute_entity_task(gtasks.glaunti_smb, gdirs, model="A", output_filesuffix="_spawned")
+    chosen = {"mb_kwargs": {"model": "A"}, "output_filesuffix": "_spawned"}
+    maps = workflow.execute_entity_task(gtasks.glaunti_smb, gdirs, **chosen)
     yield "maps", [smb["smb"].tolist() for smb in maps]
     yield "files", [gdir.has_file("glaunti_smb", filesuffix="_spawned") for gdir in gdirs]
     yield "elas", elas(gdirs, **A)

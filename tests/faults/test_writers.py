@@ -58,7 +58,7 @@ class Interrupted(Exception):
 
 WRITERS = {
     "table": (table_file, "_write_axes", lambda gdir: balance(gdir, melt_f=7.0)),
-    "maps": (smb_file, "_write_time", lambda gdir: gtasks.glaunti_smb(gdir, model="A")),
+    "maps": (smb_file, "_write_time", lambda gdir: gtasks.glaunti_smb(gdir, mb_kwargs={"model": "A"})),
     "calibration": (params.json, "dumps", lambda gdir: write_params(gdir, {"melt_f": 4.0})),
 }
 
@@ -68,7 +68,7 @@ WRITERS = {
 def test_an_error_leaves_the_old_file_and_nothing_else(hef_gdir, monkeypatch, name, when):
     gtasks.glaunti_features(hef_gdir)
     balance(hef_gdir)
-    gtasks.glaunti_smb(hef_gdir, model="A")
+    gtasks.glaunti_smb(hef_gdir, mb_kwargs={"model": "A"})
     write_params(hef_gdir, {"melt_f": 5.0})
     if name != "calibration":
         Path(hef_gdir.get_filepath("glaunti_params")).unlink()
@@ -239,6 +239,6 @@ def test_every_file_of_ours_is_written_under_another_name_first(hef_gdir, monkey
     monkeypatch.setattr(os, "replace", recording)
     gtasks.glaunti_features(hef_gdir)
     gtasks.calibrate_glaunti(hef_gdir, **REFERENCE)
-    gtasks.glaunti_smb(hef_gdir, model="A")
+    gtasks.glaunti_smb(hef_gdir, mb_kwargs={"model": "A"})
     assert {target.name for _, target in renamed} == ours(hef_gdir)
     assert all(source.parent == target.parent for source, target in renamed)

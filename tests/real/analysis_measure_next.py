@@ -36,7 +36,7 @@ def fit(gdir: Any, shared: Path) -> None:
     from oggm_glaunti.fit.calibration.tasks import fit_glaunti
 
     table = fits.aletsch_observations(shared).drop(columns="number")
-    fit_glaunti(gdir, observations=table[table["season"] != "annual"], model="A", filesuffix="_fit")
+    fit_glaunti(gdir, observations=table[table["season"] != "annual"], mb_kwargs={"model": "A"}, filesuffix="_fit")
 
 
 def cases() -> dict[str, dict[str, Any]]:

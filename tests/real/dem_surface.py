@@ -52,8 +52,8 @@ def run(gdir: Any, model: str, **surface: str) -> dict[str, np.ndarray]:
     """Glacier-wide balances of a model as published."""
     from oggm_glaunti import tasks as gtasks
 
-    span = {"ys": FIRST, "ye": LAST, "years": "mass_balance", "check_calib_params": False}
-    return gtasks.glaunti_smb(gdir, model=model, **span, **surface)
+    span = {"ys": FIRST, "ye": LAST, "years": "mass_balance"}
+    return gtasks.glaunti_smb(gdir, mb_kwargs={"model": model, "check_calib_params": False}, **span, **surface)
 
 
 def height_change(gdir: Any) -> np.ndarray:

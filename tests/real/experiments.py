@@ -35,7 +35,7 @@ def band_scores(gdir, shared: Path) -> dict:
 
     maps = {}
     for model in "AC":
-        gtasks.glaunti_smb(gdir, model=model, corrector="yearly", years="mass_balance")
+        gtasks.glaunti_smb(gdir, mb_kwargs={"model": model, "corrector": "yearly"}, years="mass_balance")
         with xr.open_dataset(gdir.get_filepath("glaunti_smb")) as ds:
             maps[model], years = ds["smb"].to_numpy(), ds["time"].dt.year.to_numpy()
     features = read_features(gdir)
@@ -59,7 +59,9 @@ def aletsch_seasons(gdir, shared: Path, exact: bool = False) -> dict[str, dict[s
         "F": {"model": "A", "weights": finetuned},
         "C": {"model": "C", "corrector": "yearly"},
     }
-    return {name: gtasks.glaunti_smb(gdir, dates=dates, exact=exact, **kwargs) for name, kwargs in models.items()}
+    return {
+        name: gtasks.glaunti_smb(gdir, dates=dates, exact=exact, mb_kwargs=chosen) for name, chosen in models.items()
+    }
 
 
 def largest_row_differences(seasons: dict, shared: Path) -> dict[str, float]:
@@ -77,7 +79,7 @@ def climatology_scores(gdir, shared: Path) -> dict[str, float]:
 
     reference = aletsch_dates(shared)
     dates = reference[["begin", "mid", "end"]]
-    means = gtasks.glaunti_smb(gdir, dates=dates, model="C", corrector="climatology")
+    means = gtasks.glaunti_smb(gdir, dates=dates, mb_kwargs={"model": "C", "corrector": "climatology"})
     return scores(means["smb"], reference["oa"].to_numpy())
 
 
@@ -85,10 +87,13 @@ def calibrations(gdir) -> dict[str, dict]:
     """Grosser Aletsch to its geodetic balance: A, and C with the corrector in every mode."""
     from oggm_glaunti import tasks as gtasks
 
-    results = {"A": gtasks.calibrate_glaunti(gdir, model="A", filesuffix="_A", **GEODETIC)}
+    results = {"A": gtasks.calibrate_glaunti(gdir, mb_kwargs={"model": "A"}, filesuffix="_A", **GEODETIC)}
     for mode in MODES:
         results[f"C, {mode}"] = gtasks.calibrate_glaunti(
-            gdir, model="C", corrector=mode, filesuffix="_C" if mode == "climatology" else f"_C_{mode}", **GEODETIC
+            gdir,
+            mb_kwargs={"model": "C", "corrector": mode},
+            filesuffix="_C" if mode == "climatology" else f"_C_{mode}",
+            **GEODETIC,
         )
     return results
 
@@ -120,7 +125,7 @@ def table_against_gridded(gdir, **kwargs) -> float:
     from oggm_glaunti import GlaUnTIMassBalance, tasks as gtasks
     from oggm_glaunti.coupling.ground.features import read_features
 
-    gridded = gtasks.glaunti_smb(gdir, years="calendar", **kwargs)["smb"]
+    gridded = gtasks.glaunti_smb(gdir, years="calendar", mb_kwargs=kwargs)["smb"]
     model = GlaUnTIMassBalance(gdir, **kwargs)
     features = read_features(gdir)
     heights = features.elevation[features.glacier]
@@ -172,7 +177,7 @@ def _print_hef(folder: Path, shared: Path) -> None:
         )
     reference = {"ref_mb": -1100.0, "ref_period": "2014-01-01_2020-01-01"}
     for model in "AC":
-        result = gtasks.calibrate_glaunti(gdir, model=model, filesuffix=f"_{model}", **reference)
+        result = gtasks.calibrate_glaunti(gdir, mb_kwargs={"model": model}, filesuffix=f"_{model}", **reference)
         print(f"calibrated to -1100 kg m-2 yr-1 (2014-2019), model {model}: {_tunable(result)}")
     _print_volumes("2014-2022", volumes(gdir, 2014, 2022))
 

@@ -74,14 +74,15 @@ def aletsch_series(gdir: Any, shared: Path) -> dict[str, pd.DataFrame]:
     from oggm_glaunti.fit.calibration.tasks import fit_glaunti, modelled
 
     both, series = fits.halves(fits.aletsch_observations(shared)), {}
-    plain = {"model": "A", "published": True}
+    plain = {"published": True, "mb_kwargs": {"model": "A"}}
     series["A as published"] = pd.concat([modelled(gdir, half.test, **plain) for half in both])
     for label, case in {"A fitted": fits.CASES["A"], "C climatology fitted": fits.CASES["C climatology"]}.items():
         parts = []
         for half in both:
             observations = fits.targets(half)["seasons + geodetic"]
-            fit_glaunti(gdir, observations=observations, free=fits.TWO, filesuffix="_fit", **case._asdict())
-            parts.append(modelled(gdir, half.test, mb_params_filesuffix="_fit", **case._asdict()))
+            fit_glaunti(gdir, observations=observations, free=fits.TWO, filesuffix="_fit", mb_kwargs=case._asdict())
+            chosen = {**case._asdict(), "mb_params_filesuffix": "_fit"}
+            parts.append(modelled(gdir, half.test, mb_kwargs=chosen))
         series[label] = pd.concat(parts)
     return series
 

@@ -94,9 +94,9 @@ def aletsch_case(gdir: Any, case: Case, half: Half, observations: pd.DataFrame |
     suffix = ""
     if observations is not None:
         suffix = "_fit"
-        fit_glaunti(gdir, observations=observations, free=free, filesuffix=suffix, **case._asdict())
-    kwargs = {"mb_params_filesuffix": suffix} if suffix else {"published": True}
-    return by_season(modelled(gdir, half.test, **case._asdict(), **kwargs))
+        fit_glaunti(gdir, observations=observations, free=free, filesuffix=suffix, mb_kwargs=case._asdict())
+    chosen = {**case._asdict(), "mb_params_filesuffix": suffix}
+    return by_season(modelled(gdir, half.test, published=not suffix, mb_kwargs=chosen))
 
 
 def aletsch_simple(gdir: Any, half: Half) -> dict[str, dict[str, Any]]:
@@ -105,7 +105,7 @@ def aletsch_simple(gdir: Any, half: Half) -> dict[str, dict[str, Any]]:
     from oggm_glaunti.fit.evaluation.scores import scores
 
     known, asked = (
-        modelled(gdir, part, model="A", published=True).pivot_table(
+        modelled(gdir, part, mb_kwargs={"model": "A"}, published=True).pivot_table(
             index=part["end"].dt.year.to_numpy(), columns="season", values=["value", "modelled"]
         )
         for part in half
@@ -197,10 +197,10 @@ def held_out(gdirs: dict[str, Any], table: pd.DataFrame, case: Case, fit: Fit | 
                 fit_on=others,
                 free=fit.free,
                 filesuffix=suffix,
-                **case._asdict(),
+                mb_kwargs=case._asdict(),
             )
-        kwargs = {"mb_params_filesuffix": suffix} if suffix else {"published": True}
-        parts.append(modelled(gdir, bands, **case._asdict(), **kwargs).assign(glacier=name))
+        chosen = {**case._asdict(), "mb_params_filesuffix": suffix}
+        parts.append(modelled(gdir, bands, published=not suffix, mb_kwargs=chosen).assign(glacier=name))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -286,7 +286,10 @@ def fit_time(gdir: Any, shared: Path) -> str:
 
     half = halves(aletsch_observations(shared))[0]
     observations = targets(half)["seasons + geodetic"]
-    took = timed(lambda: fit_glaunti(gdir, observations=observations, model="A", free=ALL, filesuffix="_time"), times=1)
+    took = timed(
+        lambda: fit_glaunti(gdir, observations=observations, mb_kwargs={"model": "A"}, free=ALL, filesuffix="_time"),
+        times=1,
+    )
     what = f"(A, {len(ALL)} parameters, {len(observations)} observations, 39 years of days)"
     return f"a fit {what}: {took.first:.1f} s the first time, {took.warm:.1f} s the second"
 

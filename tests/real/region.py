@@ -41,7 +41,7 @@ def run_in_two_processes(gdirs: list) -> Any:
     settings = {"mb_model_class": GlaUnTIMassBalanceC, "store_fl_diagnostics": True, "output_filesuffix": "_c"}
     try:
         workflow.execute_entity_task(tasks.run_from_climate_data, gdirs, ys=2014, ye=2023, **settings)
-        return gtasks.compile_glaunti_output(gdirs, input_filesuffix="_c", mb_model_class=GlaUnTIMassBalanceC)
+        return gtasks.compile_glaunti_output(gdirs, input_filesuffix="_c", mb_kwargs={"model": "C"})
     finally:
         workflow.reset_multiprocessing()
         cfg.PARAMS["use_multiprocessing"] = False
@@ -55,7 +55,8 @@ def print_region(folder: Path, shared: Path) -> None:
     gdirs = prepare_oetztal(folder, shared)
     for call in ("first", "second"):
         start = time.perf_counter()
-        counts = gtasks.glaunti_tables(gdirs, model="C", progress=False)["status"].value_counts().to_dict()
+        statuses = gtasks.glaunti_tables(gdirs, mb_kwargs={"model": "C"}, progress=False)["status"]
+        counts = statuses.value_counts().to_dict()
         print(f"glaunti_tables, {len(gdirs)} outlines, {call} call: {counts}, {time.perf_counter() - start:.1f} s")
     start = time.perf_counter()
     ds = run_in_two_processes(gdirs)

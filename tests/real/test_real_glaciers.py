@@ -61,7 +61,9 @@ def test_aletsch_exactly_is_the_original_to_rounding(aletsch, shared):
     from oggm_glaunti.tasks import glaunti_smb
 
     reference = experiments.aletsch_dates(shared)[:4]
-    means = glaunti_smb(aletsch, dates=reference[["begin", "mid", "end"]], model="C", corrector="yearly", exact=True)
+    means = glaunti_smb(
+        aletsch, dates=reference[["begin", "mid", "end"]], mb_kwargs={"model": "C", "corrector": "yearly"}, exact=True
+    )
     for key, field in experiments.SEASONS.items():
         np.testing.assert_allclose(means[field], reference["C" + key], atol=2e-5)
 
@@ -117,4 +119,4 @@ def _calibrate(gdir, **reference):
     from oggm_glaunti.tasks import calibrate_glaunti
 
     for model in "AC":
-        calibrate_glaunti(gdir, model=model, filesuffix=f"_{model}", **reference)
+        calibrate_glaunti(gdir, mb_kwargs={"model": model}, filesuffix=f"_{model}", **reference)

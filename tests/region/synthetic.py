@@ -19,7 +19,7 @@ from pyproj import CRS
 from oggm_glaunti import shop
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.features_file import write_features
-from oggm_glaunti.coupling.table.table import TableInputs, TunableParams
+from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.weather.file import DailyClimate, write_daily_climate
 from oggm_glaunti.coupling.weather.series import DailySeries
 from oggm_glaunti.region.engine import run_jobs

@@ -25,7 +25,7 @@ from oggm_glaunti.workflows.valley import make_daily_weather, make_valley_glacie
 pytestmark = pytest.mark.timeout(240)
 GLACIERS = 12
 YEARS = {"first_year": 2000, "last_year": 2003}
-MODEL_A = {"model": "A", "progress": False}
+MODEL_A = {"mb_kwargs": {"model": "A"}, "progress": False}
 
 
 @pytest.fixture(scope="module")

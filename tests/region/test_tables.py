@@ -51,8 +51,8 @@ def times(paths):
     return [path.stat().st_mtime_ns for path in paths]
 
 
-def run(gdirs, **kwargs):
-    return gtasks.glaunti_tables(gdirs, progress=False, **kwargs)
+def run(gdirs, memory=None, overwrite=False, **mb_kwargs):
+    return gtasks.glaunti_tables(gdirs, memory=memory, overwrite=overwrite, progress=False, mb_kwargs=mb_kwargs)
 
 
 def check_against_single(gdir, **kwargs):
@@ -300,7 +300,7 @@ def dying(source, target):
     replace(source, target)
 os.replace = dying
 gdirs = [oggm.GlacierDirectory(rgi_id, base_dir=sys.argv[1] + "/per_glacier") for rgi_id in sys.argv[2:]]
-gtasks.glaunti_tables(gdirs, model="A")
+gtasks.glaunti_tables(gdirs, mb_kwargs={"model": "A"})
 """
 
 

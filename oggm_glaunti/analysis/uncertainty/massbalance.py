@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,9 +22,9 @@ from oggm_glaunti.analysis.uncertainty.draws import (
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, parameter_spread
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
-from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.table.store import TableStore
-from oggm_glaunti.coupling.table.table import Table, TunableParams
+from oggm_glaunti.coupling.table.table import Table
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from oggm_glaunti.fit.calibration.priors import TEMP_BIAS, TEMP_GRADIENT
 
@@ -145,19 +146,20 @@ class DrawnStore(TableStore):
     """
 
     def __init__(self, store: TableStore, draw: Draw):
-        kept = {name: value for name, value in vars(store).items() if name not in ("bare_inputs", "_inputs")}
-        self.__dict__.update(kept, _in_memory={}, _inputs=None)
+        self.__dict__.update(
+            {k: v for k, v in vars(store).items() if k not in ("bare_inputs", "inputs")}, _in_memory={}
+        )
         self.draw = draw
         stored = {name: by for name, by in draw.parameters.items() if name not in (TEMP_BIAS, TEMP_GRADIENT)}
         numbers = {name: np.float32(float(getattr(store.ti, name)) + by) for name, by in stored.items()}
         self.ti = replace(store.ti, **numbers)
         self.temp_gradient = store.temp_gradient + draw.parameters.get(TEMP_GRADIENT, 0.0)
 
-    def adopt_corrections(self, yearly: BandCorrections | None) -> None:
-        """Take the corrections of the recorded weather, and perturb the weather."""
-        super().adopt_corrections(yearly)
-        climate = perturbed(self._inputs.climate, self.draw)
-        self._inputs = replace(self._inputs, climate=climate, _days=[], _days_of_each=[])
+    @cached_property
+    def inputs(self) -> TableInputs:
+        """What tables are made from: the corrections of the recorded weather, and the perturbed weather."""
+        inputs = super().inputs
+        return replace(inputs, climate=perturbed(inputs.climate, self.draw))
 
     def table_of(self, tunables: TunableParams, on_disk: bool) -> Any:
         """The table of some tunable parameters; what the directory holds belongs to the model without errors."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import netCDF4
 import numpy as np
@@ -14,13 +14,17 @@ from scipy.optimize import brentq
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import model_record, unfitted, write_calibration
+from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
+from oggm_glaunti.coupling.table.inputs import TUNABLE
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
 settings.register()
 log = logging.getLogger(__name__)
 
-TUNABLE = ("melt_f", "prcp_fac", "temp_bias")
 TOLERANCE = 1.0  # mm w.e. yr-1
 # OGGM's informed three steps let precipitation go this far from its first guess before the next one is turned.
 INFORMED_PRCP_WINDOW = (0.8, 1.2)
@@ -38,7 +42,7 @@ class Reference(NamedTuple):
 
 @entity_task(log, writes=["glaunti_params", "mb_calib"])
 def calibrate_glaunti(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     ref_mb: float | None = None,
     ref_mb_err: float | None = None,
@@ -46,12 +50,9 @@ def calibrate_glaunti(
     ref_source: str = "geodetic",
     order: Sequence[str] = ("melt_f",),
     bounds: Mapping[str, tuple[float, float]] | None = None,
-    model: str | None = None,
-    corrector: str = "auto",
-    weights: Any = None,
     use_2d_mb: bool = False,
     filesuffix: str = "",
-    variant: str | None = None,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Turn one or several tunable parameters, one after the other, until a period's mean balance equals a reference.
 
@@ -73,13 +74,13 @@ def calibrate_glaunti(
         between 0.8 and 1.2
     bounds : mapping, optional
         ``{tunable: (lowest, highest)}``; the default is OGGM's (``cfg.PARAMS['melt_f_min']`` and so on)
-    model, corrector, weights, variant
-        see :class:`~oggm_glaunti.GlaUnTIMassBalance`; all other parameters are the weights' own, also where a fit was
-        made before
     use_2d_mb : bool
         average over the cells of the glacier (``topo_smoothed``) instead of the inversion flowlines, as in OGGM
     filesuffix : str
         of ``glaunti_params.json``, for more than one calibration in a directory
+    mb_kwargs : mapping, optional
+        `model`, `corrector` (default ``auto``), `weights` and `variant` of :class:`~oggm_glaunti.GlaUnTIMassBalance`;
+        all other parameters are the weights' own, even if a fit was made before
 
     Returns
     -------
@@ -99,7 +100,8 @@ def calibrate_glaunti(
     computed with all tunable parameters at zero effect and do not change during the calibration.
     """
     _check_order(order, gdir.rgi_id)
-    mb_model = unfitted(gdir, model=model, corrector=corrector, weights=weights, variant=variant)
+    chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
+    mb_model = unfitted(gdir, **{"corrector": "auto", **chosen})
     ref = _reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
     specific = _specific_mb(gdir, mb_model, ref.years, use_2d_mb)
     limits = _bounds(order, bounds, gdir.rgi_id)
@@ -161,7 +163,7 @@ def _turn(
     )
 
 
-def _specific_mb(gdir: Any, mb_model: GlaUnTIMassBalance, years: np.ndarray, use_2d_mb: bool) -> Any:
+def _specific_mb(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, years: np.ndarray, use_2d_mb: bool) -> Any:
     """Return a function that gives the mean balance of the years, kg m-2 yr-1."""
     if use_2d_mb:
         with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
@@ -181,7 +183,12 @@ def _specific_mb(gdir: Any, mb_model: GlaUnTIMassBalance, years: np.ndarray, use
 
 
 def _reference(
-    gdir: Any, mb_model: GlaUnTIMassBalance, mb: float | None, err: float | None, period: str | None, source: str
+    gdir: GlacierDirectory,
+    mb_model: GlaUnTIMassBalance,
+    mb: float | None,
+    err: float | None,
+    period: str | None,
+    source: str,
 ) -> Reference:
     if mb is None and source == "wgms":
         return _wgms_reference(gdir, mb_model, period)
@@ -218,7 +225,7 @@ def _require_years(mb_model: GlaUnTIMassBalance, years: np.ndarray, rgi_id: str)
         )
 
 
-def _geodetic_reference(gdir: Any, period: str) -> tuple[float, float]:
+def _geodetic_reference(gdir: GlacierDirectory, period: str) -> tuple[float, float]:
     """Balance and error from OGGM's geodetic table, kg m-2 yr-1."""
     remedy = "Give ref_mb, ref_mb_err and ref_period yourself."
     try:
@@ -236,7 +243,7 @@ def _geodetic_reference(gdir: Any, period: str) -> tuple[float, float]:
     return 1000.0 * float(row["dmdtda"].iloc[0]), 1000.0 * float(row["err_dmdtda"].iloc[0])
 
 
-def _wgms_reference(gdir: Any, mb_model: GlaUnTIMassBalance, period: str | None) -> Reference:
+def _wgms_reference(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, period: str | None) -> Reference:
     """Mean annual balance of the WGMS over the years that record and observations share."""
     remedy = "Give ref_mb and ref_period yourself, or ref_source='geodetic'."
     first, last = mb_model.ys, mb_model.ye
@@ -261,7 +268,7 @@ def _wgms_reference(gdir: Any, mb_model: GlaUnTIMassBalance, period: str | None)
 
 
 def _as_params(
-    gdir: Any, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, turned: list[str]
+    gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, turned: list[str]
 ) -> dict[str, Any]:
     return {
         **model_record(gdir, mb_model),

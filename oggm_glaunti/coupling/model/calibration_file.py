@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oggm import cfg
 from oggm.core.massbalance import MB_GLOBAL_PARAMS
@@ -17,35 +17,32 @@ from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.params import write_json, write_params
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 OGGM_SUFFIX = "_glaunti"
 
 
 class UnfittedMassBalance(GlaUnTIMassBalance):
-    """The model with the weights' own temperature index and lapse rate, whatever was fitted before."""
+    """The model with the weights' own temperature index, lapse rate and degree-day factor, whatever was calibrated."""
 
-    def _fitted_parameters(self) -> None:
-        return None
-
-    def _fitted_gradient(self) -> None:
-        return None
+    use_calibration = False
 
 
-def unfitted(gdir: Any, **given: Any) -> UnfittedMassBalance:
-    """The model at its published tunable parameters.
+def unfitted(gdir: GlacierDirectory, **given: Any) -> UnfittedMassBalance:
+    """Return the model at its published parameters.
 
     Parameters
     ----------
     gdir : GlacierDirectory
     **given
-        `model`, `corrector`, `weights`, `variant` of :class:`~oggm_glaunti.GlaUnTIMassBalance`; what is not given is
-        that of the calibration before
+        `model`, `corrector`, `weights`, `variant`, `filename`, `input_filesuffix` of
+        :class:`~oggm_glaunti.GlaUnTIMassBalance`; default: those of the calibration before
     """
-    mb_model = UnfittedMassBalance(gdir, prcp_fac=1.0, temp_bias=0.0, check_calib_params=False, **given)
-    mb_model.melt_f = mb_model.published_melt_f
-    return mb_model
+    return UnfittedMassBalance(gdir, **{**given, "check_calib_params": False})
 
 
-def model_record(gdir: Any, mb_model: Any) -> dict[str, Any]:
+def model_record(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance) -> dict[str, Any]:
     """Which model this is, with its tunable parameters and the digests of all it was made from.
 
     Parameters
@@ -66,7 +63,7 @@ def model_record(gdir: Any, mb_model: Any) -> dict[str, Any]:
         "bias": 0.0,
         "published_parameters": physical_values(mb_model.loaded_model.ti),
         "weights_sha256": mb_model.weights_sha256,
-        "weights_path": mb_model.weights_path,
+        "weights_path": mb_model.choice.weights_path,
         "temp_gradient": settings.param("glaunti_temp_gradient"),
         "climate_source": mb_model.climate_source,
         "climate_sha256": mb_model.climate.digest(),
@@ -75,7 +72,7 @@ def model_record(gdir: Any, mb_model: Any) -> dict[str, Any]:
     }
 
 
-def write_calibration(gdir: Any, params: dict[str, Any], filesuffix: str) -> None:
+def write_calibration(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str) -> None:
     """Write ``glaunti_params<suffix>.json``, and the same with what OGGM's own tasks look for.
 
     The second file, ``mb_calib_glaunti<suffix>.json``, lies beside OGGM's own ``mb_calib.json`` and not over it.

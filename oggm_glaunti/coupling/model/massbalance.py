@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError
 from oggm.utils import floatyear_to_date
 
-from oggm_glaunti import settings, shop
+from oggm_glaunti import settings
 from oggm_glaunti.core.units import DAYS_PER_MONTH
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
-from oggm_glaunti.coupling.model.params import (
-    TunableProperty,
-    checked_variant,
-    fitted_gradient,
-    fitted_parameters,
-    read_params_for,
-    require_calibrated_with,
-)
+from oggm_glaunti.coupling.model.choice import choose_model
+from oggm_glaunti.coupling.model.params import TunableProperty, require_calibrated_with
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.table.file import read_head
-from oggm_glaunti.coupling.table.inputs import Sources
+from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.store import TableStore, table_path
-from oggm_glaunti.coupling.table.table import TableInputs, TunableParams, daily_smb
+from oggm_glaunti.coupling.table.table import daily_smb
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
-settings.register()
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
-DEFAULT_MODEL = "C"
+    from oggm_glaunti.core.glaunti import Model
+
+settings.register()
 
 
 class GlaUnTIMassBalance(OGGMAttributes):
@@ -104,10 +100,12 @@ class GlaUnTIMassBalance(OGGMAttributes):
 
     # The model a subclass stands for, whatever the directory's calibration says.
     fixed_model: str | None = None
+    # Whether the numbers of the directory's calibration count.
+    use_calibration = True
 
     def __init__(
         self,
-        gdir: Any,
+        gdir: GlacierDirectory,
         filename: str = "climate_historical",
         input_filesuffix: str = "",
         mb_params_filesuffix: str = "",
@@ -135,78 +133,48 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.hemisphere = gdir.hemisphere
         self.rho = self.ice_density = cfg.PARAMS["ice_density"]
         self.use_leap_years = False  # rates refer to years of 365 days, see Notes
-        self.repeat = repeat
-        self.bias = bias
-        self._filename, self._input_filesuffix = filename, input_filesuffix
-        self.calib_params, self._params_filesuffix = read_params_for(
-            gdir, self.fixed_model or model, mb_params_filesuffix or settings_filesuffix, check_calib_params
+        self.repeat, self.bias = repeat, bias
+        given = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
+        given |= {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
+        suffix = mb_params_filesuffix or settings_filesuffix
+        self.choice = choice = choose_model(
+            gdir, given, suffix, check_calib_params, self.fixed_model, self.use_calibration
         )
-        self._choose_model(model, weights)
-        self._choose_parameters(variant)
-        climate_suffix = input_filesuffix if filename == "climate_historical" else f"_{filename}{input_filesuffix}"
-        head = read_head(table_path(gdir, self.model_name, self._params_filesuffix, climate_suffix))
-        self._sources = Sources(gdir, filename, input_filesuffix, "" if head is None else head.input_files)
-        self._set_years(ys, ye)
-        self.corrector = resolve_mode(
-            corrector or self.calib_params.get("corrector", "auto"), self.model_name, self.climate_source
-        )
+        self.model_name, self.calib_params = choice.name, choice.calibration
+        self.ti, self.fitted_parameters = choice.ti, choice.fitted_parameters
+        self.temp_default_gradient = choice.temp_gradient
         self._set_temperature_globals()
+        self.melt_f, self.prcp_fac, self.temp_bias = vars(choice.tunables).values()
+        own_climate = filename == "climate_historical"
+        climate_suffix = input_filesuffix if own_climate else f"_{filename}{input_filesuffix}"
+        head = read_head(table_path(gdir, choice.name, choice.params_filesuffix, climate_suffix))
+        self._files = self._open_files(filename, input_filesuffix, "" if head is None else head.input_files)
+        self._set_years(ys, ye)
+        self.corrector = resolve_mode(choice.corrector, choice.name, self.climate_source)
         if check_calib_params:
-            self._check_calibration()
-        given = {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
-        neutral = {"melt_f": 1000.0 * float(np.exp(self.ti.ddf_snow_log)), "prcp_fac": 1.0, "temp_bias": 0.0}
-        for name, value in given.items():
-            setattr(self, name, self.calib_params.get(name, neutral[name]) if value is None else value)
-        self._own_tunables = self.tunable_params().digest()
+            self._check_calibration(own_climate and not input_filesuffix)
         self._store = TableStore(
             gdir,
-            self._loaded,
-            self._sources,
+            choice.loaded,
+            self._files,
             self.corrector,
-            self.temp_default_gradient,
-            self._params_filesuffix,
+            choice.temp_gradient,
+            choice.params_filesuffix,
             climate_suffix,
             head,
-            ti=self.ti,
+            choice.ti,
         )
-
-    def _choose_model(self, model: str | None, weights: Any) -> None:
-        calibrated = self.calib_params.get("model")
-        if self.fixed_model is not None and model not in (None, self.fixed_model):
-            raise InvalidParamsError(f"{type(self).__name__} is model {self.fixed_model}, asked for model={model!r}")
-        self.model_name = self.fixed_model or model or calibrated or DEFAULT_MODEL
-        if self.model_name not in ("A", "C", "D"):
-            raise InvalidParamsError(f"{self.gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {self.model_name!r}")
-        recorded = self.calib_params.get("weights_path")
-        if weights is None and calibrated == self.model_name and recorded and Path(recorded).exists():
-            # Elsewhere (another machine) the usual search goes on; the checksum is compared in any case.
-            weights = recorded
-        self.weights_path = None if weights is None else str(Path(weights).expanduser().absolute())
-        self._loaded = shop.load(self.model_name, weights)
-
-    def _fitted_parameters(self) -> dict[str, float] | None:
-        return fitted_parameters(self.calib_params, self.gdir.rgi_id)
-
-    def _fitted_gradient(self) -> float | None:
-        return fitted_gradient(self.calib_params, self.gdir.rgi_id)
 
     @property
     def variant(self) -> str:
         """Name of the day of the temperature index."""
         return self.ti.day.name
 
-    def _choose_parameters(self, variant: str | None) -> None:
-        from oggm_glaunti.core.temperature_index import with_day
-        from oggm_glaunti.core.weights import ti_from_physical
-
-        self.fitted_parameters = self._fitted_parameters()
-        own = self.fitted_parameters is None
-        ti = self._loaded.model.ti if own else ti_from_physical(self.fitted_parameters)
-        variant = variant or self.calib_params.get("variant", "smooth")
-        self.ti = with_day(ti, checked_variant(variant, self.gdir.rgi_id))
+    def _open_files(self, filename: str, input_filesuffix: str, record: str) -> InputFiles:
+        return InputFiles(self.gdir, filename, input_filesuffix, record)
 
     def _set_years(self, ys: int | None, ye: int | None) -> None:
-        climate = self._sources.about_climate
+        climate = self._files.about_climate
         self.climate_source, self.ref_hgt, self._first_year = climate.source, climate.ref_hgt, climate.ys
         self.ys = int(climate.ys if ys is None else max(ys, climate.ys))
         self.ye = int(climate.ye if ye is None else min(ye, climate.ye))
@@ -217,31 +185,21 @@ class GlaUnTIMassBalance(OGGMAttributes):
             )
         self.years = np.arange(self.ys, self.ye + 1)
 
-    @property
-    def published_melt_f(self) -> float:
-        """Degree-day factor of snow of the weights, kg m-2 day-1 K-1."""
-        return 1000.0 * float(np.exp(self._loaded.model.ti.ddf_snow_log))
-
-    @property
-    def weights_sha256(self) -> str:
-        """SHA-256 of the weights in use."""
-        return self._loaded.sha256
-
-    def _check_calibration(self) -> None:
-        at_hand = {
+    def _check_calibration(self, compare_climate: bool) -> None:
+        found = {
             "model": self.model_name,
-            "weights_sha256": self._loaded.sha256,
+            "weights_sha256": self.weights_sha256,
             "temp_gradient": settings.param("glaunti_temp_gradient"),
             "corrector": self.corrector,
             "variant": self.variant,
         }
-        if (self._filename, self._input_filesuffix) == ("climate_historical", ""):
-            climate = self._sources.about_climate
-            at_hand |= {"climate_source": climate.source, "climate_sha256": climate.sha256}
+        if compare_climate:
+            climate = self._files.about_climate
+            found |= {"climate_source": climate.source, "climate_sha256": climate.sha256}
         if self.corrector != "off" and "features_sha256" in self.calib_params:
-            at_hand["features_sha256"] = self._sources.features_sha256()
+            found["features_sha256"] = self._files.features_sha256()
         calibrated = {"variant": "smooth", **self.calib_params} if self.calib_params else {}
-        require_calibrated_with(calibrated, at_hand, self.gdir.rgi_id)
+        require_calibrated_with(calibrated, found, self.gdir.rgi_id)
 
     melt_f = TunableProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
     prcp_fac = TunableProperty("Factor on precipitation (a number or 12).")
@@ -252,7 +210,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     @property
     def climate(self) -> DailyClimate:
         """The daily record, tunable parameters not applied."""
-        return self._sources.climate
+        return self._files.climate
 
     @property
     def table_inputs(self) -> TableInputs:
@@ -260,9 +218,14 @@ class GlaUnTIMassBalance(OGGMAttributes):
         return self._store.inputs
 
     @property
-    def loaded_model(self) -> Any:
+    def loaded_model(self) -> Model:
         """The model of the weights, without tunable parameters and fit (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
-        return self._loaded.model
+        return self.choice.loaded.model
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights in use."""
+        return self.choice.loaded.sha256
 
     @property
     def store(self) -> TableStore:
@@ -277,7 +240,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         """The table of the current tunable parameters; that of the initial ones is kept in the directory."""
         if self._table is None:
             tunables = self.tunable_params()
-            self._table = self._store.table_of(tunables, on_disk=tunables.digest() == self._own_tunables)
+            self._table = self._store.table_of(tunables, on_disk=tunables.digest() == self.choice.tunables.digest())
         return self._table
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
@@ -19,10 +19,13 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti import settings
 from oggm_glaunti.core.parameters import BY_NAME
 from oggm_glaunti.coupling.oggm.writing import writing
+from oggm_glaunti.coupling.table.inputs import TUNABLE
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
 settings.register()
 
-TUNABLE = ("melt_f", "prcp_fac", "temp_bias", "bias")
 VARIANTS = ("smooth", "mass_conserving")
 # The lapse rate of a fit, K m-1. The corrections of models C and D keep the one that they were trained with.
 FITTED_GRADIENT = "fitted_temp_gradient"
@@ -42,7 +45,7 @@ UNITS = {
 }
 
 
-def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
+def read_params(gdir: GlacierDirectory, filesuffix: str = "") -> dict[str, Any]:
     """Parameters of a glacier directory; empty where nothing was calibrated.
 
     Parameters
@@ -74,12 +77,12 @@ def read_params(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
     )
 
 
-def _tunables_of_oggm(gdir: Any, calibrated: dict[str, Any]) -> dict[str, Any]:
+def _tunables_of_oggm(gdir: GlacierDirectory, calibrated: dict[str, Any]) -> dict[str, Any]:
     """The tunable parameters that OGGM's own tasks found, with the fit that they were turned on, if any.
 
     These tasks know nothing but the tunable parameters; what goes with MonthlyTIModel is none of ours.
     """
-    tunables = {name: calibrated[name] for name in TUNABLE}
+    tunables = {name: calibrated[name] for name in (*TUNABLE, "bias")}
     own = read_params(gdir)
     fitted = "parameters" in own or FITTED_GRADIENT in own or own.get("variant", "smooth") != "smooth"
     return {**{name: own[name] for name in DEFINING if name in own}, **tunables} if fitted else tunables
@@ -170,7 +173,7 @@ def checked_variant(variant: str, rgi_id: str) -> str:
 
 
 def read_params_for(
-    gdir: Any, model: str | None, filesuffix: str = "", strict: bool = False
+    gdir: GlacierDirectory, model: str | None, filesuffix: str = "", strict: bool = False
 ) -> tuple[dict[str, Any], str]:
     """Parameters for a model that was asked for by name, and the suffix under which they were found.
 
@@ -239,7 +242,7 @@ def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi
             )
 
 
-def _require_no_other(gdir: Any) -> None:
+def _require_no_other(gdir: GlacierDirectory) -> None:
     """Raise InvalidWorkflowError where calibrations under a suffix are there and none without."""
     others = sorted(path.name for path in Path(gdir.dir).glob("glaunti_params_*.json"))
     if others:
@@ -259,7 +262,7 @@ def _load(path: Path, rgi_id: str) -> dict[str, Any]:
         ) from err
 
 
-def write_params(gdir: Any, params: dict[str, Any], filesuffix: str = "") -> None:
+def write_params(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str = "") -> None:
     """Write ``glaunti_params<suffix>.json`` to a temporary name and rename it; units are added.
 
     Raises

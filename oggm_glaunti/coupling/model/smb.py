@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from oggm import entity_task
@@ -23,17 +25,22 @@ from oggm_glaunti.coupling.gridded.place import Place
 from oggm_glaunti.coupling.gridded.weather import Weather, open_weather, shifted_by_day, with_offset
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
+from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.smb_file import Maps, write_smb
 from oggm_glaunti.coupling.oggm.processes import require_jax
-from oggm_glaunti.coupling.table.inputs import Sources
-from oggm_glaunti.coupling.weather.file import AboutClimate, DailyClimate
+from oggm_glaunti.coupling.table.inputs import TUNABLE, InputFiles
+from oggm_glaunti.coupling.weather.file import DailyClimate
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
 settings.register()
 log = logging.getLogger(__name__)
 
 YEARS = ("calendar", "mass_balance")
 SEASON_NAMES = ("smb_winter", "smb_summer")
+SMB_KWARGS = (*CALIBRATION_KWARGS, *TUNABLE, "mb_params_filesuffix", "check_calib_params")
 
 # A calendar year has those of two mass-balance years; one of them is kept.
 JANUARY = " of January only (later in the year those of the next mass-balance year act)"
@@ -41,27 +48,19 @@ JANUARY = " of January only (later in the year those of the next mass-balance ye
 
 @entity_task(log, writes=["glaunti_smb"])
 def glaunti_smb(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     ys: int | None = None,
     ye: int | None = None,
-    model: str | None = None,
-    corrector: str | None = None,
-    weights: Any = None,
-    melt_f: float | None = None,
-    prcp_fac: float | None = None,
-    temp_bias: float | None = None,
     years: str = "calendar",
     dates: Any = None,
     daily: bool = False,
     exact: bool = False,
     surface: str = "fixed",
     dem_stack_filesuffix: str = "",
-    mb_params_filesuffix: str = "",
-    check_calib_params: bool = True,
     output_filesuffix: str = "",
     weather: Any = None,
-    variant: str | None = None,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, np.ndarray]:
     """Balance on the 100 m grid, year by year, with its glacier mean.
 
@@ -71,9 +70,6 @@ def glaunti_smb(
         with ``glaunti_features``, and with daily climate where `weather` is not given
     ys, ye : int, optional
         first and last year written, of those in the record; the run always starts with it, so that the snow is right
-    model, corrector, weights, melt_f, prcp_fac, temp_bias, mb_params_filesuffix, check_calib_params, variant
-        see :class:`~oggm_glaunti.GlaUnTIMassBalance`: what is not given is the directory's calibration, and without one
-        the published model
     years : {'calendar', 'mass_balance'}
         calendar years as OGGM runs them, every day counted once; or 1 Oct to 30 Sep (1 Apr to 31 Mar in the south) as
         in the published evaluation, the first and last day of each counted half
@@ -100,6 +96,11 @@ def glaunti_smb(
         :func:`~oggm_glaunti.coupling.gridded.weather.open_weather`. It is read some days at a
         time. On the glacier's own cells, models C and D are always run as with `exact`
 
+    mb_kwargs : mapping, optional
+        `model`, `corrector`, `weights`, `variant`, `melt_f`, `prcp_fac`, `temp_bias`, `mb_params_filesuffix` and
+        `check_calib_params` of :class:`~oggm_glaunti.GlaUnTIMassBalance`; default: the directory's calibration,
+        otherwise the published model
+
     Returns
     -------
     dict
@@ -118,21 +119,8 @@ def glaunti_smb(
         )
     require_surface(surface, gdir.rgi_id, dem_stack_filesuffix)
     climate = None if weather is None else open_weather(weather, read_features(gdir), gdir.rgi_id)
-    mb_model = _ModelOnWeather(
-        gdir,
-        weather=climate,
-        mb_params_filesuffix=mb_params_filesuffix,
-        check_calib_params=check_calib_params,
-        model=model,
-        corrector=corrector,
-        weights=weights,
-        melt_f=melt_f,
-        prcp_fac=prcp_fac,
-        temp_bias=temp_bias,
-        ys=ys,
-        ye=ye,
-        variant=variant,
-    )
+    chosen = checked_mb_kwargs("glaunti_smb", mb_kwargs, SMB_KWARGS)
+    mb_model = _ModelOnWeather(gdir, climate, ys=ys, ye=ye, **chosen)
     _require_in_record(gdir, mb_model, ys, ye)
     features = read_features(gdir)
     if mb_model.climate.others:
@@ -150,38 +138,29 @@ def glaunti_smb(
     return write_smb(gdir, gridded, mb_model, maps, output_filesuffix)
 
 
-class _GivenWeather(Sources):
-    """Other weather than that of the glacier directory."""
+class _GivenWeather(InputFiles):
+    """Other weather than that of the glacier directory: means over the outline."""
 
-    def __init__(self, gdir: Any, climate: DailyClimate):
+    def __init__(self, gdir: GlacierDirectory, climate: DailyClimate):
         super().__init__(gdir, "climate_historical", "")
-        self._given = climate
-
-    @property
-    def about_climate(self) -> AboutClimate:
-        """Years, height, source and digest of the means over the outline."""
-        return self._given.about()
-
-    @property
-    def climate(self) -> DailyClimate:
-        """Means over the outline."""
-        return self._given
+        self.climate = climate
+        self.about_climate = climate.about()
 
 
 class _ModelOnWeather(GlaUnTIMassBalance):
-    """The directory's model and calibration, on other weather than the directory's where some is given."""
+    """The directory's model and calibration, on other weather than the directory's if some is given."""
 
-    def __init__(self, gdir: Any, weather: Weather | None, **kwargs: Any):
+    def __init__(self, gdir: GlacierDirectory, weather: Weather | None, **kwargs: Any):
         self._weather = weather
         super().__init__(gdir, **kwargs)
 
-    def _set_years(self, ys: int | None, ye: int | None) -> None:
+    def _open_files(self, filename: str, input_filesuffix: str, record: str) -> InputFiles:
         if self._weather is not None:
-            self._sources = _GivenWeather(self.gdir, self._weather.climate)
-        super()._set_years(ys, ye)
+            return _GivenWeather(self.gdir, self._weather.climate)
+        return super()._open_files(filename, input_filesuffix, record)
 
 
-def _require_in_record(gdir: Any, mb_model: GlaUnTIMassBalance, ys: int | None, ye: int | None) -> None:
+def _require_in_record(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, ys: int | None, ye: int | None) -> None:
     record = mb_model.climate
     for name, year in (("ys", ys), ("ye", ye)):
         if year is not None and not record.ys <= year <= record.ye:
@@ -191,7 +170,7 @@ def _require_in_record(gdir: Any, mb_model: GlaUnTIMassBalance, ys: int | None, 
             )
 
 
-def _periods(gdir: Any, mb_model: GlaUnTIMassBalance, years: str, dates: Any) -> list[Period] | None:
+def _periods(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, years: str, dates: Any) -> list[Period] | None:
     """Periods to run one by one; None for calendar years."""
     if dates is not None:
         return periods_from_dates(dates, gdir.rgi_id)
@@ -302,9 +281,6 @@ def _append(
         maps.ds.append(ds)
 
 
-_programs: list[Any] = []
-
-
 def _segment(
     place: Place,
     mb_model: GlaUnTIMassBalance,
@@ -322,8 +298,6 @@ def _segment(
     """
     from oggm_glaunti.core.forcing import pad_days
 
-    if not _programs:
-        _programs.append(_segment_program())
     temp_bias, prcp_fac, ddf_snow = tunables
     # The forcing has the lapse rate of the corrections; a fit may have another.
     steeper = mb_model.temp_default_gradient - settings.param("glaunti_temp_gradient")
@@ -331,11 +305,12 @@ def _segment(
     weather = with_offset(shifted_by_day(place.forcing(days), temp_bias, prcp_fac), steeper * place.above_ref)
     forcing, weights = pad_days(weather, weights, n_days)
     arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily
-    swe, smb, series = _programs[0](mb_model.ti, *arguments)
+    swe, smb, series = _segment_program()(mb_model.ti, *arguments)
     return np.asarray(swe), np.asarray(smb), None if series is None else np.asarray(series)
 
 
-def _segment_program() -> Any:
+@cache
+def _segment_program() -> Callable[..., Any]:
     """Compile on use, once per process."""
     import equinox as eqx
 

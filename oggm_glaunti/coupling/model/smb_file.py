@@ -91,8 +91,7 @@ def _write_head(nc: netCDF4.Dataset, gdir: Any, mb_model: GlaUnTIMassBalance, gr
     nc.weather, nc.weather_sha256 = os.path.basename(gridded.climate.path), gridded.weather.digest()
     nc.surface = "fixed" if gridded.surface is None else "yearly"
     nc.temp_gradient = mb_model.temp_default_gradient
-    for tunable in ("melt_f", "prcp_fac", "temp_bias"):
-        nc.setncattr(tunable, getattr(mb_model, tunable))
+    nc.setncatts(vars(mb_model.tunable_params()))
 
 
 def _write_grid(nc: netCDF4.Dataset, features: Features) -> None:

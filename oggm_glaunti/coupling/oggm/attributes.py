@@ -21,8 +21,6 @@ class OGGMAttributes(MassBalanceModel):
         """Set OGGM's names of temperature parameters to the values they have in GlaUnTI."""
         centre = float(self.ti.snow_to_rain_centre)
         half_width = 2.0 / float(np.exp(self.ti.snow_to_rain_steepness_log))
-        gradient = self._fitted_gradient()
-        self.temp_default_gradient = settings.param("glaunti_temp_gradient") if gradient is None else gradient
         self.temp_all_solid, self.temp_all_liq = centre - half_width, centre + half_width
         self.temp_melt = 0.0
         self.t_solid, self.t_liq, self.t_melt = self.temp_all_solid, self.temp_all_liq, self.temp_melt
@@ -34,7 +32,7 @@ class OGGMAttributes(MassBalanceModel):
 
     def __repr__(self) -> str:
         """OGGM's summary, with the tunable parameters."""
-        tunables = (f"    - {name}: {getattr(self, name)}" for name in ("melt_f", "prcp_fac", "temp_bias"))
+        tunables = (f"    - {name}: {value}" for name, value in vars(self.tunable_params()).items())
         return "\n".join([super().__repr__().rstrip(), *tunables, ""])
 
     def is_year_valid(self, year: float) -> bool:

@@ -1,26 +1,139 @@
-"""The files a table is made from: daily climate, corrector inputs, and what bounds the glacier's heights.
+"""What a table is made from: tunable parameters, weather, corrections, and the files that these are read from.
 
-Their digests decide whether a table may be used. They are taken from the table's own record of its files where these
-are unchanged (see
-:mod:`~oggm_glaunti.coupling.oggm.fingerprint`); contents are read where they are not, and where a table
-has to be made.
+Digests of the files decide whether a table may be used. They are taken from the table's own record of its files if
+these are unchanged (see :mod:`~oggm_glaunti.coupling.oggm.fingerprint`); contents are read only if they are not, or if
+a table has to be made.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import hashlib
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from oggm.exceptions import InvalidWorkflowError
 
+from oggm_glaunti.coupling.gridded.periods import mass_balance_year_of_months
 from oggm_glaunti.coupling.ground.features import Features, read_features
 from oggm_glaunti.coupling.ground.heights import height_bounds, height_files
 from oggm_glaunti.coupling.oggm.fingerprint import KnownFiles
+from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.weather.file import AboutClimate, DailyClimate, daily_climate_candidates, read_daily_climate
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
-class Sources:
+    from oggm_glaunti.core.temperature_index import TIWeights
+
+DAYS_IN_LONGEST_MONTH = 31
+
+
+@dataclass(frozen=True)
+class TunableParams:
+    """What a user may turn, each a value or one per calendar month; applied after the corrections.
+
+    Attributes
+    ----------
+    melt_f : float or 12 of them
+        degree-day factor of snow before correction, kg m-2 day-1 K-1
+    prcp_fac : float or 12 of them
+        factor on precipitation, 1
+    temp_bias : float or 12 of them
+        added to temperature, K
+    """
+
+    melt_f: Any
+    prcp_fac: Any = 1.0
+    temp_bias: Any = 0.0
+
+    def by_month(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``temp_bias``, ``prcp_fac`` and ``ddf_snow`` (m w.e. K-1 day-1), each (12,) float32."""
+        values = (self.temp_bias, self.prcp_fac, np.asarray(self.melt_f, np.float64) / 1000.0)
+        temp_bias, prcp_fac, ddf = (np.broadcast_to(np.asarray(v, np.float32), (12,)) for v in values)
+        return temp_bias, prcp_fac, ddf
+
+    def digest(self) -> str:
+        """Digest of the values."""
+        values = (self.melt_f, self.prcp_fac, self.temp_bias)
+        by_month = [np.broadcast_to(np.asarray(value, np.float64), (12,)) for value in values]
+        return hashlib.sha256(np.stack(by_month).tobytes()).hexdigest()
+
+
+TUNABLE = tuple(TunableParams.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class TableInputs:
+    """Everything a table is made from, apart from the tunable parameters.
+
+    Attributes
+    ----------
+    ti : TIWeights
+        temperature index: the fitted one if there is one
+    climate : DailyClimate
+    heights : float64 array (N,)
+        evenly spaced, m
+    temp_gradient : float
+        K m-1
+    hemisphere : {'nh', 'sh'}
+    corrections : BandCorrections or None
+        None for model A or a corrector switched off
+    """
+
+    ti: TIWeights
+    climate: DailyClimate
+    heights: np.ndarray
+    temp_gradient: float
+    hemisphere: str
+    corrections: BandCorrections | None
+
+    def realisations(self) -> list[TableInputs]:
+        """Return the same with one realisation of the weather each; tables are means over them."""
+        return self._each if self.climate.others else [self]
+
+    @cached_property
+    def _each(self) -> list[TableInputs]:
+        return [replace(self, climate=one) for one in self.climate.realisations]
+
+    @property
+    def temp_offset(self) -> np.ndarray:
+        """Temperature at the heights minus that at the reference height, K (N,)."""
+        return self.temp_gradient * (self.heights - self.climate.ref_hgt)
+
+    def ds(self) -> np.ndarray:
+        """Corrections by height (K, 5, N); one period of zeros where there are none."""
+        if self.corrections is None:
+            return np.zeros((1, 5, self.heights.size), np.float32)
+        return self.corrections.at(self.heights)
+
+    def ds_index(self) -> np.ndarray:
+        """Which corrections apply in each month (Y, 12); the first and last year's go on beyond both ends."""
+        year_of_month = mass_balance_year_of_months(self.climate.years, self.hemisphere)
+        if self.corrections is None:
+            return np.zeros_like(year_of_month)
+        years = self.corrections.years
+        return np.clip(year_of_month - years[0], 0, years.size - 1)
+
+    @cached_property
+    def daily_blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weather as ``temp, prcp, valid`` of shape (Y, 12, 31)."""
+        return _blocks(self.climate)
+
+
+def _blocks(climate: DailyClimate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    months = climate.time.astype("datetime64[M]")
+    index = (months - months[0]).astype(int)
+    day = (climate.time - months.astype("datetime64[D]")).astype(int)
+    shape = (climate.years.size * 12, DAYS_IN_LONGEST_MONTH)
+    temp, prcp, valid = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
+    temp[index, day], prcp[index, day], valid[index, day] = climate.temp, climate.prcp, True
+    full = (climate.years.size, 12, DAYS_IN_LONGEST_MONTH)
+    return temp.reshape(full), prcp.reshape(full), valid.reshape(full)
+
+
+class InputFiles:
     """Files of one glacier directory and one climate.
 
     Parameters
@@ -32,7 +145,7 @@ class Sources:
         of a table's file, see :meth:`record`
     """
 
-    def __init__(self, gdir: Any, filename: str, input_filesuffix: str, record: str = ""):
+    def __init__(self, gdir: GlacierDirectory, filename: str, input_filesuffix: str, record: str = ""):
         self.gdir = gdir
         self._climate_file = filename, input_filesuffix
         self._known = KnownFiles(record)
@@ -54,15 +167,15 @@ class Sources:
         candidates = daily_climate_candidates(self.gdir, *self._climate_file)
         return AboutClimate(**self._known.fact("climate", candidates, find))
 
-    @property
+    @cached_property
     def climate(self) -> DailyClimate:
         """The daily climate itself."""
         about = self.about_climate
-        if self._climate is None:
-            climate = read_daily_climate(self.gdir, *self._climate_file)
-            self._require_unchanged(about.file, about.sha256, climate.digest())
-            self._climate = climate
-        return self._climate
+        if self._climate is not None:
+            return self._climate
+        climate = read_daily_climate(self.gdir, *self._climate_file)
+        self._require_unchanged(about.file, about.sha256, climate.digest())
+        return climate
 
     def features_sha256(self, filesuffix: str = "") -> str:
         """Digest of the corrector's inputs."""

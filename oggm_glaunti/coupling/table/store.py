@@ -24,9 +24,9 @@ from oggm_glaunti.coupling.ground.heights import table_heights
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections, compute_corrections, corrections_digest
 from oggm_glaunti.coupling.table.file import TableHead, read_corrections, read_head, read_table, write_table
-from oggm_glaunti.coupling.table.inputs import Sources
+from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
-from oggm_glaunti.coupling.table.table import Table, TableInputs, TunableParams, build_table
+from oggm_glaunti.coupling.table.table import Table, build_table
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from oggm_glaunti.shop import LoadedModel
 
@@ -47,7 +47,7 @@ class TableStore:
     gdir : GlacierDirectory
     loaded : LoadedModel
         A, C or D
-    sources : Sources
+    files : InputFiles
         the files tables are made from
     corrector : {'yearly', 'climatology', 'off'}
     temp_gradient : float
@@ -64,7 +64,7 @@ class TableStore:
         self,
         gdir: Any,
         loaded: LoadedModel,
-        sources: Sources,
+        files: InputFiles,
         corrector: str,
         temp_gradient: float,
         params_filesuffix: str,
@@ -72,7 +72,7 @@ class TableStore:
         head: TableHead | None = None,
         ti: TIWeights | None = None,
     ):
-        self.gdir, self.loaded, self.sources = gdir, loaded, sources
+        self.gdir, self.loaded, self.files = gdir, loaded, files
         self.ti = loaded.model.ti if ti is None else ti
         self.corrector, self.temp_gradient = corrector, temp_gradient
         self._suffixes = (params_filesuffix, input_filesuffix)
@@ -81,8 +81,6 @@ class TableStore:
         self._features_suffix = tributary.group() if tributary else ""
         self._head = head
         self._in_memory: dict[str, Interpolator] = {}
-        self._inputs: TableInputs | None = None
-        self._yearly: BandCorrections | None = None
 
     def path(self, params_filesuffix: str | None = None) -> Path:
         """The table's file."""
@@ -95,17 +93,17 @@ class TableStore:
     @property
     def climate(self) -> DailyClimate:
         """The daily climate."""
-        return self.sources.climate
+        return self.files.climate
 
     @property
     def features(self) -> Features:
         """The corrector's inputs."""
-        return self.sources.features(self._features_suffix)
+        return self.files.features(self._features_suffix)
 
     @cached_property
     def heights(self) -> np.ndarray:
         """Heights of the tables, m (N,)."""
-        return table_heights(self.sources.height_bounds(), settings.param("glaunti_table_step"))
+        return table_heights(self.files.height_bounds(), settings.param("glaunti_table_step"))
 
     @property
     def _weights(self) -> dict[str, float]:
@@ -123,20 +121,24 @@ class TableStore:
             corrections=None,
         )
 
-    @property
+    @cached_property
+    def yearly_corrections(self) -> BandCorrections | None:
+        """Corrections of all mass-balance years, computed on first use unless the directory has them."""
+        return None if self.corrector == "off" else self.kept_corrections() or self.compute_corrections()
+
+    @cached_property
     def inputs(self) -> TableInputs:
-        """What tables are made from, the corrections computed on first use unless the directory has them."""
-        if self._inputs is None:
-            yearly = None if self.corrector == "off" else self.kept_corrections() or self.compute_corrections()
-            self.adopt_corrections(yearly)
-        return self._inputs
+        """What tables are made from."""
+        yearly = self.yearly_corrections
+        used = yearly.climatology() if yearly is not None and self.corrector == "climatology" else yearly
+        return replace(self.bare_inputs, corrections=used)
 
     @cached_property
     def corrections_digest(self) -> str:
         """Digest of everything the corrections are made from; empty where there are none."""
         if self.corrector == "off":
             return ""
-        files = self.sources.about_climate.sha256, self.sources.features_sha256(self._features_suffix)
+        files = self.files.about_climate.sha256, self.files.features_sha256(self._features_suffix)
         return corrections_digest(*files, self.loaded.sha256, self.gdir.hemisphere)
 
     def kept_corrections(self) -> BandCorrections | None:
@@ -157,15 +159,14 @@ class TableStore:
 
     def adopt_corrections(self, yearly: BandCorrections | None) -> None:
         """Take corrections of all mass-balance years (None where the corrector is off) for the tables to be made."""
-        self._yearly = yearly
-        used = yearly.climatology() if yearly is not None and self.corrector == "climatology" else yearly
-        self._inputs = replace(self.bare_inputs, corrections=used)
+        self.yearly_corrections = yearly
+        self.__dict__.pop("inputs", None)
 
     def digest(self, tunables: TunableParams) -> str:
         """Digest of everything a table is made from."""
         parts = [
             f"{settings.NUMERICS_VERSION} {self.temp_gradient!r}",
-            self.sources.about_climate.sha256,
+            self.files.about_climate.sha256,
             self.loaded.sha256,
             self.corrector,
             self.gdir.hemisphere,
@@ -234,7 +235,6 @@ class TableStore:
     def keep(self, tunables: TunableParams, params_filesuffix: str) -> None:
         """Write the table of some tunable parameters, for models made from the calibration with that suffix."""
         table = self.table_of(tunables, on_disk=False).table
-        self.inputs  # noqa: B018 (the corrections are written beside the table)
         self._write(table, tunables, self.path(params_filesuffix))
 
     def _write(self, table: Table, tunables: TunableParams, path: Path) -> None:
@@ -244,19 +244,19 @@ class TableStore:
             "corrector": self.corrector,
             "weights_sha256": self.loaded.sha256,
             "variant": self.ti.day.name,
-            "climate_source": self.sources.about_climate.source,
-            "ref_hgt": self.sources.about_climate.ref_hgt,
+            "climate_source": self.files.about_climate.source,
+            "ref_hgt": self.files.about_climate.ref_hgt,
             "table_digest": self.digest(tunables),
             "corrections_digest": self.corrections_digest,
-            "input_files": self.sources.record(),
+            "input_files": self.files.record(),
         }
-        write_table(path, _in_float32(table), attributes, self._yearly)
+        write_table(path, _in_float32(table), attributes, self.yearly_corrections)
 
     def _require_finite(self, table: Table, tunables: TunableParams) -> None:
         if not np.isfinite(table.smb).all():
             raise InvalidWorkflowError(
                 f"{self.gdir.rgi_id}: the balance is not finite with {tunables}; check the tunable parameters and "
-                f"{self.sources.about_climate.file} in {self.gdir.dir}"
+                f"{self.files.about_climate.file} in {self.gdir.dir}"
             )
 
     def __getstate__(self) -> dict[str, Any]:

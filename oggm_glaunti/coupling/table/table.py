@@ -6,122 +6,21 @@ to their year's sum.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from oggm_glaunti.core.parameters import physical_numbers
-from oggm_glaunti.coupling.gridded.periods import mass_balance_year_of_months
 from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
-from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.table.numpy_kernel import Day, MonthParameters, days_of_month
-from oggm_glaunti.coupling.weather.file import DailyClimate
 
-if TYPE_CHECKING:
-    from oggm_glaunti.core.temperature_index import TIWeights
-
-DAYS_IN_LONGEST_MONTH = 31
 # Heights and years are rounded up to multiples of these, so that glaciers of like size share a compiled program.
 HEIGHTS_ROUNDED = 64
 YEARS_ROUNDED = 10
-
-
-@dataclass(frozen=True)
-class TunableParams:
-    """What a user may turn, each a value or one per calendar month; applied after the corrections.
-
-    Attributes
-    ----------
-    melt_f : float or 12 of them
-        degree-day factor of snow before correction, kg m-2 day-1 K-1
-    prcp_fac : float or 12 of them
-        factor on precipitation, 1
-    temp_bias : float or 12 of them
-        added to temperature, K
-    """
-
-    melt_f: Any
-    prcp_fac: Any = 1.0
-    temp_bias: Any = 0.0
-
-    def by_month(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """``temp_bias``, ``prcp_fac`` and ``ddf_snow`` (m w.e. K-1 day-1), each (12,) float32."""
-        values = (self.temp_bias, self.prcp_fac, np.asarray(self.melt_f, np.float64) / 1000.0)
-        temp_bias, prcp_fac, ddf = (np.broadcast_to(np.asarray(v, np.float32), (12,)) for v in values)
-        return temp_bias, prcp_fac, ddf
-
-    def digest(self) -> str:
-        """Digest of the values."""
-        values = (self.melt_f, self.prcp_fac, self.temp_bias)
-        by_month = [np.broadcast_to(np.asarray(value, np.float64), (12,)) for value in values]
-        return hashlib.sha256(np.stack(by_month).tobytes()).hexdigest()
-
-
-@dataclass(frozen=True)
-class TableInputs:
-    """Everything a table is made from, apart from the tunable parameters.
-
-    Attributes
-    ----------
-    ti : TIWeights
-        temperature index: the fitted one if there is one
-    climate : DailyClimate
-    heights : float64 array (N,)
-        evenly spaced, m
-    temp_gradient : float
-        K m-1
-    hemisphere : {'nh', 'sh'}
-    corrections : BandCorrections or None
-        None for model A or a corrector switched off
-    """
-
-    ti: TIWeights
-    climate: DailyClimate
-    heights: np.ndarray
-    temp_gradient: float
-    hemisphere: str
-    corrections: BandCorrections | None
-    _days: list = field(default_factory=list, repr=False, compare=False)
-    _days_of_each: list = field(default_factory=list, repr=False, compare=False)
-
-    def realisations(self) -> list[TableInputs]:
-        """The same with one realisation of the weather each; tables are means over them."""
-        if not self.climate.others:
-            return [self]
-        each = self.climate.realisations
-        self._days_of_each.extend([] for _ in each[len(self._days_of_each) :])
-        return [
-            replace(self, climate=one, _days=days, _days_of_each=[])
-            for one, days in zip(each, self._days_of_each, strict=True)
-        ]
-
-    @property
-    def temp_offset(self) -> np.ndarray:
-        """Temperature at the heights minus that at the reference height, K (N,)."""
-        return self.temp_gradient * (self.heights - self.climate.ref_hgt)
-
-    def ds(self) -> np.ndarray:
-        """Corrections by height (K, 5, N); one period of zeros where there are none."""
-        if self.corrections is None:
-            return np.zeros((1, 5, self.heights.size), np.float32)
-        return self.corrections.at(self.heights)
-
-    def ds_index(self) -> np.ndarray:
-        """Which corrections apply in each month (Y, 12); the first and last year's go on beyond both ends."""
-        year_of_month = mass_balance_year_of_months(self.climate.years, self.hemisphere)
-        if self.corrections is None:
-            return np.zeros_like(year_of_month)
-        years = self.corrections.years
-        return np.clip(year_of_month - years[0], 0, years.size - 1)
-
-    def daily_blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weather as ``temp, prcp, valid`` of shape (Y, 12, 31)."""
-        if not self._days:
-            self._days.append(_blocks(self.climate))
-        return self._days[0]
 
 
 @dataclass(frozen=True)
@@ -156,17 +55,6 @@ class Table:
     swe: np.ndarray
 
 
-def _blocks(climate: DailyClimate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    months = climate.time.astype("datetime64[M]")
-    index = (months - months[0]).astype(int)
-    day = (climate.time - months.astype("datetime64[D]")).astype(int)
-    shape = (climate.years.size * 12, DAYS_IN_LONGEST_MONTH)
-    temp, prcp, valid = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
-    temp[index, day], prcp[index, day], valid[index, day] = climate.temp, climate.prcp, True
-    full = (climate.years.size, 12, DAYS_IN_LONGEST_MONTH)
-    return temp.reshape(full), prcp.reshape(full), valid.reshape(full)
-
-
 def build_table(inputs: TableInputs, tunables: TunableParams, backend: str = "auto") -> Table:
     """Build a table; where the weather has several realisations, the mean of theirs.
 
@@ -198,7 +86,7 @@ def _mean(tables: list[Table]) -> Table:
 
 def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sequence[np.ndarray]) -> Table:
     """The table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
-    temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks())
+    temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks)
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     scale = physical_numbers(inputs.ti)["prec_scale"] * np.exp(inputs.ds()[:, 0].astype(np.float64))
     return Table(
@@ -232,7 +120,7 @@ def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarr
     more = round_up(n, HEIGHTS_ROUNDED) - n
     ds = inputs.ds()
     periods = round_up(ds.shape[0], YEARS_ROUNDED) - ds.shape[0]
-    blocks = [np.pad(block, ((0, years), (0, 0), (0, 0))) for block in inputs.daily_blocks()]
+    blocks = [np.pad(block, ((0, years), (0, 0), (0, 0))) for block in inputs.daily_blocks]
     sums = _compiled()(
         jax.tree.map(np.float32, inputs.ti),
         *blocks,
@@ -244,25 +132,21 @@ def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarr
     return tuple(np.asarray(s)[:n_years, ..., :n].astype(np.float64) for s in sums)
 
 
-_programs: list[Any] = []
-
-
-def _compiled() -> Any:
+@cache
+def _compiled() -> Callable[..., tuple[Any, ...]]:
     """Compile on use, once per process."""
-    if not _programs:
-        import jax
-        import jax.numpy as jnp
+    import jax
+    import jax.numpy as jnp
 
-        from oggm_glaunti.core import monthly
+    from oggm_glaunti.core import monthly
 
-        def program(ti, temp, prcp, valid, offset, tunables, ds, ds_index):
-            params = ti.resolve()
-            swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
-            weather = (temp, prcp, valid)
-            return monthly.monthly_sums(params, swe, *weather, offset, monthly.MonthlyTunables(*tunables), ds, ds_index)
+    def program(ti, temp, prcp, valid, offset, tunables, ds, ds_index):
+        params = ti.resolve()
+        swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
+        tunables = monthly.MonthlyTunables(*tunables)
+        return monthly.monthly_sums(params, swe, temp, prcp, valid, offset, tunables, ds, ds_index)
 
-        _programs.append(jax.jit(program))
-    return _programs[0]
+    return jax.jit(program)
 
 
 def month_parameters(inputs: TableInputs, tunables: TunableParams, ds: np.ndarray, month: int) -> MonthParameters:
@@ -279,7 +163,7 @@ def month_parameters(inputs: TableInputs, tunables: TunableParams, ds: np.ndarra
 
 def days_of_year(inputs: TableInputs, tunables: TunableParams, year_index: int, swe: np.ndarray) -> list[list[Day]]:
     """The days of a calendar year by month, from the snow `swe` (N,) at its beginning (NumPy)."""
-    temp, prcp, valid = (block[year_index] for block in inputs.daily_blocks())
+    temp, prcp, valid = (block[year_index] for block in inputs.daily_blocks)
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     all_ds, index = inputs.ds(), inputs.ds_index()[year_index]
     months = []

@@ -63,7 +63,7 @@ def sample_glaunti(
     seed : int
         random seed
     **kwargs
-        `free`, `spread`, `model_error`, `model`, `corrector`, `weights`, `variant` of
+        `free`, `spread`, `model_error`, `mb_kwargs` of
         :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`. The model error is that of the fit and is not sampled
 
     Returns

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oggm_glaunti.core.parameters import BY_NAME
+from oggm_glaunti.fit.calibration.priors import STORED
 
 if TYPE_CHECKING:
     from oggm_glaunti.fit.calibration.map_estimate import Posterior

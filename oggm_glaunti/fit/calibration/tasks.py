@@ -12,6 +12,7 @@ import pandas as pd
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import model_record, unfitted, write_calibration
+from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, CLIMATE_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.params import FITTED_GRADIENT
 from oggm_glaunti.coupling.oggm.from_oggm import (
@@ -42,14 +43,9 @@ def fit_glaunti(
     observations: pd.DataFrame,
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
-    model: str | None = None,
-    corrector: str = "auto",
-    weights: Any = None,
-    variant: str | None = None,
     model_error: float | None = None,
-    filename: str = "climate_historical",
-    input_filesuffix: str = "",
     filesuffix: str = "",
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fit a glacier's parameters to any mix of observations: stakes, bands, whole-glacier and geodetic balances.
 
@@ -68,14 +64,13 @@ def fit_glaunti(
         ``ddf_snow`` and ``temp_gradient``
     spread : mapping, optional
         standard deviations of priors that replace those of :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`
-    model, corrector, weights, variant
-        see :class:`~oggm_glaunti.GlaUnTIMassBalance`; numbers of an earlier fit have no effect
     model_error : float, optional
         structural model error, expected in addition to the sigma of the observations, m w.e. a year; default: estimated
-    filename, input_filesuffix : str
-        name and suffix of the climate file, see :class:`~oggm_glaunti.GlaUnTIMassBalance`
     filesuffix : str
         suffix of ``glaunti_params.json``, for more than one calibration in a directory
+    mb_kwargs : mapping, optional
+        `model`, `corrector` (default ``auto``), `weights`, `variant`, `filename` and `input_filesuffix` of
+        :class:`~oggm_glaunti.GlaUnTIMassBalance`; numbers of an earlier fit have no effect
 
     Returns
     -------
@@ -94,12 +89,10 @@ def fit_glaunti(
     --------
     >>> from oggm_glaunti.fit.readers import read_csv
     >>> observations = read_csv("stakes.csv").observations  # doctest: +SKIP
-    >>> fit_glaunti(gdir, observations=observations, model="A")["parameters"]["ddf_snow"]  # doctest: +SKIP
+    >>> fit_glaunti(gdir, observations=observations)["parameters"]["ddf_snow"]  # doctest: +SKIP
     {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
     """
-    chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
-    chosen |= {"filename": filename, "input_filesuffix": input_filesuffix}
-    found = estimate([gdir], observations, free, spread, model_error, **chosen)
+    found = estimate([gdir], observations, free, spread, model_error, mb_kwargs)
     (params,) = _write_fit(found, [gdir], filesuffix)
     return params
 
@@ -112,14 +105,9 @@ def fit_glaunti_region(
     fit_on: Sequence[GlacierDirectory] | None = None,
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
-    model: str | None = None,
-    corrector: str = "auto",
-    weights: Any = None,
-    variant: str | None = None,
     model_error: float | None = None,
-    filename: str = "climate_historical",
-    input_filesuffix: str = "",
     filesuffix: str = "",
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Fit one set of parameters to the observations of some glaciers of a region, and write it to all.
 
@@ -131,7 +119,7 @@ def fit_glaunti_region(
         see :func:`fit_glaunti`
     fit_on : list of GlacierDirectory, optional
         glaciers to fit to; default: all of `gdirs` that the table names
-    free, spread, model, corrector, weights, variant, model_error, filename, input_filesuffix, filesuffix
+    free, spread, model_error, filesuffix, mb_kwargs
         see :func:`fit_glaunti`; model and variant default to those of the first glacier in `fit_on`
 
     Returns
@@ -149,13 +137,14 @@ def fit_glaunti_region(
     fit_on = [gdir for gdir in gdirs if {gdir.rgi_id, gdir.name} & named] if fit_on is None else fit_on
     if not fit_on:
         raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
-    chosen = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
-    chosen |= {"filename": filename, "input_filesuffix": input_filesuffix}
-    return _write_fit(estimate(fit_on, observations, free, spread, model_error, **chosen), gdirs, filesuffix)
+    return _write_fit(estimate(fit_on, observations, free, spread, model_error, mb_kwargs), gdirs, filesuffix)
 
 
 def modelled(
-    gdir: GlacierDirectory, observations: pd.DataFrame, published: bool = False, **kwargs: Any
+    gdir: GlacierDirectory,
+    observations: pd.DataFrame,
+    published: bool = False,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Compute the modelled values of observations; those that cannot be modelled are named in the log.
 
@@ -166,7 +155,7 @@ def modelled(
         see :func:`fit_glaunti`
     published : bool
         use the published parameters, also if the directory is calibrated
-    **kwargs
+    mb_kwargs : mapping, optional
         arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` etc.
 
     Returns
@@ -177,7 +166,8 @@ def modelled(
     require_jax(f"{gdir.rgi_id}: modelling observations")
     from oggm_glaunti.fit.calibration.map_estimate import predict
 
-    mb_model = unfitted(gdir, **kwargs) if published else GlaUnTIMassBalance(gdir, **kwargs)
+    chosen = checked_mb_kwargs("modelled", mb_kwargs)
+    mb_model = unfitted(gdir, **chosen) if published else GlaUnTIMassBalance(gdir, **chosen)
     glacier = glacier_site(gdir, mb_model, as_table(observations))
     _report_rejected(gdir, glacier)
     (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site])
@@ -232,7 +222,7 @@ def estimate(
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
     model_error: float | None = None,
-    **chosen: Any,
+    mb_kwargs: Mapping[str, Any] | None = None,
 ) -> Estimate:
     """Fit one set of parameters to the observations of one or more glaciers; nothing is written.
 
@@ -240,10 +230,8 @@ def estimate(
     ----------
     gdirs : list of GlacierDirectory
         glaciers to fit to
-    observations, free, spread, model_error
+    observations, free, spread, model_error, mb_kwargs
         see :func:`fit_glaunti`
-    **chosen
-        `model`, `corrector`, `weights`, `variant`, `filename`, `input_filesuffix`
 
     Raises
     ------
@@ -252,6 +240,8 @@ def estimate(
     """
     label = ", ".join(gdir.rgi_id for gdir in gdirs)
     require_jax(f"{label}: fitting to observations")
+    allowed = (*CALIBRATION_KWARGS, *CLIMATE_KWARGS)
+    chosen = {"corrector": "auto", **checked_mb_kwargs("fit_glaunti", mb_kwargs, allowed)}
     first = unfitted(gdirs[0], **chosen)
     chosen = {**chosen, "model": first.model_name, "variant": first.variant}
     models = [first, *(_same_model(first, gdir, chosen) for gdir in gdirs[1:])]
@@ -276,8 +266,8 @@ def _same_model(first: GlaUnTIMassBalance, gdir: GlacierDirectory, chosen: dict[
     mb_model = unfitted(gdir, **chosen)
     if mb_model.weights_sha256 != first.weights_sha256:
         raise InvalidParamsError(
-            f"{gdir.rgi_id}: its calibration names other weights ({mb_model.weights_path}) than that of "
-            f"{first.gdir.rgi_id} ({first.weights_path}); choose them with weights="
+            f"{gdir.rgi_id}: its calibration names other weights ({mb_model.choice.weights_path}) than that of "
+            f"{first.gdir.rgi_id} ({first.choice.weights_path}); choose them with mb_kwargs={{'weights': ...}}"
         )
     return mb_model
 

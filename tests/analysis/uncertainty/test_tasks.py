@@ -31,7 +31,7 @@ def fitted(hef_gdir):
     rows = {"glacier": hef_gdir.rgi_id, "kind": "point", "begin": "2015-10-01", "end": "2016-09-30", "sigma": 0.1}
     heights = np.linspace(2500.0, 3400.0, 8)
     table = as_observations({**rows, "height": heights, "value": 0.006 * (heights - 3050.0)})
-    fit_glaunti(hef_gdir, observations=table, free=FREE, model_error=0.15, **A["mb_kwargs"])
+    fit_glaunti(hef_gdir, observations=table, free=FREE, model_error=0.15, **A)
     return hef_gdir, table
 
 

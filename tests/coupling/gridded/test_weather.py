@@ -12,6 +12,8 @@ import pytest
 import xarray as xr
 from oggm.exceptions import InvalidParamsError
 
+from tests.coupling.maps import run_smb
+
 # Three calendar years in which Latschbloder has temperature on all days; 2020 is a leap year.
 YS, YE = 2020, 2022
 STATIONS = {"latschbloder": 2919.0, "bellavista": 2805.0, "proviantdepot": 2659.0}
@@ -123,9 +125,7 @@ def saved(ds, tmp_path, name="weather.nc"):
 
 def smb(gdir, **kwargs):
     """Glacier means, maps, attributes."""
-    from oggm_glaunti.tasks import glaunti_smb
-
-    means = glaunti_smb(gdir, **{"model": "A", **kwargs})["smb"]
+    means = run_smb(gdir, **kwargs)["smb"]
     with xr.open_dataset(gdir.get_filepath("glaunti_smb")) as ds:
         return means, ds["smb"].values, ds.attrs
 

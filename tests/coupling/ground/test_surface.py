@@ -26,6 +26,7 @@ from oggm_glaunti.coupling.ground.features import glaunti_features, read_feature
 from oggm_glaunti.coupling.ground.surface import YearlySurface, features_of_year, nearest_year
 from oggm_glaunti.coupling.oggm.messages import forget_warnings
 from oggm_glaunti.workflows import valley
+from tests.coupling.maps import run_smb
 
 YS, YE = 2001, 2004
 ABOUT = {"vertical_datum": "that of the directory's DEM, EGM2008"}
@@ -89,9 +90,7 @@ def moving(features, years=range(YS, YE + 1), seed=1) -> DemStack:
 
 
 def run(gdir, **kwargs) -> tuple[dict, xr.Dataset]:
-    from oggm_glaunti.tasks import glaunti_smb
-
-    means = glaunti_smb(gdir, **{"model": "A", **kwargs})
+    means = run_smb(gdir, **kwargs)
     with xr.open_dataset(gdir.get_filepath("glaunti_smb")) as ds:
         return means, ds.load()
 
@@ -368,7 +367,7 @@ def test_a_calibration_made_on_the_fixed_surface_is_mentioned(gdir, features, ca
     write_dem_stack(gdir, make_stack(features), ABOUT)
     run(gdir, surface="yearly")
     assert "the calibration was made on the fixed one" not in caplog.text
-    calibrate_glaunti(gdir, model="A", ref_mb=-500.0, ref_period=f"{YS}-01-01_{YE + 1}-01-01")
+    calibrate_glaunti(gdir, mb_kwargs={"model": "A"}, ref_mb=-500.0, ref_period=f"{YS}-01-01_{YE + 1}-01-01")
     run(gdir, surface="yearly")
     assert "the surface moves, the calibration was made on the fixed one" in caplog.text
 

@@ -250,7 +250,7 @@ def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
 
     oggm_bytes = paths(aletsch_gdir)["oggm"].read_bytes()
     reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
-    static = calibrate_glaunti(aletsch_gdir, **reference, model="A")["melt_f"]
+    static = calibrate_glaunti(aletsch_gdir, **reference, mb_kwargs={"model": "A"})["melt_f"]
     model = dynamic_spinup.run_dynamic_spinup(aletsch_gdir, ye=2010, precision_percent=5)
     assert type(model.mb_model.flowline_mb_models[0]) is GlaUnTIMassBalance
 
@@ -273,8 +273,8 @@ def test_a_calibration_beside_another_models_is_the_one_that_is_turned(aletsch_g
     monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
     reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
     gtasks.glaunti_features(aletsch_gdir)
-    gtasks.calibrate_glaunti(aletsch_gdir, model="C", corrector="off", **reference)
-    gtasks.calibrate_glaunti(aletsch_gdir, model="A", filesuffix="_A", **reference)
+    gtasks.calibrate_glaunti(aletsch_gdir, mb_kwargs={"model": "C", "corrector": "off"}, **reference)
+    gtasks.calibrate_glaunti(aletsch_gdir, mb_kwargs={"model": "A"}, filesuffix="_A", **reference)
     main, beside = (Path(aletsch_gdir.get_filepath("glaunti_params", filesuffix=suffix)) for suffix in ("", "_A"))
     before = main.read_bytes()
     gtasks.run_dynamic_melt_f_calibration(

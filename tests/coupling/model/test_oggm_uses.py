@@ -189,7 +189,7 @@ def test_oggms_own_calibration_gives_the_answer_of_ours(aletsch_gdir):
     reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
     own = json.loads(Path(aletsch_gdir.get_filepath("mb_calib")).read_text())
     theirs = tasks.mb_calibration_from_scalar_mb(aletsch_gdir, **reference, **A, prcp_fac=1, filesuffix="_other")
-    ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, model="A")
+    ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, mb_kwargs={"model": "A"})
     print(f"melt_f of Aletsch: {theirs['melt_f']:.6f} by OGGM's task, {ours['melt_f']:.6f} by ours")
     assert theirs["melt_f"] == pytest.approx(ours["melt_f"], abs=1e-5)
     assert own == json.loads(Path(aletsch_gdir.get_filepath("mb_calib")).read_text())
@@ -203,11 +203,11 @@ def test_oggms_own_calibration_gives_the_answer_of_ours(aletsch_gdir):
 def test_oggms_own_calibration_of_another_tunable_parameter_gives_the_answer_of_ours(aletsch_gdir):
     tunable = "temp_bias"
     reference = {"ref_mb": -800.0, "ref_period": "2000-01-01_2020-01-01"}
-    melt_f = GlaUnTIMassBalanceA(aletsch_gdir).published_melt_f
+    melt_f = GlaUnTIMassBalanceA(aletsch_gdir).choice.published_melt_f
     theirs = tasks.mb_calibration_from_scalar_mb(
         aletsch_gdir, **reference, **A, prcp_fac=1, melt_f=melt_f, calibrate_param1=tunable, write_to_gdir=False
     )
-    ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, model="A", order=(tunable,))
+    ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, mb_kwargs={"model": "A"}, order=(tunable,))
     assert theirs[tunable] == pytest.approx(ours[tunable], abs=1e-5)
 
 
@@ -267,7 +267,7 @@ def test_a_run_follows_the_calibration_of_its_directory(hef_gdir, run_hef):
 
     published = last_volume()
     mb = GlaUnTIMassBalanceA(hef_gdir).get_specific_mb(fls=flowlines(hef_gdir), year=YEARS).mean()
-    gtasks.calibrate_glaunti(hef_gdir, ref_mb=mb + 500, ref_period="2014-01-01_2023-01-01", model="A")
+    gtasks.calibrate_glaunti(hef_gdir, ref_mb=mb + 500, ref_period="2014-01-01_2023-01-01", mb_kwargs={"model": "A"})
     calibrated = last_volume()
     assert calibrated > published
     # Without naming the subclass the calibrated model is taken.
@@ -360,7 +360,7 @@ def test_precipitation_of_the_hydrology_is_that_of_the_balance(hef_gdir, monkeyp
 
 
 def test_dynamic_spinup(aletsch_gdir):
-    gtasks.calibrate_glaunti(aletsch_gdir, ref_mb=-1210.7, ref_mb_err=131.5, model="A")
+    gtasks.calibrate_glaunti(aletsch_gdir, ref_mb=-1210.7, ref_mb_err=131.5, mb_kwargs={"model": "A"})
     out = gtasks.run_dynamic_spinup(aletsch_gdir, **A, ye=2010, precision_percent=2)
     found = aletsch_gdir.get_diagnostics()
     assert found["run_dynamic_spinup_success"]
@@ -372,7 +372,7 @@ def test_dynamic_spinup(aletsch_gdir):
 
 @pytest.mark.slow
 def test_dynamic_calibration_of_melt_f(aletsch_gdir):
-    calibrated = gtasks.calibrate_glaunti(aletsch_gdir, ref_mb=-1210.7, ref_mb_err=131.5, model="A")
+    calibrated = gtasks.calibrate_glaunti(aletsch_gdir, ref_mb=-1210.7, ref_mb_err=131.5, mb_kwargs={"model": "A"})
     out = gtasks.run_dynamic_melt_f_calibration(
         aletsch_gdir, ys=1985, ye=2020, err_dmdtda_scaling_factor=0.3, kwargs_run_function={"precision_percent": 5}
     )

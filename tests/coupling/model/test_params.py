@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oggm.exceptions import InvalidWorkflowError
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings, tasks as gtasks
 from oggm_glaunti.coupling.model.params import read_params
@@ -22,7 +22,7 @@ def params_path(gdir, suffix=""):
 
 
 def test_a_calibration_made_with_other_weather_of_the_same_name_is_refused(hef_gdir, tmp_path):
-    gtasks.calibrate_glaunti(hef_gdir, model="A", **REFERENCE)
+    gtasks.calibrate_glaunti(hef_gdir, mb_kwargs={"model": "A"}, **REFERENCE)
     assert GlaUnTIMassBalance(hef_gdir).melt_f == read_params(hef_gdir)["melt_f"]
     _lift_reference_height(hef_gdir, 200.0)
     with pytest.raises(InvalidWorkflowError, match=r"climate_sha256 is .* Calibrate again"):
@@ -50,7 +50,7 @@ def test_a_calibration_made_with_another_dem_is_refused(hef_gdir, weights_dir, m
 
 
 def test_calibrations_under_a_suffix_are_not_passed_over_in_silence(hef_gdir):
-    gtasks.calibrate_glaunti(hef_gdir, model="A", filesuffix="_wet", **REFERENCE)
+    gtasks.calibrate_glaunti(hef_gdir, mb_kwargs={"model": "A"}, filesuffix="_wet", **REFERENCE)
     with pytest.raises(InvalidWorkflowError, match=r"glaunti_params_wet\.json.*mb_params_filesuffix"):
         GlaUnTIMassBalance(hef_gdir)
     calibrated = GlaUnTIMassBalance(hef_gdir, mb_params_filesuffix="_wet")
@@ -59,8 +59,8 @@ def test_calibrations_under_a_suffix_are_not_passed_over_in_silence(hef_gdir):
 
 def test_a_model_finds_its_own_calibration_beside_another_models(hef_gdir, weights_dir, monkeypatch):
     monkeypatch.setenv(settings.WEIGHTS_ENV, str(weights_dir))
-    gtasks.calibrate_glaunti(hef_gdir, model="C", corrector="off", **REFERENCE)
-    gtasks.calibrate_glaunti(hef_gdir, model="A", filesuffix="_A", **{**REFERENCE, "ref_mb": -900.0})
+    gtasks.calibrate_glaunti(hef_gdir, mb_kwargs={"model": "C", "corrector": "off"}, **REFERENCE)
+    gtasks.calibrate_glaunti(hef_gdir, mb_kwargs={"model": "A"}, filesuffix="_A", **{**REFERENCE, "ref_mb": -900.0})
     assert GlaUnTIMassBalanceC(hef_gdir).melt_f == read_params(hef_gdir)["melt_f"]
     assert GlaUnTIMassBalanceA(hef_gdir).melt_f == read_params(hef_gdir, "_A")["melt_f"]
     assert GlaUnTIMassBalanceA(hef_gdir).melt_f < GlaUnTIMassBalanceC(hef_gdir).melt_f
@@ -68,14 +68,16 @@ def test_a_model_finds_its_own_calibration_beside_another_models(hef_gdir, weigh
 
 def test_weights_recorded_on_another_machine_are_looked_for_the_usual_way(hef_gdir, weights_dir, monkeypatch):
     monkeypatch.setenv(settings.WEIGHTS_ENV, str(weights_dir))
-    gtasks.calibrate_glaunti(hef_gdir, model="C", corrector="off", weights=weights_dir / "c.eqx", **REFERENCE)
+    gtasks.calibrate_glaunti(
+        hef_gdir, mb_kwargs={"model": "C", "corrector": "off", "weights": weights_dir / "c.eqx"}, **REFERENCE
+    )
     content = json.loads(params_path(hef_gdir).read_text())
     params_path(hef_gdir).write_text(json.dumps({**content, "weights_path": "/not/on/this/machine/c.eqx"}))
     assert GlaUnTIMassBalance(hef_gdir).weights_sha256 == content["weights_sha256"]
 
 
 def test_only_the_tunable_parameters_that_were_turned_are_called_calibrated(hef_gdir):
-    result = gtasks.calibrate_glaunti(hef_gdir, model="A", order=("melt_f", "prcp_fac"), **REFERENCE)
+    result = gtasks.calibrate_glaunti(hef_gdir, mb_kwargs={"model": "A"}, order=("melt_f", "prcp_fac"), **REFERENCE)
     assert result["calibrated"] == ["melt_f"]
     assert result["prcp_fac"] == 1.0
 
@@ -119,3 +121,22 @@ def test_daily_weather_is_not_promised_with_the_daily_balance(hef_gdir):
 
     with pytest.raises(InvalidParamsError, match="daily climate file"):
         GlaUnTIMassBalanceA(hef_gdir).get_daily_mb([3000.0], year=2015, add_climate=True)
+
+
+@pytest.mark.parametrize(
+    ("task", "wrong", "allowed"),
+    [
+        (lambda gdir, wrong: gtasks.glaunti_smb(gdir, mb_kwargs=wrong), "filename", "glaunti_smb: .* melt_f"),
+        (
+            lambda gdir, wrong: gtasks.calibrate_glaunti(gdir, mb_kwargs=wrong),
+            "melt_f",
+            "calibrate_glaunti: .* variant$",
+        ),
+        (lambda gdir, wrong: gtasks.glaunti_tables([gdir], mb_kwargs=wrong), "modell", "glaunti_tables: .* filename"),
+        (lambda gdir, wrong: gtasks.compile_glaunti_output([gdir], mb_kwargs=wrong), "ys", "compile_glaunti_output: "),
+    ],
+)
+def test_an_unknown_argument_of_the_model_names_the_task_and_lists_those_allowed(hef_gdir, task, wrong, allowed):
+    with pytest.raises(InvalidParamsError, match=rf"{allowed}") as error:
+        task(hef_gdir, {"model": "A", wrong: 1})
+    assert f"mb_kwargs: unknown ['{wrong}']; allowed are model, corrector, weights, variant" in str(error.value)

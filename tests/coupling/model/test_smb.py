@@ -9,6 +9,8 @@ import pytest
 import xarray as xr
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
+from tests.coupling.maps import run_smb as run
+
 
 @pytest.fixture
 def hef(hef_gdir, monkeypatch):
@@ -16,12 +18,6 @@ def hef(hef_gdir, monkeypatch):
 
     glaunti_features(hef_gdir)
     return hef_gdir
-
-
-def run(gdir, **kwargs):
-    from oggm_glaunti.tasks import glaunti_smb
-
-    return glaunti_smb(gdir, **{"model": "A", **kwargs})
 
 
 def opened(gdir):

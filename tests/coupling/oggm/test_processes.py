@@ -12,7 +12,8 @@ from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, tasks as gtasks
 from oggm_glaunti.coupling.oggm import processes
-from oggm_glaunti.coupling.table.table import TunableParams, build_table
+from oggm_glaunti.coupling.table.inputs import TunableParams
+from oggm_glaunti.coupling.table.table import build_table
 
 HEIGHTS = np.array([2500.0, 3001.0, 3500.0])
 
@@ -45,7 +46,7 @@ def test_a_table_is_built_in_numpy_there(hef_gdir, forked):
 
 def test_maps_need_jax_and_say_so(hef_gdir, forked):
     with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.00897: glaunti_smb needs JAX.*use_mp_spawn"):
-        gtasks.glaunti_smb(hef_gdir, model="A")
+        gtasks.glaunti_smb(hef_gdir, mb_kwargs={"model": "A"})
 
 
 def test_corrections_that_are_not_at_hand_need_jax_and_say_so(hef_gdir, weights_dir, forked):

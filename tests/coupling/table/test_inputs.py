@@ -99,7 +99,7 @@ def test_after_glaunti_tables_nothing_is_read_of_models_with_a_corrector(oggm_en
 def test_a_calibration_is_compared_without_reading_weather_and_features(hef_gdir, weights_dir, reads):
     gtasks.glaunti_features(hef_gdir)
     gtasks.calibrate_glaunti(
-        hef_gdir, model="C", weights=weights_dir, ref_mb=-1500.0, ref_period="2014-01-01_2023-01-01"
+        hef_gdir, mb_kwargs={"model": "C", "weights": weights_dir}, ref_mb=-1500.0, ref_period="2014-01-01_2023-01-01"
     )
     GlaUnTIMassBalanceC(hef_gdir).get_annual_mb(HEIGHTS, year=2018)
     before = read_so_far(reads)

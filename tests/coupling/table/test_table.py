@@ -12,13 +12,13 @@ import pytest
 from oggm import cfg
 
 from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
-from oggm_glaunti.coupling.gridded import corrections as corrections_module
 from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.ground.heights import height_bounds, table_heights
 from oggm_glaunti.coupling.table import store as table_store
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.file import read_corrections, read_table, write_table
-from oggm_glaunti.coupling.table.table import Table, TunableParams, build_table
+from oggm_glaunti.coupling.table.inputs import TunableParams
+from oggm_glaunti.coupling.table.table import Table, build_table
 
 HEIGHTS = np.array([2500.0, 3001.0, 3500.0])
 PUBLISHED = 4.964156
@@ -42,7 +42,7 @@ def inputs(hef_gdir):
 
 
 def with_corrections(inputs, corrections):
-    return dataclasses.replace(inputs, corrections=corrections, _days=[])
+    return dataclasses.replace(inputs, corrections=corrections)
 
 
 # --- JAX and NumPy ---
@@ -102,7 +102,7 @@ def test_the_first_and_last_corrections_go_on_beyond_the_full_mass_balance_years
     assert index[0].tolist() == [0] * 12  # 2014: before and in the first mass-balance year
     assert index[1].tolist() == [0] * 9 + [1] * 3
     assert index[-1].tolist() == [7] * 12  # 2022: the last, and the months after it
-    south = dataclasses.replace(corrected, hemisphere="sh", _days=[])
+    south = dataclasses.replace(corrected, hemisphere="sh")
     assert south.ds_index()[1].tolist() == [0] * 3 + [1] * 9
 
 
@@ -272,7 +272,7 @@ class Computations:
 
     def __init__(self, monkeypatch):
         self.count = 0
-        compute = corrections_module.compute_corrections
+        compute = table_store.compute_corrections
 
         def counting(*args, **kwargs):
             self.count += 1

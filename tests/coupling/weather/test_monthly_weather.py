@@ -399,7 +399,7 @@ def test_numpy_and_jax_have_the_same_mean_table_and_the_file_is_found_again(made
 def test_batches_of_tables_make_the_same_one(made_gdir):
     from oggm_glaunti.tasks import glaunti_tables
 
-    report = glaunti_tables([made_gdir], model="A", input_filesuffix="_made", progress=False)
+    report = glaunti_tables([made_gdir], mb_kwargs={"model": "A", "input_filesuffix": "_made"}, progress=False)
     assert report["status"].tolist() == ["written"]
     model = GlaUnTIMassBalanceA(made_gdir, input_filesuffix="_made")
     kept = model.store.read(model.tunable_params())
@@ -412,7 +412,7 @@ def test_maps_are_of_the_first_realisation_and_the_log_says_so(made_gdir, caplog
     glaunti_features(made_gdir)
     replaced = made_gdir.get_filepath("climate_historical", filesuffix="_daily")
     Path(made_gdir.get_filepath("climate_historical", filesuffix="_made_daily")).replace(replaced)
-    glaunti_smb(made_gdir, model="A", ys=2014, ye=2014)
+    glaunti_smb(made_gdir, mb_kwargs={"model": "A"}, ys=2014, ye=2014)
     assert "maps are of the first of 3 realisations" in caplog.text
 
 
@@ -430,7 +430,9 @@ def test_corrections_are_the_mean_of_those_of_the_realisations(made_gdir, weight
         for number in range(3)
     ]
     np.testing.assert_allclose(made, np.mean(each, axis=0), atol=1e-5)
-    report = glaunti_tables([made_gdir], input_filesuffix="_made", overwrite=True, progress=False, **arguments)
+    report = glaunti_tables(
+        [made_gdir], mb_kwargs={"input_filesuffix": "_made", **arguments}, overwrite=True, progress=False
+    )
     assert report["status"].tolist() == ["written"]
     store = GlaUnTIMassBalance(made_gdir, input_filesuffix="_made", **arguments).store
     np.testing.assert_array_equal(store.kept_corrections().climatology().ds, made)

@@ -72,7 +72,7 @@ def test_draws_of_a_glacier_are_in_physical_units_and_start_from_its_fit(hef_gdi
     monkeypatch.setattr(nuts, "sample_posterior", at_the_peak)
     one = {"glacier": hef_gdir.rgi_id, "kind": "point", "begin": "2015-10-01", "end": "2016-09-30"}
     table = as_observations({**one, "height": [2700.0, 3100.0], "value": [-3.0, -0.2]})
-    chosen = {"model": "A", "variant": "mass_conserving", "free": ["ddf_snow", "temp_bias"]}
+    chosen = {"mb_kwargs": {"model": "A", "variant": "mass_conserving"}, "free": ["ddf_snow", "temp_bias"]}
     draws = nuts.sample_glaunti(hef_gdir, table, n_samples=7, n_warmup=20, seed=1, **chosen)
     np.testing.assert_allclose(slopes[0], 0.0, atol=0.02)
     assert draws.attrs == {

@@ -68,8 +68,12 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case):
-    before = scores(*modelled(hef, bands, check_calib_params=False, **CASES[case])[["modelled", "value"]].to_numpy().T)
-    params = fit_glaunti(hef, observations=bands, **CASES[case])
+    before = scores(
+        *modelled(hef, bands, mb_kwargs={"check_calib_params": False, **CASES[case]})[["modelled", "value"]]
+        .to_numpy()
+        .T
+    )
+    params = fit_glaunti(hef, observations=bands, mb_kwargs=CASES[case])
     after = scores(*modelled(hef, bands)[["modelled", "value"]].to_numpy().T)
     print(f"{case}: RMSE {before.rmse:.3f} -> {after.rmse:.3f}, lapse rate {params['fitted_temp_gradient']:.5f}")
     assert after.rmse < 0.95 * before.rmse
@@ -100,13 +104,13 @@ def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case
 
 
 def test_oggm_runs_its_ice_with_the_fit(hef, bands):
-    fit_glaunti(hef, observations=bands, model="A")
+    fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
     run = {"ys": 2015, "ye": 2020, "mb_model_class": GlaUnTIMassBalance}
     tasks.run_from_climate_data(hef, output_filesuffix="_fit", **run)
     for name in ("glaunti_params", "mb_calib"):
         suffix = "_glaunti" if name == "mb_calib" else ""
         Path(hef.get_filepath(name, filesuffix=suffix)).unlink()
-    gtasks.calibrate_glaunti(hef, ref_mb=-1100.0, ref_period="2015-01-01_2020-01-01", model="A")
+    gtasks.calibrate_glaunti(hef, ref_mb=-1100.0, ref_period="2015-01-01_2020-01-01", mb_kwargs={"model": "A"})
     tasks.run_from_climate_data(hef, output_filesuffix="_tunable", **run)
     with (
         xr.open_dataset(hef.get_filepath("model_diagnostics", filesuffix="_fit")) as fit,
@@ -118,7 +122,7 @@ def test_oggm_runs_its_ice_with_the_fit(hef, bands):
 
 
 def test_a_bias_given_is_subtracted_by_the_year(hef, bands):
-    with_bias, without = (modelled(hef, bands, model="A", bias=bias) for bias in (365.25, 0.0))
+    with_bias, without = (modelled(hef, bands, mb_kwargs={"model": "A", "bias": bias}) for bias in (365.25, 0.0))
     days = (bands["end"] - bands["begin"]).dt.days.loc[without.index]
     np.testing.assert_allclose(without["modelled"] - with_bias["modelled"], days / 1000.0, rtol=1e-5)
 
@@ -127,7 +131,7 @@ def test_a_bias_given_is_subtracted_by_the_year(hef, bands):
 
 
 def test_the_file_tells_everything_about_the_fit(hef, bands):
-    params = fit_glaunti(hef, observations=bands, model="A")
+    params = fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
     written = read_params(hef)
     assert written.pop("units")["fitted_temp_gradient"] == "K m-1"
     assert written == json.loads(json.dumps(params))
@@ -168,7 +172,9 @@ WINTERS = {"glacier-wide winter": 6}
 
 
 def test_a_fit_does_not_start_from_the_fit_before_and_keeps_its_model_and_variant(hef, bands):
-    first = fit_glaunti(hef, observations=bands, model="A", variant="mass_conserving", free=["ddf_snow", "temp_bias"])
+    first = fit_glaunti(
+        hef, observations=bands, mb_kwargs={"model": "A", "variant": "mass_conserving"}, free=["ddf_snow", "temp_bias"]
+    )
     assert first["temp_bias"] != 0.0
     assert first["fitted_temp_gradient"] == -0.006
     assert fit_glaunti(hef, observations=bands, free=["ddf_snow", "temp_bias"]) == first
@@ -177,15 +183,17 @@ def test_a_fit_does_not_start_from_the_fit_before_and_keeps_its_model_and_varian
 def test_a_calibration_after_a_fit_starts_from_the_weights_own_numbers(hef, bands):
     reference = {"ref_mb": -1100.0, "ref_period": "2015-01-01_2020-01-01", "model": "A"}
     expected = gtasks.calibrate_glaunti(hef, **reference)
-    fit_glaunti(hef, observations=bands, model="A")
+    fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
     after = gtasks.calibrate_glaunti(hef, **reference)
     assert after == expected
     assert not {"parameters", "fitted_temp_gradient"} & set(read_params(hef))
 
 
 def test_fits_lie_side_by_side_under_their_suffixes(hef, bands):
-    both = fit_glaunti(hef, observations=bands, model="A")
-    winter = fit_glaunti(hef, observations=bands.query("season == 'winter'"), model="A", filesuffix="_winter")
+    both = fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
+    winter = fit_glaunti(
+        hef, observations=bands.query("season == 'winter'"), mb_kwargs={"model": "A"}, filesuffix="_winter"
+    )
     assert numbers(winter)["prec_scale"] != numbers(both)["prec_scale"]
     assert numbers(read_params(hef)) == numbers(both)
     assert numbers(read_params(hef, "_winter")) == numbers(winter)
@@ -195,7 +203,7 @@ def test_fits_lie_side_by_side_under_their_suffixes(hef, bands):
 
 
 def test_as_a_task_a_fit_takes_its_observations_by_name(hef, bands):
-    (params,) = workflow.execute_entity_task(gtasks.fit_glaunti, [hef], observations=bands, model="A")
+    (params,) = workflow.execute_entity_task(gtasks.fit_glaunti, [hef], observations=bands, mb_kwargs={"model": "A"})
     assert hef.get_task_status("fit_glaunti") == "SUCCESS"
     assert numbers(params) == numbers(read_params(hef))
 
@@ -205,8 +213,8 @@ def test_as_a_task_a_fit_takes_its_observations_by_name(hef, bands):
 
 def test_a_region_gets_the_parameters_of_the_glaciers_with_observations(hef, aletsch_gdir, bands):
     gtasks.glaunti_features(aletsch_gdir)
-    alone = fit_glaunti(hef, observations=bands, model="A")
-    one, other = fit_glaunti_region([hef, aletsch_gdir], observations=bands, model="A")
+    alone = fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
+    one, other = fit_glaunti_region([hef, aletsch_gdir], observations=bands, mb_kwargs={"model": "A"})
     assert numbers(one) == numbers(other) == numbers(alone)
     assert one["fit"] == other["fit"] == alone["fit"]
     assert (one["rgi_id"], other["rgi_id"]) == (hef.rgi_id, aletsch_gdir.rgi_id)
@@ -222,7 +230,7 @@ def test_a_region_gets_the_parameters_of_the_glaciers_with_observations(hef, ale
 
 def test_a_region_of_which_no_glacier_was_observed_is_an_error(hef, bands):
     with pytest.raises(InvalidParamsError, match=r"observations name none of \['RGI60-11.00897'\], but \['X'\]"):
-        fit_glaunti_region([hef], observations=bands.assign(glacier="X"), model="A")
+        fit_glaunti_region([hef], observations=bands.assign(glacier="X"), mb_kwargs={"model": "A"})
 
 
 # --- what cannot be fitted ---
@@ -235,36 +243,38 @@ def test_a_region_of_which_no_glacier_was_observed_is_an_error(hef, bands):
         ({"free": []}, "found none"),
         ({"spread": {"ddf_snow": -1.0}}, "standard deviations above zero"),
         (
-            {"variant": "mass_conserving", "free": ["ddf_snow", "snow_depletion_steepness"]},
+            {"mb_kwargs": {"variant": "mass_conserving"}, "free": ["ddf_snow", "snow_depletion_steepness"]},
             r"\['snow_depletion_steepness'\] has no effect in the variant 'mass_conserving'",
         ),
-        ({"variant": "wet"}, "variant: expected one of"),
+        ({"mb_kwargs": {"variant": "wet"}}, "variant: expected one of"),
         ({"model_error": -0.1}, "model_error: expected 0 or more, found -0.1"),
     ],
 )
 def test_impossible_arguments_are_refused_and_nothing_is_written(hef, bands, arguments, words):
     before = fitted_files(hef)
     with pytest.raises(InvalidParamsError, match=words):
-        fit_glaunti(hef, observations=bands, model="A", **arguments)
+        fit_glaunti(
+            hef, observations=bands, **{**arguments, "mb_kwargs": {"model": "A", **arguments.get("mb_kwargs", {})}}
+        )
     assert fitted_files(hef) == before
 
 
 def test_a_table_without_the_glacier_is_an_error_that_lists_those_it_has(hef, bands):
     with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: no observations; column glacier has Vernagtferner"):
-        fit_glaunti(hef, observations=bands.assign(glacier="Vernagtferner"), model="A")
+        fit_glaunti(hef, observations=bands.assign(glacier="Vernagtferner"), mb_kwargs={"model": "A"})
 
 
 def test_a_fit_that_finds_no_minimum_says_what_to_do_and_writes_nothing(hef, bands, monkeypatch):
     monkeypatch.setattr(map_estimate, "MAX_EVALUATIONS", 2)
     before = fitted_files(hef)
     with pytest.raises(MassBalanceCalibrationError, match=r"no minimum after 2 runs .* free fewer parameters than"):
-        fit_glaunti(hef, observations=bands, model="A")
+        fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
     assert fitted_files(hef) == before
 
 
 def test_tunable_parameters_by_month_cannot_be_compared_with_observations(hef, bands):
     with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: tunable parameters by month"):
-        modelled(hef, bands, model="A", temp_bias=np.zeros(12))
+        modelled(hef, bands, mb_kwargs={"model": "A", "temp_bias": np.zeros(12)})
 
 
 def test_the_result_of_a_reader_will_do_and_anything_else_is_named():

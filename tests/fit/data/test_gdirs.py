@@ -204,6 +204,6 @@ def test_weights_trained_on_a_directory_run_in_it(hef_gdir, tmp_path):
         for weights in (None, done.weights)
     )
     assert (published != own).all()
-    glaunti_smb(gdir, model="A", weights=done.weights, ys=2016, ye=2016)
+    glaunti_smb(gdir, mb_kwargs={"model": "A", "weights": done.weights}, ys=2016, ye=2016)
     with xr.open_dataset(gdir.get_filepath("glaunti_smb")) as maps:
         assert maps.weights_sha256 == shop.load("A", done.weights).sha256

@@ -1,0 +1,197 @@
+"""Which model a glacier is run with: what was asked for, the directory's calibration and the published model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from oggm.exceptions import InvalidParamsError
+
+from oggm_glaunti import settings, shop
+from oggm_glaunti.coupling.model.params import (
+    FITTED_GRADIENT,
+    checked_tunable,
+    checked_variant,
+    fitted_gradient,
+    fitted_parameters,
+    read_params_for,
+)
+from oggm_glaunti.coupling.table.inputs import TUNABLE, TunableParams
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+    from oggm_glaunti.core.temperature_index import TIWeights
+
+DEFAULT_MODEL = "C"
+# Arguments of GlaUnTIMassBalance that tasks take as `mb_kwargs`: those that a calibration starts from, ...
+CALIBRATION_KWARGS = ("model", "corrector", "weights", "variant")
+CLIMATE_KWARGS = ("filename", "input_filesuffix")
+# ... and all that say which balance is meant.
+MB_KWARGS = (
+    *CALIBRATION_KWARGS,
+    *CLIMATE_KWARGS,
+    "mb_params_filesuffix",
+    "check_calib_params",
+    *TUNABLE,
+    "bias",
+)
+
+
+def checked_mb_kwargs(
+    task: str, mb_kwargs: Mapping[str, Any] | None, allowed: Sequence[str] = MB_KWARGS
+) -> dict[str, Any]:
+    """Return the `mb_kwargs` of a task as a dictionary.
+
+    Parameters
+    ----------
+    task : str
+        named in errors
+    mb_kwargs : mapping, optional
+        keyword arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    allowed : sequence of str
+        those of them that the task can pass on
+
+    Raises
+    ------
+    InvalidParamsError
+        for an argument that is not allowed
+
+    Examples
+    --------
+    >>> checked_mb_kwargs("glaunti_smb", {"model": "A"}), checked_mb_kwargs("glaunti_smb", None)
+    ({'model': 'A'}, {})
+    """
+    given = dict(mb_kwargs or {})
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        raise InvalidParamsError(f"{task}: mb_kwargs: unknown {unknown}; allowed are {', '.join(allowed)}")
+    return given
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model of a glacier, with everything about it that does not depend on the weather.
+
+    Attributes
+    ----------
+    name : {'A', 'C', 'D'}
+    loaded : LoadedModel
+        the weights and their checksum
+    weights_path : str or None
+        file or folder of the weights, if not found by the usual search
+    corrector : {'auto', 'yearly', 'climatology', 'off'}
+        as asked for
+    fitted_parameters : dict or None
+        the temperature index of a fit, in physical units
+    ti : TIWeights
+        the temperature index in use: the fitted one, otherwise that of the weights, with its day
+    temp_gradient : float
+        the lapse rate in use: the fitted one, otherwise ``cfg.PARAMS['glaunti_temp_gradient']``, K m-1
+    tunables : TunableParams
+    calibration : dict
+        of ``glaunti_params.json``; empty if nothing was calibrated
+    params_filesuffix : str
+        of the calibration
+    """
+
+    name: str
+    loaded: shop.LoadedModel
+    weights_path: str | None
+    corrector: str
+    fitted_parameters: dict[str, float] | None
+    ti: TIWeights
+    temp_gradient: float
+    tunables: TunableParams
+    calibration: dict[str, Any]
+    params_filesuffix: str
+
+    @property
+    def published_melt_f(self) -> float:
+        """Degree-day factor of snow of the weights, kg m-2 day-1 K-1."""
+        return _melt_f(self.loaded.model.ti)
+
+
+def choose_model(
+    gdir: GlacierDirectory,
+    given: Mapping[str, Any],
+    filesuffix: str = "",
+    strict: bool = True,
+    fixed_model: str | None = None,
+    use_calibration: bool = True,
+) -> ModelChoice:
+    """Complete the arguments of a mass-balance model by the directory's calibration and the published model.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    given : mapping
+        `model`, `corrector`, `weights`, `variant`, `melt_f`, `prcp_fac` and `temp_bias` of
+        :class:`~oggm_glaunti.GlaUnTIMassBalance`; None or missing: see there
+    filesuffix : str
+        of the calibration
+    strict : bool
+        raise if only calibrations of other names exist, see
+        :func:`~oggm_glaunti.coupling.model.params.read_params_for`
+    fixed_model : {'A', 'C', 'D'}, optional
+        the only model that may be chosen
+    use_calibration : bool
+        False: of a calibration only model, weights, corrector and variant count, no number
+
+    Raises
+    ------
+    InvalidParamsError, InvalidWorkflowError, oggm_glaunti.shop.WeightsNotFoundError
+        see :class:`~oggm_glaunti.GlaUnTIMassBalance`
+    """
+    asked = given.get("model")
+    if fixed_model is not None and asked not in (None, fixed_model):
+        raise InvalidParamsError(f"GlaUnTIMassBalance{fixed_model} is model {fixed_model}, asked for model={asked!r}")
+    calibration, filesuffix = read_params_for(gdir, fixed_model or asked, filesuffix, strict)
+    if not use_calibration:
+        calibration = {k: v for k, v in calibration.items() if k not in (*TUNABLE, "parameters", FITTED_GRADIENT)}
+    name = fixed_model or asked or calibration.get("model") or DEFAULT_MODEL
+    if name not in ("A", "C", "D"):
+        raise InvalidParamsError(f"{gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {name!r}")
+    weights = given.get("weights")
+    weights = _recorded_weights(calibration, name) if weights is None else weights
+    loaded = shop.load(name, weights)
+    variant = checked_variant(given.get("variant") or calibration.get("variant", "smooth"), gdir.rgi_id)
+    parameters, gradient = fitted_parameters(calibration, gdir.rgi_id), fitted_gradient(calibration, gdir.rgi_id)
+    ti = _temperature_index(loaded.model.ti, parameters, variant)
+    defaults = {"melt_f": _melt_f(ti), "prcp_fac": 1.0, "temp_bias": 0.0, **calibration}
+    tunables = {key: defaults[key] if given.get(key) is None else given[key] for key in TUNABLE}
+    return ModelChoice(
+        name=name,
+        loaded=loaded,
+        weights_path=None if weights is None else str(Path(weights).expanduser().absolute()),
+        corrector=given.get("corrector") or calibration.get("corrector", "auto"),
+        fitted_parameters=parameters,
+        ti=ti,
+        temp_gradient=settings.param("glaunti_temp_gradient") if gradient is None else gradient,
+        tunables=TunableParams(**{key: checked_tunable(key, value) for key, value in tunables.items()}),
+        calibration=calibration,
+        params_filesuffix=filesuffix,
+    )
+
+
+def _recorded_weights(calibration: Mapping[str, Any], name: str) -> str | None:
+    """Return the path of the weights that a model was calibrated with, if it exists on this machine.
+
+    Otherwise the usual search goes on; the checksum is compared in any case.
+    """
+    recorded = calibration.get("weights_path") if calibration.get("model") == name else None
+    return recorded if recorded and Path(recorded).exists() else None
+
+
+def _temperature_index(published: TIWeights, fitted: Mapping[str, float] | None, variant: str) -> TIWeights:
+    from oggm_glaunti.core.temperature_index import with_day
+    from oggm_glaunti.core.weights import ti_from_physical
+
+    return with_day(published if fitted is None else ti_from_physical(fitted), variant)
+
+
+def _melt_f(ti: TIWeights) -> float:
+    return 1000.0 * float(np.exp(ti.ddf_snow_log))
