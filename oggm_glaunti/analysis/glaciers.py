@@ -15,9 +15,8 @@ from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.fit.calibration.sites import (
     Surface,
-    corrections_at,
-    corrections_of_days,
     heights_around,
+    on_heights,
     spread_over,
     surface_of,
 )
@@ -126,12 +125,8 @@ def glacier_run(
     days = inputs.climate.time[rows].astype("M8[D]")
     heights = heights_around(surface, np.zeros(0))
     trajectory = Trajectory(
-        temp=np.stack([weather.temp[rows] for weather in inputs.climate.realisations]),
-        prcp=np.stack([weather.prcp[rows] for weather in inputs.climate.realisations]),
-        above_ref=(heights - inputs.climate.ref_hgt).astype(np.float32),
+        **on_heights(inputs, rows, heights),
         area=spread_over(surface.heights, surface.areas, heights).astype(np.float32),
-        ds=corrections_at(inputs, heights),
-        ds_index=corrections_of_days(inputs, days),
         period=_year_of_days(days, first, _first_month(year_type, gdir.hemisphere)),
         years=np.arange(first, last + 1, dtype=np.int32),
         bias=np.asarray(mb_model.bias / 1000.0 / DAYS_A_YEAR, np.float32),

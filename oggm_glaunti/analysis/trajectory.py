@@ -15,43 +15,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core import on_heights as forward
 from oggm_glaunti.core.arrays import AnyArray
-from oggm_glaunti.core.on_heights import Day, Step, Tuned
+from oggm_glaunti.core.on_heights import OnHeights, Tuned, stepper
 
 
-class Trajectory(NamedTuple):
-    """Weather and heights of one glacier.
+class Trajectory(OnHeights):
+    """A glacier's record on heights, the area at each, and the years that its days count to.
 
     Attributes
     ----------
-    temp, prcp : arrays (R, T)
-        daily weather at the reference height, degC and m w.e. day-1, in one or more realisations
-    above_ref : array (N,)
-        heights minus the reference height, m
     area : array (N,)
         shares of the glacier's area; they add up to 1
-    ds : array (K, 5, N)
-        corrections of K mass-balance years by height; zeros for model A
-    ds_index : int array (T,)
-        which of them applies on a day
     period : int array (T,)
         number of the year a day counts to, -1 for days that are run for their snow only
     years : int array (Y,)
         names of the years
-    bias : array ()
-        subtracted from every day's balance, m w.e. day-1
     """
 
-    temp: Float[AnyArray, "realisation time"]
-    prcp: Float[AnyArray, "realisation time"]
-    above_ref: Float[AnyArray, " height"]
     area: Float[AnyArray, " height"]
-    ds: Float[AnyArray, "period 5 height"]
-    ds_index: Int[AnyArray, " time"]
     period: Int[AnyArray, " time"]
     years: Int[AnyArray, " year"]
-    bias: Float[AnyArray, ""]
 
 
 class Change(NamedTuple):
@@ -70,23 +53,6 @@ class Change(NamedTuple):
 
 
 NO_CHANGE = Change(np.zeros((), np.float32), np.zeros((), np.float32))
-
-
-def stepper(tuned: Tuned, trajectory: Trajectory) -> tuple[Float[Array, " height"], Step]:
-    """The snow on the first day, and one day of the run: :func:`~oggm_glaunti.core.on_heights.stepper` less its bias.
-
-    Parameters
-    ----------
-    tuned : Tuned
-    trajectory : Trajectory
-    """
-    swe, unbiased = forward.stepper(tuned, trajectory.above_ref, trajectory.ds)
-
-    def step(swe: Array, day: Day) -> tuple[Array, Array]:
-        swe, smb = unbiased(swe, day)
-        return swe, smb - trajectory.bias
-
-    return swe, step
 
 
 def run(
@@ -172,7 +138,7 @@ def one_height(temp: np.ndarray, prcp: np.ndarray) -> Trajectory:
     dtype, days = temp.dtype, temp.shape[-1]
     at_place, index = np.zeros(1, dtype), np.zeros(days, np.int32)
     corrections, years = np.zeros((1, 5, 1), dtype), np.zeros(1, np.int32)
-    return Trajectory(temp, prcp, at_place, at_place + 1, corrections, index, index, years, dtype.type(0))
+    return Trajectory(temp, prcp, at_place, corrections, index, at_place + 1, index, years, bias=dtype.type(0))
 
 
 def stack_trajectories(trajectories: Sequence[Trajectory]) -> Trajectory:
@@ -195,12 +161,12 @@ def stack_trajectories(trajectories: Sequence[Trajectory]) -> Trajectory:
         max(getattr(t, name).shape[axis] for t in trajectories) for name, axis in (("temp", 1), ("area", 0), ("ds", 0))
     )
     padded = [_padded(t, days, heights, years) for t in trajectories]
-    return Trajectory(*(np.stack(fields) for fields in zip(*padded, strict=True)))
+    return jax.tree.map(lambda *fields: np.stack(fields), *padded)
 
 
 def _padded(t: Trajectory, days: int, heights: int, years: int) -> Trajectory:
     after, above, later = days - t.temp.shape[1], heights - t.area.shape[0], years - t.ds.shape[0]
-    return t._replace(
+    return t.replace(
         temp=np.pad(t.temp, ((0, 0), (0, after))),
         prcp=np.pad(t.prcp, ((0, 0), (0, after))),
         above_ref=np.pad(t.above_ref, (0, above), mode="edge"),

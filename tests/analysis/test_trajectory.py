@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from oggm_glaunti.analysis.trajectory import Change, annual, annual_by_height, daily, run, stack_trajectories, stepper
+from oggm_glaunti.analysis.trajectory import Change, annual, annual_by_height, daily, run, stack_trajectories
 from oggm_glaunti.core.glaunti import correct
+from oggm_glaunti.core.on_heights import stepper
 from oggm_glaunti.core.run import ti_step
 from tests.core.worlds import x64
 
@@ -61,7 +62,7 @@ def test_a_change_by_day_and_height_is_that_of_each_height():
 def test_a_bias_is_taken_from_every_day():
     with x64():
         t = worlds.trajectory()
-        less = annual(worlds.tuned(), t._replace(bias=np.asarray(0.001)))
+        less = annual(worlds.tuned(), t.replace(bias=np.asarray(0.001)))
         np.testing.assert_allclose(less, annual(worlds.tuned(), t) - 0.365, atol=1e-12)
 
 

@@ -40,7 +40,7 @@ def weather(n_points: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def parameters(shape: tuple[int, ...]) -> TIParameters:
     """Some fields, the rest scalars."""
-    values = {name: np.asarray(value) for name, value in vars(ti_weights().resolve()).items()}
+    values = dict(vars(jax.tree.map(np.asarray, ti_weights().resolve())))
     spread = np.linspace(0.9, 1.1, int(np.prod(shape)), dtype=np.float32).reshape(shape)
     return TIParameters(**values | {name: values[name] * spread for name in ("prec_scale", "ddf_snow")})
 

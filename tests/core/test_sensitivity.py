@@ -26,7 +26,7 @@ def setting(dtype=np.float64):
     """Parameters (fields and scalars), snow, weather and weights, one day of weight 0 among them."""
     rng = np.random.default_rng(1)
     temp, prcp = rng.normal(0.0, 6.0, DAYS), np.maximum(0.0, rng.normal(0.0, 0.006, DAYS))
-    values = {name: np.asarray(value, dtype) for name, value in vars(ti_weights(dtype=dtype).resolve()).items()}
+    values = dict(vars(jax.tree.map(np.asarray, ti_weights(dtype=dtype).resolve())))
     for name in ("ddf_snow", "t_pos_shift", "snow_depletion_centre"):
         values[name] = values[name] + np.linspace(0.0, 0.003, N, dtype=dtype)
     weights = season_weights(DAYS, dtype)

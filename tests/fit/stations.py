@@ -5,9 +5,10 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from oggm_glaunti.core import on_heights as forward
-from oggm_glaunti.core.on_heights import Site, Tuned, stretches
+from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.core.temperature_index import ti_weights, with_day
+from oggm_glaunti.fit.calibration import predictions as forward
+from oggm_glaunti.fit.calibration.predictions import Site, stretches
 
 GRADIENT = -0.006
 FIRST = np.datetime64("2000-10-01")
@@ -77,4 +78,4 @@ def observed(place: Site, truth: Tuned, noise=0.0, seed=2) -> Site:
     """The site with what the truth has there, with as much noise as `noise` (m w.e., one or by observation)."""
     exact = np.asarray(predictions(truth, place))
     random = np.random.default_rng(seed)
-    return place._replace(observed=(exact + noise * random.normal(size=exact.size)).astype(exact.dtype))
+    return place.replace(observed=(exact + noise * random.normal(size=exact.size)).astype(exact.dtype))

@@ -70,7 +70,7 @@ def many_line(gdir: Any, n: int) -> str:
     from oggm_glaunti.analysis.trajectory import stack_trajectories
 
     run, warmer = glacier_run(gdir, YEARS, mb_kwargs={"model": "A"}), np.linspace(-1.0, 1.0, n, dtype=np.float32)
-    batch = stack_trajectories([run.trajectory._replace(temp=run.trajectory.temp + shift) for shift in warmer])
+    batch = stack_trajectories([run.trajectory.replace(temp=run.trajectory.temp + shift) for shift in warmer])
     tuned = jax.tree.map(lambda leaf: np.full(n, leaf, np.float32), run.tuned)
     mean, given = np.full((n, 1, run.years.size), 1.0 / run.years.size), (np.zeros((n, 1)), np.full((n, 1), 0.1))
     _, warm, found = timed(lambda: solve_shifts(tuned, batch, given[0], mean, given[1]), 3)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import least_squares
 
-from oggm_glaunti.core.on_heights import Site
 from oggm_glaunti.fit.calibration.map_estimate import FIRST_MODEL_ERROR, ROUNDS, estimated_model_error
+from oggm_glaunti.fit.calibration.predictions import Site
 from oggm_glaunti.fit.calibration.priors import SPREAD
 from oggm_glaunti.fit.calibration.sites import GlacierSite
 
@@ -27,7 +27,7 @@ def monthly_means(glacier: GlacierSite) -> Site:
     month -= month[0]
     temp = np.asarray(glacier.site.temp, np.float64)
     means = np.stack([np.bincount(month, row) / np.bincount(month) for row in temp])
-    return glacier.site._replace(temp=means[:, month])
+    return glacier.site.replace(temp=means[:, month])
 
 
 def predictions(numbers: dict[str, float], site: Site) -> np.ndarray:

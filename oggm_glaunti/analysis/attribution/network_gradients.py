@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, until_complete
-from oggm_glaunti.analysis.trajectory import Trajectory, stepper
+from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.corrector import Corrector, run_corrector
-from oggm_glaunti.core.on_heights import Tuned
+from oggm_glaunti.core.on_heights import Tuned, stepper
 
 
 class CorrectorInputs(NamedTuple):
@@ -88,7 +88,7 @@ def balance_of_inputs(
         m w.e.
     """
     ds = profile_of_corrections(corrector, place, inputs)[None]
-    _, step = stepper(tuned, year._replace(ds=ds))
+    _, step = stepper(tuned, year.replace(ds=ds))
 
     def one_realisation(swe: Array, temp: Array, prcp: Array) -> Array:
         smb = jax.lax.scan(step, swe, (temp, prcp, jnp.zeros(temp.shape, jnp.int32)))[1]

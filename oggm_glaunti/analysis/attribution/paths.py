@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from oggm_glaunti.analysis.attribution.integrated_gradients import Inputs, Path
-from oggm_glaunti.analysis.trajectory import Trajectory, annual, stepper
-from oggm_glaunti.core.on_heights import Tuned
+from oggm_glaunti.analysis.trajectory import Trajectory, annual
+from oggm_glaunti.core.on_heights import Tuned, stepper
 
 
 def snow_at(tuned: Tuned, trajectory: Trajectory) -> Float[Array, "time realisation height"]:
@@ -67,7 +67,7 @@ def days_of(trajectory: Trajectory, year: int) -> np.ndarray:
 def _cut(trajectory: Trajectory, year: int) -> Trajectory:
     rows = days_of(trajectory, year)
     used, slot = np.unique(np.asarray(trajectory.ds_index)[rows], return_inverse=True)
-    return trajectory._replace(
+    return trajectory.replace(
         temp=np.asarray(trajectory.temp)[:, rows],
         prcp=np.asarray(trajectory.prcp)[:, rows],
         ds=np.asarray(trajectory.ds)[used],
@@ -160,7 +160,7 @@ def at_mean_height(trajectory: Trajectory) -> Trajectory:
     mean, dtype = float(heights @ area), trajectory.above_ref.dtype
     ds = [np.interp(mean, heights, row) for row in np.asarray(trajectory.ds, np.float64).reshape(-1, heights.size)]
     everywhere = np.reshape(ds, (*trajectory.ds.shape[:2], 1)) * np.ones(heights.size)
-    return trajectory._replace(above_ref=np.full(heights.size, mean, dtype), ds=everywhere.astype(dtype))
+    return trajectory.replace(above_ref=np.full(heights.size, mean, dtype), ds=everywhere.astype(dtype))
 
 
 def stack_paths(paths: Sequence[Path]) -> Path:

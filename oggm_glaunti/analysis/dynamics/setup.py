@@ -140,7 +140,7 @@ def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
 def _on_heights(run: GlacierRun, heights: NDArray[np.float64]) -> Any:
     """Return the run's trajectory on all heights that the ice may reach."""
     inputs = run.mb_model.table_inputs
-    return run.trajectory._replace(
+    return run.trajectory.replace(
         above_ref=(heights - inputs.climate.ref_hgt).astype(np.float32),
         area=np.full(heights.size, 1.0 / heights.size, np.float32),
         ds=corrections_at(inputs, heights),

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.analysis.trajectory import Trajectory, stepper
+from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, jacobian_by_height
 from oggm_glaunti.analysis.uncertainty.propagation import moved
 from oggm_glaunti.core.arrays import AnyArray
-from oggm_glaunti.core.on_heights import Tuned
+from oggm_glaunti.core.on_heights import Tuned, stepper
 from oggm_glaunti.fit.calibration.priors import STORED
 
 

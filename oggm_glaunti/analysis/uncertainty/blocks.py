@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from oggm_glaunti.analysis.trajectory import Trajectory, stepper
+from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.core.arrays import AnyArray
-from oggm_glaunti.core.on_heights import Tuned
+from oggm_glaunti.core.on_heights import Tuned, stepper
 
 
 class Blocks(NamedTuple):
@@ -145,7 +145,7 @@ def block_derivatives(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> B
     begins = jnp.diff(blocks.index, prepend=-1) != 0
 
     def one_realisation(temp: Array, prcp: Array) -> BlockDerivatives:
-        return _one_realisation(tuned, trajectory._replace(temp=temp, prcp=prcp), begins, blocks.stops - 1)
+        return _one_realisation(tuned, trajectory.replace(temp=temp, prcp=prcp), begins, blocks.stops - 1)
 
     if trajectory.temp.shape[0] == 1:
         return one_realisation(trajectory.temp[0], trajectory.prcp[0])

@@ -20,7 +20,8 @@ from jaxtyping import Array, Float
 from scipy.optimize import brentq, least_squares
 
 from oggm_glaunti.core.arrays import AnyArray
-from oggm_glaunti.core.on_heights import Site, Tuned, predictions
+from oggm_glaunti.core.on_heights import Tuned
+from oggm_glaunti.fit.calibration.predictions import Site, predictions
 from oggm_glaunti.fit.calibration.priors import STORED, Priors
 
 MAX_EVALUATIONS = 200

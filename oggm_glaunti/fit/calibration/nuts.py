@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array
 
-from oggm_glaunti.core.on_heights import Site, Tuned
+from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.fit.calibration.map_estimate import FitProblem, Posterior, fit_problem, log_posterior
 from oggm_glaunti.fit.calibration.posterior import physical
+from oggm_glaunti.fit.calibration.predictions import Site
 from oggm_glaunti.fit.calibration.tasks import as_tuned, estimate
 
 TARGET_ACCEPTANCE = 0.8  # share of accepted steps; the step size is tuned to it during the warm-up

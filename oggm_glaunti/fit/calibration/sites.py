@@ -19,8 +19,9 @@ from oggm_glaunti.fit.observations import DAYS_A_YEAR, check_observations, on_gr
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
-    from oggm_glaunti.core.on_heights import Site
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+    from oggm_glaunti.coupling.table.table import TableInputs
+    from oggm_glaunti.fit.calibration.predictions import Site
 
 HEIGHT_STEP = 25.0  # m; the mean over a glacier is then accurate to 1e-3 m w.e. a year
 SPIN_UP_YEARS = 5  # run before the first observation, as far as the weather reaches
@@ -39,7 +40,7 @@ class GlacierSite(NamedTuple):
     Attributes
     ----------
     site : Site
-        arrays for :func:`~oggm_glaunti.core.on_heights.predictions`, an observation for each row of `used`
+        arrays for :func:`~oggm_glaunti.fit.calibration.predictions.predictions`, an observation for each row of `used`
     used : DataFrame
         observations used in the fit
     rejected : DataFrame
@@ -127,7 +128,7 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
     InvalidParamsError
         if no observation can be used
     """
-    from oggm_glaunti.core.on_heights import Site, stretches
+    from oggm_glaunti.fit.calibration.predictions import Site, stretches
 
     inputs = mb_model.table_inputs
     surface = surface_of(gdir)
@@ -138,11 +139,7 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
     heights = heights_around(surface, used["height"].dropna().to_numpy())
     before, after, spans = stretches(days, begin, end)
     site = Site(
-        temp=np.stack([weather.temp[rows] for weather in inputs.climate.realisations]),
-        prcp=np.stack([weather.prcp[rows] for weather in inputs.climate.realisations]),
-        above_ref=(heights - inputs.climate.ref_hgt).astype(np.float32),
-        ds=corrections_at(inputs, heights),
-        ds_index=corrections_of_days(inputs, days),
+        **on_heights(inputs, rows, heights),
         before=before,
         after=after,
         spans=spans,
@@ -205,6 +202,28 @@ def heights_around(surface: Surface, points: NDArray[np.float64]) -> NDArray[np.
 
     every = np.concatenate([surface.heights, points])
     return even_heights(float(every.min()), float(every.max()), HEIGHT_STEP)
+
+
+def on_heights(inputs: TableInputs, rows: slice, heights: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """Return the fields of :class:`~oggm_glaunti.core.on_heights.OnHeights` for some days of a glacier.
+
+    Parameters
+    ----------
+    inputs : TableInputs
+        of the glacier's height-year table: weather and corrections
+    rows : slice
+        days of the record
+    heights : float64 array (N,)
+        m
+    """
+    climate = inputs.climate
+    return {
+        "temp": np.stack([weather.temp[rows] for weather in climate.realisations]),
+        "prcp": np.stack([weather.prcp[rows] for weather in climate.realisations]),
+        "above_ref": (heights - climate.ref_hgt).astype(np.float32),
+        "ds": corrections_at(inputs, heights),
+        "ds_index": corrections_of_days(inputs, climate.time[rows].astype("M8[D]")),
+    }
 
 
 def corrections_at(inputs: Any, heights: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti.analysis.attribution import integrated_gradients as ig, network_gradients as ng, paths
-from oggm_glaunti.analysis.trajectory import stepper
+from oggm_glaunti.core.on_heights import stepper
 from tests.core.worlds import x64
 
 from .. import worlds
@@ -32,7 +32,7 @@ def path(t, year=2003, reference=YEARS[:2], variant="smooth"):
 
 @jax.jit
 def _compiled(tuned, t, inputs, slot):
-    swe, step = stepper(tuned, t._replace(ds=inputs.ds, above_ref=inputs.above_ref))
+    swe, step = stepper(tuned, t.replace(ds=inputs.ds, above_ref=inputs.above_ref))
     del swe
     days = (inputs.temp[0][:, None], inputs.prcp[0][:, None], slot)
     return jnp.sum(jax.lax.scan(step, jnp.asarray(inputs.swe[0]), days)[1], axis=0)
@@ -128,7 +128,7 @@ def test_a_calendar_year_under_two_sets_of_corrections_completes():
         t = world(periods=4, spin_up=1)
         shifted = np.roll(t.period, -273)
         shifted[-273:] = -1
-        t = t._replace(period=shifted)
+        t = t.replace(period=shifted)
         p = path(t)
         assert p.end.ds.shape == (2, 5, 3)
         assert np.flatnonzero(np.diff(p.slot)).tolist() == [272]  # the last day before the next mass-balance year
@@ -177,7 +177,7 @@ def test_a_constant_shift_attributes_equally_to_equal_days(variant, shift):
     with x64():
         t = world()
         each_year = np.repeat([0.0, 0.0, shift], 365)
-        t = t._replace(temp=(2.0 + each_year)[None], prcp=np.zeros_like(t.prcp), above_ref=t.above_ref / 10.0)
+        t = t.replace(temp=(2.0 + each_year)[None], prcp=np.zeros_like(t.prcp), above_ref=t.above_ref / 10.0)
         p = path(t)
         bare = p._replace(end=p.end._replace(swe=0 * p.end.swe), start=p.start._replace(swe=0 * p.start.swe))
         found = ig.integrated_gradients(worlds.tuned(variant=variant), bare)
@@ -190,15 +190,15 @@ def test_a_constant_shift_attributes_equally_to_equal_days(variant, shift):
 def test_where_the_balance_is_linear_contributions_are_gradient_times_difference():
     with x64():
         rng, t, tuned = np.random.default_rng(5), world(), worlds.tuned(variant="single_factor")
-        t = t._replace(prcp=rng.exponential(0.01, t.prcp.shape))
+        t = t.replace(prcp=rng.exponential(0.01, t.prcp.shape))
         ti = tuned.ti.resolve()
-        melting = t._replace(temp=rng.uniform(25.0, 35.0, t.temp.shape))
+        melting = t.replace(temp=rng.uniform(25.0, 35.0, t.temp.shape))
         p = path(melting, reference=(2002, 2002), variant="single_factor")
         found = ig.integrated_gradients(tuned, p).contributions
         factor = 0.5 * float(ti.ddf_snow) * (1.0 + float(ti.ddf_relative_ice))
         expected = -factor * (p.end.temp[0] - p.start.temp[0, 0])
         np.testing.assert_allclose(found.temp, np.broadcast_to(expected[:, None], (365, 3)), rtol=1e-6, atol=1e-12)
-        freezing = t._replace(temp=rng.uniform(-35.0, -25.0, t.temp.shape))
+        freezing = t.replace(temp=rng.uniform(-35.0, -25.0, t.temp.shape))
         p = path(freezing, reference=(2002, 2002), variant="single_factor")
         found = ig.integrated_gradients(tuned, p).contributions
         expected = float(ti.prec_scale) * (p.end.prcp[0] - p.start.prcp[0, 0])
@@ -315,7 +315,7 @@ def test_realisations_contribute_their_mean():
         each = [
             ig._contributions(
                 worlds.tuned(),
-                path(t._replace(temp=t.temp[[r]], prcp=t.prcp[[r]])),
+                path(t.replace(temp=t.temp[[r]], prcp=t.prcp[[r]])),
                 *ig.gauss_legendre(8, np.float64),
                 "smooth",
             )
@@ -340,7 +340,7 @@ def test_a_leap_year_repeats_the_last_day_of_the_others_and_a_common_one_leaves_
     t = world(dtype="float32")
     longer = t.period.copy()
     longer[365 + 365] = 1  # the second year takes a day of the third
-    t = t._replace(period=longer)
+    t = t.replace(period=longer)
     from_common = path(t, 2002, (2001,)).start.temp[0, 0]
     assert from_common.tolist() == [*t.temp[0, :365], t.temp[0, 364]]
     assert path(t, 2001, (2002,)).start.temp[0, 0].tolist() == t.temp[0, 365:730].tolist()
@@ -476,7 +476,7 @@ def test_corrections_of_a_year_contribute_and_without_features_there_are_no_maps
     ds = np.zeros((2, 5, run.heights.size), np.float32)
     ds[1, 1] = np.log(4.0 / 3.0)
     of_2003 = (t.period == 2003 - run.years[0]).astype(np.int32)
-    made = attribution_of(run._replace(trajectory=t._replace(ds=ds, ds_index=of_2003)), 2003, reference)
+    made = attribution_of(run._replace(trajectory=t.replace(ds=ds, ds_index=of_2003)), 2003, reference)
     by_correction = made.corrections.sum("height").to_series()
     assert list(by_correction.index) == list(CORRECTIONS)
     assert by_correction["ddf_snow"] < -0.3

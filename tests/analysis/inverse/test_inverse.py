@@ -68,7 +68,7 @@ def test_a_root_is_that_of_bisection(control, column, target):
 def test_a_known_warming_is_found_again(warming):
     with x64():
         t = worlds.trajectory()
-        target = float(np.mean(annual(worlds.tuned(), t._replace(temp=t.temp + warming))))
+        target = float(np.mean(annual(worlds.tuned(), t.replace(temp=t.temp + warming))))
         assert solve_shift(worlds.tuned(), t, target, HALF, 0.1).shift[0] == pytest.approx(warming, abs=1e-3)
 
 
@@ -172,7 +172,7 @@ def test_blocks_of_a_batch_change_nothing(monkeypatch):
 def test_no_factor_on_nothing_balances_a_melting_glacier():
     with x64():
         t = worlds.trajectory()
-        found = solve_shift(worlds.tuned(), t._replace(prcp=0.0 * t.prcp), 0.0, HALF, 0.1, "dP")
+        found = solve_shift(worlds.tuned(), t.replace(prcp=0.0 * t.prcp), 0.0, HALF, 0.1, "dP")
         assert found.outcome is Outcome.NOT_REACHABLE
         assert found.shift[1] == pytest.approx(np.log(20.0))
         assert found.balance[0] < -0.01
@@ -181,7 +181,7 @@ def test_no_factor_on_nothing_balances_a_melting_glacier():
 def test_missing_weather_is_told_from_an_unreachable_target():
     with x64():
         t = worlds.trajectory()
-        broken = t._replace(temp=np.where(np.arange(t.temp.size) == 500, np.nan, t.temp))
+        broken = t.replace(temp=np.where(np.arange(t.temp.size) == 500, np.nan, t.temp))
         assert solve_shift(worlds.tuned(), broken, 0.0, HALF, 0.1).outcome is Outcome.NOT_FINITE
         assert solve_shift(worlds.tuned(), broken, 0.0, HALF, 0.1, prior=1.0).outcome is Outcome.NOT_FINITE
 

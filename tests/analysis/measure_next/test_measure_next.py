@@ -24,11 +24,11 @@ from oggm_glaunti.analysis.trajectory import Change, annual, run, stack_trajecto
 from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
 from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 from oggm_glaunti.analysis.uncertainty.propagation import forcing_variance, moved, propagate
-from oggm_glaunti.core.on_heights import Site
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.calibration.map_estimate import fit_map
 from oggm_glaunti.fit.calibration.posterior import spread_of
+from oggm_glaunti.fit.calibration.predictions import Site
 from oggm_glaunti.fit.calibration.priors import STORED, default_priors
 from oggm_glaunti.graphics.measure_next import plot_where_to_measure
 from tests.core.worlds import x64
@@ -210,7 +210,7 @@ def test_an_ensemble_finds_the_same_reductions():
 
         def member(args):
             of_week = jnp.where(p.weeks.index < 0, 0.0, args[1][:, p.weeks.index])
-            changed = t._replace(temp=t.temp + of_week[:1], prcp=t.prcp * jnp.exp(of_week[1:]))
+            changed = t.replace(temp=t.temp + of_week[:1], prcp=t.prcp * jnp.exp(of_week[1:]))
             return period_balances(moved(tuned, tuple(STORED.get(n, n) for n in NAMES), args[0]), changed, p)
 
         drawn = np.asarray(jax.jit(lambda args: jax.lax.map(member, args, batch_size=500))((by, errors)))
@@ -257,7 +257,7 @@ def test_one_observation_more_in_a_fit_reduces_its_posterior_as_foreseen():
             more = site_of(t, [height], 0.2)
             spans = np.array([[0, 1, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0]], float)[season : season + 1]
             # As the model has it, so that the most probable parameters stay where they are.
-            one = more._replace(
+            one = more.replace(
                 spans=spans,
                 areas=more.areas[:1],
                 observed=modelled[season, height][None],
@@ -305,7 +305,7 @@ def test_a_stake_at_the_reference_height_tells_nothing_of_the_lapse_rate():
 
 def test_an_exact_observation_of_what_is_wanted_leaves_nothing():
     with x64():
-        t = world()._replace(area=np.array([0.0, 1.0, 0.0]))
+        t = world().replace(area=np.array([0.0, 1.0, 0.0]))
         found = asked(t, sigma=1e-7, days=(*DAYS[:3], DAYS[0]), scale=np.ones(4))
     assert found.reduction[0, 0, 1] == pytest.approx(1.0, abs=1e-9)
     assert found.reduction[0, 1:].max() < 0.99

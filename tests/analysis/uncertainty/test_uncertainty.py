@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from oggm_glaunti.analysis.trajectory import Change, annual, run, stack_trajectories, stepper
+from oggm_glaunti.analysis.trajectory import Change, annual, run, stack_trajectories
 from oggm_glaunti.analysis.uncertainty import propagation as u
 from oggm_glaunti.analysis.uncertainty.blocks import (
     Blocks,
@@ -21,6 +21,7 @@ from oggm_glaunti.analysis.uncertainty.blocks import (
 from oggm_glaunti.analysis.uncertainty.draws import BlockErrors, WeatherErrors, draw_errors, draw_parameters
 from oggm_glaunti.analysis.uncertainty.linearity import Linearity, linearity
 from oggm_glaunti.analysis.uncertainty.spread import KNOWN, parameter_spread
+from oggm_glaunti.core.on_heights import stepper
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from tests.core.worlds import x64
 
@@ -166,7 +167,7 @@ def test_equal_blocks_have_equal_derivatives_where_nothing_is_left_between_them(
     # A hot day has the same effect in each of many equal weeks once the snow has come to rest.
     with x64():
         t = worlds.trajectory()
-        t = t._replace(temp=np.full_like(t.temp, 8.0), prcp=np.full_like(t.prcp, 0.002))
+        t = t.replace(temp=np.full_like(t.temp, 8.0), prcp=np.full_like(t.prcp, 0.002))
         d = derivatives_of(TUNED, t, blocks_of(t))
         for field in d:  # the last block is longer
             np.testing.assert_allclose(field[:-1], np.broadcast_to(field[0], field[:-1].shape), atol=1e-12)

@@ -49,7 +49,7 @@ def test_the_truth_is_recovered_with_the_mass_conserving_day():
     truth = stations.start(variant="mass_conserving", **TRUTH)
     site = stations.site(2)
     exact = predict(truth, [site])[0]
-    site = site._replace(observed=(exact + np.random.default_rng(5).normal(0.0, 0.2, exact.size)).astype(np.float32))
+    site = site.replace(observed=(exact + np.random.default_rng(5).normal(0.0, 0.2, exact.size)).astype(np.float32))
     fit = fit_map(stations.start(variant="mass_conserving"), [site], priors_of(), model_error=0.05)
     assert (np.abs(fit.mean - true_numbers(truth, FEW)) < 2.0 * fit.sd).all()
 
@@ -78,7 +78,7 @@ def test_noise_moves_a_fit_as_linear_theory_says_and_no_further_than_its_standar
     free, sigma = ("ddf_snow", "temp_gradient"), 0.2
     site = stations.observed(stations.site(2), stations.start(ddf_snow=0.0062, temp_gradient=-0.0068))
     noise = [np.random.default_rng(seed).normal(size=site.observed.size) for seed in range(4)]
-    noisy_sites = [site._replace(observed=(site.observed + sigma * one).astype(np.float32)) for one in noise]
+    noisy_sites = [site.replace(observed=(site.observed + sigma * one).astype(np.float32)) for one in noise]
     exact, *fits = (fit_map(stations.start(), [one], priors_of(free), model_error=1e-3) for one in (site, *noisy_sites))
     run = jax.jit(lambda numbers: predict_one(free, numbers, site))
     h = 0.02 * exact.priors.sd
@@ -97,7 +97,7 @@ def predict_one(names, numbers, site):
 
 
 def test_what_observations_do_not_tell_stays_at_the_prior():
-    site = noisy()._replace(sigma=np.full(16, 1e4, np.float32))
+    site = noisy().replace(sigma=np.full(16, 1e4, np.float32))
     fit = fit_map(stations.start(), [site], priors_of(SPREAD), model_error=0.5)
     np.testing.assert_allclose(fit.sd, list(SPREAD.values()), rtol=1e-4)
     np.testing.assert_allclose(fit.mean, fit.priors.mean, atol=1e-4)
@@ -126,7 +126,7 @@ def test_the_model_error_is_estimated_from_what_the_observations_own_errors_do_n
 def test_one_observation_that_a_fit_can_meet_does_not_make_the_model_look_perfect():
     site = stations.site(2)
     one = {name: getattr(noisy(), name)[:1] for name in ("spans", "areas", "observed", "sigma", "years")}
-    fit = fit_map(stations.start(), [site._replace(**one)], priors_of())
+    fit = fit_map(stations.start(), [site.replace(**one)], priors_of())
     assert abs(fit.predicted[0][0] - one["observed"][0]) < 0.2
     assert fit.model_error == pytest.approx(map_estimate.FIRST_MODEL_ERROR, rel=0.3)
 
@@ -144,7 +144,7 @@ def test_two_sites_under_the_same_weather_are_one():
     def rows(keep):
         return {name: getattr(site, name)[keep] for name in ("spans", "areas", "observed", "sigma", "years")}
 
-    parts = [site._replace(**rows(slice(0, 5))), site._replace(**rows(slice(5, None)))]
+    parts = [site.replace(**rows(slice(0, 5))), site.replace(**rows(slice(5, None)))]
     one, two = (fit_map(stations.start(), sites, priors_of(), model_error=0.3) for sites in ([site], parts))
     np.testing.assert_allclose(two.mean, one.mean, atol=2e-3 * one.sd.min())
     np.testing.assert_allclose(two.cov, one.cov, rtol=1e-2)

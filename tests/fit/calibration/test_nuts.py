@@ -26,7 +26,7 @@ START = {**{name: float(getattr(TI, name)) for name in STORED_NAMES}, "temp_grad
 def fit():
     """A year of stakes that tell melt and lapse rate well, so that the posterior is all but normal."""
     site = stations.observed(stations.site(1), stations.start(ddf_snow=0.006), noise=0.1)
-    site = site._replace(sigma=0 * site.sigma + 0.1)
+    site = site.replace(sigma=0 * site.sigma + 0.1)
     priors = default_priors(START, ("ddf_snow", "temp_gradient"))
     return site, fit_map(stations.start(), [site], priors, model_error=0.1)
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from oggm_glaunti.core.glaunti import correct
-from oggm_glaunti.core.on_heights import balances, stretches
 from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.fit.calibration.map_estimate import place
+from oggm_glaunti.fit.calibration.predictions import balances, stretches
 from oggm_glaunti.fit.calibration.priors import SPREAD, UNUSED, default_priors
 from tests.core.worlds import x64
 
-from ..fit import stations
-from ..fit.stations import predictions
+from .. import stations
+from ..stations import predictions
 
 DS = np.random.default_rng(0).normal(0.0, 0.2, (3, 5, 4))
 VARIANTS = ("smooth", "mass_conserving")
@@ -59,7 +59,7 @@ def test_winter_and_summer_add_up_to_the_year():
 
 def test_all_stretches_add_up_to_the_record_every_day_once():
     site = stations.site(2)
-    alone = site._replace(before=site.before * 0, after=site.after * 0, spans=np.ones((1, 1), np.float32))
+    alone = site.replace(before=site.before * 0, after=site.after * 0, spans=np.ones((1, 1), np.float32))
     run = jax.jit(balances)
     np.testing.assert_allclose(run(stations.start(), site).sum(axis=0), run(stations.start(), alone)[0], atol=2e-5)
 
@@ -73,9 +73,7 @@ def test_overlapping_periods_share_their_days():
 
 def test_balances_are_the_mean_over_realisations_and_not_those_of_the_mean_weather():
     both = stations.site(2, n_realisations=2)
-    one, other = (
-        predictions(stations.start(), both._replace(temp=both.temp[[i]], prcp=both.prcp[[i]])) for i in (0, 1)
-    )
+    one, other = (predictions(stations.start(), both.replace(temp=both.temp[[i]], prcp=both.prcp[[i]])) for i in (0, 1))
     assert np.abs(one - other).max() > 0.05
     np.testing.assert_allclose(predictions(stations.start(), both), (one + other) / 2, atol=1e-6)
 
@@ -84,7 +82,7 @@ def test_an_area_mean_is_weighted_by_its_shares():
     site = stations.site(2)
     points = np.asarray(predictions(stations.start(), site)).reshape(-1, 4)
     shares = np.tile(np.array([0.1, 0.2, 0.3, 0.4], np.float32), (points.size, 1))
-    mean = np.asarray(predictions(stations.start(), site._replace(areas=shares))).reshape(-1, 4)
+    mean = np.asarray(predictions(stations.start(), site.replace(areas=shares))).reshape(-1, 4)
     np.testing.assert_allclose(mean[:, 0], points @ shares[0], atol=1e-6)
 
 
