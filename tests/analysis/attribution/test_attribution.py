@@ -27,7 +27,7 @@ def world(seed=0, **kwargs):
 
 
 def path(t, year=2003, reference=YEARS[:2], variant="smooth"):
-    return paths.path_of(worlds.tuned(t.temp.dtype), t, year, reference)
+    return paths.path_of(worlds.tuned(t.temp.dtype, variant=variant), t, year, reference)
 
 
 @jax.jit
@@ -88,7 +88,7 @@ def test_contributions_are_differences_times_derivatives():
 def test_along_any_direction_contributions_are_central_differences(variant):
     """The derivative of the balance of every height, to 1e-5 of it."""
     with x64():
-        p, tuned = path(world(periods=3), reference=ONE_YEAR), worlds.tuned(variant=variant)
+        p, tuned = path(world(periods=3), reference=ONE_YEAR, variant=variant), worlds.tuned(variant=variant)
         (alpha, weights), rng = at_one_node(0.4), np.random.default_rng(3)
         # The heights, too: nothing of the difference of two years' weather is due to them.
         start = p.start._replace(above_ref=p.start.above_ref - 70.0)
@@ -113,7 +113,7 @@ def test_along_any_direction_contributions_are_central_differences(variant):
 def test_contributions_add_up_to_the_difference_of_the_runs(variant, seed, warmer):
     with x64():
         t = world(seed, warmer=warmer)
-        found = ig.integrated_gradients(worlds.tuned(variant=variant), path(t))
+        found = ig.integrated_gradients(worlds.tuned(variant=variant), path(t, variant=variant))
         of_years = np.asarray(paths.annual_balance(worlds.tuned(variant=variant), t))
         difference = of_years[2] - of_years[:2].mean()
         assert found.complete
@@ -178,7 +178,7 @@ def test_a_constant_shift_attributes_equally_to_equal_days(variant, shift):
         t = world()
         each_year = np.repeat([0.0, 0.0, shift], 365)
         t = t.replace(temp=(2.0 + each_year)[None], prcp=np.zeros_like(t.prcp), above_ref=t.above_ref / 10.0)
-        p = path(t)
+        p = path(t, variant=variant)
         bare = p._replace(end=p.end._replace(swe=0 * p.end.swe), start=p.start._replace(swe=0 * p.start.swe))
         found = ig.integrated_gradients(worlds.tuned(variant=variant), bare)
         by_day = np.asarray(found.contributions.temp)
