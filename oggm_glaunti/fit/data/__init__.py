@@ -1,1 +1,1 @@
-"""Training data: the authors' layout or glacier directories."""
+"""Data sets for training and evaluation, from the published layout or from glacier directories."""

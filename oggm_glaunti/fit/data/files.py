@@ -18,7 +18,7 @@ from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.data.maps import MapFile, read_grid
 from oggm_glaunti.fit.data.tables import INDEX, INDEX_COLUMNS, as_numbers, read_columns, read_measured
 from oggm_glaunti.fit.data.weather import DailyFields
-from oggm_glaunti.fit.data.year import GlacierData, Place, Problem
+from oggm_glaunti.fit.data.year import GlacierData, Problem, YearMaps
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
 
 
 class FolderSource:
-    """Maps and weather of one glacier's folder; see :class:`~oggm_glaunti.fit.data.year.Source`.
+    """Maps and weather of one glacier's folder; see :class:`~oggm_glaunti.fit.data.year.GlacierSource`.
 
     Parameters
     ----------
@@ -139,10 +139,10 @@ class FolderSource:
         _, lat = to_degrees.transform(self.grid.x.mean(), self.grid.y.mean())
         return "nh" if lat >= 0 else "sh"
 
-    def place(self, year: int, facies: bool) -> Place:
+    def place(self, year: int, facies: bool) -> YearMaps:
         """Read the maps of a year."""
         elevation, std = (self._known("dem", name, year) for name in ("z", "zstddev"))
-        return Place(self._outline(year), elevation, std, self._facies(year) if facies else None)
+        return YearMaps(self._outline(year), elevation, std, self._facies(year) if facies else None)
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
         """Read the weather of the days `begin` to `end` at an elevation (H, W), m."""

@@ -27,7 +27,7 @@ from oggm_glaunti.fit.data.tables import (
     order_problem,
     valid_points,
 )
-from oggm_glaunti.fit.data.year import GlacierData, Observed, Place, default_period
+from oggm_glaunti.fit.data.year import GlacierData, Observed, YearMaps, default_period
 from oggm_glaunti.fit.names import SEASONS, TRAINING_FOLD
 from oggm_glaunti.fit.observations import check_observations
 
@@ -116,7 +116,7 @@ def _one_glacier(gdir: GlacierDirectory, good: pd.DataFrame, bad: pd.DataFrame, 
 
 
 class DirectorySource:
-    """Maps and weather of a glacier directory; see :class:`~oggm_glaunti.fit.data.year.Source`."""
+    """Maps and weather of a glacier directory; see :class:`~oggm_glaunti.fit.data.year.GlacierSource`."""
 
     def __init__(self, gdir: GlacierDirectory, surface: str = "fixed"):
         require_surface(surface, gdir.rgi_id)
@@ -128,10 +128,12 @@ class DirectorySource:
         self.shape, self.hemisphere = features.shape, gdir.hemisphere
         self.first, self.last = self._climate.time[0], self._climate.time[-1]
 
-    def place(self, year: int, facies: bool) -> Place:
+    def place(self, year: int, facies: bool) -> YearMaps:
         """Return the maps of the directory; elevation and its uncertainty are of the year if the surface moves."""
         features = self._features if self._surface is None else self._surface.features_of(year)
-        return Place(features.outline, features.elevation, features.elevation_std, features.facies if facies else None)
+        return YearMaps(
+            features.outline, features.elevation, features.elevation_std, features.facies if facies else None
+        )
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
         """Return the daily series from `begin` to `end`, transferred to the cells with the lapse rate."""

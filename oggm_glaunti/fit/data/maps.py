@@ -1,7 +1,8 @@
-"""Maps of the published training data: cells of 100 m, some with one layer a year, brought to north up."""
+"""Maps of the published training data: cells of 100 m, some with a layer for each year, turned to north up."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.weather.netcdf import open_netcdf, read_variable
 
 CRS_ATTRIBUTES = ("crs_wkt", "spatial_ref", "pyproj_srs", "crs", "proj4", "projection", "epsg")
-# Share of a cell by which coordinates may differ and still mean the same cells.
-SAME_CELL = 0.1
+# Part of a cell by which coordinates may differ and still mean the same cells.
+SAME_PLACE = 0.1
 
 
 class MapFile:
@@ -28,14 +29,15 @@ class MapFile:
     Parameters
     ----------
     path : path
+        the file, which need not exist
     label : str
-        begins every error
+        beginning of every error message
     """
 
     def __init__(self, path: Path, label: str):
         self.path, self.label = path, label
-        self._axes: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-        self._years: dict[str, NDArray[np.int64] | None] = {}
+        # The file is read once for each variable.
+        self.axes, self.years = cache(self._axes), cache(self._years)
 
     def open(self) -> netCDF4.Dataset:
         """Open it, or raise an InvalidParamsError that begins with the label."""
@@ -43,13 +45,8 @@ class MapFile:
             raise InvalidParamsError(f"{self.label}: not found in {self.path.parent}")
         return open_netcdf(self.label, str(self.path))
 
-    def axes(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The coordinates y, x of a variable's cells as they are in the file, which is looked at once."""
-        if name not in self._axes:
-            self._axes[name] = self._read_axes(name)
-        return self._axes[name]
-
-    def _read_axes(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _axes(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the coordinates y, x of a variable's cells in the order of the file."""
         with self.open() as nc:
             variable = read_variable(self.label, nc, name)
             dims = variable.dimensions
@@ -65,7 +62,7 @@ class MapFile:
         return y, x
 
     def crs(self, name: str) -> CRS | None:
-        """The coordinate system, wherever the file says it: a grid mapping, the variable, the file; None where not."""
+        """Return the coordinate system, from a grid mapping, the variable or the file; None if not given."""
         with self.open() as nc:
             variable = read_variable(self.label, nc, name)
             if variable.dimensions[-2] in LATITUDES and variable.dimensions[-1] in LONGITUDES:
@@ -78,13 +75,8 @@ class MapFile:
                     return found
         return None
 
-    def years(self, name: str) -> NDArray[np.int64] | None:
-        """Years of a variable's layers, looked at once; None where it is one map for all."""
-        if name not in self._years:
-            self._years[name] = self._read_years(name)
-        return self._years[name]
-
-    def _read_years(self, name: str) -> NDArray[np.int64] | None:
+    def _years(self, name: str) -> NDArray[np.int64] | None:
+        """Return the years of a variable's layers; None if there is one map for all years."""
         with self.open() as nc:
             variable = read_variable(self.label, nc, name)
             if "year" not in variable.dimensions:
@@ -97,12 +89,12 @@ class MapFile:
         return np.rint(years).astype(np.int64)
 
     def layer(self, name: str, year: int, grid: CellGrid) -> NDArray[np.float32]:
-        """The map that holds for a year, see :func:`layer_of`; (..., H, W), row 0 north, NaN where the file has none.
+        """Read the map of a year, see :func:`layer_of`; (..., H, W), row 0 north, NaN where values are missing.
 
         Raises
         ------
         InvalidParamsError
-            if it is on other cells than `grid`
+            if its cells are not those of `grid`
         """
         y, x = self.axes(name)
         flips = orientation(y, x, grid)
@@ -119,7 +111,7 @@ class MapFile:
 
 
 def layer_of(years: NDArray[np.int64], year: int) -> int:
-    """Which layer holds for a year: that of the year, else the nearest earlier one, else the earliest.
+    """Return which layer is valid for a year: that of the year, else the nearest earlier one, else the earliest.
 
     Examples
     --------
@@ -131,7 +123,7 @@ def layer_of(years: NDArray[np.int64], year: int) -> int:
 
 
 def orientation(y: NDArray[np.float64], x: NDArray[np.float64], grid: CellGrid) -> tuple[int, ...] | None:
-    """Axes, counted from the end, along which cells at `y`, `x` run against those of a grid; None: they are others."""
+    """Return the axes, from the end, along which cells at `y`, `x` run against a grid; None for other cells."""
     if (y.size, x.size) != grid.shape:
         return None
     flips = []
@@ -139,18 +131,18 @@ def orientation(y: NDArray[np.float64], x: NDArray[np.float64], grid: CellGrid) 
         if (own[-1] - own[0]) * (wanted[-1] - wanted[0]) < 0:
             flips.append(axis)
             own = own[::-1]
-        if np.abs(own - wanted).max() > SAME_CELL * settings.CELL_SIZE:
+        if np.abs(own - wanted).max() > SAME_PLACE * settings.CELL_SIZE:
             return None
     return tuple(flips)
 
 
 def read_grid(file: MapFile, name: str, others: list[tuple[MapFile, str]]) -> CellGrid:
-    """The cells of a glacier, from its DEM; the coordinate system is looked for in `others` too.
+    """Read the cells of a glacier from its DEM; its coordinate system may be given in `others`.
 
     Raises
     ------
     InvalidParamsError
-        if the cells are not 100 m wide, or no file says in which UTM zone they are
+        if the cells are not 100 m wide, or no file gives a projected coordinate system
     """
     y, x = file.axes(name)
     for axis, values in (("y", y), ("x", x)):

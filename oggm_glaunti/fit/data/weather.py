@@ -1,4 +1,4 @@
-"""Daily weather of the published training data, on the cells of the maps or on coarser ones, some days at a time."""
+"""Daily weather of the published training data, on the cells of the maps or on coarser cells."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from oggm_glaunti.coupling.weather.netcdf import read_time
 from oggm_glaunti.fit.data.maps import MapFile, orientation
 
 VARIABLES = {"temp": "temperature_2m", "prcp": "total_precipitation_sum", "hgt": "elevation"}
-# Days read at once, unless the file is stored in longer pieces.
-SLAB = 31
+# Days read at once, unless the chunks of the file are longer.
+DAYS_AT_ONCE = 31
 MOST_DAYS = 366
-# Weather of fewer blocks than this share of the cells is kept by blocks.
+# Weather is kept by blocks if there are fewer of them than this share of the cells.
 FEW_BLOCKS = 1 / 8
-# m w.e. day-1. Rounding of accumulated precipitation leaves such negative amounts.
-ROUNDING = 1e-5
+# m w.e. day-1. Rounding of accumulated precipitation leaves negative amounts of up to this.
+ROUNDED_PRCP = 1e-5
 
 
-class Blocks(NamedTuple):
-    """Cells that share their weather, because it came from coarser cells."""
+class CellBlocks(NamedTuple):
+    """Blocks of cells that share their weather, as it came from coarser cells."""
 
     cell: NDArray[np.int32]
     """block of each cell (H, W)"""
     first: NDArray[np.int64]
-    """one cell of each block (K,), all cells taken as one row"""
+    """a cell of each block (K,), index into the flattened cells"""
 
 
 class DailyFields:
-    """Temperature, precipitation and the height of temperature of one glacier, in three files.
+    """Temperature, precipitation and reference height of temperature of a glacier, in three files.
 
     Parameters
     ----------
     folder : path
-        with ``temperature.nc``, ``precipitation.nc`` and ``orography.nc``
+        holds ``temperature.nc``, ``precipitation.nc`` and ``orography.nc``
     grid : CellGrid
-        of the maps
+        cells of the maps
     name : str
-        of the glacier, begins every error
+        name of the glacier, with which every error begins
 
     Attributes
     ----------
     first, last : datetime64[D]
-        of the days that temperature and precipitation both have
+        first and last day with both temperature and precipitation
 
     Raises
     ------
     InvalidParamsError
-        if files, variables, units or days are missing, or the cells neither are those of the maps nor reach them
+        if files, variables, units or days are missing, or the cells neither are nor cover those of the maps
     """
 
     def __init__(self, folder: Path, grid: CellGrid, name: str):
@@ -83,7 +83,7 @@ class DailyFields:
         return days
 
     def _read_units(self, key: str) -> tuple[float, float]:
-        """Factor and offset that make degC, or m w.e. day-1, of a file's values."""
+        """Return factor and offset that convert a file's values to degC or m w.e. day-1."""
         file, name = self._files[key], VARIABLES[key]
         with file.open() as nc:
             variable = nc.variables.get(name)
@@ -99,14 +99,13 @@ class DailyFields:
     def _require_one_grid(self) -> None:
         for key in ("prcp", "hgt"):
             y, x = self._files[key].axes(VARIABLES[key])
-            same = self._same_axes(key, y, x)
-            if not same:
+            if not self._same_axes(y, x):
                 raise InvalidParamsError(
                     f"{self._files[key].label}: '{VARIABLES[key]}' is on {y.size} x {x.size} cells, not on those "
                     f"({self.y.size} x {self.x.size}) of {VARIABLES['temp']}"
                 )
 
-    def _same_axes(self, key: str, y: NDArray[np.float64], x: NDArray[np.float64]) -> bool:
+    def _same_axes(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> bool:
         if self._flips is not None:
             return orientation(y, x, self._grid) is not None
         return all(
@@ -115,71 +114,68 @@ class DailyFields:
             for own, other in ((y, self.y), (x, self.x))
         )
 
-    def _nearest(self, name: str) -> Blocks:
-        """Coarse cells that are used, by the nearest of them for each cell of the maps."""
+    def _nearest(self, name: str) -> CellBlocks:
+        """Find the coarse cells that are used, and the nearest of them for each cell of the maps."""
         crs = self._files["temp"].crs(VARIABLES["temp"])
         self.crs = self._grid.crs if crs is None else crs
         window, nearest = nearest_cells(self, self._grid, name)
         used, cell = np.unique(nearest, return_inverse=True)
-        rows, cols = np.unravel_index(
-            used, (window.rows.stop - window.rows.start, window.cols.stop - window.cols.start)
-        )
+        shape = (window.rows.stop - window.rows.start, window.cols.stop - window.cols.start)
+        rows, cols = np.unravel_index(used, shape)
         first = (rows + window.rows.start) * self.x.size + cols + window.cols.start
-        return Blocks(cell.reshape(self._grid.shape).astype(np.int32), first)
+        return CellBlocks(cell.reshape(self._grid.shape).astype(np.int32), first)
 
     def _flips_of(self, key: str) -> tuple[int, ...]:
-        """Axes to turn so that a file's cells come in the order of the maps, or of the coarse temperature."""
+        """Return the axes to flip so that a file's cells are in the order of the maps, or of the coarse temperature."""
         y, x = self._files[key].axes(VARIABLES[key])
         if self._near is None:
-            return orientation(y, x, self._grid)
+            return orientation(y, x, self._grid) or ()
         axes = ((-2, y, self.y), (-1, x, self.x))
         return tuple(axis for axis, own, wanted in axes if (own[1] - own[0]) * (wanted[1] - wanted[0]) < 0)
 
     def _read_heights(self) -> NDArray[np.float64]:
-        """Heights that temperature is for, m: of the cells (H, W), or of the coarse cells that are used (K,)."""
+        """Read the reference heights of temperature, m: of the cells (H, W), or of the coarse cells used (K,)."""
         file = self._files["hgt"]
         with file.open() as nc:
-            values = np.ma.masked_array(np.squeeze(nc.variables[VARIABLES["hgt"]][...]), dtype=np.float64).filled(
-                np.nan
-            )
-        values = np.flip(values, self._flips_of("hgt"))
+            stored = np.squeeze(nc.variables[VARIABLES["hgt"]][...])
+        values = np.flip(np.ma.masked_array(stored, dtype=np.float64).filled(np.nan), self._flips_of("hgt"))
         values = values if self._near is None else values.reshape(-1)[self._near.first]
         if not np.isfinite(values).all():
-            bad = ~np.isfinite(values)
-            raise InvalidParamsError(
-                f"{file.label}: '{VARIABLES['hgt']}' is missing in {bad.sum()} of {bad.size} cells"
-            )
+            n = (~np.isfinite(values)).sum()
+            raise InvalidParamsError(f"{file.label}: '{VARIABLES['hgt']}' is missing in {n} of {values.size} cells")
         return values
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
-        """Weather of the days `begin` to `end`, both included, at that elevation (H, W).
+        """Read the weather of the days `begin` to `end`, both included, at an elevation (H, W), m.
 
         Returns
         -------
         CoarseForcing
-            where the files hold coarser cells, or values that are exactly the same within blocks of cells
+            if the files hold coarser cells, or exactly the same values within blocks of cells
         GriddedForcing
-            else; temperature is that of the file minus 0.0060 K m-1 times the height above the orography
+            otherwise; ``temperature = that of the file - 0.0060 K m-1 * (elevation - orography)``
 
         Raises
         ------
         InvalidParamsError
-            if values are missing or impossible
+            if values are missing or invalid
         """
         from oggm_glaunti.core.forcing import CoarseForcing, GriddedForcing
 
         blocks = self._near or self._blocks
         if blocks is not None:
-            series = [self._series(key, begin, end, blocks) for key in ("temp", "prcp")]
-            if all(values is not None for values in series):
+            temp, prcp = (self._series(key, begin, end, blocks) for key in ("temp", "prcp"))
+            if temp is not None and prcp is not None:
                 heights = self.heights if self._near else self.heights.reshape(-1)[blocks.first]
-                return CoarseForcing(*series, blocks.cell, _offset(elevation, heights[blocks.cell]))
+                return CoarseForcing(temp, prcp, blocks.cell, _lapse(elevation, heights[blocks.cell]))
         temp, prcp = (np.concatenate([*self._slabs(key, begin, end)]) for key in ("temp", "prcp"))
-        temp += _offset(elevation, self.heights)
+        temp += _lapse(elevation, self.heights)
         return GriddedForcing(temp, prcp)
 
-    def _series(self, key: str, begin: np.datetime64, end: np.datetime64, blocks: Blocks) -> NDArray[np.float32] | None:
-        """Series of the blocks (T, K); None where cells of one block differ."""
+    def _series(
+        self, key: str, begin: np.datetime64, end: np.datetime64, blocks: CellBlocks
+    ) -> NDArray[np.float32] | None:
+        """Read the series of the blocks (T, K); None if cells of a block differ."""
         parts = []
         for values in self._slabs(key, begin, end):
             flat = values.reshape(len(values), -1)
@@ -190,24 +186,24 @@ class DailyFields:
         return np.concatenate(parts)
 
     @cached_property
-    def _blocks(self) -> Blocks | None:
-        """Blocks of cells with one height and the same weather on some days; None where there are too many."""
+    def _blocks(self) -> CellBlocks | None:
+        """Find blocks of cells with one height and the same weather on some days; None if there are too many."""
         days = np.linspace(0, int((self.last - self.first).astype(int)), 6).astype(int)[1:-1]
         maps = [next(self._slabs(key, self.first + d, self.first + d)) for d in days for key in ("temp", "prcp")]
         keys = np.stack([self.heights.reshape(-1), *(m.reshape(-1).astype(np.float64) for m in maps)], axis=1)
         _, first, cell = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         if first.size > FEW_BLOCKS * cell.size:
             return None
-        return Blocks(cell.reshape(self._grid.shape).astype(np.int32), first)
+        return CellBlocks(cell.reshape(self._grid.shape).astype(np.int32), first)
 
     def _slabs(self, key: str, begin: np.datetime64, end: np.datetime64):
-        """Values of some days after the others, (days, h, w) float32, in the model's units and order of cells."""
+        """Yield the values piece by piece (days, h, w), float32, in the model's units and order of cells."""
         file, name, flips = self._files[key], VARIABLES[key], self._flips_of(key)
         start, stop = (int((day - self._days[key][0]).astype(int)) for day in (begin, end + 1))
         with file.open() as nc:
             variable = nc.variables[name]
             chunks = variable.chunking()
-            step = SLAB if chunks in (None, "contiguous") else min(max(SLAB, int(chunks[0])), MOST_DAYS)
+            step = DAYS_AT_ONCE if chunks in (None, "contiguous") else min(max(DAYS_AT_ONCE, int(chunks[0])), MOST_DAYS)
             for at in range(start, stop, step):
                 rows = slice(at, min(at + step, stop))
                 values = variable[rows]
@@ -225,7 +221,7 @@ class DailyFields:
 
 
 def _require_values(label: str, key: str, days: NDArray[np.datetime64], values: NDArray[np.float32]) -> None:
-    low, high = ds.TEMP_LIMITS if key == "temp" else (-ROUNDING, ds.PRCP_LIMIT / 1000.0)
+    low, high = ds.TEMP_LIMITS if key == "temp" else (-ROUNDED_PRCP, ds.PRCP_LIMIT / 1000.0)
     bad = ~((values >= low) & (values <= high))  # NaN too
     if not bad.any():
         return
@@ -240,5 +236,5 @@ def _require_values(label: str, key: str, days: NDArray[np.datetime64], values: 
     )
 
 
-def _offset(elevation: NDArray[np.float32], heights: NDArray[np.float64]) -> NDArray[np.float32]:
+def _lapse(elevation: NDArray[np.float32], heights: NDArray[np.float64]) -> NDArray[np.float32]:
     return (settings.PARAMS["glaunti_temp_gradient"] * (elevation - heights)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What training and evaluation see of a glacier: one mass-balance year at a time, read when it is asked for."""
+"""A glacier of a data set, one mass-balance year at a time, read when it is needed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.names import TRAINING_FOLD
 
-SPIN_UP = (1990, 1994)  # mass-balance years run first, so that there is snow where it should be (Maslov et al. 2026)
+SPIN_UP = (1990, 1994)  # mass-balance years run first, to build up the snow cover (Maslov et al. 2026)
 
 
 class Problem(NamedTuple):
-    """Something in a file that was left out."""
+    """Something in a file that is left out."""
 
     file: str
     row: int | None
-    """as a spreadsheet numbers it, the header being row 1; None where it is not one row"""
+    """as numbered by a spreadsheet (the header is row 1); None if it does not concern a single row"""
     what: str
 
     def __str__(self) -> str:
@@ -32,19 +32,19 @@ class Problem(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What was observed of one season of one year.
+    """Observations of a season of a year.
 
     Attributes
     ----------
     rows, cols : int32 arrays (N,)
         cells of the points
     observed : float32 array (N,)
-        m w.e.
+        balances of the points, m w.e.
     weights : float32 array (N,)
-        by how far the dates of each point lie from the season's, see
+        weights by the distance of the dates of each point from the season's, see
         :func:`~oggm_glaunti.fit.data.date_weights.date_weights`
     glacier : float
-        glacier-wide balance, m w.e.; NaN where none
+        glacier-wide balance, m w.e.; NaN if not observed
     """
 
     rows: NDArray[np.int32]
@@ -60,24 +60,24 @@ class YearData(NamedTuple):
     Attributes
     ----------
     year : int
-        in which it ends
+        calendar year in which it ends
     begin, end : datetime64[D]
         first and last day
     mid : datetime64[D] or None
         last day of winter and first of summer
     seasons : tuple of Season
-        winter and summer where `mid` is known, else one annual season; forcing on (H, W), half weight on the first and
-        last day of each
+        winter and summer if `mid` is known, otherwise one annual season; forcing on (H, W), half weight on the first
+        and last day of each
     fields : float32 array (12, H, W)
         normalised geometry and facies, :func:`~oggm_glaunti.core.glaunti.geometry_fields`
     climate : float32 array (2, M)
         :func:`~oggm_glaunti.core.forcing.monthly_climate` over the outline
     outline : float32 array (H, W)
-        1 on the glacier, else 0
+        1 on the glacier, 0 elsewhere
     elevation : float32 array (H, W)
         m
     targets : dict of Targets
-        of the seasons with any observation: ``annual``, ``winter``, ``summer``
+        observations by season (``annual``, ``winter``, ``summer``), if there are any
     """
 
     year: int
@@ -92,8 +92,8 @@ class YearData(NamedTuple):
     targets: dict[str, Targets]
 
 
-class Place(NamedTuple):
-    """Maps of one year: float32 (H, W), facies (9, H, W) or None where there is no map of them."""
+class YearMaps(NamedTuple):
+    """Maps of a year: float32 (H, W), facies (9, H, W) or None if not available."""
 
     outline: NDArray[np.float32]
     elevation: NDArray[np.float32]
@@ -101,17 +101,17 @@ class Place(NamedTuple):
     facies: NDArray[np.float32] | None
 
 
-class Source(Protocol):
-    """Where the maps and the weather of a glacier come from.
+class GlacierSource(Protocol):
+    """Source of the maps and the weather of a glacier.
 
     Attributes
     ----------
     shape : (int, int)
         rows and columns
     grid : CellGrid
-        where the cells lie
+        position of the cells
     first, last : datetime64[D]
-        the days of weather there are
+        first and last day of the weather
     hemisphere : str
         ``nh`` or ``sh``
     """
@@ -122,22 +122,22 @@ class Source(Protocol):
     last: np.datetime64
     hemisphere: str
 
-    def place(self, year: int, facies: bool) -> Place:
-        """Maps that hold for a year."""
+    def place(self, year: int, facies: bool) -> YearMaps:
+        """Return the maps of a year."""
         ...
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
-        """Weather of the days `begin` to `end`, both included, at that elevation (H, W)."""
+        """Return the weather of the days `begin` to `end`, both included, at an elevation (H, W), m."""
         ...
 
 
 class Observed(NamedTuple):
-    """Everything measured of a glacier.
+    """All observations of a glacier.
 
     Attributes
     ----------
     periods : dict of Period
-        dates by year; years not in it have default dates
+        dates by year; other years have default dates
     glacier : dict
         ``(year, season)``: glacier-wide balance, m w.e.
     points : DataFrame
@@ -150,7 +150,7 @@ class Observed(NamedTuple):
 
 
 def default_period(year: int, hemisphere: str) -> Period:
-    """The mass-balance year where no dates are known: 1 Oct to 30 Sep, in the south 1 Apr to 31 Mar.
+    """Return the mass-balance year without known dates: 1 Oct to 30 Sep, in the south 1 Apr to 31 Mar.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def default_period(year: int, hemisphere: str) -> Period:
 
 
 class GlacierData:
-    """A glacier of a data set; its years are read one at a time and not kept.
+    """A glacier of a data set; its years are read one at a time and not kept in memory.
 
     Attributes
     ----------
@@ -173,15 +173,15 @@ class GlacierData:
     shape : (int, int)
         rows and columns
     years : tuple of int
-        mass-balance years to run in order, without gaps, up to the last one with a target. Where there are
-        `spin_up_years` they begin after them, or with the first year that has a target where that is earlier; else
-        with the first year of the weather. Years without targets are there to carry the snow
+        mass-balance years to run in order, without gaps, up to the last one with a target. They begin after the
+        `spin_up_years`, or with the first year that has a target if that is earlier; without spin-up years, with the
+        first year of the weather. Years without targets are run to carry the snow
     spin_up_years : tuple of int
-        to run before `years`: those of 1990-1994 whose weather is complete; none where the weather begins later
+        years of 1990-1994 with complete weather, to be run before `years`; none if the weather begins later
     problems : tuple of Problem
-        rows that were not used
+        rows that are not used
     left_out : dict
-        how many good rows have no place in a mass-balance year of this glacier, by what they are
+        number of valid rows without a place in a mass-balance year of this glacier, by what they are
 
     Examples
     --------
@@ -193,7 +193,7 @@ class GlacierData:
     def __init__(
         self,
         name: str,
-        source: Source,
+        source: GlacierSource,
         observed: Observed,
         *,
         wgms_name: str = "",
@@ -215,7 +215,7 @@ class GlacierData:
 
     @property
     def grid(self) -> CellGrid:
-        """Where the cells lie."""
+        """Position of the cells."""
         return self._source.grid
 
     def _find_years(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -237,12 +237,12 @@ class GlacierData:
             self.left_out["observation of a year without weather"] = n
 
     def holds(self, year: int) -> bool:
-        """Whether the weather of a mass-balance year is complete."""
+        """Return whether the weather of a mass-balance year is complete."""
         period = self.period(year)
         return bool(self._source.first <= period.begin and period.end <= self._source.last)
 
     def period(self, year: int) -> Period:
-        """Dates of a mass-balance year: those of the observations, else the default ones."""
+        """Return the dates of a mass-balance year: those of the observations, otherwise the default ones."""
         return self._observed.periods.get(year) or default_period(year, self._source.hemisphere)
 
     def load(self, year: int, facies: bool = False) -> YearData:
@@ -251,9 +251,9 @@ class GlacierData:
         Parameters
         ----------
         year : int
-            of `years` or `spin_up_years`, or any other with complete weather
+            one of `years` or `spin_up_years`, or any other year with complete weather
         facies : bool
-            read the facies, for model D; all nine bands are -1 without them and where there is no map
+            whether to read the facies, for model D; without them, or without a map, all nine bands are -1
 
         Returns
         -------
@@ -262,10 +262,11 @@ class GlacierData:
         Raises
         ------
         InvalidParamsError
-            if the weather does not hold the year, or a value needed is missing or impossible; file, variable and
-            dates are named
+            if the weather does not cover the year, or a required value is missing or invalid; it names file,
+            variable and dates
         """
-        from oggm_glaunti.core.glaunti import Season
+        from oggm_glaunti.core.forcing import monthly_climate
+        from oggm_glaunti.core.glaunti import Season, geometry_fields
         from oggm_glaunti.core.run import season_weights
 
         if not self.holds(year):
@@ -277,7 +278,7 @@ class GlacierData:
         period, place = self.period(year), self._source.place(year, facies)
         forcing = self._source.forcing(period.begin, period.end, place.elevation)
         seasons = tuple(
-            Season(days_of(forcing, part), season_weights(part.stop - part.start))
+            Season(select_days(forcing, part), season_weights(part.stop - part.start))
             for part in (slice(*((day - period.begin).astype(int) for day in (b, e + 1))) for b, e in period.seasons())
         )
         days = np.arange(period.begin, period.end + 1)
@@ -287,27 +288,27 @@ class GlacierData:
             period.mid,
             period.end,
             seasons,
-            _fields(place),
-            _climate(days, forcing, place.outline),
+            np.asarray(geometry_fields(*place), np.float32),
+            monthly_climate(days, *outline_means(forcing, place.outline)),
             place.outline,
             place.elevation,
             self.targets(year),
         )
 
     def targets(self, year: int) -> dict[str, Targets]:
-        """What was observed in a year, by season; no maps and no weather are read."""
+        """Return the observations of a year, by season; no maps and no weather are read."""
         points = self._points[self._points["year"] == year]
         found = {}
         for season in season_dates(self.period(year)):
             own = points[points["season"] == season]
             glacier = self._observed.glacier.get((year, season), float("nan"))
             if len(own) or np.isfinite(glacier):
-                found[season] = _targets(own, float(glacier))
+                found[season] = _season_targets(own, float(glacier))
         return found
 
     @cached_property
     def _points(self) -> pd.DataFrame:
-        """All points with their weights."""
+        """Points with their weights."""
         points = self._observed.points
         seasons = [season_dates(self.period(year)) for year in points["year"]]
         dates = [of_year[season] for of_year, season in zip(seasons, points["season"], strict=True)]
@@ -315,62 +316,51 @@ class GlacierData:
 
 
 def season_dates(period: Period) -> dict[str, tuple[np.datetime64, np.datetime64]]:
-    """First and last day of each season of a year; winter and summer only where `mid` is known."""
+    """Return first and last day of each season of a year; winter and summer only if `mid` is known."""
     dates = {"annual": (period.begin, period.end)}
     if period.mid is not None:
         dates |= {"winter": (period.begin, period.mid), "summer": (period.mid, period.end)}
     return dates
 
 
-def _targets(points: pd.DataFrame, glacier: float) -> Targets:
-    cells = (points[axis].to_numpy(np.int32) for axis in ("row", "col"))
-    return Targets(*cells, *(points[name].to_numpy(np.float32) for name in ("value", "weight")), glacier)
+def _season_targets(points: pd.DataFrame, glacier: float) -> Targets:
+    rows, cols = (points[name].to_numpy(np.int32) for name in ("row", "col"))
+    value, weight = (points[name].to_numpy(np.float32) for name in ("value", "weight"))
+    return Targets(rows, cols, value, weight, glacier)
 
 
 def _weights(points: pd.DataFrame, dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
-    """Weights of points (N,) by the first and last days (N, 2) of their seasons."""
+    """Compute the weights of points (N,) by the first and last days (N, 2) of their seasons."""
     from oggm_glaunti.fit.data.date_weights import date_weights
 
     offsets = [
         (points[column].to_numpy().astype("M8[D]") - day).astype(np.int32)
         for column, day in zip(("begin", "end"), dates.T, strict=True)
     ]
-    # Glaciers of like many points share a compiled program.
+    # Glaciers with similar numbers of points share a compiled program.
     fill = (1 << max(8, len(points).bit_length())) - len(points)
     return np.array(date_weights(*(np.pad(offset, (0, fill)) for offset in offsets)))[: len(points)]
 
 
-def days_of(forcing: Any, days: slice) -> Any:
-    """Some days of a forcing whose series are NumPy arrays; nothing is copied."""
+def select_days(forcing: Any, days: slice) -> Any:
+    """Select days of a forcing; series that are NumPy arrays are not copied."""
     import equinox as eqx
 
-    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, (forcing.temp[days], forcing.prcp[days]))
+    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=lambda series: series[days])
 
 
 def outline_means(forcing: Any, outline: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Temperature (degC) and precipitation (m w.e. day-1) averaged over an outline (H, W), (T,) each."""
+    """Average temperature (degC) and precipitation (m w.e. day-1) over an outline (H, W); (T,) each."""
     from oggm_glaunti.core.forcing import CoarseForcing, GriddedForcing
 
     share = (outline / outline.sum(dtype=np.float64)).astype(np.float64)
     if isinstance(forcing, GriddedForcing):
-        on_glacier = np.nonzero(share)
-        of = share[on_glacier]
-        return tuple(np.asarray(a)[:, *on_glacier].astype(np.float64) @ of for a in (forcing.temp, forcing.prcp))
+        rows, cols = np.nonzero(share)
+        temp, prcp = (np.asarray(a)[:, rows, cols].astype(np.float64) for a in (forcing.temp, forcing.prcp))
+        return temp @ share[rows, cols], prcp @ share[rows, cols]
     offset = float(np.sum(share * np.asarray(forcing.temp_offset, np.float64)))
     temp, prcp = (np.asarray(a, np.float64) for a in (forcing.temp, forcing.prcp))
     if isinstance(forcing, CoarseForcing):
         of = np.bincount(np.ravel(forcing.cell), weights=share.ravel(), minlength=temp.shape[1])
         temp, prcp = temp @ of, prcp @ of
     return temp + offset, prcp
-
-
-def _climate(days: NDArray[np.datetime64], forcing: Any, outline: NDArray[np.float32]) -> NDArray[np.float32]:
-    from oggm_glaunti.core.forcing import monthly_climate
-
-    return monthly_climate(days, *outline_means(forcing, outline))
-
-
-def _fields(place: Place) -> NDArray[np.float32]:
-    from oggm_glaunti.core.glaunti import geometry_fields
-
-    return np.asarray(geometry_fields(*place), np.float32)
