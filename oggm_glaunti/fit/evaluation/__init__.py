@@ -1,1 +1,1 @@
-"""Inference and scores."""
+"""Inference on data sets, maps in files, and scores."""

@@ -1,14 +1,14 @@
-"""A model over the years of a data set: maps of every season, and predictions at the observations.
+"""Run a model over the years of a data set: maps of every season, and predictions at the observations.
 
-The years of a glacier are run in order, spin-up years first. What is carried from one to the next is a :class:`State`:
-the snow of models A, C and D, the hidden state of model B. Everything is computed on all cells of the rectangle, as
-published (:func:`oggm_glaunti.core.glaunti.run_year`).
+The years of a glacier are run in order, spin-up years first. A :class:`State` is carried from one to the next: the snow
+of models A, C and D, the hidden state of model B. Everything is computed on all cells of the rectangle, as published
+(:func:`oggm_glaunti.core.glaunti.run_year`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -26,26 +26,17 @@ from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training.arrays import padded_days
 from oggm_glaunti.fit.training.losses import require_inside
 
-
-class Glacier(Protocol):
-    """What is asked of a glacier of a data set, see :mod:`oggm_glaunti.fit.data`."""
-
-    name: str
-    shape: tuple[int, int]
-    years: tuple[int, ...]
-    spin_up_years: tuple[int, ...]
-
-    def load(self, year: int, facies: bool = False) -> Any:
-        """Weather, place and observations of one year."""
+if TYPE_CHECKING:
+    from oggm_glaunti.fit.data.year import GlacierData, YearData
 
 
 class State(NamedTuple):
-    """What one season leaves to the next."""
+    """State of a model at the end of a season."""
 
     values: Float[np.ndarray, "h w ..."]
     """snow (H, W), m w.e.; for model B the hidden state (H, W, 16)"""
     last: np.datetime64 | None = None
-    """last day run; None at the very start"""
+    """last day that was run; None at the start"""
 
 
 class PredictedYear(NamedTuple):
@@ -56,22 +47,22 @@ class PredictedYear(NamedTuple):
     mid: np.datetime64 | None
     end: np.datetime64
     maps: dict[str, Float[np.ndarray, "h w"]]
-    """balance by season, m w.e.: annual, and winter and summer where the day between them is known"""
+    """balance by season, m w.e.: annual, and winter and summer if the day between them is known"""
     state: State
-    """at the end"""
+    """state at the end"""
     ds: Float[np.ndarray, "5 h w"] | None
     """corrections of models C and D"""
     daily: tuple[Float[np.ndarray, "day h w"], ...] = ()
-    """balance of each day of each season times its weight, m w.e.; where asked for"""
+    """balance of each day of each season times its weight, m w.e.; only on request"""
 
 
-def initial_state(model: Model, shape: tuple[int, int]) -> State:
-    """The state where none is known: the depletion centre of snow, or the learned hidden state, everywhere.
+def start_state(model: Model, shape: tuple[int, int]) -> State:
+    """Return the initial state: the depletion centre of snow, or the learned hidden state, everywhere.
 
     Examples
     --------
     >>> from oggm_glaunti.core import embedded_a
-    >>> round(float(initial_state(embedded_a(), (2, 3)).values[1, 2]), 4)
+    >>> round(float(start_state(embedded_a(), (2, 3)).values[1, 2]), 4)
     0.0304
     """
     if isinstance(model, GRU):
@@ -79,23 +70,23 @@ def initial_state(model: Model, shape: tuple[int, int]) -> State:
     return State(np.asarray(initial_swe(model.ti.resolve(), shape)))
 
 
-def predict_year(model: Model, state: State, data: Any, daily: bool = False) -> PredictedYear:
-    """One mass-balance year.
+def predict_year(model: Model, state: State, data: YearData, daily: bool = False) -> PredictedYear:
+    """Run a mass-balance year.
 
     Parameters
     ----------
     model : GlaUnTI or GRU
     state : State
-        see :func:`initial_state`
+        see :func:`start_state`
     data : oggm_glaunti.fit.data.year.YearData
         with facies for model D
     daily : bool
-        whether to keep the balance of every day
+        whether to return the balance of every day
 
     Returns
     -------
     PredictedYear
-        the balance of the year is the sum over its seasons: the day that they share counts half in each
+        the balance of the year is the sum over its seasons; the day that they share counts half in each
 
     Raises
     ------
@@ -105,8 +96,8 @@ def predict_year(model: Model, state: State, data: Any, daily: bool = False) -> 
     if state.values.shape[:2] != data.elevation.shape:
         raise ValueError(f"the state is on {state.values.shape[:2]} cells, the year on {data.elevation.shape}")
     for season in data.seasons:
-        season.forcing.checked(season.weights)  # before it is compiled: the error then says where
-    seasons = tuple(_padded(season) for season in data.seasons)
+        season.forcing.checked(season.weights)  # before compilation: the error then says where
+    seasons = tuple(_padded_season(season) for season in data.seasons)
     if isinstance(model, GRU):
         values, smb, observed = _run_gru(model, state.values, seasons, np.asarray(state.last == data.begin), daily)
         ds = None
@@ -118,18 +109,18 @@ def predict_year(model: Model, state: State, data: Any, daily: bool = False) -> 
         begin=data.begin,
         mid=data.mid,
         end=data.end,
-        maps=_by_season([np.asarray(balance) for balance in smb]),
+        maps=_maps_by_season([np.asarray(balance) for balance in smb]),
         state=State(np.asarray(values), data.end),
         ds=None if ds is None else np.asarray(ds),
         daily=tuple(np.asarray(o)[:n] for o, n in zip(observed, lengths, strict=True)) if daily else (),
     )
 
 
-def _padded(season: Season) -> Season:
+def _padded_season(season: Season) -> Season:
     return Season(*pad_days(season.forcing, season.weights, padded_days(season.weights.size)))
 
 
-def _by_season(balances: list[np.ndarray]) -> dict[str, np.ndarray]:
+def _maps_by_season(balances: list[np.ndarray]) -> dict[str, np.ndarray]:
     annual = {"annual": np.sum(balances, axis=0, dtype=np.float32)}
     return annual | dict(zip(("winter", "summer"), balances, strict=True)) if len(balances) == 2 else annual
 
@@ -156,13 +147,15 @@ def _run_gru(model: GRU, hidden: Array, seasons: tuple[Season, ...], first_day_s
         hidden, smb, observed = run_gru(model, hidden, *season, observe, first_day_seen=first_day_seen)
         balances.append(smb)
         observations.append(observed)
-        # Winter ends with the day that summer begins with.
+        # The last day of winter is the first of summer.
         first_day_seen = jnp.ones_like(first_day_seen)
     return hidden, tuple(balances), tuple(observations)
 
 
-def predict_glacier(model: Model, glacier: Glacier, daily: bool = False) -> Iterator[tuple[Any, PredictedYear]]:
-    """All years of a glacier in order, after those of the spin-up; one at a time, so that memory stays small.
+def predict_glacier(
+    model: Model, glacier: GlacierData, daily: bool = False
+) -> Iterator[tuple[YearData, PredictedYear]]:
+    """Run all years of a glacier in order, after its spin-up; one at a time, to save memory.
 
     Parameters
     ----------
@@ -180,21 +173,23 @@ def predict_glacier(model: Model, glacier: Glacier, daily: bool = False) -> Iter
     Raises
     ------
     ValueError
-        naming glacier and year
+        if a year cannot be run; names glacier and year
     """
     years = list(glacier.years)
     if years and years != list(range(years[0], years[-1] + 1)):
         raise ValueError(f"{glacier.name}: years {years} are not consecutive; snow is carried from each to the next")
-    state = initial_state(model, glacier.shape)
+    state = start_state(model, glacier.shape)
     for year in glacier.spin_up_years:
-        state = _predict(model, state, glacier, year, False)[1].state
+        state = _load_and_predict(model, state, glacier, year, False)[1].state
     for year in years:
-        data, predicted = _predict(model, state, glacier, year, daily)
+        data, predicted = _load_and_predict(model, state, glacier, year, daily)
         yield data, predicted
         state = predicted.state
 
 
-def _predict(model: Model, state: State, glacier: Glacier, year: int, daily: bool) -> tuple[Any, PredictedYear]:
+def _load_and_predict(
+    model: Model, state: State, glacier: GlacierData, year: int, daily: bool
+) -> tuple[YearData, PredictedYear]:
     data = glacier.load(year, facies=isinstance(model, GlaUnTI) and model.name == "D")
     try:
         return data, predict_year(model, state, data, daily)
@@ -205,15 +200,16 @@ def _predict(model: Model, state: State, glacier: Glacier, year: int, daily: boo
 # --- at the observations ---
 
 
-def predict_observations(model: Model, glaciers: Iterable[Glacier], name: str) -> pd.DataFrame:
-    """Predictions for all observations of a data set.
+def predict_observations(model: Model, glaciers: Iterable[GlacierData], name: str) -> pd.DataFrame:
+    """Predict all observations of a data set.
 
     Parameters
     ----------
     model : GlaUnTI or GRU
     glaciers : iterable of GlacierData
+        the data set
     name : str
-        of the model: predictions are in the column ``pred_<name>``
+        name of the model; predictions are in the column ``pred_<name>``
 
     Returns
     -------
@@ -230,12 +226,11 @@ def predict_observations(model: Model, glaciers: Iterable[Glacier], name: str) -
     table = pd.DataFrame(rows, columns=columns)
     order = {"glacier": list(dict.fromkeys(table["glacier"])), "kind": ["point", "glacier-wide"], "season": SEASONS}
     keys = pd.DataFrame({key: pd.Categorical(table[key], values, ordered=True) for key, values in order.items()})
-    return table.loc[keys.assign(year=table["year"]).sort_values([*order, "year"], kind="stable").index].reset_index(
-        drop=True
-    )
+    rows_in_order = keys.assign(year=table["year"]).sort_values([*order, "year"], kind="stable").index
+    return table.loc[rows_in_order].reset_index(drop=True)
 
 
-def _year_rows(glacier: str, data: Any, predicted: PredictedYear) -> Iterator[tuple]:
+def _year_rows(glacier: str, data: YearData, predicted: PredictedYear) -> Iterator[tuple]:
     for season, targets in data.targets.items():
         if season not in predicted.maps:
             raise ValueError(
@@ -250,7 +245,7 @@ def _year_rows(glacier: str, data: Any, predicted: PredictedYear) -> Iterator[tu
 
 
 def glacier_mean(field: Float[np.ndarray, "h w"], outline: Float[np.ndarray, "h w"]) -> float:
-    """Mean over the outline (1 on the glacier, 0 elsewhere), summed in float64; units of the field.
+    """Average a field over the outline (1 on the glacier, 0 elsewhere) in float64; units of the field.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Maps of inference on disk: a CF NetCDF file per glacier, of years and seasons or of days."""
+"""Maps of inference in CF NetCDF files, one per glacier, of years and seasons or of days."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from oggm_glaunti.coupling.ground.features_file import write_coordinates
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.fit.evaluation.inference import PredictedYear, glacier_mean
 
-EPOCH = np.datetime64("1801-01-01", "D")  # OGGM's
-NAMES = {"annual": "smb", "winter": "smb_winter", "summer": "smb_summer"}
-WHAT = {
+FIRST_DAY = np.datetime64("1801-01-01", "D")  # OGGM's
+VARIABLE_OF = {"annual": "smb", "winter": "smb_winter", "summer": "smb_summer"}
+LONG_NAMES = {
     "smb": "surface mass balance of the mass-balance year",
     "smb_winter": "surface mass balance of the winter season",
     "smb_summer": "surface mass balance of the summer season",
@@ -28,27 +28,27 @@ WHOLE_DAYS = "Every day counts in full. Where two seasons hold a day, the mean o
 def write_years(
     path: Path, glacier: Any, years: Iterable[tuple[Any, PredictedYear]], about: Mapping[str, str]
 ) -> list[int]:
-    """Write annual and seasonal maps and their means over the glacier, year by year as they come.
+    """Write annual and seasonal maps and their means over the glacier, year by year.
 
     Parameters
     ----------
     path : path
         the file appears complete or not at all
     glacier : GlacierData
-        with its `grid` (x, y and crs of the cells) where it is known
+        its `grid` (x, y and crs of the cells) is written if known
     years : iterable of (YearData, PredictedYear)
         see :func:`oggm_glaunti.fit.evaluation.inference.predict_glacier`
     about : mapping
-        global attributes
+        global attributes of the file
 
     Returns
     -------
     list of int
         the years written
     """
-    written = []
+    written: list[int] = []
     with writing(path, glacier.name) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-        _write_head(nc, glacier, {**about, "comment": HALF_DAYS})
+        _write_header(nc, glacier, {**about, "comment": HALF_DAYS})
         _create_time(nc, "last day of the mass-balance year", bounds=True)
         _create_maps(nc, "outline", "1 on the glacier, by cell centre", kind="i1", units="1")
         for data, predicted in years:
@@ -58,21 +58,20 @@ def write_years(
 
 
 def _write_year(nc: netCDF4.Dataset, i: int, data: Any, predicted: PredictedYear) -> None:
-    nc["time"][i] = _days(predicted.end)
-    nc["time_bnds"][i] = [_days(predicted.begin), _days(predicted.end) + 1]
+    nc["time"][i] = _days_since(predicted.end)
+    nc["time_bnds"][i] = [_days_since(predicted.begin), _days_since(predicted.end) + 1]
     nc["outline"][i] = np.asarray(data.outline > 0, np.int8)
     for season, field in predicted.maps.items():
-        name = NAMES[season]
+        name = VARIABLE_OF[season]
         if name not in nc.variables:
-            _create_maps(nc, name, WHAT[name])
-            _create_series(nc, f"{name}_glacier", f"{WHAT[name]}, mean over the glacier")
+            _create_maps(nc, name, LONG_NAMES[name])
+            _create_series(nc, f"{name}_glacier", f"{LONG_NAMES[name]}, mean over the glacier")
         nc[name][i] = on_glacier(field, data.outline)
         nc[f"{name}_glacier"][i] = glacier_mean(field, data.outline)
     if predicted.state.values.ndim == 2:
         if "swe" not in nc.variables:
-            _create_maps(
-                nc, "swe", "snow water equivalent on the last day"
-            ).standard_name = "lwe_thickness_of_surface_snow_amount"
+            swe = _create_maps(nc, "swe", "snow water equivalent on the last day")
+            swe.standard_name = "lwe_thickness_of_surface_snow_amount"
         nc["swe"][i] = on_glacier(predicted.state.values, data.outline)
     if predicted.ds is not None:
         if "corrections" not in nc.variables:
@@ -81,30 +80,30 @@ def _write_year(nc: netCDF4.Dataset, i: int, data: Any, predicted: PredictedYear
 
 
 def on_glacier(field: np.ndarray, outline: np.ndarray) -> np.ndarray:
-    """A field (..., H, W) with NaN beside the glacier."""
+    """Set a field (..., H, W) to NaN outside the glacier."""
     return np.where(np.asarray(outline) > 0, field, np.float32(np.nan))
 
 
-def write_days(
+def write_days_since(
     path: Path, glacier: Any, years: Iterable[tuple[Any, PredictedYear]], about: Mapping[str, str]
 ) -> list[int]:
     """Write daily maps and their means over the glacier; arguments as in :func:`write_years`.
 
-    A day that two seasons hold is there once, as the mean of both with the weights it has in their sums; a day that is
-    in none of them is missing (NaN).
+    A day of two seasons is written once, as the mean of both with the weights it has in their sums; a day of no season
+    is missing (NaN).
     """
     written: list[int] = []
     weights: dict[int, float] = {}
     with writing(path, glacier.name) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-        _write_head(nc, glacier, {**about, "comment": WHOLE_DAYS})
+        _write_header(nc, glacier, {**about, "comment": WHOLE_DAYS})
         _create_time(nc, "day", bounds=False)
         _create_maps(nc, "smb", "surface mass balance of the day")
         _create_series(nc, "smb_glacier", "surface mass balance of the day, mean over the glacier")
         for data, predicted in years:
-            begins = [predicted.begin, predicted.mid][: len(predicted.daily)]
+            begins = [day for day in (predicted.begin, predicted.mid) if day is not None][: len(predicted.daily)]
             for begin, season, daily in zip(begins, data.seasons, predicted.daily, strict=True):
                 for k, (weight, field) in enumerate(zip(season.weights, daily, strict=True)):
-                    _add_day(nc, _days(begin) + k, float(weight), field, data.outline, weights)
+                    _add_day(nc, _days_since(begin) + k, float(weight), field, data.outline, weights)
             written.append(predicted.year)
     return written
 
@@ -112,13 +111,13 @@ def write_days(
 def _add_day(
     nc: netCDF4.Dataset, day: int, weight: float, field: np.ndarray, outline: np.ndarray, weights: dict[int, float]
 ) -> None:
-    """Add a day's balance (H, W), which is already times its weight, to what is known of that day."""
+    """Add a day's balance times its weight (H, W) to what is already written of that day."""
     if not weights:
         nc["time"][0] = day
     first = int(nc["time"][0])
     i, seen = day - first, weights.get(day, 0.0)
     if i < 0:
-        raise ValueError(f"{nc.glacier}: days before {EPOCH + first} come after it; years have to be in order")
+        raise ValueError(f"{nc.glacier}: days before {FIRST_DAY + first} come after it; years have to be in order")
     n = nc.dimensions["time"].size
     if i >= n:
         nc["time"][n : i + 1] = np.arange(first + n, day + 1)
@@ -131,11 +130,11 @@ def _add_day(
 # --- the file ---
 
 
-def _days(day: np.datetime64) -> int:
-    return int((day - EPOCH).astype("timedelta64[D]").astype(int))
+def _days_since(day: np.datetime64) -> int:
+    return int((day - FIRST_DAY).astype("timedelta64[D]").astype(int))
 
 
-def _write_head(nc: netCDF4.Dataset, glacier: Any, about: Mapping[str, str]) -> None:
+def _write_header(nc: netCDF4.Dataset, glacier: Any, about: Mapping[str, str]) -> None:
     version = importlib.metadata.version("oggm-glaunti")
     head = {"Conventions": "CF-1.8", "title": "GlaUnTI surface mass balance", "source": f"oggm-glaunti {version}"}
     nc.setncatts({**head, "glacier": glacier.name, **about})
@@ -153,7 +152,7 @@ def _write_head(nc: netCDF4.Dataset, glacier: Any, about: Mapping[str, str]) -> 
 def _create_time(nc: netCDF4.Dataset, long_name: str, bounds: bool) -> None:
     nc.createDimension("time", None)
     time = nc.createVariable("time", "i4", ("time",))
-    time.setncatts({"units": f"days since {EPOCH} 00:00:00", "calendar": "standard", "standard_name": "time"})
+    time.setncatts({"units": f"days since {FIRST_DAY} 00:00:00", "calendar": "standard", "standard_name": "time"})
     time.long_name, time.axis = long_name, "T"
     if bounds:
         time.bounds = "time_bnds"
@@ -167,7 +166,7 @@ def _create_maps(nc: netCDF4.Dataset, name: str, long_name: str, kind: str = "f4
     variable = nc.createVariable(
         name, kind, ("time", "y", "x"), zlib=True, complevel=1, chunksizes=chunks, fill_value=fill
     )
-    variable.setncatts({"units": units, "long_name": long_name + (", water equivalent" if name in WHAT else "")})
+    variable.setncatts({"units": units, "long_name": long_name + (", water equivalent" if name in LONG_NAMES else "")})
     _refer_to_grid(nc, variable)
     return variable
 

@@ -1,8 +1,8 @@
-"""Predictions beside observations: a table in, tables of scores out, as in the paper.
+"""Predictions and observations in a table, and tables of their scores as in the paper.
 
 A *predictions* table has one row per observation: ``glacier``, ``kind`` (point, glacier-wide or geodetic), ``season``
-(annual, winter, summer or free), ``year``, ``true`` and one column ``pred_<model>`` per model, all in m w.e. A missing
-value is left empty; it is counted in ``n_dropped``, per model.
+(annual, winter, summer or free), ``year``, ``true`` and one column ``pred_<model>`` per model, all in m w.e. Missing
+values are empty; they are counted in ``n_dropped``, per model.
 """
 
 from __future__ import annotations
@@ -10,31 +10,16 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from oggm_glaunti.files import write_text
-from oggm_glaunti.fit.evaluation.scores import Scores, scores
+from oggm_glaunti.fit.evaluation.scores import scores
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
-
-__all__ = [
-    "POOLED_COLUMNS",
-    "SITE_COLUMNS",
-    "Scores",
-    "format_scores",
-    "largest_differences",
-    "models_of",
-    "pooled_scores",
-    "predictions_of",
-    "read_predictions",
-    "scores",
-    "scores_per_glacier",
-    "write_predictions",
-    "write_scores",
-]
 
 PREFIX = "pred_"
 KEYS = ("glacier", "kind", "season", "year", "true")
@@ -43,12 +28,12 @@ POOLED_COLUMNS = ("model", "kind", "season", *MEASURES)
 """Columns of ``scores.csv``, in order."""
 SITE_COLUMNS = ("glacier", "kind", "season", "model", *MEASURES)
 """Columns of ``scores_per_glacier.csv``, in order."""
-MISSING = ("", "na", "nan")
+EMPTY = ("", "na", "nan")
 DECIMALS = 6
 
 
 def models_of(predictions: pd.DataFrame) -> dict[str, str]:
-    """Columns with predictions by the name of their model: ``pred_a`` is A.
+    """Return the columns of predictions by model: ``pred_a`` is A.
 
     Examples
     --------
@@ -60,18 +45,18 @@ def models_of(predictions: pd.DataFrame) -> dict[str, str]:
 
 
 def predictions_of(modelled: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """A table of predictions from observations that were modelled in glacier directories.
+    """Make a table of predictions of observations that were modelled in glacier directories.
 
     Parameters
     ----------
     modelled : mapping
-        for each model (its name becomes ``pred_<name>``) a table of observations with a column ``modelled``, as
-        :func:`oggm_glaunti.fit.calibration.tasks.modelled` gives it; the same observations, in the same order, in all
+        for each model (its name becomes ``pred_<name>``) a table of observations with a column ``modelled``, the result
+        of :func:`oggm_glaunti.fit.calibration.tasks.modelled`; all of the same observations in the same order
 
     Raises
     ------
     ValueError
-        if the tables are not of the same observations
+        if the tables hold different observations
 
     Examples
     --------
@@ -96,17 +81,17 @@ def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        CSV
+        CSV file
 
     Returns
     -------
     pandas.DataFrame
-        numbers as float64, NaN where missing
+        numbers as float64, NaN if missing
 
     Raises
     ------
     ValueError
-        naming file, row and what is wrong
+        if the file is invalid; names file, row and what is wrong
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
@@ -127,8 +112,8 @@ def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
     return table
 
 
-def _at(bad: pd.Series) -> str:
-    """Number of the first row as an editor counts: the header is line 1."""
+def _line_of(bad: pd.Series) -> str:
+    """Name the first bad row as an editor counts: the header is line 1."""
     return f"line {int(np.flatnonzero(bad)[0]) + 2}"
 
 
@@ -136,35 +121,38 @@ def _require_known(table: pd.DataFrame, path: str | os.PathLike[str], name: str,
     bad = ~table[name].isin(known)
     if bad.any():
         found = table[name][bad].iloc[0]
-        raise ValueError(f"{path}: {_at(bad)}: {name} {found!r}; expected one of {', '.join(known)}")
+        raise ValueError(f"{path}: {_line_of(bad)}: {name} {found!r}; expected one of {', '.join(known)}")
 
 
 def _numbers(column: pd.Series, path: str | os.PathLike[str]) -> pd.Series:
-    empty = column.str.strip().str.lower().isin(MISSING)
+    empty = column.str.strip().str.lower().isin(EMPTY)
     values = pd.to_numeric(column.where(~empty), errors="coerce").astype(np.float64)
     bad = (values.isna() & ~empty) | np.isinf(values)
     if bad.any():
-        raise ValueError(f"{path}: {_at(bad)}: {column.name} is {column[bad].iloc[0]!r}; expected a number of m w.e.")
+        raise ValueError(
+            f"{path}: {_line_of(bad)}: {column.name} is {column[bad].iloc[0]!r}; expected a number of m w.e."
+        )
     return values
 
 
 def _years(column: pd.Series, path: str | os.PathLike[str]) -> pd.Series:
     bad = ~column.str.fullmatch(r"\s*-?\d+\s*")
     if bad.any():
-        raise ValueError(f"{path}: {_at(bad)}: year is {column[bad].iloc[0]!r}; expected a whole number")
+        raise ValueError(f"{path}: {_line_of(bad)}: year is {column[bad].iloc[0]!r}; expected a whole number")
     return column.astype(np.int64)
 
 
 def write_predictions(predictions: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write a table of predictions with five decimals; the file appears complete or not at all."""
-    return _write(Path(path), predictions.to_csv(index=False, float_format="%.5f"))
+    write_text(path, predictions.to_csv(index=False, float_format="%.5f"))
+    return Path(path)
 
 
 # --- tables of scores ---
 
 
 def pooled_scores(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Scores of every kind, season and model over all glaciers.
+    """Compute the scores of every kind, season and model over all glaciers.
 
     Parameters
     ----------
@@ -174,7 +162,7 @@ def pooled_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        :data:`POOLED_COLUMNS` and ``p``; NaN where a score has no meaning
+        :data:`POOLED_COLUMNS` and ``p``; NaN if a score is undefined
 
     Examples
     --------
@@ -194,7 +182,7 @@ def pooled_scores(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores_per_glacier(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The same glacier by glacier, in alphabetical order: :data:`SITE_COLUMNS` and ``p``."""
+    """Compute the same for each glacier, in alphabetical order: :data:`SITE_COLUMNS` and ``p``."""
     rows = [
         {"glacier": glacier, "kind": kind, "season": season, "model": model, **_measures(group, column)}
         for (glacier, kind, season), group in predictions.groupby(["glacier", "kind", "season"])
@@ -204,36 +192,27 @@ def scores_per_glacier(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measures(group: pd.DataFrame, column: str) -> dict[str, float | int]:
-    found = scores(group[column], group["true"])
-    return {
-        "n": found.n,
-        "pearson_r": found.r,
-        "rmse": found.rmse,
-        "mae": found.mae,
-        "bias": found.bias,
-        "skill_vs_mean_r2": found.skill,
-        "n_dropped": found.n_dropped,
-        "p": found.p,
-    }
+    found = scores(group[column], group["true"])._asdict()
+    return {{"r": "pearson_r", "skill": "skill_vs_mean_r2"}.get(name, name): value for name, value in found.items()}
 
 
 def largest_differences(found: pd.DataFrame, reference: pd.DataFrame) -> dict[str, float]:
-    """Largest absolute difference of each measure between two tables of scores.
+    """Compute the largest absolute difference of each measure between two tables of scores.
 
     Parameters
     ----------
     found, reference : DataFrame
-        with the columns :data:`POOLED_COLUMNS` or :data:`SITE_COLUMNS`; rows in any order
+        columns :data:`POOLED_COLUMNS` or :data:`SITE_COLUMNS`; rows in any order
 
     Returns
     -------
     dict
-        by measure; infinite where one table is blank and the other is not
+        by measure; infinite if a value is missing in one table only
 
     Raises
     ------
     ValueError
-        if they do not have the same columns, or not the same rows
+        if columns or rows differ
     """
     keys = [name for name in ("glacier", "kind", "season", "model") if name in reference.columns]
     missing = {*keys, *MEASURES} - set(found.columns) | {*keys, *MEASURES} - set(reference.columns)
@@ -256,7 +235,7 @@ def _largest(found: pd.Series, reference: pd.Series) -> float:
 
 
 def format_scores(pooled: pd.DataFrame) -> str:
-    """The table of pooled scores as text, a block per kind and season; m w.e., blank where a score has no meaning."""
+    """Format pooled scores as text, a block for each kind and season; m w.e., blank if a score is undefined."""
     width = max(5, *(len(name) for name in pooled["model"])) if len(pooled) else 5
     head = f"{'':<{width}} {'n':>6} {'r':>7} {'p':>9} {'RMSE':>7} {'MAE':>7} {'bias':>7} {'skill':>8}"
     lines = []
@@ -274,7 +253,7 @@ def _format_row(row: pd.Series, width: int) -> str:
 
 
 def _format_p(p: float) -> str:
-    # Below the smallest float it is 0, which no p value is.
+    # It underflows to 0, which is no p value.
     return f"{'<1e-300':>9}" if p < 1e-300 else _format(p, "9.1e")
 
 
@@ -290,14 +269,14 @@ def write_scores(predictions: pd.DataFrame, folder: str | os.PathLike[str], sour
     predictions : DataFrame
         see :func:`read_predictions`
     folder : path
-        made if missing
+        created if missing
     source : str
-        what the predictions are, for the JSON file
+        description of the predictions, for the JSON file
 
     Returns
     -------
     dict of Path
-        by name
+        paths by name of the file
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -314,17 +293,14 @@ def write_scores(predictions: pd.DataFrame, folder: str | os.PathLike[str], sour
         "scores_per_glacier.csv": _csv(sites, SITE_COLUMNS),
         "scores.json": json.dumps(about, indent=1, allow_nan=False) + "\n",
     }
-    return {name: _write(folder / name, text) for name, text in texts.items()}
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return {name: folder / name for name in texts}
 
 
 def _csv(table: pd.DataFrame, columns: Sequence[str]) -> str:
     return table.round(DECIMALS).to_csv(index=False, columns=list(columns))
 
 
-def _records(table: pd.DataFrame) -> list[dict]:
+def _records(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
     return table.astype(object).where(table.notna(), None).to_dict("records")
-
-
-def _write(path: Path, text: str) -> Path:
-    write_text(path, text)
-    return path

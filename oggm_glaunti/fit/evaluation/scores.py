@@ -1,4 +1,4 @@
-"""How well a model agrees with observations: the one place where scores are computed, in float64."""
+"""Scores: agreement of a model with observations, in float64; no other module computes them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ NAN = float("nan")
 
 
 class Scores(NamedTuple):
-    """Agreement of a model with observations; NaN where a score has no meaning.
+    """Agreement of a model with observations; NaN if a score is undefined.
 
     ``rmse``, ``mae`` and ``bias`` have the unit of both series.
     """
 
     n: int
-    """pairs that count"""
+    """number of pairs"""
     r: float
-    """Pearson's correlation; NaN with fewer than two pairs or where either series has no variance"""
+    """Pearson's correlation; NaN with fewer than two pairs or if either series has no variance"""
     p: float
     """two-sided p value of `r`, of normally distributed pairs without correlation; NaN with fewer than three pairs"""
     rmse: float
     mae: float
     bias: float
-    """mean of modelled minus observed"""
+    """mean of modelled - observed"""
     skill: float
-    """1 - SSE / SST, against the mean of the observations; NaN where they have no variance"""
+    """1 - SSE / SST, skill against the mean of the observations; NaN if they have no variance"""
     n_dropped: int = 0
-    """pairs left out because one of the two is missing (NaN)"""
+    """number of pairs left out because a value is missing (NaN)"""
 
     def __str__(self) -> str:
         dropped = f", {self.n_dropped} left out" if self.n_dropped else ""
@@ -37,12 +37,12 @@ class Scores(NamedTuple):
 
 
 def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
-    """Correlation, errors and skill.
+    """Compute correlation, errors and skill.
 
     Parameters
     ----------
     modelled, observed : arrays (N,)
-        in the same unit; NaN is a missing value, and the pair is left out and counted
+        in the same unit; pairs with NaN (a missing value) are left out and counted
 
     Returns
     -------
@@ -51,7 +51,7 @@ def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
     Raises
     ------
     ValueError
-        if the two do not fit together or a value is infinite
+        if the series differ in length or a value is infinite
 
     Examples
     --------
@@ -76,7 +76,7 @@ def _scores(modelled: NDArray[np.float64], observed: NDArray[np.float64]) -> Sco
         return Scores(0, NAN, NAN, NAN, NAN, NAN, NAN)
     misfit = modelled - observed
     r = _correlation(modelled, observed)
-    # Equal values have a mean that may differ from them in the last digit: their spread is asked for, not the sum.
+    # The mean of equal values may differ from them in the last digit: the range tells whether there is variance.
     spread = float(np.sum((observed - observed.mean()) ** 2)) if np.ptp(observed) > 0 else 0.0
     skill = 1.0 - float(np.sum(misfit**2)) / spread if spread > 0 else NAN
     rmse, mae = float(np.sqrt(np.mean(misfit**2))), float(np.mean(np.abs(misfit)))
@@ -90,7 +90,7 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _p_value(r: float, n: int) -> float:
-    """Probability of a correlation at least as strong where there is none; Student (1908)."""
+    """Compute the probability of a correlation at least as strong by chance; Student (1908)."""
     from scipy.special import betainc
 
     if n < 3 or np.isnan(r):

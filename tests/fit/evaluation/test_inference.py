@@ -41,7 +41,7 @@ def reference_year(r: dict[str, np.ndarray], seasonal: bool, facies: bool = Fals
 
 
 def predict_reference(model, year: YearData):
-    return inference.predict_year(model, inference.initial_state(model, year.elevation.shape), year)
+    return inference.predict_year(model, inference.start_state(model, year.elevation.shape), year)
 
 
 @pytest.mark.parametrize("name", "ABCD")
@@ -69,7 +69,7 @@ def test_a_year_without_a_day_between_is_the_published_annual_run(name, referenc
 def test_the_day_that_seasons_share_counts_half_in_each_so_that_they_add_up_to_the_year():
     model = embedded_a()
     whole, halves = (Valley(no_mid=no_mid, mid="07-10") for no_mid in ([2001], []))
-    state = inference.initial_state(model, whole.shape)
+    state = inference.start_state(model, whole.shape)
     annual = inference.predict_year(model, state, whole.load(2001)).maps["annual"]
     found = inference.predict_year(model, state, halves.load(2001), daily=True)
     np.testing.assert_array_equal(found.maps["annual"], found.maps["winter"] + found.maps["summer"])
@@ -82,7 +82,7 @@ def test_the_day_that_seasons_share_counts_half_in_each_so_that_they_add_up_to_t
 def test_days_add_up_to_their_season_and_every_day_is_there_once(name):
     model, valley = worlds.model(name), Valley()
     data = valley.load(2001)
-    found = inference.predict_year(model, inference.initial_state(model, valley.shape), data, daily=True)
+    found = inference.predict_year(model, inference.start_state(model, valley.shape), data, daily=True)
     for daily, season, key in zip(found.daily, data.seasons, ("winter", "summer"), strict=True):
         assert daily.shape == (season.weights.size, *valley.shape)
         np.testing.assert_allclose(daily.sum(axis=0), found.maps[key], atol=PARITY * max(1, np.abs(daily).max()))
@@ -91,7 +91,7 @@ def test_days_add_up_to_their_season_and_every_day_is_there_once(name):
 def test_snow_is_carried_from_season_to_season_and_year_to_year():
     model, valley = embedded_a(), Valley(no_mid=[2002])
     predicted = {p.year: p for _, p in inference.predict_glacier(model, valley)}
-    swe = inference.initial_state(model, valley.shape).values
+    swe = inference.start_state(model, valley.shape).values
     for year in valley.years:
         total = 0.0
         for season in valley.load(year).seasons:
@@ -120,7 +120,7 @@ def test_the_hidden_state_passes_a_shared_day_once():
     _, temp, prcp = valley.weather(first, last)
     whole = Season(StationForcing(temp, prcp, valley.offset), np.ones(temp.size, np.float32))
     data = valley.load(2001)._replace(seasons=(whole,), mid=None, end=last)
-    state = inference.initial_state(model, valley.shape)
+    state = inference.start_state(model, valley.shape)
     continuous = inference.predict_year(model, state, data, daily=True).daily[0]
     joined = np.zeros_like(continuous)
     begins = [day for p in predicted for day in (p.begin, p.mid)]
@@ -132,7 +132,7 @@ def test_the_hidden_state_passes_a_shared_day_once():
 
 def test_a_gap_between_years_lets_the_hidden_state_advance_on_the_first_day():
     model = worlds.model("B")
-    state = inference.initial_state(model, (20, 17))
+    state = inference.start_state(model, (20, 17))
     data = Valley(begin="10-01").load(2001)
     seen, unseen = (
         inference.predict_year(model, state._replace(last=last), data).maps["annual"]
@@ -145,7 +145,7 @@ def test_a_gap_between_years_lets_the_hidden_state_advance_on_the_first_day():
 
 def test_padded_days_change_nothing(monkeypatch):
     model, valley = embedded_a(), Valley()
-    state = inference.initial_state(model, valley.shape)
+    state = inference.start_state(model, valley.shape)
     padded = inference.predict_year(model, state, valley.load(2001))
     monkeypatch.setattr(inference, "padded_days", int)
     plain = inference.predict_year(model, state, valley.load(2001))
@@ -235,4 +235,4 @@ def test_years_with_a_hole_are_refused():
 def test_a_state_of_another_grid_is_refused():
     model = embedded_a()
     with pytest.raises(ValueError, match=r"the state is on \(3, 3\) cells, the year on \(20, 17\)"):
-        inference.predict_year(model, inference.initial_state(model, (3, 3)), Valley().load(2001))
+        inference.predict_year(model, inference.start_state(model, (3, 3)), Valley().load(2001))
