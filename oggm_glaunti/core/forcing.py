@@ -243,6 +243,11 @@ def station_forcing(
     return StationForcing(temp, prcp, temp_gradient * (heights - ref_hgt))
 
 
+def select_days(forcing: Forcing, days: slice) -> Forcing:
+    """Select days of a forcing; series that are NumPy arrays are not copied."""
+    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=lambda series: series[days])
+
+
 def pad_days(forcing: Forcing, weights: np.ndarray, n_days: int) -> tuple[Forcing, np.ndarray]:
     """Fill a forcing up to `n_days` with days of weight 0, which are not run.
 

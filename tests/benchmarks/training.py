@@ -139,16 +139,16 @@ def plain_epoch(name: str, quick: bool) -> Callable[[], Any]:
 def package_epoch(name: str, quick: bool, threads: int | None) -> Callable[[], Any]:
     """The same by what training uses."""
     from oggm_glaunti.fit.training.arrays import GlacierYears, Room
-    from oggm_glaunti.fit.training.epochs import Crew, total
+    from oggm_glaunti.fit.training.epochs import WorkerPool, total
     from oggm_glaunti.fit.training.objective import USUAL
     from oggm_glaunti.fit.training.survey import Part
 
-    room, crew = Room(1000.0), Crew(threads)
+    room, pool = Room(1000.0), WorkerPool(threads)
     model = jax.tree.map(jnp.asarray, synthetic.model(name))
-    years = [GlacierYears(Part(g), name == "C", False, room, crew.device(k)) for k, g in enumerate(glaciers(quick))]
+    years = [GlacierYears(Part(g), name == "C", False, room, pool.device(k)) for k, g in enumerate(glaciers(quick))]
 
     def run() -> Any:
-        terms, gradients = zip(*crew.run(model, years, USUAL[name]), strict=True)
+        terms, gradients = zip(*pool.run(model, years, USUAL[name]), strict=True)
         return total(terms).total(), total(gradients)
 
     return run

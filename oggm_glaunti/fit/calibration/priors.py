@@ -96,7 +96,7 @@ def priors_around(tuned: Tuned, free: Iterable[str] = FEW, spread: Mapping[str, 
         as :func:`default_priors`, and for parameters without effect on its day
     """
     stored = {name: float(getattr(tuned.ti, name)) for name in STORED.values()}
-    priors = default_priors({**stored, TEMP_GRADIENT: tuned.temp_gradient}, free, spread)
+    priors = default_priors({**stored, TEMP_GRADIENT: float(tuned.temp_gradient)}, free, spread)
     day = tuned.ti.day.name
     unused = set(priors.names) & set(UNUSED.get(day, ()))
     if unused:

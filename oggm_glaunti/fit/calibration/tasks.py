@@ -189,7 +189,7 @@ def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
         raise InvalidParamsError(
             f"{label}: tunable parameters by month can be neither fitted nor differentiated: {tunables}"
         )
-    moved = {
+    moved: dict[str, Any] = {
         "ddf_snow_log": np.float32(np.log(tunables["melt_f"] / 1000.0)),
         "prec_scale_log": np.float32(mb_model.ti.prec_scale_log + np.log(tunables["prcp_fac"])),
     }

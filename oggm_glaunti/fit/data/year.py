@@ -265,7 +265,7 @@ class GlacierData:
             if the weather does not cover the year, or a required value is missing or invalid; it names file,
             variable and dates
         """
-        from oggm_glaunti.core.forcing import monthly_climate
+        from oggm_glaunti.core.forcing import monthly_climate, select_days
         from oggm_glaunti.core.glaunti import Season, geometry_fields
         from oggm_glaunti.core.run import season_weights
 
@@ -288,7 +288,7 @@ class GlacierData:
             period.mid,
             period.end,
             seasons,
-            np.asarray(geometry_fields(*place), np.float32),
+            np.asarray(geometry_fields(place.outline, place.elevation, place.elevation_std, place.facies), np.float32),
             monthly_climate(days, *outline_means(forcing, place.outline)),
             place.outline,
             place.elevation,
@@ -333,20 +333,13 @@ def _weights(points: pd.DataFrame, dates: NDArray[np.datetime64]) -> NDArray[np.
     """Compute the weights of points (N,) by the first and last days (N, 2) of their seasons."""
     from oggm_glaunti.fit.data.date_weights import date_weights
 
-    offsets = [
-        (points[column].to_numpy().astype("M8[D]") - day).astype(np.int32)
-        for column, day in zip(("begin", "end"), dates.T, strict=True)
-    ]
     # Glaciers with similar numbers of points share a compiled program.
     fill = (1 << max(8, len(points).bit_length())) - len(points)
-    return np.array(date_weights(*(np.pad(offset, (0, fill)) for offset in offsets)))[: len(points)]
-
-
-def select_days(forcing: Any, days: slice) -> Any:
-    """Select days of a forcing; series that are NumPy arrays are not copied."""
-    import equinox as eqx
-
-    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=lambda series: series[days])
+    begin, end = (
+        np.pad((points[name].to_numpy().astype("M8[D]") - day).astype(np.int32), (0, fill))
+        for name, day in zip(("begin", "end"), dates.T, strict=True)
+    )
+    return np.array(date_weights(begin, end))[: len(points)]
 
 
 def outline_means(forcing: Any, outline: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

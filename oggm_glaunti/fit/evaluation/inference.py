@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.forcing import pad_days
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_seasons, run_year
 from oggm_glaunti.core.gru import GRU, run_gru
@@ -121,7 +122,7 @@ def _padded_season(season: Season) -> Season:
 
 
 def _maps_by_season(balances: list[np.ndarray]) -> dict[str, np.ndarray]:
-    annual = {"annual": np.sum(balances, axis=0, dtype=np.float32)}
+    annual = {"annual": np.asarray(balances).sum(axis=0, dtype=np.float32)}
     return annual | dict(zip(("winter", "summer"), balances, strict=True)) if len(balances) == 2 else annual
 
 
@@ -130,7 +131,9 @@ def _same(smb: Array) -> Array:
 
 
 @eqx.filter_jit
-def _run_glaunti(model: GlaUnTI, swe: Array, seasons: tuple[Season, ...], fields: Array, climate: Array, daily: bool):
+def _run_glaunti(
+    model: GlaUnTI, swe: AnyArray, seasons: tuple[Season, ...], fields: AnyArray, climate: AnyArray, daily: bool
+):
     observe = _same if daily else None
     if model.corrector is None:
         swe, smb, observed = run_seasons(model.ti.resolve(), swe, seasons, observe)
@@ -140,7 +143,7 @@ def _run_glaunti(model: GlaUnTI, swe: Array, seasons: tuple[Season, ...], fields
 
 
 @eqx.filter_jit
-def _run_gru(model: GRU, hidden: Array, seasons: tuple[Season, ...], first_day_seen: Array, daily: bool):
+def _run_gru(model: GRU, hidden: AnyArray, seasons: tuple[Season, ...], first_day_seen: AnyArray, daily: bool):
     balances, observations = [], []
     for season in seasons:
         observe = _same if daily else None

@@ -1,60 +1,64 @@
 """A glacier's years as arrays of few shapes, ready for compiled programs.
 
-Training asks for the balance at points and for the glacier's mean, so a model without a network needs no other cells
-than those: models A and B run on the glacier's cells and those with points. Models C and D see the whole map, as the
-snow beside the glacier enters the network; their other cells come after the ones that matter, in one row. Numbers of
-cells, days and points are rounded up, and what is added has no weight: glaciers of like size share their programs.
+Training needs the balance at points and the glacier's mean, so models without a network (A and B) run on the glacier's
+cells and those with points only. Models C and D run on the whole map, as the snow around the glacier enters the
+network; the other cells follow those that matter, flattened. Numbers of cells, days and points are rounded up, and
+padding has weight 0: glaciers of similar size share their programs.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
 import numpy as np
 
-from oggm_glaunti.core.forcing import CoarseForcing, Forcing, GriddedForcing, StationForcing, pad_days
+from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.forcing import CoarseForcing, Forcing, GriddedForcing, StationForcing, pad_days, select_days
 from oggm_glaunti.core.glaunti import Season
 from oggm_glaunti.fit.names import SEASONS
-from oggm_glaunti.fit.training.survey import Part, Survey, Turn, by_season, read_year, survey
+from oggm_glaunti.fit.training.survey import GlacierSurvey, Part, Turn, by_season, read_year, survey_glacier
 
-DAYS_AT_ONCE = 64  # seasons are padded to multiples of this
-USUAL_DAYS = (256, 192)  # and to these at least, so that all years have one shape
+if TYPE_CHECKING:
+    from oggm_glaunti.fit.data.year import YearData
+
+PADDED_DAYS = 64  # seasons are padded to multiples of this
+USUAL_DAYS = (256, 192)  # and at least to these, so that all years have one shape
 POINTS_AT_LEAST = 128
-SIDES = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # of the network's maps
-N_GEOMETRY = 3  # fields that describe the place without facies
+MAP_SIDES = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # cells along the side of the network's maps
+N_GEOMETRY = 3  # fields without facies
 
 
-class Observed(NamedTuple):
-    """Observations of a year; what was added to fill up has weight 0.
+class SeenYear(NamedTuple):
+    """Observations of a year; padding has weight 0.
 
     Attributes
     ----------
-    season, index : int arrays (N,)
-        place in :data:`SEASONS`, and among the cells
+    season, cell : int arrays (N,)
+        index into :data:`SEASONS`, and into the cells
     balance, weight : arrays (N,)
-        m w.e., and 0 to 1
+        balances, m w.e., and their weights, 0 to 1
     glacier, has_glacier : arrays (3,)
-        glacier-wide balance by season, m w.e., and 1 where there is one
+        glacier-wide balance by season, m w.e., and 1 if it was observed, otherwise 0
     """
 
-    season: np.ndarray
-    index: np.ndarray
-    balance: np.ndarray
-    weight: np.ndarray
-    glacier: np.ndarray
-    has_glacier: np.ndarray
+    season: AnyArray
+    cell: AnyArray
+    balance: AnyArray
+    weight: AnyArray
+    glacier: AnyArray
+    has_glacier: AnyArray
 
 
-class Maps(NamedTuple):
-    """What the network needs beside the response of the cells.
+class NetworkMaps(NamedTuple):
+    """Inputs of the network other than the response of the cells.
 
     Attributes
     ----------
     cell : int array (L,)
-        place of each cell in a map of S x S cells, flattened
+        index of each cell into the flattened map of S x S cells
     sizes : int array (1, 2)
         rows and columns of the glacier's own map
     place : array (1, S, S, C)
@@ -62,118 +66,121 @@ class Maps(NamedTuple):
     climate : array (1, 2, M)
     """
 
-    cell: np.ndarray
-    sizes: np.ndarray
-    place: np.ndarray
-    climate: np.ndarray
+    cell: AnyArray
+    sizes: AnyArray
+    place: AnyArray
+    climate: AnyArray
 
 
 class YearArrays(NamedTuple):
-    """A mass-balance year: weather of L cells, of which the first P matter for the loss.
+    """A mass-balance year on L cells, of which the first P matter for the loss.
 
     Attributes
     ----------
     seasons : (Season, Season)
-        winter and summer; an annual season is cut in two anywhere
+        winter and summer; a year with one annual season is split in two arbitrarily
     outline : array (P,)
-        1 on the glacier
-    observed : Observed
-    maps : Maps or None
+        1 on the glacier, 0 elsewhere
+    observed : SeenYear
+    maps : NetworkMaps or None
         None for models A and B
     repeated : bool arrays (), ()
-        whether the first day of each season is the last of the one before
+        whether the first day of each season is the last of the season before
     """
 
     seasons: tuple[Season, ...]
-    outline: np.ndarray
-    observed: Observed
-    maps: Maps | None
-    repeated: tuple[np.ndarray, np.ndarray]
+    outline: AnyArray
+    observed: SeenYear
+    maps: NetworkMaps | None
+    repeated: tuple[AnyArray, AnyArray]
 
 
 def side_of(shape: tuple[int, int]) -> int:
-    """Side of the map on which a glacier of this shape is put."""
+    """Return the side of the map for a glacier of this shape."""
     longest = max(shape)
-    return next((side for side in SIDES if side >= longest), -(-longest // 256) * 256)
+    return next((side for side in MAP_SIDES if side >= longest), -(-longest // 256) * 256)
 
 
-def weather_at(forcing: Forcing, rows: np.ndarray, cols: np.ndarray) -> Forcing:
-    """The same weather at some cells of its grid."""
+def weather_at(forcing: Forcing, cells: tuple[Any, ...]) -> Forcing:
+    """Select the weather of some cells of its grid, given their index: rows and columns, or a slice."""
     match forcing:
         case GriddedForcing():
-            return GriddedForcing(forcing.temp[:, rows, cols], forcing.prcp[:, rows, cols])
+            return GriddedForcing(*(series[(slice(None), *cells)] for series in (forcing.temp, forcing.prcp)))
         case StationForcing():
-            return StationForcing(forcing.temp, forcing.prcp, forcing.temp_offset[rows, cols])
+            return StationForcing(forcing.temp, forcing.prcp, forcing.temp_offset[cells])
         case CoarseForcing():
-            extra = -forcing.temp.shape[1] % 8
-            temp, prcp = (np.pad(a, ((0, 0), (0, extra)), mode="edge") for a in (forcing.temp, forcing.prcp))
-            return CoarseForcing(temp, prcp, forcing.cell[rows, cols], forcing.temp_offset[rows, cols])
+            return CoarseForcing(forcing.temp, forcing.prcp, forcing.cell[cells], forcing.temp_offset[cells])
         case _:
             raise ValueError(f"forcing: expected weather on a grid, found {type(forcing).__name__}")
 
 
-def year_arrays(data: Any, turn: Turn, seen: Survey, whole_map: bool, facies: bool) -> YearArrays:
-    """Arrays of one year; observations that do not count have weight 0.
+def _with_rounded_blocks(forcing: Forcing) -> Forcing:
+    """Pad the blocks of coarse weather to a multiple of eight."""
+    if not isinstance(forcing, CoarseForcing):
+        return forcing
+    extra = ((0, 0), (0, -forcing.temp.shape[1] % 8))
+    temp, prcp = (np.pad(series, extra, mode="edge") for series in (forcing.temp, forcing.prcp))
+    return CoarseForcing(temp, prcp, forcing.cell, forcing.temp_offset)
+
+
+def year_arrays(data: YearData, turn: Turn, seen: GlacierSurvey, whole_map: bool, facies: bool) -> YearArrays:
+    """Make the arrays of a year; observations that do not count have weight 0.
 
     Parameters
     ----------
     data : YearData
+        the year
     turn : Turn
-    seen : Survey
+        whether its observations count
+    seen : GlacierSurvey
+        cells of the glacier
     whole_map, facies : bool
-        as in :func:`survey`
+        see :func:`~oggm_glaunti.fit.training.survey.survey_glacier`
     """
     return YearArrays(
-        _seasons(data.seasons, seen.rows, seen.cols),
-        _outline(data, seen),
-        _observed(data, seen, turn.counted),
-        _maps(data, seen, facies) if whole_map else None,
+        _two_two_seasons(data.seasons, seen.rows, seen.cols),
+        _outline_once(data, seen),
+        _seen_year(data, seen, turn.counted),
+        _network_network_maps(data, seen, facies) if whole_map else None,
         (np.asarray(turn.continued), np.asarray(len(data.seasons) == 2)),
     )
 
 
-def _seasons(seasons: tuple[Season, ...], rows: np.ndarray, cols: np.ndarray) -> tuple[Season, Season]:
-    """Two seasons at some cells, filled up with days that are not run."""
-    checked = [(weather_at(s.forcing, rows, cols).checked(s.weights), np.asarray(s.weights)) for s in seasons]
+def _two_seasons(seasons: tuple[Season, ...], rows: np.ndarray, cols: np.ndarray) -> tuple[Season, Season]:
+    """Make two seasons at some cells, padded with days that are not run."""
+    at_cells = [_with_rounded_blocks(weather_at(season.forcing, (rows, cols))) for season in seasons]
+    checked = [(f.checked(s.weights), np.asarray(s.weights)) for f, s in zip(at_cells, seasons, strict=True)]
     if len(checked) == 1:
         [(forcing, weights)] = checked
         cut = USUAL_DAYS[0] if weights.size > USUAL_DAYS[0] else weights.size // 2
-        checked = [(_cut(forcing, part), weights[part]) for part in (slice(cut), slice(cut, None))]
+        checked = [(select_days(forcing, part), weights[part]) for part in (slice(cut), slice(cut, None))]
     winter, summer = (
-        Season(*pad_days(_single(forcing), _float32(weights), max(usual, padded_days(weights.size))))
+        Season(*pad_days(_in_float32(forcing), np.asarray(weights, np.float32), max(usual, padded_days(weights.size))))
         for (forcing, weights), usual in zip(checked, USUAL_DAYS, strict=True)
     )
     return winter, summer
 
 
 def padded_days(n_days: int) -> int:
-    """Length to which a season is filled with days that are not run, so that few programs are compiled."""
-    return -(-n_days // DAYS_AT_ONCE) * DAYS_AT_ONCE
+    """Return the length to which a season is padded with days that are not run, so that few programs are compiled."""
+    return -(-n_days // PADDED_DAYS) * PADDED_DAYS
 
 
-def _cut(forcing: Forcing, days: slice) -> Forcing:
-    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=lambda series: series[days])
+def _in_float32(forcing: Forcing) -> Forcing:
+    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=lambda series: np.asarray(series, np.float32))
 
 
-def _single(forcing: Forcing) -> Forcing:
-    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=_float32)
-
-
-def _float32(array: np.ndarray) -> np.ndarray:
-    return np.asarray(array, np.float32)
-
-
-def _outline(data: Any, seen: Survey) -> np.ndarray:
-    """1 on the glacier, each cell once."""
+def _outline_once(data: YearData, seen: GlacierSurvey) -> np.ndarray:
+    """Return 1 on the glacier, each cell once, and 0 elsewhere."""
     outline = np.asarray(data.outline[seen.rows, seen.cols], np.float32)
     flat = seen.rows.astype(np.int64) * data.outline.shape[1] + seen.cols
     outline[np.setdiff1d(np.arange(flat.size), np.unique(flat, return_index=True)[1])] = 0.0
     return outline[: seen.n_matter]
 
 
-def _observed(data: Any, seen: Survey, counted: bool) -> Observed:
+def _seen_year(data: YearData, seen: GlacierSurvey, counted: bool) -> SeenYear:
     place = np.full(data.outline.shape, -1, np.int64)
-    # Backwards: of a repeated cell the first counts.
+    # Backwards, so that the first of repeated cells counts.
     place[seen.rows[::-1], seen.cols[::-1]] = np.arange(seen.rows.size)[::-1]
     glacier, has_glacier = np.zeros(len(SEASONS), np.float32), np.zeros(len(SEASONS), np.float32)
     columns: list[tuple[np.ndarray, ...]] = []
@@ -185,32 +192,34 @@ def _observed(data: Any, seen: Survey, counted: bool) -> Observed:
     joined = [np.concatenate(part) for part in zip(*columns, strict=True)] if columns else [np.zeros(1)] * 4
     n = max(POINTS_AT_LEAST, 1 << (joined[0].size - 1).bit_length())
     padded = [np.pad(part, (0, n - part.size)) for part in joined]
-    kinds = (np.int32, np.int32, np.float32, np.float32)
-    return Observed(*(p.astype(kind) for p, kind in zip(padded, kinds, strict=True)), glacier, has_glacier)
+    season, cell = (part.astype(np.int32) for part in padded[:2])
+    balance, weight = (part.astype(np.float32) for part in padded[2:])
+    return SeenYear(season, cell, balance, weight, glacier, has_glacier)
 
 
-def _maps(data: Any, seen: Survey, facies: bool) -> Maps:
+def _network_network_maps(data: YearData, seen: GlacierSurvey, facies: bool) -> NetworkMaps:
     h, w = data.outline.shape
     side = side_of((h, w))
     fields = np.asarray(data.fields if facies else data.fields[:N_GEOMETRY], np.float32)
     place = np.zeros((1, side, side, fields.shape[0]), np.float32)
     place[0, :h, :w] = np.moveaxis(fields, 0, -1)
     climate = np.asarray(data.climate, np.float32)[None]
-    return Maps(seen.rows * np.int32(side) + seen.cols, np.array([[h, w]], np.int32), place, climate)
+    return NetworkMaps(seen.rows * np.int32(side) + seen.cols, np.array([[h, w]], np.int32), place, climate)
 
 
 class GlacierYears:
-    """Years of a glacier for one kind of model, kept in memory as long as there is room.
+    """Years of a glacier for one kind of model, kept in memory as far as there is room.
 
     Parameters
     ----------
     part : Part
+        glacier and years
     whole_map, facies : bool
-        see :func:`survey`
+        see :func:`~oggm_glaunti.fit.training.survey.survey_glacier`
     room : Room
-        shared by all glaciers
+        memory shared by all glaciers
     device : jax device
-        where the arrays are put
+        device of the arrays
     corrector_strength : float
         factor on the regulariser of the corrections
     """
@@ -220,14 +229,14 @@ class GlacierYears:
     ):
         self.part, self.whole_map, self.facies, self.room, self.device = part, whole_map, facies, room, device
         self.name = part.glacier.name
-        self.survey = survey(part, whole_map, facies)
+        self.survey = survey_glacier(part, whole_map, facies)
         scale = self.survey.scale
         scale = scale._replace(corrections=np.float32(corrector_strength) * scale.corrections)
         self.scale = jax.device_put(scale, device)
         self._kept: dict[int, YearArrays] = {}
 
     def load(self, k: int) -> YearArrays:
-        """Arrays of the k-th year to be run, on the device."""
+        """Return the arrays of the k-th year to be run, on the device."""
         if k in self._kept:
             return self._kept[k]
         turn = self.survey.turns[k]
@@ -240,13 +249,13 @@ class GlacierYears:
 
 
 class Room:
-    """Bytes that may still be kept; safe to use from several threads."""
+    """Memory that may still be used; safe to use from several threads."""
 
     def __init__(self, megabytes: float):
         self._left, self._lock = megabytes * 1e6, threading.Lock()
 
     def take(self, n_bytes: int) -> bool:
-        """Whether there was room; it is taken then."""
+        """Take some memory, and return whether there was enough."""
         with self._lock:
             if n_bytes > self._left:
                 return False

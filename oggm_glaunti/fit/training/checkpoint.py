@@ -1,8 +1,8 @@
-"""The state of a training after an epoch, in one file that is whole or not there.
+"""The state of a training after an epoch, in one file, written completely or not at all.
 
-Everything that the next epoch depends on is in it, to the last bit: the numbers that are trained, the optimiser's
-moments, the best numbers so far and the log. Glaciers are taken in the order of the data set and nothing is drawn at
-random after the start, so the seed need not be carried on.
+It holds everything that the next epoch depends on, bit by bit: the trained parameters, the moments of the optimiser,
+the best parameters so far and the log. Glaciers are taken in the order of the data set and no random numbers are drawn
+after the start, so the seed is not needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from oggm_glaunti.files import replacing
 
-FORMAT = "oggm-glaunti-checkpoint-1"
+CHECKPOINT_FORMAT = "oggm-glaunti-checkpoint-1"
 
 
 class Progress(NamedTuple):
@@ -27,13 +27,13 @@ class Progress(NamedTuple):
     Attributes
     ----------
     epoch : int
-        epochs done
+        number of finished epochs
     trained, optimiser, best : pytrees
-        what is trained now, the optimiser's state, what was trained in the best epoch
+        trained parameters, state of the optimiser, parameters of the best epoch
     best_epoch : int
         0 before the first
     best_error : float
-        (m w.e.)2
+        validation error of the best epoch, (m w.e.)2
     log : list of dict
         a row for each epoch
     """
@@ -48,22 +48,24 @@ class Progress(NamedTuple):
 
 
 def write_checkpoint(path: Path, progress: Progress, config: dict[str, Any]) -> None:
-    """Write a checkpoint to a temporary name that is then renamed.
+    """Write a checkpoint; the file appears complete or not at all.
 
     Parameters
     ----------
     path : Path
+        file to write
     progress : Progress
+        state of the training
     config : dict
-        what the numbers depend on, see :func:`read_checkpoint`; plain JSON
+        what the training depends on, see :func:`read_checkpoint`; plain JSON
     """
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{name}_{k:03d}": np.asarray(leaf)
         for name in ("trained", "optimiser", "best")
         for k, leaf in enumerate(jax.tree.leaves(getattr(progress, name)))
     }
     head = {
-        "format": FORMAT,
+        "format": CHECKPOINT_FORMAT,
         "config": config,
         **{name: getattr(progress, name) for name in ("epoch", "best_epoch", "best_error", "log")},
     }
@@ -79,28 +81,29 @@ def read_checkpoint(path: Path, like: Progress, config: dict[str, Any]) -> Progr
     Parameters
     ----------
     path : Path
+        file to read
     like : Progress
-        of the structure that is expected
+        has the expected structure
     config : dict
-        must be that of the checkpoint
+        must equal that of the checkpoint
 
     Raises
     ------
     ValueError
-        if the file is damaged, or of a training with other data or options: every difference is named
+        if the file is damaged, or of a training with other data or options; names every difference
     """
     try:
-        # Opened here: NumPy leaves a file open that is no archive.
+        # Opened here, as NumPy leaves a file open that is no archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             head, arrays = json.loads(str(stored["head"])), {name: stored[name] for name in stored.files}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as err:
-        raise ValueError(f"{path}: cannot be read ({err}). Delete it to begin anew.") from err
-    if head.get("format") != FORMAT:
-        raise ValueError(f"{path}: expected format {FORMAT!r}, found {head.get('format')!r}")
+        raise ValueError(f"{path}: cannot be read ({err}). Delete it to start anew.") from err
+    if head.get("format") != CHECKPOINT_FORMAT:
+        raise ValueError(f"{path}: expected format {CHECKPOINT_FORMAT!r}, found {head.get('format')!r}")
     different = differences(head["config"], config)
     if different:
         raise ValueError(
-            f"{path}: is of another training; {'; '.join(different)}. Give what it was begun with, or another folder."
+            f"{path}: belongs to another training: {'; '.join(different)}. Use its options, or another folder."
         )
     trees = {name: _filled(path, name, getattr(like, name), arrays) for name in ("trained", "optimiser", "best")}
     rest = {name: head[name] for name in ("epoch", "best_epoch", "best_error", "log")}
@@ -117,7 +120,7 @@ def _filled(path: Path, name: str, like: Any, arrays: dict[str, np.ndarray]) -> 
 
 
 def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two nested dicts, in words.
+    """Describe the differences between two nested dicts.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Epochs: gradients of all glaciers, one step of the optimiser, errors on the validation glaciers."""
+"""Epochs: gradients of all glaciers, a step of the optimiser, errors on the validation glaciers."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from oggm_glaunti.fit.training.checkpoint import Progress
 from oggm_glaunti.fit.training.objective import Terms, Trained, glacier_terms, with_trained
 
 
-class Crew:
-    """Devices, and threads that each work on one glacier at a time.
+class WorkerPool:
+    """Run glaciers in parallel on devices and threads.
 
-    What comes out does not depend on how many there are: sums are taken in the order of the glaciers.
+    Results do not depend on the number of workers: sums are taken in the order of the glaciers.
 
     Parameters
     ----------
     threads : int, optional
-        default: one for each core of a CPU, or for each device
+        number of threads; default: one for each core of a CPU, or for each device
     """
 
     def __init__(self, threads: int | None = None):
@@ -42,18 +42,18 @@ class Crew:
         self.threads = threads or max(available_threads(), len(self.devices))
 
     def device(self, k: int) -> Any:
-        """Device of the k-th glacier."""
+        """Return the device of the k-th glacier."""
         return self.devices[k % len(self.devices)]
 
     def run(
         self, model: Model, glaciers: Sequence[GlacierYears], kinds: tuple[str, ...] = ()
     ) -> list[tuple[Terms, Trained | None]]:
-        """Terms (NumPy, double) and, for `kinds`, gradients of all glaciers, in their order.
+        """Compute terms of the loss (NumPy, float64) and, for `kinds`, gradients of all glaciers, in their order.
 
         Raises
         ------
         FloatingPointError
-            naming the glacier whose loss or gradient is not finite
+            if a loss or gradient is not finite; names the glacier
         """
         copies = {device: jax.device_put(model, device) for device in self.devices}
 
@@ -64,11 +64,11 @@ class Crew:
             _require_finite(glacier.name, result)
             return result
 
-        with ThreadPoolExecutor(max(1, min(self.threads, len(glaciers)))) as pool:
-            return list(pool.map(one, glaciers))
+        with ThreadPoolExecutor(max(1, min(self.threads, len(glaciers)))) as threads:
+            return list(threads.map(one, glaciers))
 
     def mean_errors(self, model: Model, glaciers: Sequence[GlacierYears]) -> Terms:
-        """Errors of a model, the mean over glaciers."""
+        """Compute the errors of a model, averaged over glaciers."""
         terms = total([terms for terms, _ in self.run(model, glaciers)])
         return jax.tree.map(lambda a: a / len(glaciers), terms)
 
@@ -76,27 +76,29 @@ class Crew:
 def _require_finite(name: str, result: Any) -> None:
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result)):
         raise FloatingPointError(
-            f"{name}: the loss or its gradient is not finite. Weights may have gone astray: lower the learning rate."
+            f"{name}: the loss or its gradient is not finite. Training may have diverged: lower the learning rate."
         )
 
 
 def total(trees: Sequence[Any]) -> Any:
-    """Sum of pytrees, in their order."""
+    """Sum pytrees in their order."""
     return jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *trees)
 
 
-class Task(NamedTuple):
-    """What is trained, on what, and how.
+class TrainingTask(NamedTuple):
+    """What is trained, on which data, and how.
 
     Attributes
     ----------
     model : GlaUnTI or GRU
-        gives what is not trained
+        provides what is not trained
     kinds : tuple of str
+        parts to train, see :data:`~oggm_glaunti.fit.training.objective.TRAINABLE`
     training, validation : lists of GlacierYears
+        glaciers to learn from, and to choose the epoch by
     options : Options
         see :class:`~oggm_glaunti.fit.training.train.Options`
-    crew : Crew
+    pool : WorkerPool
     """
 
     model: Model
@@ -104,30 +106,28 @@ class Task(NamedTuple):
     training: list[GlacierYears]
     validation: list[GlacierYears]
     options: Any
-    crew: Crew
+    pool: WorkerPool
 
 
 def optimiser_of(options: Any) -> optax.GradientTransformation:
-    """Adam on gradients whose global norm is clipped."""
+    """Return Adam on gradients with clipped global norm."""
     return optax.chain(optax.clip_by_global_norm(options.clip), optax.adam(options.learning_rate))
 
 
-def run_epochs(task: Task, state: Progress, keep: Callable[[Progress, bool], None], title: str = "") -> Progress:
-    """Train until the epochs are done or patience is at its end.
+def run_epochs(
+    task: TrainingTask, state: Progress, keep: Callable[[Progress, bool], None], title: str = ""
+) -> Progress:
+    """Train until all epochs are finished or patience is exhausted.
 
     Parameters
     ----------
-    task : Task
+    task : TrainingTask
     state : Progress
-        to go on from
+        progress to continue from
     keep : callable
-        of the progress, and whether the epoch was the best so far; called after each epoch
+        called after each epoch with the progress and whether the epoch was the best so far
     title : str
-        of the progress bar; empty for none
-
-    Returns
-    -------
-    Progress
+        title of the progress bar; no bar if empty
     """
     options, optimiser = task.options, optimiser_of(task.options)
 
@@ -150,16 +150,16 @@ def _out_of_patience(state: Progress, patience: int | None) -> bool:
     return patience is not None and state.epoch - state.best_epoch >= patience
 
 
-def _one_epoch(task: Task, state: Progress, update: Callable[..., Any]) -> tuple[Progress, bool]:
+def _one_epoch(task: TrainingTask, state: Progress, update: Callable[..., Any]) -> tuple[Progress, bool]:
     begin = time.perf_counter()
     model = with_trained(task.model, state.trained)
-    terms, gradients = zip(*task.crew.run(model, task.training, task.kinds), strict=True)
+    terms, gradients = zip(*task.pool.run(model, task.training, task.kinds), strict=True)
     pull, gradient_of_pull = _pull(state.trained, task.options.ti_strength)
     gradient = jax.tree.map(jnp.float32, total([*gradients, gradient_of_pull]))
     trained, moments = update(gradient, state.optimiser, state.trained)
     trained_model = with_trained(task.model, trained)
-    errors = task.crew.mean_errors(trained_model, task.validation) if task.validation else None
-    row = _row(state.epoch + 1, total(terms), pull, errors)
+    errors = task.pool.mean_errors(trained_model, task.validation) if task.validation else None
+    row = _log_row(state.epoch + 1, total(terms), pull, errors)
     # Without validation glaciers the last epoch is the best.
     error = row["validation"] if errors is not None else state.best_error
     improved = errors is None or error < state.best_error
@@ -169,7 +169,7 @@ def _one_epoch(task: Task, state: Progress, update: Callable[..., Any]) -> tuple
 
 
 def _pull(trained: Trained, strength: float) -> tuple[float, Trained]:
-    """Regulariser of the temperature index, once an epoch, and its gradient; zeros where it is not trained."""
+    """Compute the regulariser of the temperature index and its gradient; zeros if it is not trained."""
     zero = jax.tree.map(lambda a: np.zeros(np.shape(a)), trained)
     if "ti" not in trained:
         return 0.0, zero
@@ -184,8 +184,8 @@ def _ti_pull(ti: dict[str, Any], strength: float) -> Any:
     return losses.ti_regulariser(TIWeights(**{**vars(priors), **ti}), priors, strength)
 
 
-def _row(epoch: int, terms: Terms, pull: float, errors: Terms | None) -> dict[str, Any]:
-    """A row of the log: the training loss and its parts, validation errors by season; (m w.e.)2."""
+def _log_row(epoch: int, terms: Terms, pull: float, errors: Terms | None) -> dict[str, Any]:
+    """Make a row of the log: the training loss and its parts, validation errors by season; (m w.e.)2."""
     row = {"epoch": epoch, "training": float(terms.total()) + pull}
     row |= {f"training_{season}": float(v) for season, v in zip(SEASONS, terms.by_season(), strict=True)}
     row |= {"corrections": float(terms.corrections), "ti_priors": pull}
@@ -197,7 +197,7 @@ def _row(epoch: int, terms: Terms, pull: float, errors: Terms | None) -> dict[st
 
 
 def peak_memory() -> float:
-    """Most memory used so far: of the accelerator where there is one, else of this process; MB."""
+    """Return the most memory used so far, of the accelerator if there is one, otherwise of this process; MB."""
     of_device = jax.local_devices()[0].memory_stats()
     if of_device and "peak_bytes_in_use" in of_device:
         return of_device["peak_bytes_in_use"] / 1e6

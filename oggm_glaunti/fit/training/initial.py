@@ -1,4 +1,4 @@
-"""Weights before training, from a seed."""
+"""Initial weights of a training."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
 from oggm_glaunti.core.weights import Model, leaf_shapes, leaves_of, model_from_leaves
 from oggm_glaunti.fit.training.objective import model_name
 
-OUTPUT_SHARE = 0.01  # of the usual size: balances of B and corrections of C begin near 0
+OUTPUT_SHARE = 0.01  # of the usual size of last layers: balances of B and corrections of C start near 0
 
 
 def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model:
-    """Weights with which training begins.
+    """Return the weights with which training starts.
 
     Parameters
     ----------
     name : str
         ``A``, ``B``, ``C`` or ``D``
     seed : int
-        of the random numbers of B and C
+        random seed of B and C
     start : GlaUnTI or GRU, optional
-        weights to begin with: the model's own kind for any; A for C, which then gets a new network beside A's
+        weights to start from: the same model for any; A for C, which then gets a new network in addition to A's
         temperature index; C for D
 
     Returns
     -------
     GlaUnTI or GRU
-        without `start`: A the priors, B uniform within one over the root of the hidden units, its initial state and
-        last bias 0 and its read-out a hundredth. C needs an A and D needs a C.
+        without `start`: A has the priors; B is uniform within ``1 / sqrt(hidden units)``, its read-out a hundredth of
+        that, its initial state and last bias 0. C needs an A and D needs a C
 
     Raises
     ------
     ValueError
-        if a model cannot begin with `start`
+        if a model cannot start from `start`
 
     Notes
     -----
     Convolutions of a new network are normal with variance 2 / (number of inputs) (He et al. 2015), scales of norms 1,
-    shifts and the last bias 0; the last convolution is a hundredth of that, so that corrections begin near 0 and
+    shifts and the last bias 0; the last convolution is a hundredth of that, so that corrections start near 0 and
     model C near A.
 
     Examples
@@ -47,23 +47,21 @@ def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model
     >>> round(float(initial_model("A").ti.resolve().prec_scale), 3)
     1.4
     """
-    given = None if start is None else model_name(start)
-    match name, given:
-        case ("A", None):
+    match name, start:
+        case "A", None:
             return GlaUnTI(ti_weights(), None, "A")
-        case ("B", None):
+        case "B", None:
             return _new_gru(np.random.default_rng(seed))
-        case ("C", "A"):
-            return _new_corrector(np.random.default_rng(seed), start.ti)
-        case ("A", "A") | ("B", "B") | ("C", "C") | ("D", "D"):
-            return start
-        case ("D", "C"):
-            return GlaUnTI(start.ti, start.corrector, "D")
-        case _:
-            allowed = {"A": "nothing or an A", "B": "nothing or a B", "C": "an A or a C", "D": "a C or a D"}
-            if name not in allowed:
-                raise ValueError(f"model: expected A, B, C or D, found {name!r}")
-            raise ValueError(f"model {name} begins with {allowed[name]}, found {given or 'nothing'}")
+        case "C", GlaUnTI(name="A", ti=ti):
+            return _new_corrector(np.random.default_rng(seed), ti)
+        case "D", GlaUnTI(name="C", ti=ti, corrector=corrector):
+            return GlaUnTI(ti, corrector, "D")
+    if start is not None and name == model_name(start):
+        return start
+    allowed = {"A": "nothing or an A", "B": "nothing or a B", "C": "an A or a C", "D": "a C or a D"}
+    if name not in allowed:
+        raise ValueError(f"model: expected A, B, C or D, found {name!r}")
+    raise ValueError(f"model {name} begins with {allowed[name]}, found {model_name(start) if start else 'nothing'}")
 
 
 def _new_gru(rng: np.random.Generator) -> Model:
@@ -84,7 +82,7 @@ def _new_corrector(rng: np.random.Generator, ti: TIWeights) -> Model:
 
 
 def _new_leaf(rng: np.random.Generator, shape: tuple[int, ...], before: tuple[int, ...]) -> np.ndarray:
-    """A kernel at random; after a kernel come its norm's scale, which is 1, and shift, which is 0."""
+    """Return a random kernel; after a kernel come the scale of its norm, 1, and the shift, 0."""
     if np.prod(shape[1:]) > 1:
         fan_in = np.prod(shape[1:])
         return (rng.normal(size=shape) * np.sqrt(2.0 / fan_in)).astype(np.float32)

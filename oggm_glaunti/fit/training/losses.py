@@ -1,4 +1,4 @@
-"""What training minimises: errors of points and of glaciers, and two regularisers.
+"""Loss of training: errors at points and of glaciers, and two regularisers.
 
 Maslov et al. 2026, section on training. Pure functions; balances are m w.e.
 """
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.parameters import PARAMETERS
 from oggm_glaunti.core.temperature_index import TIWeights
 
@@ -19,13 +20,13 @@ SIZE_STRENGTH = 5.0
 SPREAD_STRENGTH = 20.0
 AGREEMENT_STRENGTH = 5.0
 TRAINED = tuple(p.stored_name for p in PARAMETERS if p.trained)
-"""The stored numbers that training moves; both softplus sharpnesses stay."""
+"""The stored parameters that training changes; both softplus sharpnesses are kept."""
 
 
-def require_inside(rows: Int[Array, " point"], cols: Int[Array, " point"], shape: tuple[int, ...]) -> None:
-    """Raise a ValueError that counts the points outside a grid (H, W); nothing is checked inside JIT.
+def require_inside(rows: Int[AnyArray, " point"], cols: Int[AnyArray, " point"], shape: tuple[int, ...]) -> None:
+    """Raise a ValueError if points lie outside a grid (H, W); nothing is checked inside JIT.
 
-    JAX would clamp such an index, and take a negative one from the other end.
+    JAX clamps such an index, and counts a negative one from the end.
     """
     if isinstance(rows, jax.core.Tracer) or isinstance(cols, jax.core.Tracer):
         return
@@ -40,31 +41,31 @@ def require_inside(rows: Int[Array, " point"], cols: Int[Array, " point"], shape
 
 
 def point_error(
-    smb: Float[Array, "h w"],
-    rows: Int[Array, " point"],
-    cols: Int[Array, " point"],
-    observed: Float[Array, " point"],
-    weights: Float[Array, " point"],
+    smb: Float[AnyArray, "h w"],
+    rows: Int[AnyArray, " point"],
+    cols: Int[AnyArray, " point"],
+    observed: Float[AnyArray, " point"],
+    weights: Float[AnyArray, " point"],
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Weighted sum of squared errors at points, and the sum of their weights.
+    """Compute the weighted sum of squared errors at points, and the sum of their weights.
 
-    Two sums, not their ratio, so that years can be added up before dividing.
+    Two sums instead of their ratio, so that years can be added before dividing.
 
     Parameters
     ----------
     smb : array (H, W)
-        m w.e.
+        modelled balance, m w.e.
     rows, cols : int arrays (N,)
         cells of the points
     observed : array (N,)
-        m w.e.
+        observed balances, m w.e.
     weights : array (N,)
         see :func:`~oggm_glaunti.fit.data.date_weights.date_weights`
 
     Returns
     -------
     (error, weight) : arrays ()
-        (m w.e.)2 and 1
+        in (m w.e.)2 and 1
 
     Raises
     ------
@@ -83,8 +84,8 @@ def point_error(
     return jnp.sum(weights * misfit**2), jnp.sum(weights)
 
 
-def outline_mean(field: Float[Array, "h w"], outline: Float[Array, "h w"]) -> Float[Array, ""]:
-    """Mean of a field (H, W) over the outline (H, W), 1 on the glacier and 0 elsewhere; units of the field.
+def outline_mean(field: Float[AnyArray, "h w"], outline: Float[AnyArray, "h w"]) -> Float[Array, ""]:
+    """Average a field (H, W) over the outline (H, W), 1 on the glacier and 0 elsewhere; units of the field.
 
     Examples
     --------
@@ -95,16 +96,16 @@ def outline_mean(field: Float[Array, "h w"], outline: Float[Array, "h w"]) -> Fl
 
 
 def glacier_error(
-    smb: Float[Array, "h w"], outline: Float[Array, "h w"], observed: Float[Array, ""]
+    smb: Float[AnyArray, "h w"], outline: Float[AnyArray, "h w"], observed: Float[AnyArray, ""]
 ) -> Float[Array, ""]:
-    """Squared error of the glacier-wide balance.
+    """Compute the squared error of the glacier-wide balance.
 
     Parameters
     ----------
     smb, outline : arrays (H, W)
-        m w.e.; 1 on the glacier, 0 elsewhere
+        modelled balance, m w.e.; 1 on the glacier, 0 elsewhere
     observed : array ()
-        m w.e.
+        observed balance, m w.e.
 
     Returns
     -------
@@ -115,20 +116,21 @@ def glacier_error(
 
 
 def balance_loss(
-    error: Float[Array, ""],
-    weight: Float[Array, ""],
-    glacier_errors: Float[Array, " year"],
+    error: Float[AnyArray, ""],
+    weight: Float[AnyArray, ""],
+    glacier_errors: Float[AnyArray, " year"],
     glacier_weight: float = GLACIER_WEIGHT,
 ) -> Float[Array, ""]:
-    """Loss of one kind of balance (annual, winter or summer) of one glacier.
+    """Compute the loss of one kind of balance (annual, winter or summer) of a glacier.
 
     Parameters
     ----------
     error, weight : arrays ()
-        the sums of :func:`point_error` over all years; without points both are 0 and they add nothing
+        sums of :func:`point_error` over all years; both are 0 without points
     glacier_errors : array (Y,)
-        see :func:`glacier_error`, of the years with an observation; may be empty
+        :func:`glacier_error` of the years with an observation; may be empty
     glacier_weight : float
+        weight of glacier-wide balances relative to points
 
     Returns
     -------
@@ -147,13 +149,14 @@ def balance_loss(
 
 
 def ti_regulariser(weights: TIWeights, priors: TIWeights, strength: float = TI_STRENGTH) -> Float[Array, ""]:
-    """Sum of squared relative deviations of the stored numbers (logarithms mostly) from their priors.
+    """Compute the sum of squared relative deviations of the stored parameters from their priors.
 
     Parameters
     ----------
     weights, priors : TIWeights
-        the seven of :data:`TRAINED` count; no prior may be 0
+        only the seven of :data:`TRAINED` are used; no prior may be 0
     strength : float
+        factor of the sum
 
     Returns
     -------
@@ -166,17 +169,18 @@ def ti_regulariser(weights: TIWeights, priors: TIWeights, strength: float = TI_S
     0.0
     """
     deviations = [(getattr(weights, name) - getattr(priors, name)) / getattr(priors, name) for name in TRAINED]
-    return strength * sum(jnp.asarray(deviation) ** 2 for deviation in deviations)
+    first, *others = (jnp.asarray(deviation) ** 2 for deviation in deviations)
+    return strength * sum(others, first)
 
 
 def corrector_regulariser(
-    ds: Float[Array, "5 h w"],
-    outline: Float[Array, "h w"],
+    ds: Float[AnyArray, "5 h w"],
+    outline: Float[AnyArray, "h w"],
     size: float = SIZE_STRENGTH,
     spread: float = SPREAD_STRENGTH,
     agreement: float = AGREEMENT_STRENGTH,
 ) -> Float[Array, ""]:
-    """How far the corrections of one year go: ``size sum mean(d^2) + spread sum var(d) + agreement mean((d2 - d3)^2)``.
+    """Compute ``size sum mean(d^2) + spread sum var(d) + agreement mean((d2 - d3)^2)`` of the corrections of a year.
 
     Sums run over the five corrections, means and variances over the outline.
 
@@ -187,6 +191,8 @@ def corrector_regulariser(
     outline : array (H, W)
         1 on the glacier, 0 elsewhere
     size, spread, agreement : float
+        strengths of the three terms
+        strengths of the three terms
 
     Returns
     -------

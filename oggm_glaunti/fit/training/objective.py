@@ -1,12 +1,12 @@
 """Loss and gradient of one glacier in one mass-balance year.
 
 The loss of a glacier is a sum of ratios whose denominators (the points' weights, the number of glacier-wide balances)
-are known beforehand, so what single years add to it, and to its gradient, is summed up one year after the other. Snow,
-or model B's hidden state, is carried from year to year; no gradient flows back over the turn of a mass-balance year,
-which keeps memory to one year. Maslov et al. 2026, section on training.
+are known in advance, so the contributions of years to it, and to its gradient, are summed year by year. Snow, or model
+B's hidden state, is carried from year to year; no gradient flows back across the boundary of mass-balance years, which
+limits memory to one year. Maslov et al. 2026, section on training.
 
 Models C and D take three programs: the response of the uncorrected model (no gradient), the network, and the corrected
-run. Each is compiled for few shapes, where one program of all three would be compiled for each combination of theirs.
+run. Each is compiled for few shapes; one program of all three would be compiled for each combination of their shapes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.columns import Span, run_columns
 from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
-from oggm_glaunti.core.forcing import CoarseForcing, Forcing, GriddedForcing, StationForcing
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, correct, response_fields, run_checked
 from oggm_glaunti.core.gru import GRU, gru_step
 from oggm_glaunti.core.run import run_days, ti_step
@@ -28,18 +28,18 @@ from oggm_glaunti.core.temperature_index import TIWeights
 from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training import losses
-from oggm_glaunti.fit.training.arrays import Maps, Observed, YearArrays
+from oggm_glaunti.fit.training.arrays import GlacierYears, NetworkMaps, SeenYear, YearArrays, weather_at
 from oggm_glaunti.fit.training.survey import Scale
 
 Trained = dict[str, Any]
-"""What is trained, under the names of :data:`KINDS`: a dict of the temperature index' numbers, a corrector, a GRU."""
-KINDS = ("ti", "corrector", "gru")
+"""Trained parts by the names of :data:`TRAINABLE`: a dict of temperature-index parameters, a corrector, a GRU."""
+TRAINABLE = ("ti", "corrector", "gru")
 USUAL = {"A": ("ti",), "B": ("gru",), "C": ("corrector",), "D": ("corrector",)}
-"""What is trained in each model unless something else is asked for."""
+"""Parts of each model that are trained by default."""
 
 
 class Terms(NamedTuple):
-    """What a year, a glacier or a data set adds to the loss.
+    """Contribution of a year, a glacier or a data set to the loss.
 
     Attributes
     ----------
@@ -49,32 +49,33 @@ class Terms(NamedTuple):
         regulariser of the corrections
     """
 
-    points: Float[Array, "3"]
-    glacier: Float[Array, "3"]
-    corrections: Float[Array, ""]
+    points: Float[AnyArray, "3"]
+    glacier: Float[AnyArray, "3"]
+    corrections: Float[AnyArray, ""]
 
     def by_season(self) -> Float[Array, "3"]:
-        """Loss of each season, (m w.e.)2: points, and a tenth of glacier-wide balances."""
+        """Return the loss of each season, (m w.e.)2: points, and a tenth of glacier-wide balances."""
         return self.points + losses.GLACIER_WEIGHT * self.glacier
 
     def total(self) -> Float[Array, ""]:
-        """Their sum and the regulariser."""
+        """Return the total loss: all seasons and the regulariser."""
         return self.by_season().sum() + self.corrections
 
 
 def model_name(model: Model) -> str:
-    """``A``, ``B``, ``C`` or ``D``."""
+    """Return ``A``, ``B``, ``C`` or ``D``."""
     return "B" if isinstance(model, GRU) else model.name
 
 
 def trained_part(model: Model, kinds: tuple[str, ...]) -> Trained:
-    """The part of a model that is to be trained.
+    """Select the parts of a model that are to be trained.
 
     Parameters
     ----------
     model : GlaUnTI or GRU
+        the model
     kinds : tuple of str
-        of :data:`KINDS`
+        names of :data:`TRAINABLE`
 
     Raises
     ------
@@ -95,7 +96,7 @@ def trained_part(model: Model, kinds: tuple[str, ...]) -> Trained:
 
 
 def with_trained(model: Model, trained: Trained) -> Model:
-    """The model with what was trained put in."""
+    """Return the model with its trained parts replaced."""
     if isinstance(model, GRU):
         return trained["gru"]
     ti = TIWeights(**{**vars(model.ti), **trained.get("ti", {})})
@@ -106,8 +107,8 @@ def with_trained(model: Model, trained: Trained) -> Model:
 
 
 @partial(jax.jit, static_argnums=1)
-def initial_state(model: Model, n_cells: int) -> Array:
-    """Snow (L,), or model B's hidden state (L, 16), where none is known."""
+def start_cells(model: Model, n_cells: int) -> Array:
+    """Return the initial snow (L,), or model B's initial hidden state (L, 16)."""
     if isinstance(model, GRU):
         return model.initial_state((n_cells,))
     return jnp.broadcast_to(model.ti.resolve().snow_depletion_centre, (n_cells,))
@@ -115,11 +116,11 @@ def initial_state(model: Model, n_cells: int) -> Array:
 
 @jax.jit
 def response(ti: TIWeights, swe: Float[Array, " cell"], seasons: tuple[Season, ...]) -> Float[Array, "3 cell"]:
-    """How the uncorrected model behaves in a year, see :func:`~oggm_glaunti.core.glaunti.response_fields`."""
+    """Compute :func:`~oggm_glaunti.core.glaunti.response_fields` of the uncorrected model in a year."""
     return response_fields(ti.resolve(), swe, seasons)
 
 
-def _network(corrector: Corrector, response: Float[Array, "3 cell"], maps: Maps) -> Float[Array, "5 cell"]:
+def _network(corrector: Corrector, response: Float[Array, "3 cell"], maps: NetworkMaps) -> Float[Array, "5 cell"]:
     side = maps.place.shape[1]
     on_map = jnp.zeros((side * side, 3), response.dtype).at[maps.cell].set(response.T)
     inputs = jnp.concatenate([on_map.reshape(1, side, side, 3), maps.place], axis=-1)
@@ -128,24 +129,24 @@ def _network(corrector: Corrector, response: Float[Array, "3 cell"], maps: Maps)
 
 
 @jax.jit
-def network_and_reverse(corrector: Corrector, response: Float[Array, "3 cell"], maps: Maps) -> tuple[Array, Any]:
-    """Corrections (5, L), and their reverse pass for :func:`run_reverse`."""
+def network_and_reverse(corrector: Corrector, response: Float[Array, "3 cell"], maps: NetworkMaps) -> tuple[Array, Any]:
+    """Compute corrections (5, L), and their reverse pass for :func:`run_reverse`."""
     return jax.vjp(lambda corrector: _network(corrector, response, maps), corrector)
 
 
 @jax.jit
 def run_reverse(reverse: Any, by_ds: Float[Array, "5 cell"]) -> Corrector:
-    """Gradient with respect to the network, from that with respect to the corrections."""
+    """Compute the gradient with respect to the network from that with respect to the corrections."""
     return reverse(by_ds)[0]
 
 
 def _ti_terms(free: dict[str, Any], model: GlaUnTI, swe: Float[Array, " cell"], year: YearArrays, scale: Scale):
-    """Terms of the temperature index; `free` is what is differentiated by: ``ti`` and ``ds``, each or both."""
+    """Compute the terms of models A, C and D; `free` holds the variables of the gradient: ``ti`` and ``ds``, or one."""
     n = year.outline.shape[0]
     params = TIWeights(**{**vars(model.ti), **free.get("ti", {})}).resolve()
     ds = free.get("ds")
     matter = params if ds is None else correct(params, ds[:, :n])
-    seasons = tuple(Season(_first(season.forcing, n), season.weights) for season in year.seasons)
+    seasons = tuple(Season(weather_at(season.forcing, (slice(n),)), season.weights) for season in year.seasons)
     end, smb, _ = run_checked(matter, swe[:n], seasons)
     if swe.shape[0] > n:
         others = jax.lax.stop_gradient(params if ds is None else correct(params, ds))
@@ -158,23 +159,12 @@ def _ti_terms(free: dict[str, Any], model: GlaUnTI, swe: Float[Array, " cell"], 
     return terms, jax.lax.stop_gradient(end)
 
 
-def _regulariser(ds: Float[Array, "5 cell"], outline: Float[Array, " cell"]) -> Float[Array, ""]:
+def _regulariser(ds: Float[Array, "5 cell"], outline: Float[AnyArray, " cell"]) -> Float[Array, ""]:
     return losses.corrector_regulariser(ds[:, None], outline[None])
 
 
-def _first(forcing: Forcing, n: int) -> Forcing:
-    """Weather of the first `n` cells."""
-    match forcing:
-        case GriddedForcing():
-            return GriddedForcing(forcing.temp[:, :n], forcing.prcp[:, :n])
-        case StationForcing():
-            return StationForcing(forcing.temp, forcing.prcp, forcing.temp_offset[:n])
-        case CoarseForcing():
-            return CoarseForcing(forcing.temp, forcing.prcp, forcing.cell[:n], forcing.temp_offset[:n])
-
-
 def _gru_terms(free: dict[str, Any], hidden: Float[Array, "cell 16"], year: YearArrays, scale: Scale):
-    """Terms of model B. The reverse pass keeps the hidden states alone and runs each day again."""
+    """Compute the terms of model B. The reverse pass keeps only the hidden states and runs each day again."""
     step, balances = jax.checkpoint(gru_step(free["gru"])), []
     for season, repeated in zip(year.seasons, year.repeated, strict=True):
         (hidden, _), smb, _ = run_days(step, (hidden, repeated), season.forcing, season.weights)
@@ -183,7 +173,7 @@ def _gru_terms(free: dict[str, Any], hidden: Float[Array, "cell 16"], year: Year
 
 
 def _terms(smb: tuple[Float[Array, " cell"], ...], year: YearArrays, scale: Scale) -> Terms:
-    """Errors against the observations of a year; without a midseason date those of the annual balance alone count."""
+    """Compute the errors of a year; without a midseason date only those of the annual balance count."""
     seen, balances = year.observed, jnp.stack([sum(smb), *smb])
     return Terms(
         scale.points * _point_errors(balances, seen),
@@ -192,16 +182,16 @@ def _terms(smb: tuple[Float[Array, " cell"], ...], year: YearArrays, scale: Scal
     )
 
 
-def _point_errors(balances: Float[Array, "3 cell"], seen: Observed) -> Float[Array, "3"]:
+def _point_errors(balances: Float[Array, "3 cell"], seen: SeenYear) -> Float[Array, "3"]:
     def of_season(k: int) -> Float[Array, ""]:
         weights = jnp.where(seen.season == k, seen.weight, 0.0)
-        return losses.point_error(balances, seen.season, seen.index, seen.balance, weights)[0]
+        return losses.point_error(balances, seen.season, seen.cell, seen.balance, weights)[0]
 
     return jnp.stack([of_season(k) for k in range(len(SEASONS))])
 
 
 def _glacier_errors(
-    balances: Float[Array, "3 cell"], outline: Float[Array, " cell"], seen: Observed
+    balances: Float[Array, "3 cell"], outline: Float[AnyArray, " cell"], seen: SeenYear
 ) -> Float[Array, "3"]:
     def of_season(k: int) -> Float[Array, ""]:
         return seen.has_glacier[k] * losses.glacier_error(balances[k, None], outline[None], seen.glacier[k])
@@ -210,7 +200,7 @@ def _glacier_errors(
 
 
 def _with_total(run: Any) -> Any:
-    """The same as a function of its first argument that returns the loss, and the rest beside it."""
+    """Turn a run into a function that returns the loss, and terms and state as auxiliary output."""
 
     def loss(free: dict[str, Any], *arguments: Any):
         terms, state = run(free, *arguments)
@@ -229,25 +219,24 @@ gradient_of_b = jax.jit(jax.grad(_with_total(_gru_terms), has_aux=True))
 
 
 def year_terms(model: Model, state: Any, year: YearArrays, scale: Scale) -> tuple[Terms, Any]:
-    """What a year adds to the loss, and the state at its end.
+    """Compute the contribution of a year to the loss, and the state at its end.
 
     Parameters
     ----------
     model : GlaUnTI or GRU
+        the model
     state : array
-        snow (L,) in m w.e., or hidden state (L, 16)
+        at the beginning: snow (L,) in m w.e., or hidden state (L, 16)
     year : YearArrays
+        weather and observations
     scale : Scale
-
-    Returns
-    -------
-    (Terms, state)
+        factors of the glacier
     """
     if isinstance(model, GRU):
         return run_b({"gru": model}, state, year, scale)
     if model.corrector is None:
         return run_ti({}, model, state, year, scale)
-    # With its reverse pass, which costs little beside the runs: one program less to compile.
+    # With its reverse pass, which costs little compared with the runs: one program less to compile.
     ds, _ = network_and_reverse(model.corrector, response(model.ti, state, year.seasons), year.maps)
     return run_ti({"ds": ds}, _without_corrector(model), state, year, scale)
 
@@ -255,14 +244,14 @@ def year_terms(model: Model, state: Any, year: YearArrays, scale: Scale) -> tupl
 def year_gradient(
     model: Model, state: Any, year: YearArrays, scale: Scale, kinds: tuple[str, ...]
 ) -> tuple[Terms, Any, Trained]:
-    """:func:`year_terms`, and the gradient of their total with respect to what is trained.
+    """Compute :func:`year_terms`, and the gradient of their total with respect to what is trained.
 
     Parameters
     ----------
     model, state, year, scale
-        as in :func:`year_terms`
+        see :func:`year_terms`
     kinds : tuple of str
-        what is trained, see :data:`KINDS`
+        trained parts, see :data:`TRAINABLE`
 
     Returns
     -------
@@ -285,40 +274,42 @@ def year_gradient(
 
 
 def _without_corrector(model: GlaUnTI) -> GlaUnTI:
-    """The temperature index alone: the programs of the runs do not depend on the network."""
+    """Return the temperature index alone: the programs of the runs do not depend on the network."""
     return GlaUnTI(model.ti, None, "A")
 
 
-def glacier_terms(model: Model, years: Any, kinds: tuple[str, ...] = ()) -> tuple[Terms, Trained | None]:
-    """What a glacier adds to the loss: spin-up, then one year after the other.
+def glacier_terms(model: Model, years: GlacierYears, kinds: tuple[str, ...] = ()) -> tuple[Terms, Trained | None]:
+    """Compute the contribution of a glacier to the loss: spin-up, then year by year.
 
     Parameters
     ----------
     model : GlaUnTI or GRU
-        on the device of `years`
+        the model, on the device of `years`
     years : GlacierYears
         see :class:`~oggm_glaunti.fit.training.arrays.GlacierYears`
     kinds : tuple of str
-        what the gradient is wanted for; none by default
+        parts to compute the gradient for; default: none
 
     Returns
     -------
     (Terms, gradient)
-        the gradient is None where none is wanted
+        the gradient is None if `kinds` is empty
     """
-    state, terms, gradient = initial_state(model, years.survey.rows.size), None, None
+    state: Any = start_cells(model, years.survey.rows.size)
+    terms: Any = None
+    gradient: Any = None
     for k, turn in enumerate(years.survey.turns):
         year = years.load(k)
         if turn.counted and kinds:
             of_year, state, slope = year_gradient(model, state, year, years.scale, kinds)
-            gradient = slope if gradient is None else _add(gradient, slope)
+            gradient = slope if gradient is None else _tree_sum(gradient, slope)
         else:
             of_year, state = year_terms(model, state, year, years.scale)
         if turn.counted:
-            terms = of_year if terms is None else _add(terms, of_year)
+            terms = of_year if terms is None else _tree_sum(terms, of_year)
     return terms, gradient
 
 
 @jax.jit
-def _add(a: Any, b: Any) -> Any:
+def _tree_sum(a: Any, b: Any) -> Any:
     return jax.tree.map(jnp.add, a, b)

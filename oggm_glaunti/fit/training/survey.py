@@ -1,47 +1,51 @@
-"""What has to be known of a glacier before its first year is run: cells, denominators, the order of the years."""
+"""Survey of a glacier before its first year is run: cells, denominators of the loss, order of the years."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training import losses
 
+if TYPE_CHECKING:
+    from oggm_glaunti.fit.data.year import GlacierData, Targets, YearData
+
 FEW_CELLS = 4096
-# netCDF's library must not be called by two threads at once.
+# The netCDF library must not be called by two threads at once.
 READING = threading.Lock()
 
 
 class Part(NamedTuple):
-    """A glacier and the years whose observations count; None means all."""
+    """A glacier and the years whose observations count (None: all)."""
 
-    glacier: Any
+    glacier: GlacierData
     years: frozenset[int] | None = None
 
     def counts(self, year: int) -> bool:
-        """Whether observations of that year count."""
+        """Return whether the observations of a year count."""
         return self.years is None or year in self.years
 
 
 class Scale(NamedTuple):
-    """What a glacier's sums of squares are divided by; 0 in place of 1 / 0.
+    """Factors of a glacier's sums of squares in the loss; 0 in place of 1 / 0.
 
     Attributes
     ----------
     points, glacier : arrays (3,)
-        one over the sum of the points' weights and over the number of glacier-wide balances, by season
+        1 / sum of the points' weights and 1 / number of glacier-wide balances, by season
     corrections : array ()
-        strength of the regulariser of the corrections over the number of years with observations
+        strength of the regulariser of the corrections / number of years with observations
     """
 
-    points: np.ndarray
-    glacier: np.ndarray
-    corrections: np.ndarray
+    points: AnyArray
+    glacier: AnyArray
+    corrections: AnyArray
 
 
 class Turn(NamedTuple):
@@ -61,20 +65,20 @@ class Turn(NamedTuple):
     continued: bool
 
 
-class Survey(NamedTuple):
-    """What has to be known of a glacier before its first year is run.
+class GlacierSurvey(NamedTuple):
+    """What must be known of a glacier before its first year is run.
 
     Attributes
     ----------
     rows, cols : int arrays (L,)
-        cells, those that matter first, filled up with the last one
+        cells, first those that matter for the loss, padded with the last one
     n_matter : int
-        P
+        number of cells that matter, P
     scale : Scale
     turns : tuple of Turn
-        the years to be run, in order: spin-up, then all up to the last with observations that count
+        years to be run, in order: spin-up, then all up to the last with observations that count
     digest : str
-        SHA-256 of the observations and which of them count, of maps and monthly climate
+        SHA-256 of the observations, of which of them count, of maps and monthly climate
     """
 
     rows: np.ndarray
@@ -85,14 +89,14 @@ class Survey(NamedTuple):
     digest: str
 
 
-def round_up(n: int, least: int = 64) -> int:
-    """The next of few numbers: at most half above `n` where there are few cells, a quarter where there are many.
+def round_up_cells(n: int, least: int = 64) -> int:
+    """Round a number of cells up to one of few numbers: at most by a half for few cells, a quarter for many.
 
     Programs for few cells take longer to compile than to run.
 
     Examples
     --------
-    >>> [round_up(n) for n in (3, 100, 129, 2304, 5000)]
+    >>> [round_up_cells(n) for n in (3, 100, 129, 2304, 5000)]
     [64, 128, 192, 3072, 5120]
     """
     n = max(n, least)
@@ -100,18 +104,19 @@ def round_up(n: int, least: int = 64) -> int:
     return -(-n // step) * step
 
 
-def read_year(glacier: Any, year: int, facies: bool) -> Any:
-    """A year of a glacier, from one thread at a time."""
+def read_year(glacier: GlacierData, year: int, facies: bool) -> YearData:
+    """Read a year of a glacier, in one thread at a time."""
     with READING:
         return glacier.load(year, facies=facies)
 
 
-def survey(part: Part, whole_map: bool, facies: bool) -> Survey:
-    """Look at all years of a glacier once.
+def survey_glacier(part: Part, whole_map: bool, facies: bool) -> GlacierSurvey:
+    """Read all years of a glacier once.
 
     Parameters
     ----------
     part : Part
+        glacier and years
     whole_map : bool
         whether cells that do not matter for the loss are run as well (models C and D)
     facies : bool
@@ -120,8 +125,8 @@ def survey(part: Part, whole_map: bool, facies: bool) -> Survey:
     Raises
     ------
     ValueError
-        naming glacier and year where a season is observed that is not run, a point lies outside the map, or no
-        observation counts
+        if a season is observed that is not run, a point lies outside the map, or no observation counts; names glacier
+        and year
     """
     glacier = part.glacier
     matters = np.zeros(glacier.shape, bool)
@@ -136,26 +141,26 @@ def survey(part: Part, whole_map: bool, facies: bool) -> Survey:
         turns.append(Turn(year, counted, end is not None and bool(data.begin == end)))
         end = data.end
         for k, target in by_season(data) if counted else ():
-            _require_inside(f"{glacier.name} {year}, {SEASONS[k]}", target, matters.shape)
+            _check_points(f"{glacier.name} {year}, {SEASONS[k]}", target, matters.shape)
             matters[target.rows, target.cols] = True
             weights[k] += np.sum(target.weights, dtype=np.float64)
             glaciers[k] += np.isfinite(target.glacier)
     n_counted = sum(turn.counted for turn in turns)
     if not n_counted:
-        raise ValueError(f"{glacier.name}: no observation in {_words(part.years)}")
+        raise ValueError(f"{glacier.name}: no observation in {_spelled_years(part.years)}")
     last = max(k for k, turn in enumerate(turns) if turn.counted)
     scale = Scale(*(_one_over(n) for n in (weights, glaciers, np.asarray(float(n_counted)))))
-    return Survey(*_cells(matters, whole_map), scale, tuple(turns[: last + 1]), digest.hexdigest())
+    return GlacierSurvey(*_cells(matters, whole_map), scale, tuple(turns[: last + 1]), digest.hexdigest())
 
 
-def _require_inside(name: str, target: Any, shape: tuple[int, ...]) -> None:
+def _check_points(name: str, target: Targets, shape: tuple[int, ...]) -> None:
     try:
         losses.require_inside(target.rows, target.cols, shape)
     except ValueError as err:
         raise ValueError(f"{name}: {err}") from err
 
 
-def _words(years: Iterable[int] | None) -> str:
+def _spelled_years(years: Iterable[int] | None) -> str:
     return "any year" if years is None else f"the years {', '.join(map(str, sorted(years))) or '(none)'}"
 
 
@@ -163,12 +168,12 @@ def _one_over(n: np.ndarray) -> np.ndarray:
     return np.where(n > 0, 1.0 / np.where(n > 0, n, 1.0), 0.0).astype(np.float32)
 
 
-def by_season(data: Any) -> list[tuple[int, Any]]:
-    """Observations of a year, with their season's place in :data:`SEASONS`."""
+def by_season(data: YearData) -> list[tuple[int, Targets]]:
+    """Return the observations of a year, each with the index of its season into :data:`SEASONS`."""
     return [(k, data.targets[season]) for k, season in enumerate(SEASONS) if season in data.targets]
 
 
-def _require_usable(name: str, data: Any) -> None:
+def _require_usable(name: str, data: YearData) -> None:
     if not (data.outline > 0.5).any():
         raise ValueError(f"{name} {data.year}: no cell is inside the outline")
     unknown = set(data.targets) - set(SEASONS)
@@ -181,7 +186,7 @@ def _require_usable(name: str, data: Any) -> None:
         )
 
 
-def _digest_year(digest: Any, data: Any, counted: bool) -> None:
+def _digest_year(digest: Any, data: YearData, counted: bool) -> None:
     digest.update(f"{data.year} {counted} {data.begin} {data.mid} {data.end} {len(data.seasons)}".encode())
     for array in (data.fields, data.climate):
         digest.update(np.ascontiguousarray(array, np.float32).tobytes())
@@ -194,13 +199,14 @@ def _digest_year(digest: Any, data: Any, counted: bool) -> None:
 
 
 def _cells(matters: np.ndarray, whole_map: bool) -> tuple[np.ndarray, np.ndarray, int]:
-    """Cells that matter, then all others where they are wanted; numbers rounded up, the last cell repeated."""
+    """Return the cells that matter, then the others on request; numbers rounded up, the last cell repeated."""
     rows, cols = np.nonzero(matters)
-    n_matter = round_up(rows.size)
+    n_matter = round_up_cells(rows.size)
     if whole_map:
-        # The first of the other cells may fill up those that matter.
+        # The first of the other cells may pad those that matter.
         other_rows, other_cols = np.nonzero(~matters)
         rows, cols = np.r_[rows, other_rows], np.r_[cols, other_cols]
-        n_matter = min(n_matter, round_up(rows.size))
-    n = max(n_matter, round_up(rows.size))
-    return *(np.pad(axis, (0, n - axis.size), mode="edge").astype(np.int32) for axis in (rows, cols)), n_matter
+        n_matter = min(n_matter, round_up_cells(rows.size))
+    n = max(n_matter, round_up_cells(rows.size))
+    rows, cols = (np.pad(axis, (0, n - axis.size), mode="edge").astype(np.int32) for axis in (rows, cols))
+    return rows, cols, n_matter

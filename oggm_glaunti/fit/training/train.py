@@ -1,7 +1,7 @@
 """Training of models A, B, C and D on many glaciers, and finetuning on one.
 
-Adam with the gradient's global norm clipped, one step an epoch, the gradient summed over all training glaciers; the
-epoch with the least error on the validation glaciers is kept. Maslov et al. 2026, section on training.
+Adam with clipped global norm of the gradient, one step per epoch, gradient summed over all training glaciers; the epoch
+with the least error on the validation glaciers is kept. Maslov et al. 2026, section on training.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +25,13 @@ from oggm_glaunti.fit.names import TEST_FOLD, VALIDATION_FOLD
 from oggm_glaunti.fit.training import losses
 from oggm_glaunti.fit.training.arrays import GlacierYears, Room
 from oggm_glaunti.fit.training.checkpoint import Progress, read_checkpoint, write_checkpoint
-from oggm_glaunti.fit.training.epochs import Crew, Task, optimiser_of, run_epochs
+from oggm_glaunti.fit.training.epochs import TrainingTask, WorkerPool, optimiser_of, run_epochs
 from oggm_glaunti.fit.training.initial import initial_model
 from oggm_glaunti.fit.training.objective import USUAL, Terms, model_name, trained_part, with_trained
 from oggm_glaunti.fit.training.survey import Part
+
+if TYPE_CHECKING:
+    from oggm_glaunti.fit.data.year import GlacierData
 
 FINETUNE_RATE, FINETUNE_EPOCHS = 1e-2, 250
 FINETUNE_TRAIN_TO, FINETUNE_VALIDATE_TO = 2012, 2018
@@ -36,30 +39,31 @@ FINETUNE_TRAIN_TO, FINETUNE_VALIDATE_TO = 2012, 2018
 
 @dataclass(frozen=True)
 class Options:
-    """How to train; the defaults are those of the published training.
+    """Options of a training; the defaults are those of the published training.
 
     Attributes
     ----------
     epochs : int
-        at most
+        maximum number of epochs
     learning_rate : float
+        learning rate of Adam
     clip : float
-        of the gradient's global norm
+        maximum global norm of the gradient
     seed : int
-        of a new network's random weights
+        random seed of a new network
     kinds : tuple of str, optional
-        what is trained: ``ti``, ``corrector``, ``gru``. Default: A the temperature index, B all of it, C and D the
+        trained parts: ``ti``, ``corrector``, ``gru``. Default: A the temperature index, B all of it, C and D the
         corrector with a frozen temperature index
     ti_strength : float
-        of the pull of the temperature index to its priors, where it is trained; counted once per epoch
+        strength of the regulariser of the temperature index, if it is trained; applied once per epoch
     corrector_strength : float
-        factor on the pull of the corrections to small, even and alike values
+        factor of the regulariser of the corrections, towards small, smooth and similar values
     patience : int, optional
-        stop after so many epochs without a better validation error; default: never
+        number of epochs without a better validation error after which to stop; default: no limit
     threads : int, optional
-        glaciers at once; default: one for each core, or device
+        number of glaciers run in parallel; default: one for each core, or device
     memory : float
-        MB of prepared years that are kept from epoch to epoch; others are read again
+        MB of prepared years kept from epoch to epoch; others are read again
     """
 
     epochs: int = 50
@@ -82,7 +86,7 @@ class Options:
 
 
 class Split(NamedTuple):
-    """Which observations are learned from, which choose the epoch, and which are kept for judging."""
+    """Observations to learn from, to choose the epoch by, and to evaluate the model with."""
 
     training: list[Part]
     validation: list[Part]
@@ -90,19 +94,20 @@ class Split(NamedTuple):
 
 
 class Training(NamedTuple):
-    """The outcome of a training.
+    """Result of a training.
 
     Attributes
     ----------
     model : GlaUnTI or GRU
-        of the best epoch
+        model of the best epoch
     best_epoch : int
+        number of that epoch, from 1
     best_error : float
-        on the validation glaciers, (m w.e.)2: mean over glaciers of the loss of all seasons; NaN without any
+        validation error, (m w.e.)2: mean over glaciers of the loss of all seasons; NaN without validation glaciers
     log : DataFrame
         a row for each epoch
     weights : Path
-        the file with the model
+        file with the model
     """
 
     model: Model
@@ -112,17 +117,19 @@ class Training(NamedTuple):
     weights: Path
 
 
-def split_by_fold(data: Sequence[Any]) -> Split:
-    """Glaciers of fold 0 for test, of fold 1 for validation, all others for training."""
-    folds = {VALIDATION_FOLD: [], TEST_FOLD: []}
-    training: list[Part] = []
+def split_by_fold(data: Sequence[GlacierData]) -> Split:
+    """Split glaciers: fold 0 for test, fold 1 for validation, all others for training."""
+    split = Split([], [], [])
+    folds = {VALIDATION_FOLD: split.validation, TEST_FOLD: split.test}
     for glacier in data:
-        folds.get(glacier.fold, training).append(Part(glacier))
-    return Split(training, folds[VALIDATION_FOLD], folds[TEST_FOLD])
+        folds.get(glacier.fold, split.training).append(Part(glacier))
+    return split
 
 
-def split_by_years(glacier: Any, train_to: int = FINETUNE_TRAIN_TO, validate_to: int = FINETUNE_VALIDATE_TO) -> Split:
-    """One glacier's years: training up to `train_to`, validation up to `validate_to`, test after; both included."""
+def split_by_years(
+    glacier: GlacierData, train_to: int = FINETUNE_TRAIN_TO, validate_to: int = FINETUNE_VALIDATE_TO
+) -> Split:
+    """Split the years of a glacier: training to `train_to`, validation to `validate_to` (both included), then test."""
     if not train_to <= validate_to:
         raise ValueError(f"train_to: expected at most validate_to, found {train_to} and {validate_to}")
     groups = [
@@ -132,13 +139,13 @@ def split_by_years(glacier: Any, train_to: int = FINETUNE_TRAIN_TO, validate_to:
     return Split(*([Part(glacier, years)] if _any_observed(glacier, years) else [] for years in groups))
 
 
-def _any_observed(glacier: Any, years: frozenset[int]) -> bool:
+def _any_observed(glacier: GlacierData, years: frozenset[int]) -> bool:
     return any(glacier.load(year).targets for year in sorted(years))
 
 
 def train(
     name: str,
-    data: Sequence[Any],
+    data: Sequence[GlacierData],
     out: str | Path,
     start: Model | None = None,
     options: Options | None = None,
@@ -152,28 +159,25 @@ def train(
     name : str
         ``A``, ``B``, ``C`` or ``D``
     data : list of GlacierData
-        see :mod:`oggm_glaunti.fit.data`; fold 0 is not looked at, fold 1 chooses the epoch, all others train
+        see :mod:`oggm_glaunti.fit.data`; fold 0 is not used, fold 1 chooses the epoch, all others train
     out : path
-        folder, made if missing; gets ``<name>.eqx``, ``<name>_log.csv``, ``<name>_config.json`` and
-        ``<name>_checkpoint.npz``, the name in lower case
+        folder, created if missing, for ``<name>.eqx``, ``<name>_log.csv``, ``<name>_config.json`` and
+        ``<name>_checkpoint.npz``, with the name in lower case
     start : GlaUnTI or GRU, optional
         see :func:`~oggm_glaunti.fit.training.initial.initial_model`; C needs an A and D needs a C
     options : Options, optional
+        default: those of the published training
     resume : bool
-        go on after the last epoch that was finished; where there is none, begin
+        whether to continue after the last finished epoch, if there is one
     progress : bool
-        show a bar
-
-    Returns
-    -------
-    Training
+        whether to show a progress bar
 
     Raises
     ------
     FileExistsError
-        if the folder holds such a training and `resume` is not set
+        if the folder holds such a training and `resume` is False
     ValueError
-        if there is nothing to train on, a glacier has no observations, or what is resumed was another training
+        if there is nothing to train on, a glacier has no observations, or the training to resume is another one
 
     Examples
     --------
@@ -188,7 +192,7 @@ def train(
 
 
 def finetune(
-    glacier: Any,
+    glacier: GlacierData,
     out: str | Path,
     start: Model,
     options: Options | None = None,
@@ -197,25 +201,27 @@ def finetune(
     resume: bool = False,
     progress: bool = True,
 ) -> tuple[Training, Terms | None]:
-    """Go on training a model on a single glacier: its early years train, later ones choose the epoch, the last test.
+    """Continue training a model on a single glacier: its early years train, later ones choose the epoch, the last test.
 
     Parameters
     ----------
     glacier : GlacierData
+        the glacier
     out : path
-        as in :func:`train`; the files are called ``<model>_finetuned_<glacier>``
+        see :func:`train`; the names of files begin with ``<model>_finetuned_<glacier>``
     start : GlaUnTI or GRU
+        the model
     options : Options, optional
         default: 250 epochs at a learning rate of 0.01, as published
     train_to, validate_to : int
         last years of training and of validation
     resume, progress
-        as in :func:`train`
+        see :func:`train`
 
     Returns
     -------
     (Training, Terms)
-        and the errors in the test years, None where there are no observations in them
+        result and errors in the test years, None if these have no observations
     """
     options = options or Options(epochs=FINETUNE_EPOCHS, learning_rate=FINETUNE_RATE)
     split = split_by_years(glacier, train_to, validate_to)
@@ -225,38 +231,39 @@ def finetune(
 
 
 def mean_errors(model: Model, parts: Sequence[Part], options: Options | None = None) -> Terms:
-    """Errors of a model, the mean over glaciers; nothing is trained.
+    """Compute the errors of a model, averaged over glaciers; nothing is trained.
 
     Parameters
     ----------
     model : GlaUnTI or GRU
+        the model
     parts : sequence of Part
-        not empty
+        glaciers and years, one or more
     options : Options, optional
-        `threads`, `memory` and `corrector_strength` count
+        only `threads`, `memory` and `corrector_strength` are used
 
     Returns
     -------
     Terms
-        of NumPy arrays, (m w.e.)2
+        NumPy arrays, (m w.e.)2
 
     Raises
     ------
     ValueError
-        for no glacier at all, or one without observations
+        for no glacier, or a glacier without observations
     """
     if not parts:
-        raise ValueError("no glaciers to judge the model on")
+        raise ValueError("no glaciers to evaluate the model on")
     options = options or Options()
-    crew = Crew(options.threads)
-    return crew.mean_errors(model, _open(model, parts, options, Room(options.memory), crew))
+    pool = WorkerPool(options.threads)
+    return pool.mean_errors(model, _prepare(model, parts, options, Room(options.memory), pool))
 
 
-def _open(model: Model, parts: Sequence[Part], options: Options, room: Room, crew: Crew) -> list[GlacierYears]:
+def _prepare(model: Model, parts: Sequence[Part], options: Options, room: Room, pool: WorkerPool) -> list[GlacierYears]:
     name = model_name(model)
     whole_map, facies = name in ("C", "D"), name == "D"
     return [
-        GlacierYears(part, whole_map, facies, room, crew.device(k), options.corrector_strength)
+        GlacierYears(part, whole_map, facies, room, pool.device(k), options.corrector_strength)
         for k, part in enumerate(parts)
     ]
 
@@ -267,9 +274,9 @@ def _fit(model: Model, split: Split, out: Path, stem: str, options: Options, res
     kinds = options.kinds or USUAL[model_name(model)]
     trained = jax.tree.map(jnp.asarray, trained_part(model, kinds))
     checkpoint = _checkpoint(out, stem, resume)
-    crew, room = Crew(options.threads), Room(options.memory)
-    training, validation = (_open(model, parts, options, room, crew) for parts in (split.training, split.validation))
-    task = Task(model, kinds, training, validation, options, crew)
+    pool, room = WorkerPool(options.threads), Room(options.memory)
+    training, validation = (_prepare(model, parts, options, room, pool) for parts in (split.training, split.validation))
+    task = TrainingTask(model, kinds, training, validation, options, pool)
     config = _config(task)
     state = Progress(0, trained, optimiser_of(options).init(trained), trained, 0, float("inf"), [])
     if checkpoint.exists():
@@ -289,16 +296,16 @@ def _fit(model: Model, split: Split, out: Path, stem: str, options: Options, res
 
 
 def _checkpoint(out: Path, stem: str, resume: bool) -> Path:
-    """Where the checkpoint of a training is, or is to be."""
+    """Return the path of the checkpoint of a training, which need not exist."""
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{stem}_checkpoint.npz"
     if checkpoint.exists() and not resume:
-        raise FileExistsError(f"{checkpoint}: there is such a training already. Resume it, or take another folder.")
+        raise FileExistsError(f"{checkpoint}: there is such a training already. Resume it, or use another folder.")
     return checkpoint
 
 
-def _config(task: Task) -> dict[str, Any]:
-    """What the numbers of a training depend on, as plain JSON."""
+def _config(task: TrainingTask) -> dict[str, Any]:
+    """Return what the results of a training depend on, as plain JSON."""
     digest = hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves_of(task.model))).hexdigest()
     numbers = ("learning_rate", "clip", "seed", "ti_strength", "corrector_strength")
     return {
@@ -312,7 +319,7 @@ def _config(task: Task) -> dict[str, Any]:
     }
 
 
-def _save(task: Task, state: Progress, path: Path) -> Model:
+def _save(task: TrainingTask, state: Progress, path: Path) -> Model:
     """Write the weights of the best epoch, and return them as NumPy arrays."""
     leaves = [np.asarray(leaf, np.float32) for leaf in leaves_of(with_trained(task.model, state.best))]
     best = model_from_leaves(model_name(task.model), leaves)

@@ -1,9 +1,10 @@
-"""How well a trained temperature index is known: what stakes tell of its seven numbers.
+"""Uncertainty of a trained temperature index: how well observations constrain its seven parameters.
 
-Training minimises a weighted sum of squares, so its numbers scatter, from one set of observation errors to the next,
-with the covariance ``H^-1 V H^-1``: ``H = sum v J J'`` is the loss' curvature (Gauss-Newton), ``V = sum v^2 s^2 J J'``
-that of its slope, with the derivatives ``J`` of what is observed by the numbers, the weights ``v`` in the loss and the
-variance ``s^2`` of the misfits. Errors of observations are taken as independent.
+Training minimises a weighted sum of squares, so its parameters scatter, from one set of observation errors to the next,
+with the covariance ``H^-1 V H^-1``: ``H = sum v J J'`` is the curvature of the loss (Gauss-Newton), and
+``V = sum v^2 s^2 J J'`` the covariance of its slope, with the derivatives ``J`` of the modelled observations by the
+parameters, the weights ``v`` in the loss and the variance ``s^2`` of the misfits. Errors of observations
+are assumed independent.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from oggm_glaunti.core.parameters import PARAMETERS, physical_numbers
 from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
 from oggm_glaunti.fit.training.arrays import GlacierYears, Room, YearArrays
 from oggm_glaunti.fit.training.losses import GLACIER_WEIGHT, TRAINED, outline_mean
-from oggm_glaunti.fit.training.objective import initial_state
+from oggm_glaunti.fit.training.objective import start_cells
 from oggm_glaunti.fit.training.survey import Part, Scale
 
 
 class Sums(NamedTuple):
-    """Sums over observations; points and glacier-wide balances apart, as their errors differ.
+    """Sums over observations, separately over points and glacier-wide balances, as their errors differ.
 
     Attributes
     ----------
@@ -46,16 +47,16 @@ class Sums(NamedTuple):
 
 
 def trained_uncertainty(model: GlaUnTI, parts: Sequence[Part], ti_strength: float = 0.0) -> pd.DataFrame:
-    """Values and standard deviations of a trained model A.
+    """Compute values and standard deviations of the parameters of a trained model A.
 
     Parameters
     ----------
     model : GlaUnTI
         model A after training
     parts : sequence of Part
-        what it was trained on
+        glaciers and years that it was trained on
     ti_strength : float
-        of the pull to the priors in that training
+        strength of the regulariser of the temperature index in that training
 
     Returns
     -------
@@ -69,7 +70,7 @@ def trained_uncertainty(model: GlaUnTI, parts: Sequence[Part], ti_strength: floa
 
     Notes
     -----
-    In the derivatives, as in training, the snow at the beginning of a mass-balance year is given.
+    The derivatives, as in training, are for given snow at the beginning of each mass-balance year.
     """
     if not isinstance(model, GlaUnTI) or model.corrector is not None:
         raise ValueError("expected model A")
@@ -79,7 +80,7 @@ def trained_uncertainty(model: GlaUnTI, parts: Sequence[Part], ti_strength: floa
 
 
 def covariance(sums: Sums, ti_strength: float = 0.0) -> Float[np.ndarray, "7 7"]:
-    """Covariance of the seven stored numbers, see the module's description; the pull to the priors stiffens ``H``."""
+    """Compute the covariance of the seven stored parameters, see the module's description; priors add to ``H``."""
     priors = np.array([float(getattr(ti_weights(), name)) for name in TRAINED])
     variance = sums.squares / np.where(sums.weight > 0, sums.weight, 1.0)
     curvature = sums.curvature.sum(axis=0) + np.diag(ti_strength / priors**2)
@@ -88,7 +89,7 @@ def covariance(sums: Sums, ti_strength: float = 0.0) -> Float[np.ndarray, "7 7"]
 
 
 def in_physical_units(ti: TIWeights, stored: Float[np.ndarray, "7 7"]) -> pd.DataFrame:
-    """Table of values and standard deviations in physical units, to first order."""
+    """Make a table of values and standard deviations in physical units, to first order."""
     values, rows = physical_numbers(ti), {}
     for parameter, number_sigma in zip((p for p in PARAMETERS if p.trained), np.sqrt(np.diag(stored)), strict=True):
         value = values[parameter.name]
@@ -98,7 +99,7 @@ def in_physical_units(ti: TIWeights, stored: Float[np.ndarray, "7 7"]) -> pd.Dat
 
 
 def _glacier_sums(model: GlaUnTI, years: GlacierYears) -> Sums:
-    state, sums = initial_state(model, years.survey.rows.size), []
+    state, sums = start_cells(model, years.survey.rows.size), []
     numbers = {name: jnp.asarray(getattr(model.ti, name)) for name in TRAINED}
     for k, turn in enumerate(years.survey.turns):
         year = years.load(k)
@@ -108,7 +109,7 @@ def _glacier_sums(model: GlaUnTI, years: GlacierYears) -> Sums:
     return jax.tree.map(lambda *a: sum(a), *sums)
 
 
-def _year_sums(values: np.ndarray, slopes: dict[str, Array], year: YearArrays, scale: Scale) -> Sums:
+def _year_sums(values: np.ndarray, slopes: dict[str, Any], year: YearArrays, scale: Scale) -> Sums:
     jacobian = np.stack([np.asarray(slopes[name], np.float64) for name in TRAINED], axis=1)
     seen = jax.tree.map(lambda a: np.asarray(a, np.float64), year.observed)
     misfit = values - np.r_[seen.balance, seen.glacier]
@@ -127,13 +128,13 @@ def _year_sums(values: np.ndarray, slopes: dict[str, Array], year: YearArrays, s
 
 @jax.jit
 def _run_with_slopes(numbers: dict[str, Any], ti: TIWeights, swe: Float[Array, " cell"], year: YearArrays):
-    """What is observed in a year (N + 3,), the snow at its end, and derivatives of the first by the seven numbers."""
+    """Compute the modelled observations (N + 3,), the snow at the end, and derivatives of the former by parameters."""
 
     def run(numbers: dict[str, Any]):
         params = TIWeights(**{**vars(ti), **numbers}).resolve()
         end, smb, _ = run_checked(params, swe, year.seasons)
         balances = jnp.stack([sum(smb), *smb])
-        at_points = balances[year.observed.season, year.observed.index]
+        at_points = balances[year.observed.season, year.observed.cell]
         means = jnp.stack([outline_mean(balance[None], year.outline[None]) for balance in balances])
         observed = jnp.concatenate([at_points, means])
         return observed, (observed, end)

@@ -46,8 +46,8 @@ def test_a_spread_given_replaces_ours_of_that_name_only():
         (["ddf_ice"], None, r"expected some of \['prec_scale'.*found \['ddf_ice'\]"),
         (["ddf_snow"], {"melt_f": 1.0}, r"found \['melt_f'\]"),
         ([], None, "found none"),
-        (["ddf_snow"], {"ddf_snow": 0.0}, r"above zero, found \{'ddf_snow': 0.0\}"),
-        (["ddf_snow"], {"ddf_snow": np.nan}, "above zero, found"),
+        (["ddf_snow"], {"ddf_snow": 0.0}, r"positive standard deviations, found \{'ddf_snow': 0.0\}"),
+        (["ddf_snow"], {"ddf_snow": np.nan}, "positive standard deviations, found"),
     ],
 )
 def test_what_cannot_be_a_prior_is_refused_with_what_was_found(free, spread, words):

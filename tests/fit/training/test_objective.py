@@ -15,7 +15,7 @@ from oggm_glaunti.core.weights import embedded_a
 from oggm_glaunti.fit.training import losses
 from oggm_glaunti.fit.training.arrays import GlacierYears, Room, side_of
 from oggm_glaunti.fit.training.objective import USUAL, glacier_terms, trained_part, with_trained
-from oggm_glaunti.fit.training.survey import Part, round_up, survey
+from oggm_glaunti.fit.training.survey import Part, round_up_cells, survey_glacier
 from tests.core import worlds
 
 from ..training_worlds import glacier
@@ -122,7 +122,7 @@ def test_years_that_do_not_count_are_run_for_their_snow_and_nothing_else():
 
 def test_the_last_year_run_is_the_last_that_counts():
     made = glacier()
-    assert [turn.year for turn in survey(Part(made, frozenset({2001})), False, False).turns] == [2000, 2001]
+    assert [turn.year for turn in survey_glacier(Part(made, frozenset({2001})), False, False).turns] == [2000, 2001]
 
 
 def test_years_are_kept_in_memory_as_long_as_there_is_room():
@@ -137,13 +137,13 @@ def test_years_are_kept_in_memory_as_long_as_there_is_room():
 
 def test_cells_that_matter_come_first_and_each_counts_once():
     made = glacier(shape=(18, 21))
-    seen = survey(Part(made), True, False)
+    seen = survey_glacier(Part(made), True, False)
     outline = made.load(2001).outline
     flat = seen.rows * outline.shape[1] + seen.cols
     assert np.unique(flat).size == outline.size
     assert set(flat[: seen.n_matter]) >= set(np.flatnonzero(outline))
-    assert seen.rows.size == round_up(outline.size)
-    assert survey(Part(made), False, False).rows.size == round_up(int(outline.sum()))
+    assert seen.rows.size == round_up_cells(outline.size)
+    assert survey_glacier(Part(made), False, False).rows.size == round_up_cells(int(outline.sum()))
 
 
 def test_points_beside_the_outline_count():
