@@ -138,10 +138,10 @@ def year_arrays(data: YearData, turn: Turn, seen: GlacierSurvey, whole_map: bool
         see :func:`~oggm_glaunti.fit.training.survey.survey_glacier`
     """
     return YearArrays(
-        _two_two_seasons(data.seasons, seen.rows, seen.cols),
+        _two_seasons(data.seasons, seen.rows, seen.cols),
         _outline_once(data, seen),
         _seen_year(data, seen, turn.counted),
-        _network_network_maps(data, seen, facies) if whole_map else None,
+        _network_maps(data, seen, facies) if whole_map else None,
         (np.asarray(turn.continued), np.asarray(len(data.seasons) == 2)),
     )
 
@@ -197,7 +197,7 @@ def _seen_year(data: YearData, seen: GlacierSurvey, counted: bool) -> SeenYear:
     return SeenYear(season, cell, balance, weight, glacier, has_glacier)
 
 
-def _network_network_maps(data: YearData, seen: GlacierSurvey, facies: bool) -> NetworkMaps:
+def _network_maps(data: YearData, seen: GlacierSurvey, facies: bool) -> NetworkMaps:
     h, w = data.outline.shape
     side = side_of((h, w))
     fields = np.asarray(data.fields if facies else data.fields[:N_GEOMETRY], np.float32)
