@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti.companions.dem.cross_validation import CrossValidation, cross_validate
-from oggm_glaunti.companions.dem.fill import Options
+from oggm_glaunti.companions.dem.fill import FillOptions
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.scores import hold_out, score
 from oggm_glaunti.companions.dem.stack import Stack, checked_stack
@@ -30,7 +30,7 @@ SMALL = "Sarenne"
 DEFAULT = "rff_kriging"
 METHODS = ("constant", "hypsometric", "idw", "rff", "kriging", DEFAULT)
 CANDIDATES = tuple(
-    Options(gamma=gamma, n_features=n, nugget=nugget, distance=distance)
+    FillOptions(gamma=gamma, n_features=n, nugget=nugget, distance=distance)
     for gamma, n in ((0.01, 128), (0.1, 256))
     for nugget, distance in ((0.05, 3.0), (0.15, 3.0), (0.3, 8.0))
 )
@@ -175,8 +175,11 @@ def main() -> int:
     voids = print_table("Voids like real ones, 4.69 % of the pixels", stacks, METHODS)
     nested = cross_validate(stacks, DEFAULT, candidates=CANDIDATES)
     print(line(f"{DEFAULT}, nested choice", nested))
-    chosen = nested.table.groupby(list(Options._fields)).size()
-    print("  chosen: " + "; ".join(f"{dict(zip(Options._fields, key, strict=True))} {n}x" for key, n in chosen.items()))
+    chosen = nested.table.groupby(list(FillOptions._fields)).size()
+    print(
+        "  chosen: "
+        + "; ".join(f"{dict(zip(FillOptions._fields, key, strict=True))} {n}x" for key, n in chosen.items())
+    )
     print(f"\n{DEFAULT} by slope (degrees) and by distance to the nearest known pixel (pixels)")
     for what, edges in (("slope", SLOPES), ("distance", DISTANCES)):
         print(*by_bins(voids[DEFAULT], what, edges), sep="\n")

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from oggm_glaunti.companions.dem.coregister import moved
+from oggm_glaunti.companions.dem.coregister import shifted
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.scores import HeldOut, joined
 from oggm_glaunti.graphics import dem as dem_graphics
@@ -76,7 +76,7 @@ def test_voids_are_outlined_along_the_edges_of_their_cells(filled):
 
 
 def test_a_raster_whose_first_row_is_south_gives_the_same_figure(filled, tmp_path):
-    reference, outline = moved(ground(), -0.4, 0.2), ground() > 2800
+    reference, outline = shifted(ground(), -0.4, 0.2), ground() > 2800
     pictures = []
     for name, order in {"north": slice(None), "south": slice(None, None, -1)}.items():
         figure = dem_graphics.plot_voids(filled.isel(y=order), dem_ref=reference[order], outline=outline[order])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti import graphics
+from oggm_glaunti.graphics.style import COLOURS, LINES, save_png
 from tests import glaciers
 from tests.real import fits
 from tests.real.measured import shared_data
@@ -34,7 +34,7 @@ def plot_held_out(models: dict[str, pd.DataFrame], path: Path) -> None:
         own = first[first["glacier"] == name]
         observed, spread = profiles(own, "value"), own.groupby("height")["value"].std()
         ax.errorbar(observed, observed.index, xerr=spread, fmt="o", ms=4, color="0.35", lw=0.8, label="WGMS, mean ± sd")
-        for (label, rows), colour, line in zip(models.items(), graphics.COLOURS, graphics.LINES, strict=False):
+        for (label, rows), colour, line in zip(models.items(), COLOURS, LINES, strict=False):
             mean = profiles(rows[rows["glacier"] == name], "modelled")
             ax.plot(mean, mean.index, color=colour, linestyle=line, lw=1.8, label=label)
         ax.axvline(0.0, color="0.7", lw=0.8, zorder=0)
@@ -43,7 +43,7 @@ def plot_held_out(models: dict[str, pd.DataFrame], path: Path) -> None:
     axes[0].set_ylabel("height (m)")
     axes[0].legend(loc="upper left", fontsize=8, frameon=False)
     fig.suptitle("Each glacier with parameters fitted on the other two, 2015-2020", fontsize=12)
-    graphics.save_png(fig, path)
+    save_png(fig, path)
     plt.close(fig)
 
 
@@ -58,14 +58,14 @@ def plot_halves(series: dict[str, pd.DataFrame], path: Path) -> None:
             years = rows["end"].dt.year
             if i == 0:
                 ax.plot(years, rows["value"], "o-", ms=4, color="0.35", lw=0.8, label="GLAMOS")
-            style = {"color": graphics.COLOURS[i], "linestyle": graphics.LINES[i], "lw": 1.6}
+            style = {"color": COLOURS[i], "linestyle": LINES[i], "lw": 1.6}
             ax.plot(years, rows["modelled"], label=label, **style)
         ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
         ax.set_ylabel(f"{season} balance\n(m w.e.)")
     axes[0].legend(ncols=4, fontsize=8, frameon=False, loc="upper right")
     axes[0].set_title("Grosser Aletsch: every year with parameters fitted on the other half of the years", fontsize=12)
     axes[-1].set_xlabel("year")
-    graphics.save_png(fig, path)
+    save_png(fig, path)
     plt.close(fig)
 
 

@@ -1,15 +1,15 @@
-"""Voids of yearly DEMs filled, and a surface that moves (Maslov et al. 2026, appendix B).
+"""Filling of voids in yearly DEMs, for a surface that moves (Maslov et al. 2026, appendix B).
 
-From arrays to arrays: :mod:`~oggm_glaunti.companions.dem.impute`, which puts together
+From arrays to arrays: :mod:`~oggm_glaunti.companions.dem.impute`, which combines
 
-- ``stack``: what comes in, looked at; ``trend``: a straight line in time for every pixel,
-- ``coregister`` and ``pieces``: the reference moved under the surface, each tile of a mosaic by itself,
-- ``predictors``, ``regression``, ``residuals`` and ``fill``: differences of height in pixels without one,
-- ``voids``, ``scores`` and ``cross_validation``: how good that is, on voids made on purpose.
+- ``stack``: checked inputs; ``trend``: a straight line in time for every pixel,
+- ``coregister`` and ``pieces``: the reference shifted under the surface, each tile of a mosaic separately,
+- ``predictors``, ``regression``, ``residuals`` and ``fill``: height differences for pixels without a height,
+- ``voids``, ``scores`` and ``cross_validation``: errors, measured on synthetic voids.
 
 From files to files: ``tiles`` and ``inputs`` read, ``imputed_file`` writes; ``tasks`` and ``datum`` bring a stack into
-a glacier directory, where ``glaunti_smb(surface='yearly')`` and ``glaunti_features(year=...)`` take it up. On the
-command line: ``oggm-glaunti impute-dem``. For users: docs/dem.md.
+a glacier directory, where ``glaunti_smb(surface='yearly')`` and ``glaunti_features(year=...)`` use it. On the command
+line: ``oggm-glaunti impute-dem``. User documentation: docs/dem.md.
 """
 
 import lazy_loader

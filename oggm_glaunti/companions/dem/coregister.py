@@ -1,7 +1,7 @@
-"""Where two surfaces lie against each other: shifts by parts of a pixel, found on ground that does not move.
+"""Sub-pixel co-registration of two surfaces on stable ground.
 
-A mosaic may have been made of pieces that lie differently. The yearly DEMs of Hugonnet et al. (2021) come in tiles of
-one degree, and from one to the next the offset to other DEMs jumps by a pixel: each piece needs a shift of its own.
+A mosaic may consist of pieces with different offsets. The yearly DEMs of Hugonnet et al. (2021) come in tiles of one
+degree, and from one tile to the next the offset to other DEMs jumps by a pixel: each piece needs a shift of its own.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 from scipy.stats import median_abs_deviation
 
-# Pixels. Shifts are sought up to here, first at steps of half that of the grid's usual errors (half a pixel).
-REACH, STEP = 1.5, 0.25
-# Pixels beside the expected line up to which a seam is sought, and difference of height (m) beyond which it counts as
-# this: blunders say nothing about seams.
-SEAM_REACH, FAR = 6, 50.0
-# Pixels of which both surfaces have to know the height; of a piece, to have a shift of its own.
-ENOUGH, ENOUGH_OF_PIECE = 50, 200
+# Pixels. Largest shift that is searched for, and step of the first search: half the usual error (half a pixel).
+LARGEST_SHIFT, SHIFT_STEP = 1.5, 0.25
+# Pixels from the expected line within which a seam is searched for, and height difference (m) at which misfits are
+# capped: blunders do not tell where seams are.
+SEAM_REACH, LARGEST_MISFIT = 6, 50.0
+# Least number of pixels with a height in both surfaces; of a piece, to have a shift of its own.
+LEAST_COMPARED, LEAST_OF_PIECE = 50, 200
 
 
 class Shift(NamedTuple):
-    """How a reference has to be moved to lie under another surface, and what that is worth.
+    """Shift that moves a reference under another surface, and the scatter before and after.
 
     Attributes
     ----------
     rows, cols : float
-        pixels, towards higher rows and columns
+        Shift in pixels towards higher rows and columns
     nmad_before, nmad_after : float
-        normalised median absolute deviation of the differences of height, m
+        Normalised median absolute deviation of the height differences, m
     median : float
-        of the differences after the shift, m: what a datum, snow or the radar's depth makes
+        Median of the differences after the shift, m: the effect of datum, snow or radar penetration
     """
 
     rows: float
@@ -49,11 +49,11 @@ class Registration(NamedTuple):
     Attributes
     ----------
     pieces : int array (H, W)
-        labels of the pieces, their seams where they were found
+        Labels of the pieces, separated by the seams that were found
     shifts : dict of int to Shift
-        by label
+        Shifts by label
     seams : (int, int)
-        pixels, rows and columns, by which the seams were found beside those expected
+        Offset of the seams that were found from the expected ones, pixels (rows, columns)
     """
 
     pieces: NDArray[np.integer]
@@ -61,16 +61,16 @@ class Registration(NamedTuple):
     seams: tuple[int, int] = (0, 0)
 
     def moved(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A field (H, W), every piece moved by its shift."""
+        """Return a field (H, W) with every piece moved by its shift."""
         result = np.empty_like(field)
         for label, shift in self.shifts.items():
             here = self.pieces == label
-            result[here] = moved(field, shift.rows, shift.cols)[here]
+            result[here] = shifted(field, shift.rows, shift.cols)[here]
         return result
 
 
 def nmad(values: NDArray[np.float64]) -> float:
-    """Normalised median absolute deviation: the standard deviation of a normal distribution, deaf to outliers.
+    """Return the normalised median absolute deviation, an estimate of the standard deviation robust to outliers.
 
     Examples
     --------
@@ -80,12 +80,12 @@ def nmad(values: NDArray[np.float64]) -> float:
     return float(1.4826 * median_abs_deviation(values))
 
 
-def moved(surface: NDArray[np.float64], rows: float, cols: float) -> NDArray[np.float64]:
-    """A surface (H, W) moved by parts of a pixel, bilinear; beyond its edge goes on what stands there.
+def shifted(surface: NDArray[np.float64], rows: float, cols: float) -> NDArray[np.float64]:
+    """Return a surface (H, W) moved by fractions of a pixel, bilinear; values at its edge continue beyond it.
 
     Examples
     --------
-    >>> moved(np.array([[0.0, 2.0, 4.0]]), 0.0, 0.5).tolist()
+    >>> shifted(np.array([[0.0, 2.0, 4.0]]), 0.0, 0.5).tolist()
     [[0.0, 1.0, 3.0]]
     """
     return ndimage.shift(surface, (rows, cols), order=1, mode="nearest")
@@ -94,14 +94,14 @@ def moved(surface: NDArray[np.float64], rows: float, cols: float) -> NDArray[np.
 def estimate_shift(
     surface: NDArray[np.float64], reference: NDArray[np.float64], stable: NDArray[np.bool_] | None = None
 ) -> Shift:
-    """The shift of the reference for which the differences of height scatter least.
+    """Find the shift of the reference that minimises the scatter of the height differences.
 
     Parameters
     ----------
     surface, reference : arrays (H, W)
-        m; NaN where a height is not known
+        Heights, m; NaN if unknown
     stable : bool array (H, W), optional
-        ground that did not move between the two surfaces; all by default
+        True on ground that did not move between the two surfaces; everywhere by default
 
     Returns
     -------
@@ -110,81 +110,80 @@ def estimate_shift(
     Raises
     ------
     ValueError
-        where fewer than 50 pixels are left to compare, or the best shift is one of 1.5 pixels or more
+        If fewer than 50 pixels are left to compare, or the best shift is 1.5 pixels or more
 
     Notes
     -----
-    The scatter (NMAD) has side minima where valleys are narrow, so a grid of shifts is tried before the best is
-    refined (Nelder and Mead).
+    The scatter (NMAD) has secondary minima in narrow valleys, so a grid of shifts is tried before the best is refined
+    (Nelder and Mead).
 
     Examples
     --------
     >>> rows, columns = np.indices((40, 40))
     >>> hills = 100.0 * np.sin(rows / 4.0) * np.cos(columns / 5.0)
-    >>> found = estimate_shift(moved(hills, 0.5, -0.25) + 54.0, hills)
+    >>> found = estimate_shift(shifted(hills, 0.5, -0.25) + 54.0, hills)
     >>> round(found.rows, 2), round(found.cols, 2), round(found.median, 1)
     (0.5, -0.25, 54.0)
     """
     compared = np.isfinite(surface) & (True if stable is None else stable)
     count = (compared & np.isfinite(reference)).sum()
-    if count < ENOUGH:
+    if count < LEAST_COMPARED:
         raise ValueError(
-            f"{count} pixels of stable ground are known in both surfaces; expected "
-            f"{ENOUGH} or more to tell how they lie against each other (or leave coregistration out)"
+            f"{count} pixels of stable ground are known in both surfaces; expected {LEAST_COMPARED} or more for a "
+            "co-registration (or leave it out)"
         )
 
-    def differences(shift: tuple[float, float]) -> NDArray[np.float64]:
-        left = surface[compared] - moved(reference, *shift)[compared]
+    def differences(shift: NDArray[np.float64]) -> NDArray[np.float64]:
+        left = surface[compared] - shifted(reference, *shift)[compared]
         return left[np.isfinite(left)]
 
-    steps = slice(-REACH, REACH + STEP / 2, STEP)
+    steps = slice(-LARGEST_SHIFT, LARGEST_SHIFT + SHIFT_STEP / 2, SHIFT_STEP)
     start = optimize.brute(lambda shift: nmad(differences(shift)), (steps, steps), finish=None)
-    # Steps of a size that leads out of the kinks that bilinear interpolation has at whole pixels.
-    simplex = start + STEP / 2 * np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)])
+    # Steps large enough to leave the kinks that bilinear interpolation has at whole pixels.
+    simplex = start + SHIFT_STEP / 2 * np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)])
     refined = optimize.minimize(
         lambda shift: nmad(differences(shift)), start, method="Nelder-Mead", options={"initial_simplex": simplex}
     )
-    before = nmad(differences((0.0, 0.0)))
-    # Ground without relief says nothing.
+    before = nmad(differences(np.zeros(2)))
+    # Ground without relief does not determine a shift.
     best = refined.x if refined.fun < before else np.zeros(2)
-    if np.abs(best).max() >= REACH:
+    if np.abs(best).max() >= LARGEST_SHIFT:
         raise ValueError(
             f"the reference fits best when moved by {best[0]:+.2f} rows and {best[1]:+.2f} columns; less than "
-            f"{REACH:g} pixels are believed. Are both in their right place? (Or leave coregistration out.)"
+            f"{LARGEST_SHIFT:g} pixels are believed. Are both georeferenced correctly? (Or leave coregistration out.)"
         )
     after = differences(best)
-    return Shift(*(float(part) for part in best), before, nmad(after), float(np.median(after)))
+    return Shift(float(best[0]), float(best[1]), before, nmad(after), float(np.median(after)))
 
 
-def register(
+def find_registration(
     surface: NDArray[np.float64],
     reference: NDArray[np.float64],
     stable: NDArray[np.bool_] | None = None,
     pieces: NDArray[np.integer] | None = None,
 ) -> Registration:
-    """Shifts of a reference, one for each piece that has enough stable ground.
+    """Find the shifts of a reference, one for each piece that has enough stable ground.
 
     Parameters
     ----------
     surface, reference, stable
-        see :func:`estimate_shift`
+        See :func:`estimate_shift`
     pieces : int array (H, W), optional
-        labels of parts that may lie differently; one by default. Those with fewer than 200 pixels to compare take the
-        shift of the whole. Tiles overlap, so the seams between them are sought up to six pixels beside those expected
+        Labels of parts with offsets of their own; one part by default. Parts with fewer than 200 pixels to compare get
+        the shift of the whole. Tiles overlap, so seams are searched for up to six pixels from the expected ones
 
     Raises
     ------
     ValueError
-        where fewer than 50 pixels are left to compare in all, or a shift is one of 1.5 pixels or more
+        If fewer than 50 pixels are left to compare in total, or a shift is 1.5 pixels or more
     """
-    everywhere = np.ones(surface.shape, bool)
-    stable = everywhere if stable is None else stable
     if pieces is None:
-        return Registration(0 * everywhere.astype(np.intp), {0: estimate_shift(surface, reference, stable)})
-    known = stable & np.isfinite(surface) & np.isfinite(reference)
+        return Registration(np.zeros(surface.shape, np.intp), {0: estimate_shift(surface, reference, stable)})
+    known = np.isfinite(surface) & np.isfinite(reference)
+    known &= True if stable is None else stable
     shifts = _shifts(surface, reference, known, pieces)
     seams = _seams(surface, reference, known, pieces, shifts)
-    found = beside(pieces, seams)
+    found = move_labels(pieces, seams)
     return Registration(found, _shifts(surface, reference, known, found) if any(seams) else shifts, seams)
 
 
@@ -194,16 +193,16 @@ def _shifts(
     known: NDArray[np.bool_],
     pieces: NDArray[np.integer],
 ) -> dict[int, Shift]:
-    """Shifts of the pieces; those with little ground take that of the whole."""
+    """Find the shifts of the pieces; those with little ground get that of the whole."""
     shifts = {}
     for label in np.unique(pieces).tolist():
         own = known & (pieces == label)
-        shifts[label] = estimate_shift(surface, reference, own if own.sum() >= ENOUGH_OF_PIECE else known)
+        shifts[label] = estimate_shift(surface, reference, own if own.sum() >= LEAST_OF_PIECE else known)
     return shifts
 
 
-def beside(pieces: NDArray[np.integer], seams: tuple[int, int]) -> NDArray[np.integer]:
-    """Labels moved by whole pixels."""
+def move_labels(pieces: NDArray[np.integer], seams: tuple[int, int]) -> NDArray[np.integer]:
+    """Return labels moved by whole pixels."""
     return ndimage.shift(pieces, seams, order=0, mode="nearest")
 
 
@@ -214,16 +213,16 @@ def _seams(
     pieces: NDArray[np.integer],
     shifts: dict[int, Shift],
 ) -> tuple[int, int]:
-    """By how many rows and columns labels have to be moved for the differences of height to be least."""
+    """Find the rows and columns by which labels have to be moved for the smallest height differences."""
     if len(shifts) == 1:
         return (0, 0)
     misfit = np.zeros((len(shifts), *surface.shape))
     for k, shift in enumerate(shifts.values()):
-        apart = np.abs(surface - moved(reference, shift.rows, shift.cols) - shift.median)
-        misfit[k] = np.where(known, np.fmin(apart, FAR), 0.0)
+        apart = np.abs(surface - shifted(reference, shift.rows, shift.cols) - shift.median)
+        misfit[k] = np.where(known, np.fmin(apart, LARGEST_MISFIT), 0.0)
     index = np.searchsorted(list(shifts), pieces)
     reach = range(-SEAM_REACH, SEAM_REACH + 1)
-    # Nearest first: of equals the expected.
+    # Nearest first: of equal sums, that closest to the expected seams wins.
     tries = sorted(itertools.product(reach, reach), key=lambda by: abs(by[0]) + abs(by[1]))
-    sums = [np.take_along_axis(misfit, beside(index, by)[None], axis=0).sum() for by in tries]
+    sums = [np.take_along_axis(misfit, move_labels(index, by)[None], axis=0).sum() for by in tries]
     return tries[int(np.argmin(sums))]

@@ -1,4 +1,4 @@
-"""Methods compared on voids made on purpose: several realisations of each of several glaciers."""
+"""Cross-validation of methods on synthetic voids: several realisations for each of several glaciers."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from oggm_glaunti.companions.dem.fill import Options, what_is_known
+from oggm_glaunti.companions.dem.fill import FillOptions, what_is_known
 from oggm_glaunti.companions.dem.impute import tried, usable_scale
 from oggm_glaunti.companions.dem.scores import HeldOut, hold_out, score
 from oggm_glaunti.companions.dem.stack import Stack
-from oggm_glaunti.companions.dem.voids import SHARE, place_voids, void_library
+from oggm_glaunti.companions.dem.voids import VOID_SHARE, place_voids, void_library
 
 
 class CrossValidation(NamedTuple):
-    """What came out.
+    """Result of a cross-validation.
 
     Attributes
     ----------
     table : DataFrame
-        a row for each glacier and realisation: the columns of :class:`~oggm_glaunti.companions.dem.scores.Scores` (m),
-        ``hidden`` (pixels) and those of :class:`~oggm_glaunti.companions.dem.fill.Options` that were taken
+        A row for each glacier and realisation: the fields of
+        :class:`~oggm_glaunti.companions.dem.scores.VoidScores` (m), ``hidden`` (pixels) and the
+        :class:`~oggm_glaunti.companions.dem.fill.FillOptions` that were used
     held_out : dict
-        the hidden pixels of each glacier and realisation
+        Hidden pixels of each glacier and realisation
     """
 
     table: pd.DataFrame
@@ -33,7 +34,7 @@ class CrossValidation(NamedTuple):
 
     @property
     def rmse(self) -> float:
-        """Root of the mean over the rows of the mean squared error, m, as the published objective takes it."""
+        """Root of the mean over all rows of the mean squared error, m, as in the published objective."""
         return float(np.sqrt((self.table.rmse**2).mean()))
 
 
@@ -42,35 +43,34 @@ def cross_validate(
     method: str = "rff_kriging",
     *,
     library: Sequence[NDArray[np.bool_]] | None = None,
-    share: float = SHARE,
+    share: float = VOID_SHARE,
     realisations: int = 5,
-    candidates: Sequence[Options] = (Options(),),
+    candidates: Sequence[FillOptions] = (FillOptions(),),
     calibrate: bool = True,
     coregister: bool = True,
     seed: int = 42,
 ) -> CrossValidation:
-    """Hide pixels of every glacier, fill them from the rest, and compare; everything is chosen without them.
+    """Hide pixels of every glacier, fill them from the rest and compare; all choices are made without them.
 
     Parameters
     ----------
     stacks : mapping of name to Stack
-        see :func:`~oggm_glaunti.companions.dem.stack.checked_stack`
-    method : str
-        see :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`
+        Stacks, see :func:`~oggm_glaunti.companions.dem.stack.checked_stack`
+    method, coregister
+        See :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`
     library : sequence of bool arrays, optional
-        shapes of voids; by default those of all stacks
+        Shapes of voids; by default those of all stacks
     share : float
-        of the pixels to hide
+        Share of the pixels to hide
     realisations : int
-        of voids in each glacier
-    candidates : sequence of Options
-        where there are several, those with the least squared error on other voids, made among the pixels that are not
-        hidden, are taken (nested choice)
+        Number of realisations of voids for each glacier
+    candidates : sequence of FillOptions
+        If there are several, the one with the smallest squared error on other voids, made among the pixels that are not
+        hidden, is used (nested choice)
     calibrate : bool
-        scale the standard deviations as an imputation does, on voids among the pixels that are not hidden
-    coregister : bool
+        Scale the standard deviations as an imputation does, on voids among the pixels that are not hidden
     seed : int
-        of the voids: the same for every method
+        Seed of the voids, which are the same for every method
 
     Returns
     -------
@@ -78,8 +78,8 @@ def cross_validate(
 
     Notes
     -----
-    Protocol of Maslov et al. 2026, appendix B, but for the choice of options, which there is one for all glaciers and
-    made on the scores that are reported.
+    Protocol of Maslov et al. 2026, appendix B, except for the choice of options, which is made there once for all
+    glaciers and on the reported scores.
     """
     if library is None:
         library = void_library([stack.void for stack in stacks.values()])
@@ -88,7 +88,7 @@ def cross_validate(
         for k in range(realisations):
             hidden = place_voids(stack.void, library, share, np.random.default_rng([seed, k]))
             if not hidden.any():
-                raise ValueError(f"{name}: none of the shapes of voids finds a place where heights are known")
+                raise ValueError(f"{name}: no void shape fits into the pixels with known heights")
             rest = without(stack, hidden)
             options = choose(rest, method, candidates, library, share, [seed, k, 1], coregister)
             where = what_is_known(rest, coregister).registration
@@ -103,20 +103,20 @@ def cross_validate(
 
 
 def without(stack: Stack, hidden: NDArray[np.bool_]) -> Stack:
-    """The same stack, some pixels void."""
+    """Return a stack with some pixels made void."""
     return stack._replace(z=np.where(hidden, np.nan, stack.z), z_std=np.where(hidden, np.nan, stack.z_std))
 
 
 def choose(
     stack: Stack,
     method: str,
-    candidates: Sequence[Options],
+    candidates: Sequence[FillOptions],
     library: Sequence[NDArray[np.bool_]],
     share: float,
     seed: Sequence[int],
     coregister: bool = True,
-) -> Options:
-    """The candidate with the least squared error on voids made in a stack; the first of equals."""
+) -> FillOptions:
+    """Return the candidate with the smallest squared error on voids made in a stack, the first one of equals."""
     if len(candidates) == 1:
         return candidates[0]
     hidden = place_voids(stack.void, library, share, np.random.default_rng(seed))

@@ -1,4 +1,4 @@
-"""Heights above the ellipsoid or above the geoid: told apart by the ground beside the glacier, never mixed silently."""
+"""Heights above the ellipsoid or the geoid: distinguished on the ground around the glacier, never mixed silently."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from oggm_glaunti.coupling.ground.surface import SAME_DATUM
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
 DATUMS = ("ellipsoid", "geoid")
-# m. More than what such things can make, beyond doubt: a datum stated wrongly.
-WRONG = 20.0
-# m. The geoid lies 107 m below to 86 m above the ellipsoid (EGM2008); more is another error than that of a datum.
-HIGHEST = 110.0
+# m. Larger median differences mean, beyond doubt, that the datum was stated wrongly.
+WRONG_DATUM = 20.0
+# m. The geoid lies 107 m below to 86 m above the ellipsoid (EGM2008); larger differences are not those of a datum.
+HIGHEST_GEOID = 110.0
 
 
 class Datum(NamedTuple):
-    """What is subtracted from heights, and why.
+    """Shift that is subtracted from heights, and its origin.
 
     Attributes
     ----------
     shift : float or array (H, W)
-        m
+        Height to subtract, m
     said : str
-        the datum of the input, in words
+        Datum of the input, in words
     source : str
-        how the shift was found
+        Origin of the shift, in words
     unsure : bool
-        whether it was inferred without being asked for
+        Whether the datum was inferred, since none was stated
     """
 
     shift: float | NDArray[np.float32]
@@ -45,20 +45,21 @@ def find_datum(
     geoid: float | NDArray[np.floating] | None = None,
     geoid_source: str = "geoid_height",
 ) -> Datum:
-    """What has to be subtracted from heights to bring them to the datum of the DEM they were compared with.
+    """Find the shift between the datum of some heights and that of the DEM they were compared with.
 
     Parameters
     ----------
     label : str
-        begins the message of an error
+        Begin of error messages
     difference : array (H, W)
-        of the heights and the DEM on stable ground, m; NaN elsewhere
+        Heights minus DEM on stable ground, m; NaN elsewhere
     vertical_datum : {'ellipsoid', 'geoid', None}
-        of the heights. The DEM's is the geoid's. None: below 5 m of median difference the same, else measured
+        Datum of the heights; that of the DEM is the geoid. If None, they are taken to agree if the median difference is
+        below 5 m; otherwise the shift is measured
     geoid : float or array (H, W), optional
-        height of the geoid above the ellipsoid, m; measured where it is not given
+        Height of the geoid above the ellipsoid, m; measured by default
     geoid_source : str
-        where the geoid's height comes from
+        Origin of the geoid height, in words
 
     Returns
     -------
@@ -67,7 +68,7 @@ def find_datum(
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where the datum that is said leaves a median difference above 20 m, or the difference is no geoid's height
+        If the stated datum leaves a median difference above 20 m, or the difference exceeds any geoid height
 
     Examples
     --------
@@ -87,10 +88,10 @@ def find_datum(
     if vertical_datum is None and abs(measured) < SAME_DATUM:
         source = f"none: on stable ground the median difference is {measured:.2f} m, below {SAME_DATUM:g} m"
         return Datum(0.0, "not stated, taken as that of the directory's DEM", source)
-    if abs(measured) > HIGHEST:
+    if abs(measured) > HIGHEST_GEOID:
         raise InvalidParamsError(
             f"{label}: on stable ground the heights lie {measured:+.1f} m from the directory's DEM; the geoid is "
-            f"nowhere more than {HIGHEST:g} m from the ellipsoid. Are both in metres and of the same place?"
+            f"nowhere more than {HIGHEST_GEOID:g} m from the ellipsoid. Are both in metres and of the same place?"
         )
     source = "measured: median of input minus the directory's DEM on stable ground"
     if vertical_datum == "ellipsoid":
@@ -99,7 +100,7 @@ def find_datum(
 
 
 def require_datum(label: str, vertical_datum: str | None, geoid_height: object) -> None:
-    """Raise an InvalidParamsError for a datum that is not known, or a height of the geoid that would not be used."""
+    """Raise an InvalidParamsError for an unknown datum, or a geoid height that would not be used."""
     if vertical_datum not in (None, *DATUMS):
         raise InvalidParamsError(f"{label}: vertical_datum is {vertical_datum!r}; expected one of {DATUMS}, or None")
     if geoid_height is not None and vertical_datum != "ellipsoid":
@@ -110,8 +111,9 @@ def require_datum(label: str, vertical_datum: str | None, geoid_height: object) 
 
 
 def _require_small(label: str, left: float, measured: float, said: str) -> None:
-    if abs(left) > WRONG:
+    if abs(left) > WRONG_DATUM:
         raise InvalidParamsError(
             f"{label}: {said} leaves a median difference of {left:+.1f} m to the directory's DEM on stable ground (as "
-            f"read: {measured:+.1f} m); expected less than {WRONG:g} m. Another datum, or none to have it measured?"
+            f"read: {measured:+.1f} m); expected less than {WRONG_DATUM:g} m. Set another datum, or none to have "
+            "it measured"
         )

@@ -1,7 +1,7 @@
-"""Heights for pixels without one: a regression on the known ones and what is left of it, carried into the voids.
+"""Heights of void pixels: a regression on the known ones, and its residuals carried into the voids.
 
-What is predicted is how a surface differs from the reference: its difference of height in the middle of the years, and
-its trend. Both are rasters without time, which carry a stack of any length.
+The predicted quantities are the height difference to the reference in the middle of the years, and its trend. Both are
+rasters without time, for a stack of any length.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.companions.dem import regression, residuals
-from oggm_glaunti.companions.dem.coregister import Registration, register
-from oggm_glaunti.companions.dem.predictors import Terrain, predictors
-from oggm_glaunti.companions.dem.stack import FEWEST, Stack
+from oggm_glaunti.companions.dem.coregister import Registration, find_registration
+from oggm_glaunti.companions.dem.predictors import ReferenceSurface, predictors
+from oggm_glaunti.companions.dem.stack import LEAST_KNOWN, Stack
 from oggm_glaunti.companions.dem.trend import Trend, linear_in_time
 
 
 class Method(NamedTuple):
-    """A way to fill voids: what holds on the whole, and what is carried in from around."""
+    """A method to fill voids: a regression on all known pixels, and residuals carried in from nearby ones."""
 
     regression: Callable[..., regression.Regression]
     residual: Callable[..., residuals.Residual]
@@ -42,20 +42,21 @@ def require_method(method: str) -> None:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
 
 
-class Options(NamedTuple):
-    """Numbers of the methods; cross-validation on three glaciers hardly tells others from them.
+class FillOptions(NamedTuple):
+    """Parameters of the methods, to which the scores in cross-validation on three glaciers are hardly sensitive.
 
     Attributes
     ----------
     gamma : float
-        of the kernel that the random features stand for
+        Parameter of the kernel that the random features approximate
     n_features : int
+        Number of random features
     distance : float
-        over which the correlation of residuals falls to 1/e, pixels
+        Distance over which the correlation of residuals falls to 1/e, pixels
     nugget : float
-        share of the residuals' variance that neighbours have not in common
+        Share of the residuals' variance that is uncorrelated between neighbours
     neighbours : int
-        known pixels that say something about an unknown one
+        Number of known pixels from which the residual of an unknown one is computed
     """
 
     gamma: float = 0.1
@@ -66,28 +67,29 @@ class Options(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a stack says where it says something.
+    """Observed part of a DEM stack.
 
     Attributes
     ----------
     lines : Trend
-        of the surface
-    ground : Terrain
-        the reference, moved under the surface
+        Lines in time through the heights of each pixel
+    ground : ReferenceSurface
+        Reference, moved under the surface
     registration : Registration or None
-        by which shifts it was moved
+        Shifts by which it was moved
     pixels : bool array (H, W)
-        with heights in half of the years or more, and in two at least; lines through fewer would lead astray
+        True for pixels with heights in at least half of the years, and in at least two; lines through fewer heights are
+        unreliable
     """
 
     lines: Trend
-    ground: Terrain
+    ground: ReferenceSurface
     registration: Registration | None
     pixels: NDArray[np.bool_]
 
 
 class Filled(NamedTuple):
-    """Straight lines in time for some pixels (M,): difference to the reference (m), trend (m yr-1), their variances."""
+    """Straight lines in time for some pixels (M,): height (m) in the middle year, trend (m yr-1), their variances."""
 
     middle: float
     height: NDArray[np.float64]
@@ -96,7 +98,7 @@ class Filled(NamedTuple):
     slope_variance: NDArray[np.float64]
 
     def at(self, years: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Heights in some years and their standard deviations, (K, M), m."""
+        """Return heights in some years and their standard deviations, (K, M), m."""
         late = (years - self.middle)[:, None]
         variance = self.height_variance + late**2 * self.slope_variance
         return self.height + late * self.slope, np.sqrt(variance)
@@ -108,63 +110,67 @@ def what_is_known(
     hidden: NDArray[np.bool_] | None = None,
     registration: Registration | None = None,
 ) -> Known:
-    """Lines in time and the reference moved under them.
+    """Fit lines in time to a stack and move the reference under them.
 
     Parameters
     ----------
     stack : Stack
     coregister : bool
-        whether the reference is moved
+        Whether to move the reference
     hidden : bool array (H, W), optional
-        pixels not to be looked at
+        True for pixels to be ignored
     registration : Registration, optional
-        found before, to be taken instead of one found anew
+        Shifts to use; by default they are determined
 
     Raises
     ------
     ValueError
-        where too few pixels are known, or too few to tell how the reference lies
+        If too few pixels are known, or too few for a co-registration
     """
     seen = np.isfinite(stack.z) if hidden is None else np.isfinite(stack.z) & ~hidden
     z = np.where(seen, stack.z, np.nan)
     lines = linear_in_time(z, np.where(seen, stack.z_std, np.nan), stack.years)
-    pixels = (2 * lines.count >= len(stack.years)) & (lines.count > 1)
-    if pixels.sum() < FEWEST:
+    pixels = (2 * lines.n_years >= len(stack.years)) & (lines.n_years > 1)
+    if pixels.sum() < LEAST_KNOWN:
         raise ValueError(
             f"z: {pixels.sum()} of {pixels.size} pixels have heights in half of the years, two at least; expected "
-            f"{FEWEST} or more to learn from"
+            f"{LEAST_KNOWN} or more to learn from"
         )
     if not coregister:
         return Known(lines, stack.reference, None, pixels)
     stable = None if stack.ice is None else ~stack.ice
-    found = registration or register(lines.level, stack.reference.elevation, stable, stack.pieces)
-    return Known(lines, Terrain(*(found.moved(field) for field in stack.reference)), found, pixels)
+    found = registration or find_registration(lines.level, stack.reference.elevation, stable, stack.pieces)
+    return Known(lines, ReferenceSurface(*(found.moved(field) for field in stack.reference)), found, pixels)
 
 
 def fill(
-    known: Known, wanted: NDArray[np.bool_], method: str = "rff_kriging", options: Options | None = None, seed: int = 0
+    known: Known,
+    wanted: NDArray[np.bool_],
+    method: str = "rff_kriging",
+    options: FillOptions | None = None,
+    seed: int = 0,
 ) -> Filled:
-    """Lines in time for some pixels.
+    """Predict lines in time for some pixels.
 
     Parameters
     ----------
     known : Known
     wanted : bool array (H, W)
-        pixels to be filled
+        True for pixels to be filled
     method : str
-        one of :data:`METHODS`
-    options : Options, optional
+        Name of one of :data:`METHODS`
+    options : FillOptions, optional
     seed : int
-        of random features
+        Seed of the random features
 
     Raises
     ------
     ValueError
-        for an unknown method
+        If the method is unknown
     """
     require_method(method)
     about = {
-        **(options or Options())._asdict(),
+        **(options or FillOptions())._asdict(),
         "predictors": predictors(known.ground),
         "elevation": known.ground.elevation,
         "seed": seed,
@@ -179,8 +185,8 @@ def fill(
 def _fill_field(
     field: NDArray[np.float64], known: Known, wanted: NDArray[np.bool_], method: Method, about: dict[str, Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A field of pixels (M,) and its variance: of the regression's mean, and of what it leaves nearby."""
-    whole = method.regression(field, known.lines.variance, known.pixels, wanted, **about)
+    """Return a field of wanted pixels (M,) and its variance: of the regression's mean and of the residuals nearby."""
+    whole = method.regression(regression.Sample(field, known.lines.variance, known.pixels, wanted), **about)
     left = field - whole.value
     carried = method.residual(left, known.pixels, wanted, **about)
     nearby = residuals.local_variance(left, known.pixels, wanted, about["neighbours"])

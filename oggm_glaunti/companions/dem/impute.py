@@ -1,4 +1,4 @@
-"""Voids of a stack of yearly DEMs filled, with an uncertainty that was tried on voids made on purpose."""
+"""Filling of the voids of yearly DEMs, with an uncertainty that is tested on synthetic voids."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from oggm_glaunti.companions.dem.coregister import Registration, nmad
-from oggm_glaunti.companions.dem.fill import Known, Options, fill, require_method, what_is_known
-from oggm_glaunti.companions.dem.scores import HeldOut, Scores, hold_out, joined, score
+from oggm_glaunti.companions.dem.fill import FillOptions, Known, fill, require_method, what_is_known
+from oggm_glaunti.companions.dem.scores import HeldOut, VoidScores, hold_out, joined, score
 from oggm_glaunti.companions.dem.stack import Stack, checked_stack
-from oggm_glaunti.companions.dem.voids import EIGHT_NEIGHBOURS, SHARE, disc, place_voids
+from oggm_glaunti.companions.dem.voids import EIGHT_NEIGHBOURS, VOID_SHARE, disc, place_voids
 
+# Pixels that a trial should hide, and rounds of voids in which it may do so.
 PIXELS_TRIED, MOST_ROUNDS = 1000, 5
 # Share of the known pixels up to which a void is tried in its own shape.
-LARGEST = 0.02
+LARGEST_TRIED = 0.02
 
 
 def impute_dem_stack(
@@ -26,64 +27,56 @@ def impute_dem_stack(
     dem_ref: xr.DataArray | ArrayLike,
     slope: xr.DataArray | ArrayLike | None = None,
     aspect: xr.DataArray | ArrayLike | None = None,
-    mask: xr.DataArray | ArrayLike | None = None,
-    pieces: xr.DataArray | ArrayLike | None = None,
     *,
     method: str = "rff_kriging",
     coregister: bool = True,
     seed: int = 0,
-    options: Options | None = None,
+    options: FillOptions | None = None,
+    **parts: xr.DataArray | ArrayLike | None,
 ) -> xr.Dataset:
-    """Fill the voids of yearly surfaces by their difference to a reference that has none.
+    """Fill the voids of yearly surfaces using their difference to a reference without voids.
 
     Parameters
     ----------
-    z : DataArray (year, y, x)
-        heights, m, NaN in voids; with coordinates
-    z_std : DataArray or array (year, y, x)
-        their standard deviation, m
-    dem_ref : DataArray or array (y, x)
-        the reference, m
-    slope, aspect : DataArray or array (y, x), optional
-        of the reference, degrees; from its heights by default
-    mask : DataArray or array (y, x), optional
-        True on ice, which is left out where the surfaces are compared to find how they lie against each other
-    pieces : DataArray or array (y, x), optional
-        whole numbers: labels of parts that may lie differently, each of which gets a shift of its own; for mosaics of
-        tiles of one degree :func:`~oggm_glaunti.companions.dem.pieces.degree_tiles`
+    z, z_std, dem_ref, slope, aspect
+        Yearly heights and their standard deviations, heights, slope and aspect of the reference, see
+        :func:`~oggm_glaunti.companions.dem.stack.checked_stack`
     method : str
-        ``rff_kriging`` (default): Bayesian ridge regression on random Fourier features of place, height, slope and
-        aspect, outliers cut, its residuals kriged into the voids; ``rff``: the regression alone, as published, outliers
-        and all; ``kriging``, ``hypsometric``, ``idw``, ``constant``: simpler ones to compare with
+        ``rff_kriging`` (default): Bayesian ridge regression on random Fourier features of position, elevation, slope
+        and aspect with outliers clipped, its residuals kriged into the voids; ``rff``: the regression alone, as
+        published, including outliers; ``kriging``, ``hypsometric``, ``idw``, ``constant``: simpler methods to compare
+        with
     coregister : bool
-        move the reference, by parts of a pixel, to where the differences scatter least
+        Move the reference by fractions of a pixel to where the differences scatter least
     seed : int
-        of random features and of the voids that the uncertainty is tried on
-    options : Options, optional
-        numbers of the methods
+        Seed of the random features and of the voids that the uncertainty is tested on
+    options : FillOptions, optional
+        Parameters of the methods
+    **parts
+        `mask` (ice, not used for the co-registration) and `pieces` (parts of a mosaic, each with a shift of its own),
+        see :func:`~oggm_glaunti.companions.dem.stack.checked_stack`
 
     Returns
     -------
     Dataset
         ``z`` and ``z_std`` (year, y, x; m), ``imputed`` (year, y, x): True where ``z`` was filled, ``dh_trend`` (y, x;
-        m yr-1), ``reference`` (y, x; m): `dem_ref` where it was moved to. What was known is unchanged; ``z_std`` is
-        filled where it is missing itself, and nowhere below the median of what is known of that year. Attributes:
-        ``method``, ``seed``; ``shift_rows, shift_cols`` (pixels by which the pieces of the reference were moved,
-        lists), ``nmad_before, nmad_after`` (m); ``median_dh`` (m): the datums' difference, if any, is in it; and where
-        there were voids the scores of voids made on purpose, ``rmse, median_error, nmad`` (m), ``coverage_90`` before
-        the standard deviations were multiplied by ``std_scale``, and how many pixels were hidden, how far from known
-        ones at most (``tried_pixels, tried_distance``)
+        m yr-1), ``reference`` (y, x; m): `dem_ref` after its shift. Known heights are unchanged; ``z_std`` is filled
+        where it is missing, and there never below the median of the known values of that year. Attributes: ``method``,
+        ``seed``; ``shift_rows, shift_cols`` (lists: pixels by which the pieces of the reference were moved),
+        ``nmad_before, nmad_after`` (m); ``median_dh`` (m), which includes the difference of the datums, if any; and, if
+        there were voids, the scores on synthetic voids, ``rmse, median_error, nmad`` (m), ``coverage_90`` before the
+        standard deviations were multiplied by ``std_scale``, and the number of hidden pixels and their largest distance
+        from known ones (``tried_pixels, tried_distance``)
 
     Raises
     ------
     ValueError
-        for other pixels, no overlap, no heights, one year only, standard deviations that are not positive, an unknown
-        method
+        If the input is invalid (see ``checked_stack``) or the method unknown
 
     Notes
     -----
-    Maslov et al. 2026, appendix B, is the method ``rff``, there with the year as one more predictor. A void is void in
-    every year, so a mean and a trend carry the same.
+    The method ``rff`` is that of Maslov et al. 2026, appendix B, which has the year as an additional predictor. A void
+    is void in every year, so a mean and a trend are equivalent.
 
     Examples
     --------
@@ -99,39 +92,39 @@ def impute_dem_stack(
     (24, -0.5)
     """
     require_method(method)
-    stack = checked_stack(z, z_std, dem_ref, slope, aspect, mask, pieces)
+    stack = checked_stack(z, z_std, dem_ref, slope, aspect, **parts)
     known = what_is_known(stack, coregister)
     wanted = ~known.pixels
-    attributes = {"method": method, "seed": seed, **_registration(stack, known)}
+    attributes = {"method": method, "seed": seed, **_about_registration(stack, known)}
     heights, spread, trend = stack.z.copy(), stack.z_std.copy(), known.lines.slope.copy()
     if wanted.any():
-        found = fill(known, wanted, method, options, seed).at(stack.years)
+        filled, filled_std = fill(known, wanted, method, options, seed).at(stack.years)
         trial = tried(stack, known.registration, method, options, seed)
         about = {"std_scale": 1.0} if trial is None else _about_trial(trial)
         attributes |= about
-        trend[wanted] = (found[0][-1] - found[0][0]) / (stack.years[-1] - stack.years[0])
-        _put(heights, _through_own(found[0], stack.z[:, wanted]), wanted)
-        _put(spread, _at_least_median(stack, about["std_scale"] * found[1]), wanted)
-    # Pixels that most years know: the line through those years.
+        trend[wanted] = (filled[-1] - filled[0]) / (stack.years[-1] - stack.years[0])
+        _put(heights, _through_own(filled, stack.z[:, wanted]), wanted)
+        _put(spread, _at_least_median(stack, about["std_scale"] * filled_std), wanted)
+    # Pixels with heights in most years: the line through those heights.
     heights = np.where(np.isnan(heights), known.lines.at(stack.years), heights)
     spread = np.where(np.isnan(spread), _at_least_median(stack, known.lines.std(stack.years)), spread)
-    return _dataset(z, stack, known, heights, spread, trend, attributes)
+    return _result(z, stack, known, heights, spread, trend, attributes)
 
 
 def _put(stack: NDArray[np.float64], values: NDArray[np.float64], wanted: NDArray[np.bool_]) -> None:
-    """Write values of the pixels `wanted` (K, M) where the stack has none."""
+    """Write values (K, M) of the pixels `wanted` where the stack has none."""
     stack[:, wanted] = np.where(np.isnan(stack[:, wanted]), values, stack[:, wanted])
 
 
 def _through_own(heights: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Predicted heights (K, M), moved onto the few that a pixel has itself: only its trend is from around."""
+    """Shift predicted heights (K, M) onto the few that a pixel has itself, so that only its trend is predicted."""
     known = np.isfinite(own)
     apart = np.where(known, own - heights, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return heights + apart
 
 
 def _at_least_median(stack: Stack, spread: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard deviations (K, ...): what was not seen is not known better than what was seen that year."""
+    """Raise standard deviations (K, ...) to the median of the year: unseen heights are not better known than seen."""
     medians = np.nanmedian(stack.z_std.reshape(len(stack.years), -1), axis=1)
     return np.maximum(spread, medians.reshape(-1, *(1,) * (spread.ndim - 1)))
 
@@ -142,49 +135,48 @@ def _about_trial(trial: HeldOut) -> dict[str, Any]:
     return {**scores._asdict(), "std_scale": scale, "tried_pixels": pixels, "tried_distance": distance}
 
 
-def usable_scale(scores: Scores) -> float:
-    """The factor on standard deviations that a trial tells; 1 where it tells none, as of a surface without scatter."""
+def usable_scale(scores: VoidScores) -> float:
+    """Return the factor on standard deviations from a trial; 1 if it gives none, as for a surface without scatter."""
     return scores.std_scale if 0 < scores.std_scale < np.inf else 1.0
 
 
 def tried(
-    stack: Stack, registration: Registration | None, method: str, options: Options | None = None, seed: int = 0
+    stack: Stack, registration: Registration | None, method: str, options: FillOptions | None = None, seed: int = 0
 ) -> HeldOut | None:
-    """Pixels of voids like those of the stack itself, made where its heights are known; None where there is no room.
+    """Test a method on voids like those of the stack itself, made in its known pixels; None if there is no room.
 
-    A void that is too large to be placed elsewhere is tried as a disc as deep as it is, of 2 % of the known pixels at
-    most. Small rasters are tried several times, so that a thousand pixels have a say where that is possible. The
-    reference lies where all pixels say that it does (`registration`; None: where it is).
+    A void that is too large to be placed elsewhere is replaced by a disc of the same depth, of at most 2 % of the known
+    pixels. Small rasters are tried several times, to hide a thousand pixels if possible. The reference is moved by the
+    shifts found with all pixels (`registration`; None: not at all).
     """
     rng = np.random.default_rng(seed)
     void = stack.void
     library = _own_shapes(void)
-    rounds = int(np.clip(np.ceil(PIXELS_TRIED / (SHARE * void.size)), 1, MOST_ROUNDS))
-    hidden = [place_voids(void, library, SHARE, rng) for _ in range(rounds)]
-    about = {"coregister": registration is not None, "registration": registration}
-    parts = [hold_out(stack, pixels, method, options, seed, **about) for pixels in hidden if pixels.any()]
+    rounds = int(np.clip(np.ceil(PIXELS_TRIED / (VOID_SHARE * void.size)), 1, MOST_ROUNDS))
+    hidden = [place_voids(void, library, VOID_SHARE, rng) for _ in range(rounds)]
+    moved = registration is not None
+    parts = [hold_out(stack, each, method, options, seed, moved, registration) for each in hidden if each.any()]
     return joined(parts) if parts else None
 
 
 def _own_shapes(void: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Shapes of the voids, the large ones as discs; of a raster without any, a cross of five pixels."""
+    """Return the shapes of the voids, the large ones as discs; a cross of five pixels if there are none."""
     if not void.any():
         return [disc(1.0)]
-    most = LARGEST * (~void).sum()
-    # Beyond the edge of the raster nothing is known.
+    most = LARGEST_TRIED * (~void).sum()
     depths = _depths(void)
     widest = max(1.0, np.sqrt(most / np.pi))
     return [depth > 0 if (depth > 0).sum() <= most else disc(min(depth.max(), widest)) for depth in depths]
 
 
 def _depths(void: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
-    """For each void the distance of its pixels from known ones, 0 outside of it, cropped to its box."""
+    """Return for each void the distance of its pixels from known ones, 0 outside of it, cropped to its box."""
     labels, _ = ndimage.label(void, structure=EIGHT_NEIGHBOURS)
     depth = ndimage.distance_transform_edt(void)
     return [np.where(labels[box] == k + 1, depth[box], 0.0) for k, box in enumerate(ndimage.find_objects(labels))]
 
 
-def _registration(stack: Stack, known: Known) -> dict[str, Any]:
+def _about_registration(stack: Stack, known: Known) -> dict[str, Any]:
     beside_ice = known.pixels if stack.ice is None else known.pixels & ~stack.ice
     compared = beside_ice if beside_ice.any() else known.pixels
     before, after = ((known.lines.level - ground.elevation)[compared] for ground in (stack.reference, known.ground))
@@ -198,7 +190,7 @@ def _registration(stack: Stack, known: Known) -> dict[str, Any]:
     }
 
 
-def _dataset(
+def _result(
     z: xr.DataArray,
     stack: Stack,
     known: Known,

@@ -1,4 +1,4 @@
-"""A stack without voids on the cells of its tiles as a CF NetCDF file."""
+"""CF NetCDF file of a stack without voids, on the cells of its tiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyproj import CRS
 from oggm_glaunti.coupling.ground.dem_stack_file import VARIABLES
 from oggm_glaunti.files import replacing
 
-_VARIABLES = {
+IMPUTED_VARIABLES = {
     **VARIABLES,
     "reference": {
         "long_name": "surface elevation of the reference, moved under the surface",
@@ -24,22 +24,23 @@ _VARIABLES = {
 
 
 def write_imputed(path: Path, filled: xr.Dataset, crs: CRS, about: Mapping[str, str]) -> None:
-    """Write what :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack` has made; whole or not at all.
+    """Write a result of :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`, completely or not at all.
 
     Parameters
     ----------
     path : path
-        its folder is made where it is missing
+        File to write; its folder is created if missing
     filled : xarray.Dataset
-        with coordinates year, and y and x in m
+        Result with coordinates year, and y and x in m
     crs : pyproj.CRS
+        Coordinate system
     about : mapping
-        global attributes, besides the usual ones and those of `filled`
+        Global attributes, in addition to the usual ones and those of `filled`
 
     Raises
     ------
     OSError
-        where the file cannot be written
+        If the file cannot be written
     """
     usual = {
         "Conventions": "CF-1.8",
@@ -48,21 +49,16 @@ def write_imputed(path: Path, filled: xr.Dataset, crs: CRS, about: Mapping[str, 
     }
     made = filled.assign(imputed=filled["imputed"].astype(np.int8), crs=((), np.int32(0), _grid_mapping(filled, crs)))
     made.attrs = {**usual, **filled.attrs, **about}
-    for name, attributes in _VARIABLES.items():
+    for name, attributes in IMPUTED_VARIABLES.items():
         made[name].attrs = {**attributes, "grid_mapping": "crs"}
     made["year"].attrs = {"long_name": "calendar year; the surface is that of its 1 January", "units": "1"}
     for axis in ("x", "y"):
         made[axis].attrs = {"units": "m", "axis": axis.upper(), "standard_name": f"projection_{axis}_coordinate"}
-    encoding = {name: {"zlib": True, "complevel": 1, "_FillValue": None} for name in _VARIABLES}
+    encoding = {name: {"zlib": True, "complevel": 1, "_FillValue": None} for name in IMPUTED_VARIABLES}
     encoding |= {axis: {"_FillValue": None} for axis in ("x", "y")}
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            made.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
-    except (OSError, RuntimeError) as err:
-        # netCDF4 reports a full disk as a RuntimeError ("NetCDF: HDF error").
-        raise OSError(f"{path} cannot be written ({type(err).__name__}: {err})") from err
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        made.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 
 
 def _grid_mapping(filled: xr.Dataset, crs: CRS) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Yearly rasters as a user has them (a file a year, a folder of tiles, a NetCDF file), and on a glacier's cells."""
+"""Yearly rasters as provided by the user (a file per year, a folder of tiles, a NetCDF file), on a glacier's cells."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from oggm_glaunti.coupling.ground.rasters import PathLike, Raster, bilinear_on_g
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.data.maps import MapFile
 
-# Cells read beyond the glacier's maps, so that a stack may be moved by that much.
-REACH = 3
+# Cells that are read beyond the glacier's maps, so that a stack may be moved by that much.
+MARGIN = 3
 _STD_NAMES = ("z_std", "zstddev")
 
 
-class Inputs(NamedTuple):
+class YearlyRasters(NamedTuple):
     """Yearly heights and standard deviations around a glacier, on their own pixels.
 
     Attributes
     ----------
     years : tuple of int
-        rising
+        Calendar years, increasing
     z, z_std : tuple of Raster
-        whose bands, one raster after the other, are the years; m
+        Heights and standard deviations, m; the bands of all rasters together are the years
     files : tuple of Path
+        Files that were read
     """
 
     years: tuple[int, ...]
@@ -45,7 +46,7 @@ class Inputs(NamedTuple):
     files: tuple[Path, ...]
 
     def sha256(self) -> str:
-        """SHA-256 over the bytes of all files, in their order."""
+        """Return the SHA-256 of the digests of all files, in their order."""
         sha = hashlib.sha256()
         for path in self.files:
             with path.open("rb") as file:
@@ -59,26 +60,28 @@ def read_inputs(
     z_std: Mapping[int, PathLike] | None,
     grid: CellGrid,
     glacier: str | None = None,
-) -> Inputs:
-    """Read what there is around a grid.
+) -> YearlyRasters:
+    """Read the yearly rasters around a grid.
 
     Parameters
     ----------
     label : str
-        begins the message of an error
+        Begin of error messages
     z : mapping of years to rasters, or path
-        a folder as :mod:`oggm_glaunti.companions.dem.tiles` describes it, or a NetCDF file with ``z`` and ``z_std`` (or
-        ``zstddev``) (year, y, x). Where that has a variable ``imputed``, such pixels count as missing.
+        Rasters by year; or a folder as described in :mod:`oggm_glaunti.companions.dem.tiles`; or a NetCDF file with
+        ``z`` and ``z_std`` (or ``zstddev``) (year, y, x), in which pixels marked in a variable ``imputed`` count as
+        missing
     z_std : mapping of years to rasters
-        only with a mapping `z`
+        Standard deviations by year; only if `z` is a mapping
     grid : CellGrid
+        Cells of the glacier's maps
     glacier : str, optional
-        which one of a folder's; needed where it holds several
+        Name of the glacier; required if a folder holds several
 
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where anything is missing, cannot be read or lies elsewhere
+        If anything is missing, cannot be read or does not overlap the grid
     """
     if not isinstance(z, Mapping):
         if z_std is not None:
@@ -96,15 +99,15 @@ def read_inputs(
 
 
 def on_cells(rasters: tuple[Raster, ...], grid: CellGrid, east: float = 0.0, north: float = 0.0) -> NDArray[np.float32]:
-    """Layers (K, H, W) at the cell centres, bilinear, after the rasters were moved by so many m; NaN where unknown."""
-    # To move what is looked at one way is to look from places moved the other way.
+    """Interpolate rasters, moved by some m, to the cell centres (K, H, W), bilinear; NaN if unknown."""
+    # Moving the rasters one way is moving the cells the other way.
     seen_from = CellGrid(grid.crs, grid.west - east, grid.north - north, grid.shape)
     return np.concatenate([bilinear_on_grid(raster, seen_from) for raster in rasters])
 
 
 def _around(grid: CellGrid) -> CellGrid:
     rows, columns = grid.shape
-    return grid.window((-REACH, rows + REACH), (-REACH, columns + REACH))
+    return grid.window((-MARGIN, rows + MARGIN), (-MARGIN, columns + MARGIN))
 
 
 def _from_folder(label: str, folder: Path, glacier: str | None) -> tuple[dict[int, Path], dict[int, Path]]:
@@ -115,20 +118,22 @@ def _from_folder(label: str, folder: Path, glacier: str | None) -> tuple[dict[in
     return found.z, found.z_std
 
 
-def _from_rasters(label: str, z: Mapping[int, PathLike], z_std: Mapping[int, PathLike], grid: CellGrid) -> Inputs:
+def _from_rasters(
+    label: str, z: Mapping[int, PathLike], z_std: Mapping[int, PathLike], grid: CellGrid
+) -> YearlyRasters:
     if not z:
         raise InvalidParamsError(f"{label}: z names no rasters; expected one for each year, two years or more")
     require_same_years(label, z, z_std, "z", "z_std")
     years, wide = sorted(z), _around(grid)
-    read = [
+    heights, spread = (
         tuple(read_around(f"{label}: {name} of {year}", [paths[year]], wide) for year in years)
         for name, paths in (("z", z), ("z_std", z_std))
-    ]
+    )
     files = tuple(Path(paths[year]) for paths in (z, z_std) for year in years)
-    return Inputs(tuple(int(year) for year in years), *read, files)
+    return YearlyRasters(tuple(int(year) for year in years), heights, spread, files)
 
 
-def _from_netcdf(label: str, path: Path, grid: CellGrid, glacier: str | None) -> Inputs:
+def _from_netcdf(label: str, path: Path, grid: CellGrid, glacier: str | None) -> YearlyRasters:
     if glacier is not None:
         raise InvalidParamsError(f"{label}: glacier={glacier!r} picks one of a folder of tiles; this is no folder")
     file = MapFile(path, label)
@@ -144,35 +149,38 @@ def _from_netcdf(label: str, path: Path, grid: CellGrid, glacier: str | None) ->
     wide, tall = ((axis[-1] - axis[0]) / (axis.size - 1) for axis in (x, y))
     transform = Affine(wide, 0.0, x[0] - wide / 2, 0.0, -tall, y[-1] + tall / 2)
     everywhere = np.ones(z.shape[1:], bool)
-    rasters = (Raster(values, everywhere, transform, crs) for values in (z, z_std))
-    return Inputs(tuple(years[order].tolist()), *((_reaching(label, raster, grid),) for raster in rasters), (path,))
+    heights, spread = (_padded(label, Raster(v, everywhere, transform, crs), grid) for v in (z, z_std))
+    return YearlyRasters(tuple(years[order].tolist()), (heights,), (spread,), (path,))
 
 
 def _years_and_crs(file: MapFile, std_name: str) -> tuple[NDArray[np.int64], rasterio.crs.CRS]:
-    for name in ("z", std_name):
-        if file.years(name) is None:
-            raise InvalidParamsError(f"{file.label}: '{name}' has no dimension year; expected (year, y, x)")
+    years, _ = (_require_years(file, name) for name in ("z", std_name))
     crs = file.crs("z")
     if crs is None:
         raise InvalidParamsError(f"{file.label} names no coordinate system; expected a grid mapping with crs_wkt")
-    return file.years("z"), rasterio.crs.CRS.from_wkt(crs.to_wkt())
+    return years, rasterio.crs.CRS.from_wkt(crs.to_wkt())
+
+
+def _require_years(file: MapFile, name: str) -> NDArray[np.int64]:
+    years = file.years(name)
+    if years is None:
+        raise InvalidParamsError(f"{file.label}: '{name}' has no dimension year; expected (year, y, x)")
+    return years
 
 
 def _layers(file: MapFile, nc: netCDF4.Dataset, name: str) -> NDArray[np.float32]:
-    """All years of a variable, row 0 north, column 0 west, NaN where there is no value."""
+    """Read all years of a variable, row 0 north, column 0 west, NaN if there is no value."""
     axes = file.axes(name)
     if not all(np.array_equal(own, of_z) for own, of_z in zip(axes, file.axes("z"), strict=True)):
         raise InvalidParamsError(f"{file.label}: '{name}' is on other cells than 'z'")
     values = np.ma.masked_array(nc.variables[name][...], dtype=np.float32).filled(np.nan)
     values[~np.isfinite(values)] = np.nan
-    (y, x), flips = axes, []
-    flips += [-2] if y[-1] > y[0] else []
-    flips += [-1] if x[-1] < x[0] else []
-    return np.flip(values, flips)
+    y, x = axes
+    return values[:, :: -1 if y[-1] > y[0] else 1, :: -1 if x[-1] < x[0] else 1]
 
 
-def _reaching(label: str, raster: Raster, grid: CellGrid) -> Raster:
-    """A raster with NaN around it as far as the grid reaches."""
+def _padded(label: str, raster: Raster, grid: CellGrid) -> Raster:
+    """Pad a raster with NaN as far as the grid reaches."""
     dx, dy = raster.transform.a, -raster.transform.e
     left, top = raster.transform.c, raster.transform.f
     height, width = raster.values.shape[1:]

@@ -1,4 +1,4 @@
-"""Of which tiles of one degree a raster was put together."""
+"""Tiles of one degree of which a raster was composed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pyproj import CRS, Transformer
 
 
 def degree_tiles(x: NDArray[np.float64], y: NDArray[np.float64], crs: CRS) -> NDArray[np.intp]:
-    """Labels of the tiles of one degree in which pixels lie.
+    """Return the labels of the tiles of one degree in which pixels lie.
 
     Parameters
     ----------
     x, y : arrays (W,), (H,)
-        centres of the pixels in `crs`
+        Pixel centres in `crs`
     crs : pyproj.CRS
+        Coordinate system
 
     Returns
     -------
     int array (H, W)
-        rising with latitude, then longitude
+        Labels, increasing with latitude, then longitude
 
     Examples
     --------
@@ -31,7 +32,7 @@ def degree_tiles(x: NDArray[np.float64], y: NDArray[np.float64], crs: CRS) -> ND
 
 
 def tile_name(label: int) -> str:
-    """The south-western corner of a tile.
+    """Return the name of a tile, its south-western corner.
 
     Examples
     --------

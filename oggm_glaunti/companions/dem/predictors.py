@@ -1,4 +1,4 @@
-"""What a pixel's difference of heights is predicted from: where it is, how high, how steep, which way it faces."""
+"""Predictors of a pixel's height difference: its position, elevation, slope and aspect."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-NAMES = ("x", "y", "elevation", "slope", "sin_aspect", "cos_aspect")
+PREDICTORS = ("x", "y", "elevation", "slope", "sin_aspect", "cos_aspect")
 
 
-class Terrain(NamedTuple):
-    """The reference surface; aspect as sine and cosine, since an angle cannot be interpolated across north.
+class ReferenceSurface(NamedTuple):
+    """Reference surface; aspect as sine and cosine, since an angle cannot be interpolated across north.
 
     Attributes
     ----------
     elevation : array (H, W)
-        m
+        Height, m
     slope : array (H, W)
-        degrees
+        Slope, degrees
     sin_aspect, cos_aspect : arrays (H, W)
-        of the angle from north to east into which the slope falls
+        Sine and cosine of the downslope direction, clockwise from north
     """
 
     elevation: NDArray[np.float64]
@@ -29,27 +29,27 @@ class Terrain(NamedTuple):
     cos_aspect: NDArray[np.float64]
 
 
-def terrain(
+def reference_surface(
     elevation: NDArray[np.float64],
     steps: tuple[float, float],
     slope: NDArray[np.float64] | None = None,
     aspect: NDArray[np.float64] | None = None,
-) -> Terrain:
-    """A reference surface with slope and aspect, from its heights where they are not given.
+) -> ReferenceSurface:
+    """Make a reference surface, with slope and aspect from its heights unless they are given.
 
     Parameters
     ----------
     elevation : array (H, W)
-        m
+        Height, m
     steps : (float, float)
-        from a row to the next towards the north, from a column to the next towards the east, m
+        Distance from a row to the next towards north and from a column to the next towards east, m
     slope, aspect : arrays (H, W), optional
-        degrees; an aspect that is NaN, or not within 0 to 360, is that of flat ground
+        Slope and aspect, degrees; an aspect that is NaN, or not within 0 to 360, is that of flat ground
 
     Examples
     --------
     >>> falls_to_the_south = np.array([[200.0, 200.0], [100.0, 100.0]])
-    >>> ground = terrain(falls_to_the_south, (-100.0, 100.0))
+    >>> ground = reference_surface(falls_to_the_south, (-100.0, 100.0))
     >>> ground.slope[0, 0].round(3).item(), ground.cos_aspect[0, 0].item()
     (45.0, -1.0)
     """
@@ -60,15 +60,15 @@ def terrain(
     if aspect is None:
         flat = steepness == 0
         length = np.where(flat, 1.0, steepness)
-        # Flat ground faces nowhere: neither sine nor cosine pulls.
-        return Terrain(elevation, slope, -east / length, -north / length)
+        # Flat ground has no aspect: sine and cosine are both 0.
+        return ReferenceSurface(elevation, slope, -east / length, -north / length)
     flat = ~((aspect >= 0) & (aspect <= 360))
     angle = np.radians(np.where(flat, 0.0, aspect))
-    return Terrain(elevation, slope, np.where(flat, 0.0, np.sin(angle)), np.where(flat, 0.0, np.cos(angle)))
+    return ReferenceSurface(elevation, slope, np.where(flat, 0.0, np.sin(angle)), np.where(flat, 0.0, np.cos(angle)))
 
 
-def predictors(ground: Terrain) -> NDArray[np.float64]:
-    """Columns of :data:`NAMES`, each scaled to 0..1 over the raster (H, W, 6); a constant one is 0."""
+def predictors(ground: ReferenceSurface) -> NDArray[np.float64]:
+    """Return the fields of :data:`PREDICTORS`, each scaled to 0..1 over the raster (H, W, 6); a constant one is 0."""
     rows, columns = np.indices(ground.elevation.shape, dtype=np.float64)
     fields = np.stack([columns, rows, *ground], axis=-1)
     least, most = fields.min(axis=(0, 1)), fields.max(axis=(0, 1))

@@ -1,4 +1,4 @@
-"""What is left of a regression, carried from the known pixels around a void into it; far inside it dies away."""
+"""Residuals of a regression, carried from the known pixels around a void into it; they decay towards its interior."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-# Voids are filled some pixels at a time: a matrix of neighbours each.
-AT_A_TIME = 2048
+# Pixels that are filled at once, each with a matrix of neighbours.
+KRIGED_AT_ONCE = 2048
 
 
 class Residual(NamedTuple):
-    """Values for some pixels (M,) and their variance in units of the residuals' local variance, 0 to 1."""
+    """Residuals of some pixels (M,), and their variance as a share (0 to 1) of the local variance of residuals."""
 
     value: NDArray[np.float64]
     share: NDArray[np.float64]
 
 
 def nothing(values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_], **_: object) -> Residual:
-    """No residual: the regression stands alone."""
+    """Return no residual: the regression stands alone."""
     del values, known
     count = int(wanted.sum())
     return Residual(np.zeros(count), np.ones(count))
@@ -36,26 +36,27 @@ def krige(
     neighbours: int,
     **_: object,
 ) -> Residual:
-    """Simple kriging with a mean of zero from the nearest known pixels.
+    """Interpolate residuals by simple kriging with a mean of zero from the nearest known pixels.
 
     The correlation of two pixels d apart is ``(1 - nugget) exp(-d / distance)``.
 
     Parameters
     ----------
     values : array (H, W)
-        residuals
+        Residuals
     known, wanted : bool arrays (H, W)
-        where they are known, and where they are sought
+        True where they are known, and where they are wanted
     distance : float
-        over which the correlation falls to 1/e, pixels
+        Distance over which the correlation falls to 1/e, pixels
     nugget : float
-        share of the variance that neighbours have not in common
+        Share of the variance that is uncorrelated between neighbours
     neighbours : int
+        Number of known pixels to use
 
     Notes
     -----
-    The mean is zero and not estimated from the neighbours (ordinary kriging), because the regression already is the
-    best guess far from all of them.
+    The mean is zero and not estimated from the neighbours (ordinary kriging), because far from all of them the
+    regression already is the best estimate.
 
     Examples
     --------
@@ -68,8 +69,8 @@ def krige(
     far, nearest = _nearest(places, wanted, neighbours)
     count = nearest.shape[1]
     value, share = np.empty(len(far)), np.empty(len(far))
-    for first in range(0, len(far), AT_A_TIME):
-        part = slice(first, first + AT_A_TIME)
+    for first in range(0, len(far), KRIGED_AT_ONCE):
+        part = slice(first, first + KRIGED_AT_ONCE)
         around = places[nearest[part]]
         apart = np.linalg.norm(around[:, :, None] - around[:, None], axis=-1)
         among = (1.0 - nugget) * np.exp(-apart / distance) + nugget * np.eye(count)
@@ -83,7 +84,7 @@ def krige(
 def idw(
     values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_], *, neighbours: int, **_: object
 ) -> Residual:
-    """Mean of the nearest known pixels, weighted by one over the square of their distance."""
+    """Average the nearest known pixels, weighted by their inverse squared distance."""
     source = values[known]
     far, nearest = _nearest(np.argwhere(known), wanted, neighbours)
     weights = 1.0 / far**2
@@ -94,7 +95,7 @@ def idw(
 def local_variance(
     values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_], neighbours: int
 ) -> NDArray[np.float64]:
-    """Mean square of the nearest known residuals for some pixels (M,): cliffs scatter more than snow fields."""
+    """Return the mean square of the nearest known residuals for some pixels (M,): cliffs scatter more than snow."""
     _, nearest = _nearest(np.argwhere(known), wanted, neighbours)
     return (values[known][nearest] ** 2).mean(axis=1)
 
@@ -102,6 +103,6 @@ def local_variance(
 def _nearest(
     places: NDArray[np.intp], wanted: NDArray[np.bool_], neighbours: int
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Distances and indices (M, n) of the places nearest to each pixel wanted, all of them where there are fewer."""
+    """Return distances and indices (M, n) of the `neighbours` places nearest to each wanted pixel, or of all places."""
     count = min(neighbours, len(places))
     return KDTree(places).query(np.argwhere(wanted), k=[*range(1, count + 1)])

@@ -1,4 +1,4 @@
-"""How good an imputation is: heights that were hidden against those that were put in their place."""
+"""Scores of an imputation: hidden heights against those imputed in their place."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from oggm_glaunti.companions.dem.coregister import Registration, nmad
-from oggm_glaunti.companions.dem.fill import Options, fill, what_is_known
+from oggm_glaunti.companions.dem.fill import FillOptions, fill, what_is_known
 from oggm_glaunti.companions.dem.stack import Stack
 from oggm_glaunti.core.units import NORMAL_90
 
 
 class HeldOut(NamedTuple):
-    """Hidden pixels (M,) in all years (K,), m.
+    """True and imputed heights of hidden pixels (M,) in all years (K,).
 
     Attributes
     ----------
     true, predicted, std : arrays (K, M)
-        NaN where a year has no height
+        Heights and standard deviation of the predicted ones, m; `true` is NaN if a year has no height
     reference : array (M,)
-        its height under the surface, m
+        Height of the reference, m
     slope : array (M,)
-        of the reference, degrees
+        Slope of the reference, degrees
     distance : array (M,)
-        from the nearest pixel that was known, pixels
+        Distance from the nearest known pixel, pixels
     pixels : bool array (H, W)
-        where they are
+        True at the hidden pixels
     """
 
     true: NDArray[np.float64]
@@ -46,7 +46,7 @@ class HeldOut(NamedTuple):
         return self.predicted - self.true
 
 
-class Scores(NamedTuple):
+class VoidScores(NamedTuple):
     """Of hidden heights.
 
     Attributes
@@ -74,7 +74,7 @@ def hold_out(
     stack: Stack,
     hidden: NDArray[np.bool_],
     method: str = "rff_kriging",
-    options: Options | None = None,
+    options: FillOptions | None = None,
     seed: int = 0,
     coregister: bool = True,
     registration: Registration | None = None,
@@ -85,9 +85,9 @@ def hold_out(
     ----------
     stack : Stack
     hidden : bool array (H, W)
-        see :func:`~oggm_glaunti.companions.dem.voids.place_voids`
+        Pixels to hide, see :func:`~oggm_glaunti.companions.dem.voids.place_voids`
     method, options, seed, coregister, registration
-        see :func:`~oggm_glaunti.companions.dem.fill.fill` and :func:`~oggm_glaunti.companions.dem.fill.what_is_known`
+        See :func:`~oggm_glaunti.companions.dem.fill.fill` and :func:`~oggm_glaunti.companions.dem.fill.what_is_known`
     """
     known = what_is_known(stack, coregister, hidden, registration)
     predicted, std = fill(known, hidden, method, options, seed).at(stack.years)
@@ -97,24 +97,24 @@ def hold_out(
 
 
 def joined(parts: Sequence[HeldOut]) -> HeldOut:
-    """Several hold-outs of one stack as one; `pixels` are those hidden in any of them."""
-    fields = zip(*(part[:-1] for part in parts), strict=True)
-    return HeldOut(*(np.concatenate(field, axis=-1) for field in fields), np.any([p.pixels for p in parts], axis=0))
+    """Join several hold-outs of one stack; `pixels` are those hidden in any of them."""
+    fields = {name: np.concatenate([getattr(p, name) for p in parts], axis=-1) for name in HeldOut._fields[:-1]}
+    return HeldOut(**fields, pixels=np.any([part.pixels for part in parts], axis=0))
 
 
-def score(held_out: HeldOut, std_scale: float = 1.0) -> Scores:
-    """Scores of hidden pixels, all years together.
+def score(held_out: HeldOut, std_scale: float = 1.0) -> VoidScores:
+    """Compute the scores of hidden pixels, all years together.
 
     Parameters
     ----------
     held_out : HeldOut
     std_scale : float
-        factor on the standard deviations, from another hold-out
+        Factor on the standard deviations, from another hold-out
 
     Raises
     ------
     ValueError
-        where nothing was hidden
+        If no height was hidden
 
     Examples
     --------
@@ -128,7 +128,7 @@ def score(held_out: HeldOut, std_scale: float = 1.0) -> Scores:
         raise ValueError("no height was hidden, so there is none to compare with")
     error, std = error[seen], std[seen]
     ratio = np.abs(error) / std
-    return Scores(
+    return VoidScores(
         float(np.sqrt(np.mean(error**2))),
         float(np.median(np.abs(error))),
         nmad(error),

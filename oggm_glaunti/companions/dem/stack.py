@@ -1,4 +1,4 @@
-"""A stack of yearly DEMs and its reference, looked at: same cells, years that differ, values that can be."""
+"""A stack of yearly DEMs and its reference, checked: same cells, distinct years, valid values."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.companions.dem.predictors import Terrain, terrain
+from oggm_glaunti.companions.dem.predictors import ReferenceSurface, reference_surface
 
-# Share of a pixel by which coordinates may differ and still mean the same pixels.
+# Share of a pixel by which the coordinates of the same pixels may differ.
 SAME_PIXEL = 0.01
-# m. Smaller steps between pixels are degrees.
+# m. Smaller steps between pixels are taken for degrees.
 LEAST_STEP = 0.1
-# Pixels with a height, below which nothing can be learned about the others.
-FEWEST = 50
+# Least number of pixels with a height to learn from.
+LEAST_KNOWN = 50
 
 
 class Stack(NamedTuple):
@@ -24,28 +24,28 @@ class Stack(NamedTuple):
     Attributes
     ----------
     years : int array (K,)
-        rising
+        Calendar years, increasing
     z, z_std : arrays (K, H, W)
-        height and its standard deviation, m; NaN where there is none
-    reference : Terrain
-        (H, W), without NaN
+        Height and its standard deviation, m; NaN if missing
+    reference : ReferenceSurface
+        Reference (H, W), without NaN
     ice : bool array (H, W) or None
-        where the surface may have moved against the reference
+        True where the surface may have moved relative to the reference
     pieces : int array (H, W) or None
-        labels of parts that may lie differently against the reference
+        Labels of parts with offsets of their own to the reference
     """
 
     years: NDArray[np.int64]
     z: NDArray[np.float64]
     z_std: NDArray[np.float64]
-    reference: Terrain
+    reference: ReferenceSurface
     ice: NDArray[np.bool_] | None
     pieces: NDArray[np.int64] | None = None
 
     @property
     def void(self) -> NDArray[np.bool_]:
         """Pixels (H, W) without a height in any year."""
-        return np.isnan(self.z).all(axis=0)
+        return np.asarray(np.isnan(self.z).all(axis=0))
 
 
 def checked_stack(
@@ -57,26 +57,30 @@ def checked_stack(
     mask: xr.DataArray | ArrayLike | None = None,
     pieces: xr.DataArray | ArrayLike | None = None,
 ) -> Stack:
-    """Look at everything that an imputation needs.
+    """Check all inputs of an imputation and put them together.
 
     Parameters
     ----------
     z : DataArray (year, y, x)
-        heights, m; with coordinates
+        Heights, m, NaN in voids; with coordinates
     z_std : DataArray or array (year, y, x)
-        standard deviation, m, greater than 0
-    dem_ref, slope, aspect : DataArrays or arrays (y, x)
-        reference heights (m) and, if at hand, its slope and aspect (degrees; aspect is NaN, or not within 0 to 360,
-        where the ground is flat)
+        Standard deviations of the heights, m, greater than 0
+    dem_ref : DataArray or array (y, x)
+        Heights of the reference, m
+    slope, aspect : DataArray or array (y, x), optional
+        Slope and aspect of the reference, degrees (aspect is NaN, or not within 0 to 360, on flat ground); by default
+        computed from its heights
     mask : DataArray or array (y, x), optional
-        True on ice
+        True on ice, which is left out of the co-registration
     pieces : DataArray or array (y, x), optional
-        whole numbers: labels of parts that may lie differently
+        Integer labels of parts with offsets of their own, each of which gets its own shift; for mosaics of tiles of one
+        degree see :func:`~oggm_glaunti.companions.dem.pieces.degree_tiles`
 
     Raises
     ------
     ValueError
-        for other pixels, no overlap, no heights, fewer than two years, impossible or missing values
+        If a field is on other pixels or does not overlap, there are no heights or fewer than two years, or values are
+        invalid or missing
     """
     if not isinstance(z, xr.DataArray) or z.dims != ("year", "y", "x") or set(z.dims) - set(z.coords):
         found = f"{z.dims} with {list(z.coords)}" if isinstance(z, xr.DataArray) else type(z).__name__
@@ -87,24 +91,24 @@ def checked_stack(
     years = z.year.values[order].astype(np.int64)
     if np.unique(years).size != years.size or years.size < 2:
         raise ValueError(
-            f"z: found the years {years.tolist()}; expected two or more that differ: with a single one nothing can be "
-            "said about change in time"
+            f"z: found the years {years.tolist()}; expected two or more that differ: a single year "
+            "does not tell how the surface changes in time"
         )
-    heights, spread = (_finite(_like(z, field, name)[order]) for field, name in ((z, "z"), (z_std, "z_std")))
-    # Nothing is known of what has no height.
+    heights, spread = (
+        _finite_or_nan(_on_pixels_of(z, field, name)[order]) for field, name in ((z, "z"), (z_std, "z_std"))
+    )
     spread[np.isnan(heights)] = np.nan
     _check_values(heights, spread, years)
-    flat = {"dem_ref": dem_ref, "slope": slope}
-    maps = {name: None if field is None else _whole(_like(z[0], field, name), name) for name, field in flat.items()}
-    angle = None if aspect is None else _like(z[0], aspect, "aspect")
-    ground = terrain(maps["dem_ref"], steps_of(z), maps["slope"], angle)
-    ice = None if mask is None else _like(z[0], mask, "mask") > 0
-    parts = None if pieces is None else _whole(_like(z[0], pieces, "pieces"), "pieces").astype(np.int64)
+    steepness = None if slope is None else _complete(z[0], slope, "slope")
+    angle = None if aspect is None else _on_pixels_of(z[0], aspect, "aspect")
+    ground = reference_surface(_complete(z[0], dem_ref, "dem_ref"), steps_of(z), steepness, angle)
+    ice = None if mask is None else _on_pixels_of(z[0], mask, "mask") > 0
+    parts = None if pieces is None else _complete(z[0], pieces, "pieces").astype(np.int64)
     return Stack(years, heights, spread, ground, ice, parts)
 
 
 def steps_of(z: xr.DataArray) -> tuple[float, float]:
-    """Metres from a row to the next towards the north and from a column to the next towards the east."""
+    """Return the distance (m) from a row to the next towards north and from a column to the next towards east."""
     steps = []
     for name in ("y", "x"):
         apart = np.diff(z[name].values)
@@ -117,34 +121,36 @@ def steps_of(z: xr.DataArray) -> tuple[float, float]:
     return steps[0], steps[1]
 
 
-def _like(z: xr.DataArray, field: xr.DataArray | ArrayLike, name: str) -> NDArray[np.float64]:
-    """Values of a field on the pixels of `z`."""
+def _on_pixels_of(z: xr.DataArray, field: xr.DataArray | ArrayLike, name: str) -> NDArray[np.float64]:
+    """Return the values of a field that has to be on the pixels of `z`."""
     values = np.asarray(field, np.float64)
     if values.shape != z.shape:
-        raise ValueError(f"{name} has the shape {values.shape}; expected {z.shape}, the pixels of z ({_extent(z)})")
+        raise ValueError(
+            f"{name} has the shape {values.shape}; expected {z.shape}, the pixels of z ({_axes_in_words(z)})"
+        )
     if isinstance(field, xr.DataArray):
         for axis in (name for name in z.dims if name in field.coords):
-            _same_axis(z, field, str(axis), name)
+            _require_same_axis(z, field, str(axis), name)
     return values
 
 
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _finite_or_nan(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _same_axis(z: xr.DataArray, field: xr.DataArray, axis: str, name: str) -> None:
+def _require_same_axis(z: xr.DataArray, field: xr.DataArray, axis: str, name: str) -> None:
     own, other = z[axis].values, field[axis].values
     tolerance = SAME_PIXEL * abs(own[1] - own[0]) if own.size > 1 and axis != "year" else 0.0
     if np.allclose(own, other, rtol=0.0, atol=tolerance):
         return
     apart = own.max() < other.min() or other.max() < own.min()
     raise ValueError(
-        f"{name} {'does not overlap z' if apart else 'is on other pixels than z'}: {_extent(field)} against "
-        f"{_extent(z)}; bring both onto the same pixels first"
+        f"{name} {'does not overlap z' if apart else 'is on other pixels than z'}: {_axes_in_words(field)} "
+        f"against {_axes_in_words(z)}; bring both onto the same pixels first"
     )
 
 
-def _extent(field: xr.DataArray) -> str:
+def _axes_in_words(field: xr.DataArray) -> str:
     return ", ".join(
         f"{name} {field[name].values[0]:g} to {field[name].values[-1]:g} ({field[name].size})"
         for name in field.dims
@@ -155,9 +161,9 @@ def _extent(field: xr.DataArray) -> str:
 def _check_values(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDArray[np.int64]) -> None:
     known = np.isfinite(z)
     seen = int(known.any(axis=0).sum())
-    if seen < FEWEST:
+    if seen < LEAST_KNOWN:
         raise ValueError(
-            f"z: {seen} of {z[0].size} pixels have a height in any year; expected {FEWEST} or more to learn from"
+            f"z: {seen} of {z[0].size} pixels have a height in any year; expected {LEAST_KNOWN} or more to learn from"
             + ("; all of it is void" if seen == 0 else "")
         )
     useless = years[~(known & np.isfinite(z_std)).any(axis=(1, 2))]
@@ -175,7 +181,9 @@ def _check_values(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDA
         )
 
 
-def _whole(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+def _complete(z: xr.DataArray, field: xr.DataArray | ArrayLike, name: str) -> NDArray[np.float64]:
+    """Return the values of a field that has to be on the pixels of `z`, without gaps."""
+    values = _on_pixels_of(z, field, name)
     missing = ~np.isfinite(values)
     if missing.any():
         raise ValueError(

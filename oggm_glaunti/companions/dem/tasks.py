@@ -1,4 +1,4 @@
-"""The task that brings yearly surfaces into a glacier directory: in its frame, in its datum, without voids."""
+"""Task that brings yearly surfaces into a glacier directory: on its grid, in its datum, without voids."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.companions.dem.coregister import ENOUGH, Registration, beside, nmad, register
+from oggm_glaunti.companions.dem.coregister import (
+    LEAST_COMPARED,
+    Registration,
+    find_registration,
+    move_labels,
+    nmad,
+)
 from oggm_glaunti.companions.dem.datum import Datum, find_datum, require_datum
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
-from oggm_glaunti.companions.dem.inputs import Inputs, on_cells, read_inputs
+from oggm_glaunti.companions.dem.inputs import YearlyRasters, on_cells, read_inputs
 from oggm_glaunti.companions.dem.pieces import degree_tiles, tile_name
-from oggm_glaunti.companions.dem.predictors import terrain as slope_and_aspect
+from oggm_glaunti.companions.dem.predictors import reference_surface
 from oggm_glaunti.companions.dem.trend import linear_in_time
 from oggm_glaunti.coupling.ground.dem_stack_file import DemStack, write_dem_stack
 from oggm_glaunti.coupling.ground.features import outline_on_grid
@@ -29,24 +35,27 @@ from oggm_glaunti.coupling.ground.surface import STEADY
 from oggm_glaunti.coupling.ground.terrain import Terrain, find_terrain
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 settings.register()
 
 log = logging.getLogger(__name__)
 
-# Shares of cells without a height in any year up to which they are filled: of the rectangle, whose edge tiles cut for
-# glaciers often miss (Grosser Aletsch: 8 %), and of the glacier, whose surface is what all this is for.
+# Shares of cells without a height in any year up to which they are filled: of the rectangle, whose margins tiles cut
+# for glaciers often miss (Grosser Aletsch: 8 %), and of the glacier itself.
 MOST_MISSING, MOST_MISSING_ON_GLACIER = 0.25, 0.5
-# Degrees. Steeper ground does not tell how two vertical datums differ.
+# Degrees. Steeper ground does not tell two vertical datums apart.
 GENTLE = 30.0
-# Of the imputation, which works on the directory's cells; shift and differences are told of the input.
+# Attributes of the imputation on the directory's cells, which are not those of the input.
 _NOT_OF_THE_INPUT = ("shift_rows", "shift_cols", "nmad_before", "nmad_after", "median_dh")
 
 
 class _Placed(NamedTuple):
-    """Yearly layers on the glacier's cells and how they came to lie there.
+    """Yearly layers on the glacier's cells, and how they were moved there.
 
-    `difference` to the directory's DEM is NaN on the glacier; `moves` are m towards east and north of each tile,
-    `seams` rows and columns by which the seams between them are beside whole degrees.
+    `difference` to the directory's DEM is NaN on the glacier; `moves` are the shifts of each tile towards east and
+    north, m, and `seams` the rows and columns by which the seams between tiles are off whole degrees.
     """
 
     z: NDArray[np.float32]
@@ -59,7 +68,7 @@ class _Placed(NamedTuple):
 
 @entity_task(log, writes=["glaunti_dem_stack"])
 def process_dem_stack(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     z: Mapping[int, PathLike] | PathLike,
     z_std: Mapping[int, PathLike] | None = None,
@@ -67,57 +76,54 @@ def process_dem_stack(
     dem_file: PathLike | None = None,
     vertical_datum: str | None = None,
     geoid_height: float | PathLike | None = None,
-    method: str = "rff_kriging",
     coregister: bool = True,
-    seed: int = 0,
     filesuffix: str = "",
+    **imputation: Any,
 ) -> None:
-    """Yearly surfaces on the cells of the glacier's features, without voids, written to ``glaunti_dem_stack.nc``.
+    """Write yearly surfaces without voids, on the cells of the glacier's features, to ``glaunti_dem_stack.nc``.
 
-    Every year is resampled bilinearly. The outline and the DEM of the directory are the frame that everything else
-    lies in, so the stack is moved onto the DEM (by what makes their differences scatter least beside the glacier, each
-    tile of one degree by itself: the yearly DEMs of Hugonnet et al. 2021 lie differently from one to the next) and into
-    its vertical datum. Cells without a height, also those that the input does not reach, are imputed from what
-    the stack is elsewhere above the directory's DEM, and flagged.
+    Every year is resampled bilinearly. Outline and DEM of the directory are the reference frame, so the stack is moved
+    onto the DEM (by the shift that minimises the scatter of their differences around the glacier, for each tile of one
+    degree separately: the yearly DEMs of Hugonnet et al. 2021 have different offsets from tile to tile) and into its
+    vertical datum. Cells without a height, also those that the input does not cover, are imputed from the difference
+    between stack and DEM elsewhere, and flagged.
 
     Parameters
     ----------
     gdir : oggm.GlacierDirectory
-        the glacier directory to process
+        Glacier directory to process
     z : mapping of years to paths, or path
-        surface elevations, m: a raster for each year; or a folder laid out like the published example (see
+        Surface elevations, m: a raster for each year; or a folder in the layout of the published example (see
         :mod:`oggm_glaunti.companions.dem.tiles`); or a NetCDF file with ``z`` and ``z_std`` or ``zstddev`` (year, y,
-        x), for example what ``oggm-glaunti impute-dem`` writes, of which the imputed pixels are imputed anew, here from
-        the directory's DEM
+        x), for example a file of ``oggm-glaunti impute-dem``, whose imputed pixels are imputed again, here from the
+        directory's DEM
     z_std : mapping of years to paths
-        rasters of the 1-sigma uncertainty, m, for the same years; only where `z` is a mapping
+        Rasters of the 1-sigma uncertainty, m, for the same years; only if `z` is a mapping
     glacier : str, optional
-        name of the glacier in the folder; needed where that holds several
+        Name of the glacier in the folder; required if it holds several
     dem_file : path, optional
-        raster of heights (m) to use instead of the directory's DEM, as for ``glaunti_features``
+        Raster of heights (m) to use instead of the directory's DEM, as for ``glaunti_features``
     vertical_datum : {'ellipsoid', 'geoid'}, optional
-        of the input. Heights above the ellipsoid are lowered by the height of the geoid. By default the median
-        difference to the directory's DEM on stable ground decides: below 5 m it is left, above it is subtracted, with
-        a warning
+        Datum of the input. Heights above the ellipsoid are lowered by the geoid height. By default the median
+        difference to the directory's DEM on stable ground decides: below 5 m it is ignored, above it is subtracted,
+        with a warning
     geoid_height : float or path, optional
-        height of the geoid above the ellipsoid, m: a number, or a raster, resampled bilinearly. By default the median
-        difference on stable ground: beside the glacier, less than 30 degrees steep, and moving less than 0.1 m a year
-    method : str
-        of the imputation, see :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`
+        Height of the geoid above the ellipsoid, m: a number, or a raster, resampled bilinearly. By default the median
+        difference on stable ground: outside the glacier, less than 30 degrees steep, and moving less than 0.1 m a year
     coregister : bool
-        whether the stack is moved; False if it lies right already
-    seed : int
-        of the imputation's random features and of the voids it is scored on
+        Whether to move the stack; False if its position is correct
     filesuffix : str
-        of the file written
+        Suffix of the file written
+    **imputation
+        `method`, `seed` and `options` of :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`
 
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where more than 25 % of the cells, or 50 % of the glacier's, have no height in any year, where the ground
-        beside the glacier does not tell how the stack lies, or the file cannot be written
+        If more than 25 % of the cells, or 50 % of the glacier's, have no height in any year, if the ground around the
+        glacier does not determine the position of the stack, or the file cannot be written
     oggm.exceptions.InvalidParamsError
-        where input is missing, cannot be read, lies elsewhere, or is not in the datum that was said
+        If input is missing, cannot be read, does not overlap the glacier, or is not in the stated datum
     """
     require_datum(gdir.rgi_id, vertical_datum, geoid_height)
     grid, outline = outline_on_grid(gdir)
@@ -127,8 +133,8 @@ def process_dem_stack(
     geoid, geoid_source = _geoid(gdir, grid, geoid_height)
     stable, stable_in_words = _stable_ground(gdir, np.array(inputs.years), placed, terrain)
     datum = find_datum(gdir.rgi_id, stable, vertical_datum, geoid, geoid_source)
-    _say_datum(gdir, datum)
-    filled = _imputed(gdir, inputs.years, placed, datum, grid, terrain, outline > 0, method=method, seed=seed)
+    _log_datum(gdir, datum)
+    filled = _imputed(gdir, inputs.years, placed, datum, grid, terrain, outline > 0, imputation)
     fields = {name: filled[name].values for name in ("z", "z_std", "imputed", "dh_trend")}
     stack = DemStack(years=np.array(inputs.years), **fields, x=grid.x, y=grid.y, crs=grid.crs)
     attributes = {
@@ -144,15 +150,20 @@ def process_dem_stack(
     )
 
 
-# --- where it lies ---
+# --- position ---
 
 
 def _placed(
-    gdir: Any, inputs: Inputs, grid: CellGrid, terrain: Terrain, glacier: NDArray[np.bool_], coregister: bool
+    gdir: GlacierDirectory,
+    inputs: YearlyRasters,
+    grid: CellGrid,
+    terrain: Terrain,
+    glacier: NDArray[np.bool_],
+    coregister: bool,
 ) -> _Placed:
     dem = terrain.elevation.astype(np.float64)
     z = on_cells(inputs.z, grid)
-    before = _beside_glacier(gdir, z, dem, glacier)
+    before = _difference_outside(gdir, z, dem, glacier)
     if not coregister:
         z_std = on_cells(inputs.z_std, grid)
         _require_heights(gdir, z, glacier, inputs, grid)
@@ -162,15 +173,19 @@ def _placed(
     cells = _cells_of_pieces(grid, found, moves)
     z, z_std = (_on_moved_cells(rasters, grid, cells, moves) for rasters in (inputs.z, inputs.z_std))
     _require_heights(gdir, z, glacier, inputs, grid)
-    return _Placed(z, z_std, _beside_glacier(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
+    return _Placed(z, z_std, _difference_outside(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
 
 
 def _registered(
-    gdir: Any, level: NDArray[np.float64], dem: NDArray[np.float64], glacier: NDArray[np.bool_], grid: CellGrid
+    gdir: GlacierDirectory,
+    level: NDArray[np.float64],
+    dem: NDArray[np.float64],
+    glacier: NDArray[np.bool_],
+    grid: CellGrid,
 ) -> Registration:
-    """The shifts that move the DEM under the stack; the stack is moved by the opposite."""
+    """Find the shifts that move the DEM under the stack; the stack is moved by the opposite."""
     try:
-        return register(level, dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
+        return find_registration(level, dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
     except ValueError as err:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: how the stack lies beside the glacier, in cells of {settings.CELL_SIZE:g} m of the "
@@ -181,12 +196,12 @@ def _registered(
 def _cells_of_pieces(
     grid: CellGrid, found: Registration, moves: dict[int, tuple[float, float]]
 ) -> dict[int, NDArray[np.bool_]]:
-    """Which cells (H, W) lie on each piece once it is moved; pieces that move apart leave a gap."""
+    """Return the cells (H, W) that are on each piece after its shift; pieces that move apart leave a gap."""
     cells = {}
     for label, (east, north) in moves.items():
         seen_from = degree_tiles(grid.x - east, grid.y - north, grid.crs)
         seen_from = np.where(np.isin(seen_from, list(moves)), seen_from, found.pieces)
-        cells[label] = beside(seen_from, found.seams) == label
+        cells[label] = move_labels(seen_from, found.seams) == label
     return cells
 
 
@@ -196,7 +211,7 @@ def _on_moved_cells(
     cells: dict[int, NDArray[np.bool_]],
     moves: dict[int, tuple[float, float]],
 ) -> NDArray[np.float32]:
-    """Layers (K, H, W), every piece moved by its own shift, the last on top; a gap between them is void."""
+    """Return layers (K, H, W) with every piece moved by its shift, the last on top; gaps between them are void."""
     layers = np.full((sum(len(raster.values) for raster in rasters), *grid.shape), np.nan, np.float32)
     for label, here in cells.items():
         layers[:, here] = on_cells(rasters, grid, *moves[label])[:, here]
@@ -204,7 +219,7 @@ def _on_moved_cells(
 
 
 def mean_of_years(z: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Mean over the years (K, H, W) that have a value, (H, W); NaN where none has.
+    """Average over the years (K, H, W) that have a value, (H, W); NaN if none has.
 
     Examples
     --------
@@ -217,15 +232,15 @@ def mean_of_years(z: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _beside_glacier(
-    gdir: Any, z: NDArray[np.float32], dem: NDArray[np.float64], glacier: NDArray[np.bool_]
+def _difference_outside(
+    gdir: GlacierDirectory, z: NDArray[np.float32], dem: NDArray[np.float64], glacier: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     difference = np.where(glacier, np.nan, mean_of_years(z) - dem)
     count = np.isfinite(difference).sum()
-    if count < ENOUGH:
+    if count < LEAST_COMPARED:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: beside the glacier the stack has heights in {count} of {(~glacier).sum()} cells; expected "
-            f"{ENOUGH} or more to tell how it lies and in which vertical datum. Give rasters that reach beyond the ice."
+            f"{LEAST_COMPARED} or more to find its position and vertical datum. Give rasters that reach beyond the ice."
         )
     return difference
 
@@ -235,9 +250,9 @@ def _scatter(difference: NDArray[np.float64]) -> float:
 
 
 def _require_heights(
-    gdir: Any, z: NDArray[np.float32], glacier: NDArray[np.bool_], inputs: Inputs, grid: CellGrid
+    gdir: GlacierDirectory, z: NDArray[np.float32], glacier: NDArray[np.bool_], inputs: YearlyRasters, grid: CellGrid
 ) -> None:
-    missing = np.isnan(z).all(axis=0)
+    missing = np.asarray(np.isnan(z).all(axis=0))
     share, on_glacier = missing.mean(), missing[glacier].mean()
     if share > MOST_MISSING or on_glacier > MOST_MISSING_ON_GLACIER:
         raise InvalidWorkflowError(
@@ -249,30 +264,32 @@ def _require_heights(
         )
 
 
-# --- above what ---
+# --- vertical datum ---
 
 
 def _stable_ground(
-    gdir: Any, years: NDArray[np.int64], placed: _Placed, terrain: Terrain
+    gdir: GlacierDirectory, years: NDArray[np.int64], placed: _Placed, terrain: Terrain
 ) -> tuple[NDArray[np.float64], str]:
-    """Differences to the directory's DEM where they tell datums apart, NaN elsewhere, and in words where that is.
+    """Return differences to the DEM on ground that tells datums apart, NaN elsewhere, and a description of it.
 
-    Other glaciers sink, and on steep ground what lies a little aside counts more than a datum.
+    Neighbouring glaciers sink, and on steep ground a small horizontal offset has more effect than a datum.
     """
-    steepness = slope_and_aspect(terrain.elevation.astype(np.float64), (-settings.CELL_SIZE, settings.CELL_SIZE)).slope
+    steepness = reference_surface(terrain.elevation.astype(np.float64), (-settings.CELL_SIZE, settings.CELL_SIZE)).slope
     trend = linear_in_time(placed.z.astype(np.float64), np.ones(placed.z.shape), years).slope
     stable = (steepness < GENTLE) & (np.abs(trend) < STEADY)
     difference = np.where(stable, placed.difference, np.nan)
     count = int(np.isfinite(difference).sum())
     words = f"less than {GENTLE:g} degrees steep and moving less than {STEADY:g} m a year"
-    if count < ENOUGH:
+    if count < LEAST_COMPARED:
         said = f"all ground beside the glacier, of which {count} cells are {words}"
         log.warning("(%s) yearly heights: vertical datums are compared on %s", gdir.rgi_id, said)
         return placed.difference, said
     return difference, f"{count} cells beside the glacier, {words}"
 
 
-def _geoid(gdir: Any, grid: CellGrid, given: float | PathLike | None) -> tuple[float | NDArray[np.float32] | None, str]:
+def _geoid(
+    gdir: GlacierDirectory, grid: CellGrid, given: float | PathLike | None
+) -> tuple[float | NDArray[np.float32] | None, str]:
     if not isinstance(given, str | os.PathLike):
         if given is not None and not np.isfinite(given):
             raise InvalidParamsError(
@@ -289,12 +306,12 @@ def _geoid(gdir: Any, grid: CellGrid, given: float | PathLike | None) -> tuple[f
     return values, Path(given).name
 
 
-def _say_datum(gdir: Any, datum: Datum) -> None:
+def _log_datum(gdir: GlacierDirectory, datum: Datum) -> None:
     shift = float(np.median(datum.shift))
     if datum.unsure:
         log.warning(
             "(%s) yearly heights: %.2f m are subtracted, their median difference to the directory's DEM on stable "
-            "ground, taken for that of ellipsoid and geoid. Say vertical_datum='ellipsoid' or 'geoid' to be sure",
+            "ground, taken for that of ellipsoid and geoid. Set vertical_datum='ellipsoid' or 'geoid' to be sure",
             gdir.rgi_id,
             shift,
         )
@@ -302,18 +319,18 @@ def _say_datum(gdir: Any, datum: Datum) -> None:
         log.info("(%s) yearly heights: %.2f m are subtracted (%s)", gdir.rgi_id, shift, datum.source)
 
 
-# --- what is missing, and what is told of it ---
+# --- imputation and attributes ---
 
 
 def _imputed(
-    gdir: Any,
+    gdir: GlacierDirectory,
     years: tuple[int, ...],
     placed: _Placed,
     datum: Datum,
     grid: CellGrid,
     terrain: Terrain,
     glacier: NDArray[np.bool_],
-    **chosen: Any,
+    chosen: Mapping[str, Any],
 ) -> xr.Dataset:
     axes = {"year": list(years), "y": grid.y, "x": grid.x}
     z, z_std = (xr.DataArray(values, axes, ("year", "y", "x")) for values in (placed.z - datum.shift, placed.z_std))
@@ -324,7 +341,7 @@ def _imputed(
         raise InvalidParamsError(f"{gdir.rgi_id}: yearly heights cannot be completed: {err}") from err
 
 
-def _about_inputs(inputs: Inputs, terrain: Terrain) -> dict[str, str | float]:
+def _about_inputs(inputs: YearlyRasters, terrain: Terrain) -> dict[str, str | float]:
     return {
         "source_files": ", ".join(path.name for path in inputs.files),
         "source_sha256": inputs.sha256(),

@@ -1,16 +1,15 @@
-"""Yearly surfaces as the published example keeps them: a GeoTIFF a year and glacier, and a reference DEM beside them.
+"""Yearly surfaces in the layout of the published example: a GeoTIFF per year and glacier, and a reference DEM.
 
 ``hugonnet_dems/tiles/Z_NAME_YEAR.tif`` and ``ZSTDDEV_NAME_YEAR.tif`` hold heights and their standard deviations,
-``cop30dem/{elevation,slope,aspect}/NAME.tif`` the reference; names may hold spaces and underscores.
+``cop30dem/{elevation,slope,aspect}/NAME.tif`` the reference; names may contain spaces and underscores.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
@@ -21,12 +20,11 @@ from rasterio import Affine
 from rasterio.errors import RasterioIOError
 
 from oggm_glaunti.companions.dem.pieces import degree_tiles
+from oggm_glaunti.coupling.ground.rasters import PathLike
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
-PathLike = str | os.PathLike[str]
-
 YEARLY, REFERENCE = "hugonnet_dems/tiles", "cop30dem"
-# Variables of the dataset and where their files are.
+# Variables of the dataset, and the prefixes or folders of their files.
 _YEARLY = {"z": "Z", "z_std": "ZSTDDEV"}
 _REFERENCE = {"dem_ref": "elevation", "slope": "slope", "aspect": "aspect"}
 _YEARLY_NAME = re.compile(r"(Z|ZSTDDEV)_(?P<name>.+)_(?P<year>\d{4})\.tif")
@@ -38,7 +36,7 @@ _ABOUT = {
     "aspect": ("direction into which the reference falls, clockwise from north", "degree"),
     "pieces": ("tile of one degree in which the cell lies", "1"),
 }
-# Share of a cell by which grids may differ and still be the same.
+# Share of a cell by which equal grids may differ.
 _SAME_CELL = 1e-3
 
 
@@ -60,7 +58,7 @@ class _Layer(NamedTuple):
     def __str__(self) -> str:
         rows, columns = self.values.shape
         a, _, west, _, e, north = self.transform[:6]
-        return f"{rows} x {columns} cells of {a:g} x {-e:g} m from x {west:g}, y {north:g} in {_short(self.crs)}"
+        return f"{rows} x {columns} cells of {a:g} x {-e:g} m from x {west:g}, y {north:g} in {_crs_name(self.crs)}"
 
     def same_cells(self, other: _Layer) -> bool:
         one, two = (np.array(layer.transform[:6]) for layer in (self, other))
@@ -69,16 +67,12 @@ class _Layer(NamedTuple):
 
 
 def glacier_names(folder: PathLike) -> list[str]:
-    """Names of the glaciers of which a folder holds yearly heights.
-
-    Parameters
-    ----------
-    folder : path
+    """Return the names of the glaciers of which a folder holds yearly heights.
 
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where it holds none
+        If it holds none
     """
     tiles = Path(folder) / YEARLY
     names = sorted({match["name"] for path in tiles.glob("Z_*.tif") if (match := _YEARLY_NAME.fullmatch(path.name))})
@@ -89,12 +83,12 @@ def glacier_names(folder: PathLike) -> list[str]:
 
 
 def chosen_glacier(folder: PathLike, name: str | None = None) -> str:
-    """The glacier asked for, or the only one that a folder holds.
+    """Return the given glacier, or the only one that a folder holds.
 
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where none is asked for and there are several, with their names
+        If none is given and there are several; the message lists them
     """
     names = [name] if name is not None else glacier_names(folder)
     if len(names) > 1:
@@ -103,21 +97,12 @@ def chosen_glacier(folder: PathLike, name: str | None = None) -> str:
 
 
 def yearly_files(folder: PathLike, name: str) -> YearlyFiles:
-    """The yearly heights of a glacier and their standard deviations, complete.
-
-    Parameters
-    ----------
-    folder : path
-    name : str
-
-    Returns
-    -------
-    YearlyFiles
+    """Find the files of the yearly heights of a glacier and of their standard deviations.
 
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        for a glacier that is not there, with those that are; for years that only one of the two kinds of files has
+        If there is no such glacier (the message lists those that exist), or a year has only one of the two files
     """
     names = glacier_names(folder)
     if name not in names:
@@ -133,7 +118,7 @@ def _by_year(tiles: Path, kind: str, name: str) -> dict[int, Path]:
 
 
 def require_same_years(label: str, z: Iterable[int], z_std: Iterable[int], z_name: str, std_name: str) -> None:
-    """Raise an InvalidParamsError that names the years which one of two series has and the other has not."""
+    """Raise an InvalidParamsError that names the years that only one of two series has."""
     one, two = set(z), set(z_std)
     gaps = [
         f"{name} is missing for {', '.join(map(str, sorted(years)))}"
@@ -145,28 +130,28 @@ def require_same_years(label: str, z: Iterable[int], z_std: Iterable[int], z_nam
 
 
 def read_tiles(folder: PathLike, name: str) -> xr.Dataset:
-    """Yearly surfaces of a glacier and the reference DEM under them, on the tiles' own cells.
+    """Read the yearly surfaces of a glacier and the reference DEM, on the tiles' own cells.
 
     Parameters
     ----------
     folder : path
-        laid out as the module says
+        Folder with the layout described in the module
     name : str
-        of the glacier
+        Name of the glacier
 
     Returns
     -------
     xarray.Dataset
-        float32 ``z``, ``z_std`` (year, y, x), m; ``dem_ref``, m, ``slope`` and ``aspect``, degrees (y, x); NaN where a
-        file has no value; ``pieces`` (y, x): labels of the tiles of one degree that yearly surfaces were put together
-        from, see :func:`~oggm_glaunti.companions.dem.pieces.degree_tiles`. Coordinates ``year``, and ``y`` and ``x`` of
-        the cells' centres, m, with the coordinate system as WKT in the attribute ``crs_wkt``, the names of the files
-        in ``files``
+        float32 ``z``, ``z_std`` (year, y, x), m; ``dem_ref``, m, ``slope`` and ``aspect``, degrees (y, x); NaN if a
+        file has no value; ``pieces`` (y, x): labels of the tiles of one degree of which the yearly surfaces were
+        composed, see :func:`~oggm_glaunti.companions.dem.pieces.degree_tiles`. Coordinates are ``year``, and ``y`` and
+        ``x`` of the cell centres, m; attributes are the coordinate system as WKT, ``crs_wkt``, and the names of the
+        files, ``files``
 
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        for a glacier, year or file that is missing, a file that cannot be read, or files on different grids
+        If a glacier, year or file is missing, a file cannot be read, or the files are on different grids
     """
     yearly = yearly_files(folder, name)
     reference = {key: Path(folder) / REFERENCE / kind / f"{name}.tif" for key, kind in _REFERENCE.items()}
@@ -175,7 +160,7 @@ def read_tiles(folder: PathLike, name: str) -> xr.Dataset:
         raise InvalidParamsError(f"{folder}: {name}: the reference DEM is not complete: {', '.join(missing)} not found")
     years = sorted(yearly.z)
     paths = [files[year] for files in (yearly.z, yearly.z_std) for year in years] + [*reference.values()]
-    layers = [_read(path) for path in paths]
+    layers = [_read_layer(path) for path in paths]
     _require_one_grid(paths, layers)
     return _as_dataset(years, layers, [path.name for path in paths[: 2 * len(years)]])
 
@@ -186,7 +171,7 @@ def _as_dataset(years: list[int], layers: list[_Layer], files: list[str]) -> xr.
     a, _, west, _, e, north = first.transform[:6]
     coordinates = {"year": years, "y": north + e * (np.arange(rows) + 0.5), "x": west + a * (np.arange(columns) + 0.5)}
     values = [layer.values for layer in layers]
-    fields = {"z": np.stack(values[:count]), "z_std": np.stack(values[count : 2 * count])}
+    fields: dict[str, NDArray[Any]] = {"z": np.stack(values[:count]), "z_std": np.stack(values[count : 2 * count])}
     fields |= dict(zip(_REFERENCE, values[2 * count :], strict=True))
     fields["pieces"] = degree_tiles(coordinates["x"], coordinates["y"], first.crs)
     variables = {
@@ -196,10 +181,10 @@ def _as_dataset(years: list[int], layers: list[_Layer], files: list[str]) -> xr.
     return xr.Dataset(variables, coordinates, {"crs_wkt": first.crs.to_wkt(), "files": ", ".join(files)})
 
 
-def _read(path: Path) -> _Layer:
+def _read_layer(path: Path) -> _Layer:
     try:
         with rasterio.open(path) as source:
-            problem = _problem(source)
+            problem = _why_unusable(source)
             values = source.read(1, masked=True).astype(np.float32) * np.float32(source.scales[0])
             crs, transform, offset = source.crs, source.transform, source.offsets[0]
     except RasterioIOError as err:
@@ -210,7 +195,7 @@ def _read(path: Path) -> _Layer:
     return _Layer(np.where(np.isfinite(filled), filled, np.float32(np.nan)), transform, CRS.from_wkt(crs.to_wkt()))
 
 
-def _problem(source: rasterio.DatasetReader) -> str | None:
+def _why_unusable(source: rasterio.DatasetReader) -> str | None:
     if source.count != 1:
         return f"has {source.count} bands; expected 1"
     if source.crs is None or not source.crs.is_projected:
@@ -226,6 +211,6 @@ def _require_one_grid(paths: list[Path], layers: list[_Layer]) -> None:
             raise InvalidParamsError(f"{path} is on {layer}, but {paths[0].name} on {layers[0]}; expected the same")
 
 
-def _short(crs: CRS) -> str:
+def _crs_name(crs: CRS) -> str:
     code = crs.to_epsg()
     return crs.name if code is None else f"EPSG:{code}"

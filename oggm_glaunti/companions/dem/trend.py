@@ -1,7 +1,7 @@
 """A stack of yearly surfaces as two rasters: its height in the middle of the years and its trend.
 
-A void of the stack is void in every year, so time cannot fill it; what has to be carried into it is a height and a
-trend. On the three glaciers of the published example a straight line in time leaves 0.7 to 0.8 m in a pixel.
+A void of the stack is void in every year, so time cannot fill it; it has to be filled with a height and a trend. On the
+three glaciers of the published example a straight line in time leaves residuals of 0.7 to 0.8 m.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Percentiles of a year's variances between which they are cut, so that a few pixels neither rule nor vanish
-# (Maslov et al. 2026, appendix B).
-LEAST, MOST = 5.0, 95.0
+# Percentiles to which the variances of a year are clipped, so that no pixel dominates or vanishes (Maslov et al. 2026,
+# appendix B).
+CLIPPED = (5.0, 95.0)
 
 
 class Trend(NamedTuple):
-    """Straight lines in time, one a pixel.
+    """Straight lines in time, one per pixel.
 
     Attributes
     ----------
     middle : float
-        the year around which they turn
+        Middle of the years
     level : array (H, W)
-        height in that year, m; NaN where no year has a value
+        Height in the middle of the years, m; NaN where no year has a value
     slope : array (H, W)
-        m yr-1; 0 where a single year has a value or none
+        Trend, m yr-1; 0 where at most one year has a value
     mean_time : array (H, W)
-        mean year of the heights, less the middle
+        Mean year of the heights minus the middle
     variance, slope_variance : arrays (H, W)
-        of the height at the mean time (m2) and of the slope, by the errors of the years: as if all heights of a pixel
-        came from the same scenes, so that many are no better than one
-    count : int array (H, W)
-        years with a height and a standard deviation
+        Variance of the height at the mean time (m2) and of the slope, from the errors of the years: as if all heights
+        of a pixel came from the same scenes, so that many are no better than one
+    n_years : int array (H, W)
+        Number of years with a height and a standard deviation
     """
 
     middle: float
@@ -42,25 +42,25 @@ class Trend(NamedTuple):
     mean_time: NDArray[np.float64]
     variance: NDArray[np.float64]
     slope_variance: NDArray[np.float64]
-    count: NDArray[np.intp]
+    n_years: NDArray[np.intp]
 
     def at(self, years: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Heights of the lines in some years (K, H, W), m."""
+        """Return the heights of the lines in some years (K, H, W), m."""
         return self.level + (years - self.middle)[:, None, None] * self.slope
 
     def std(self, years: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Standard deviations of the lines in some years (K, H, W), m."""
+        """Return the standard deviations of the lines in some years (K, H, W), m."""
         late = (years - self.middle)[:, None, None] - self.mean_time
         return np.sqrt(self.variance + late**2 * self.slope_variance)
 
 
 def linear_in_time(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDArray[np.int64]) -> Trend:
-    """Least squares in every pixel, a year's weight one over its variance.
+    """Fit a line to every pixel by least squares, weighting years by their inverse variance.
 
     Parameters
     ----------
     z, z_std : arrays (K, H, W)
-        height and its standard deviation, m; NaN where there is none
+        Heights and their standard deviations, m; NaN if missing
     years : int array (K,)
 
     Returns
@@ -93,7 +93,7 @@ def linear_in_time(z: NDArray[np.float64], z_std: NDArray[np.float64], years: ND
 
 
 def clipped_variance(z_std: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Squares of standard deviations (K, H, W), those of each year cut to its 5th to 95th percentile."""
+    """Square standard deviations (K, H, W) and clip those of each year to its 5th to 95th percentile."""
     flat = z_std.reshape(len(z_std), -1)
-    least, most = np.nanpercentile(flat**2, [LEAST, MOST], axis=1)
+    least, most = np.nanpercentile(flat**2, CLIPPED, axis=1)
     return np.clip(z_std**2, least[:, None, None], most[:, None, None])

@@ -1,4 +1,4 @@
-"""Voids made on purpose: the shapes of real ones, placed where the surface is known, so that errors can be measured."""
+"""Synthetic voids: shapes of real ones, placed where the surface is known, so that errors can be measured."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-# Share of the pixels that synthetic voids add (Maslov et al. 2026, appendix B): that of the real ones in 65 tiles.
-SHARE = 0.0469
-# Places that are looked at for one shape before another is taken (same source).
+# Share of pixels in synthetic voids (Maslov et al. 2026, appendix B): that of the real ones in 65 tiles.
+VOID_SHARE = 0.0469
+# Places that are tried for one shape before the next is drawn (same source).
 TRIES = 100
-# Shapes in a row without a place, after which the raster counts as full.
+# Consecutive shapes without a place after which the raster counts as full.
 MISSES = 20
 EIGHT_NEIGHBOURS = np.ones((3, 3), int)
 
 
 def void_library(masks: Iterable[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
-    """Shapes of the voids in some rasters: their 8-connected components, each cropped to its box.
+    """Return the shapes of the voids in some rasters: 8-connected components, each cropped to its bounding box.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def void_library(masks: Iterable[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
     Raises
     ------
     ValueError
-        where no raster has a void
+        If no raster has a void
 
     Examples
     --------
@@ -53,29 +53,29 @@ def void_library(masks: Iterable[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
 def place_voids(
     mask: NDArray[np.bool_], library: Sequence[NDArray[np.bool_]], share: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """New voids where there is none yet: shapes drawn from a library, turned by multiples of 90 degrees.
+    """Place new voids in known pixels: shapes drawn from a library, rotated by multiples of 90 degrees.
 
     Parameters
     ----------
     mask : bool array (H, W)
         True where the raster has no value already
     library : sequence of bool arrays (h, w)
-        see :func:`void_library`
+        Shapes, see :func:`void_library`
     share : float
-        of all pixels that is to be void anew, 0 to 1
+        Share of all pixels to be covered by new voids, 0 to 1
     rng : numpy.random.Generator
 
     Returns
     -------
     bool array (H, W)
-        the new voids alone. Their share is the one asked for or up to one shape more; it is less where the raster has
-        no more room: as many shapes as the library holds (20 at least) were drawn one after the other, and none of them
-        fitted in at 100 random places
+        True in the new voids only. Their share is at least the requested one, by less than one shape; it is smaller if
+        the raster has no more room, i.e. as many consecutive shapes as the library holds (at least 20) did not fit at
+        100 random places each
 
     Raises
     ------
     ValueError
-        for a share that is not between 0 and 1, or an empty library
+        If the share is not between 0 and 1, or the library is empty
 
     Notes
     -----
@@ -93,7 +93,7 @@ def place_voids(
         )
     taken, wanted, placed, misses = mask.copy(), share * mask.size, 0, 0
     while placed < wanted and misses < max(MISSES, len(library)):
-        shape = np.rot90(library[rng.integers(len(library))], rng.integers(4))
+        shape = np.rot90(library[int(rng.integers(len(library)))], int(rng.integers(4)))
         place = _free_place(taken, shape, rng)
         if place is None:
             misses += 1
@@ -118,7 +118,7 @@ def _free_place(
 
 
 def disc(radius: float) -> NDArray[np.bool_]:
-    """A round shape, as clouds or a missing scene leave it, for :func:`place_voids`; `radius` in pixels.
+    """Return a disc of a radius in pixels, as clouds or a missing scene leave it, for :func:`place_voids`.
 
     Examples
     --------

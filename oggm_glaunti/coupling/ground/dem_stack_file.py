@@ -200,7 +200,7 @@ def _attributes_in(nc: netCDF4.Dataset) -> dict[str, Any]:
 
 
 def write_dem_stack(
-    gdir: Any, stack: DemStack, attributes: Mapping[str, str | float | int], filesuffix: str = ""
+    gdir: Any, stack: DemStack, attributes: Mapping[str, str | float | list[float]], filesuffix: str = ""
 ) -> Path:
     """Write ``glaunti_dem_stack.nc`` (CF-1.8); the file appears complete or not at all.
 

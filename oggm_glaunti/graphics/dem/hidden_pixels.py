@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.companions.dem.scores import HeldOut, Scores, score
+from oggm_glaunti.companions.dem.scores import HeldOut, VoidScores, score
 from oggm_glaunti.graphics.style import COLOURS, LINES, light_grid, panels, plain_log, series_style
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _true_and_predicted(figure: Figure, ax: Axes, flat: HeldOut) -> None:
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small", handlelength=1.0)
 
 
-def _scores_in_words(found: Scores) -> str:
+def _scores_in_words(found: VoidScores) -> str:
     return (
         f"RMSE {found.rmse:.1f} m, median |error| {found.median_error:.1f} m,\n"
         f"NMAD {found.nmad:.1f} m, {100 * found.coverage_90:.0f} % within 90 % intervals"

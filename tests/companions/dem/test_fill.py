@@ -9,10 +9,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
 from oggm_glaunti.companions.dem import regression, residuals
-from oggm_glaunti.companions.dem.coregister import estimate_shift, moved, nmad, register
+from oggm_glaunti.companions.dem.coregister import estimate_shift, find_registration, nmad, shifted
 from oggm_glaunti.companions.dem.fill import METHODS, Known, fill, what_is_known
 from oggm_glaunti.companions.dem.pieces import degree_tiles
-from oggm_glaunti.companions.dem.predictors import predictors, terrain
+from oggm_glaunti.companions.dem.predictors import predictors, reference_surface
 from oggm_glaunti.companions.dem.stack import checked_stack
 from oggm_glaunti.companions.dem.trend import Trend, clipped_variance, linear_in_time
 from oggm_glaunti.companions.dem.voids import disc, place_voids
@@ -54,7 +54,7 @@ def test_badly_observed_pixels_neither_rule_nor_vanish():
 @given(rows=st.floats(-1.2, 1.2), cols=st.floats(-1.2, 1.2), offset=st.floats(-100, 100))
 def test_a_known_shift_is_found_to_a_twentieth_of_a_pixel(rows, cols, offset):
     reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
-    surface = moved(reference, rows, cols) + offset
+    surface = shifted(reference, rows, cols) + offset
     surface[:3, :5] = np.nan
     found = estimate_shift(surface, reference)
     assert (found.rows, found.cols) == (pytest.approx(rows, abs=0.05), pytest.approx(cols, abs=0.05))
@@ -70,14 +70,14 @@ def test_ground_without_relief_is_not_moved():
 def test_a_shift_beyond_belief_is_an_error():
     reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
     with pytest.raises(ValueError, match=r"moved by \+3\..* rows .* less than 1.5 pixels are believed"):
-        estimate_shift(moved(reference, 3.0, 0.0), reference)
+        estimate_shift(shifted(reference, 3.0, 0.0), reference)
 
 
 def test_ice_that_sank_does_not_move_the_reference():
     reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
     ice = np.zeros(reference.shape, bool)
     ice[10:50, 10:40] = True
-    surface = moved(reference, 0.5, -0.5) - np.where(ice, 0.2 * (reference - reference.min()), 0.0)
+    surface = shifted(reference, 0.5, -0.5) - np.where(ice, 0.2 * (reference - reference.min()), 0.0)
     found = estimate_shift(surface, reference, ~ice)
     assert (found.rows, found.cols) == (pytest.approx(0.5, abs=0.02), pytest.approx(-0.5, abs=0.02))
 
@@ -85,12 +85,12 @@ def test_ice_that_sank_does_not_move_the_reference():
 def test_pieces_that_lie_differently_each_get_their_shift():
     reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
     pieces = np.where(np.arange(60) < 25, 46, 45)[:, None] * np.ones((1, 50), int)
-    surface = np.where(pieces == 46, moved(reference, 0.5, -0.5), moved(reference, -0.5, -0.5)) + 54.0
-    found = register(surface, reference, pieces=pieces)
+    surface = np.where(pieces == 46, shifted(reference, 0.5, -0.5), shifted(reference, -0.5, -0.5)) + 54.0
+    found = find_registration(surface, reference, pieces=pieces)
     rows = {label: shift.rows for label, shift in found.shifts.items()}
     assert rows == {45: pytest.approx(-0.5, abs=0.02), 46: pytest.approx(0.5, abs=0.02)}
     np.testing.assert_allclose(found.moved(reference) + 54.0, surface, atol=3.0)
-    whole = register(surface, reference)
+    whole = find_registration(surface, reference)
     error = [np.std(surface - registration.moved(reference)) for registration in (whole, found)]
     assert error[0] > 5.0 * error[1]
 
@@ -103,8 +103,8 @@ def test_seams_are_found_beside_the_expected_lines(beside_expected):
     pieces[:8], pieces[-8:] = expected[8], expected[-8]
     pieces[:, :8], pieces[:, -8:] = pieces[:, 8:9], pieces[:, -9:-8]
     shifts = {0: (0.5, 0.5), 1: (0.5, -0.5), 2: (-0.5, 0.5), 3: (-0.5, -0.5)}
-    surface = np.select([pieces == k for k in shifts], [moved(reference, *by) for by in shifts.values()])
-    found = register(surface, reference, pieces=expected)
+    surface = np.select([pieces == k for k in shifts], [shifted(reference, *by) for by in shifts.values()])
+    found = find_registration(surface, reference, pieces=expected)
     assert found.seams == beside_expected
     assert (found.pieces == pieces)[9:-9, 9:-9].all()
 
@@ -113,9 +113,9 @@ def test_a_piece_with_little_to_compare_takes_the_shift_of_the_whole():
     reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
     pieces = np.zeros((60, 50), int)
     pieces[:10, :10] = 7
-    found = register(moved(reference, 0.25, 0.5), reference, pieces=pieces)
+    found = find_registration(shifted(reference, 0.25, 0.5), reference, pieces=pieces)
     assert (found.shifts[7].rows, found.shifts[7].cols) == (pytest.approx(0.25, abs=0.02), pytest.approx(0.5, abs=0.02))
-    assert estimate_shift(moved(reference, 0.25, 0.5), reference) == found.shifts[7]
+    assert estimate_shift(shifted(reference, 0.25, 0.5), reference) == found.shifts[7]
 
 
 def test_pieces_are_tiles_of_one_degree():
@@ -145,7 +145,7 @@ def test_aspect_is_where_the_slope_falls(downhill, sin, cos, row_step):
     rows, columns = np.indices((5, 5))
     north, east = rows * row_step, columns * 100.0
     height = {"n": -north, "s": north, "e": -east, "w": east}[downhill]
-    found = terrain(height, (row_step, 100.0))
+    found = reference_surface(height, (row_step, 100.0))
     assert found.slope[2, 2] == pytest.approx(45.0)
     assert (found.sin_aspect[2, 2], found.cos_aspect[2, 2]) == (pytest.approx(sin), pytest.approx(cos))
 
@@ -153,13 +153,13 @@ def test_aspect_is_where_the_slope_falls(downhill, sin, cos, row_step):
 def test_flat_ground_faces_nowhere():
     aspect = np.array([[90.0, np.nan, -9999.0, -1.0]])
     aspect = np.repeat(aspect, 2, axis=0)
-    found = terrain(np.zeros((2, 4)), (-100.0, 100.0), np.zeros((2, 4)), aspect)
+    found = reference_surface(np.zeros((2, 4)), (-100.0, 100.0), np.zeros((2, 4)), aspect)
     assert found.sin_aspect.tolist() == [[1.0, 0.0, 0.0, 0.0]] * 2
     assert np.abs(found.cos_aspect).max() < 1e-12
 
 
 def test_predictors_are_between_0_and_1_and_a_constant_one_is_0():
-    flat = predictors(terrain(np.full((4, 6), 2000.0), (-100.0, 100.0)))
+    flat = predictors(reference_surface(np.full((4, 6), 2000.0), (-100.0, 100.0)))
     assert flat.min() == 0.0
     assert flat[..., :2].max() == 1.0
     assert (flat[..., 2:] == 0.0).all()
@@ -169,10 +169,10 @@ def test_predictors_are_between_0_and_1_and_a_constant_one_is_0():
 
 
 def learn(method, values, known, wanted, **kwargs):
-    ground = terrain(worlds.ground(), (-100.0, 100.0))
+    ground = reference_surface(worlds.ground(), (-100.0, 100.0))
     about = {"predictors": predictors(ground), "elevation": ground.elevation}
     about |= {"gamma": 0.1, "n_features": 128, "seed": 0, **kwargs}
-    return method(values, np.ones(values.shape), known, wanted, **about)
+    return method(regression.Sample(values, np.ones(values.shape), known, wanted), **about)
 
 
 def test_random_features_learn_what_depends_on_their_inputs_smoothly():
@@ -198,7 +198,7 @@ def test_random_features_are_the_same_for_the_same_seed_and_learn_from_20000_pix
     hidden = worlds.voids()
     one, two = (learn(regression.random_features, worlds.ground(), ~hidden, hidden) for _ in range(2))
     assert (one.value == two.value).all()
-    monkeypatch.setattr(regression, "MOST", 500)
+    monkeypatch.setattr(regression, "MOST_LEARNED", 500)
     fewer = learn(regression.random_features, worlds.ground(), ~hidden, hidden)
     assert 0 < np.abs(fewer.value - one.value)[hidden].max() < 50.0
 
@@ -246,7 +246,7 @@ def test_pixels_are_kriged_in_portions_without_a_difference(monkeypatch):
     values, hidden = worlds.ground(), worlds.voids()
     about = {"distance": 3.0, "nugget": 0.15, "neighbours": 12}
     whole = residuals.krige(values, ~hidden, hidden, **about)
-    monkeypatch.setattr(residuals, "AT_A_TIME", 5)
+    monkeypatch.setattr(residuals, "KRIGED_AT_ONCE", 5)
     parts = residuals.krige(values, ~hidden, hidden, **about)
     np.testing.assert_array_equal(parts.value, whole.value)
 
@@ -271,10 +271,12 @@ def test_badly_observed_pixels_count_less():
     hidden = worlds.voids()
     values, variance = np.zeros(hidden.shape), np.ones(hidden.shape)
     values[:, 20:], variance[:, 20:] = 4.0, 1e4
-    ground = terrain(worlds.ground(), (-100.0, 100.0))
+    ground = reference_surface(worlds.ground(), (-100.0, 100.0))
     about = {"predictors": np.zeros((*hidden.shape, 6)), "elevation": ground.elevation, "gamma": 0.1}
     found = [
-        regression.random_features(values, v, ~hidden, hidden, n_features=16, seed=0, **about).value.mean()
+        regression.random_features(
+            regression.Sample(values, v, ~hidden, hidden), n_features=16, seed=0, **about
+        ).value.mean()
         for v in (np.ones(hidden.shape), variance)
     ]
     assert found[0] == pytest.approx(2.0, abs=0.2)
@@ -289,7 +291,7 @@ def test_intervals_hold_what_they_say_of_a_field_with_that_covariance():
     field = 10.0 * (np.linalg.cholesky(covariance) @ rng.standard_normal(rows.size)).reshape(40, 40)
     hidden = place_voids(np.zeros((40, 40), bool), [disc(2.0)], 0.2, rng)
     lines = Trend(0.0, np.where(hidden, np.nan, field), *np.zeros((2, 40, 40)), *np.ones((2, 40, 40)), 2 * ~hidden)
-    flat = terrain(np.zeros((40, 40)), (-100.0, 100.0))
+    flat = reference_surface(np.zeros((40, 40)), (-100.0, 100.0))
     found = fill(Known(lines, flat, None, ~hidden), hidden, "kriging")
     ratio = (found.height - field[hidden]) / np.sqrt(found.height_variance)
     assert np.std(ratio) == pytest.approx(1.0, abs=0.12)

@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from oggm_glaunti.companions.dem import impute
-from oggm_glaunti.companions.dem.coregister import moved
+from oggm_glaunti.companions.dem.coregister import shifted
 from oggm_glaunti.companions.dem.cross_validation import cross_validate
-from oggm_glaunti.companions.dem.fill import Options
+from oggm_glaunti.companions.dem.fill import FillOptions
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.scores import hold_out, score
 from oggm_glaunti.companions.dem.stack import Stack, checked_stack
@@ -194,7 +194,7 @@ def test_a_stack_without_voids_comes_back_as_it_is():
 
 def test_moving_the_reference_is_worth_it():
     z, z_std, reference = worlds.stack()
-    aside = moved(reference, 0.5, 0.5)
+    aside = shifted(reference, 0.5, 0.5)
     error = {}
     for coregister in (True, False):
         found = impute_dem_stack(z, z_std, aside, method="kriging", coregister=coregister)
@@ -308,7 +308,7 @@ def test_cross_validation_hides_the_same_pixels_from_every_method():
 
 def test_nothing_that_is_hidden_reaches_a_prediction_its_spread_or_the_choice():
     stack = checked_stack(*worlds.stack())
-    candidates = [Options(distance=0.05), Options(distance=3.0)]
+    candidates = [FillOptions(distance=0.05), FillOptions(distance=3.0)]
     about = {"realisations": 1, "candidates": candidates, "library": [np.ones((3, 3), bool)]}
     one = cross_validate({"valley": stack}, "rff_kriging", **about)
     hidden = one.held_out["valley", 0].pixels
