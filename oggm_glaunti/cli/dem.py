@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-OK = 0
+from oggm_glaunti.cli import common
 
-# As the imputation has them; not imported, so that the command's help is quick.
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Those of the imputation; not imported, so that the command's help is quick.
 METHODS = ("rff_kriging", "rff", "kriging", "hypsometric", "idw", "constant")
 
 FOLDER = """\
@@ -19,15 +22,13 @@ y, x), their uncertainty, flags of what was filled, and the trend. Heights stay 
 """
 
 
-def add_impute_dem(subparsers: argparse._SubParsersAction) -> None:
+EXAMPLE = 'oggm-glaunti impute-dem demimputation aletsch.nc --glacier "Grosser Aletsch"'
+
+
+def add_impute_dem(subparsers: common.Subparsers) -> None:
     """Add ``impute-dem DIR OUT.nc --glacier NAME``."""
-    parser = subparsers.add_parser(
-        "impute-dem",
-        help="fill the voids of yearly surfaces",
-        description=f"Fill the voids of yearly surfaces.\n\n{FOLDER}",
-        epilog='example:\n  oggm-glaunti impute-dem demimputation aletsch.nc --glacier "Grosser Aletsch"',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what, epilog = "fill the voids of yearly surfaces", f"example:\n  {EXAMPLE}"
+    parser = common.add_verb(subparsers, "impute-dem", run_impute_dem, what, FOLDER, epilog)
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder of tiles")
     parser.add_argument("out", metavar="OUT.nc", type=Path, help="file to write; its folder is made if missing")
     parser.add_argument("--glacier", metavar="NAME", help="needed where DIR holds several glaciers")
@@ -35,24 +36,17 @@ def add_impute_dem(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--no-coregister", action="store_true", help="take the reference to lie right as it is")
     parser.add_argument("--seed", type=int, default=0, help="of random features and test voids (default: %(default)s)")
     parser.add_argument("--figure", metavar="FILE.png", type=Path, help="map of the surface, its uncertainty and trend")
-    parser.set_defaults(run=run_impute_dem)
 
 
 def run_impute_dem(args: argparse.Namespace) -> int:
-    """Fill the voids of one glacier's tiles; returns the exit status."""
-    from oggm_glaunti.cli.common import complain
-    from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
-
+    """Fill the voids of one glacier's tiles and print how good that is."""
     begin = time.perf_counter()
-    try:
-        filled = _impute(args)
-    except (OSError, ValueError, InvalidParamsError) as err:
-        return complain(err)
-    print("\n".join(_in_words(filled, time.perf_counter() - begin)))
-    return OK
+    filled = _impute(args)
+    print("\n".join(_summary_of(filled, time.perf_counter() - begin)))
+    return common.OK
 
 
-def _impute(args: argparse.Namespace) -> Any:
+def _impute(args: argparse.Namespace) -> xr.Dataset:
     from pyproj import CRS
 
     from oggm_glaunti.companions.dem.impute import impute_dem_stack
@@ -61,11 +55,10 @@ def _impute(args: argparse.Namespace) -> Any:
 
     name = chosen_glacier(args.folder, args.glacier)
     tiles = read_tiles(args.folder, name)
-    arrays = (tiles[key] for key in ("z", "z_std", "dem_ref", "slope", "aspect"))
-    pieces = tiles["pieces"]
+    z, z_std, dem_ref, slope, aspect = (tiles[key] for key in ("z", "z_std", "dem_ref", "slope", "aspect"))
     chosen = {"method": args.method, "coregister": not args.no_coregister, "seed": args.seed}
     try:
-        filled = impute_dem_stack(*arrays, pieces=pieces, **chosen)
+        filled = impute_dem_stack(z, z_std, dem_ref, slope, aspect, pieces=tiles["pieces"], **chosen)
     except ValueError as err:
         raise ValueError(f"{args.folder}: {name}: {err}") from err
     about = {
@@ -75,25 +68,24 @@ def _impute(args: argparse.Namespace) -> Any:
     }
     write_imputed(args.out, filled, CRS.from_wkt(tiles.attrs["crs_wkt"]), about)
     if args.figure is not None:
-        _draw(filled, name, args.figure)
+        _save_map(filled, name, args.figure)
     return filled.assign_attrs(glacier=name)
 
 
-def _draw(filled: Any, name: str, path: Path) -> None:
-    from oggm_glaunti.graphics.dem import plot_voids
-    from oggm_glaunti.graphics.style import save_png
+def _save_map(filled: xr.Dataset, name: str, path: Path) -> None:
+    from oggm_glaunti.graphics import plot_voids, save_png
 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_png(plot_voids(filled, title=name), path)
 
 
-def _in_words(filled: Any, seconds: float) -> list[str]:
+def _summary_of(filled: xr.Dataset, seconds: float) -> list[str]:
     about, imputed, years = filled.attrs, filled["imputed"].values, filled["year"].values
     void, count = int(imputed.any(axis=0).sum()), int(imputed.sum())
     lines = [
         f"{about['glacier']}, {years[0]}-{years[-1]}: {void} of {imputed[0].size} cells void, {count} heights "
         f"filled by {about['method']} in {seconds:.1f} s",
-        f"  {_registration(about)}median difference to the reference {about['median_dh']:+.1f} m",
+        f"  {_registration_of(about)}median difference to the reference {about['median_dh']:+.1f} m",
     ]
     if "rmse" in about:
         lines.append(
@@ -104,7 +96,7 @@ def _in_words(filled: Any, seconds: float) -> list[str]:
     return lines
 
 
-def _registration(about: dict[str, Any]) -> str:
+def _registration_of(about: dict[str, Any]) -> str:
     pairs = zip(about["shift_rows"], about["shift_cols"], strict=True)
     moved = " and ".join(f"{rows:+.2f} rows, {cols:+.2f} columns" for rows, cols in pairs)
     return f"reference moved by {moved} (NMAD {about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m), "

@@ -1,19 +1,21 @@
-"""The verbs ``evaluate`` and ``infer``: predictions beside observations, and maps, of a trained model."""
+"""The verbs ``evaluate`` and ``infer``: predictions next to observations, and maps, of a trained model."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from oggm_glaunti import settings
+from oggm_glaunti.cli import common
 
-OK, FAILED = 0, 1
-SHOWN = 20  # rows left out that are printed; the number of all of them is
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from oggm_glaunti.fit.data.year import GlacierData
+    from oggm_glaunti.shop import LoadedModel
+
 # Of the tables of scores: predictions in files have five decimals, and a correlation of few points magnifies that.
 TOLERANCE = {"n": 0.0, "n_dropped": 0.0, "pearson_r": 2e-4, "skill_vs_mean_r2": 2e-4}
 OTHERWISE = 1e-5
@@ -45,15 +47,15 @@ with snow and corrections, or of days; and their means over the glacier. Years a
 spin-up."""
 
 
-def add_evaluate(subparsers: argparse._SubParsersAction) -> None:
+INFER_EXAMPLE = """\
+example:
+  oggm-glaunti infer --model c --data training_data --glacier 'Grosser Aletsch' --out maps"""
+
+
+def add_evaluate(subparsers: common.Subparsers) -> None:
     """Add ``evaluate``."""
-    parser = subparsers.add_parser(
-        "evaluate",
-        help="score predictions, or a trained model on a data set",
-        description=EVALUATE,
-        epilog=EVALUATE_FILES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    summary, errors = "score predictions, or a trained model on a data set", (RuntimeError,)
+    parser = common.add_verb(subparsers, "evaluate", run_evaluate, summary, EVALUATE, EVALUATE_FILES, errors=errors)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--predictions",
@@ -62,87 +64,46 @@ def add_evaluate(subparsers: argparse._SubParsersAction) -> None:
         help="columns glacier, kind, season, year, true and pred_<model> for each model; m w.e.",
     )
     what.add_argument("--data", metavar="DIR", type=Path, help="data set to predict, in the published layout")
-    _add_model(parser, required=False)
+    _add_model_and_weights(parser, required=False)
     parser.add_argument(
         "--folds", metavar="K", type=int, nargs="+", default=[0], help="of --data (default: 0, the test glaciers)"
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write to; made if missing")
+    common.add_out(parser)
     parser.add_argument("--no-figures", action="store_true", help="tables only")
     parser.add_argument(
         "--reference", metavar="DIR", type=Path, help=f"compare with {' and '.join(REFERENCES.values())} in it"
     )
-    parser.set_defaults(run=run_evaluate)
 
 
-def add_infer(subparsers: argparse._SubParsersAction) -> None:
+def add_infer(subparsers: common.Subparsers) -> None:
     """Add ``infer``."""
-    parser = subparsers.add_parser(
-        "infer",
-        help="maps of a trained model on a data set, daily or by season",
-        description=INFER,
-        epilog="example:\n  oggm-glaunti infer --model c --data training_data --glacier 'Grosser Aletsch' --out maps",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    summary, errors = "maps of a trained model on a data set, daily or by season", (RuntimeError,)
+    parser = common.add_verb(subparsers, "infer", run_infer, summary, INFER, INFER_EXAMPLE, errors=errors)
     parser.add_argument("--data", metavar="DIR", type=Path, required=True, help="data set in the published layout")
-    _add_model(parser, required=True)
+    _add_model_and_weights(parser, required=True)
     parser.add_argument("--glacier", metavar="NAME", nargs="+", help="as in index.csv (default: all)")
-    parser.add_argument("--daily", action="store_true", help="a map a day instead of years and seasons")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write to; made if missing")
-    parser.set_defaults(run=run_infer)
+    parser.add_argument("--daily", action="store_true", help="a map for each day instead of years and seasons")
+    common.add_out(parser)
 
 
-def _add_model(parser: argparse.ArgumentParser, required: bool) -> None:
+def _add_model_and_weights(parser: argparse.ArgumentParser, required: bool) -> None:
     group = parser.add_argument_group("model")
-    group.add_argument("--model", type=str.upper, choices=("A", "B", "C", "D"), required=required)
-    group.add_argument(
-        "--weights",
-        metavar="PATH",
-        type=Path,
-        help=f"file or folder (default: {settings.WEIGHTS_ENV}, OGGM's cache, download; model A is in the package)",
-    )
+    common.add_model(group, "ABCD", required=required)
+    common.add_weights(group, otherwise="; model A is in the package")
 
 
 # --- evaluate ---
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
-    """Score, write and print; returns the exit status."""
-    from oggm_glaunti.cli.common import complain
-
-    problem = _contradiction(args)
-    if problem:
-        return complain(ValueError(problem))
-    try:
-        return _evaluate(args)
-    except _errors(args.data is not None) as err:
-        return complain(err)
-
-
-def _contradiction(args: argparse.Namespace) -> str | None:
-    if args.data is not None and args.model is None:
-        return "--data goes with --model"
-    if args.predictions is not None and (args.model is not None or args.weights is not None):
-        return "--model and --weights go with --data, not with --predictions"
-    return None
-
-
-def _errors(oggm: bool) -> tuple[type[Exception], ...]:
-    """What is the user's to mend; OGGM is not started to score a file."""
-    if not oggm:
-        return OSError, ValueError
-    importlib.import_module("oggm_glaunti.coupling")
-    from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
-
-    return OSError, ValueError, RuntimeError, InvalidParamsError, InvalidWorkflowError
-
-
-def _evaluate(args: argparse.Namespace) -> int:
+    """Score, write and print."""
     from oggm_glaunti.fit.evaluation import predictions as evaluation
 
+    _require_consistent_model(args)
     if args.predictions is not None:
         predictions, source = evaluation.read_predictions(args.predictions), args.predictions.name
     else:
-        predictions, source = _predict(args)
+        predictions, source = _predict_folds(args)
     if not len(predictions):
         raise ValueError(f"{args.predictions or args.data}: no observation to score")
     written = list(evaluation.write_scores(predictions, args.out, source))
@@ -154,35 +115,42 @@ def _evaluate(args: argparse.Namespace) -> int:
 
         written += [path.name for path in save_figures(predictions, args.out)]
     print(f"In {args.out.resolve()}: {', '.join(written)}")
-    return OK if args.reference is None else _compare(predictions, args.reference)
+    return common.OK if args.reference is None else _compare(predictions, args.reference)
 
 
-def _predict(args: argparse.Namespace) -> tuple[Any, str]:
+def _require_consistent_model(args: argparse.Namespace) -> None:
+    if args.data is not None and args.model is None:
+        raise ValueError("--data goes with --model")
+    if args.predictions is not None and (args.model is not None or args.weights is not None):
+        raise ValueError("--model and --weights go with --data, not with --predictions")
+
+
+def _predict_folds(args: argparse.Namespace) -> tuple[pd.DataFrame, str]:
+    """Predict every observation of the chosen folds; also return in words what by."""
     from oggm_glaunti.fit.evaluation.inference import predict_observations
 
+    def chosen(glaciers: list[GlacierData]) -> list[GlacierData]:
+        of_folds = [glacier for glacier in glaciers if glacier.fold in args.folds]
+        if not of_folds:
+            raise ValueError(f"{args.data}: no glacier in fold {', '.join(map(str, args.folds))}")
+        return of_folds
+
     loaded = _load_model(args)
-    glaciers = _open(args.data, lambda glaciers: _of_folds(glaciers, args.folds, args.data))
+    glaciers = _open_glaciers(args.data, chosen)
     print(f"Model {args.model} ({loaded.source}), glaciers to predict: {len(glaciers)}", flush=True)
     source = f"model {args.model}, weights {loaded.sha256}, folds {args.folds} of {args.data.name}"
     return predict_observations(loaded.model, _announced(glaciers), args.model), source
 
 
-def _of_folds(glaciers: list[Any], folds: list[int], folder: Path) -> list[Any]:
-    chosen = [glacier for glacier in glaciers if glacier.fold in folds]
-    if not chosen:
-        raise ValueError(f"{folder}: no glacier in fold {', '.join(map(str, folds))}")
-    return chosen
-
-
-def _announced(glaciers: list[Any]) -> Iterator[Any]:
-    """The glaciers, each named when its turn comes."""
+def _announced(glaciers: list[GlacierData]) -> Iterator[GlacierData]:
+    """Yield the glaciers and print each one's name when its turn comes."""
     for glacier in glaciers:
         print(f"  {glacier.name}: {len(glacier.years)} years", flush=True)
         yield glacier
 
 
-def _compare(predictions: Any, folder: Path) -> int:
-    """Print the largest differences from tables of scores; FAILED where one is beyond rounding."""
+def _compare(predictions: pd.DataFrame, folder: Path) -> int:
+    """Print the largest differences from tables of scores; FAILED if one is beyond rounding."""
     import pandas as pd
 
     from oggm_glaunti.fit.evaluation import predictions as evaluation
@@ -197,57 +165,48 @@ def _compare(predictions: Any, folder: Path) -> int:
         found = ", ".join(f"{measure} {value:.1e}" for measure, value in differences.items())
         print(f"largest differences from {reference}: {found}")
     print("within rounding" if ok else "beyond rounding")
-    return OK if ok else FAILED
+    return common.OK if ok else common.FAILED
 
 
 # --- infer ---
 
 
 def run_infer(args: argparse.Namespace) -> int:
-    """Write maps glacier by glacier; returns the exit status."""
-    from oggm_glaunti.cli.common import complain
+    """Write maps glacier by glacier."""
 
-    errors = _errors(oggm=True)
-    try:
-        loaded = _load_model(args)
-        glaciers = _open(args.data, lambda glaciers: _chosen(glaciers, args.glacier, args.data))
-        files = _file_names(glaciers, "smb_daily" if args.daily else "smb")
-        args.out.mkdir(parents=True, exist_ok=True)
-        for glacier, name in zip(glaciers, files, strict=True):
-            _infer(loaded, glacier, args.out / name, args.daily)
-    except errors as err:
-        return complain(err)
-    return OK
+    def chosen(glaciers: list[GlacierData]) -> list[GlacierData]:
+        by_name = {glacier.name: glacier for glacier in glaciers}
+        unknown = [name for name in args.glacier or () if name not in by_name]
+        if unknown:
+            raise ValueError(f"{args.data}: no glacier {', '.join(unknown)}; there are {', '.join(sorted(by_name))}")
+        return [by_name[name] for name in args.glacier or by_name]
+
+    loaded = _load_model(args)
+    glaciers = _open_glaciers(args.data, chosen)
+    files = _file_names(glaciers, "smb_daily" if args.daily else "smb")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for glacier, name in zip(glaciers, files, strict=True):
+        _write_maps(loaded, glacier, args.out / name, args.daily)
+    return common.OK
 
 
-def _infer(loaded: Any, glacier: Any, path: Path, daily: bool) -> None:
+def _write_maps(loaded: LoadedModel, glacier: GlacierData, path: Path, daily: bool) -> None:
     from oggm_glaunti.core.gru import GRU
     from oggm_glaunti.fit.evaluation.inference import predict_glacier
     from oggm_glaunti.fit.evaluation.maps_file import write_days, write_years
 
-    name = "B" if isinstance(loaded.model, GRU) else loaded.model.name
-    about = {"model": name, "weights": Path(loaded.source).name, "weights_sha256": loaded.sha256}
     if not glacier.years:
         print(f"{glacier.name}: no year with weather and observations, no file")
         return
-    written = (write_days if daily else write_years)(
-        path, glacier, predict_glacier(loaded.model, glacier, daily), about
-    )
+    name = "B" if isinstance(loaded.model, GRU) else loaded.model.name
+    about = {"model": name, "weights": Path(loaded.source).name, "weights_sha256": loaded.sha256}
+    write = write_days if daily else write_years
+    written = write(path, glacier, predict_glacier(loaded.model, glacier, daily), about)
     print(f"{glacier.name}: {written[0]} to {written[-1]} in {path}", flush=True)
 
 
-def _chosen(glaciers: list[Any], names: list[str] | None, folder: Path) -> list[Any]:
-    if names is None:
-        return glaciers
-    by_name = {glacier.name: glacier for glacier in glaciers}
-    unknown = [name for name in names if name not in by_name]
-    if unknown:
-        raise ValueError(f"{folder}: no glacier {', '.join(unknown)}; there are {', '.join(sorted(by_name))}")
-    return [by_name[name] for name in names]
-
-
-def _file_names(glaciers: list[Any], prefix: str) -> list[str]:
-    """A file name per glacier, without blanks and slashes."""
+def _file_names(glaciers: list[GlacierData], prefix: str) -> list[str]:
+    """Return a file name for each glacier, without blanks and slashes."""
     names = [f"{prefix}_{re.sub(r'[^0-9A-Za-z.-]+', '_', glacier.name)}.nc" for glacier in glaciers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -258,28 +217,23 @@ def _file_names(glaciers: list[Any], prefix: str) -> list[str]:
 # --- both ---
 
 
-def _load_model(args: argparse.Namespace) -> Any:
+def _load_model(args: argparse.Namespace) -> LoadedModel:
     from oggm_glaunti import shop
 
-    if args.model != "A" and args.weights is None and not os.environ.get(settings.WEIGHTS_ENV):
-        from oggm_glaunti.cli.common import start_oggm
-
-        start_oggm()
+    if args.model != "A":
+        common.start_oggm_for_weights(args)
     return shop.load(args.model, args.weights)
 
 
-def _open(folder: Path, choose: Callable[[list[Any]], list[Any]]) -> list[Any]:
-    """Some glaciers of a data set; rows that cannot be used are printed, and what else is left out of the chosen."""
+def _open_glaciers(folder: Path, choose: Callable[[list[GlacierData]], list[GlacierData]]) -> list[GlacierData]:
+    """Open some glaciers of a data set; invalid rows are printed, and what else is left out of those chosen."""
     from oggm_glaunti.fit.data.files import read_dataset
 
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    all_glaciers, problems = read_dataset(folder)
-    glaciers = choose(all_glaciers)
+    glaciers, problems = read_dataset(folder)
+    glaciers = choose(glaciers)
     lines = [f"{folder}: {problem}" for problem in problems]
     lines += [f"{glacier.name}: {n} x {what}" for glacier in glaciers for what, n in glacier.left_out.items()]
-    for line in lines[:SHOWN]:
-        print(f"left out: {line}")
-    if len(lines) > SHOWN:
-        print(f"... and {len(lines) - SHOWN} more")
+    common.print_some(lines, "left out")
     return glaciers

@@ -7,76 +7,59 @@ JAX and OGGM are imported only by the verb that needs them.
 from __future__ import annotations
 
 import argparse
-import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import oggm_glaunti
-from oggm_glaunti import settings
+from oggm_glaunti.cli import common
 from oggm_glaunti.cli.analyse import add_attribute, add_invert, add_measure, add_uncertainty
-from oggm_glaunti.cli.common import FAILED, OK, complain, start_oggm
 from oggm_glaunti.cli.dem import add_impute_dem
 from oggm_glaunti.cli.evaluate import add_evaluate, add_infer
 from oggm_glaunti.cli.run import add_run
 from oggm_glaunti.cli.train import add_finetune, add_train
 
 
-def add_verify(subparsers: argparse._SubParsersAction) -> None:
+def add_verify(subparsers: common.Subparsers) -> None:
     """Add ``verify FILE.npz [--weights DIR]``."""
-    parser = subparsers.add_parser(
-        "verify",
-        help="recompute every output of a reference file and compare",
-        description="Recompute every output of a reference file from its inputs. Exit status: 0 all within tolerance, "
-        "1 some outside, 2 the file or the weights cannot be used.",
-    )
+    what = "recompute every output of a reference file from its inputs and compare"
+    epilog = "exit status: 0 all within tolerance, 1 some outside, 2 the file or the weights cannot be used."
+    parser = common.add_verb(subparsers, "verify", run_verify, what, epilog=epilog)
     parser.add_argument("file", metavar="FILE.npz", type=Path)
-    parser.add_argument(
-        "--weights",
-        metavar="DIR",
-        type=Path,
-        help=f"folder with a.eqx, b.eqx, ... (default: {settings.WEIGHTS_ENV}, OGGM's cache, download)",
-    )
-    parser.set_defaults(run=run_verify)
+    common.add_weights(parser, "folder with a.eqx, b.eqx, ...")
 
 
 def run_verify(args: argparse.Namespace) -> int:
     """Verify a file and print the report."""
-    from oggm_glaunti.verification import VerificationError, print_report, verify_file
+    from oggm_glaunti.verification import print_report, verify_file
 
-    if args.weights is None and not os.environ.get(settings.WEIGHTS_ENV):
-        start_oggm()
-    try:
-        report = verify_file(args.file, args.weights)
-    except (OSError, VerificationError) as err:
-        return complain(err)
+    common.start_oggm_for_weights(args)
+    report = verify_file(args.file, args.weights)
     print_report(report)
-    return OK if report.ok else FAILED
+    return common.OK if report.ok else common.FAILED
 
 
-def add_demo(subparsers: argparse._SubParsersAction) -> None:
+DEMO = """\
+From outline, DEM and daily weather to a century of ice dynamics on a glacier made by code; needs no network. Writes a
+figure and NetCDF files."""
+
+
+def add_demo(subparsers: common.Subparsers) -> None:
     """Add ``demo [--out DIR]``."""
-    parser = subparsers.add_parser(
-        "demo",
-        help="run the whole chain on an embedded glacier",
-        description="From outline, DEM and daily weather to a century of ice dynamics on a glacier made by code; needs "
-        "no network. Writes a figure and NetCDF files.",
-    )
+    what = "run the whole chain on an embedded glacier"
+    parser = common.add_verb(subparsers, "demo", run_demo, what, DEMO)
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("glaunti_demo"), help="default: %(default)s")
-    parser.set_defaults(run=run_demo)
 
 
 def run_demo(args: argparse.Namespace) -> int:
     """Run the demo."""
     from oggm_glaunti.workflows import demo
 
-    try:
-        demo.run_demo(args.out)
-    except (OSError, ValueError) as err:
-        return complain(err)
-    return OK
+    demo.run_demo(args.out)
+    return common.OK
 
 
-VERBS: tuple[Callable[[argparse._SubParsersAction], None], ...] = (
+VERBS: tuple[Callable[[common.Subparsers], None], ...] = (
     add_run,
     add_train,
     add_finetune,
@@ -96,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(prog="oggm-glaunti", description="GlaUnTI surface mass balance inside OGGM.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {oggm_glaunti.__version__}")
+    parser.set_defaults(resumes=None, errors=())
     subparsers = parser.add_subparsers(metavar="VERB", required=True)
     for add in VERBS:
         add(subparsers)
@@ -105,10 +89,12 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
+    Errors that the user can mend (files, options, weather, OGGM's complaints) are printed as one line.
+
     Parameters
     ----------
     argv : sequence of str, optional
-        arguments after the command's name; those of the process if not given
+        arguments after the command's name; by default those of the process
 
     Returns
     -------
@@ -116,4 +102,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         exit status
     """
     args = make_parser().parse_args(argv)
-    return args.run(args)
+    try:
+        return args.run(args)
+    except FloatingPointError as err:
+        common.complain(err)
+        return common.FAILED
+    except (OSError, ValueError, *args.errors) as err:
+        return common.complain(err)
+    except RuntimeError as err:
+        oggm = sys.modules.get("oggm.exceptions")
+        if oggm is None or not isinstance(err, oggm.MassBalanceCalibrationError):
+            raise
+        return common.complain(err)
+    except KeyboardInterrupt:
+        if args.resumes is None:
+            raise
+        common.complain(f"interrupted; {args.resumes}")
+        return common.INTERRUPTED

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-OK, FAILED = 0, 1
-INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
-SHOWN = 20  # failures printed; all of them are in the file
+from oggm_glaunti.cli import common
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from oggm_glaunti.workflows.region_request import Request
+
+RESUMES = "the same call goes on from here"
 
 DESCRIPTION = """\
 From glacier outlines and daily weather to surface mass balances and ice dynamics, glacier by glacier, with OGGM.
@@ -31,21 +35,18 @@ example:
       --prcp-units mm/day --years 2014 2022 --model a --out region"""
 
 
-def add_run(subparsers: argparse._SubParsersAction) -> None:
+def add_run(subparsers: common.Subparsers) -> None:
     """Add ``run``."""
-    parser = subparsers.add_parser(
-        "run",
-        help="run a region: outlines and daily weather in, balances and ice out",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    what, resumes = (
+        "run a region: outlines and daily weather in, balances and ice out",
+        "the same call goes on from here",
     )
+    parser = common.add_verb(subparsers, "run", run_run, what, DESCRIPTION, EPILOG, resumes=resumes)
     _add_glaciers(parser)
     _add_climate(parser)
-    _add_model(parser)
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write to; made if missing")
+    _add_calibration(parser)
+    common.add_out(parser)
     parser.add_argument("--workers", metavar="N", type=_positive, default=1, help="processes (default: %(default)s)")
-    parser.set_defaults(run=run_run)
 
 
 def _add_glaciers(parser: argparse.ArgumentParser) -> None:
@@ -78,11 +79,11 @@ def _add_climate(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model and run")
-    group.add_argument("--years", metavar=("Y0", "Y1"), nargs=2, type=int, required=True, help="first and last year")
-    group.add_argument("--model", type=str.upper, choices=("A", "C", "D"), default="C", help="default: C")
-    group.add_argument("--weights", metavar="PATH", type=Path, help="file or folder, for models C and D")
+    common.add_years(group, required=True, help="first and last year")
+    common.add_model(group, "ACD", default="C", help="default: C")
+    common.add_weights(group, "file or folder, for models C and D")
     group.add_argument(
         "--ref-mb",
         metavar="MB|geodetic|none",
@@ -112,45 +113,34 @@ def _reference(text: str) -> float | str | None:
 
 def run_run(args: argparse.Namespace) -> int:
     """Run a region and print what was done."""
-    from oggm_glaunti.cli.common import complain
-
-    problem = _contradiction(args)
-    if problem:
-        return complain(ValueError(problem))
-    # First: it makes importing OGGM safe without a network.
-    importlib.import_module("oggm_glaunti.coupling")
-    from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
-
     from oggm_glaunti.workflows.region_chain import run_region
 
-    say: Callable[[str], None] = lambda line: print(line, flush=True)
-    say(_parameters(args))
-    try:
-        statuses = run_region(_request(args), say)
-    except (OSError, ValueError, InvalidParamsError, InvalidWorkflowError) as err:
-        return complain(err)
-    except KeyboardInterrupt:
-        complain(InterruptedError("interrupted; the same call goes on from here"))
-        return INTERRUPTED
-    return _report(statuses, args.out.resolve(), say)
+    _require_consistent_request(args)
+    print(_parameters(args), flush=True)
+    statuses = run_region(_request(args), lambda line: print(line, flush=True))
+    return _report(statuses, args.out.resolve())
 
 
-def _contradiction(args: argparse.Namespace) -> str | None:
-    if args.years[1] < args.years[0]:
-        return f"--years {args.years[0]} {args.years[1]}: the last year is before the first"
-    if args.dem is not None and args.shapefile is None:
-        return "--dem goes with --shapefile: pre-processed directories have a DEM"
-    if args.climate == "monthly" and args.shapefile is not None:
-        return "--climate monthly goes with pre-processed directories, which have monthly weather"
-    if args.ref_period is not None and args.ref_mb is None:
-        return "--ref-period goes with --ref-mb"
-    options = [] if _is_file(args.climate) else list(_climate_options(args))
-    if options:
-        return f"{', '.join('--' + name.replace('_', '-') for name in options)}: not with --climate {args.climate}"
-    missing = [path for path in (args.shapefile, args.dem) if path is not None and not path.exists()]
-    if _is_file(args.climate) and "{rgi_id}" not in args.climate and not Path(args.climate).exists():
-        missing.append(Path(args.climate))
-    return f"no such file: {', '.join(map(str, missing))}" if missing else None
+def _require_consistent_request(args: argparse.Namespace) -> None:
+    """Raise a ValueError if options contradict each other, or files do not exist."""
+    is_file = _is_file(args.climate)
+    options = [] if is_file else [f"--{name.replace('_', '-')}" for name in _climate_options(args)]
+    missing = [str(path) for path in (args.shapefile, args.dem) if path is not None and not path.exists()]
+    if is_file and "{rgi_id}" not in args.climate and not Path(args.climate).exists():
+        missing.append(args.climate)
+    first, last = args.years
+    problems = {
+        f"--years {first} {last}: the last year is before the first": last < first,
+        "--dem goes with --shapefile: pre-processed directories have a DEM": args.dem and not args.shapefile,
+        "--climate monthly goes with pre-processed directories, which have monthly weather": args.climate == "monthly"
+        and args.shapefile,
+        "--ref-period goes with --ref-mb": args.ref_period is not None and args.ref_mb is None,
+        f"{', '.join(options)}: not with --climate {args.climate}": options,
+        f"no such file: {', '.join(missing)}": missing,
+    }
+    for problem, found in problems.items():
+        if found:
+            raise ValueError(problem)
 
 
 def _is_file(climate: str) -> bool:
@@ -162,7 +152,7 @@ def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
-def _request(args: argparse.Namespace):
+def _request(args: argparse.Namespace) -> Request:
     from oggm_glaunti.workflows.region_request import Request
 
     return Request(
@@ -194,17 +184,14 @@ def _parameters(args: argparse.Namespace) -> str:
     return f"Model {args.model}, melt_f of every glacier calibrated to {what} of {period}."
 
 
-def _report(statuses, out: Path, say: Callable[[str], None]) -> int:
-    """Print what became of the glaciers; returns the exit status."""
+def _report(statuses: pd.DataFrame, out: Path) -> int:
+    """Print what became of the glaciers and return the exit status."""
     from oggm_glaunti.workflows.region_chain import OUTPUT, RUN_OUTPUT, STATUS
 
     failed = statuses[statuses["status"] == "failed"]
     done = len(statuses) - len(failed)
-    for rgi_id, row in failed.head(SHOWN).iterrows():
-        say(f"failed: {rgi_id}, {row['stage']}: {row['message']}")
-    if len(failed) > SHOWN:
-        say(f"... and {len(failed) - SHOWN} more")
-    say(f"{done} of {len(statuses)} glaciers done")
+    common.print_some([f"{rgi_id}, {row['stage']}: {row['message']}" for rgi_id, row in failed.iterrows()], "failed")
+    print(f"{done} of {len(statuses)} glaciers done")
     written = [name for name in (OUTPUT, RUN_OUTPUT) if done and (out / name).exists()]
-    say(f"In {out}: {', '.join([*written, STATUS])}")
-    return OK if done else FAILED
+    print(f"In {out}: {', '.join([*written, STATUS])}", flush=True)
+    return common.OK if done else common.FAILED
