@@ -30,7 +30,7 @@ ABANDONED = 86400.0
 _FORMER = ".former"
 
 FileState = list[int]
-Result = TypeVar("Result")
+Fact = TypeVar("Fact")
 
 
 class WriteError(OSError):
@@ -151,7 +151,7 @@ def unsettled_for(state: FileState | None) -> float:
     return max(0.0, *(stamp * 1e-9 + (FINE_CLOCK if stamp % 10**9 else COARSE_CLOCK) - now for stamp in state[1:3]))
 
 
-def remembered(n_files: int) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+def remembered(n_files: int) -> Callable[[Callable[..., Fact]], Callable[..., Fact]]:
     """Make a function of a path, and of further hashable arguments, remember what it found in files by their states.
 
     Parameters
@@ -160,14 +160,14 @@ def remembered(n_files: int) -> Callable[[Callable[..., Result]], Callable[..., 
         number of results kept
     """
 
-    def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
+    def decorate(function: Callable[..., Fact]) -> Callable[..., Fact]:
         @lru_cache(maxsize=n_files)
-        def in_state(state: tuple[int, ...], path: Path, *args: Any) -> Result:
+        def in_state(state: tuple[int, ...], path: Path, *args: Any) -> Fact:
             del state
             return function(path, *args)
 
         @wraps(function)
-        def remembering(path: str | os.PathLike[str], *args: Any) -> Result:
+        def remembering(path: str | os.PathLike[str], *args: Any) -> Fact:
             state = state_of(path)
             if state is None or unsettled_for(state):
                 return function(Path(path), *args)

@@ -1,6 +1,6 @@
 """Names, defaults and constants of the package, each with unit and source.
 
-Nothing else in the package invents a file name or a default value. The module imports nothing heavy;
+No other module invents a file name or a default value. This module imports nothing heavy;
 :func:`register` hands the names to OGGM and is called by every module that holds a task or a class of ours, because
 spawned workers of OGGM restore PARAMS but not BASENAMES.
 """
@@ -43,12 +43,12 @@ DAILY_SUFFIX = "_daily"
 PARAMS: dict[str, Any] = {
     # K m-1. The gradient GlaUnTI was trained with (Maslov et al. 2026), not OGGM's temp_default_gradient of -0.0065.
     "glaunti_temp_gradient": -0.0060,
-    # m. 1-sigma uncertainty of the DEM where no raster of it is given.
+    # m. 1-sigma uncertainty of the DEM if no raster of it is given.
     "glaunti_elevation_std": 5.0,
     # m. Distance of the heights in the height-year table, which is read by linear interpolation: good to 1e-4 m w.e. a
     # year. The uncorrected runs of the corrector use the same heights and cubics: good to 1e-5 m w.e.
     "glaunti_table_step": 10.0,
-    # MB. Working memory of glaunti_tables for all batches at hand together, on top of the interpreter and libraries.
+    # MB. Working memory of glaunti_tables for all batches in memory together, on top of the interpreter and libraries.
     "glaunti_memory": 1000.0,
     # Server and file names of the daily GSWP3-W5E5 files flattened by OGGM.
     "glaunti_w5e5_daily_server": "https://cluster.klima.uni-bremen.de/~oggm/climate/",
@@ -109,12 +109,12 @@ def register() -> None:
 
 
 def param(name: str) -> Any:
-    """Value of one of our parameters: the user's from ``cfg.PARAMS``, else our default.
+    """Return one of our parameters: the user's value in ``cfg.PARAMS``, otherwise our default.
 
     Parameters
     ----------
     name : str
-        a key of :data:`PARAMS`
+        key of :data:`PARAMS`
 
     Examples
     --------

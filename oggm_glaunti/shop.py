@@ -1,8 +1,8 @@
-"""Everything that can be downloaded: where it is, its checksum, its licence.
+"""Everything that can be downloaded: its address, checksum and licence.
 
-Published weights are looked for, in this order, at the path given, in the folder or file named by the environment
-variable ``OGGM_GLAUNTI_WEIGHTS``, in OGGM's download cache, and then at the authors' public repository at a fixed
-commit.
+Published weights are searched for at the path given, in the folder or file named by the environment variable
+``OGGM_GLAUNTI_WEIGHTS``, in OGGM's download cache and at the authors' public repository at a fixed commit, in this
+order.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ WEIGHTS_SHA256 = {
 
 
 class WeightsNotFoundError(FileNotFoundError):
-    """No weights where they were looked for; the message names the ways out."""
+    """No weights were found; the message names the places that were searched and the ways out."""
 
 
 class LoadedModel(NamedTuple):
-    """A model and where it came from."""
+    """A model and its origin."""
 
     model: Model
     sha256: str
@@ -51,7 +51,7 @@ class LoadedModel(NamedTuple):
 
 
 def weights_file(name: str, glacier: str | None = None) -> str:
-    """File name of published weights.
+    """Return the file name of published weights.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _in_place(place: str | Path, filename: str) -> Path:
 
 
 def _cache_folders() -> list[str]:
-    """Where OGGM keeps downloads: its cache and, for a read-only cache, the working directory's."""
+    """Return the folders of OGGM's downloads: its cache and, if that is read-only, the working directory's."""
     from oggm import cfg
 
     working_dir = cfg.PATHS.get("working_dir")
@@ -106,23 +106,22 @@ def download(url: str) -> Path:
     Raises
     ------
     FileNotFoundError
-        naming URL, the place in the cache and the remedy where it cannot be had
+        if it cannot be downloaded; the message names URL, the place in the cache and the remedy
     """
     from oggm import utils
     from oggm.exceptions import HttpDownloadError, NoInternetException
 
-    reason: Exception | str = "the server did not give it"
+    reason: Exception | str = "the server did not deliver it"
     try:
-        # None where OGGM gave up.
-        path = utils.file_downloader(url)
+        path = utils.file_downloader(url)  # None if OGGM gave up
+        if path is not None:
+            return Path(path)
     except (NoInternetException, HttpDownloadError, OSError) as err:
-        path, reason = None, err
-    if path is None:
-        place = Path(_cache_folders()[0], _cache_name(url)) if _cache_folders() else "OGGM's download cache"
-        raise FileNotFoundError(
-            f"cannot download {url} ({reason}). Connect to the internet and run again, or put the file at {place}."
-        )
-    return Path(path)
+        reason = err
+    place = Path(_cache_folders()[0], _cache_name(url)) if _cache_folders() else "OGGM's download cache"
+    raise FileNotFoundError(
+        f"cannot download {url} ({reason}). Connect to the internet and run again, or put the file at {place}."
+    )
 
 
 def _check_sha256(path: Path, filename: str) -> Path:
@@ -137,17 +136,17 @@ def _check_sha256(path: Path, filename: str) -> Path:
 
 def _not_found(filename: str, looked: list[str]) -> WeightsNotFoundError:
     return WeightsNotFoundError(
-        f"GlaUnTI weights {filename} not found. Looked at: {'; '.join(looked).rstrip('.')}. Three ways out: "
+        f"GlaUnTI weights {filename} not found. Searched: {'; '.join(looked).rstrip('.')}. Three ways out: "
         "give the path of the file or of the folder that holds it; set the environment variable "
         f"{settings.WEIGHTS_ENV} to it; or run once with an internet connection, which downloads {WEIGHTS_URL}"
-        f"{quote(filename)} into OGGM's cache. Model A needs no file: ask for it with model='A'."
+        f"{quote(filename)} into OGGM's cache. Model A needs no file: request it by model='A'."
     )
 
 
 def find_weights(
     name: str, path: str | Path | None = None, glacier: str | None = None, allow_download: bool = True
 ) -> Path:
-    """Path of published weights (or of your own, given by path or environment variable).
+    """Return the path of published weights, or of your own given by path or environment variable.
 
     Parameters
     ----------
@@ -167,9 +166,9 @@ def find_weights(
     Raises
     ------
     WeightsNotFoundError
-        naming the places looked at and the three ways out
+        if there are none; the message names the places searched and the three ways out
     ValueError
-        where a cached or downloaded file has the wrong checksum
+        if a cached or downloaded file has the wrong checksum
     """
     filename = weights_file(name, glacier)
     if path is not None:

@@ -172,7 +172,7 @@ class WeatherFile:
         if not np.array_equal(dates["temp"], dates["prcp"]):
             raise InvalidParamsError(f"{self.label}: temperature and precipitation are not of the same days")
         days, label = dates["temp"], self._labels["temp"]
-        rows = ds.rows_of_years(label, days, *ds.whole_years(label, days), remedy=REMEDY)
+        rows = ds.rows_of_years(label, days, *ds.span_of_whole_years(label, days), remedy=REMEDY)
         return rows.start, days[rows]
 
     def _unit(self, name: str) -> str:

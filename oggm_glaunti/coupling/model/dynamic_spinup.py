@@ -81,7 +81,7 @@ def run_dynamic_melt_f_calibration(
     Returns
     -------
     oggm.core.flowline.FlowlineModel
-        the model at the end of the run
+        see :func:`run_dynamic_spinup`
 
     Raises
     ------

@@ -10,12 +10,12 @@ from oggm.exceptions import HttpDownloadError, InvalidParamsError, InvalidWorkfl
 
 
 def geodetic_table(file_path: str | Path | None = None) -> pd.DataFrame:
-    """Rates (m w.e. a year) by RGI id, a row for each period.
+    """Read rates (m w.e. a year) by RGI id, a row for each period.
 
     Parameters
     ----------
     file_path : path, optional
-        your own table in OGGM's format instead of its download
+        your own table in OGGM's format; default: OGGM's download
 
     Returns
     -------
@@ -25,18 +25,18 @@ def geodetic_table(file_path: str | Path | None = None) -> pd.DataFrame:
     Raises
     ------
     InvalidWorkflowError
-        where the table cannot be had: no network, no such file
+        if the table is not available: no network, no such file
     InvalidParamsError
-        where a column is missing, or a glacier has more than one row for a period
+        if a column is missing, or a glacier has more than one row for a period
     """
     name = "OGGM's geodetic table" if file_path is None else str(file_path)
     try:
         table = utils.get_geodetic_mb_dataframe(None if file_path is None else str(file_path))
     except (TypeError, OSError, HttpDownloadError, NoInternetException) as err:
-        # OGGM's downloader returns None where there is no network, over which the reader stumbles with a TypeError.
+        # OGGM's downloader returns None without a network, which the reader does not expect (TypeError).
         remedy = "Connect to the internet once, or give" if file_path is None else "Give"
         raise InvalidWorkflowError(
-            f"{name} could not be had ({err}). {remedy} a table (read_geodetic, file_path) or a balance "
+            f"{name} is not available ({err}). {remedy} a table (read_geodetic, file_path) or a balance "
             "(calibrate_glaunti, ref_mb, ref_mb_err and ref_period) of your own"
         ) from err
     table = table.set_index("rgiid") if "rgiid" in table else table

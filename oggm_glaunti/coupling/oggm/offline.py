@@ -1,6 +1,8 @@
 """OGGM on a machine without a network: importing it, and starting it.
 
-The module imports OGGM on use only, because it is what makes that import safe.
+The module imports OGGM on use only, because it is what makes that import safe. The import needs no care any more when
+salem no longer downloads its sample data on import (https://github.com/fmaussion/salem/issues/196); the start, when
+``cfg.initialize_minimal`` of an OGGM release does not make glacier directories download the names of the RGI's regions.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ from oggm_glaunti import settings
 
 log = logging.getLogger(__name__)
 
-# Errors by which a download ends when there is no network, or only a proxy's page in place of the file.
+# Errors with which a download ends without a network, or with a proxy's page in place of the file.
 NETWORK_ERRORS = (URLError, ConnectionError, TimeoutError, socket.gaierror, HTTPException, zipfile.BadZipFile)
 # s. Longest wait for one answer of the server; without it a network that drops packets holds the import for minutes.
 NETWORK_TIMEOUT = 15.0
 
 
 def salem_sample_data_dir() -> Path:
-    """Folder in which salem looks for its sample data, read from its source without importing it.
+    """Return the folder of salem's sample data, read from salem's source without importing it.
 
     Returns
     -------
@@ -55,10 +57,10 @@ def salem_sample_data_dir() -> Path:
 def ensure_oggm_importable() -> None:
     """Import OGGM, also on a machine without a network.
 
-    ``import salem``, so ``import oggm``, downloads salem's sample data when they are missing and fails where it cannot.
-    It only asks whether ``world_borders.shp`` exists: where the download fails an empty file is put there, one warning
-    is logged, and OGGM is imported again. salem's own download overwrites the file. Nothing happens if OGGM is
-    imported already.
+    ``import salem``, so ``import oggm``, downloads salem's sample data if they are missing and fails without a
+    network. It only asks whether ``world_borders.shp`` exists: if the download fails, an empty file is created, one
+    warning is logged, and OGGM is imported again. salem's own download overwrites the file. Nothing happens if OGGM
+    is imported already.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def _after_fork_in_child() -> None:
 
 
 def _in_forked_worker() -> bool:
-    """Whether this is a worker of multiprocessing that was forked, neither spawned nor by a forkserver."""
+    """Return whether this is a worker of multiprocessing that was forked, neither spawned nor by a forkserver."""
     own = getattr(multiprocessing.current_process(), "_start_method", None)
     method = own or multiprocessing.get_start_method(allow_none=True)
     return multiprocessing.parent_process() is not None and method == "fork"
@@ -33,7 +33,7 @@ _forked_after_jax = _in_forked_worker() and jax_is_live()
 
 
 def jax_is_unsafe() -> bool:
-    """Whether computing with JAX would hang here: a worker forked from a process in which JAX was live.
+    """Return whether computing with JAX would hang here: in a worker forked from a process in which JAX was live.
 
     Examples
     --------
@@ -44,12 +44,12 @@ def jax_is_unsafe() -> bool:
 
 
 def require_jax(what: str) -> None:
-    """Raise instead of hanging.
+    """Raise an error instead of hanging.
 
     Parameters
     ----------
     what : str
-        the work at hand, with the glacier's id
+        task that needs JAX, with the glacier's id; begins the message
 
     Raises
     ------
@@ -60,7 +60,7 @@ def require_jax(what: str) -> None:
         from oggm.exceptions import InvalidWorkflowError
 
         raise InvalidWorkflowError(
-            f"{what} needs JAX, and this worker was forked from a process that had used JAX already, where it would "
-            "hang. Set cfg.PARAMS['use_mp_spawn'] = True before the first multiprocessing task, or run this task "
+            f"{what} needs JAX, and this worker was forked from a process that had used JAX already, in which it "
+            "would hang. Set cfg.PARAMS['use_mp_spawn'] = True before the first multiprocessing task, or run this task "
             "without multiprocessing."
         )

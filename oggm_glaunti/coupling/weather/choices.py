@@ -13,8 +13,8 @@ from oggm_glaunti.coupling.weather.series import (
     require_covered,
     rows_of_years,
     same_unit,
+    span_of_whole_years,
     spell,
-    whole_years,
 )
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ Years = tuple[int | None, int | None]
 
 def choose_rows(label: str, days: NDArray[np.datetime64], years: Years) -> slice:
     """Return the rows of the years asked for; incomplete years at the ends are left out and logged."""
-    first, last = whole_years(label, days)
+    first, last = span_of_whole_years(label, days)
     cropped = days[(calendar_years(days) < first) | (calendar_years(days) > last)]
     if cropped.size:
         log.warning("%s: incomplete calendar years left out: %s", label, spell(cropped))

@@ -42,10 +42,10 @@ from oggm_glaunti.coupling.weather.series import (
     is_monthly,
     require_covered,
     rows_of_years,
+    span_of_whole_years,
     to_celsius,
     to_days,
     to_kg_per_day,
-    whole_years,
 )
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class DailyClimate(DailyWeather):
         shapes = self.time.shape, self.temp.shape, self.prcp.shape
         if self.time.size == 0 or not shapes[0] == shapes[1] == shapes[2]:
             raise ValueError(f"{self.path}: time, temp, prcp have shapes {shapes}; expected one length above zero")
-        rows = rows_of_years(self.path, self.time, *whole_years(self.path, self.time))
+        rows = rows_of_years(self.path, self.time, *span_of_whole_years(self.path, self.time))
         if rows != slice(0, self.time.size):
             raise ValueError(f"{self.path}: {self.time[0]}..{self.time[-1]} are not whole calendar years")
 
@@ -246,7 +246,7 @@ def read_daily_climate(
     InvalidWorkflowError
         if there is no daily file
     InvalidParamsError
-        if it is not a file of whole calendar years without gaps, NaN and impossible values, in known units, e.g.
+        if it is not a file of whole calendar years without gaps, NaN and invalid values, in known units, e.g.
         ``RGI60-11.00897: climate_historical_daily.nc has 14609 of 14610 days; missing: 2004-02-29``
     """
     with _open_daily(gdir, filename, input_filesuffix) as (path, nc):
@@ -255,7 +255,7 @@ def read_daily_climate(
         first, *others = _read_realisations(label, nc)
         height, lon, lat, source = (read_attribute(label, nc, name) for name in ATTRIBUTES)
     _require_first_and_last_day(label, days)
-    rows_of_years(label, days, *whole_years(label, days))
+    rows_of_years(label, days, *span_of_whole_years(label, days))
     for number, (temp, prcp) in enumerate((first, *others), start=1):
         check_values(label if number == 1 else f"{label}: realisation {number}", days, temp, prcp)
     about = float(height), float(lon), float(lat), str(source), path

@@ -43,7 +43,7 @@ class MonthlyWeather:
     temp_std: NDArray[np.float64]
 
 
-def daily_weather(
+def draw_daily_weather(
     weather: MonthlyWeather, statistics: WeatherStatistics, rgi_id: str, realisation: int = 1, seed: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Draw one daily series of many that have the same months.
@@ -76,7 +76,7 @@ def daily_weather(
     >>> from oggm_glaunti.coupling.weather.statistics import ALPINE
     >>> months = Months.between("2001-01", "2001-12")
     >>> year = MonthlyWeather(months, np.linspace(-9, 2, 12), np.full(12, 100.0), np.full(12, 3.5))
-    >>> temp, prcp = daily_weather(year, ALPINE, "RGI60-11.00897")
+    >>> temp, prcp = draw_daily_weather(year, ALPINE, "RGI60-11.00897")
     >>> bool(np.allclose(months.mean(temp), year.temp, atol=1e-5)), bool(np.allclose(months.sum(prcp), 100.0))
     (True, True)
     """

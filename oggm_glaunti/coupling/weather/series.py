@@ -1,4 +1,4 @@
-"""What a daily weather series must be: real dates, whole calendar years, known units, possible values.
+"""What a daily weather series must be: real dates, whole calendar years, known units, plausible values.
 
 Pure functions on arrays. Each takes a `label` ("RGI60-11.00897: file.nc") and begins its error messages with it, so
 that they tell which of a thousand glaciers failed.
@@ -24,7 +24,7 @@ TEMP_LIMITS = (-90.0, 60.0)
 # kg m-2 day-1. The wettest day ever measured brought 1825 (Foc-Foc, La Reunion, WMO).
 PRCP_LIMIT = 2000.0
 
-REMEDY = "Fill them, or take years without with y0 and y1 of process_daily_climate."
+CHOOSE_YEARS = "Fill them, or take years without with y0 and y1 of process_daily_climate."
 
 # Offset to degC, by unit in lower case without blanks, "_" or degree sign.
 _TEMP_OFFSET = {
@@ -179,7 +179,7 @@ def calendar_years(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
     return days.astype("M8[Y]").astype(np.int64) + 1970
 
 
-def whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
+def span_of_whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
     """Return the first and last calendar year covered from 1 January to 31 December; gaps inside are not checked.
 
     Raises
@@ -189,7 +189,7 @@ def whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
 
     Examples
     --------
-    >>> whole_years("HEF: a.csv", np.arange("2013-10-01", "2016-03-01", dtype="M8[D]"))
+    >>> span_of_whole_years("HEF: a.csv", np.arange("2013-10-01", "2016-03-01", dtype="M8[D]"))
     (2014, 2015)
     """
     first, last = (int(y) for y in calendar_years(days[[0, -1]]))
@@ -200,7 +200,7 @@ def whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
     return first, last
 
 
-def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int, remedy: str = REMEDY) -> slice:
+def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int, remedy: str = CHOOSE_YEARS) -> slice:
     """Return the rows of the calendar years `ys` to `ye`, both included, refusing missing days.
 
     Parameters
@@ -289,9 +289,9 @@ def _lookup(label: str, name: str, units: str, table: dict[str, float], expected
 
 
 def check_values(
-    label: str, days: NDArray[np.datetime64], temp: NDArray[Any], prcp: NDArray[Any], remedy: str = REMEDY
+    label: str, days: NDArray[np.datetime64], temp: NDArray[Any], prcp: NDArray[Any], remedy: str = CHOOSE_YEARS
 ) -> None:
-    """Refuse NaN, impossible temperatures (degC) and negative or impossible precipitation (kg m-2 day-1).
+    """Refuse NaN, temperatures (degC) outside their limits, negative or excessive precipitation (kg m-2 day-1).
 
     Raises
     ------

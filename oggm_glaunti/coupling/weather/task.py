@@ -29,6 +29,7 @@ settings.register()
 
 log = logging.getLogger(__name__)
 
+# Sources by name, called with the glacier directory and the first and last year to take
 SOURCES: dict[str, Callable[..., DailySeries]] = {
     "W5E5_daily": w5e5_daily,
     "custom": custom,
@@ -65,7 +66,7 @@ def process_daily_climate(
         ``monthly`` is made at random from one of OGGM's monthly files in the directory, ``era5_land`` is ERA5-Land as
         downloaded. Default: by ``cfg.PARAMS['baseline_climate']`` (GSWP3_W5E5 or CUSTOM)
     y0, y1 : int, optional
-        first and last calendar year to take, both included; only these are checked for gaps and impossible values
+        first and last calendar year to take, both included; only these are checked for gaps and invalid values
     filesuffix : str, optional
         suffix of the file written, which must hold ``_daily``; default: ``_daily``, after `input_filesuffix` if the
         source has that option

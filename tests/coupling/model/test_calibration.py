@@ -179,7 +179,7 @@ def test_without_flowlines_it_says_what_to_run(aletsch_gdir):
 
 
 def test_the_geodetic_table_out_of_reach_is_a_clear_error(aletsch_gdir):
-    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.01450: OGGM's geodetic table could not be had.*ref_mb"):
+    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.01450: OGGM's geodetic table is not available.*ref_mb"):
         calibrate_glaunti(aletsch_gdir, mb_kwargs={"model": "A"})
 
 
@@ -222,7 +222,7 @@ def test_the_geodetic_table_that_oggm_could_not_download_is_a_clear_error(aletsc
     cfg.PARAMS["has_internet"] = True
     # What OGGM's downloader returns for a file that it could not get.
     monkeypatch.setattr("oggm.utils._downloads.file_downloader", lambda *args, **kwargs: None)
-    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.01450: OGGM's geodetic table could not be had.*ref_mb"):
+    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.01450: OGGM's geodetic table is not available.*ref_mb"):
         calibrate_glaunti(aletsch_gdir, mb_kwargs={"model": "A"})
 
 

@@ -20,7 +20,7 @@ from oggm_glaunti.coupling.table.table import build_table
 from oggm_glaunti.coupling.weather.file import read_daily_climate, write_daily_climate
 from oggm_glaunti.coupling.weather.monthly_file import write_monthly
 from oggm_glaunti.coupling.weather.monthly_interpolation import Months, keep_means
-from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, daily_weather
+from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, draw_daily_weather
 from oggm_glaunti.coupling.weather.series import DailySeries
 from oggm_glaunti.coupling.weather.statistics import ALPINE, WeatherStatistics, statistics_of
 from oggm_glaunti.coupling.weather.task import process_daily_climate
@@ -70,7 +70,7 @@ def test_a_single_month_has_its_mean_on_all_days():
 @given(st.floats(0, 800), st.floats(0, 8), st.integers(0, 50))
 def test_monthly_means_and_sums_are_kept(prcp, std, seed):
     made = weather(std=std, prcp=prcp)
-    temp, rain = (values.astype(np.float64) for values in daily_weather(made, ALPINE, HEF, 1, seed))
+    temp, rain = (values.astype(np.float64) for values in draw_daily_weather(made, ALPINE, HEF, 1, seed))
     np.testing.assert_allclose(made.months.mean(temp), made.temp, atol=2e-6)
     np.testing.assert_allclose(made.months.sum(rain), made.prcp, rtol=1e-6, atol=1e-9)
     assert (rain >= 0).all()
@@ -78,20 +78,20 @@ def test_monthly_means_and_sums_are_kept(prcp, std, seed):
 
 def test_the_standard_deviation_within_each_month_is_the_one_asked_for():
     made = weather(std=4.0)
-    temp, _ = daily_weather(made, ALPINE, HEF)
+    temp, _ = draw_daily_weather(made, ALPINE, HEF)
     np.testing.assert_allclose(std_within(made.months, temp), 4.0, atol=1e-4)
 
 
 def test_a_standard_deviation_that_the_course_exceeds_already_adds_no_noise():
     made = weather(std=0.0)
-    temp, _ = daily_weather(made, ALPINE, HEF)
+    temp, _ = draw_daily_weather(made, ALPINE, HEF)
     np.testing.assert_allclose(temp, keep_means(made.months, made.temp), atol=1e-5)
 
 
 def test_a_month_without_precipitation_has_none_and_a_little_falls_on_one_day():
     made = weather()
     made.prcp[[3, 7]] = 0.0, 0.4
-    _, prcp = daily_weather(made, ALPINE, HEF)
+    _, prcp = draw_daily_weather(made, ALPINE, HEF)
     by_month = [prcp[made.months.index == month] for month in (3, 7)]
     assert by_month[0].sum() == 0
     assert np.count_nonzero(by_month[1]) == 1
@@ -103,11 +103,11 @@ def test_a_month_without_precipitation_has_none_and_a_little_falls_on_one_day():
 
 def test_draws_differ_by_glacier_realisation_and_seed_and_by_nothing_else():
     made = weather()
-    first = daily_weather(made, ALPINE, HEF, 2, seed=1)
-    daily_weather(made, ALPINE, "RGI60-11.00787", 1)
-    np.testing.assert_array_equal(first, daily_weather(made, ALPINE, HEF, 2, seed=1))
+    first = draw_daily_weather(made, ALPINE, HEF, 2, seed=1)
+    draw_daily_weather(made, ALPINE, "RGI60-11.00787", 1)
+    np.testing.assert_array_equal(first, draw_daily_weather(made, ALPINE, HEF, 2, seed=1))
     for other in ((HEF, 1, 1), (HEF, 2, 0), ("RGI60-11.00787", 2, 1)):
-        assert np.abs(daily_weather(made, ALPINE, *other)[0] - first[0]).max() > 1
+        assert np.abs(draw_daily_weather(made, ALPINE, *other)[0] - first[0]).max() > 1
 
 
 def test_years_have_the_same_draws_in_a_longer_record():
@@ -117,8 +117,8 @@ def test_years_have_the_same_draws_in_a_longer_record():
         Months.between("1999-01", "2003-12"), long.temp[inside], long.prcp[inside], long.temp_std[inside]
     )
     day = np.searchsorted(long.months.time, short.months.time[[0, -1]])
-    temp, prcp = daily_weather(long, ALPINE, HEF)
-    own_temp, own_prcp = daily_weather(short, ALPINE, HEF)
+    temp, prcp = draw_daily_weather(long, ALPINE, HEF)
+    own_temp, own_prcp = draw_daily_weather(short, ALPINE, HEF)
     np.testing.assert_allclose(prcp[day[0] : day[1] + 1], own_prcp, rtol=1e-5)
     # The course differs near both ends, where the short record knows no neighbouring month.
     np.testing.assert_allclose(temp[day[0] + 120 : day[1] - 120], own_temp[120:-121], atol=0.05)
@@ -127,7 +127,7 @@ def test_years_have_the_same_draws_in_a_longer_record():
 def test_statistics_of_what_was_made_are_those_it_was_made_with():
     asked = WeatherStatistics(0.72, 0.5, np.linspace(0.3, 0.6, 12), np.full(12, 0.9), np.full(12, -0.3), None, "test")
     long = weather("1801-01", "2000-12", std=3.0, prcp=150.0)
-    temp, prcp = daily_weather(long, asked, HEF)
+    temp, prcp = draw_daily_weather(long, asked, HEF)
     found = statistics_of(long.months.time, temp, prcp, "made")
     np.testing.assert_allclose(found.correlation, -0.3, atol=0.08)
     # Light rain, below 1 kg m-2, does not count as wet.
@@ -195,7 +195,7 @@ def write_months(gdir, made, std=True, source="HISTALP", **kwargs):
 
 def write_days(gdir, filesuffix="_daily", source="CUSTOM_daily", years=("2001-01", "2010-12")):
     made = weather(*years, std=3.0)
-    temp, prcp = daily_weather(made, ALPINE, "another")
+    temp, prcp = draw_daily_weather(made, ALPINE, "another")
     series = DailySeries(made.months.time, temp, prcp, 3160.0, 10.8, 46.8, source, "station.csv")
     write_daily_climate(gdir, series, filesuffix)
 

@@ -89,7 +89,7 @@ def test_without_a_network_the_error_says_what_to_do(oggm_env, monkeypatch):
     from oggm.utils import _downloads
 
     monkeypatch.setattr(_downloads, "file_downloader", lambda *args, **kwargs: None)
-    with pytest.raises(InvalidWorkflowError, match=r"geodetic table could not be had.*give a table \(read_geodetic"):
+    with pytest.raises(InvalidWorkflowError, match=r"geodetic table is not available.*give a table \(read_geodetic"):
         read_geodetic(HEF)
 
 

@@ -58,9 +58,8 @@ def custom(
 
     Parameters
     ----------
-    gdir : GlacierDirectory
-    years : (int or None, int or None)
-        first and last calendar year to take
+    gdir, years
+        see :data:`~oggm_glaunti.coupling.weather.task.SOURCES`
     path : path, optional
         NetCDF (.nc) or CSV (.csv) file; default: ``cfg.PATHS['climate_file']``
     ref_hgt : float, optional

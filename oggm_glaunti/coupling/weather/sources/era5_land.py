@@ -16,7 +16,7 @@ from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti.coupling.weather.choices import Years, choose_height, choose_rows, choose_units
 from oggm_glaunti.coupling.weather.series import (
-    REMEDY,
+    CHOOSE_YEARS,
     DailySeries,
     check_values,
     spell,
@@ -108,9 +108,8 @@ def era5_land(
 
     Parameters
     ----------
-    gdir : GlacierDirectory
-    years : (int or None, int or None)
-        first and last calendar year to take
+    gdir, years
+        see :data:`~oggm_glaunti.coupling.weather.task.SOURCES`
     path : path or sequence of paths
         NetCDF file or Zarr folder, or several (years, or temperature and precipitation, in files of their own)
     orography : path, optional
@@ -133,7 +132,7 @@ def era5_land(
         raise InvalidParamsError(f"{label}: temperature and precipitation have no day in common")
     rows = choose_rows(label, days, years)
     days, temp, prcp = days[rows], temp[in_temp][rows], prcp[in_prcp][rows]
-    check_values(label, days, temp, prcp, f"{REMEDY} Cells on the sea have no values.")
+    check_values(label, days, temp, prcp, f"{CHOOSE_YEARS} Cells on the sea have no values.")
     height = _choose_cell_height(gdir, cell, orography, ref_hgt)
     return DailySeries(days, temp, prcp, height, *cell.place, _SOURCE, cell.origin)
 
@@ -226,7 +225,7 @@ def _read_cell(gdir: GlacierDirectory, given: _Given, temp_name: str | None, prc
             temp += _read_series(one, cell, temp_names)
             prcp += _read_series(one, cell, prcp_names)
     _require_one_cell(label, paths, places)
-    series = _joined(label, "temp", temp_names, temp), _joined(label, "prcp", prcp_names, prcp)
+    series = _join_series(label, "temp", temp_names, temp), _join_series(label, "prcp", prcp_names, prcp)
     return _Cell(label, places[0], *series, heights, ", ".join(path.name for path in paths))
 
 
@@ -242,7 +241,7 @@ def _existing_paths(gdir: GlacierDirectory, given: _Given) -> list[Path]:
     return paths
 
 
-def _open(label: str, path: Path) -> xr.Dataset:
+def _open_netcdf_or_zarr(label: str, path: Path) -> xr.Dataset:
     is_zarr = path.is_dir() or path.suffix == ".zarr"
     try:
         return xr.open_zarr(path, chunks=None) if is_zarr else xr.open_dataset(path, engine="netcdf4")
@@ -255,7 +254,7 @@ def _open(label: str, path: Path) -> xr.Dataset:
 def _nearest_cell(gdir: GlacierDirectory, path: Path) -> Iterator[tuple[xr.Dataset, tuple[float, float]]]:
     """Yield the file's cell nearest to the glacier, and its longitude (-180..180) and latitude."""
     label = f"{gdir.rgi_id}: {path.name}"
-    with _open(label, path) as file:
+    with _open_netcdf_or_zarr(label, path) as file:
         lat, lon = _coordinate(label, file, _LATITUDES), _coordinate(label, file, _LONGITUDES)
         index, places = {}, []
         for name, centre, turn in ((lat, gdir.cenlat, False), (lon, gdir.cenlon, True)):
@@ -300,7 +299,7 @@ def _read_series(label: str, cell: xr.Dataset, names: tuple[str, ...]) -> list[_
     times = [name for name in _TIMES if name in var.dims]
     if len(var.dims) != 1 or not times:
         raise InvalidParamsError(
-            f"{label}: '{found[0]}' has dimensions {cell[found[0]].dims} beside the cell; expected time"
+            f"{label}: '{found[0]}' has dimensions {cell[found[0]].dims} besides the cell; expected time"
         )
     stamps = var[times[0]].values
     if stamps.dtype.kind != "M":
@@ -319,7 +318,7 @@ def _without_expver(var: xr.DataArray) -> xr.DataArray:
     return merged
 
 
-def _joined(label: str, kind: str, names: tuple[str, ...], parts: list[_CellSeries]) -> _CellSeries:
+def _join_series(label: str, kind: str, names: tuple[str, ...], parts: list[_CellSeries]) -> _CellSeries:
     """Join the series of all files in order of time."""
     if not parts:
         raise InvalidParamsError(f"{label}: no variable {' or '.join(names)}; give {kind}_name=...")

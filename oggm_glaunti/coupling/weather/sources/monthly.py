@@ -15,7 +15,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.coupling.weather.choices import Years, choose_years
 from oggm_glaunti.coupling.weather.file import ATTRIBUTES, read_daily_climate
 from oggm_glaunti.coupling.weather.monthly_interpolation import Months
-from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, daily_weather
+from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, draw_daily_weather
 from oggm_glaunti.coupling.weather.netcdf import (
     open_netcdf,
     read_attribute,
@@ -56,11 +56,10 @@ def monthly(
 
     Parameters
     ----------
-    gdir : GlacierDirectory
-    years : (int or None, int or None)
-        first and last calendar year to take
+    gdir, years
+        see :data:`~oggm_glaunti.coupling.weather.task.SOURCES`
     filename, input_filesuffix : str
-        the file to take, as OGGM's tasks are told (e.g. ``gcm_data`` and ``_ssp126``). The daily file is named after
+        OGGM's names of the monthly file (e.g. ``gcm_data`` and ``_ssp126``). The daily file is named after
         it, ``gcm_data_ssp126_daily.nc``, and found under the same two names
     n_realisations : int
         number of daily series; balances are the means over them
@@ -88,7 +87,7 @@ def monthly(
         height, lon, lat, source = (read_attribute(label, nc, name) for name in ATTRIBUTES)
         rows, months = _choose_months(label, nc, years)
         weather, origin = _monthly_weather(gdir, label, nc, rows, months, temp_std, known)
-    series = [daily_weather(weather, known, gdir.rgi_id, k + 1, int(seed)) for k in range(n_realisations)]
+    series = [draw_daily_weather(weather, known, gdir.rgi_id, k + 1, int(seed)) for k in range(n_realisations)]
     for temp, prcp in series:
         check_values(label, months.time, temp, prcp)
     notes = {
@@ -153,7 +152,7 @@ def _monthly_weather(
     temp_std: ArrayLike | None,
     statistics: WeatherStatistics,
 ) -> tuple[MonthlyWeather, str]:
-    """Return the months' weather and where its temp_std is from."""
+    """Return the months' weather and the origin of its temp_std."""
     temp = to_celsius(label, _monthly_values(label, nc, "temp", rows, months), read_units(label, nc, "temp"))
     units = read_units(label, nc, "prcp")
     if units.lower().replace(" ", "") not in _PRCP_UNITS:
@@ -206,7 +205,7 @@ def _spell_months(months: Months, bad: NDArray[np.bool_], most: int = 5) -> str:
 def _calendar_std(
     gdir: GlacierDirectory, label: str, temp_std: ArrayLike | None, statistics: WeatherStatistics
 ) -> tuple[NDArray[np.float64], str]:
-    """Return the within-month standard deviation of temperature by calendar month (12,), and where it is from."""
+    """Return the within-month standard deviation of temperature by calendar month (12,), and its origin."""
     if temp_std is not None:
         try:
             return checked_temp_std(temp_std), "given"
