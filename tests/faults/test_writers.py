@@ -23,7 +23,7 @@ from tests.full_disk import files_up_to
 
 from ..glaciers import HEF
 
-REFERENCE = {"ref_mb": -1500.0, "ref_period": "2014-01-01_2023-01-01", "model": "A"}
+REFERENCE = {"ref_mb": -1500.0, "ref_period": "2014-01-01_2023-01-01", "mb_kwargs": {"model": "A"}}
 
 
 def balance(gdir, **kwargs):
