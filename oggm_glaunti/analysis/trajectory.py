@@ -1,4 +1,4 @@
-"""A glacier's days on heights: the run that every analysis differentiates.
+"""A glacier's daily run on heights, which every analysis differentiates.
 
 The temperature index depends on height, the year's corrections and the weather alone, so a glacier is a few dozen
 heights with the share of its area at each. Corrections are given, not recomputed: what is differentiated is the
@@ -29,7 +29,7 @@ class Trajectory(OnHeights):
     period : int array (T,)
         number of the year a day counts to, -1 for days that are run for their snow only
     years : int array (Y,)
-        names of the years
+        the years that are analysed
     """
 
     area: Float[AnyArray, " height"]
@@ -61,7 +61,7 @@ def run(
     change: Change = NO_CHANGE,
     observe: Callable[[Array], Any] = lambda smb: smb,
 ) -> Any:
-    """What `observe` makes of each day's balance by height (N,): stacked over the days, mean over the realisations.
+    """Run a trajectory and return `observe` of each day's balance by height (N,), averaged over the realisations.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def run(
     trajectory : Trajectory
     change : Change
     observe : callable
-        by default the balance itself, so that the result is (T, N), m w.e.
+        applied to the balance of each day (N,); default: the balance itself, so that the result is (T, N), m w.e.
 
     Examples
     --------
@@ -105,36 +105,36 @@ def _by_day(field: Float[AnyArray, "..."], days: int) -> Float[Array, "time heig
 
 
 def on_days(values: Float[AnyArray, " slot"], slot: Int[AnyArray, " time"]) -> Float[Array, " time"]:
-    """Values of parts of the record on its days, 0 where a day belongs to none (-1)."""
+    """Spread values of parts of the record over its days; 0 for days that belong to none (-1)."""
     return jnp.append(values, jnp.zeros((), values.dtype))[slot]
 
 
 def daily(tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE) -> Float[Array, " time"]:
-    """Mean balance of the glacier on each day, m w.e.; arguments as in :func:`run`."""
+    """Compute the mean balance of the glacier on each day, m w.e.; arguments as in :func:`run`."""
     area = jnp.asarray(trajectory.area)
     return run(tuned, trajectory, change, lambda smb: jnp.sum(smb * area))
 
 
 def annual(tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE) -> Float[Array, " year"]:
-    """Mean balance of the glacier in each year, m w.e.; arguments as in :func:`run`."""
+    """Compute the mean balance of the glacier in each year, m w.e.; arguments as in :func:`run`."""
     return sum_by_year(trajectory, daily(tuned, trajectory, change))
 
 
 def annual_by_height(tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE) -> Float[Array, "year height"]:
-    """Balance at each height in each year, m w.e.; arguments as in :func:`run`."""
+    """Compute the balance at each height in each year, m w.e.; arguments as in :func:`run`."""
     return sum_by_year(trajectory, run(tuned, trajectory, change))
 
 
 def sum_by_year(trajectory: Trajectory, values: Float[AnyArray, "time *rest"]) -> Float[Array, "year *rest"]:
-    """Sums of daily values over the days of each year."""
+    """Sum daily values over the days of each year."""
     n = trajectory.years.shape[0]
     sums = jnp.zeros((n + 1, *values.shape[1:]), values.dtype)
-    # Days that count to no year go to a place of their own.
+    # Days that count to no year go to an extra row.
     return sums.at[jnp.where(trajectory.period < 0, n, trajectory.period)].add(values)[:n]
 
 
 def one_height(temp: np.ndarray, prcp: np.ndarray) -> Trajectory:
-    """The trajectory of a single place at the reference height, all days (1, T) of one year called 0."""
+    """Return the trajectory of one point at the reference height, all days (1, T) in one year called 0."""
     dtype, days = temp.dtype, temp.shape[-1]
     at_place, index = np.zeros(1, dtype), np.zeros(days, np.int32)
     corrections, years = np.zeros((1, 5, 1), dtype), np.zeros(1, np.int32)
@@ -142,15 +142,15 @@ def one_height(temp: np.ndarray, prcp: np.ndarray) -> Trajectory:
 
 
 def stack_trajectories(trajectories: Sequence[Trajectory]) -> Trajectory:
-    """Trajectories of several glaciers as one with a leading axis, for :func:`jax.vmap`.
+    """Stack the trajectories of several glaciers along a leading axis, for :func:`jax.vmap`.
 
-    Shorter records get days after their end that count to no year, smaller glaciers heights without area; neither
-    changes anything of what counts.
+    Shorter records are padded with days that count to no year, smaller glaciers with heights without area; neither has
+    an effect on the results.
 
     Raises
     ------
     ValueError
-        where the numbers of years or of realisations differ
+        if the numbers of years or of realisations differ
     """
     for name, shape in (("years", lambda t: t.years.shape), ("realisations", lambda t: t.temp.shape[:1])):
         if len({shape(t) for t in trajectories}) > 1:

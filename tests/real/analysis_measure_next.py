@@ -88,7 +88,7 @@ def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> 
 
     def member(drawn):
         by, errors = drawn
-        change = Change(*(jnp.where(weeks.index < 0, 0.0, scale * field[weeks.index]) for field in errors))
+        change = Change(*(jnp.where(weeks.of_day < 0, 0.0, scale * field[weeks.of_day]) for field in errors))
         return annual_by_height(moved(run.tuned, stored, by), run.trajectory, change)[0]
 
     smb = np.asarray(jax.jit(lambda drawn: jax.lax.map(member, drawn, batch_size=50))((by, errors)), np.float64)

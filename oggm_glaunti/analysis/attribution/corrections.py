@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from oggm import GlacierDirectory
 
-    from oggm_glaunti.analysis.attribution.network_gradients import CorrectorInputs, Place
+    from oggm_glaunti.analysis.attribution.network_gradients import CorrectorGeometry, CorrectorInputs
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -81,7 +81,8 @@ def attribute_corrections(
     features, climate = read_features(gdir), run.mb_model.climate
     gridded = GriddedModel(run.mb_model.loaded_model, climate, features, gdir.rgi_id)
     periods = correction_years(climate, gdir.hemisphere, gdir.rgi_id)
-    inputs = {made.period.year: CorrectorInputs(made.response, made.monthly) for made in gridded.run(periods)}
+    made = {each.period.year: (each.response, each.monthly) for each in gridded.run(periods)}
+    inputs = {year: CorrectorInputs(*map(np.asarray, fields)) for year, fields in made.items()}
     means = (np.mean(f, axis=0, dtype=np.float64) for f in zip(*(inputs[y] for y in compared), strict=True))
     start = CorrectorInputs(*(np.asarray(mean, np.float32) for mean in means))
     found, ends = _integrated(run, gridded, year, start, inputs[year])
@@ -109,15 +110,15 @@ def _yearly_run(gdir: GlacierDirectory, mb_kwargs: dict[str, Any]) -> GlacierRun
     return run
 
 
-def _place(gridded: GriddedModel, heights: np.ndarray) -> Place:
-    from oggm_glaunti.analysis.attribution.network_gradients import Place
+def _geometry(gridded: GriddedModel, heights: np.ndarray) -> CorrectorGeometry:
+    from oggm_glaunti.analysis.attribution.network_gradients import CorrectorGeometry
 
     columns = gridded.columns
     bands = columns.band_height.astype(np.float64)
     to_heights = np.stack([np.interp(heights, bands, row) for row in np.eye(bands.size)], axis=1)
     count = columns.band_count.astype(np.float32)
     cells = columns.rows, columns.cols, columns.band.astype(np.int32)
-    return Place(np.asarray(gridded.fields), *cells, count, to_heights.astype(np.float32))
+    return CorrectorGeometry(np.asarray(gridded.fields), *cells, count, to_heights.astype(np.float32))
 
 
 class _Ends(NamedTuple):
@@ -130,14 +131,13 @@ class _Ends(NamedTuple):
 def _integrated(
     run: GlacierRun, gridded: GriddedModel, year: int, start: CorrectorInputs, end: CorrectorInputs
 ) -> tuple[Any, _Ends]:
-    from oggm_glaunti.analysis.attribution.network_gradients import corrected_balance, integrate
+    from oggm_glaunti.analysis.attribution.network_gradients import CorrectedRun, corrected_balance, integrate
     from oggm_glaunti.analysis.attribution.paths import year_of
 
-    place = _place(gridded, run.heights)
-    one, swe = year_of(run.tuned, run.trajectory, year)
-    given = (run.mb_model.loaded_model.corrector, run.tuned, place, one, swe)
-    ends = _Ends(*(float(corrected_balance(*given, inputs)) for inputs in (start, end)))
-    return integrate(*given, start, end, difference=ends.end - ends.start), ends
+    corrector, geometry = run.mb_model.loaded_model.corrector, _geometry(gridded, run.heights)
+    corrected = CorrectedRun(corrector, run.tuned, geometry, *year_of(run.tuned, run.trajectory, year))
+    ends = _Ends(*(float(corrected_balance(corrected, inputs)) for inputs in (start, end)))
+    return integrate(corrected, start, end, ends.end - ends.start), ends
 
 
 def _corrections_dataset(features: Features, period: Period, found: Any, ends: _Ends) -> xr.Dataset:

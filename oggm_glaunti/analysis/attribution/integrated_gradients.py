@@ -1,13 +1,13 @@
-"""Integrated gradients of one year's balance: how much of a difference each input has made.
+"""Integrated gradients of one year's balance: the contribution of each input to a difference.
 
 On a straight line from a baseline ``b`` to the year ``x``, ``u(a) = b + a (x - b)``, input i contributes
 ``(x_i - b_i) * integral of dF/du_i(u(a)) over a from 0 to 1`` (Sundararajan et al. 2017), and all contributions add up
 to ``F(x) - F(b)``. With several baselines (each year of a climate) contributions are means over them (expected
 gradients, Erion et al. 2021) and add up to ``F(x) - mean F(b)``. The integral is a Gauss-Legendre sum.
 
-Heights do not know of each other, so the gradient of the sum over the heights holds those of every height: one reverse
-pass gives contributions by day *and* height. Temperature, precipitation (itself, not its logarithm), the snow at hand
-on the first day, the corrections and the heights are inputs.
+Heights are independent of each other, so the gradient of the sum over the heights holds those of every height: one
+reverse pass gives contributions by day *and* height. Inputs are temperature, precipitation (itself, not its logarithm),
+the snow on the first day, the corrections and the heights.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ from oggm_glaunti.core.run import ti_step
 NODES_AT_ONCE = 8
 MOST_NODES = 256
 TOLERANCE = 1e-3  # of the difference
-# m w.e. A tenth of a millimetre: where years hardly differ, a share of the difference would be below rounding.
+# m w.e. A tenth of a millimetre: if years hardly differ, a share of the difference would be below rounding.
 FLOOR = 1e-4
 
 
-class Inputs(NamedTuple):
-    """What a year's balance is a function of.
+class YearInputs(NamedTuple):
+    """Inputs of a year's balance, or contributions of each of them.
+
+    YearInputs are parts of the difference of the balance *at each height*, m w.e.: arrays (T, N), (T, N), (N,),
+    (S, 5, N) and (N,). Times the area they add up to that of the glacier.
 
     Attributes
     ----------
@@ -44,14 +47,14 @@ class Inputs(NamedTuple):
     swe : array (R, N)
         snow at the beginning of the first day, m w.e.
     ds : array (S, 5, N)
-        corrections of the mass-balance years that the year touches (one, or two in a calendar year)
+        corrections of the mass-balance years that the year overlaps (one, or two for a calendar year)
     above_ref : array (N,)
         heights minus the reference height, m
     """
 
-    temp: Float[AnyArray, "*baseline realisation time"]
-    prcp: Float[AnyArray, "*baseline realisation time"]
-    swe: Float[AnyArray, "*baseline realisation height"]
+    temp: Float[AnyArray, "..."]
+    prcp: Float[AnyArray, "..."]
+    swe: Float[AnyArray, "..."]
     ds: Float[AnyArray, "*baseline slot 5 height"]
     above_ref: Float[AnyArray, "*baseline height"]
 
@@ -61,54 +64,32 @@ class Path(NamedTuple):
 
     Attributes
     ----------
-    end : Inputs
+    end : YearInputs
         of the year
-    start : Inputs
+    start : YearInputs
         of B baselines, each array with a leading axis (B, ...)
     slot : int array (T,)
-        which of the corrections apply on a day
+        set of corrections that applies on a day
     area : array (N,)
         shares of the glacier's area
     bias : array ()
         subtracted from every day's balance, m w.e. day-1
     """
 
-    end: Inputs
-    start: Inputs
+    end: YearInputs
+    start: YearInputs
     slot: Int[AnyArray, " time"]
     area: Float[AnyArray, " height"]
     bias: Float[AnyArray, ""]
 
 
-class Contributions(NamedTuple):
-    """Contributions to the difference of the balance *at each height*, m w.e.; times `area` they add up to the glacier.
-
-    Attributes
-    ----------
-    temp, prcp : arrays (T, N)
-        of each day
-    swe : array (N,)
-        of the snow on the first day
-    ds : array (S, 5, N)
-        of the corrections
-    above_ref : array (N,)
-        of the heights themselves
-    """
-
-    temp: Float[AnyArray, "time height"]
-    prcp: Float[AnyArray, "time height"]
-    swe: Float[AnyArray, " height"]
-    ds: Float[AnyArray, "slot 5 height"]
-    above_ref: Float[AnyArray, " height"]
-
-
 class Integrated(NamedTuple):
-    """Contributions, and how exactly they add up.
+    """YearInputs, and how accurately they add up.
 
     Attributes
     ----------
-    contributions : Contributions
-        or what else was integrated
+    contributions : YearInputs
+        or other inputs that were integrated
     difference : array ()
         of the balances at the ends of the path, glacier-wide, m w.e.
     gap : array ()
@@ -116,7 +97,7 @@ class Integrated(NamedTuple):
     nodes : int
         of the quadrature
     complete : bool
-        whether the gap is within what was asked for
+        whether the gap is within the tolerance
     """
 
     contributions: Any
@@ -133,9 +114,9 @@ def balance(
     tuned: Tuned,
     path: Path,
     alpha: Float[AnyArray, " node"],
-    more: Contributions | None = None,
+    more: YearInputs | None = None,
 ) -> Float[Array, "baseline node height"]:
-    """Balance of the year at points of the path, by height.
+    """Compute the balance of the year at points of the path, by height.
 
     Parameters
     ----------
@@ -143,8 +124,8 @@ def balance(
     path : Path
     alpha : array (K,)
         0 at the baselines, 1 at the year
-    more : Contributions, optional
-        added to `alpha`, separately for every input; what is differentiated
+    more : YearInputs, optional
+        added to `alpha`, separately for every input; the variable of differentiation
 
     Returns
     -------
@@ -153,19 +134,19 @@ def balance(
     """
     more = nowhere(path) if more is None else more
     run = partial(_one_baseline, tuned, path, jnp.asarray(alpha), more)
-    # One baseline after the other: a few hundred columns at a time stay in a core's cache.
+    # One baseline after the other: a few hundred columns fit in a core's cache.
     return jax.lax.map(run, path.start)
 
 
-def nowhere(path: Path) -> Contributions:
-    """Zeros of the shape of the contributions to `path`."""
+def nowhere(path: Path) -> YearInputs:
+    """Return zeros of the shape of the contributions to `path`."""
     (days, heights), dtype = (path.slot.shape[-1], path.area.shape[-1]), path.end.temp.dtype
     shapes = (days, heights), (days, heights), (heights,), path.end.ds.shape[-3:], (heights,)
-    return Contributions(*(jnp.zeros(shape, dtype) for shape in shapes))
+    return YearInputs(*(jnp.zeros(shape, dtype) for shape in shapes))
 
 
 def _one_baseline(tuned, path, alpha, more, start):
-    """Balance (K, N) along the path from one baseline."""
+    """Compute the balance (K, N) along the path from one baseline."""
     whole = jax.tree.map(jnp.subtract, path.end, start)
 
     def between(name: str) -> Array:
@@ -197,8 +178,8 @@ def contributions(
     path: Path,
     alpha: Float[AnyArray, " node"],
     weights: Float[AnyArray, " node"],
-) -> Contributions:
-    """Weighted sum over the nodes of the path, mean over the baselines, of gradient times difference.
+) -> YearInputs:
+    """Sum gradient times difference, weighted over the nodes of the path and averaged over the baselines.
 
     Parameters
     ----------
@@ -209,11 +190,11 @@ def contributions(
 
     Returns
     -------
-    Contributions
-        m w.e.; with all nodes of a quadrature their sum is the difference of the balances at the ends of the path
+    YearInputs
+        m w.e.; over all nodes of a quadrature they add up to the difference of the balances at the ends of the path
     """
 
-    def weighted(more: Contributions) -> Array:
+    def weighted(more: YearInputs) -> Array:
         # A shift of alpha of one input alone: its derivative is gradient times difference.
         by_node = balance(tuned, path, alpha, more)
         return jnp.sum(by_node * jnp.asarray(weights)[:, None]) / by_node.shape[0]
@@ -222,13 +203,13 @@ def contributions(
 
 
 def at_ends(tuned: Tuned, path: Path) -> tuple[Float[Array, " height"], Float[Array, " height"]]:
-    """Balance by height (N,), m w.e.: mean of the baselines, and of the year."""
+    """Return the balance by height (N,), m w.e.: mean of the baselines, and of the year."""
     ends = balance(tuned, path, jnp.array([0.0, 1.0], path.end.temp.dtype), None)
     return ends[:, 0].mean(axis=0), ends[0, 1]
 
 
-def added_up(of_path: Contributions, area: Float[AnyArray, " height"]) -> Float[Array, ""]:
-    """Sum of all contributions to the glacier-wide balance, m w.e."""
+def added_up(of_path: YearInputs, area: Float[AnyArray, " height"]) -> Float[Array, ""]:
+    """Add up all contributions to the glacier-wide balance, m w.e."""
     by_height = [values.reshape(-1, area.shape[-1]).sum(axis=0) for values in of_path]
     return jnp.sum(sum(by_height) * area)
 
@@ -237,7 +218,7 @@ def added_up(of_path: Contributions, area: Float[AnyArray, " height"]) -> Float[
 
 
 def gauss_legendre(n: int, dtype: Any = np.float32) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of a quadrature on 0 to 1.
+    """Return nodes and weights of a quadrature on 0 to 1.
 
     Examples
     --------
@@ -257,7 +238,7 @@ def until_complete(
     tolerance: float = TOLERANCE,
     most: int = MOST_NODES,
 ) -> Integrated:
-    """Double the nodes until contributions add up.
+    """Double the number of nodes until the contributions add up.
 
     Parameters
     ----------
@@ -271,10 +252,10 @@ def until_complete(
     dtype : dtype
         of the nodes
     tolerance : float
-        share of the difference that may be missing; never less than :data:`FLOOR` m w.e., which counts where the
-        difference is below 0.1 m w.e.
+        accepted gap as a share of the difference, but at least :data:`FLOOR` m w.e., which applies to differences below
+        0.1 m w.e.
     most : int
-        nodes at which to give up; the result then says that it is not complete
+        largest number of nodes; if they do not suffice, the result is marked as incomplete
 
     Returns
     -------
@@ -304,7 +285,7 @@ _added_up_of_each = jax.jit(jax.vmap(added_up))
 
 
 def ends_of(tuned: Tuned, path: Path) -> tuple[Any, Any]:
-    """Glacier-wide balance of the baselines (their mean) and of the year, m w.e.; (G,) of a batch of glaciers."""
+    """Return the glacier-wide balance of the baselines (mean) and of the year, m w.e.; (G,) for a batch of glaciers."""
     ends = (_at_ends_of_each if path.area.ndim == 2 else _at_ends)(tuned, path)
     area = np.asarray(path.area, np.float64)
     base, here = (np.sum(np.asarray(by_height, np.float64) * area, axis=-1) for by_height in ends)
@@ -312,7 +293,7 @@ def ends_of(tuned: Tuned, path: Path) -> tuple[Any, Any]:
 
 
 def integrated_gradients(tuned: Tuned, path: Path, tolerance: float = TOLERANCE, most: int = MOST_NODES) -> Integrated:
-    """What every input has contributed to the difference between a year and its baselines.
+    """Compute the contribution of every input to the difference between a year and its baselines.
 
     Parameters
     ----------
@@ -321,12 +302,12 @@ def integrated_gradients(tuned: Tuned, path: Path, tolerance: float = TOLERANCE,
         see :func:`oggm_glaunti.analysis.attribution.paths.path_of`; or those of several glaciers with a leading axis,
         see :func:`oggm_glaunti.analysis.attribution.paths.stack_paths`
     tolerance, most
-        see :func:`until_complete`; of a batch, every glacier is complete
+        see :func:`until_complete`; a batch is complete if every glacier is
 
     Returns
     -------
     Integrated
-        of :class:`Contributions`, m w.e.
+        of :class:`YearInputs`, m w.e.
     """
     several = path.area.ndim == 2
     program, total = (_contributions_of_each, _added_up_of_each) if several else (_contributions, _added_up)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, until_complete
@@ -17,7 +18,7 @@ from oggm_glaunti.core.on_heights import Tuned, stepper
 
 
 class CorrectorInputs(NamedTuple):
-    """What changes from year to year of the corrector's inputs, normalised as it takes them.
+    """Inputs of the corrector that vary from year to year, normalised.
 
     Attributes
     ----------
@@ -31,16 +32,16 @@ class CorrectorInputs(NamedTuple):
     climate: Float[AnyArray, "2 month"]
 
 
-class Place(NamedTuple):
-    """What does not: the geometry, and how a map of corrections becomes a profile by height.
+class CorrectorGeometry(NamedTuple):
+    """What stays the same from year to year: the geometry, and how a map of corrections becomes a profile by height.
 
     Attributes
     ----------
     fields : array (12, H, W)
         see :func:`~oggm_glaunti.core.glaunti.geometry_fields`
     rows, cols, band : int arrays (P,)
-        the glacier's cells, and the band each is in
-    count : array (B,)
+        the glacier's cells, and the band each belongs to
+    band_count : array (B,)
         cells in each band
     to_heights : array (N, B)
         weights of the bands at the heights of the run
@@ -50,112 +51,93 @@ class Place(NamedTuple):
     rows: Int[AnyArray, " cell"]
     cols: Int[AnyArray, " cell"]
     band: Int[AnyArray, " cell"]
-    count: Float[AnyArray, " band"]
+    band_count: Float[AnyArray, " band"]
     to_heights: Float[AnyArray, "height band"]
 
 
-def profile_of_corrections(corrector: Corrector, place: Place, inputs: CorrectorInputs) -> Float[Array, "5 height"]:
-    """Corrections by height (5, N): means over the bands' cells, linear between the bands."""
-    ds = run_corrector(corrector, jnp.concatenate([inputs.response, place.fields]), inputs.climate)
-    sums = jnp.zeros((5, place.count.shape[0]), ds.dtype).at[:, place.band].add(ds[:, place.rows, place.cols])
-    return jnp.matmul(sums / place.count, jnp.transpose(place.to_heights), precision=jax.lax.Precision.HIGHEST)
+class CorrectedRun(NamedTuple):
+    """A year's run under the corrections that the network makes of given inputs.
 
-
-def balance_of_inputs(
-    corrector: Corrector,
-    tuned: Tuned,
-    place: Place,
-    year: Trajectory,
-    swe: Float[AnyArray, "realisation height"],
-    inputs: CorrectorInputs,
-) -> Float[Array, ""]:
-    """Glacier-wide balance of a year under the corrections that the network makes of its inputs.
-
-    Parameters
+    Attributes
     ----------
     corrector : Corrector
     tuned : Tuned
-    place : Place
+    geometry : CorrectorGeometry
     year : Trajectory
-        of one mass-balance year; its own corrections are not looked at
+        of one mass-balance year; its own corrections are not used
     swe : array (R, N)
         snow on its first day, m w.e.
-    inputs : CorrectorInputs
-
-    Returns
-    -------
-    array ()
-        m w.e.
     """
-    ds = profile_of_corrections(corrector, place, inputs)[None]
-    _, step = stepper(tuned, year.replace(ds=ds))
+
+    corrector: Corrector
+    tuned: Tuned
+    geometry: CorrectorGeometry
+    year: Trajectory
+    swe: Float[AnyArray, "realisation height"]
+
+
+def corrections_by_height(
+    corrector: Corrector, geometry: CorrectorGeometry, inputs: CorrectorInputs
+) -> Float[Array, "5 height"]:
+    """Compute the corrections by height (5, N): means over the cells of each band, linear between the bands."""
+    fields = jnp.concatenate([inputs.response, geometry.fields])
+    ds = run_corrector(corrector, fields, jnp.asarray(inputs.climate))
+    sums = jnp.zeros((5, geometry.band_count.shape[0]), ds.dtype)
+    sums = sums.at[:, geometry.band].add(ds[:, geometry.rows, geometry.cols])
+    weights = jnp.transpose(geometry.to_heights)
+    return jnp.matmul(sums / geometry.band_count, weights, precision=jax.lax.Precision.HIGHEST)
+
+
+def balance_of_inputs(run: CorrectedRun, inputs: CorrectorInputs) -> Float[Array, ""]:
+    """Compute the glacier-wide balance of a year under the corrections that the network makes of its inputs, m w.e."""
+    ds = corrections_by_height(run.corrector, run.geometry, inputs)[None]
+    _, step = stepper(run.tuned, run.year.replace(ds=ds))
 
     def one_realisation(swe: Array, temp: Array, prcp: Array) -> Array:
         smb = jax.lax.scan(step, swe, (temp, prcp, jnp.zeros(temp.shape, jnp.int32)))[1]
-        return jnp.sum(smb * year.area)
+        return jnp.sum(smb * run.year.area)
 
-    return jnp.mean(jax.vmap(one_realisation)(jnp.asarray(swe), year.temp, year.prcp))
+    weather = jnp.asarray(run.year.temp), jnp.asarray(run.year.prcp)
+    return jnp.mean(jax.vmap(one_realisation)(jnp.asarray(run.swe), *weather))
 
 
 corrected_balance = eqx.filter_jit(balance_of_inputs)
 
 
 def network_contributions(
-    corrector: Corrector,
-    tuned: Tuned,
-    place: Place,
-    year: Trajectory,
-    swe: Float[AnyArray, "realisation height"],
-    start: CorrectorInputs,
-    end: CorrectorInputs,
-    alpha: Float[AnyArray, " node"],
-    weights: Float[AnyArray, " node"],
+    run: CorrectedRun, start: CorrectorInputs, end: CorrectorInputs, nodes: Float[AnyArray, "2 node"]
 ) -> CorrectorInputs:
-    """Weighted sum over nodes of the path from `start` to `end` of gradient times difference, m w.e. glacier-wide.
+    """Sum gradient times difference over nodes of the path from `start` to `end`, m w.e. of the glacier-wide balance.
 
     Parameters
     ----------
-    corrector, tuned, place, year, swe
-        see :func:`balance_of_inputs`
+    run : CorrectedRun
     start, end : CorrectorInputs
-    alpha, weights : arrays (K,)
-        nodes of a quadrature on 0 to 1
+    nodes : array (2, K)
+        positions from 0 to 1 and weights of the nodes of a quadrature
     """
     whole = jax.tree.map(jnp.subtract, end, start)
 
-    def balance(inputs: CorrectorInputs) -> Array:
-        return balance_of_inputs(corrector, tuned, place, year, swe, inputs)
-
-    def one_node(total: CorrectorInputs, node: tuple[Array, Array]) -> tuple[CorrectorInputs, None]:
+    def one_node(total: CorrectorInputs, node: Array) -> tuple[CorrectorInputs, None]:
         a, weight = node
-        gradient = jax.grad(balance)(jax.tree.map(lambda low, up: low + a * up, start, whole))
+        at_node = jax.tree.map(lambda low, up: low + a * up, start, whole)
+        gradient = jax.grad(lambda inputs: balance_of_inputs(run, inputs))(at_node)
         return jax.tree.map(lambda t, g, up: t + weight * g * up, total, gradient, whole), None
 
-    # Node by node: the network's activations of one are enough to hold.
-    return jax.lax.scan(one_node, jax.tree.map(jnp.zeros_like, whole), (alpha, weights))[0]
+    # Node by node, so that memory holds the network's activations of one node only.
+    return jax.lax.scan(one_node, jax.tree.map(jnp.zeros_like, whole), jnp.asarray(nodes).T)[0]
 
 
 _network_contributions = eqx.filter_jit(network_contributions)
 
 
-def integrate(
-    corrector: Corrector,
-    tuned: Tuned,
-    place: Place,
-    year: Trajectory,
-    swe: Float[AnyArray, "realisation height"],
-    start: CorrectorInputs,
-    end: CorrectorInputs,
-    *,
-    difference: Any,
-) -> Integrated:
-    """Contributions of the inputs, with as many nodes as it takes for them to add up to `difference` (m w.e.).
+def integrate(run: CorrectedRun, start: CorrectorInputs, end: CorrectorInputs, difference: Any) -> Integrated:
+    """Compute the contributions of the inputs with as many nodes as they need to add up to `difference` (m w.e.).
 
-    Arguments as in :func:`network_contributions`.
+    Other arguments as in :func:`network_contributions`.
     """
-    given = (corrector, tuned, place, year, swe, start, end)
     return until_complete(
-        lambda alpha, weights: _network_contributions(*given, alpha, weights),
+        lambda alpha, weights: _network_contributions(run, start, end, np.stack([alpha, weights])),
         lambda found: sum(jnp.sum(values) for values in found),
         difference,
         start.climate.dtype,

@@ -1,9 +1,9 @@
-"""Paths from trajectories for integrated gradients: years cut out of a run and laid on each other."""
+"""Paths for integrated gradients: years cut out of a trajectory and aligned day by day."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from oggm_glaunti.analysis.attribution.integrated_gradients import Inputs, Path
+from oggm_glaunti.analysis.attribution.integrated_gradients import Path, YearInputs
 from oggm_glaunti.analysis.trajectory import Trajectory, annual
 from oggm_glaunti.core.on_heights import Tuned, stepper
 
 
 def snow_at(tuned: Tuned, trajectory: Trajectory) -> Float[Array, "time realisation height"]:
-    """Snow at the beginning of every day of the whole run, m w.e."""
+    """Return the snow at the beginning of every day of the whole run, m w.e."""
     swe, step = stepper(tuned, trajectory)
 
     def one_day(swe: Array, day: Any) -> tuple[Array, Array]:
@@ -33,7 +33,7 @@ annual_balance = eqx.filter_jit(annual)
 
 
 def year_of(tuned: Tuned, trajectory: Trajectory, year: int) -> tuple[Trajectory, Float[Array, "realisation height"]]:
-    """One year cut out of a trajectory, and the snow (R, N), m w.e., that it begins with in the whole run.
+    """Cut one year out of a trajectory, and return it with the snow (R, N), m w.e., it begins with in the whole run.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def year_of(tuned: Tuned, trajectory: Trajectory, year: int) -> tuple[Trajectory
 
 
 def days_of(trajectory: Trajectory, year: int) -> np.ndarray:
-    """Rows of the days of a year, int array.
+    """Return the rows of the days of a year, int array.
 
     Raises
     ------
     ValueError
-        where the trajectory does not hold it
+        if the trajectory does not hold it
     """
     years = np.asarray(trajectory.years)
     if year not in years:
@@ -78,31 +78,31 @@ def _cut(trajectory: Trajectory, year: int) -> Trajectory:
 
 
 def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence[int]) -> Path:
-    """Paths from each of the reference years to a year, both with the snow they begin with in the whole run.
+    """Return paths from each of the reference years to a year, all with the snow they begin with in the whole run.
 
-    A reference year is laid on the year day by day from its first day on: where the year is a day longer (a leap year)
-    the reference year's last day is repeated, where it is a day shorter the last day is left out.
+    A reference year is aligned with the year day by day from its first day on: if the year is a day longer (a leap
+    year) the reference year's last day is repeated, if it is a day shorter the last day is left out.
 
     Parameters
     ----------
     tuned : Tuned
     trajectory : Trajectory
-        of all these years
+        that holds all these years
     year : int
     reference : sequence of int
-        one baseline each
+        years, one baseline each
 
     Raises
     ------
     ValueError
-        for years that the trajectory does not hold, or no reference year
+        for years outside the trajectory, or no reference year
     """
     if len(reference) == 0:
         raise ValueError("reference: expected at least one year, found none")
     here, *others = (_cut(trajectory, y) for y in (year, *reference))
     snow = np.asarray(_snow_at(tuned, trajectory))
     swe = [snow[days_of(trajectory, y)[0]] for y in (year, *reference)]
-    # Corrections go on beyond both ends of a record: there a calendar year touches one set of them, others two.
+    # A calendar year overlaps two sets of corrections, but only one at either end of the record.
     widest = max((here, *others), key=lambda one: one.ds.shape[0])
     shape = here.temp.shape[1], widest.ds.shape[0]
     end, *start = (_inputs(one, at_start, *shape) for one, at_start in zip((here, *others), swe, strict=True))
@@ -110,41 +110,29 @@ def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence
     return Path(end, _stacked(start), slot, np.asarray(trajectory.area), np.asarray(trajectory.bias))
 
 
-def _inputs(one: Trajectory, swe: Any, days: int, slots: int) -> Inputs:
+def _inputs(one: Trajectory, swe: Any, days: int, slots: int) -> YearInputs:
     rows, sets = _laid_on(one, days), np.minimum(np.arange(slots), one.ds.shape[0] - 1)
-    return Inputs(one.temp[:, rows], one.prcp[:, rows], np.asarray(swe), one.ds[sets], np.asarray(one.above_ref))
+    return YearInputs(one.temp[:, rows], one.prcp[:, rows], np.asarray(swe), one.ds[sets], np.asarray(one.above_ref))
 
 
 def _laid_on(one: Trajectory, days: int) -> np.ndarray:
     return np.minimum(np.arange(days), one.temp.shape[1] - 1)
 
 
-def _stacked(start: Sequence[Inputs]) -> Inputs:
-    return Inputs(*(np.stack(fields) for fields in zip(*start, strict=True)))
+def _stacked(start: Sequence[YearInputs]) -> YearInputs:
+    return YearInputs(*(np.stack(fields) for fields in zip(*start, strict=True)))
 
 
 def mean_baseline(path: Path) -> Path:
-    """The path from one baseline, the mean of all: each day the mean weather of that day (it drizzles every day)."""
-    return path._replace(start=Inputs(*(field.mean(axis=0, keepdims=True) for field in path.start)))
+    """Return the path from one baseline: the mean weather of each day of all baselines (it drizzles every day)."""
+    return path._replace(start=YearInputs(*(field.mean(axis=0, keepdims=True) for field in path.start)))
 
 
 def to_heights(tuned: Tuned, trajectory: Trajectory, year: int) -> Path:
-    """Path from a glacier with all of its area at its mean height to the glacier as it is, in one year's weather.
+    """Return the path from a glacier with all of its area at its mean height to the real glacier, in a year's weather.
 
-    The baseline is run through the same years at the mean height, under the corrections there; so it begins the year
-    with the snow it would have.
-
-    Parameters
-    ----------
-    tuned : Tuned
-    trajectory : Trajectory
-    year : int
-        one of ``trajectory.years``
-
-    Raises
-    ------
-    ValueError
-        for another year
+    The baseline is run through the same years at the mean height, under the corrections there, so that it begins the
+    year with the snow it would have. Arguments and errors as for :func:`year_of`.
     """
     end, swe = year_of(tuned, trajectory, year)
     flat, swe_flat = year_of(tuned, at_mean_height(trajectory), year)
@@ -155,7 +143,7 @@ def to_heights(tuned: Tuned, trajectory: Trajectory, year: int) -> Path:
 
 
 def at_mean_height(trajectory: Trajectory) -> Trajectory:
-    """The same weather with all heights at the glacier's mean height, and the corrections there."""
+    """Return the trajectory with all heights at the glacier's mean height, under the corrections there."""
     heights, area = (np.asarray(x, np.float64) for x in (trajectory.above_ref, trajectory.area))
     mean, dtype = float(heights @ area), trajectory.above_ref.dtype
     ds = [np.interp(mean, heights, row) for row in np.asarray(trajectory.ds, np.float64).reshape(-1, heights.size)]
@@ -164,14 +152,14 @@ def at_mean_height(trajectory: Trajectory) -> Trajectory:
 
 
 def stack_paths(paths: Sequence[Path]) -> Path:
-    """Paths of several glaciers as one with a leading axis.
+    """Stack the paths of several glaciers along a leading axis.
 
-    Smaller glaciers get heights without area, which change nothing.
+    Smaller glaciers are padded with heights without area, which have no effect.
 
     Raises
     ------
     ValueError
-        where the numbers of days, baselines, realisations or sets of corrections differ
+        if the numbers of days, baselines, realisations or sets of corrections differ
     """
     shapes = [(*path.start.temp.shape, path.end.ds.shape[0]) for path in paths]
     if len(set(shapes)) > 1:
@@ -184,12 +172,11 @@ def stack_paths(paths: Sequence[Path]) -> Path:
 
 
 def _widened(path: Path, heights: int) -> Path:
-    def wider(field: Any, mode: str) -> np.ndarray:
+    def wider(field: Any, mode: Literal["edge", "constant"]) -> np.ndarray:
         after = heights - field.shape[-1]
-        return np.pad(field, [(0, 0)] * (field.ndim - 1) + [(0, after)], mode=mode)
+        return np.pad(np.asarray(field), [(0, 0)] * (field.ndim - 1) + [(0, after)], mode=mode)
 
-    sides = (
-        side._replace(**{name: wider(getattr(side, name), "edge") for name in ("swe", "ds", "above_ref")})
-        for side in (path.end, path.start)
-    )
-    return Path(*sides, path.slot, wider(path.area, "constant"), path.bias)
+    def side(inputs: YearInputs) -> YearInputs:
+        return inputs._replace(**{name: wider(getattr(inputs, name), "edge") for name in ("swe", "ds", "above_ref")})
+
+    return path._replace(end=side(path.end), start=side(path.start), area=wider(path.area, "constant"))

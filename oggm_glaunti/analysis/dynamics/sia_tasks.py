@@ -152,10 +152,11 @@ def _differentiate(
     from oggm_glaunti.core.threads import enable_x64
 
     ice = 1000.0 / cfg.PARAMS["ice_density"]  # m of ice in a m w.e.
-    given = (bed, thick, prepared.heights, prepared.table * ice, steps, float(cfg.SEC_IN_YEAR), cfg.PARAMS["glen_n"])
+    line = sia_flowline.Flowline(bed, thick, prepared.heights)
+    stepping = sia_flowline.Steps(steps, float(cfg.SEC_IN_YEAR), cfg.PARAMS["glen_n"])
     # Rounding errors of thousands of steps in 32 bit would spoil the derivative.
     with enable_x64(True):
-        volumes, gradient = map(np.asarray, sia_flowline.volume_gradient(*given))
+        volumes, gradient = map(np.asarray, sia_flowline.last_volume_gradient(line, prepared.table * ice, stepping))
     return volumes, gradient * ice
 
 

@@ -1,7 +1,7 @@
-"""A few patterns of a table of balances, out of which the tangents of any number of controls are put together.
+"""A few patterns of a table of balances, from which the tangents of any number of controls are composed.
 
-The derivative of a run of ice dynamics to each pattern is enough for the derivative to every control, but for what of
-the control's tangent is in none of them.
+The derivatives of a run of ice dynamics to the patterns give the derivative to every control, except for the part of
+the control's tangent that is outside the patterns.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def table_modes(
     block: int | None = 10,
     degree: int = 1,
 ) -> Modes:
-    """Patterns that are a polynomial of height, in each block of years by itself.
+    """Return patterns that are powers of height, in each block of years by itself.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def table_modes(
     block : int, optional
         years in a block, the last takes the rest; None for all years together
     degree : int
-        0: the same at all heights; 1: and linear, 1 m w.e. over 1000 m around the mean height; and so on
+        0: constant with height; 1: also linear, 1 m w.e. over 1000 m around the mean height; and so on
 
     Raises
     ------
@@ -81,9 +81,9 @@ class Projection(NamedTuple):
     ----------
     coefficients : float64 array (K, M)
     outside : float64 array (K,)
-        root mean square of what is not in the sum, m w.e.
+        root mean square of the part outside the sum, m w.e.
     share : float64 array (K,)
-        the same as a share of the tangent's own, 0 to 1
+        the same relative to the tangent's own, 0 to 1
     """
 
     coefficients: NDArray[np.float64]
@@ -92,15 +92,15 @@ class Projection(NamedTuple):
 
 
 def project(tangents: NDArray[np.floating], modes: Modes, weights: NDArray[np.float64]) -> Projection:
-    """Tangents (K, Y, N) as the nearest sums of modes, by area.
+    """Approximate tangents (K, Y, N) by sums of modes, least squares weighted by area.
 
-    The derivative of anything to a control is then the same sum of its derivatives to the modes, up to what
-    is outside.
+    The derivative of anything to a control is then the same sum of its derivatives to the modes, up to the part
+    outside.
     """
     root = np.sqrt(weights)
     design = (modes.fields * root).reshape(len(modes.names), -1).T
     targets = (np.asarray(tangents, np.float64) * root).reshape(len(tangents), -1).T
-    coefficients = np.linalg.lstsq(design, targets, rcond=None)[0]
+    coefficients = np.asarray(np.linalg.lstsq(design, targets, rcond=None)[0], np.float64)
     left = targets - design @ coefficients
     years = modes.fields.shape[1]
     outside, whole = (np.sqrt(np.sum(part**2, axis=0) / years) for part in (left, targets))

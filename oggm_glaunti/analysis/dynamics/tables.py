@@ -1,8 +1,8 @@
-"""What a run of ice dynamics is differentiated to, and how: tables, their tangents, differences, modes.
+"""Derivatives of runs of ice dynamics: tables of balances, their tangents, and differences along them.
 
 OGGM's ice dynamics sees the balance as a table, one row a year and one column a height. The derivative of that table to
 temperature, precipitation or a parameter is exact (forward mode through every day). Dynamics that cannot be
-differentiated itself is then run on the table moved a little along its tangent, forth and back
+differentiated itself is then run on the table changed a little along its tangent, in both directions
 (:func:`difference_along`, :func:`secant_along`); or along each of a few patterns of the table
 (:mod:`oggm_glaunti.analysis.dynamics.table_modes`).
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
 TEMP, PRCP = "dT", "dP"
 K, SHARE = (1.0, "1 K"), (math.log(1.1), "10 %")
-# By how much of what is differentiated to (a logarithm wherever a share is given) the results are for, and its name.
+# Change of each control that results are for (of the logarithm if it is a share), and its name.
 PER: dict[str, tuple[float, str]] = {
     TEMP: K,
     PRCP: SHARE,
@@ -37,16 +37,16 @@ PER: dict[str, tuple[float, str]] = {
     TEMP_GRADIENT: (0.001, "1 K km-1"),
 }
 
-SHORTEST = 0.05  # of the size of a step: a change as good as none, yet far above rounding
+SHORTEST_STEP = 0.05  # of the size of a step: nearly infinitesimal, yet far above rounding
 
 
 class Control(NamedTuple):
-    """Something that the balance depends on.
+    """A quantity that the balance depends on.
 
     Attributes
     ----------
     name : str
-        of :data:`PER`: ``dT`` (a shift of temperature), ``dP`` (a share of precipitation), or a parameter
+        a key of :data:`PER`: ``dT`` (a shift of temperature), ``dP`` (a share of precipitation), or a parameter
     month : int, optional
         1 to 12, for weather changed in that calendar month of every year only
     """
@@ -56,22 +56,22 @@ class Control(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Its name, the month with it: ``dT_07``."""
+        """Name with the month: ``dT_07``."""
         return self.name if self.month is None else f"{self.name}_{self.month:02d}"
 
     @property
     def size(self) -> float:
-        """Of the change that results are for, in what is differentiated to."""
+        """Change of the control that results are for, in the variable of differentiation."""
         return PER[self.name][0]
 
     @property
     def per(self) -> str:
-        """The same in words."""
+        """Change of the control that results are for, in words."""
         return PER[self.name][1]
 
 
 def controls_of(names: Sequence[str], by_month: bool = False) -> list[Control]:
-    """Controls by name, those of the weather split into twelve where that is asked for.
+    """Return the controls of the given names, those of the weather by month if requested.
 
     Raises
     ------
@@ -111,7 +111,7 @@ class Tangents(NamedTuple):
 def table_tangents(
     tuned: Tuned, trajectory: Trajectory, months: NDArray[np.int_], controls: Sequence[Control]
 ) -> Tangents:
-    """The table of a trajectory and its exact derivatives to the controls.
+    """Compute the table of a trajectory and its exact derivatives to the controls.
 
     Parameters
     ----------
@@ -129,13 +129,13 @@ def table_tangents(
     """
     dtype = trajectory.temp.dtype
     tuned = jax.tree.map(lambda number: jnp.asarray(number, dtype), tuned)
-    # One after the other: one program whatever their number, and no more memory than one needs.
+    # One after the other: one program for any number of controls, and the memory of one.
     each = [tangent_along(tuned, trajectory, direction(control, tuned, months)) for control in controls]
     return Tangents(np.asarray(each[0][0]), np.stack([tangent for _, tangent in each]))
 
 
 def direction(control: Control, tuned: Tuned, months: NDArray[np.int_]) -> tuple[Tuned, Change]:
-    """What of the parameters and of each day's weather moves with a control.
+    """Return the changes of the parameters and of each day's weather that make up a control.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def direction(control: Control, tuned: Tuned, months: NDArray[np.int_]) -> tuple
 def tangent_along(
     tuned: Tuned, trajectory: Trajectory, direction: tuple[Tuned, Change]
 ) -> tuple[Float[Array, "year height"], Float[Array, "year height"]]:
-    """The table and its derivative along one direction; arguments as in :func:`table_tangents`."""
+    """Compute the table and its derivative along one direction; arguments as in :func:`table_tangents`."""
     here = (tuned, jax.tree.map(jnp.zeros_like, direction[1]))
     return jax.jvp(lambda tuned, change: annual_by_height(tuned, trajectory, change), here, direction)
 
@@ -177,7 +177,7 @@ class Difference(NamedTuple):
     ----------
     value : float64 array (...)
     error : float64 array (...)
-        by how much slopes over changes of other sizes differ from it, an estimate and no bound
+        difference from slopes over changes of other sizes: an estimate, not a bound
     """
 
     value: NDArray[np.float64]
@@ -185,83 +185,94 @@ class Difference(NamedTuple):
 
 
 def rms(field: NDArray[np.floating], weights: NDArray[np.float64]) -> float:
-    """Root mean square of a field (Y, N) over all years and, with weights (N,) that add up to 1, heights."""
+    """Compute the root mean square of a field (Y, N) over years and, with weights (N,) that add up to 1, heights."""
     return float(np.sqrt(np.mean(np.asarray(field, np.float64) ** 2 @ weights)))
 
 
-def difference_along(
-    run: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    table: NDArray[np.float64],
-    tangent: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    size: float,
-) -> Difference:
-    """Derivative of the result of a run along a tangent of its table: central differences and Richardson's step.
+class Line(NamedTuple):
+    """A run along a line through its table.
 
-    The error is the largest difference between it and the slopes of three steps: the two it is made from, and a much
-    shorter one. Where a result bends at many places, the slope over changes of some size is not that at the point
-    itself, however well two long steps may agree.
-
-    Parameters
+    Attributes
     ----------
     run : callable
-        from a table (Y, N) to numbers (...); called six times
+        from a table (Y, N) to numbers (...)
     table, tangent : arrays (Y, N)
         m w.e.
     weights : array (N,)
         shares of the glacier's area; they add up to 1
+    """
+
+    run: Callable[[NDArray[np.float64]], Any]
+    table: NDArray[np.float64]
+    tangent: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def at(self, step: float) -> NDArray[np.float64]:
+        """Run the table changed by `step` times the tangent."""
+        return self.run(self.table + step * self.tangent)
+
+    def slope(self, step: float) -> NDArray[np.float64]:
+        """Return the central difference over a step in both directions."""
+        return (self.at(step) - self.at(-step)) / (2.0 * step)
+
+
+def difference_along(line: Line, size: float) -> Difference:
+    """Differentiate the result of a run along a line by central differences and Richardson's extrapolation.
+
+    The error is the largest difference between the derivative and the slopes of three steps: the two it is computed
+    from, and a much shorter one. If a result has many kinks, the slope over finite changes is not that at the point
+    itself, however well two long steps may agree.
+
+    Parameters
+    ----------
+    line : Line
+        its run is called six times
     size : float
-        how much the table is changed by the middle one of the steps, root mean square, m w.e.; the longest is twice
-        that, the shortest a twentieth
+        change of the table by the middle step, root mean square, m w.e.; the longest step is twice that, the shortest a
+        twentieth
 
     Examples
     --------
     >>> table, tangent = np.zeros((2, 3)), np.ones((2, 3))
-    >>> cubic = lambda table: np.sum(table + table**3)
-    >>> difference = difference_along(cubic, table, tangent, np.full(3, 1 / 3), 0.1)
+    >>> cubic = Line(lambda table: np.sum(table + table**3), table, tangent, np.full(3, 1 / 3))
+    >>> difference = difference_along(cubic, 0.1)
     >>> float(difference.value.round(12)), float(difference.error.round(12))
     (6.0, 0.24)
     """
-    length = rms(tangent, weights)
+    length = rms(line.tangent, line.weights)
     if length == 0.0:
-        nothing = np.zeros_like(run(table))
+        nothing = np.zeros_like(line.at(0.0))
         return Difference(nothing, nothing)
-    steps = [factor * size / length for factor in (SHORTEST, 1.0, 2.0)]
-    slopes = np.stack([_central(run, table, tangent, step) for step in steps])
+    slopes = np.stack([line.slope(factor * size / length) for factor in (SHORTEST_STEP, 1.0, 2.0)])
     value = (4.0 * slopes[1] - slopes[2]) / 3.0
     return Difference(value, np.max(np.abs(slopes - value), axis=0))
 
 
-def secant_along(
-    run: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    table: NDArray[np.float64],
-    tangent: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    size: float,
-    here: NDArray[np.float64],
-    grain: NDArray[np.float64],
-) -> Difference:
-    """Slope of something that comes in steps, between two runs wide apart; arguments as in :func:`difference_along`.
+def secant_along(line: Line, size: float, here: NDArray[np.float64], grain: NDArray[np.float64]) -> Difference:
+    """Compute the slope of a result that changes in steps, between two runs far apart.
 
-    `here` (...) is the result of the table itself, `grain` (...) the height of one step: the error is what one step at
-    one of the ends makes, and what the two halves differ by.
+    Parameters
+    ----------
+    line, size
+        see :func:`difference_along`; the run is called twice
+    here : array (...)
+        result of the table itself
+    grain : array (...)
+        height of one step of the result; the error is the effect of one step at one of the ends, plus the difference
+        between the two halves
 
     Examples
     --------
     >>> table, tangent = np.zeros((2, 3)), np.ones((2, 3))
     >>> cells = lambda table: np.floor(10.0 * table.sum() + 0.5) / 10.0
-    >>> slope = secant_along(cells, table, tangent, np.full(3, 1 / 3), 0.5, cells(table), np.array(0.1))
+    >>> slope = secant_along(Line(cells, table, tangent, np.full(3, 1 / 3)), 0.5, cells(table), np.array(0.1))
     >>> float(slope.value.round(12)), float(slope.error.round(12))
     (6.0, 0.1)
     """
-    length = rms(tangent, weights)
+    length = rms(line.tangent, line.weights)
     if length == 0.0:
         return Difference(np.zeros_like(here), np.zeros_like(here))
     step = size / length
-    more, less = run(table + step * tangent), run(table - step * tangent)
+    more, less = line.at(step), line.at(-step)
     halves = np.abs(more - 2.0 * here + less) / (2.0 * step)
     return Difference((more - less) / (2.0 * step), halves + grain / (2.0 * step))
-
-
-def _central(run: Callable, table: NDArray, tangent: NDArray, step: float) -> NDArray[np.float64]:
-    return (run(table + step * tangent) - run(table - step * tangent)) / (2.0 * step)

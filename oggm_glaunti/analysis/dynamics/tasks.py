@@ -99,13 +99,13 @@ def _along_fields(
     prepared: Prepared, fields: NDArray[np.float64], here: NDArray[np.float64], size: float, wide: float
 ) -> Difference:
     """Differentiate along each field (K, Y, N): value and error (K, Y + 1, 3)."""
-    from oggm_glaunti.analysis.dynamics.tables import Difference, difference_along, secant_along
+    from oggm_glaunti.analysis.dynamics.tables import Difference, Line, difference_along, secant_along
 
     each, cells = [], _one_cell(prepared.experiment.flowlines)
     for field in fields:
-        given = (prepared.run, prepared.table, field, prepared.weights)
+        line = Line(prepared.run, prepared.table, field, prepared.weights)
         try:
-            volume, rest = difference_along(*given, size), secant_along(*given, wide, here, cells)
+            volume, rest = difference_along(line, size), secant_along(line, wide, here, cells)
         except (RuntimeError, FloatingPointError) as error:
             raise InvalidWorkflowError(
                 f"{prepared.experiment.gdir.rgi_id}: the run itself is fine, but OGGM's model fails with balances "

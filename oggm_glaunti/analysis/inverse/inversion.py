@@ -1,4 +1,4 @@
-"""The change of forcing that gives a glacier its balance, with its uncertainty and what comes of it year by year."""
+"""The change of forcing that gives a glacier a balance, with its uncertainty and the balances under it by year."""
 
 from __future__ import annotations
 
@@ -59,21 +59,21 @@ class Inversion:
 
     @property
     def prcp_fac(self) -> pd.Series | float:
-        """Factor on precipitation: ``exp(dP)``; 1 where only temperature changes."""
+        """Factor on precipitation: ``exp(dP)``; 1 if only temperature changes."""
         if self.control == "dT":
             return 1.0
         return np.exp(self.change["dP"]) if self.resolution != "scalar" else math.exp(self.change.loc["dP", "value"])
 
 
 def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> Inversion:
-    """One number for all days; see :func:`~oggm_glaunti.analysis.inverse.tasks.invert_forcing`.
+    """Find one change for all days; see :func:`~oggm_glaunti.analysis.inverse.tasks.invert_forcing`.
 
     Raises
     ------
     ValueError
-        for an impossible control or prior
+        for an invalid control or prior
     MassBalanceCalibrationError
-        where the target is not reached
+        if the target is not reached
     """
     from oggm_glaunti.analysis.inverse.shifts import solve_shift
 
@@ -93,23 +93,21 @@ def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> I
         },
         index=pd.Index(free, name="control"),
     )
-    change.attrs["correlation"] = _correlation(found.cov) if control == "both" else 0.0
+    change.attrs["correlation"] = 0.0
+    if control == "both":
+        change.attrs["correlation"] = float(found.cov[0, 1] / math.sqrt(found.cov[0, 0] * found.cov[1, 1]))
     after_sd = np.sqrt(np.einsum("yk,kl,yl->y", found.annual_slope, found.cov, found.annual_slope))
-    balances = _balances(run, wanted, before=found.annual_before, after=found.annual, after_sd=after_sd)
-    return _inversion(run, wanted, control, "scalar", change, balances, found.outcome, int(found.iterations))
-
-
-def _correlation(cov: np.ndarray) -> float:
-    return float(cov[0, 1] / math.sqrt(cov[0, 0] * cov[1, 1]))
+    balances = {"before": found.annual_before, "after": found.annual, "after_sd": after_sd}
+    return _inversion(run, wanted, (control, "scalar"), change, found, **balances)
 
 
 def require_reached(rgi_id: str, outcome: Any, control: str, shift: np.ndarray, balance: float, wanted: Target) -> None:
-    """Raise where a search has not ended well.
+    """Check that a search has converged.
 
     Raises
     ------
     MassBalanceCalibrationError
-        with the outcome in words, and the range that was tried
+        otherwise, with the outcome in words and the range that was tried
     """
     from oggm_glaunti.analysis.inverse.shifts import LIMITS, Outcome
 
@@ -129,14 +127,14 @@ def require_reached(rgi_id: str, outcome: Any, control: str, shift: np.ndarray, 
 def invert_series(
     run: GlacierRun, wanted: Target, control: str, resolution: str, prior: Any, correlation: float
 ) -> Inversion:
-    """A value for each month or day; see :func:`~oggm_glaunti.analysis.inverse.tasks.invert_forcing`.
+    """Find a change for each month or day; see :func:`~oggm_glaunti.analysis.inverse.tasks.invert_forcing`.
 
     Raises
     ------
     ValueError
-        for an impossible control, prior or correlation
+        for an invalid control, prior or correlation
     MassBalanceCalibrationError
-        where the search does not converge
+        if the search does not converge
     """
     from oggm_glaunti.analysis.inverse.series import SeriesProblem, carried, solve_series
     from oggm_glaunti.analysis.inverse.shifts import prior_scales
@@ -163,21 +161,15 @@ def invert_series(
     columns = {f"{n}{e}": getattr(v, FIELDS[n]) for n in free for e, v in (("", found.change), ("_sd", found.sd))}
     change = pd.DataFrame(columns, index=pd.DatetimeIndex(times, name="time"))
     change.attrs["units"] = {name: UNITS[name.removesuffix("_sd")] for name in columns}
-    balances = _balances(
-        run,
-        wanted,
-        before=found.annual_before,
-        before_sd=found.annual_before_sd,
-        after=found.annual,
-        after_sd=found.annual_sd,
-    )
-    return _inversion(run, wanted, control, resolution, change, balances, found.outcome, found.iterations)
+    balances = {"before": found.annual_before, "before_sd": found.annual_before_sd}
+    balances |= {"after": found.annual, "after_sd": found.annual_sd}
+    return _inversion(run, wanted, (control, resolution), change, found, **balances)
 
 
 def slots_of(run: GlacierRun, resolution: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which value of a monthly or daily series each day has, int array (T,), -1 before the first year; first days (K,).
+    """Return the number of the value of a monthly or daily series on each day, int array (T,), and the first days (K,).
 
-    Only days of the years that are looked at have one.
+    The number is -1 for days outside the years that are analysed.
     """
     counted = np.asarray(run.trajectory.period) >= 0
     unit = {"monthly": "M", "daily": "D"}[resolution]
@@ -187,37 +179,26 @@ def slots_of(run: GlacierRun, resolution: str) -> tuple[np.ndarray, np.ndarray]:
     return slot, starts.astype("M8[D]")
 
 
-def _balances(run: GlacierRun, wanted: Target, **columns: np.ndarray) -> pd.DataFrame:
-    table = pd.DataFrame(columns, index=pd.Index(run.years, name="year"))
+def _inversion(
+    run: GlacierRun, wanted: Target, kind: tuple[str, str], change: pd.DataFrame, found: Any, **balances: np.ndarray
+) -> Inversion:
+    """Collect the result of a search for a kind of change (control, resolution)."""
+    sigmas, mean = wanted.sigmas(run.years), wanted.weights(run.years).mean(axis=0)
+    table = pd.DataFrame(balances, index=pd.Index(run.years, name="year"))
     if wanted.of_years is not None:
-        for name, values in (("target", wanted.value), ("target_sd", wanted.sigmas(run.years))):
+        for name, values in (("target", wanted.value), ("target_sd", sigmas)):
             table[name] = pd.Series(values, wanted.of_years)
     table.attrs["units"] = "m w.e."
-    return table
-
-
-def _inversion(
-    run: GlacierRun,
-    wanted: Target,
-    control: str,
-    resolution: str,
-    change: pd.DataFrame,
-    balances: pd.DataFrame,
-    outcome: Any,
-    iterations: int,
-) -> Inversion:
-    mean = wanted.weights(run.years).mean(axis=0)
     return Inversion(
-        rgi_id=run.gdir.rgi_id,
-        control=control,
-        resolution=resolution,
+        run.gdir.rgi_id,
+        *kind,
         year_type=run.year_type,
         change=change,
-        balances=balances,
+        balances=table,
         target=float(wanted.value.mean()),
-        target_sd=float(np.sqrt(np.sum(wanted.sigmas(run.years) ** 2)) / wanted.value.size),
-        mean_before=float(mean @ balances["before"]),
-        mean_after=float(mean @ balances["after"]),
-        outcome=outcome,
-        iterations=iterations,
+        target_sd=float(np.sqrt(np.sum(sigmas**2)) / wanted.value.size),
+        mean_before=float(mean @ table["before"]),
+        mean_after=float(mean @ table["after"]),
+        outcome=found.outcome,
+        iterations=int(found.iterations),
     )

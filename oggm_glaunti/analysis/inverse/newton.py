@@ -1,4 +1,4 @@
-"""Roots and minima of a batch of problems of one or two unknowns, with exact derivatives."""
+"""Roots and minima of a batch of problems with one or two unknowns and exact derivatives."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 TOLERANCE = 1e-5  # m w.e.
-ROUNDING = 5e-6  # m w.e.: of a year's balance in float32, generously
+ROUNDING = 5e-6  # m w.e.: rounding error of a year's balance in float32, an upper estimate
 MAX_ITERATIONS = 60
-# In units of a prior's standard deviation: what is left for the next step of a minimisation.
+# In units of the prior's standard deviation: the largest next step of a converged minimisation.
 STEP_TOLERANCE = 1e-3
-# On a diagonal, so that a control without any effect is unknown and no error.
+# Added to the diagonal, so that a control without any effect is undetermined and not an error.
 NOTHING = 1e-30
 
 
@@ -23,7 +23,7 @@ class Outcome(enum.Enum):
     NOT_REACHABLE = "The target is out of reach: no change within the range tried gives it."
     NO_CONVERGENCE = "The iterations ran out before the search had converged."
     STALLED = "The search cannot get closer in single precision: give the targets a larger sigma."
-    NOT_FINITE = "The balance is not finite: look for missing values in the weather or impossible parameters."
+    NOT_FINITE = "The balance is not finite: check the weather for missing values and the parameters."
 
 
 Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -31,7 +31,7 @@ Found = tuple[np.ndarray, list[Outcome], np.ndarray]
 
 
 def roots(evaluate: Evaluate, target: np.ndarray, limit: float, rising: bool) -> Found:
-    """Where monotone functions reach their targets: Newton's method within a bracket that can only shrink.
+    """Find where monotone functions reach their targets: Newton's method within a shrinking bracket.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def roots(evaluate: Evaluate, target: np.ndarray, limit: float, rising: bool) ->
         values (G,) and derivatives (G,) at arguments (G,)
     target : array (G,)
     limit : float
-        arguments between ``-limit`` and ``limit`` are tried, beginning with 0
+        arguments between ``-limit`` and ``limit`` are tried, starting with 0
     rising : bool
         whether the functions rise or fall
 
@@ -89,7 +89,7 @@ def _next(
     known: np.ndarray,
     towards: np.ndarray,
 ) -> np.ndarray:
-    """Newton's step; where it leaves the bracket the end not yet looked at, else the middle."""
+    """Take Newton's step; if it leaves the bracket, the end not yet evaluated, otherwise the middle."""
     with np.errstate(divide="ignore", invalid="ignore"):
         newton = x - misfit / slope
     end_known = known[np.arange(x.size), towards]
@@ -105,14 +105,14 @@ def _settle(outcome: list[Outcome | None], where: np.ndarray, how: Outcome) -> N
 
 
 def information(jacobian: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Gauss-Newton Hessians (G, K, K) of Jacobians (G, O, K) in units of sigma and of priors with weights (K,)."""
+    """Return the Gauss-Newton Hessians (G, K, K) of Jacobians (G, O, K) in units of sigma and of the priors (K,)."""
     return np.swapaxes(jacobian, -1, -2) @ jacobian + np.diag(precision + NOTHING)
 
 
 def minima(
     evaluate: Evaluate, target: np.ndarray, sigma: np.ndarray, scale: np.ndarray, precision: np.ndarray
 ) -> Found:
-    """Smallest sums of squares of misfits and of priors: Gauss-Newton steps, damped only where they do not help.
+    """Minimise sums of squares of misfits and of priors by Gauss-Newton steps, damped only if they fail.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def minima(
         values (G, O) and derivatives (G, O, K) at arguments (G, K)
     target, sigma : arrays (G, O)
     scale : array (K,)
-        units of the arguments: their prior standard deviations, 0 for an argument that is held
+        units of the arguments: their prior standard deviations, 0 for an argument that is held fixed
     precision : array (K,)
         weights of their squares in these units, 0 for no prior
 
@@ -146,7 +146,7 @@ def minima(
         whole = _solved(hessian, gradient)
         effect = np.abs(np.einsum("gok,gk->go", slope * scale, whole)).max(axis=1)
         _settle(outcome, ~np.isfinite(gradient).all(axis=1), Outcome.NOT_FINITE)
-        # Undamped, so that a search which is held back does not look as if it had arrived.
+        # The undamped step, so that a strongly damped search does not pass for a converged one.
         arrived = (effect <= TOLERANCE) & (np.abs(whole).max(axis=1) <= STEP_TOLERANCE)
         _settle(outcome, arrived, Outcome.CONVERGED)
         active = np.array([o is None for o in outcome])
@@ -155,7 +155,7 @@ def minima(
         damped = hessian * (1.0 + damping[:, None, None] * np.eye(scale.size))
         trial = np.where(active[:, None], z - _solved(damped, gradient), z)
         new_value, new_slope = evaluate(scale * trial)
-        # Close to the minimum a sum of squares changes less than its rounding errors, long before its gradient is 0.
+        # Near the minimum the sum of squares changes less than its rounding error long before its gradient is 0.
         rounding = 2.0 * ROUNDING * np.sum(np.abs(value - target) / sigma**2, axis=1)
         better = active & (cost(new_value, trial) < cost(value, z) + rounding)
         z, value = np.where(better[:, None], trial, z), np.where(better[:, None], new_value, value)

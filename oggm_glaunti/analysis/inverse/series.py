@@ -1,7 +1,7 @@
-"""Inverse forcing by a series: which weather, month by month or day by day, gives a series of annual balances.
+"""Inverse forcing by a series: the monthly or daily weather that gives a series of annual balances.
 
-A prior says how far the weather may be from the record and for how long errors last. In coordinates in which it is a
-standard normal distribution L-BFGS finds the most probable series, and since the balances are few the covariance
+A prior describes how far the weather may deviate from the record and how long errors persist. In coordinates in which
+the prior is standard normal, L-BFGS finds the maximum a posteriori series; since the balances are few, the covariance
 around it is exact to first order.
 """
 
@@ -21,24 +21,24 @@ from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 MAX_ITERATIONS = 300
-# Of the gradient in units of the prior's standard deviations. Near the minimum the Hessian is about 1 or more in all
-# directions, so that the distance from it is about the gradient's length at most; float32 resolves little more.
+# Of the gradient, in units of the prior's standard deviations. Near the minimum the Hessian is about 1 or more in all
+# directions, so that the distance from it is at most about the length of the gradient; float32 resolves little more.
 GRADIENT_TOLERANCE = 2e-3
 
 
 class SeriesProblem(NamedTuple):
-    """A series of forcing looked for, and what is known.
+    """The search for a series of forcing: model, prior and targets.
 
     Attributes
     ----------
     tuned : Tuned
     trajectory : Trajectory
     slot : int array (T,)
-        which of K values of the series applies on a day, -1 for none
+        number of the value of the series (K values) that applies on a day, -1 for none
     carried : array (K,)
-        share of a deviation that is left from one value to the next, 0 for the first: ``exp(-time / length)``
+        correlation of each value with the one before, 0 for the first: ``exp(-time / length)``
     sd : Change
-        prior standard deviations, K and 1; 0 holds one of the two
+        prior standard deviations, K and 1; 0 holds one of the two fixed
     weights : array (O, Y)
         of the years in each target
     target, sigma : arrays (O,)
@@ -56,7 +56,7 @@ class SeriesProblem(NamedTuple):
 
 
 class SeriesSolution(NamedTuple):
-    """The most probable series.
+    """The maximum a posteriori series.
 
     Attributes
     ----------
@@ -94,14 +94,14 @@ class SeriesSolution(NamedTuple):
 
 
 def carried(times: np.ndarray, length: float) -> np.ndarray:
-    """How much of an error is left at the next value of a series, for an exponential correlation.
+    """Return the correlation of each value of a series with the one before, for an exponential decay.
 
     Parameters
     ----------
     times : array (K,)
         of the values, increasing
     length : float
-        in the same unit: time after which 1/e is left; 0 for none
+        decay time to 1/e, in the same unit; 0 for independent values
 
     Returns
     -------
@@ -127,7 +127,7 @@ def carried(times: np.ndarray, length: float) -> np.ndarray:
 
 
 def _coloured(z: Float[AnyArray, "2 slot"], problem: SeriesProblem) -> Change:
-    """Independent standard normal numbers to a series with the prior's covariance: its Cholesky factor times them."""
+    """Multiply independent standard normal numbers by the Cholesky factor of the prior's covariance."""
     fresh = jnp.sqrt(1.0 - problem.carried**2)
 
     def one(before: Array, of_value: tuple) -> tuple[Array, Array]:
@@ -148,7 +148,7 @@ def _balances(z: Float[AnyArray, "2 slot"], problem: SeriesProblem) -> Float[Arr
 def cost_and_gradient(
     z: Float[AnyArray, "2 slot"], problem: SeriesProblem
 ) -> tuple[Float[Array, ""], Float[Array, "2 slot"]]:
-    """Half the sum of squares of misfits and of the series itself, in units of what is expected of them.
+    """Compute half the sum of squares of misfits and of the series, in standard deviations, and its gradient.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def cost_and_gradient(
 
 @jax.jit
 def _jacobian(z: Array, problem: SeriesProblem) -> tuple[Array, Array]:
-    """Balances of the years (Y,) and their derivatives (Y, 2, K): one reverse pass a year, all in one scan."""
+    """Compute the balances (Y,) and their derivatives (Y, 2, K): one reverse pass a year, all in one scan."""
     value, pull = jax.vjp(lambda z: _balances(z, problem), z)
     return value, jax.vmap(pull)(jnp.eye(value.size, dtype=value.dtype))[0]
 
@@ -177,7 +177,7 @@ _coloured_one = jax.jit(_coloured)
 
 
 def solve_series(problem: SeriesProblem, max_iterations: int = MAX_ITERATIONS) -> SeriesSolution:
-    """Find the most probable series of forcing given balances, and how well it is known.
+    """Find the maximum a posteriori series of forcing given balances, and its uncertainty.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def solve_series(problem: SeriesProblem, max_iterations: int = MAX_ITERATIONS) -
     Raises
     ------
     ValueError
-        for impossible standard deviations
+        for invalid standard deviations
     """
     if not (np.isfinite(problem.sigma).all() and (np.asarray(problem.sigma) > 0.0).all()):
         raise ValueError(f"sigma: expected numbers above 0, found {np.unique(problem.sigma)}")
@@ -223,16 +223,16 @@ def _outcome(gradient: float, ran_out: bool) -> Outcome:
 
 
 def _posterior(z: np.ndarray, problem: SeriesProblem) -> SeriesSolution:
-    """Covariance ``C - C J' (J C J' + R)^-1 J C`` around a series, of it and of the annual balances."""
+    """Compute the covariance ``C - C J' (J C J' + R)^-1 J C`` of a series and that of the annual balances."""
     before, at_prior = _jacobian(np.zeros_like(z), problem)
     value, rows = _jacobian(z, problem)
     flat, weights = np.asarray(rows, np.float64).reshape(len(rows), -1), np.asarray(problem.weights, np.float64)
     years = flat @ flat.T
     seen = weights @ years @ weights.T + np.diag(np.asarray(problem.sigma, np.float64) ** 2)
     # C J' is the prior's factor times the derivatives in its coordinates.
-    told = np.stack([np.asarray(field, np.float64) for field in _coloured_rows(rows, problem)])
-    told = np.einsum("oy,cyk->cok", weights, told)
-    less = np.einsum("cok,cok->ck", told, np.stack([np.linalg.solve(seen, part) for part in told]))
+    shared = np.stack([np.asarray(field, np.float64) for field in _coloured_rows(rows, problem)])
+    shared = np.einsum("oy,cyk->cok", weights, shared)
+    less = np.einsum("cok,cok->ck", shared, np.stack([np.linalg.solve(seen, part) for part in shared]))
     prior = np.asarray(problem.sd, np.float64)[:, None] ** 2
     across = weights @ years
     annual_var = np.diag(years) - np.einsum("oy,oy->y", across, np.linalg.solve(seen, across))

@@ -1,14 +1,14 @@
-"""Inverse forcing by two numbers: what warming, or how much more precipitation, gives a balance; and the derivatives.
+"""Inverse forcing by two numbers: the warming or the additional precipitation that gives a balance; sensitivities.
 
-A shift of temperature, of the logarithm of precipitation, or of both is found by Newton's method on derivatives that
-one forward-mode run gives exactly. One glacier is a batch of one.
+A shift of temperature, of the logarithm of precipitation, or of both is found by Newton's method with exact derivatives
+from one forward-mode run. One glacier is a batch of one.
 """
 
 from __future__ import annotations
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,20 +16,20 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
-from oggm_glaunti.analysis.inverse.newton import Outcome, information, minima, roots
+from oggm_glaunti.analysis.inverse.newton import information, minima, roots
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 CONTROLS = {"dT": (True, False), "dP": (False, True), "both": (True, True)}
-# How far a root is looked for: K, and the logarithm of a factor on precipitation of 20 or 1/20.
+# Range of the search for a root: K, and the logarithm of a factor on precipitation of 20 or 1/20.
 LIMITS = {"dT": 20.0, "dP": math.log(20.0)}
-# Heights of all glaciers and realisations run side by side on a CPU: more of them are slower (measured, 100 to 3400).
+# Heights of all glaciers and realisations run in parallel on a CPU: more of them are slower (measured, 100 to 3400).
 COLUMNS = 512
 
 
 class Solution(NamedTuple):
-    """A shift of the forcing and what comes of it; every array has a leading axis G for a batch.
+    """A shift of the forcing and the balances under it; every array has a leading axis G for a batch.
 
     Attributes
     ----------
@@ -60,14 +60,14 @@ class Solution(NamedTuple):
     annual: np.ndarray
     annual_slope: np.ndarray
     annual_before: np.ndarray
-    outcome: Outcome | list[Outcome]
+    outcome: Any
     iterations: np.ndarray
 
 
 def balance_and_slope(
     tuned: Tuned, trajectory: Trajectory, shift: Change, weights: Float[AnyArray, "*o year"]
 ) -> tuple[Float[Array, "*o"], Change]:
-    """Mean balance under a shift of the weather of all days, and its exact derivatives, in one forward-mode run.
+    """Compute the mean balance under a shift of all days' weather and its exact derivatives in one forward-mode run.
 
     Parameters
     ----------
@@ -106,10 +106,10 @@ def balance_and_slope(
 
 @jax.jit
 def _annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change) -> tuple[Array, Array]:
-    """Balances of all years (G, Y) of a batch and their derivatives (G, Y, 2)."""
+    """Compute the balances of all years (G, Y) of a batch and their derivatives (G, Y, 2)."""
     each = jnp.eye(trajectories.years.shape[-1], dtype=trajectories.temp.dtype)
 
-    def one(of_one: tuple) -> tuple[Array, Array]:
+    def one(of_one: tuple[Tuned, Trajectory, Change]) -> tuple[Array, Array]:
         value, slope = balance_and_slope(*of_one, each)
         return value, jnp.stack(slope, axis=-1)
 
@@ -118,7 +118,7 @@ def _annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change) -> 
 
 
 def _together(trajectories: Trajectory) -> int:
-    """Glaciers whose heights are run side by side: on a CPU as many as its cache holds."""
+    """Return how many glaciers to run in parallel: on a CPU as many as its cache holds."""
     n, realisations = trajectories.temp.shape[:2]
     columns = realisations * trajectories.area.shape[-1]
     return max(1, COLUMNS // columns) if jax.default_backend() == "cpu" else n
@@ -195,12 +195,12 @@ def solve_shifts(
     Returns
     -------
     Solution
-        where the outcome is not ``CONVERGED`` the numbers are those at which the search ended
+        if the outcome is not ``CONVERGED``, the numbers are those at which the search ended
 
     Raises
     ------
     ValueError
-        for another control, a missing or impossible prior, or impossible sigmas
+        for another control, a missing or invalid prior, or invalid sigmas
     """
     scale, precision = prior_scales(control, prior)
     if not (np.isfinite(sigma).all() and (sigma > 0.0).all()):
@@ -212,8 +212,8 @@ def solve_shifts(
     def years(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         change = shift.T.astype(dtype)
         if change.tobytes() not in runs_so_far:
-            found = _annual_and_slope(tuned, trajectories, Change(*change))
-            runs_so_far[change.tobytes()] = tuple(np.asarray(a, np.float64) for a in found)
+            value, slope = _annual_and_slope(tuned, trajectories, Change(*change))
+            runs_so_far[change.tobytes()] = np.asarray(value, np.float64), np.asarray(slope, np.float64)
         return runs_so_far[change.tobytes()]
 
     def evaluate(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -241,7 +241,7 @@ def solve_shifts(
 
 
 def prior_scales(control: str, prior: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    """Units of the two controls (0 where held) and the weight of their squares in those units."""
+    """Return the units of the two controls (0 if held) and the weights of their squares in those units."""
     if control not in CONTROLS:
         raise ValueError(f"control: expected one of {tuple(CONTROLS)}, found {control!r}")
     free = np.asarray(CONTROLS[control])
@@ -259,7 +259,7 @@ def prior_scales(control: str, prior: ArrayLike | None) -> tuple[np.ndarray, np.
 
 @partial(jax.jit, static_argnames="slots")
 def sensitivity(tuned: Tuned, trajectory: Trajectory, slot: Int[AnyArray, " time"], slots: int) -> Change:
-    """Derivatives of every year's balance to shifts of the weather in parts of the record.
+    """Compute the derivatives of every year's balance to shifts of the weather in parts of the record.
 
     Parameters
     ----------
@@ -273,8 +273,8 @@ def sensitivity(tuned: Tuned, trajectory: Trajectory, slot: Int[AnyArray, " time
     Returns
     -------
     Change
-        of arrays (Y, K): m w.e. K-1, and m w.e. (to the logarithm of precipitation). They add up over parts that hold
-        every day to the derivatives to a shift of all days.
+        of arrays (Y, K): m w.e. K-1, and m w.e. (to the logarithm of precipitation). If the parts contain every day,
+        they add up to the derivatives to a shift of all days.
     """
 
     def balances(shifts: Change) -> Array:

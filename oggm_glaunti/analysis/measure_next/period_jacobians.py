@@ -1,4 +1,4 @@
-"""Derivatives of balances over any periods at all heights, to the parameters and to the weather of every week."""
+"""Derivatives of balances over any periods at all heights to the parameters and to the weather of every week."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oggm_glaunti.fit.calibration.priors import STORED
 
 
 class Periods(NamedTuple):
-    """Stretches of time over which balances are measured or wanted.
+    """Periods over which balances are measured or wanted.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Periods(NamedTuple):
     first, stop : int arrays (S,)
         first piece of each period, and one past its last
     scale : array (S,)
-        what the balance of a period is multiplied with: 0.1 makes the mean of ten years from their sum
+        factor on the balance of a period: 0.1 turns the sum of ten years into their mean
     """
 
     weeks: Blocks
@@ -45,7 +45,7 @@ class Periods(NamedTuple):
 
 
 class Jacobians(NamedTuple):
-    """Derivatives of balances to all uncertain inputs; leading axes as the balances have them.
+    """Derivatives of balances to all uncertain inputs; leading axes are those of the balances.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Jacobians(NamedTuple):
 
 
 def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Sequence[float] | None = None) -> Periods:
-    """Periods from their first day to before another, numbers of days of a trajectory.
+    """Define periods by the numbers of their days in a trajectory.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Seque
     days : sequence of (int, int)
         first day of each period, and one past its last
     scale : sequence of float, optional
-        see :class:`Periods`; 1 by default
+        see :class:`Periods`; default 1
 
     Raises
     ------
     ValueError
-        for a period that is empty, or not within the blocks
+        if a period is empty or not within the blocks
 
     Examples
     --------
@@ -90,16 +90,16 @@ def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Seque
         raise ValueError(f"periods: expected days within {all_days}, each begin before its end, found {[*days]}")
     starts = np.union1d(weeks.starts, np.setdiff1d([*begin, *end], all_days[1])).astype(np.int32)
     stops = np.append(starts[1:], all_days[1]).astype(np.int32)
-    index = np.full(np.size(weeks.index), -1, np.int32)
+    index = np.full(np.size(weeks.of_day), -1, np.int32)
     index[all_days[0] : all_days[1]] = np.repeat(np.arange(starts.size), stops - starts)
     first, stop = (np.searchsorted(np.append(starts, all_days[1]), edge).astype(np.int32) for edge in (begin, end))
-    week = np.asarray(weeks.index)[starts]
-    scale = np.ones(begin.size) if scale is None else np.asarray(scale, np.float64)
-    return Periods(weeks, Blocks(index, starts, stops), week, first, stop, scale)
+    week = np.asarray(weeks.of_day)[starts]
+    factors = np.ones(begin.size) if scale is None else np.asarray(scale, np.float64)
+    return Periods(weeks, Blocks(index, starts, stops), week, first, stop, factors)
 
 
 def period_balances(tuned: Tuned, trajectory: Trajectory, periods: Periods) -> Float[Array, "period height"]:
-    """Balance of each period at each height, times its scale, m w.e.; the mean over the realisations.
+    """Compute the balance of each period at each height, times its scale, m w.e.; the mean over the realisations.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def period_balances(tuned: Tuned, trajectory: Trajectory, periods: Periods) -> F
         see :func:`~oggm_glaunti.analysis.trajectory.stepper`
     """
     swe, step = stepper(tuned, trajectory)
-    index = jnp.asarray(periods.pieces.index)[:, None]
+    index = jnp.asarray(periods.pieces.of_day)[:, None]
     belongs = jnp.where((index >= periods.first) & (index < periods.stop), periods.scale, 0.0).astype(swe.dtype)
 
     def one_day(carry, day):
@@ -126,7 +126,7 @@ def period_balances(tuned: Tuned, trajectory: Trajectory, periods: Periods) -> F
 
 
 def balance_jacobians(tuned: Tuned, trajectory: Trajectory, periods: Periods, names: Sequence[str]) -> Jacobians:
-    """Derivatives of the balance of each period at each height to parameters and weather.
+    """Compute the derivatives of the balance of each period at each height to parameters and weather.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def balance_jacobians(tuned: Tuned, trajectory: Trajectory, periods: Periods, na
 
 
 def _by_week(pieces: Float[AnyArray, "period piece height"], periods: Periods) -> Float[Array, "period height week"]:
-    """Pieces of a week have its error in common."""
+    """Sum the derivatives to pieces of a week, which share its error."""
     by_piece = jnp.moveaxis(pieces, 1, 2) * periods.scale.astype(pieces.dtype)[:, None, None]
     weeks = jnp.zeros((*by_piece.shape[:-1], periods.weeks.n), by_piece.dtype)
     return weeks.at[..., periods.week].add(by_piece)

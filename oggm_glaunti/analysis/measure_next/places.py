@@ -1,4 +1,4 @@
-"""From heights and seasons to places and dates: the table and the maps of :func:`where_to_measure`."""
+"""Places and dates from heights and seasons: the table and the maps of ``where_to_measure``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PHYSICAL = {"temp_bias": "K", "temp_gradient": "K m-1", "snow_to_rain_centre": "
 
 
 class Campaign(NamedTuple):
-    """What can be measured, and what is wanted.
+    """The possible measurements and the wanted quantities.
 
     Attributes
     ----------
@@ -45,16 +45,16 @@ class Campaign(NamedTuple):
 
 
 class Places(NamedTuple):
-    """A cell of the glacier for each height: of all at that height the one farthest from the edge.
+    """A cell of the glacier for each height: the one farthest from the edge.
 
     Attributes
     ----------
     allowed : bool array (N,)
-        heights at which there is a cell, and one can go
+        accessible heights at which there is a cell
     row, col : int arrays (N,)
-        of the cell; -1 where there is none
+        of the cell; -1 if there is none
     lon, lat, x, y : float64 arrays (N,)
-        of its centre, degrees and m in the projection of the features; NaN where there is none
+        of its centre, degrees and m in the projection of the features; NaN if there is none
     """
 
     allowed: NDArray[np.bool_]
@@ -67,7 +67,7 @@ class Places(NamedTuple):
 
 
 def unit_of(target: str) -> str:
-    """Unit of a wanted quantity: of the balance, or of the stored number of a parameter.
+    """Return the unit of a wanted quantity: of the balance, or of the stored number of a parameter.
 
     Examples
     --------
@@ -80,22 +80,22 @@ def unit_of(target: str) -> str:
 def places_on(
     features: Features, heights: NDArray[np.float64], within: tuple[float, float] | None, label: str
 ) -> Places:
-    """Places on the glacier at even heights.
+    """Find a place on the glacier for each of evenly spaced heights.
 
     Parameters
     ----------
     features : Features
     heights : float64 array (N,)
-        m; a height stands for the cells less than half a step from it
+        m; a height represents the cells less than half a step from it
     within : (low, high), optional
-        m, where one can go
+        accessible range of heights, m
     label : str
-        begins the message of an error
+        start of error messages
 
     Raises
     ------
     InvalidParamsError
-        where one can go nowhere
+        if no place is accessible
     """
     low, high = (-np.inf, np.inf) if within is None else (float(within[0]), float(within[1]))
     from_edge = distance_transform_edt(features.glacier)
@@ -115,7 +115,7 @@ def places_on(
 
 
 def _middle(features: Features, height: float, half: float, from_edge: NDArray[np.float64]) -> tuple[int, int]:
-    """Row and column of the cell at a height that is farthest from the glacier's edge: mid-stream, where it is wide."""
+    """Return row and column of the cell at a height farthest from the glacier's edge: mid-stream at a wide part."""
     there = features.glacier & (np.abs(features.elevation - height) <= half)
     if not there.any():
         return -1, -1
@@ -124,11 +124,11 @@ def _middle(features: Features, height: float, half: float, from_edge: NDArray[n
 
 
 def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:
-    """The best measurements for each target, see :class:`~oggm_glaunti.analysis.measure_next.tasks.WhereToMeasure`."""
+    """Tabulate the best measurements for each target as in ``WhereToMeasure.table``."""
     variance, reduction = np.asarray(found.variance, np.float64), np.asarray(found.reduction, np.float64)
     each = []
     for q, target in enumerate(campaign.targets):
-        there = np.asarray(found.chosen.index)[q] >= 0
+        there = np.asarray(found.chosen.candidate)[q] >= 0
         index, before, after = (np.asarray(field)[q][there] for field in found.chosen)
         before, after = before.astype(np.float64), after.astype(np.float64)
         season, height = np.divmod(index, campaign.heights.size)
@@ -153,7 +153,7 @@ def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:
 
 
 def maps_of(found: Survey, campaign: Campaign, places: Places, features: Features) -> xr.Dataset:
-    """The maps, see :class:`~oggm_glaunti.analysis.measure_next.tasks.WhereToMeasure`; dimension ``target`` always."""
+    """Build the maps of ``WhereToMeasure.maps``, always with a dimension ``target``."""
     reduction = np.asarray(found.reduction, np.float64)
     there = places.row >= 0
     glacier, surface = features.glacier, features.elevation[features.glacier]
@@ -187,7 +187,7 @@ def maps_of(found: Survey, campaign: Campaign, places: Places, features: Feature
 
 
 def _units(campaign: Campaign, power: str = "") -> str:
-    """Of all targets, in their order."""
+    """Return the units of all targets, in their order."""
     units = [f"({unit_of(target)}){power}" if power else unit_of(target) for target in campaign.targets]
     return units[0] if len(units) == 1 else ", ".join(units)
 

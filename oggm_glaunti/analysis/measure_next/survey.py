@@ -1,10 +1,10 @@
-"""What one more stake or snow pit would tell, before anyone goes there.
+"""The information of one more stake or snow pit, before it is measured.
 
-What a model says of a glacier is uncertain because its parameters and its weather are. Both also act on what a stake
-would show, so measuring there takes part of the uncertainty away. How much needs no measurement, only derivatives: with
-`j` the derivatives of the wanted quantity and `k` those of a measurement to all uncertain inputs, `C` their covariance
-and `s` the standard error of the measurement, it is ``(j C k)^2 / (k C k + s^2)``. This is exact where the model is
-linear over the range of the uncertainty; the value that will be measured does not matter.
+Model results are uncertain because parameters and weather are. Both also affect what a stake would show, so that a
+measurement there removes part of the uncertainty. How much follows from derivatives, without the measurement: with `j`
+the derivatives of the wanted quantity and `k` those of a measurement to all uncertain inputs, `C` their covariance and
+`s` the standard error of the measurement, it is ``(j C k)^2 / (k C k + s^2)``. This is exact if the model is linear
+over the range of the uncertainty; the measured value does not matter.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 SMB = "smb"
-"""The wanted quantity that is no parameter: the glacier's mean balance over the last of the periods."""
+"""Name of the wanted quantity that is not a parameter: the glacier's mean balance over the last of the periods."""
 EXACT = jax.lax.Precision.HIGHEST
 
 
@@ -46,30 +46,30 @@ class Uncertainty(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """Measurements that together tell most, each the best beside those before.
+    """The most informative set of measurements, each the best in addition to those before.
 
     Attributes
     ----------
-    index : int array (K,)
-        number of the candidate; -1 where none is left
+    candidate : int array (K,)
+        number of the candidate; -1 if none is left
     before, after : arrays (K,)
         variance of the wanted quantity without and with it
     """
 
-    index: Int[AnyArray, " rank"]
+    candidate: Int[AnyArray, " rank"]
     before: Float[AnyArray, " rank"]
     after: Float[AnyArray, " rank"]
 
 
 class Survey(NamedTuple):
-    """What every measurement would tell.
+    """The information of every measurement.
 
     Attributes
     ----------
     variance : array (Q,)
-        of each wanted quantity as things are, (m w.e.)^2 or that of a stored number
+        present variance of each wanted quantity, (m w.e.)^2 or that of a stored number
     reduction : array (Q, S, N)
-        share of it that one measurement takes away, by season and height; 0 to 1
+        share of the variance that one measurement removes, by season and height; 0 to 1
     chosen : Chosen
         with a leading axis Q; candidates are numbered season by season, ``season * N + height``
     """
@@ -80,7 +80,7 @@ class Survey(NamedTuple):
 
 
 def spreads(jacobians: Jacobians, weeks: Blocks, uncertainty: Uncertainty) -> Float[Array, "balance error"]:
-    """What independent errors of unit size do to each balance: products of two rows are covariances.
+    """Return the effect of independent errors of unit size on each balance: products of two rows are covariances.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def spreads(jacobians: Jacobians, weeks: Blocks, uncertainty: Uncertainty) -> Fl
 def wanted(
     jacobians: Jacobians, area: Float[AnyArray, " height"], names: Sequence[str], targets: Sequence[str]
 ) -> Jacobians:
-    """Derivatives of what is wanted to all uncertain inputs.
+    """Return the derivatives of the wanted quantities to all uncertain inputs.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def best_in_turn(
     near: Bool[AnyArray, "candidate candidate"],
     n: int,
 ) -> Chosen:
-    """The best measurement, then the one that is best when the first was made, and so on.
+    """Choose the best measurement, then the best one given the first, and so on.
 
     Parameters
     ----------
@@ -170,10 +170,10 @@ def best_in_turn(
     allowed : bool array (O,)
         False for candidates that cannot be measured
     near : bool array (O, O)
-        ``[i, j]``: whether j cannot be chosen after i. Where the diagonal is False a candidate may come again: a second
-        stake at the same place, with an error of its own
+        ``[i, j]``: whether j cannot be chosen after i. If the diagonal is False a candidate may be chosen again: a
+        second stake at the same place, with an error of its own
     n : int
-        how many to choose
+        number of measurements to choose
 
     Returns
     -------
@@ -206,27 +206,27 @@ def survey(
     targets: tuple[str, ...] = (SMB,),
     n_best: int = 5,
 ) -> Survey:
-    """What a measurement at each height in each season would tell, and which are best together.
+    """Compute the information of a measurement at each height in each season, and the best ones together.
 
     Parameters
     ----------
     tuned : Tuned
     trajectory : Trajectory
     periods : Periods
-        the seasons in which could be measured, then the period of the wanted balance
+        the seasons that can be measured, then the period of the wanted balance
     uncertainty : Uncertainty
     sigma : array (S,)
         standard errors of a measurement in each of the seasons, m w.e.
     allowed : bool array (N,)
-        heights at which could be measured
+        heights that can be measured
     apart : array ()
-        m of height by which chosen measurements of a season are apart, at least; 0: a place may come again
+        minimum difference in height of the chosen measurements of a season, m; 0: a place may be chosen again
     names : tuple of str
         of the uncertain parameters
     targets : tuple of str
-        what is wanted: :data:`SMB`, or some of `names`
+        wanted quantities: :data:`SMB`, or some of `names`
     n_best : int
-        how many measurements to choose for each of the targets
+        number of measurements to choose for each of the targets
 
     Returns
     -------
@@ -239,7 +239,7 @@ def survey(
     candidates, sigma = spreads(one_by_one, periods.weeks, uncertainty), jnp.repeat(sigma, heights)
     variance = jnp.sum(of_targets**2, axis=-1)
     removed = jax.vmap(variance_removed, (0, None, None))(of_targets, candidates, sigma)
-    # What is known already cannot be known better.
+    # A quantity without uncertainty is not improved.
     reduction = removed / jnp.where(variance > 0.0, variance, jnp.inf)[:, None]
     can_be, near = jnp.tile(allowed, seasons), _near(trajectory.above_ref, seasons, apart)
     chosen = jax.vmap(lambda target: best_in_turn(target, candidates, sigma, can_be, near, n_best))(of_targets)
@@ -249,8 +249,8 @@ def survey(
 def _near(
     heights: Float[AnyArray, " height"], seasons: int, apart: Float[AnyArray, ""]
 ) -> Bool[Array, "candidate candidate"]:
-    """Pairs of candidates of the same season less than `apart` from each other."""
+    """Mark pairs of candidates of the same season less than `apart` from each other."""
     height, season = jnp.tile(heights, seasons), jnp.repeat(jnp.arange(seasons), heights.shape[0])
     distance = jnp.abs(height[:, None] - height)
-    # Of heights a step apart rounding must not decide.
+    # A tolerance, so that rounding does not decide about heights one step apart.
     return (season[:, None] == season) & (distance < apart - 0.01)

@@ -1,8 +1,8 @@
-"""Derivatives of a glacier's balance to the weather of every block of days, all at once and exactly.
+"""Exact derivatives of a glacier's balance to the weather of every block of days, all at once.
 
-At each height the past acts on the future through one number, the snow. So one scan over the days is enough, with three
-tangents that begin anew with each block: of a unit of snow at its start, of its temperature, of its precipitation. What
-a block does to any later sum then follows backwards over the blocks.
+At each height the past acts on the future through one number, the snow. So one scan over the days suffices, with three
+tangents that restart with each block: of a unit of snow at its start, of its temperature, of its precipitation. The
+effect of a block on any later sum then follows backwards over the blocks.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Blocks(NamedTuple):
 
     Attributes
     ----------
-    index : int array (T,)
+    of_day : int array (T,)
         number of the block of each day, -1 for days that are in none
     starts, stops : int arrays (B,)
         first day of each block, and one past its last
     """
 
-    index: Int[AnyArray, " time"]
+    of_day: Int[AnyArray, " time"]
     starts: Int[AnyArray, " block"]
     stops: Int[AnyArray, " block"]
 
@@ -42,13 +42,13 @@ class Blocks(NamedTuple):
         return self.starts.shape[-1]
 
     @property
-    def middles(self) -> Float[Array, " block"]:
+    def middles(self) -> Float[AnyArray, " block"]:
         """Middle of each block, days (B,)."""
         return 0.5 * (self.starts + self.stops)
 
 
 class BlockDerivatives(NamedTuple):
-    """What a block of days does at each height; all (B, N), with a leading axis R for several realisations.
+    """Balance and derivatives of blocks of days at each height: (B, N), or (R, B, N) for several realisations.
 
     Attributes
     ----------
@@ -71,27 +71,27 @@ class BlockDerivatives(NamedTuple):
 
 
 def weekly_blocks(period: np.ndarray, length: int = 7, cuts: Sequence[int] = ()) -> Blocks:
-    """Blocks of `length` days over all days that count, in order.
+    """Divide all days that count into blocks of `length` days, in order.
 
     Parameters
     ----------
     period : int array (T,)
         of a :class:`~oggm_glaunti.analysis.trajectory.Trajectory`; days below 0 are in no block
     length : int
-        days of a block; the last one takes what is left, so that none is shorter
+        days of a block; the last one takes the remaining days, so that none is shorter
     cuts : sequence of int
         days (numbers from 0 to T) at which a block has to begin, for sums over years or seasons; the block before takes
-        what is left
+        the remaining days
 
     Raises
     ------
     ValueError
-        for a `length` below 1, or where the days that count do not follow each other
+        for a `length` below 1, or if the days that count are not consecutive
 
     Examples
     --------
     >>> blocks = weekly_blocks(np.array([-1, 0, 0, 0, 0, 0, 1, 1]), length=2)
-    >>> blocks.starts.tolist(), blocks.stops.tolist(), blocks.index.tolist()
+    >>> blocks.starts.tolist(), blocks.stops.tolist(), blocks.of_day.tolist()
     ([1, 3, 5], [3, 5, 8], [-1, 0, 0, 1, 1, 2, 2, 2])
     >>> weekly_blocks(np.array([-1, 0, 0, 0, 0, 0, 1, 1]), length=2, cuts=[6]).starts.tolist()
     [1, 3, 6]
@@ -99,8 +99,7 @@ def weekly_blocks(period: np.ndarray, length: int = 7, cuts: Sequence[int] = ())
     days = np.flatnonzero(np.asarray(period) >= 0)
     if length < 1 or days.size == 0 or days[-1] - days[0] + 1 != days.size:
         raise ValueError(
-            f"expected blocks of a day or more over days that follow each other, found length={length} and "
-            f"{days.size} days"
+            f"expected blocks of a day or more over consecutive days, found length={length} and {days.size} days"
         )
     first, end = int(days[0]), int(days[-1]) + 1
     edges = sorted({first, end, *(int(cut) for cut in cuts if first < cut < end)})
@@ -116,7 +115,7 @@ def _starts(first: int, end: int, length: int) -> np.ndarray:
 
 
 def year_cuts(period: np.ndarray) -> list[int]:
-    """Days on which a year begins, as `cuts` of :func:`weekly_blocks`.
+    """Return the days on which a year begins, as `cuts` of :func:`weekly_blocks`.
 
     Examples
     --------
@@ -128,7 +127,7 @@ def year_cuts(period: np.ndarray) -> list[int]:
 
 
 def block_derivatives(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> BlockDerivatives:
-    """Derivatives of every block's balance and snow, in one scan over the days.
+    """Compute the derivatives of every block's balance and snow in one scan over the days.
 
     Parameters
     ----------
@@ -140,11 +139,11 @@ def block_derivatives(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> B
     Returns
     -------
     BlockDerivatives
-        without the leading axis where there is one realisation
+        without the leading axis if there is one realisation
     """
-    begins = jnp.diff(blocks.index, prepend=-1) != 0
+    begins = jnp.diff(jnp.asarray(blocks.of_day), prepend=-1) != 0
 
-    def one_realisation(temp: Array, prcp: Array) -> BlockDerivatives:
+    def one_realisation(temp: AnyArray, prcp: AnyArray) -> BlockDerivatives:
         return _one_realisation(tuned, trajectory.replace(temp=temp, prcp=prcp), begins, blocks.stops - 1)
 
     if trajectory.temp.shape[0] == 1:
@@ -157,7 +156,7 @@ def _one_realisation(
 ) -> BlockDerivatives:
     """`weather` has a series (T,) of temperature and precipitation; `ends` are the last days of the blocks."""
     swe, step = stepper(tuned, weather)
-    # Of the snow to a unit of it at the block's start, to temperature, to log precipitation.
+    # Derivatives of the snow to the snow at the block's start, to temperature, to log precipitation.
     anew = jnp.zeros((3, swe.size), swe.dtype).at[0].set(1.0)
 
     def one_day(carry, day):
@@ -176,7 +175,7 @@ def _one_realisation(
 
 
 def _partials(step, swe, temp, prcp, index):
-    """One day, and its derivatives: to the snow before (N,), and own ones to (snow, temperature, log prcp) (3, N)."""
+    """Differentiate one day: to the snow before (N,), and its own part to (snow, temperature, log prcp) (3, N)."""
 
     def day(swe, temp, log_prcp):
         return step(swe, (temp, prcp * jnp.exp(log_prcp), index))
@@ -184,7 +183,7 @@ def _partials(step, swe, temp, prcp, index):
     at = (swe, jnp.broadcast_to(temp, swe.shape), jnp.zeros_like(swe))
     one, zero = jnp.ones_like(swe), jnp.zeros_like(swe)
     (swe, smb), along = jax.linearize(day, *at)
-    # A day at one height depends on nothing at another, so ones give the derivatives at all heights.
+    # A day at one height does not depend on other heights, so ones give the derivatives at all heights.
     by_swe, by_temp, by_prcp = along(one, zero, zero), along(zero, one, zero), along(zero, zero, one)
     own = tuple(jnp.stack([zero, t, p]) for t, p in zip(by_temp, by_prcp, strict=True))
     return swe, smb, by_swe, own
@@ -193,29 +192,29 @@ def _partials(step, swe, temp, prcp, index):
 def cumulative_jacobian(
     derivatives: BlockDerivatives, area: Float[AnyArray, " height"]
 ) -> tuple[Float[Array, "block block"], Float[Array, "block block"]]:
-    """Derivatives of the glacier's balance summed up to the end of each block to the weather of each block.
+    """Compute the derivatives of the glacier's cumulative balance at each block's end to the weather of each block.
 
-    Backwards over the blocks, for all ends at once, with the effect of the snow after a block on the sum from there to
-    the end. No products of the snow's own transitions are formed: over years they decay to nothing.
+    It goes backwards over the blocks, for all ends at once, with the effect of the snow after a block on the sum from
+    there to the end. No products of the snow's own transitions are formed: over years they decay to nothing.
 
     Parameters
     ----------
     derivatives : BlockDerivatives
-        of one realisation, or of several: the result is then the derivative of their mean
+        of one realisation, or of several: then the result is the derivative of their mean
     area : array (N,)
         shares of the glacier's area
 
     Returns
     -------
     temp : array (B, B)
-        ``[k, b]``: of the sum up to the end of block k, to a shift of the temperature of block b, m w.e. K-1; zero for
-        blocks after the end
+        ``[k, b]``: derivative of the sum up to the end of block k to a shift of the temperature of block b, m w.e. K-1;
+        zero for blocks after the end
     log_prcp : array (B, B)
         the same to the logarithm of precipitation, m w.e.
     """
     if derivatives.smb.ndim == 3:
-        each = jax.vmap(cumulative_jacobian, (0, None))(derivatives, area)
-        return tuple(jnp.mean(jacobian, axis=0) for jacobian in each)
+        temp, log_prcp = jax.vmap(cumulative_jacobian, (0, None))(derivatives, area)
+        return jnp.mean(temp, axis=0), jnp.mean(log_prcp, axis=0)
     d, exact = derivatives, jax.lax.Precision.HIGHEST
     block = jnp.arange(d.smb.shape[0])
     own = jnp.stack([jnp.matmul(smb, area, precision=exact) for smb in (d.smb_temp, d.smb_log_prcp)], axis=1)
@@ -234,26 +233,26 @@ def cumulative_jacobian(
 
 
 def jacobian_by_height(
-    derivatives: BlockDerivatives, first: int, stop: int
+    derivatives: BlockDerivatives, first: int | AnyArray, stop: int | AnyArray
 ) -> tuple[Float[Array, "block height"], Float[Array, "block height"]]:
-    """Derivatives of the balance at each height over some blocks to the weather of each block.
+    """Compute the derivatives of the balance at each height over some blocks to the weather of each block.
 
     Parameters
     ----------
     derivatives : BlockDerivatives
-        of one realisation, or of several: the result is then the derivative of their mean
+        see :func:`cumulative_jacobian`
     first, stop : int
         first block of the sum, and one past its last
 
     Returns
     -------
     temp, log_prcp : arrays (B, N)
-        m w.e. K-1 and m w.e.; blocks before the first have their effect through the snow they leave, those from
-        `stop` on have none
+        m w.e. K-1 and m w.e.; blocks before the first have an effect through the snow they leave, those from `stop` on
+        have none
     """
     if derivatives.smb.ndim == 3:
-        each = jax.vmap(jacobian_by_height, (0, None, None))(derivatives, first, stop)
-        return tuple(jnp.mean(jacobian, axis=0) for jacobian in each)
+        temp, log_prcp = jax.vmap(jacobian_by_height, (0, None, None))(derivatives, first, stop)
+        return jnp.mean(temp, axis=0), jnp.mean(log_prcp, axis=0)
     block = jnp.arange(derivatives.smb.shape[0])
     counts = ((block >= first) & (block < stop))[:, None]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # Standard deviations of a week's weather against stations (Maslov et al. 2026): K, and of the logarithm of
 # precipitation.
@@ -80,7 +80,7 @@ class BlockErrors(NamedTuple):
 def draw_errors(
     seed: int | Sequence[int],
     members: int,
-    middles: NDArray[np.float64],
+    middles: ArrayLike,
     errors: WeatherErrors = WEEKLY_ERRORS,
 ) -> BlockErrors:
     """Draw normal errors of temperature and of the logarithm of precipitation, independent of each other.
@@ -116,16 +116,16 @@ def draw_errors(
     errors.check()
     if members < 1:
         raise ValueError(f"members: expected 1 or more, found {members}")
-    z = np.random.default_rng(seed).standard_normal((2, members, len(middles)))
+    z = np.random.default_rng(seed).standard_normal((2, members, np.size(middles)))
     temp, log_prcp = correlated(z, middles, errors.correlation_days)
     shift = 0.5 * errors.sigma_log_prcp**2 if errors.mean_preserving else 0.0
     temp, log_prcp = errors.sigma_temp * temp, errors.sigma_log_prcp * log_prcp - shift
     return BlockErrors(temp.astype(np.float32), log_prcp.astype(np.float32))
 
 
-def correlated(z: NDArray[np.float64], middles: NDArray[np.float64], correlation_days: float) -> NDArray[np.float64]:
+def correlated(z: NDArray[np.float64], middles: ArrayLike, correlation_days: float) -> NDArray[np.float64]:
     """Turn independent standard normal numbers (..., B) into ones whose correlation decays exponentially with time."""
-    gap = np.diff(middles) / max(float(correlation_days), SHORTEST_CORRELATION)
+    gap = np.diff(np.asarray(middles)) / max(float(correlation_days), SHORTEST_CORRELATION)
     kept, fresh = np.exp(-gap), np.sqrt(-np.expm1(-2.0 * gap))
     out = z.copy()
     for b in range(1, z.shape[-1]):

@@ -1,4 +1,4 @@
-"""A mass-balance model for OGGM that is one draw of what the weather and the parameters may have been."""
+"""A mass-balance model for OGGM under one draw of the errors of weather and parameters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MELT = "ddf_snow_log"
 
 
 class Draw(NamedTuple):
-    """One draw.
+    """One draw of the errors.
 
     Attributes
     ----------
@@ -87,8 +87,8 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
 
     Notes
     -----
-    The corrections of models C and D stay those of the weather as it is recorded, and of the weights. All realisations
-    of a record get the same errors. Turning a tunable parameter keeps the draw.
+    The corrections of models C and D remain those of the recorded weather and of the weights. All realisations of a
+    record get the same errors. Changing a tunable parameter keeps the draw.
 
     Examples
     --------
@@ -157,18 +157,19 @@ class DrawnStore(TableStore):
 
     @cached_property
     def inputs(self) -> TableInputs:
-        """What tables are made from: the corrections of the recorded weather, and the perturbed weather."""
+        """Inputs of the tables: the corrections of the recorded weather, and the perturbed weather."""
         inputs = super().inputs
         return replace(inputs, climate=perturbed(inputs.climate, self.draw))
 
     def table_of(self, tunables: TunableParams, on_disk: bool) -> Any:
-        """The table of some tunable parameters; what the directory holds belongs to the model without errors."""
+        """Return the table of some parameters, never from disk: the directory holds that of the model without errors."""
         del on_disk
         return super().table_of(tunables, on_disk=False)
 
     def read(self, tunables: TunableParams) -> Table | None:
-        """No table of a draw is ever in the directory."""
+        """Return None: no table of a draw is ever in the directory."""
         del tunables
+        return None
 
     def _write(self, table: Table, tunables: TunableParams, path: Any) -> None:
         raise InvalidWorkflowError(
@@ -178,7 +179,7 @@ class DrawnStore(TableStore):
 
 
 def perturbed(climate: DailyClimate, draw: Draw) -> DailyClimate:
-    """The record with a draw's errors, in all its realisations."""
+    """Return the record with a draw's errors in all its realisations."""
 
     def one(record: DailyClimate) -> DailyClimate:
         return replace(record, temp=record.temp + draw.temp, prcp=record.prcp * np.exp(draw.log_prcp), others=())
@@ -193,4 +194,4 @@ def _errors_of_days(seed: Sequence[int], days: int, errors: WeatherErrors) -> Bl
 
     blocks = weekly_blocks(np.zeros(days, np.int32), errors.block_days)
     drawn = draw_errors(seed, 1, blocks.middles, errors)
-    return BlockErrors(*(field[0][blocks.index] for field in drawn))
+    return BlockErrors(*(field[0][blocks.of_day] for field in drawn))

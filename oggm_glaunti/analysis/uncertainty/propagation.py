@@ -1,4 +1,4 @@
-"""How uncertain a series of balances is: errors of weather and parameters carried through the whole run.
+"""The uncertainty of a series of balances: errors of weather and parameters propagated through the whole run.
 
 To first order without any sampling (:func:`propagate`, :func:`forcing_variance`, :func:`parameter_jacobian`), and by
 running the model itself with drawn errors (:func:`ensemble`). Errors of the weather are one number per block of days.
@@ -41,7 +41,7 @@ class Propagated(NamedTuple):
     log_prcp: Float[AnyArray, "end block"]
 
     def rows(self, ends: Int[AnyArray, " sum"]) -> Propagated:
-        """Balances between consecutive `ends` (numbers of blocks) and their derivatives: years, from a series."""
+        """Return the balances between consecutive `ends` (numbers of blocks), for example years, with derivatives."""
         return Propagated(*(between(field, ends) for field in self))
 
 
@@ -58,24 +58,24 @@ class ForcingVariance(NamedTuple):
     log_prcp: Float[AnyArray, "..."]
 
     @property
-    def total(self) -> Float[Array, "..."]:
-        """From both, which are independent."""
+    def total(self) -> Float[AnyArray, "..."]:
+        """Sum of both causes, which are independent."""
         return self.temp + self.log_prcp
 
 
 def between(cumulative: Float[AnyArray, "block *rest"], ends: Int[AnyArray, " sum"]) -> Float[Array, "sum *rest"]:
-    """Differences between consecutive `ends` of a cumulative series; the first is what there is at the first end."""
+    """Return the differences between consecutive `ends` of a cumulative series, preceded by its first value."""
     at_ends = cumulative[jnp.asarray(ends)]
     return at_ends.at[1:].add(-at_ends[:-1])
 
 
 def year_ends(period: np.ndarray, blocks: Blocks) -> np.ndarray:
-    """Number of the block with which each year ends, int array (Y,).
+    """Return the number of the block with which each year ends, int array (Y,).
 
     Raises
     ------
     ValueError
-        where a year ends within a block
+        if a year ends within a block
 
     Examples
     --------
@@ -92,13 +92,13 @@ def year_ends(period: np.ndarray, blocks: Blocks) -> np.ndarray:
 
 
 def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> Propagated:
-    """The cumulative balance at the end of each block, and its derivatives to the weather of all blocks; exact.
+    """Compute the cumulative balance at the end of each block and its exact derivatives to the weather of all blocks.
 
     Parameters
     ----------
     tuned : Tuned
     trajectory : Trajectory
-        of several realisations: the mean over them
+        the result is the mean over its realisations
     blocks : Blocks
 
     Returns
@@ -114,7 +114,7 @@ def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> Propagate
 def independent(
     jacobian: Float[AnyArray, "sum block"], blocks: Blocks, correlation_days: float | Float[AnyArray, ""]
 ) -> Float[Array, "sum block"]:
-    """Derivatives to independent errors of unit variance, from those to errors correlated in time.
+    """Transform derivatives to errors correlated in time into those to independent errors of unit variance.
 
     The correlation of two blocks is ``exp(-days between their middles / correlation_days)``. With L the lower
     triangular factor of the correlations R, the result is ``jacobian @ L``: the sum of its squares over the blocks is
@@ -179,7 +179,7 @@ def unit_errors(jacobians: Any, blocks: Blocks, errors: WeatherErrors) -> tuple[
 
 
 def moved(tuned: Tuned, names: Sequence[str], by: Float[AnyArray, " parameter"]) -> Tuned:
-    """Parameters with some of the stored numbers moved.
+    """Return parameters with some of the stored numbers changed.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def moved(tuned: Tuned, names: Sequence[str], by: Float[AnyArray, " parameter"])
 def parameter_jacobian(
     tuned: Tuned, trajectory: Trajectory, blocks: Blocks, names: tuple[str, ...]
 ) -> Float[Array, "block parameter"]:
-    """Derivatives of the cumulative balance at the end of each block to stored numbers, m w.e. per unit of each.
+    """Compute the derivatives of the cumulative balance at each block's end to stored numbers, m w.e. per unit of each.
 
     Parameters
     ----------
@@ -216,9 +216,9 @@ def parameter_jacobian(
 
 
 def parameter_variance(jacobian: ArrayLike, covariance: ArrayLike) -> NDArray[np.float64]:
-    """Variance (K,) of each balance by the parameters' covariance (P, P) of the stored numbers, m2 w.e.
+    """Compute the variance (K,) of each balance caused by the covariance (P, P) of stored numbers, m2 w.e.
 
-    In NumPy and double precision: what parameters do to a balance may cancel.
+    In NumPy and double precision, because the effects of parameters on a balance may cancel.
 
     Examples
     --------
@@ -238,11 +238,11 @@ def cumulative(
     blocks: Blocks,
     errors: BlockErrors | None = None,
 ) -> Float[Array, " block"]:
-    """Balance of the glacier from the first block to the end of each, m w.e., under errors (B,) of the weather."""
-    change = NO_CHANGE if errors is None else Change(*(on_days(field, blocks.index) for field in errors))
+    """Compute the balance from the first block to the end of each, m w.e., under errors (B,) of the weather."""
+    change = NO_CHANGE if errors is None else Change(*(on_days(field, blocks.of_day) for field in errors))
     of_days = daily(tuned, trajectory, change)
-    # Days that are in no block go to a place of their own.
-    sums = jnp.zeros(blocks.n + 1, of_days.dtype).at[jnp.where(blocks.index < 0, blocks.n, blocks.index)].add(of_days)
+    # Days that are in no block go to an extra element.
+    sums = jnp.zeros(blocks.n + 1, of_days.dtype).at[jnp.where(blocks.of_day < 0, blocks.n, blocks.of_day)].add(of_days)
     return jnp.cumsum(sums[:-1])
 
 
@@ -255,7 +255,7 @@ def ensemble(
     by: Float[AnyArray, "member parameter"] | None = None,
     chunk: int = 16,
 ) -> Float[Array, "member block"]:
-    """Cumulative balances of members with drawn errors, m w.e. (M, B).
+    """Compute the cumulative balances (M, B) of members with drawn errors, m w.e.
 
     Parameters
     ----------
@@ -264,19 +264,19 @@ def ensemble(
     errors : BlockErrors
         arrays (M, B), see :func:`~oggm_glaunti.analysis.uncertainty.draws.draw_errors`
     names, by
-        parameters and by how much each member's are moved (M, P), see :func:`moved`
+        parameters and the changes of each member's (M, P), see :func:`moved`
     chunk : int
-        members that are run at a time: memory is for these only, the results apart
+        members that are run at a time; apart from the results, memory holds these only
     """
     by = jnp.zeros((errors.temp.shape[0], len(names)), trajectory.temp.dtype) if by is None else jnp.asarray(by)
 
     def one(member: tuple[BlockErrors, Array]) -> Array:
         return cumulative(moved(tuned, names, member[1]), trajectory, blocks, member[0])
 
-    return jax.lax.map(one, (BlockErrors(*map(jnp.asarray, errors)), by), batch_size=chunk)
+    return jax.lax.map(one, (jax.tree.map(jnp.asarray, errors), by), batch_size=chunk)
 
 
-# A second call with arrays of the same shapes is warm.
+# Compiled once for arrays of the same shapes.
 STATIC = ("names", "chunk")
 run_propagate = jax.jit(propagate)
 run_forcing_variance = jax.jit(forcing_variance)

@@ -44,8 +44,8 @@ def balance_of(t, inputs, slot):
 
 
 def between(p, alpha, baseline=0):
-    start = ig.Inputs(*(field[baseline] for field in p.start))
-    return ig.Inputs(*(low + alpha * (up - low) for low, up in zip(start, p.end, strict=True)))
+    start = ig.YearInputs(*(field[baseline] for field in p.start))
+    return ig.YearInputs(*(low + alpha * (up - low) for low, up in zip(start, p.end, strict=True)))
 
 
 def at_one_node(alpha):
@@ -66,7 +66,7 @@ def test_contributions_are_differences_times_derivatives():
         p, tuned = path(t, reference=ONE_YEAR), worlds.tuned()
         found = ig._contributions(tuned, p, *at_one_node(0.3), "smooth")
         here, rng = between(p, 0.3), np.random.default_rng(2)
-        whole = ig.Inputs(*(up - low[0] for up, low in zip(p.end, p.start, strict=True)))
+        whole = ig.YearInputs(*(up - low[0] for up, low in zip(p.end, p.start, strict=True)))
         for name in ("temp", "prcp", "swe", "ds"):
             field, up, eps = getattr(here, name), getattr(whole, name), 1e-5
             for _ in range(8):
@@ -95,7 +95,7 @@ def test_along_any_direction_contributions_are_central_differences(variant):
         p = p._replace(start=start)
         direction = jax.tree.map(lambda x: rng.normal(size=x.shape), ig.nowhere(p))
         found = ig._contributions(tuned, p, alpha, weights)
-        for name in ig.Contributions._fields:
+        for name in ig.YearInputs._fields:
             only = ig.nowhere(p)._replace(**{name: 1e-5 * getattr(direction, name)})
             less = jax.tree.map(jnp.negative, only)
             ends = (_balance(tuned, p, alpha, more)[0, 0] for more in (only, less))
@@ -385,23 +385,23 @@ def network():
         rows, cols = np.nonzero(outline)
         edges = np.quantile(elevation[rows, cols], [0.33, 0.67])
         band = np.searchsorted(edges, elevation[rows, cols]).astype(np.int32)
-        place = ng.Place(fields, rows, cols, band, np.bincount(band).astype(float), np.eye(3))
+        place = ng.CorrectorGeometry(fields, rows, cols, band, np.bincount(band).astype(float), np.eye(3))
         inputs = [ng.CorrectorInputs(rng.normal(0, 0.3, (3, 16, 16)), rng.normal(0, 0.3, (2, 12))) for _ in range(2)]
         one, swe = paths.year_of(worlds.tuned(), t, 2002)
-        return (corrector, worlds.tuned(), place, one, swe), *inputs
+        return ng.CorrectedRun(corrector, worlds.tuned(), place, one, swe), *inputs
 
 
 def test_contributions_through_the_network_are_central_differences(network):
     given, start, end = network
     with x64():
-        found = ng._network_contributions(*given, start, end, *at_one_node(0.5), "smooth")
+        found = ng._network_contributions(given, start, end, np.stack(at_one_node(0.5)))
         rng, eps = np.random.default_rng(1), 1e-5
         for name in ("response", "climate"):
             direction = rng.normal(size=getattr(start, name).shape)
             middle, up = (0.5 * (getattr(start, name) + getattr(end, name)), getattr(end, name) - getattr(start, name))
             here = ng.CorrectorInputs(*(0.5 * (low + high) for low, high in zip(start, end, strict=True)))
             ends = (here._replace(**{name: middle + sign * eps * direction * up}) for sign in (1.0, -1.0))
-            expected = np.subtract(*(float(ng.corrected_balance(*given, inputs, "smooth")) for inputs in ends))
+            expected = np.subtract(*(float(ng.corrected_balance(given, inputs)) for inputs in ends))
             part = float(np.sum(np.asarray(getattr(found, name)) * direction))
             assert part == pytest.approx(expected / (2.0 * eps), rel=1e-5)
 
@@ -409,10 +409,10 @@ def test_contributions_through_the_network_are_central_differences(network):
 def test_contributions_through_the_network_add_up(network):
     given, start, end = network
     with x64():
-        balances = [float(ng.corrected_balance(*given, inputs, "smooth")) for inputs in (start, end)]
+        balances = [float(ng.corrected_balance(given, inputs)) for inputs in (start, end)]
         difference = balances[1] - balances[0]
         assert abs(difference) > 1e-3
-        found = ng.integrate(*given, start, end, "smooth", difference=difference)
+        found = ng.integrate(given, start, end, difference)
         assert found.complete
         total = sum(float(np.sum(part)) for part in found.contributions)
         assert abs(total - difference) <= max(1e-3 * abs(difference), ig.FLOOR)

@@ -23,6 +23,7 @@ from .. import worlds
 
 A = {"mb_kwargs": {"model": "A"}}
 YEARS = {"ys": 2014, "ye": 2023}
+STEPS = sia_flowline.Steps(4, 3.1536e7)
 annual_by_height = jax.jit(annual_by_height)
 
 
@@ -116,9 +117,10 @@ def test_more_modes_leave_less_outside_and_what_is_left_is_orthogonal(seed, bloc
 
 def test_a_tangent_of_nothing_moves_nothing():
     nothing = np.zeros((2, 3))
+    line = dynamics.Line(np.sum, nothing, nothing, np.full(3, 1 / 3))
     for slope in (
-        dynamics.difference_along(np.sum, nothing, nothing, np.full(3, 1 / 3), 0.1),
-        dynamics.secant_along(np.sum, nothing, nothing, np.full(3, 1 / 3), 0.1, np.array(0.0), np.array(0.1)),
+        dynamics.difference_along(line, 0.1),
+        dynamics.secant_along(line, 0.1, np.array(0.0), np.array(0.1)),
     ):
         assert slope == (0.0, 0.0)
 
@@ -142,13 +144,13 @@ def balances(years=4):
 def test_the_gradient_of_the_flowline_is_its_central_differences():
     with x64():
         (heights, ice), (bed, thick) = balances(), valley()
-        given = (bed, thick, heights)
-        volumes, gradient = sia_flowline.volume_gradient(*given, ice, 4, 3.1536e7)
-        np.testing.assert_allclose(volumes, sia_flowline.volumes(*given, ice, 4, 3.1536e7), rtol=1e-12)
+        line = sia_flowline.Flowline(bed, thick, heights)
+        volumes, gradient = sia_flowline.last_volume_gradient(line, ice, STEPS)
+        np.testing.assert_allclose(volumes, sia_flowline.volumes(line, ice, STEPS), rtol=1e-12)
         rng = np.random.default_rng(0)
         for _ in range(3):
             way = rng.normal(size=ice.shape)
-            ends = [sia_flowline.volumes(*given, ice + step * way, 4, 3.1536e7)[-1] for step in (1e-5, -1e-5)]
+            ends = [sia_flowline.volumes(line, ice + step * way, STEPS)[-1] for step in (1e-5, -1e-5)]
             assert float(np.sum(gradient * way)) == pytest.approx(float(ends[0] - ends[1]) / 2e-5, rel=1e-5)
 
 
@@ -158,7 +160,8 @@ def test_between_upright_walls_the_volume_changes_by_the_balance_alone(smb, flow
     with x64():
         bed, thick = valley(flare=0.0)
         bed = bed._replace(creep=flow * bed.creep)
-        after = sia_flowline.volumes(bed, thick, np.array([0.0, 5000.0]), np.full((2, 2), smb), 4, 3.1536e7)
+        line = sia_flowline.Flowline(bed, thick, np.array([0.0, 5000.0]))
+        after = sia_flowline.volumes(line, np.full((2, 2), smb), STEPS)
         gain = smb * 500.0 * 100.0 * thick.size * 1e-9
         np.testing.assert_allclose(np.diff(after, prepend=sia_flowline.volume(bed, thick)), gain, rtol=1e-9)
 
@@ -195,12 +198,12 @@ def test_the_flowline_in_jax_is_oggms_model_and_its_derivative_that_of_small_cha
     assert found.attrs["largest_difference_to_oggm"] < 1e-3
     for i, control in enumerate(found["control"].to_numpy()):
         small = dynamics.difference_along(
-            lambda table: ready.run(table)[-1, 0], ready.table, ready.tangents[i], ready.weights, 0.002
+            dynamics.Line(lambda table: ready.run(table)[-1, 0], ready.table, ready.tangents[i], ready.weights), 0.002
         )
         exact = float(found["d_volume"].sel(control=control))
         assert exact == pytest.approx(float(small.value), rel=2e-3), control
         usual = dynamics.difference_along(
-            lambda table: ready.run(table)[-1, 0], ready.table, ready.tangents[i], ready.weights, SIZE
+            dynamics.Line(lambda table: ready.run(table)[-1, 0], ready.table, ready.tangents[i], ready.weights), SIZE
         )
         assert abs(exact - usual.value) < usual.error + 1e-3 * abs(exact), control
     np.testing.assert_allclose(found["d_volume_of_year"].sum("year"), found["d_volume"])

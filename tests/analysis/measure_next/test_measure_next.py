@@ -98,8 +98,8 @@ def test_the_best_in_turn_are_those_of_really_adding_each_observation(seed, sigm
         left = np.array([target @ after @ target for after in with_one_more])
         if rank == 0:
             np.testing.assert_allclose(alone, before - left, rtol=1e-6, atol=1e-8 * before)
-            assert found.index[0] == np.argmax(alone)
-        assert found.index[rank] == np.argmin(left)
+            assert found.candidate[0] == np.argmax(alone)
+        assert found.candidate[rank] == np.argmin(left)
         np.testing.assert_allclose(found.before[rank], before, rtol=1e-6)
         np.testing.assert_allclose(found.after[rank], left.min(), rtol=1e-6)
         before = left.min()
@@ -117,12 +117,12 @@ def test_candidates_near_the_chosen_ones_are_left_out_and_none_is_invented_when_
     near = np.eye(3, dtype=bool)
     near[0, 1] = near[1, 0] = True
     found = in_turn([True] * 3, near)
-    assert found.index.tolist() == [0, 2, -1, -1]
+    assert found.candidate.tolist() == [0, 2, -1, -1]
     np.testing.assert_allclose(found.after, [1 / 5, 1 / 6, 1 / 6, 1 / 6])
 
 
 def test_a_measurement_that_is_not_allowed_is_not_chosen():
-    assert in_turn([False, False, True], np.eye(3, dtype=bool)).index.tolist() == [2, -1, -1, -1]
+    assert in_turn([False, False, True], np.eye(3, dtype=bool)).candidate.tolist() == [2, -1, -1, -1]
 
 
 # --- derivatives -----------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_periods_that_cut_a_week_leave_its_error_whole():
 
 def with_errors(tuned, t, p, by, errors):
     """Balances of the periods with parameters moved and the weather of every week: days of `run`, summed by hand."""
-    of_week = jnp.where(p.weeks.index < 0, 0.0, jnp.asarray(errors)[:, p.weeks.index])
+    of_week = jnp.where(p.weeks.of_day < 0, 0.0, jnp.asarray(errors)[:, p.weeks.of_day])
     smb = run(moved(tuned, tuple(STORED.get(n, n) for n in NAMES), by), t, Change(*of_week))
     return jnp.stack([scale * smb[a:b].sum(axis=0) for (a, b), scale in zip(DAYS, SCALE, strict=True)])
 
@@ -209,7 +209,7 @@ def test_an_ensemble_finds_the_same_reductions():
         errors = small * rng.normal(size=(members, 2, p.weeks.n)) * [[SIGMA_TEMP], [SIGMA_LOG_PRCP]]
 
         def member(args):
-            of_week = jnp.where(p.weeks.index < 0, 0.0, args[1][:, p.weeks.index])
+            of_week = jnp.where(p.weeks.of_day < 0, 0.0, args[1][:, p.weeks.of_day])
             changed = t.replace(temp=t.temp + of_week[:1], prcp=t.prcp * jnp.exp(of_week[1:]))
             return period_balances(moved(tuned, tuple(STORED.get(n, n) for n in NAMES), args[0]), changed, p)
 
@@ -309,7 +309,7 @@ def test_an_exact_observation_of_what_is_wanted_leaves_nothing():
         found = asked(t, sigma=1e-7, days=(*DAYS[:3], DAYS[0]), scale=np.ones(4))
     assert found.reduction[0, 0, 1] == pytest.approx(1.0, abs=1e-9)
     assert found.reduction[0, 1:].max() < 0.99
-    assert found.chosen.index[0, 0] == 1
+    assert found.chosen.candidate[0, 0] == 1
     assert found.chosen.after[0, 0] < 1e-9 * found.variance[0]
 
 
@@ -317,11 +317,11 @@ def test_chosen_stakes_of_a_season_are_apart():
     with x64():
         t, unsure = world(), uncertainty(0.0 * ROOT)
         close, apart = (asked(t, unsure=unsure, sigma=2.0, apart=metres) for metres in (0.0, 400.0))
-    assert len(set(close.chosen.index[0].tolist())) < 3  # what remains is the measurements' own error
-    season, height = np.divmod(apart.chosen.index[0], 3)
+    assert len(set(close.chosen.candidate[0].tolist())) < 3  # what remains is the measurements' own error
+    season, height = np.divmod(apart.chosen.candidate[0], 3)
     for one in set(season.tolist()):
         assert (np.diff(np.sort(t.above_ref[height[season == one]])) >= 400.0).all()
-    assert apart.chosen.index[0, 0] == close.chosen.index[0, 0]
+    assert apart.chosen.candidate[0, 0] == close.chosen.candidate[0, 0]
 
 
 def test_something_known_for_sure_cannot_be_known_better():
@@ -349,8 +349,8 @@ def test_a_batch_is_one_after_the_other():
         np.testing.assert_allclose(found.variance[i], single.variance, rtol=1e-10)
         np.testing.assert_allclose(found.reduction[i][..., :3], single.reduction, rtol=1e-8, atol=1e-12)
         np.testing.assert_allclose(found.chosen.after[i], single.chosen.after, rtol=1e-8)
-        season, height = np.divmod(found.chosen.index[i], 4)
-        np.testing.assert_array_equal(3 * season + height, single.chosen.index)
+        season, height = np.divmod(found.chosen.candidate[i], 4)
+        np.testing.assert_array_equal(3 * season + height, single.chosen.candidate)
     assert np.isfinite(found.reduction[2]).all()
 
 
@@ -358,7 +358,7 @@ def padded(periods, days):
     """Days after the end of a shorter record are in no week."""
 
     def longer(blocks):
-        return blocks._replace(index=np.pad(blocks.index, (0, days - blocks.index.size), constant_values=-1))
+        return blocks._replace(index=np.pad(blocks.of_day, (0, days - blocks.of_day.size), constant_values=-1))
 
     return periods._replace(weeks=longer(periods.weeks), pieces=longer(periods.pieces))
 

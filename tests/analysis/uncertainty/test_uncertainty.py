@@ -65,7 +65,7 @@ def test_every_day_that_counts_is_in_one_block_and_cuts_begin_one(before, days, 
     np.testing.assert_array_equal(blocks.starts[1:], blocks.stops[:-1])
     assert {cut for cut in cuts if before < cut < before + days} <= set(blocks.starts.tolist())
     numbered = np.repeat(np.arange(blocks.n), blocks.stops - blocks.starts)
-    np.testing.assert_array_equal(blocks.index, np.r_[np.full(before, -1), numbered, np.full(3, -1)])
+    np.testing.assert_array_equal(blocks.of_day, np.r_[np.full(before, -1), numbered, np.full(3, -1)])
 
 
 @pytest.mark.parametrize(("period", "length"), [([0, 0], 0), ([-1, -1], 7), ([0, -1, 0], 7)])
@@ -139,7 +139,7 @@ def test_jacobians_by_height_are_those_of_automatic_differentiation():
         zeros, inside = np.zeros(blocks.n), slice(int(blocks.starts[first]), int(blocks.stops[stop - 1]))
 
         def by_height(temp, log_prcp):
-            change = Change(*(jnp.append(field, 0.0)[blocks.index] for field in (temp, log_prcp)))
+            change = Change(*(jnp.append(field, 0.0)[blocks.of_day] for field in (temp, log_prcp)))
             return run(TUNED, t, change)[inside].sum(axis=0)
 
         found = jax.jit(jacobian_by_height)(derivatives_of(TUNED, t, blocks), first, stop)
