@@ -82,7 +82,7 @@ class Steps(NamedTuple):
 
 def volume(bed: Bed, thick: Float[AnyArray, "... point"]) -> Float[Array, "..."]:
     """Return the volume of the ice, km3."""
-    return M3_TO_KM3 * bed.dx * jnp.sum((bed.width + 0.5 * bed.flare * thick) * thick, axis=-1)
+    return jnp.asarray(M3_TO_KM3 * bed.dx * jnp.sum((bed.width + 0.5 * bed.flare * thick) * thick, axis=-1))
 
 
 def one_step(
@@ -112,8 +112,11 @@ def one_step(
     b = d * jnp.pad(jnp.diff(jnp.asarray(bed.height)), 1) / bed.dx
     share = dt / (bed.dx**2 * width)
     right = thick + smb * dt + dt / width * (b[1:] - b[:-1]) / bed.dx
-    bands = (jnp.asarray(band) for band in (-share * d[:-1], 1.0 + share * (d[:-1] + d[1:]), -share * d[1:]))
-    return jnp.maximum(jax.lax.linalg.tridiagonal_solve(*bands, jnp.asarray(right)[:, None])[:, 0], 0.0)
+    lower, main, upper = (
+        jnp.asarray(band) for band in (-share * d[:-1], 1.0 + share * (d[:-1] + d[1:]), -share * d[1:])
+    )
+    new = jax.lax.linalg.tridiagonal_solve(lower, main, upper, jnp.asarray(right)[:, None])
+    return jnp.maximum(new[:, 0], 0.0)
 
 
 def run_flowline(line: Flowline, ice: Float[AnyArray, "year height"], steps: Steps) -> Float[Array, "year point"]:

@@ -109,7 +109,8 @@ def require_reached(rgi_id: str, outcome: Any, control: str, shift: np.ndarray, 
     MassBalanceCalibrationError
         otherwise, with the outcome in words and the range that was tried
     """
-    from oggm_glaunti.analysis.inverse.shifts import LIMITS, Outcome
+    from oggm_glaunti.analysis.inverse.newton import Outcome
+    from oggm_glaunti.analysis.inverse.shifts import LIMITS
 
     if outcome is Outcome.CONVERGED:
         return

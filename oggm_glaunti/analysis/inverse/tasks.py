@@ -299,7 +299,8 @@ def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dic
     """Solve a group of glaciers at once and return their rows of the table."""
     import jax
 
-    from oggm_glaunti.analysis.inverse.shifts import Outcome, solve_shifts
+    from oggm_glaunti.analysis.inverse.newton import Outcome
+    from oggm_glaunti.analysis.inverse.shifts import solve_shifts
     from oggm_glaunti.analysis.trajectory import stack_trajectories
 
     both = list(runs.values())

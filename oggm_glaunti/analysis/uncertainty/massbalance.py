@@ -162,7 +162,7 @@ class DrawnStore(TableStore):
         return replace(inputs, climate=perturbed(inputs.climate, self.draw))
 
     def table_of(self, tunables: TunableParams, on_disk: bool) -> Any:
-        """Return the table of some parameters, never from disk: the directory holds that of the model without errors."""
+        """Return the table of some parameters, not from disk: the directory holds that of the model without errors."""
         del on_disk
         return super().table_of(tunables, on_disk=False)
 
