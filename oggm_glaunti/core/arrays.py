@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 AnyArray = Array | np.ndarray
 """An input that may be a NumPy array; annotate as ``Float[AnyArray, "h w"]``. Results of JAX are ``Array``."""
+Field = Float[AnyArray, "..."]
+"""A number, or one for each point of any spatial shape."""

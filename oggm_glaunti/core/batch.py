@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
 from oggm_glaunti.core.glaunti import correct, response_step
 from oggm_glaunti.core.monthly import MonthlySums, MonthlyTunables, monthly_sums
@@ -41,11 +42,11 @@ class Weather(NamedTuple):
         of the days: 0 where a glacier has no such day
     """
 
-    temp: Float[Array, "year day glacier"]
-    prcp: Float[Array, "year day glacier"]
-    weight: Float[Array, "year day glacier"]
+    temp: Float[AnyArray, "year day glacier"]
+    prcp: Float[AnyArray, "year day glacier"]
+    weight: Float[AnyArray, "year day glacier"]
 
-    def year(self, index: Int[Array, ""]) -> Weather:
+    def year(self, index: Int[AnyArray, ""]) -> Weather:
         """One of the years, without the leading axis."""
         return Weather(*(jax.lax.dynamic_index_in_dim(values, index, keepdims=False) for values in self))
 
@@ -67,11 +68,11 @@ class Maps(NamedTuple):
         the climate, see :func:`~oggm_glaunti.core.forcing.monthly_climate`
     """
 
-    sizes: Int[Array, "glacier 2"]
-    place: Float[Array, "glacier side side channel"]
-    start: Int[Array, "glacier side side"]
-    weights: Float[Array, "glacier side side 4"]
-    monthly: Float[Array, "year glacier 2 month"]
+    sizes: Int[AnyArray, "glacier 2"]
+    place: Float[AnyArray, "glacier side side channel"]
+    start: Int[AnyArray, "glacier side side"]
+    weights: Float[AnyArray, "glacier side side 4"]
+    monthly: Float[AnyArray, "year glacier 2 month"]
 
 
 class Cells(NamedTuple):
@@ -95,13 +96,13 @@ class Cells(NamedTuple):
         how far the height is from that band to the next, 0 to 1
     """
 
-    glacier: Int[Array, " lane"]
-    cell: Int[Array, "lane place"]
-    offset: Float[Array, "lane place"]
-    band: Int[Array, "lane place"]
-    band_count: Float[Array, "glacier band"]
-    below: Int[Array, "glacier all_heights"]
-    share: Float[Array, "glacier all_heights"]
+    glacier: Int[AnyArray, " lane"]
+    cell: Int[AnyArray, "lane place"]
+    offset: Float[AnyArray, "lane place"]
+    band: Int[AnyArray, "lane place"]
+    band_count: Float[AnyArray, "glacier band"]
+    below: Int[AnyArray, "glacier all_heights"]
+    share: Float[AnyArray, "glacier all_heights"]
 
 
 def initial_state(ti: TIWeights, cells: Cells) -> tuple[Float[Array, "lane place"], Float[Array, "glacier height"]]:
@@ -112,10 +113,10 @@ def initial_state(ti: TIWeights, cells: Cells) -> tuple[Float[Array, "lane place
 
 def responses(
     ti: TIWeights,
-    swe: Float[Array, "glacier all_heights"],
+    swe: Float[AnyArray, "glacier all_heights"],
     weather: Weather,
-    index: Int[Array, ""],
-    offset: Float[Array, "glacier height"],
+    index: Int[AnyArray, ""],
+    offset: Float[AnyArray, "glacier height"],
     columns: int | None = None,
 ) -> Float[Array, "glacier all_heights 3"]:
     """How the uncorrected model behaves in a year: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation.
@@ -150,11 +151,11 @@ def responses(
 
 def _responses(
     params: TIParameters,
-    swe: Float[Array, "glacier height"],
-    offset: Float[Array, "glacier height"],
-    temp: Float[Array, "glacier day"],
-    prcp: Float[Array, "glacier day"],
-    weight: Float[Array, "glacier day"],
+    swe: Float[AnyArray, "glacier height"],
+    offset: Float[AnyArray, "glacier height"],
+    temp: Float[AnyArray, "glacier day"],
+    prcp: Float[AnyArray, "glacier day"],
+    weight: Float[AnyArray, "glacier day"],
 ) -> Float[Array, "glacier height 3"]:
     step = response_step(params)
 
@@ -176,13 +177,13 @@ def _if_run(weight: Array, new: Array, old: Array) -> Array:
 
 
 def correction_maps(
-    corrector: Corrector, response: Float[Array, "glacier height 3"], index: Int[Array, ""], maps: Maps
+    corrector: Corrector, response: Float[AnyArray, "glacier height 3"], index: Int[AnyArray, ""], maps: Maps
 ) -> Float[Array, "glacier side side 5"]:
     """Corrections of a year (G, S, S, 5), from :func:`responses` by height."""
     start = maps.start.reshape(maps.start.shape[0], -1)
     weights = maps.weights.reshape(*start.shape, 4)
 
-    def at_cells(values: Float[Array, "n 3"], start: Int[Array, " p"], weights: Float[Array, "p 4"]) -> Array:
+    def at_cells(values: Float[AnyArray, "n 3"], start: Int[AnyArray, " p"], weights: Float[AnyArray, "p 4"]) -> Array:
         return sum(values[start + k] * weights[:, k, None] for k in range(4))
 
     on_maps = jax.vmap(at_cells)(response, start, weights).reshape(*maps.start.shape, 3)
@@ -192,10 +193,10 @@ def correction_maps(
 
 def corrected_year(
     ti: TIWeights,
-    swe: Float[Array, "lane place"],
-    ds: Float[Array, "glacier side side 5"],
+    swe: Float[AnyArray, "lane place"],
+    ds: Float[AnyArray, "glacier side side 5"],
     weather: Weather,
-    index: Int[Array, ""],
+    index: Int[AnyArray, ""],
     cells: Cells,
     columns: int | None = None,
 ) -> tuple[Float[Array, "lane place"], Float[Array, "glacier height"], Float[Array, "lane place 5"]]:
@@ -243,7 +244,7 @@ def corrected_year(
     return swe, swe_profiles(swe, cells), on_cells
 
 
-def swe_profiles(swe: Float[Array, "lane place"], cells: Cells) -> Float[Array, "glacier height"]:
+def swe_profiles(swe: Float[AnyArray, "lane place"], cells: Cells) -> Float[Array, "glacier height"]:
     """Snow of the cells as profiles over the heights, m w.e."""
     n_glaciers, n_bands = cells.band_count.shape
     sums = jnp.zeros(n_glaciers * n_bands + 1, swe.dtype).at[cells.band.reshape(-1)].add(swe.reshape(-1))
@@ -256,15 +257,15 @@ def swe_profiles(swe: Float[Array, "lane place"], cells: Cells) -> Float[Array, 
 class TableArguments(NamedTuple):
     """What the tables of G glaciers are made from; see :func:`~oggm_glaunti.core.monthly.monthly_sums`."""
 
-    temp: Float[Array, "glacier year 12 31"]
-    prcp: Float[Array, "glacier year 12 31"]
-    valid: Bool[Array, "glacier year 12 31"]
-    offset: Float[Array, "glacier height"]
-    temp_bias: Float[Array, "glacier 12"]
-    prcp_fac: Float[Array, "glacier 12"]
-    ddf_snow: Float[Array, "glacier 12"]
-    ds: Float[Array, "glacier period 5 height"]
-    ds_index: Int[Array, "glacier year 12"]
+    temp: Float[AnyArray, "glacier year 12 31"]
+    prcp: Float[AnyArray, "glacier year 12 31"]
+    valid: Bool[AnyArray, "glacier year 12 31"]
+    offset: Float[AnyArray, "glacier height"]
+    temp_bias: Float[AnyArray, "glacier 12"]
+    prcp_fac: Float[AnyArray, "glacier 12"]
+    ddf_snow: Float[AnyArray, "glacier 12"]
+    ds: Float[AnyArray, "glacier period 5 height"]
+    ds_index: Int[AnyArray, "glacier year 12"]
 
 
 def tables(ti: TIWeights, arguments: TableArguments) -> MonthlySums:

@@ -10,10 +10,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+
+from oggm_glaunti.core.arrays import AnyArray
 
 
-def require_finite(name: str, values: Array, days: Array | None = None) -> Array:
+def require_finite(name: str, values: AnyArray, days: AnyArray | None = None) -> AnyArray:
     """Return `values`, or fail and name the field where any of them is NaN or infinite.
 
     Parameters
@@ -55,7 +56,7 @@ def require_finite(name: str, values: Array, days: Array | None = None) -> Array
     return values
 
 
-def require_index(name: str, values: Array, n: int) -> Array:
+def require_index(name: str, values: AnyArray, n: int) -> AnyArray:
     """Return `values`, or fail and name the field where any of them is no index into `n` values.
 
     Raises
@@ -73,7 +74,7 @@ def require_index(name: str, values: Array, n: int) -> Array:
     return values
 
 
-def require_shape(name: str, values: Array, expected: tuple[int, ...]) -> Array:
+def require_shape(name: str, values: AnyArray, expected: tuple[int, ...]) -> AnyArray:
     """Return `values`, or raise a ValueError that names the field, the shape expected and the shape found."""
     if tuple(values.shape) != tuple(expected):
         raise ValueError(f"{name}: expected shape {tuple(expected)}, found {tuple(values.shape)}")

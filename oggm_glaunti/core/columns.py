@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Step, run_days
 
@@ -49,7 +50,7 @@ class Span(NamedTuple):
     count : int
     """
 
-    first: Int[Array, ""]
+    first: Int[AnyArray, ""]
     count: int
 
 
@@ -107,7 +108,7 @@ def _as_row(field: Array, shape: tuple[int, ...]) -> Float[Array, " n"]:
     return jnp.broadcast_to(field, shape).reshape(-1)
 
 
-def _join(blocks: Float[Array, "block *extra size"], n: int) -> Float[Array, "*extra n"]:
+def _join(blocks: Float[AnyArray, "block *extra size"], n: int) -> Float[Array, "*extra n"]:
     """Blocks end to end, without what the last one shares with the one before."""
     count, size = blocks.shape[0], blocks.shape[-1]
     blocks = jnp.moveaxis(blocks, 0, -2)

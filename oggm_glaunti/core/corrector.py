@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.network import (
     EXACT,
     Cells,
@@ -40,9 +41,9 @@ CELLS_AT_ONCE = 2**15
 class ConvBlock(eqx.Module):
     """Convolution (3-wide, SAME), RMS norm with scale and shift, swish. Leaves: 2D (O, I, 3, 3) or 1D (O, I, 3)."""
 
-    conv: Float[Array, "out inp *window"]
-    scale: Float[Array, "out *ones"]
-    shift: Float[Array, "out *ones"]
+    conv: Float[AnyArray, "out inp *window"]
+    scale: Float[AnyArray, "out *ones"]
+    shift: Float[AnyArray, "out *ones"]
 
 
 class DoubleConv(eqx.Module):
@@ -55,7 +56,7 @@ class DoubleConv(eqx.Module):
 class Branch(eqx.Module):
     """A 1x1 convolution and double convolutions, pooled in between."""
 
-    in_conv: Float[Array, "out inp *ones"]
+    in_conv: Float[AnyArray, "out inp *ones"]
     downs: tuple[DoubleConv, ...]
     bottleneck: DoubleConv | None
 
@@ -65,14 +66,14 @@ class Corrector(eqx.Module):
 
     branch_2d: Branch
     branch_1d: Branch
-    reproj_1d_to_2d: Float[Array, "32 8 1"]
+    reproj_1d_to_2d: Float[AnyArray, "32 8 1"]
     fuse: DoubleConv
-    out_conv: Float[Array, "5 32 1 1"]
-    out_bias: Float[Array, "5 1 1"]
+    out_conv: Float[AnyArray, "5 32 1 1"]
+    out_bias: Float[AnyArray, "5 1 1"]
 
 
 def run_corrector(
-    model: Corrector, fields: Float[Array, "15 h w"], climate: Float[Array, "2 month"]
+    model: Corrector, fields: Float[AnyArray, "15 h w"], climate: Float[AnyArray, "2 month"]
 ) -> Float[Array, "5 h w"]:
     """Correction fields of one mass-balance year.
 
@@ -111,7 +112,7 @@ def run_corrector(
 
 
 def correction_fields(
-    model: Corrector, inputs: Float[Array, "h w field"], climate: Float[Array, "2 month"]
+    model: Corrector, inputs: Float[AnyArray, "h w field"], climate: Float[AnyArray, "2 month"]
 ) -> Float[Array, "5 h w"]:
     """Correction fields of one mass-balance year from inputs with the channels last.
 
@@ -142,9 +143,9 @@ def correction_fields(
 
 def run_corrector_batch(
     model: Corrector,
-    inputs: Float[Array, "g h w field"],
-    climate: Float[Array, "g 2 month"],
-    sizes: Int[Array, "g 2"],
+    inputs: Float[AnyArray, "g h w field"],
+    climate: Float[AnyArray, "g 2 month"],
+    sizes: Int[AnyArray, "g 2"],
 ) -> Float[Array, "g h w 5"]:
     """Correction fields of many glaciers of different sizes, each as if it were alone.
 
@@ -208,7 +209,7 @@ def _together(model: Corrector, inputs, climate, sizes) -> Float[Array, "g h w 5
     return keep(jnp.moveaxis(stretch(coarse, sizes, shape), 1, -1), levels[0])
 
 
-def require_sizes(sizes: Int[Array, "g 2"], shape: tuple[int, int]) -> None:
+def require_sizes(sizes: Int[AnyArray, "g 2"], shape: tuple[int, int]) -> None:
     """Refuse sizes of glaciers that no bucket of this shape can hold; for numbers, outside of compiled functions.
 
     Raises
@@ -224,12 +225,12 @@ def require_sizes(sizes: Int[Array, "g 2"], shape: tuple[int, int]) -> None:
             )
 
 
-def run_branch_2d(branch: Branch, fields: Float[Array, "15 h w"]) -> Float[Array, "32 h8 w8"]:
+def run_branch_2d(branch: Branch, fields: Float[AnyArray, "15 h w"]) -> Float[Array, "32 h8 w8"]:
     """Geometry branch: fields (15, H, W) to (32, H//8, W//8)."""
     return jnp.moveaxis(_geometry(branch, jnp.moveaxis(fields, 0, -1)[None], [None] * 4)[0], -1, 0)
 
 
-def run_branch_1d(branch: Branch, climate: Float[Array, "2 month"]) -> Float[Array, "8 1"]:
+def run_branch_1d(branch: Branch, climate: Float[AnyArray, "2 month"]) -> Float[Array, "8 1"]:
     """Climate branch: (2, 12 to 14 months) to (8, 1)."""
     return _climate(branch, climate[None])[0, :, None]
 
@@ -243,7 +244,7 @@ def first_kernel(branch: Branch, n_fields: int) -> Float[Array, "3 3 channel 32"
     return jnp.pad(kernel, ((0, 0), (0, 0), (0, -kernel.shape[2] % CHANNELS_AT_ONCE), (0, 0)))
 
 
-def first_channels(inputs: Float[Array, "g h w field"], cells: Cells | None) -> Float[Array, "g h w channel"]:
+def first_channels(inputs: Float[AnyArray, "g h w field"], cells: Cells | None) -> Float[Array, "g h w channel"]:
     """Inputs, a channel of ones in place of missing facies bands, and zeros up to a number that CPUs like."""
     channels = [inputs]
     if inputs.shape[-1] == N_WITHOUT_FACIES:
@@ -270,7 +271,7 @@ def _geometry(branch: Branch, inputs, levels: list[Cells | None]) -> Float[Array
     return _double_conv(branch.bottleneck, x, levels[3])
 
 
-def _climate(branch: Branch, climate: Float[Array, "g 2 month"]) -> Float[Array, "g 8"]:
+def _climate(branch: Branch, climate: Float[AnyArray, "g 2 month"]) -> Float[Array, "g 8"]:
     x = jnp.einsum("gim,oi->gmo", climate, branch.in_conv[:, :, 0], precision=EXACT)
     for down in branch.downs:
         x = mean_pool(_double_conv(down, x))
@@ -285,7 +286,7 @@ def _double_conv(double: DoubleConv, x, cells: Cells | None = None, kernel=None)
     return conv_block(x, _channels_last(second.conv), second.scale.reshape(-1), second.shift.reshape(-1), cells)
 
 
-def _channels_last(kernel: Float[Array, "out inp *window"]) -> Float[Array, "*window inp out"]:
+def _channels_last(kernel: Float[AnyArray, "out inp *window"]) -> Float[Array, "*window inp out"]:
     return jnp.moveaxis(kernel, (0, 1), (-1, -2))
 
 

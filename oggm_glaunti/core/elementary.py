@@ -14,9 +14,9 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Int
 
-Field = Float[Array, "..."]
+from oggm_glaunti.core.arrays import AnyArray, Field
 
 LOG2_E = 1.0 / math.log(2.0)
 LN_2 = math.log(2.0)
@@ -78,7 +78,7 @@ def _is_cheap(*arguments: Field) -> bool:
     return jnp.result_type(*arguments) == jnp.float32
 
 
-def _power_of_two(exponent: Int[Array, "..."]) -> Field:
+def _power_of_two(exponent: Int[AnyArray, "..."]) -> Field:
     """``2 ** exponent`` as float32, for exponents within [-126, 127]."""
     return jax.lax.bitcast_convert_type((exponent + _EXPONENT_BIAS) << _MANTISSA_BITS, jnp.float32)
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float, Int, PyTree
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.checks import require_finite, require_index
 from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
 
@@ -41,8 +42,8 @@ class GriddedForcing(_Daily, eqx.Module):
         precipitation, m w.e. day-1
     """
 
-    temp: Float[Array, "time ..."]
-    prcp: Float[Array, "time ..."]
+    temp: Float[AnyArray, "time ..."]
+    prcp: Float[AnyArray, "time ..."]
 
     def days(self) -> PyTree:
         """What changes from day to day."""
@@ -52,7 +53,7 @@ class GriddedForcing(_Daily, eqx.Module):
         """Temperature and precipitation of one day at the points."""
         return day
 
-    def block(self, start: Int[Array, ""], size: int) -> BlockForcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> BlockForcing:
         """Weather of `size` neighbouring points, all points taken as one row."""
         if self.temp.shape != self.prcp.shape:
             raise ValueError(f"temp and prcp: expected one shape, found {self.temp.shape} and {self.prcp.shape}")
@@ -65,7 +66,7 @@ class GriddedForcing(_Daily, eqx.Module):
         """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return GriddedForcing(self.temp + temp_bias, self.prcp * prcp_fac)
 
-    def checked(self, weights: Float[Array, " time"]) -> GriddedForcing:
+    def checked(self, weights: Float[AnyArray, " time"]) -> GriddedForcing:
         """The same, or an error that names the field with a NaN in it on a day that is run."""
         days = weights > 0
         return GriddedForcing(require_finite("temp", self.temp, days), require_finite("prcp", self.prcp, days))
@@ -84,9 +85,9 @@ class BlockForcing(_Daily, eqx.Module):
         number of points
     """
 
-    temp: Float[Array, "time n"]
-    prcp: Float[Array, "time n"]
-    start: Int[Array, ""]
+    temp: Float[AnyArray, "time n"]
+    prcp: Float[AnyArray, "time n"]
+    start: Int[AnyArray, ""]
     size: int = eqx.field(static=True)
 
     def days(self) -> PyTree:
@@ -113,9 +114,9 @@ class StationForcing(_Daily, eqx.Module):
         temperature at the points minus temperature at the reference height, K
     """
 
-    temp: Float[Array, " time"]
-    prcp: Float[Array, " time"]
-    temp_offset: Float[Array, "..."]
+    temp: Float[AnyArray, " time"]
+    prcp: Float[AnyArray, " time"]
+    temp_offset: Float[AnyArray, "..."]
 
     def days(self) -> PyTree:
         """What changes from day to day."""
@@ -126,7 +127,7 @@ class StationForcing(_Daily, eqx.Module):
         temp, prcp = day
         return temp + self.temp_offset, jnp.broadcast_to(prcp, self.temp_offset.shape)
 
-    def block(self, start: Int[Array, ""], size: int) -> StationForcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> StationForcing:
         """Weather of `size` neighbouring points, all points taken as one row."""
         offset = jax.lax.dynamic_slice_in_dim(self.temp_offset.reshape(-1), start, size)
         return StationForcing(self.temp, self.prcp, offset)
@@ -137,7 +138,7 @@ class StationForcing(_Daily, eqx.Module):
         """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return StationForcing(self.temp + temp_bias, self.prcp * prcp_fac, self.temp_offset)
 
-    def checked(self, weights: Float[Array, " time"]) -> StationForcing:
+    def checked(self, weights: Float[AnyArray, " time"]) -> StationForcing:
         """The same, or an error that names the field with a NaN in it on a day that is run."""
         days = weights > 0
         return StationForcing(
@@ -168,10 +169,10 @@ class CoarseForcing(_Daily, eqx.Module):
     [0.01, 0.02, 0.02]
     """
 
-    temp: Float[Array, "time cell"]
-    prcp: Float[Array, "time cell"]
-    cell: Int[Array, "..."]
-    temp_offset: Float[Array, "..."]
+    temp: Float[AnyArray, "time cell"]
+    prcp: Float[AnyArray, "time cell"]
+    cell: Int[AnyArray, "..."]
+    temp_offset: Float[AnyArray, "..."]
 
     def days(self) -> PyTree:
         """What changes from day to day."""
@@ -182,7 +183,7 @@ class CoarseForcing(_Daily, eqx.Module):
         temp, prcp = day
         return temp[self.cell] + self.temp_offset, prcp[self.cell]
 
-    def block(self, start: Int[Array, ""], size: int) -> CoarseForcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> CoarseForcing:
         """Weather of `size` neighbouring points, all points taken as one row."""
         cell, offset = (
             jax.lax.dynamic_slice_in_dim(values.reshape(-1), start, size) for values in (self.cell, self.temp_offset)
@@ -195,7 +196,7 @@ class CoarseForcing(_Daily, eqx.Module):
         """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return CoarseForcing(self.temp + temp_bias, self.prcp * prcp_fac, self.cell, self.temp_offset)
 
-    def checked(self, weights: Float[Array, " time"]) -> CoarseForcing:
+    def checked(self, weights: Float[AnyArray, " time"]) -> CoarseForcing:
         """The same, or an error that names the field with a NaN in it on a day that is run."""
         days = weights > 0
         return CoarseForcing(
@@ -210,9 +211,9 @@ Forcing = GriddedForcing | StationForcing | CoarseForcing | BlockForcing
 
 
 def station_forcing(
-    temp: Float[Array, " time"],
-    prcp: Float[Array, " time"],
-    heights: Float[Array, "..."],
+    temp: Float[AnyArray, " time"],
+    prcp: Float[AnyArray, " time"],
+    heights: Float[AnyArray, "..."],
     ref_hgt: float,
     temp_gradient: float,
 ) -> StationForcing:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.checks import require_finite, require_index
 from oggm_glaunti.core.forcing import CoarseForcing, StationForcing
 from oggm_glaunti.core.glaunti import (
@@ -172,7 +173,7 @@ def _heights_by_cell(
     return start, np.concatenate(nodes), np.concatenate(owners)
 
 
-def swe_profile(columns: GlacierColumns, swe: Float[Array, " pixel"]) -> Float[Array, " node"]:
+def swe_profile(columns: GlacierColumns, swe: Float[AnyArray, " pixel"]) -> Float[Array, " node"]:
     """Snow of the glacier's cells as a profile over the heights: band means, linear between, constant beyond."""
     sums = jnp.zeros(columns.band_height.shape, swe.dtype).at[columns.band].add(swe)
     return interpolate_profile(columns.nodes, columns.band_height, sums / columns.band_count)
@@ -180,12 +181,12 @@ def swe_profile(columns: GlacierColumns, swe: Float[Array, " pixel"]) -> Float[A
 
 def run_year_on_columns(
     model: GlaUnTI,
-    swe: Float[Array, " pixel"],
+    swe: Float[AnyArray, " pixel"],
     seasons: tuple[Season, ...],
-    fields: Float[Array, "12 h w"],
-    climate: Float[Array, "2 month"],
+    fields: Float[AnyArray, "12 h w"],
+    climate: Float[AnyArray, "2 month"],
     columns: GlacierColumns,
-    ds: Float[Array, "5 h w"] | None = None,
+    ds: Float[AnyArray, "5 h w"] | None = None,
     observe: Observe | None = None,
 ) -> CorrectedYear:
     """A mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
@@ -228,10 +229,10 @@ def run_year_on_columns(
 
 def correct_from_heights(
     model: GlaUnTI,
-    swe: Float[Array, " pixel"],
+    swe: Float[AnyArray, " pixel"],
     seasons: tuple[Season, ...],
-    fields: Float[Array, "12 h w"],
-    climate: Float[Array, "2 month"],
+    fields: Float[AnyArray, "12 h w"],
+    climate: Float[AnyArray, "2 month"],
     columns: GlacierColumns,
 ) -> tuple[Float[Array, "3 h w"], Float[Array, "5 h w"]]:
     """Response fields and corrections of a year, the uncorrected runs on heights; arguments as above, unchecked."""
@@ -253,7 +254,7 @@ def at_pixels(seasons: tuple[Season, ...], columns: GlacierColumns) -> tuple[Sea
 
 
 def _moved(
-    seasons: tuple[Season, ...], offset: Float[Array, "..."], cell: Int[Array, "..."] | None
+    seasons: tuple[Season, ...], offset: Float[AnyArray, "..."], cell: Int[AnyArray, "..."] | None
 ) -> tuple[Season, ...]:
     """Seasons of station or coarse weather, at other points."""
     kind = StationForcing if cell is None else CoarseForcing

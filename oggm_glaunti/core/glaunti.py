@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
 from oggm_glaunti.core.corrector import Corrector, run_corrector
@@ -54,29 +55,29 @@ class Season(NamedTuple):
     """A run of days with its weights; a mass-balance year is one or two of them."""
 
     forcing: Forcing
-    weights: Float[Array, " time"]
+    weights: Float[AnyArray, " time"]
 
 
 class CorrectedYear(NamedTuple):
     """A mass-balance year of model C or D on a grid."""
 
-    swe: Float[Array, "..."]
+    swe: Float[AnyArray, "..."]
     """snow at the end, m w.e."""
-    smb: tuple[Float[Array, "..."], ...]
+    smb: tuple[Float[AnyArray, "..."], ...]
     """balance of each season, m w.e."""
-    ds: Float[Array, "5 h w"] | None
+    ds: Float[AnyArray, "5 h w"] | None
     """corrections; None for model A"""
-    response: Float[Array, "3 h w"] | None
+    response: Float[AnyArray, "3 h w"] | None
     """the three input fields that come from the uncorrected model; None where the corrections were given"""
     observed: tuple[Any, ...] = ()
     """what `observe` returned, per season"""
 
 
 def geometry_fields(
-    outline: Float[Array, "h w"],
-    elevation: Float[Array, "h w"],
-    elevation_std: Float[Array, "h w"],
-    facies: Float[Array, "9 h w"] | None = None,
+    outline: Float[AnyArray, "h w"],
+    elevation: Float[AnyArray, "h w"],
+    elevation_std: Float[AnyArray, "h w"],
+    facies: Float[AnyArray, "9 h w"] | None = None,
 ) -> Float[Array, "12 h w"]:
     """The corrector's inputs that describe the place, normalised.
 
@@ -100,7 +101,7 @@ def geometry_fields(
     return jnp.concatenate([geometry, facies])
 
 
-def correct(params: TIParameters, ds: Float[Array, "5 ..."]) -> TIParameters:
+def correct(params: TIParameters, ds: Float[AnyArray, "5 ..."]) -> TIParameters:
     """Parameters after the corrections d1..d5.
 
     ``prec_scale exp(d1), ddf_snow exp(d2), ddf_relative_ice exp(d3), snow_to_rain_centre + d4, t_pos_shift + d5``.
@@ -123,7 +124,7 @@ def correct(params: TIParameters, ds: Float[Array, "5 ..."]) -> TIParameters:
 
 def run_seasons(
     params: TIParameters,
-    swe: Float[Array, "..."],
+    swe: Float[AnyArray, "..."],
     seasons: tuple[Season, ...],
     observe: Observe | None = None,
 ) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], ...], tuple[Any, ...]]:
@@ -148,7 +149,7 @@ def checked(seasons: tuple[Season, ...]) -> tuple[Season, ...]:
 
 def run_checked(
     params: TIParameters,
-    swe: Float[Array, "..."],
+    swe: Float[AnyArray, "..."],
     seasons: tuple[Season, ...],
     observe: Observe | None = None,
 ) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], ...], tuple[Any, ...]]:
@@ -162,7 +163,7 @@ def run_checked(
 
 
 def _run_season(
-    params: TIParameters, swe: Float[Array, "..."], season: Season, observe: Observe | None
+    params: TIParameters, swe: Float[AnyArray, "..."], season: Season, observe: Observe | None
 ) -> tuple[Float[Array, "..."], Float[Array, "..."], Any]:
     if observe is not None:
         return run_days(ti_step(params), swe, season.forcing, season.weights, observe)
@@ -173,7 +174,7 @@ def _run_season(
 
 
 def response_fields(
-    params: TIParameters, swe: Float[Array, "..."], seasons: tuple[Season, ...], span: Span | None = None
+    params: TIParameters, swe: Float[AnyArray, "..."], seasons: tuple[Season, ...], span: Span | None = None
 ) -> Float[Array, "3 ..."]:
     """How the uncorrected model behaves: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation; unchecked.
 
@@ -216,7 +217,10 @@ def response_step(params: TIParameters) -> Step:
 
 
 def corrections(
-    model: GlaUnTI, response: Float[Array, "3 h w"], fields: Float[Array, "12 h w"], climate: Float[Array, "2 month"]
+    model: GlaUnTI,
+    response: Float[AnyArray, "3 h w"],
+    fields: Float[AnyArray, "12 h w"],
+    climate: Float[AnyArray, "2 month"],
 ) -> Float[Array, "5 h w"]:
     """Corrections of one mass-balance year; arguments as in :func:`run_year`."""
     if model.corrector is None:
@@ -227,11 +231,11 @@ def corrections(
 
 def run_year(
     model: GlaUnTI,
-    swe: Float[Array, "h w"],
+    swe: Float[AnyArray, "h w"],
     seasons: tuple[Season, ...],
-    fields: Float[Array, "12 h w"],
-    climate: Float[Array, "2 month"],
-    ds: Float[Array, "5 h w"] | None = None,
+    fields: Float[AnyArray, "12 h w"],
+    climate: Float[AnyArray, "2 month"],
+    ds: Float[AnyArray, "5 h w"] | None = None,
     observe: Observe | None = None,
 ) -> CorrectedYear:
     """A mass-balance year of model C or D on all cells of the grid: the published procedure, exactly.

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, Step, run_days
@@ -22,19 +23,19 @@ class GRU(eqx.Module):
     The inputs are ``prcp / PRCP_NORM, temp / TEMP_NORM``; the gates are ordered reset, update, new.
     """
 
-    weight_ih: Float[Array, "48 2"]
-    weight_hh: Float[Array, "48 16"]
-    bias: Float[Array, "48"]
-    bias_n: Float[Array, "16"]
-    out_weight: Float[Array, "1 16"]
-    out_bias: Float[Array, "1"]
-    init_h: Float[Array, "16"]
+    weight_ih: Float[AnyArray, "48 2"]
+    weight_hh: Float[AnyArray, "48 16"]
+    bias: Float[AnyArray, "48"]
+    bias_n: Float[AnyArray, "16"]
+    out_weight: Float[AnyArray, "1 16"]
+    out_bias: Float[AnyArray, "1"]
+    init_h: Float[AnyArray, "16"]
 
     def initial_state(self, shape: tuple[int, ...]) -> Float[Array, "... 16"]:
         """Hidden state at the very start of a run over points of that shape."""
         return jnp.broadcast_to(self.init_h, (*shape, self.init_h.shape[0]))
 
-    def cell(self, hidden: Float[Array, "... 16"], inputs: Float[Array, "... 2"]) -> Float[Array, "... 16"]:
+    def cell(self, hidden: Float[AnyArray, "... 16"], inputs: Float[AnyArray, "... 2"]) -> Float[Array, "... 16"]:
         """The hidden state one day later."""
         lead = (1,) * (hidden.ndim - 1)
         from_input = _product(inputs, self.weight_ih.T) + self.bias.reshape(*lead, -1)
@@ -46,7 +47,7 @@ class GRU(eqx.Module):
         new = jnp.tanh(input_new + reset * (hidden_new + self.bias_n.reshape(*lead, -1)))
         return new + update * (hidden - new)
 
-    def read_out(self, hidden: Float[Array, "... 16"]) -> Float[Array, "..."]:
+    def read_out(self, hidden: Float[AnyArray, "... 16"]) -> Float[Array, "..."]:
         """Balance of the day, m w.e."""
         return _product(hidden, self.out_weight[0]) + self.out_bias[0]
 
@@ -58,9 +59,9 @@ def _product(a: Array, b: Array) -> Array:
 
 def run_gru(
     model: GRU,
-    hidden: Float[Array, "... 16"],
+    hidden: Float[AnyArray, "... 16"],
     forcing: Forcing,
-    weights: Float[Array, " time"],
+    weights: Float[AnyArray, " time"],
     observe: Observe | None = None,
     *,
     first_day_seen: bool = False,

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.core.temperature_index import TIParameters
@@ -32,34 +33,34 @@ class MonthlyTunables(NamedTuple):
         degree-day factor of snow before correction, m w.e. K-1 day-1
     """
 
-    temp_bias: Float[Array, "12"]
-    prcp_fac: Float[Array, "12"]
-    ddf_snow: Float[Array, "12"]
+    temp_bias: Float[AnyArray, "12"]
+    prcp_fac: Float[AnyArray, "12"]
+    ddf_snow: Float[AnyArray, "12"]
 
 
 class MonthlySums(NamedTuple):
     """Sums over the days of each month, by height; `swe` at the end of each year."""
 
-    smb: Float[Array, "year 12 height"]
+    smb: Float[AnyArray, "year 12 height"]
     """m w.e."""
-    solid_prcp: Float[Array, "year 12 height"]
+    solid_prcp: Float[AnyArray, "year 12 height"]
     """snowfall as the balance counts it (with prec_scale, correction and tunable parameter), m w.e."""
-    pdd: Float[Array, "year 12 height"]
+    pdd: Float[AnyArray, "year 12 height"]
     """positive degree days, K day"""
-    swe: Float[Array, "year height"]
+    swe: Float[AnyArray, "year height"]
     """m w.e."""
 
 
 def monthly_sums(
     params: TIParameters,
-    swe: Float[Array, " height"],
-    temp: Float[Array, "year 12 31"],
-    prcp: Float[Array, "year 12 31"],
-    valid: Bool[Array, "year 12 31"],
-    temp_offset: Float[Array, " height"],
+    swe: Float[AnyArray, " height"],
+    temp: Float[AnyArray, "year 12 31"],
+    prcp: Float[AnyArray, "year 12 31"],
+    valid: Bool[AnyArray, "year 12 31"],
+    temp_offset: Float[AnyArray, " height"],
     tunables: MonthlyTunables,
-    ds: Float[Array, "period 5 height"],
-    ds_index: Int[Array, "year 12"],
+    ds: Float[AnyArray, "period 5 height"],
+    ds_index: Int[AnyArray, "year 12"],
 ) -> MonthlySums:
     """Run all days at all heights and sum them by month.
 
@@ -114,6 +115,6 @@ def monthly_sums(
     return MonthlySums(*sums)
 
 
-def with_ddf_snow(params: TIParameters, ddf_snow: Float[Array, ""]) -> TIParameters:
+def with_ddf_snow(params: TIParameters, ddf_snow: Float[AnyArray, ""]) -> TIParameters:
     """The same parameters with another degree-day factor of snow, m w.e. K-1 day-1."""
     return replace(params, ddf_snow=ddf_snow)

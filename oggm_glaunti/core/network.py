@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
+
 NORM_EPS = 1e-6
 
 # GPUs would round products to TF32 by default, which is coarser than the published results are reproduced.
@@ -31,25 +33,25 @@ class Cells(NamedTuple):
         number of cells inside, 1 in an empty slot
     """
 
-    inside: Bool[Array, "g h w 1"]
-    count: Float[Array, "g 1 1 1"]
+    inside: Bool[AnyArray, "g h w 1"]
+    count: Float[AnyArray, "g 1 1 1"]
 
 
-def cells_of(sizes: Int[Array, "g 2"], shape: tuple[int, int], dtype: jnp.dtype) -> Cells:
+def cells_of(sizes: Int[AnyArray, "g 2"], shape: tuple[int, int], dtype: jnp.dtype) -> Cells:
     """Which cells of a bucket of this shape belong to glaciers of these sizes."""
     rows, cols = (jnp.arange(n, dtype=sizes.dtype)[None] < sizes[:, k, None] for k, n in enumerate(shape))
     count = jnp.maximum(sizes[:, 0] * sizes[:, 1], 1).astype(dtype)
     return Cells((rows[:, :, None] & cols[:, None, :])[..., None], count[:, None, None, None])
 
 
-def keep(x: Float[Array, "g *space c"], cells: Cells | None) -> Float[Array, "g *space c"]:
+def keep(x: Float[AnyArray, "g *space c"], cells: Cells | None) -> Float[Array, "g *space c"]:
     """Zero, whatever was there, in cells that belong to no glacier."""
     # A choice, not a product: NaN times zero is NaN.
     return x if cells is None else jnp.where(cells.inside, x, jnp.zeros((), x.dtype))
 
 
 @jax.custom_jvp
-def convolve(x: Float[Array, "g *space i"], kernel: Float[Array, "*window i o"]) -> Float[Array, "g *space o"]:
+def convolve(x: Float[AnyArray, "g *space i"], kernel: Float[AnyArray, "*window i o"]) -> Float[Array, "g *space o"]:
     """Convolution with zeros around the grid and stride 1; differentiable in both modes.
 
     Parameters
@@ -77,7 +79,7 @@ def _convolve_jvp(primals, tangents):
     return convolve(x, kernel), convolve(dx, kernel) + along_kernel(x, dkernel)
 
 
-def convolve_by_products(x: Float[Array, "g h w i"], kernel: Float[Array, "3 3 i o"]) -> Float[Array, "g h w o"]:
+def convolve_by_products(x: Float[AnyArray, "g h w i"], kernel: Float[AnyArray, "3 3 i o"]) -> Float[Array, "g h w o"]:
     """:func:`convolve` in 2D as a product of two matrices, whose reverse with respect to the kernel is another one."""
     (g, h, w, i), o = x.shape, kernel.shape[-1]
     padded = jnp.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
@@ -88,7 +90,7 @@ def convolve_by_products(x: Float[Array, "g h w i"], kernel: Float[Array, "3 3 i
     return rows[:, :h, :, :o] + rows[:, 1 : h + 1, :, o : 2 * o] + rows[:, 2:, :, 2 * o :]
 
 
-def inverse_rms(x: Float[Array, "g *space c"], cells: Cells | None = None) -> Float[Array, "g *ones c"]:
+def inverse_rms(x: Float[AnyArray, "g *space c"], cells: Cells | None = None) -> Float[Array, "g *ones c"]:
     """One over the root mean square of each channel over the glacier's own cells; `x` is 0 elsewhere."""
     squares = jnp.sum(x * x, axis=tuple(range(1, x.ndim - 1)), keepdims=True)
     count = jnp.asarray(x[0, ..., 0].size, x.dtype) if cells is None else cells.count
@@ -96,10 +98,10 @@ def inverse_rms(x: Float[Array, "g *space c"], cells: Cells | None = None) -> Fl
 
 
 def conv_block(
-    x: Float[Array, "g *space i"],
-    kernel: Float[Array, "*window i o"],
-    scale: Float[Array, "o"],
-    shift: Float[Array, "o"],
+    x: Float[AnyArray, "g *space i"],
+    kernel: Float[AnyArray, "*window i o"],
+    scale: Float[AnyArray, "o"],
+    shift: Float[AnyArray, "o"],
     cells: Cells | None = None,
 ) -> Float[Array, "g *space o"]:
     """Convolution, RMS norm with scale and shift, swish.
@@ -124,7 +126,7 @@ def conv_block(
     return keep(jax.nn.swish(x * factor + shift.reshape(broadcast)), cells)
 
 
-def max_pool(x: Float[Array, "g h w c"], cells: Cells | None = None) -> Float[Array, "g h2 w2 c"]:
+def max_pool(x: Float[AnyArray, "g h w c"], cells: Cells | None = None) -> Float[Array, "g h2 w2 c"]:
     """2x2 maximum with stride 2; an odd last row or column is dropped. `cells` are those of the result."""
     g, h, w, c = x.shape
     x = x[:, : h // 2 * 2, : w // 2 * 2].reshape(g, h // 2, 2, w // 2, 2, c)
@@ -133,7 +135,7 @@ def max_pool(x: Float[Array, "g h w c"], cells: Cells | None = None) -> Float[Ar
     return keep(jnp.maximum(x[:, :, :, 0], x[:, :, :, 1]), cells)
 
 
-def mean_pool(x: Float[Array, "g n c"]) -> Float[Array, "g n2 c"]:
+def mean_pool(x: Float[AnyArray, "g n c"]) -> Float[Array, "g n2 c"]:
     """Mean of pairs; an odd last entry is dropped."""
     g, n, c = x.shape
     return x[:, : n // 2 * 2].reshape(g, n // 2, 2, c).mean(axis=2)
@@ -167,7 +169,7 @@ def in_groups(function: Callable[..., Array], size: int, *arrays: Array) -> Arra
 
 
 def stretch_weights(
-    n_from: Int[Array, "g"], n_to: Int[Array, "g"], longest: tuple[int, int], dtype: jnp.dtype
+    n_from: Int[AnyArray, "g"], n_to: Int[AnyArray, "g"], longest: tuple[int, int], dtype: jnp.dtype
 ) -> Float[Array, "g to from"]:
     """Linear interpolation from `n_from` cells to `n_to` of the same length in sum, as a matrix for each glacier.
 
@@ -191,7 +193,9 @@ def stretch_weights(
     return jnp.maximum(1.0 - jnp.abs(place[:, :, None] - at[None, None].astype(dtype)), 0.0)
 
 
-def stretch(x: Float[Array, "g h8 w8 c"], sizes: Int[Array, "g 2"], shape: tuple[int, int]) -> Float[Array, "g c h w"]:
+def stretch(
+    x: Float[AnyArray, "g h8 w8 c"], sizes: Int[AnyArray, "g 2"], shape: tuple[int, int]
+) -> Float[Array, "g c h w"]:
     """Bilinear resize of each glacier's ``sizes // 8`` cells to its `sizes`, without antialiasing; channels first.
 
     What lies beyond `sizes` in the result has no meaning.

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
+from oggm_glaunti.core.arrays import AnyArray, Field
 from oggm_glaunti.core.columns import in_blocks, run_columns
 from oggm_glaunti.core.elementary import sigmoid, softplus_with_slope
 from oggm_glaunti.core.forcing import Forcing
@@ -26,7 +27,6 @@ from oggm_glaunti.core.parameters import BY_NAME
 from oggm_glaunti.core.run import run_days, ti_step
 from oggm_glaunti.core.temperature_index import TIParameters, snow_cover
 
-Field = Float[Array, "..."]
 PARAMETERS = (*BY_NAME, "t_pos_shift")
 INITIAL_SWE = "swe"
 # Columns of a block: with all derivatives a column's state is several times that of a plain run.
@@ -116,7 +116,7 @@ def _step(params: TIParameters, wrt: tuple[str, ...]):
 
 
 def run_sensitive(
-    params: TIParameters, swe: Field, forcing: Forcing, weights: Float[Array, " time"], wrt: tuple[str, ...]
+    params: TIParameters, swe: Field, forcing: Forcing, weights: Float[AnyArray, " time"], wrt: tuple[str, ...]
 ) -> tuple[Field, Field, dict[str, Field], dict[str, Field]]:
     """Run model A with exact derivatives at every point.
 
@@ -164,7 +164,7 @@ def run_sensitive(
 
 @jax.custom_jvp
 def run_smooth(
-    params: TIParameters, swe: Field, forcing: Forcing, weights: Float[Array, " time"]
+    params: TIParameters, swe: Field, forcing: Forcing, weights: Float[AnyArray, " time"]
 ) -> tuple[Field, Field]:
     """Run model A over any number of points; differentiable in both modes and cheaply so.
 

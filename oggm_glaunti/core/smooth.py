@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from oggm_glaunti.core.arrays import AnyArray
+
 
 def even_heights(lowest: float, highest: float, step: float, margin: int = 2) -> np.ndarray:
     """Heights `step` apart, on multiples of it, reaching `margin` steps beyond both ends; float64 (N,), m.
@@ -28,7 +30,7 @@ def even_heights(lowest: float, highest: float, step: float, margin: int = 2) ->
 
 
 def cubic_weights(
-    heights: Float[Array, "..."], first: float, step: float, n: int, xp: ModuleType = jnp
+    heights: Float[AnyArray, "..."], first: float, step: float, n: int, xp: ModuleType = jnp
 ) -> tuple[Int[Array, "..."], Float[Array, "... 4"]]:
     """Where and with which weights to take four neighbours on an even grid (Lagrange cubic).
 
@@ -72,7 +74,7 @@ def cubic_weights(
 
 
 def interpolate_cubic(
-    values: Float[Array, "... n"], start: Int[Array, "..."], weights: Float[Array, "... 4"]
+    values: Float[AnyArray, "... n"], start: Int[AnyArray, "..."], weights: Float[AnyArray, "... 4"]
 ) -> Float[Array, "..."]:
     """Values at the places of :func:`cubic_weights`; the last axis of `values` is height and is replaced by them."""
     at = weights.reshape((1,) * (values.ndim - 1) + weights.shape)
@@ -80,7 +82,7 @@ def interpolate_cubic(
 
 
 def interpolate_profile(
-    height: Float[Array, "..."], nodes: Float[Array, " n"], values: Float[Array, " n"]
+    height: Float[AnyArray, "..."], nodes: Float[AnyArray, " n"], values: Float[AnyArray, " n"]
 ) -> Float[Array, "..."]:
     """Piecewise linear in height, constant beyond the ends."""
     return jnp.interp(height, nodes, values)

@@ -14,12 +14,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from oggm_glaunti.core.arrays import AnyArray, Field
 from oggm_glaunti.core.elementary import LN_2, decay, hill, log1p_of_share, sigmoid, softplus, softplus_quotient
 from oggm_glaunti.core.parameters import PARAMETERS, stored_numbers
-
-Field = Float[Array, "..."]
 
 
 def solid_prcp(params: TIParameters, temp: Field, prcp: Field) -> Field:
@@ -255,15 +254,15 @@ class TIWeights(eqx.Module):
     Fields are in the order of the published weight files; `day`, the equations of a day, is not stored.
     """
 
-    ddf_relative_ice_minus_one_log: Float[Array, ""]
-    ddf_snow_log: Float[Array, ""]
-    prec_scale_log: Float[Array, ""]
-    snow_depletion_centre_log: Float[Array, ""]
-    snow_depletion_steepness_log: Float[Array, ""]
-    snow_to_rain_centre: Float[Array, ""]
-    snow_to_rain_steepness_log: Float[Array, ""]
-    swe_softplus_sharpness_log: Float[Array, ""]
-    t_softplus_sharpness_log: Float[Array, ""]
+    ddf_relative_ice_minus_one_log: Float[AnyArray, ""]
+    ddf_snow_log: Float[AnyArray, ""]
+    prec_scale_log: Float[AnyArray, ""]
+    snow_depletion_centre_log: Float[AnyArray, ""]
+    snow_depletion_steepness_log: Float[AnyArray, ""]
+    snow_to_rain_centre: Float[AnyArray, ""]
+    snow_to_rain_steepness_log: Float[AnyArray, ""]
+    swe_softplus_sharpness_log: Float[AnyArray, ""]
+    t_softplus_sharpness_log: Float[AnyArray, ""]
     day: Day = eqx.field(static=True, default=SMOOTH)
 
     def resolve(self) -> TIParameters:

@@ -18,8 +18,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
 from oggm_glaunti.core.glacier_columns import GlacierColumns, at_pixels, correct_from_heights
@@ -125,7 +126,7 @@ def _correct_columns(model, swe, seasons, fields, climate, columns, ds):
 
 
 def run_seasons_threaded(
-    params: TIParameters, swe: Float[Array, "..."], seasons: tuple[Season, ...], threads: int | None = None
+    params: TIParameters, swe: Float[AnyArray, "..."], seasons: tuple[Season, ...], threads: int | None = None
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """:func:`~oggm_glaunti.core.glaunti.run_seasons` (smooth, nothing observed) on several cores.
 
@@ -149,12 +150,12 @@ def _run_shares(params, swe, seasons, threads):
 
 def run_year_threaded(
     model: GlaUnTI,
-    swe: Float[Array, "..."],
+    swe: Float[AnyArray, "..."],
     seasons: tuple[Season, ...],
-    fields: Float[Array, "12 h w"],
-    climate: Float[Array, "2 month"],
+    fields: Float[AnyArray, "12 h w"],
+    climate: Float[AnyArray, "2 month"],
     columns: GlacierColumns | None = None,
-    ds: Float[Array, "5 h w"] | None = None,
+    ds: Float[AnyArray, "5 h w"] | None = None,
     threads: int | None = None,
 ) -> CorrectedYear:
     """A mass-balance year on several cores: the same as running it in one program.
