@@ -111,16 +111,12 @@ def as_observations(columns: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
     for name, default in {"season": "free", "height_range": 0.0, "source": ""}.items():
         table[name] = table[name].astype(object).where(table[name].notna(), default)
     table = table.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
-    table["sigma"] = table["sigma"].fillna(_default_sigma(table))
-    return table
+    years = (_lengths(table) / DAYS_A_YEAR).where(table["kind"] == "geodetic", 1.0)
+    return table.assign(sigma=table["sigma"].fillna(table["kind"].map(DEFAULT_SIGMA) * years))
 
 
-def _default_sigma(table: pd.DataFrame) -> pd.Series:
-    years = _days(table) / DAYS_A_YEAR
-    return table["kind"].map(DEFAULT_SIGMA) * years.where(table["kind"] == "geodetic", 1.0)
-
-
-def _days(table: pd.DataFrame) -> pd.Series:
+def _lengths(table: pd.DataFrame) -> pd.Series:
+    """Return the lengths of the periods in days."""
     return (table["end"] - table["begin"]).dt.days
 
 
@@ -229,7 +225,7 @@ def _spelled(value: Any) -> str:
 
 def _wrong_days(table: pd.DataFrame) -> np.ndarray:
     """Find dates out of order, and periods too short or too long for their season."""
-    days = _days(table)
+    days = _lengths(table)
     order = _describe(days <= 0, "end {} is not after begin {}", table["end"], table["begin"])
     low, high = (table["season"].map({name: limits[i] for name, limits in SEASON_DAYS.items()}) for i in (0, 1))
     words = "{} balance over {} days ({} to {}), expected {} to {}"
@@ -253,7 +249,7 @@ def _wrong_places(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def _wrong_values(table: pd.DataFrame) -> np.ndarray:
     value = table["value"]
-    years = (_days(table) / DAYS_A_YEAR).fillna(1.0).clip(lower=1.0)
+    years = (_lengths(table) / DAYS_A_YEAR).fillna(1.0).clip(lower=1.0)
     excess = (value.abs() / years).where(np.isfinite(value), 0.0)
     too_large = (excess > MOST_A_YEAR) & (excess < LIKELY_MM)
     return (
@@ -266,7 +262,7 @@ def _wrong_values(table: pd.DataFrame) -> np.ndarray:
 def _wrong_sigmas(table: pd.DataFrame) -> np.ndarray:
     """Find invalid sigmas, except where kind or dates are invalid too: then there is no default, and it is reported."""
     sigma = table["sigma"]
-    by_default = sigma.isna() & (~table["kind"].isin(KINDS) | ~(_days(table) > 0))
+    by_default = sigma.isna() & (~table["kind"].isin(KINDS) | ~(_lengths(table) > 0))
     return _describe((~(sigma > 0) | np.isinf(sigma)) & ~by_default, "sigma {} is not above 0", sigma)
 
 

@@ -169,12 +169,7 @@ def _as_arrays(tree):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
 
 
-def fit_map(
-    start: Tuned,
-    sites: Sequence[Site],
-    priors: Priors,
-    model_error: float | None = None,
-) -> Posterior:
+def fit_map(start: Tuned, sites: Sequence[Site], priors: Priors, model_error: float | None = None) -> Posterior:
     """Fit parameters to all observations of one or more sites.
 
     Parameters

@@ -103,12 +103,7 @@ def sample_glaunti(
 
 
 def sample_posterior(
-    posterior: Posterior,
-    start: Tuned,
-    sites: Sequence[Site],
-    n_samples: int = 500,
-    n_warmup: int = 300,
-    seed: int = 0,
+    posterior: Posterior, start: Tuned, sites: Sequence[Site], n_samples: int = 500, n_warmup: int = 300, seed: int = 0
 ) -> Samples:
     """Draw the stored parameters of a fit from their posterior.
 

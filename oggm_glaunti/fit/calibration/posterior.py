@@ -39,9 +39,7 @@ def summary(posterior: Posterior) -> dict[str, dict[str, float]]:
         ``{name: {prior, value, low, high, contraction}}``: most probable values before and after the fit, and the 68 %
         range after it, in physical units; ``contraction = posterior sd / prior sd``
     """
-    rows = zip(
-        posterior.priors.names, posterior.priors.mean, posterior.priors.sd, posterior.mean, posterior.sd, strict=True
-    )
+    rows = zip(*posterior.priors, posterior.mean, posterior.sd, strict=True)
     return {
         name: {
             "prior": physical(name, before),

@@ -102,7 +102,7 @@ def balances(tuned: Tuned, site: Site) -> Float[Array, "stretch height"]:
 
 
 def predictions(tuned: Tuned, site: Site) -> Float[Array, " observation"]:
-    """What the model says of every observation of a site, m w.e.; arguments as in :func:`balances`."""
+    """Compute the modelled values of all observations of a site, m w.e.; arguments as in :func:`balances`."""
     exact = jax.lax.Precision.HIGHEST
     of_periods = jnp.matmul(site.spans, balances(tuned, site), precision=exact)
     return jnp.sum(of_periods * site.areas, axis=1)

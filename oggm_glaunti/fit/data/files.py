@@ -130,28 +130,20 @@ class FolderSource:
         others = (("outlines", "outlines"), ("orography", "elevation"), ("temperature", "temperature_2m"))
         self.grid = read_grid(self._maps["dem"], "z", [(self._maps[file], variable) for file, variable in others])
         self.shape = self.grid.shape
-        self.hemisphere = self._find_hemisphere()
-        self._weather = DailyFields(folder, self.grid, name)
-        self.first, self.last = self._weather.first, self._weather.last
-
-    def _find_hemisphere(self) -> str:
         to_degrees = Transformer.from_crs(self.grid.crs, "EPSG:4326", always_xy=True)
-        _, lat = to_degrees.transform(self.grid.x.mean(), self.grid.y.mean())
-        return "nh" if lat >= 0 else "sh"
+        self.hemisphere = "nh" if to_degrees.transform(self.grid.x.mean(), self.grid.y.mean())[1] >= 0 else "sh"
+        weather = DailyFields(folder, self.grid, name)
+        self.first, self.last, self.forcing = weather.first, weather.last, weather.forcing
 
     def place(self, year: int, facies: bool) -> YearMaps:
         """Read the maps of a year."""
         elevation, std = (self._known("dem", name, year) for name in ("z", "zstddev"))
         return YearMaps(self._outline(year), elevation, std, self._facies(year) if facies else None)
 
-    def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
-        """Read the weather of the days `begin` to `end` at an elevation (H, W), m."""
-        return self._weather.forcing(begin, end, elevation)
-
     def _known(self, file: str, name: str, year: int) -> NDArray[np.float32]:
         values = self._maps[file].layer(name, year, self.grid)
-        if not np.isfinite(values).all():
-            bad = ~np.isfinite(values)
+        bad = ~np.isfinite(values)
+        if bad.any():
             raise InvalidParamsError(
                 f"{self._maps[file].label}: '{name}' for {year} is missing in {bad.sum()} of {bad.size} cells; fill it"
             )

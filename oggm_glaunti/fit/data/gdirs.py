@@ -17,16 +17,7 @@ from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.weather.file import read_daily_climate
-from oggm_glaunti.fit.data.tables import (
-    NO_MID,
-    Findings,
-    cells_at,
-    inside,
-    no_points,
-    only_in_seasons,
-    order_problem,
-    valid_points,
-)
+from oggm_glaunti.fit.data import tables
 from oggm_glaunti.fit.data.year import GlacierData, Observed, YearMaps, default_period
 from oggm_glaunti.fit.names import SEASONS, TRAINING_FOLD
 from oggm_glaunti.fit.observations import check_observations
@@ -94,7 +85,7 @@ def dataset_from_gdirs(
 def _one_glacier(gdir: GlacierDirectory, good: pd.DataFrame, bad: pd.DataFrame, fold: int, surface: str) -> GlacierData:
     source = DirectorySource(gdir, surface)
     own, wrong = good[good["glacier"] == gdir.rgi_id], bad[bad["glacier"] == gdir.rgi_id]
-    findings = Findings()
+    findings = tables.Findings()
     for row, what in zip(wrong["row"], wrong["problem"], strict=True):
         findings.add(gdir.rgi_id, row, what)
     used = _with_year(_of_a_season(own, findings), source.hemisphere)
@@ -106,7 +97,7 @@ def _one_glacier(gdir: GlacierDirectory, good: pd.DataFrame, bad: pd.DataFrame, 
     return GlacierData(
         gdir.rgi_id,
         source,
-        Observed(periods, glacier, only_in_seasons(points, periods, findings)),
+        Observed(periods, glacier, tables.only_in_seasons(points, periods, findings)),
         wgms_name=str(gdir.name or ""),
         fold=fold,
         region=str(gdir.rgi_region),
@@ -145,7 +136,7 @@ class DirectorySource:
         return StationForcing(climate.temp[rows], climate.prcp[rows], offset.astype(np.float32))
 
 
-def _of_a_season(table: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+def _of_a_season(table: pd.DataFrame, findings: tables.Findings) -> pd.DataFrame:
     """Keep rows with a season and, for points, a position; the others are counted."""
     placed = (table["x"].notna() & table["y"].notna()) | (table["lat"].notna() & table["lon"].notna())
     others = {
@@ -167,14 +158,14 @@ def _with_year(table: pd.DataFrame, hemisphere: str) -> pd.DataFrame:
     return table.assign(year=(middle.dt.year + (middle.dt.month >= month)).astype(int))
 
 
-def _find_periods(table: pd.DataFrame, hemisphere: str, rgi_id: str, findings: Findings) -> dict[int, Period]:
+def _find_periods(table: pd.DataFrame, hemisphere: str, rgi_id: str, findings: tables.Findings) -> dict[int, Period]:
     """Find the dates of the years with any observation."""
     periods = {}
     for year, rows in table.groupby("year"):
         default = default_period(int(year), hemisphere)
         found = {name: _date(rows, columns) for name, columns in DATES_OF.items()}
         period = Period(int(year), found["begin"] or default.begin, found["mid"], found["end"] or default.end)
-        what = order_problem(period)
+        what = tables.order_problem(period)
         if what:
             findings.add(rgi_id, None, f"{year}: {what}; default dates are used")
         periods[int(year)] = default if what else period
@@ -192,26 +183,26 @@ def _date(rows: pd.DataFrame, columns: tuple[tuple[str, str], ...]) -> np.dateti
     return None
 
 
-def _points(table: pd.DataFrame, grid: CellGrid, rgi_id: str, findings: Findings) -> pd.DataFrame:
+def _points(table: pd.DataFrame, grid: CellGrid, rgi_id: str, findings: tables.Findings) -> pd.DataFrame:
     if not len(table):
-        return no_points()
-    row, col = cells_at(table["x"].to_numpy(), table["y"].to_numpy(), grid, grid.crs)
-    by_degrees = cells_at(table["lon"].to_numpy(), table["lat"].to_numpy(), grid)
+        return tables.no_points()
+    row, col = tables.cells_at(table["x"].to_numpy(), table["y"].to_numpy(), grid, grid.crs)
+    by_degrees = tables.cells_at(table["lon"].to_numpy(), table["lat"].to_numpy(), grid)
     row, col = (np.where(np.isnan(row + col), other, own) for own, other in zip((row, col), by_degrees, strict=True))
     points = table[["year", "season", "begin", "end", "value"]].assign(row=row, col=col)
-    outside = ~inside(row, col, grid)
+    outside = ~tables.inside(row, col, grid)
     where = f"lies outside the rectangle of {grid.shape[0]} x {grid.shape[1]} cells"
-    return valid_points(points, {where: outside}, rgi_id, findings)
+    return tables.valid_points(points, {where: outside}, rgi_id, findings)
 
 
 def _glacier_wide(
-    table: pd.DataFrame, periods: dict[int, Period], rgi_id: str, findings: Findings
+    table: pd.DataFrame, periods: dict[int, Period], rgi_id: str, findings: tables.Findings
 ) -> dict[tuple[int, str], float]:
     glacier: dict[tuple[int, str], float] = {}
     for index, entry in table.iterrows():
         year, season = int(entry["year"]), entry["season"]
         if season != "annual" and periods[year].mid is None:
-            findings.count(NO_MID.format("glacier-wide"))
+            findings.count(tables.NO_MID.format("glacier-wide"))
         elif (year, season) in glacier:
             findings.add(rgi_id, index, f"a second glacier-wide {season} balance of {year}")
         else:

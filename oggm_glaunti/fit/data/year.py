@@ -255,10 +255,6 @@ class GlacierData:
         facies : bool
             whether to read the facies, for model D; without them, or without a map, all nine bands are -1
 
-        Returns
-        -------
-        YearData
-
         Raises
         ------
         InvalidParamsError

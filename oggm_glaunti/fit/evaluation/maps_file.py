@@ -162,13 +162,8 @@ def _create_time(nc: netCDF4.Dataset, long_name: str, bounds: bool) -> None:
 
 def _create_maps(nc: netCDF4.Dataset, name: str, long_name: str, kind: str = "f4", units: str = "m") -> Any:
     chunks = (1, nc.dimensions["y"].size, nc.dimensions["x"].size)
-    fill = np.float32(np.nan) if kind == "f4" else None
-    variable = nc.createVariable(
-        name, kind, ("time", "y", "x"), zlib=True, complevel=1, chunksizes=chunks, fill_value=fill
-    )
-    variable.setncatts({"units": units, "long_name": long_name + (", water equivalent" if name in LONG_NAMES else "")})
-    _refer_to_grid(nc, variable)
-    return variable
+    long_name += ", water equivalent" if name in LONG_NAMES else ""
+    return _create(nc, name, kind, ("time", "y", "x"), units, long_name, chunksizes=chunks)
 
 
 def _create_series(nc: netCDF4.Dataset, name: str, long_name: str) -> None:
@@ -178,13 +173,17 @@ def _create_series(nc: netCDF4.Dataset, name: str, long_name: str) -> None:
 
 def _create_corrections(nc: netCDF4.Dataset) -> None:
     nc.createDimension("correction", 5)
-    dimensions = ("time", "correction", "y", "x")
-    variable = nc.createVariable("corrections", "f4", dimensions, zlib=True, complevel=1, fill_value=np.float32(np.nan))
     names = "ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
-    variable.setncatts({"units": "1", "long_name": f"corrections: {names}"})
-    _refer_to_grid(nc, variable)
+    _create(nc, "corrections", "f4", ("time", "correction", "y", "x"), "1", f"corrections: {names}")
 
 
-def _refer_to_grid(nc: netCDF4.Dataset, variable: Any) -> None:
+def _create(
+    nc: netCDF4.Dataset, name: str, kind: str, dimensions: tuple[str, ...], units: str, long_name: str, **options: Any
+) -> Any:
+    """Create a compressed variable on the cells."""
+    fill = np.float32(np.nan) if kind == "f4" else None
+    variable = nc.createVariable(name, kind, dimensions, zlib=True, complevel=1, fill_value=fill, **options)
+    variable.setncatts({"units": units, "long_name": long_name})
     if "crs" in nc.variables:
         variable.grid_mapping = "crs"
+    return variable

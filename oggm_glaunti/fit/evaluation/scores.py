@@ -44,10 +44,6 @@ def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
     modelled, observed : arrays (N,)
         in the same unit; pairs with NaN (a missing value) are left out and counted
 
-    Returns
-    -------
-    Scores
-
     Raises
     ------
     ValueError

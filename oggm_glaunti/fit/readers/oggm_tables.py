@@ -51,7 +51,11 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
     """
     table = _ref_mb_data(gdir)
     files = _wgms_files(gdir)
-    cells = table.reindex(columns=list(REF_MB_COLUMNS)).rename(columns=REF_MB_COLUMNS).map(_as_cell)
+    cells = (
+        table.reindex(columns=list(REF_MB_COLUMNS))
+        .rename(columns=REF_MB_COLUMNS)
+        .map(lambda value: "" if pd.isna(value) else repr(float(value)))
+    )
     cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
     cells = cells.assign(begin="", mid="", end="").set_axis(range(FIRST_ROW, FIRST_ROW + len(table)))
     profile = None
@@ -64,10 +68,6 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
         dates = profile.parents[1] / DATES_FILE
         reads.append(read_wgms_profiles(profile, dates, gdir.rgi_id, default_dates, gdir.hemisphere))
     return _joined(reads, ("balances", "bands"))
-
-
-def _as_cell(value: Any) -> str:
-    return "" if pd.isna(value) else repr(float(value))
 
 
 def _joined(reads: list[Read], names: Iterable[str]) -> Read:

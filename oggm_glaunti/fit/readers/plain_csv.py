@@ -48,11 +48,7 @@ _WITH_UNIT = re.compile(r"^(?P<name>[^\[(]*)[\[(](?P<unit>[^\])]*)[\])]\s*$")
 
 
 def read_csv(
-    path: str | Path,
-    glacier: str | None = None,
-    unit: str = "m",
-    default_dates: bool = False,
-    hemisphere: str = "nh",
+    path: str | Path, glacier: str | None = None, unit: str = "m", default_dates: bool = False, hemisphere: str = "nh"
 ) -> Read:
     r"""Read a table with a row for each balance; reads what :func:`~oggm_glaunti.fit.observations.write_csv` writes.
 

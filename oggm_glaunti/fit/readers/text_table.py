@@ -117,11 +117,7 @@ def parse_numbers(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
 
 
 def settle(
-    cells: pd.DataFrame,
-    source: str,
-    unit: str = "m",
-    default_dates: bool = False,
-    hemisphere: str = "nh",
+    cells: pd.DataFrame, source: str, unit: str = "m", default_dates: bool = False, hemisphere: str = "nh"
 ) -> Read:
     """Make an observation of each row of text cells, and report the rows that are invalid.
 

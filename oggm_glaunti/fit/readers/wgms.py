@@ -79,8 +79,8 @@ def read_fog_points(
     Rows whose ``balance_code`` is not annual, winter or summer (``index``) are rejected.
     """
     table = read_table(path)
-    cells, unit = _renamed_to_ours(table, POINT_NAMES, path), unit or _unit_of_layout(table)
-    _check_unit(cells["value"], unit, path)
+    cells = _renamed_to_ours(table, POINT_NAMES, path)
+    unit = _checked_unit(table, cells["value"], unit, path)
     code = cells["code"].str.strip().str.lower()
     cells["season"] = code.map(CODES).fillna("balance code '" + cells["code"] + "'")
     cells["kind"] = "point"
@@ -114,8 +114,9 @@ def read_wgms_balances(
         if a file is not such a table, or its values are obviously not in the unit
     """
     table = read_table(path)
-    rows, unit = _renamed_to_ours(table, BALANCE_NAMES, path), unit or _unit_of_layout(table)
-    _check_unit(pd.concat([rows[name] for name in ("winter", "summer", "annual")]), unit, path)
+    rows = _renamed_to_ours(table, BALANCE_NAMES, path)
+    balances = pd.concat([rows[name] for name in ("winter", "summer", "annual")])
+    unit = _checked_unit(table, balances, unit, path)
     if glacier is not None:
         rows["glacier"] = glacier
     rows = _with_bands(rows if dates is None else with_dates(rows, dates))
@@ -233,15 +234,13 @@ def _renamed_to_ours(table: pd.DataFrame, names: dict[str, tuple[str, ...]], pat
     return pd.DataFrame({**columns, NOTE: table[NOTE]}, index=table.index)
 
 
-def _unit_of_layout(table: pd.DataFrame) -> str:
-    return "mm" if all(name == name.upper() for name in table.columns.drop(NOTE)) else "m"
-
-
-def _check_unit(cells: pd.Series, unit: str, path: str | Path) -> None:
-    """Refuse m taken for mm: balances in mm are whole numbers, or some exceed 30. Those in m are checked one by one."""
+def _checked_unit(table: pd.DataFrame, cells: pd.Series, unit: str | None, path: str | Path) -> str:
+    """Return the unit, by default that of the layout; refuse m taken for mm: these are whole numbers, or exceed 30."""
+    unit = unit or ("mm" if all(name == name.upper() for name in table.columns.drop(NOTE)) else "m")
     values = parse_numbers(cells, "value")[0].dropna()
     small = values.size >= FEWEST_FOR_UNIT and values.abs().max() <= MOST_A_YEAR
     if unit == "mm" and small and (values % 1 != 0).any():
         raise InvalidParamsError(
             f"{path}: no balance is above {values.abs().max():g} mm, so they look like m w.e.; give unit='m'"
         )
+    return unit

@@ -136,18 +136,15 @@ def run_epochs(
         steps, moments = optimiser.update(gradient, moments, trained)
         return optax.apply_updates(trained, steps), moments
 
+    patience = options.epochs if options.patience is None else options.patience
     with tqdm(total=options.epochs, initial=state.epoch, desc=title, unit="epoch", disable=not title) as bar:
-        while state.epoch < options.epochs and not _out_of_patience(state, options.patience):
+        while state.epoch < options.epochs and state.epoch - state.best_epoch < patience:
             state, improved = _one_epoch(task, state, update)
             keep(state, improved)
             shown = {name: state.log[-1][name] for name in ("training", "validation")}
             bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
             bar.update()
     return state
-
-
-def _out_of_patience(state: Progress, patience: int | None) -> bool:
-    return patience is not None and state.epoch - state.best_epoch >= patience
 
 
 def _one_epoch(task: TrainingTask, state: Progress, update: Callable[..., Any]) -> tuple[Progress, bool]:

@@ -158,10 +158,6 @@ def ti_regulariser(weights: TIWeights, priors: TIWeights, strength: float = TI_S
     strength : float
         factor of the sum
 
-    Returns
-    -------
-    array ()
-
     Examples
     --------
     >>> from oggm_glaunti.core import ti_weights
@@ -193,10 +189,6 @@ def corrector_regulariser(
     size, spread, agreement : float
         strengths of the three terms
         strengths of the three terms
-
-    Returns
-    -------
-    array ()
 
     Examples
     --------

@@ -183,20 +183,16 @@ def _terms(smb: tuple[Float[Array, " cell"], ...], year: YearArrays, scale: Scal
 
 
 def _point_errors(balances: Float[Array, "3 cell"], seen: SeenYear) -> Float[Array, "3"]:
-    def of_season(k: int) -> Float[Array, ""]:
-        weights = jnp.where(seen.season == k, seen.weight, 0.0)
-        return losses.point_error(balances, seen.season, seen.cell, seen.balance, weights)[0]
-
-    return jnp.stack([of_season(k) for k in range(len(SEASONS))])
+    weights = [jnp.where(seen.season == k, seen.weight, 0.0) for k in range(len(SEASONS))]
+    return jnp.stack([losses.point_error(balances, seen.season, seen.cell, seen.balance, w)[0] for w in weights])
 
 
 def _glacier_errors(
     balances: Float[Array, "3 cell"], outline: Float[AnyArray, " cell"], seen: SeenYear
 ) -> Float[Array, "3"]:
-    def of_season(k: int) -> Float[Array, ""]:
-        return seen.has_glacier[k] * losses.glacier_error(balances[k, None], outline[None], seen.glacier[k])
-
-    return jnp.stack([of_season(k) for k in range(len(SEASONS))])
+    seasons = range(len(SEASONS))
+    errors = [losses.glacier_error(balances[k, None], outline[None], seen.glacier[k]) for k in seasons]
+    return seen.has_glacier * jnp.stack(errors)
 
 
 def _with_total(run: Any) -> Any:
