@@ -17,14 +17,13 @@ import pandas as pd
 from jaxtyping import Array, Float
 
 from oggm_glaunti.core.arrays import AnyArray
-from oggm_glaunti.core.forcing import pad_days
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_seasons, run_year
 from oggm_glaunti.core.gru import GRU, run_gru
 from oggm_glaunti.core.run import initial_swe
 from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit.evaluation.predictions import PREFIX
 from oggm_glaunti.fit.names import SEASONS
-from oggm_glaunti.fit.training.arrays import padded_days
+from oggm_glaunti.fit.training.arrays import padded_season
 from oggm_glaunti.fit.training.losses import require_inside
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def predict_year(model: Model, state: State, data: YearData, daily: bool = False
         raise ValueError(f"the state is on {state.values.shape[:2]} cells, the year on {data.elevation.shape}")
     for season in data.seasons:
         season.forcing.checked(season.weights)  # before compilation: the error then says where
-    seasons = tuple(_padded_season(season) for season in data.seasons)
+    seasons = tuple(padded_season(season.forcing, season.weights) for season in data.seasons)
     if isinstance(model, GRU):
         values, smb, observed = _run_gru(model, state.values, seasons, np.asarray(state.last == data.begin), daily)
         ds = None
@@ -115,10 +114,6 @@ def predict_year(model: Model, state: State, data: YearData, daily: bool = False
         ds=None if ds is None else np.asarray(ds),
         daily=tuple(np.asarray(o)[:n] for o, n in zip(observed, lengths, strict=True)) if daily else (),
     )
-
-
-def _padded_season(season: Season) -> Season:
-    return Season(*pad_days(season.forcing, season.weights, padded_days(season.weights.size)))
 
 
 def _maps_by_season(balances: list[np.ndarray]) -> dict[str, np.ndarray]:

@@ -84,7 +84,7 @@ def on_glacier(field: np.ndarray, outline: np.ndarray) -> np.ndarray:
     return np.where(np.asarray(outline) > 0, field, np.float32(np.nan))
 
 
-def write_days_since(
+def write_days(
     path: Path, glacier: Any, years: Iterable[tuple[Any, PredictedYear]], about: Mapping[str, str]
 ) -> list[int]:
     """Write daily maps and their means over the glacier; arguments as in :func:`write_years`.

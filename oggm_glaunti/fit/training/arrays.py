@@ -30,6 +30,8 @@ POINTS_AT_LEAST = 128
 MAP_SIDES = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # cells along the side of the network's maps
 N_GEOMETRY = 3  # fields without facies
 
+GridForcing = GriddedForcing | StationForcing | CoarseForcing
+
 
 class SeenYear(NamedTuple):
     """Observations of a year; padding has weight 0.
@@ -101,7 +103,7 @@ def side_of(shape: tuple[int, int]) -> int:
     return next((side for side in MAP_SIDES if side >= longest), -(-longest // 256) * 256)
 
 
-def weather_at(forcing: Forcing, cells: tuple[Any, ...]) -> Forcing:
+def weather_at(forcing: Forcing, cells: tuple[Any, ...]) -> GridForcing:
     """Select the weather of some cells of its grid, given their index: rows and columns, or a slice."""
     match forcing:
         case GriddedForcing():
@@ -114,7 +116,7 @@ def weather_at(forcing: Forcing, cells: tuple[Any, ...]) -> Forcing:
             raise ValueError(f"forcing: expected weather on a grid, found {type(forcing).__name__}")
 
 
-def _with_rounded_blocks(forcing: Forcing) -> Forcing:
+def _with_rounded_blocks(forcing: GridForcing) -> GridForcing:
     """Pad the blocks of coarse weather to a multiple of eight."""
     if not isinstance(forcing, CoarseForcing):
         return forcing
@@ -155,15 +157,17 @@ def _two_seasons(seasons: tuple[Season, ...], rows: np.ndarray, cols: np.ndarray
         cut = USUAL_DAYS[0] if weights.size > USUAL_DAYS[0] else weights.size // 2
         checked = [(select_days(forcing, part), weights[part]) for part in (slice(cut), slice(cut, None))]
     winter, summer = (
-        Season(*pad_days(_in_float32(forcing), np.asarray(weights, np.float32), max(usual, padded_days(weights.size))))
+        padded_season(_in_float32(forcing), np.asarray(weights, np.float32), usual)
         for (forcing, weights), usual in zip(checked, USUAL_DAYS, strict=True)
     )
     return winter, summer
 
 
-def padded_days(n_days: int) -> int:
-    """Return the length to which a season is padded with days that are not run, so that few programs are compiled."""
-    return -(-n_days // PADDED_DAYS) * PADDED_DAYS
+def padded_season(forcing: Forcing, weights: np.ndarray, least: int = 0) -> Season:
+    """Pad a season with days that are not run to one of few lengths, at least `least`: few programs are compiled."""
+    n_days = max(least, -(-weights.size // PADDED_DAYS) * PADDED_DAYS)
+    forcing, weights = pad_days(forcing, weights, n_days)
+    return Season(forcing, weights)
 
 
 def _in_float32(forcing: Forcing) -> Forcing:

@@ -53,11 +53,11 @@ class Terms(NamedTuple):
     glacier: Float[AnyArray, "3"]
     corrections: Float[AnyArray, ""]
 
-    def by_season(self) -> Float[Array, "3"]:
+    def by_season(self) -> Float[AnyArray, "3"]:
         """Return the loss of each season, (m w.e.)2: points, and a tenth of glacier-wide balances."""
         return self.points + losses.GLACIER_WEIGHT * self.glacier
 
-    def total(self) -> Float[Array, ""]:
+    def total(self) -> Float[AnyArray, ""]:
         """Return the total loss: all seasons and the regulariser."""
         return self.by_season().sum() + self.corrections
 

@@ -192,8 +192,8 @@ def _digest_year(digest: Any, data: YearData, counted: bool) -> None:
         digest.update(np.ascontiguousarray(array, np.float32).tobytes())
     for k, target in by_season(data):
         digest.update(str(k).encode())
-        for array in (target.rows, target.cols):
-            digest.update(np.ascontiguousarray(array, np.int32).tobytes())
+        for cells in (target.rows, target.cols):
+            digest.update(np.ascontiguousarray(cells, np.int32).tobytes())
         for array in (target.observed, target.weights, np.asarray(target.glacier)):
             digest.update(np.ascontiguousarray(array, np.float32).tobytes())
 
@@ -208,5 +208,5 @@ def _cells(matters: np.ndarray, whole_map: bool) -> tuple[np.ndarray, np.ndarray
         rows, cols = np.r_[rows, other_rows], np.r_[cols, other_cols]
         n_matter = min(n_matter, round_up_cells(rows.size))
     n = max(n_matter, round_up_cells(rows.size))
-    rows, cols = (np.pad(axis, (0, n - axis.size), mode="edge").astype(np.int32) for axis in (rows, cols))
-    return rows, cols, n_matter
+    all_rows, all_cols = (np.pad(axis, (0, n - axis.size), mode="edge").astype(np.int32) for axis in (rows, cols))
+    return all_rows, all_cols, n_matter

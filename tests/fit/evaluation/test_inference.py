@@ -14,6 +14,7 @@ from oggm_glaunti.core.run import run_ti, season_weights
 from oggm_glaunti.core.weights import embedded_a
 from oggm_glaunti.fit.data.year import YearData
 from oggm_glaunti.fit.evaluation import inference
+from oggm_glaunti.fit.training import arrays
 from tests.core import worlds
 
 from ..valleys import Valley, targets
@@ -147,7 +148,7 @@ def test_padded_days_change_nothing(monkeypatch):
     model, valley = embedded_a(), Valley()
     state = inference.start_state(model, valley.shape)
     padded = inference.predict_year(model, state, valley.load(2001))
-    monkeypatch.setattr(inference, "padded_days", int)
+    monkeypatch.setattr(arrays, "PADDED_DAYS", 1)
     plain = inference.predict_year(model, state, valley.load(2001))
     np.testing.assert_allclose(padded.maps["summer"], plain.maps["summer"], atol=1e-6)
     np.testing.assert_allclose(padded.state.values, plain.state.values, atol=1e-6)
