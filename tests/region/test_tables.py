@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -278,11 +279,13 @@ def test_valid_tables_are_left_alone_and_damaged_ones_made_again(gdirs, weights)
     good = paths[1].read_bytes()
     paths[1].write_bytes(good[: len(good) // 2])
     paths[2].unlink()
-    paths[2].with_name(f".{paths[2].name}.123.456").write_bytes(good[:100])  # what a killed writer leaves
+    left = paths[2].with_name(f".{paths[2].name}.{socket.gethostname()}.999999999.1")  # by a killed writer
+    left.write_bytes(good[:100])
     report = run(gdirs)
     assert report["status"].tolist() == ["valid", "written", "written", "valid", "valid", "valid"]
     after = times(paths)
     assert [a == b for a, b in zip(after, before, strict=True)] == [True, False, False, True, True, True]
+    assert not left.exists()
     check_against_single(gdirs[1])
 
 
