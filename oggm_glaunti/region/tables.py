@@ -125,8 +125,8 @@ class _Run:
         return Job(
             key=str(index),
             rgi_id=gdir.rgi_id,
-            model=store.loaded.model,
-            weights_sha256=store.loaded.sha256,
+            model=store.model,
+            weights_sha256=store.weights_sha256,
             inputs=store.bare_inputs,
             tunables=tunables,
             corrector=store.corrector,

@@ -64,7 +64,7 @@ def check_against_single(gdir, **kwargs):
     assert table is not None, f"{gdir.rgi_id}: no valid table"
     if store.corrector != "off":
         kept = read_corrections(store.path(), store.corrections_digest)
-        alone = compute_corrections(store.loaded.model, store.climate, store.features, gdir.hemisphere, gdir.rgi_id)
+        alone = compute_corrections(store.model, store.climate, store.features, gdir.hemisphere, gdir.rgi_id)
         np.testing.assert_array_equal(kept.years, alone.years)
         np.testing.assert_array_equal(kept.heights, alone.heights)
         assert np.abs(alone.ds).max() > 0.01

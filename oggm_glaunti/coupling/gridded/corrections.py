@@ -20,7 +20,7 @@ MODES = ("auto", "yearly", "climatology", "off")
 
 
 def resolve_mode(mode: str, model_name: str, climate_source: str) -> str:
-    """What ``auto`` means here.
+    """Resolve ``auto`` to the use of the corrections under this weather.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ def resolve_mode(mode: str, model_name: str, climate_source: str) -> str:
 
 
 def climatological_fields(gridded: GriddedModel, hemisphere: str) -> np.ndarray:
-    """Mean over all full mass-balance years of the corrections on the grid, array (5, H, W)."""
+    """Average the corrections on the grid over all full mass-balance years, array (5, H, W)."""
     return mean_corrections(gridded, correction_years(gridded.climate, hemisphere, gridded.rgi_id))
 
 
 def correction_years(climate: DailyClimate, hemisphere: str, rgi_id: str) -> list[Period]:
-    """Full mass-balance years of a record, for each of which there are corrections, or InvalidWorkflowError."""
+    """Return the full mass-balance years of a record, each of which has corrections, or raise InvalidWorkflowError."""
     remedy = ". The corrector needs at least two calendar years of daily weather (or ask for corrector='off')."
     return require_mass_balance_years(climate, hemisphere, rgi_id, remedy)

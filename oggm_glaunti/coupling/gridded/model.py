@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from oggm.exceptions import InvalidParamsError
@@ -12,11 +12,16 @@ from oggm.exceptions import InvalidParamsError
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.periods import Period, day_slice, require_corrector_months
 from oggm_glaunti.coupling.gridded.place import Place, place_on
+from oggm_glaunti.coupling.gridded.training_range import warn_outside_training
 from oggm_glaunti.coupling.gridded.weather import StationWeather, Weather
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.surface import YearlySurface
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.coupling.weather.file import DailyClimate
+
+if TYPE_CHECKING:
+    from oggm_glaunti.core.glaunti import GlaUnTI, Season
+    from oggm_glaunti.core.temperature_index import TIWeights
 
 
 class PeriodResult(NamedTuple):
@@ -66,7 +71,7 @@ class GriddedModel:
         1.7e-3 m w.e. and the glacier mean within 2.5e-4 m w.e. of the exact run. Under weather given as
         fields on the glacier's own grid, models C and D are always run exactly.
     surface : YearlySurface, optional
-        each period runs on the surface of its year; without it all on that of the features. The outline is that of the
+        each period runs on the surface of its year; default: all on that of the features. The outline is that of the
         features in any case, so the cells run are the same and the snow is carried cell by cell
 
     Attributes
@@ -79,7 +84,7 @@ class GriddedModel:
 
     def __init__(
         self,
-        model: Any,
+        model: GlaUnTI,
         climate: DailyClimate | Weather,
         features: Features,
         rgi_id: str,
@@ -87,15 +92,12 @@ class GriddedModel:
         surface: YearlySurface | None = None,
     ):
         require_jax(f"{rgi_id}: a gridded run")
-        self.weather = StationWeather(climate, features) if isinstance(climate, DailyClimate) else climate
+        self.weather: Weather = StationWeather(climate, features) if isinstance(climate, DailyClimate) else climate
         self.climate = self.weather.climate
         self.model, self.features, self.rgi_id, self.surface = model, features, rgi_id, surface
         self.exact = exact or (self.weather.needs_all_cells and model.corrector is not None)
         self._reach = (features.elevation, features.elevation) if surface is None else surface.reach()
         if model.corrector is not None:
-            # Here and not above: the corrections of a record are made with this class.
-            from oggm_glaunti.coupling.gridded.training_range import warn_outside_training
-
             warn_outside_training(self.climate, replace(features, elevation=self._reach[1]), rgi_id)
         self._prepare()
 
@@ -113,7 +115,7 @@ class GriddedModel:
         return place_on(features, self.weather, self._nodes, self.model.name, self.exact, self._reach, fixed)
 
     def place(self, year: int) -> Place:
-        """The cells run on the surface of a year, on that of the features where the surface does not move."""
+        """Return the cells run on the surface of a year; that of the features if the surface does not move."""
         if self.surface is None:
             return self._fixed
         taken = self.surface.year_taken(year)
@@ -126,13 +128,13 @@ class GriddedModel:
         """Shape of `smb` and `swe`."""
         return self.features.shape if self.exact else self.columns.rows.shape
 
-    def initial_swe(self, ti: Any = None) -> np.ndarray:
-        """Snow where none is known: the depletion centre, of a TIWeights other than the model's where one is given."""
+    def initial_swe(self, ti: TIWeights | None = None) -> np.ndarray:
+        """Return the initial snow: the depletion centre, of another TIWeights than the model's if one is given."""
         centre = np.exp(np.asarray((self.model.ti if ti is None else ti).snow_depletion_centre_log))
         return np.full(self.shape, centre, np.float32)
 
     def to_grid(self, values: np.ndarray, fill: float = np.nan) -> np.ndarray:
-        """Values on the cells run as a map (H, W), `fill` where nothing was run."""
+        """Put values on the cells run onto a map (H, W), `fill` where nothing was run."""
         if self.exact:
             return np.asarray(values)
         grid = np.full(self.features.shape, fill, np.float32)
@@ -140,7 +142,7 @@ class GriddedModel:
         return grid
 
     def glacier_mean(self, values: np.ndarray) -> float:
-        """Mean over the glacier's cells."""
+        """Average over the glacier's cells."""
         on_glacier = values[self.columns.rows, self.columns.cols] if self.exact else values
         return float(np.asarray(on_glacier).mean(dtype=np.float64))
 
@@ -181,6 +183,10 @@ class GriddedModel:
             fields = (None if field is None else np.asarray(field) for field in (year.ds, year.response, monthly))
             yield PeriodResult(period, tuple(np.asarray(s) for s in year.smb), swe, *fields)
 
+    def corrections(self, periods: Sequence[Period]) -> list[np.ndarray]:
+        """Compute the corrections (5, H, W) of periods."""
+        return [result.ds for result in self.run(periods) if result.ds is not None]
+
     def _run_one(self, place: Place, swe: np.ndarray, parts: list[slice], longest: int, ds: np.ndarray | None) -> Any:
         from oggm_glaunti.core import threads
         from oggm_glaunti.core.glaunti import CorrectedYear
@@ -194,7 +200,7 @@ class GriddedModel:
         return threads.run_year_threaded(self.model, swe, seasons, place.fields, monthly, columns, ds), monthly
 
 
-def _season(place: Place, part: slice, longest: int) -> Any:
+def _season(place: Place, part: slice, longest: int) -> Season:
     from oggm_glaunti.core.forcing import pad_days
     from oggm_glaunti.core.glaunti import Season
     from oggm_glaunti.core.run import season_weights
@@ -203,6 +209,5 @@ def _season(place: Place, part: slice, longest: int) -> Any:
 
 
 def mean_corrections(gridded: GriddedModel, periods: Sequence[Period]) -> np.ndarray:
-    """Mean over the periods of the corrections, array (5, H, W): the corrector's climatology."""
-    fields = [result.ds for result in gridded.run(periods)]
-    return np.mean(np.stack(fields), axis=0, dtype=np.float64).astype(np.float32)
+    """Average the corrections over the periods, array (5, H, W): the corrector's climatology."""
+    return np.asarray(np.mean(gridded.corrections(periods), axis=0, dtype=np.float64), np.float32)

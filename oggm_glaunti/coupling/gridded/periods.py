@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,14 +36,14 @@ class Period(NamedTuple):
     end: np.datetime64
 
     def seasons(self) -> list[tuple[np.datetime64, np.datetime64]]:
-        """First and last day of each season."""
+        """Return the first and last day of each season."""
         if self.mid is None:
             return [(self.begin, self.end)]
         return [(self.begin, self.mid), (self.mid, self.end)]
 
 
 def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
-    """Full mass-balance years of a record: 1 Oct to 30 Sep in the north, 1 Apr to 31 Mar in the south.
+    """Return the full mass-balance years of a record: 1 Oct to 30 Sep in the north, 1 Apr to 31 Mar in the south.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
     Returns
     -------
     list of Period
-        annual, in order; empty where the record holds no full one
+        annual, in order; empty if the record holds no full one
     """
     month = settings.MASS_BALANCE_YEAR_START[hemisphere]
     periods = []
@@ -75,13 +75,13 @@ def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: st
 
 
 def mass_balance_year_of_months(years: np.ndarray, hemisphere: str) -> np.ndarray:
-    """Year in which the mass-balance year of each calendar month ends, int array (Y, 12)."""
+    """Return the year in which the mass-balance year of each calendar month ends, int array (Y, 12)."""
     month = settings.MASS_BALANCE_YEAR_START[hemisphere]
     return np.asarray(years)[:, None] + (np.arange(1, 13)[None, :] >= month)
 
 
 def periods_from_dates(dates: pd.DataFrame | Sequence[Period], label: str) -> list[Period]:
-    """Periods from a table with columns ``begin``, ``end`` and, for seasons, ``mid``.
+    """Make periods from a table with columns ``begin``, ``end`` and, for seasons, ``mid``.
 
     Parameters
     ----------
@@ -106,15 +106,15 @@ def periods_from_dates(dates: pd.DataFrame | Sequence[Period], label: str) -> li
     if missing:
         raise InvalidParamsError(f"{label}: season dates need columns begin and end (and mid), missing {missing}")
 
-    begins, ends = (_days(dates, column, label) for column in ("begin", "end"))
-    mids = _days(dates, "mid", label, required=False) if "mid" in dates.columns else [None] * len(dates)
+    begins, ends = (_read_dates(dates, column, label) for column in ("begin", "end"))
+    mids = _read_dates(dates, "mid", label, required=False) if "mid" in dates.columns else [None] * len(dates)
     rows = zip(begins, mids, ends, strict=True)
     return [_ordered(Period(pd.Timestamp(e).year, b, m, e), label) for b, m, e in rows]
 
 
-def _days(dates: pd.DataFrame, column: str, label: str, required: bool = True) -> list[np.datetime64 | None]:
-    """Days of one column; None where one that is not required is missing."""
-    days: list[np.datetime64 | None] = []
+def _read_dates(dates: pd.DataFrame, column: str, label: str, required: bool = True) -> list[Any]:
+    """Return the days of one column; None for a missing one that is not required."""
+    days = []
     for row, value in dates[column].items():
         where = f"{label}: {column} in row {row} of the season dates"
         if pd.isnull(value) and required:
@@ -127,7 +127,7 @@ def _days(dates: pd.DataFrame, column: str, label: str, required: bool = True) -
 
 
 def require_corrector_months(period: Period, label: str) -> None:
-    """Raise InvalidParamsError where a period touches fewer or more calendar months than the corrector takes."""
+    """Raise InvalidParamsError if a period touches fewer or more calendar months than the corrector takes."""
     months = int((period.end.astype("M8[M]") - period.begin.astype("M8[M]")).astype(int)) + 1
     fewest, most = CORRECTOR_MONTHS
     if not fewest <= months <= most:
@@ -146,12 +146,12 @@ def _ordered(period: Period, label: str) -> Period:
 
 
 def day_slice(climate: DailyClimate, begin: np.datetime64, end: np.datetime64, label: str) -> slice:
-    """Where the days `begin` to `end` (both included) are in a record.
+    """Locate the days `begin` to `end` (both included) in a record.
 
     Raises
     ------
     InvalidParamsError
-        where the record does not hold them all
+        if the record does not hold them all
     """
     first = climate.time[0]
     start, stop = int((begin - first).astype(int)), int((end - first).astype(int)) + 1

@@ -50,12 +50,12 @@ class Place:
         return (above if self.points is None else above[self.points.rows, self.points.cols]) + self.rise
 
     def forcing(self, days: slice) -> Any:
-        """Weather of some days on the cells run, at their height on this surface."""
+        """Return the weather of some days on the cells run, at their height on this surface."""
         gradient = settings.param("glaunti_temp_gradient")
         return with_offset(self.weather.forcing(days, self.points), gradient * self.rise)
 
     def monthly(self, days: slice) -> NDArray[np.float32]:
-        """The corrector's climate of some days (2, M): monthly means over the outline on this surface."""
+        """Return the corrector's climate of some days (2, M): monthly means over the outline on this surface."""
         return self.weather.monthly(days, settings.param("glaunti_temp_gradient") * self.mean_rise)
 
 

@@ -35,24 +35,24 @@ class Weather(Protocol):
         height for which temperature is given, m; of each coarse cell where there are `cells`
     cells : int array (H, W) or None
         coarse cell of every cell of the grid
-    above_ref : float64 array (H, W)
+    above_ref : array (H, W)
         height of the cells minus that for which temperature is given for them, m
     needs_all_cells : bool
-        True where the uncorrected model, and so the corrector's inputs, cannot be run on heights
+        True if the uncorrected model, and so the corrector's inputs, cannot be run on heights
     """
 
     climate: DailyClimate
     ref_hgt: float | NDArray[np.float64]
     cells: NDArray[np.int32] | None
-    above_ref: NDArray[np.float64]
+    above_ref: NDArray[Any]
     needs_all_cells: bool
 
     def forcing(self, rows: slice, columns: Any = None) -> Any:
-        """Forcing of the days `rows` on all cells (H, W), or on the cells of a ``GlacierColumns``."""
+        """Return the forcing of the days `rows` on all cells (H, W), or on the cells of a ``GlacierColumns``."""
         ...
 
     def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
-        """The corrector's climate of the days `rows` (2, M): monthly means over the outline, `warmer` by some K."""
+        """Return the corrector's climate of the days `rows` (2, M): monthly means over the outline, `warmer` by K."""
         ...
 
     def digest(self) -> str:
@@ -69,7 +69,8 @@ class StationWeather:
     features : Features
     """
 
-    cells = None
+    cells: NDArray[np.int32] | None = None
+    ref_hgt: float | NDArray[np.float64]
     needs_all_cells = False
 
     def __init__(self, climate: DailyClimate, features: Features):
@@ -107,23 +108,25 @@ class CoarseWeather:
     Raises
     ------
     InvalidParamsError
-        where the file does not reach all cells, or a cell that is needed lacks its height or values
+        if the file does not reach all cells, or a cell that is needed lacks its height or values
     """
 
+    ref_hgt: float | NDArray[np.float64]
+    cells: NDArray[np.int32] | None
     needs_all_cells = False
 
     def __init__(self, file: WeatherFile, features: Features, rgi_id: str):
         self._file = file
         self._window, nearest = nearest_cells(file, features, rgi_id)
-        self._used, cells = np.unique(nearest, return_inverse=True)
-        self.cells = cells.reshape(features.shape).astype(np.int32)
-        self.ref_hgt = _known(file, file.heights(self._window).reshape(-1)[self._used])
-        self.above_ref = features.elevation - self.ref_hgt[self.cells]
+        self._used, index = np.unique(nearest, return_inverse=True)
+        self.cells = cells = index.reshape(features.shape).astype(np.int32)
+        self.ref_hgt = hgt = _known(file, file.heights(self._window).reshape(-1)[self._used])
+        self.above_ref = features.elevation - hgt[cells]
         self._offset = _offset(self.above_ref)
-        on_glacier = self.cells[features.glacier]
+        on_glacier = cells[features.glacier]
         self._shares = np.bincount(on_glacier, minlength=self._used.size) / on_glacier.size
         self._mean_offset = float(self._offset[features.glacier].mean(dtype=np.float64))
-        self.climate, self._digest = _look_through(file, features, self._fields, self._means, self.ref_hgt, self.cells)
+        self.climate, self._digest = _look_through(file, features, self._fields, self._means, hgt, cells)
 
     def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         temp, prcp = (values.reshape(len(values), -1) for values in self._file.read(rows, self._window))
@@ -163,10 +166,11 @@ class GriddedWeather:
     Raises
     ------
     InvalidParamsError
-        where heights or values are missing
+        if heights or values are missing
     """
 
-    cells = None
+    cells: NDArray[np.int32] | None = None
+    ref_hgt: float | NDArray[np.float64]
     needs_all_cells = True
 
     def __init__(self, file: WeatherFile, features: Features, window: Window, flip: tuple[int, ...]):
@@ -204,7 +208,7 @@ class GriddedWeather:
 
 
 def open_weather(path: Any, features: Features, rgi_id: str) -> CoarseWeather | GriddedWeather:
-    """Gridded weather of a file, looked through once: every value needed is there and possible.
+    """Open gridded weather and check it once: every value needed exists and is valid.
 
     Parameters
     ----------
@@ -217,14 +221,14 @@ def open_weather(path: Any, features: Features, rgi_id: str) -> CoarseWeather | 
     Returns
     -------
     GriddedWeather
-        where the file holds the cells of the features, to a tenth of a cell
+        if the file holds the cells of the features, to a tenth of a cell
     CoarseWeather
-        where its cells are at least twice as large
+        if its cells are at least twice as large
 
     Raises
     ------
     InvalidParamsError
-        for everything that is missing, impossible or does not fit, with file, variable and dates
+        for everything that is missing, invalid or does not fit, with file, variable and dates
     """
     if not os.path.exists(path):
         raise InvalidParamsError(f"{rgi_id}: weather: {os.fspath(path)} does not exist")
@@ -234,14 +238,14 @@ def open_weather(path: Any, features: Features, rgi_id: str) -> CoarseWeather | 
 
 
 def shifted_by_day(forcing: Any, temp_bias: NDArray[Any], prcp_fac: NDArray[Any]) -> Any:
-    """A forcing, each of its days (T,) warmer by K and wetter by a factor."""
+    """Return a forcing with a temperature offset (K) and a factor on precipitation for each day (T,)."""
     extra = (1,) * (forcing.temp.ndim - 1)
     bias, factor = (np.asarray(a, np.float32).reshape(-1, *extra) for a in (temp_bias, prcp_fac))
     return forcing if not bias.any() and (factor == 1).all() else forcing.shifted(bias, factor)
 
 
 def with_offset(forcing: Any, extra: NDArray[Any]) -> Any:
-    """A forcing, each of its points warmer by K."""
+    """Return a forcing with a temperature offset (K) for each point."""
     if not np.any(extra):
         return forcing
     extra = extra.astype(np.float32)

@@ -72,7 +72,7 @@ class WeatherFile:
     Raises
     ------
     InvalidParamsError
-        where variables, units, dates, coordinates or the coordinate system are missing or not as expected
+        if variables, units, dates, coordinates or the coordinate system are missing or not as expected
     """
 
     def __init__(self, path: Any, rgi_id: str):
@@ -109,7 +109,7 @@ class WeatherFile:
             )
         return found[0]
 
-    def _axes(self, nc: netCDF4.Dataset, name: str) -> tuple[tuple[str, str], NDArray[Any], NDArray[Any]]:
+    def _axes(self, nc: netCDF4.Dataset, name: str) -> tuple[tuple[str, ...], NDArray[Any], NDArray[Any]]:
         variable = nc.variables[self._names[name]]
         dims = variable.dimensions
         expected = ("y", "x") if name == "hgt" else ("time", "y", "x")
@@ -135,8 +135,9 @@ class WeatherFile:
         if variable.dimensions[-2] in LATITUDES and variable.dimensions[-1] in LONGITUDES:
             return CRS.from_epsg(4326)
         mapping = variable.getncattr("grid_mapping") if "grid_mapping" in variable.ncattrs() else None
-        holders = [nc.variables[name] for name in (mapping, "crs", "spatial_ref") if name in nc.variables]
-        for holder in [*holders, nc]:
+        names = [name for name in (mapping, "crs", "spatial_ref") if name in nc.variables]
+        holders: list[Any] = [*(nc.variables[name] for name in names), nc]
+        for holder in holders:
             attributes = {key: holder.getncattr(key) for key in holder.ncattrs()}
             text = next(
                 (attributes[key] for key in ("crs_wkt", "spatial_ref", "pyproj_srs") if key in attributes), None
@@ -164,7 +165,7 @@ class WeatherFile:
                 )
 
     def _dates(self) -> tuple[int, NDArray[np.datetime64]]:
-        """First row of a whole calendar year, and the days of all whole years."""
+        """Return the first row of a whole calendar year, and the days of all whole years."""
         dates = {}
         for name in ("temp", "prcp"):
             with self._open(name) as nc:
@@ -188,7 +189,7 @@ class WeatherFile:
         return units
 
     def heights(self, window: Window) -> NDArray[np.float64]:
-        """Heights that temperature is for, m; (h, w), NaN where the file has none."""
+        """Read the heights for which temperature is given, m; (h, w), NaN where the file has none."""
         with self._open("hgt") as nc:
             variable, label = nc.variables[self._names["hgt"]], self._labels["hgt"]
             units = "m" if "units" not in variable.ncattrs() else read_attribute(label, variable, "units")
@@ -197,7 +198,7 @@ class WeatherFile:
             return np.ma.masked_array(variable[window.rows, window.cols], dtype=np.float64).filled(np.nan)
 
     def read(self, rows: slice, window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Temperature (degC) and precipitation (m w.e. day-1) of the days `rows` of :attr:`time`, (days, h, w).
+        """Read temperature (degC) and precipitation (m w.e. day-1) of the days `rows` of :attr:`time`, (days, h, w).
 
         Values are as in the file, NaN where it has none; see :meth:`require_values`.
         """
@@ -226,7 +227,7 @@ class WeatherFile:
         return (ds.to_kg_per_day(label, values, units).astype(np.float64) * 1e-3).astype(np.float32)
 
     def require_values(self, temp: NDArray[np.float32], prcp: NDArray[np.float32]) -> None:
-        """Raise InvalidParamsError that names variable and dates where a day's value (T,) is missing or impossible."""
+        """Raise InvalidParamsError that names variable and dates where a day's value (T,) is missing or invalid."""
         own = ", ".join(f"{name} is '{self._names[name]}'" for name in ("temp", "prcp") if self._names[name] != name)
         label = f"{self.label} ({own})" if own else self.label
         ds.check_values(label, self.time, temp, 1000.0 * prcp, remedy=REMEDY)

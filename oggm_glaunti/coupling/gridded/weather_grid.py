@@ -21,7 +21,7 @@ AROUND = 2
 
 
 def positions(file: WeatherFile, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Row and column in the file of every cell of the features, (H, W) each, as broken numbers."""
+    """Return the fractional row and column in the file of every cell of the features, (H, W) each."""
     to_file = Transformer.from_crs(features.crs, file.crs, always_xy=True)
     x, y = to_file.transform(*np.meshgrid(features.x, features.y))
     if file.crs.is_geographic and file.x.max() > 180.0:
@@ -36,7 +36,7 @@ def _step(axis: NDArray[np.float64]) -> float:
 
 
 def same_cells(file: WeatherFile, features: Features) -> tuple[Window, tuple[int, ...]] | None:
-    """Where the features' own cells are in the file, and which axes run the other way; None where they are not.
+    """Locate the features' own cells in the file, and the axes that run the other way; None if they are not in it.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def same_cells(file: WeatherFile, features: Features) -> tuple[Window, tuple[int
 
 
 def nearest_cells(file: WeatherFile, features: Features, rgi_id: str) -> tuple[Window, NDArray[np.int64]]:
-    """The part of a coarser file around a glacier, and the nearest of its cells for every cell of the features.
+    """Find the part of a coarser file around a glacier, and its nearest cell to each cell of the features.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def nearest_cells(file: WeatherFile, features: Features, rgi_id: str) -> tuple[W
     Raises
     ------
     InvalidParamsError
-        where the file does not reach all cells, or its cells are as fine as the features' without being the same
+        if the file does not reach all cells, or its cells are as fine as the features' without being the same
     """
     at = positions(file, features)
     _require_inside(file, at, rgi_id)

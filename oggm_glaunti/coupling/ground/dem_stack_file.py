@@ -85,7 +85,7 @@ class DemStack:
     Raises
     ------
     ValueError
-        for missing or impossible values, shapes that do not fit, or other cells than 100 m, north up, UTM
+        for missing or invalid values, shapes that do not fit, or other cells than 100 m, north up, UTM
 
     Examples
     --------
@@ -157,9 +157,9 @@ def read_dem_stack(gdir: Any, filesuffix: str = "") -> DemStack:
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where the file is not there
+        if the file is not there
     oggm.exceptions.InvalidParamsError
-        where it is damaged or not as the task writes it
+        if it is damaged or not as the task writes it
     """
     return read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _stack_in)
 
@@ -182,7 +182,7 @@ def dem_stack_name(filesuffix: str = "") -> str:
 
 
 def run_again(filesuffix: str = "") -> str:
-    """What to do where a stack is missing or does not fit: the beginning of a sentence."""
+    """Return the remedy for a stack that is missing or does not fit, as the beginning of a sentence."""
     return f"Run oggm_glaunti.tasks.process_dem_stack(gdir, ...{f', filesuffix={filesuffix!r}' if filesuffix else ''})"
 
 
@@ -221,9 +221,9 @@ def write_dem_stack(
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where the attributes do not name the vertical datum
+        if the attributes do not name the vertical datum
     oggm.exceptions.InvalidWorkflowError
-        where the file cannot be written
+        if the file cannot be written
     """
     path = Path(gdir.get_filepath(BASENAME, filesuffix=filesuffix))
     if VERTICAL_DATUM not in attributes:

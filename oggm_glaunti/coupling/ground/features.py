@@ -88,9 +88,9 @@ def glaunti_features(
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where no cell centre is inside the outline, no DEM covers all cells, or the year's surface is missing
+        if no cell centre is inside the outline, no DEM covers all cells, or the year's surface is missing
     oggm.exceptions.InvalidParamsError
-        where a raster cannot be read, does not overlap, has gaps or impossible values, or arguments contradict
+        if a raster cannot be read, does not overlap, has gaps or invalid values, or arguments contradict
     """
     _require_one_source(gdir, year, dem_stack_filesuffix, dem_file=dem_file, elevation_std=elevation_std)
     grid, outline = outline_on_grid(gdir)
@@ -161,7 +161,7 @@ def _ground_of_year(gdir: Any, grid: CellGrid, year: int, stack_filesuffix: str)
 
 
 def outline_on_grid(gdir: Any) -> tuple[CellGrid, NDArray[np.float32]]:
-    """The cells of a glacier's maps, and which of them are glacier.
+    """Return the cells of a glacier's maps, and which of them are glacier.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def outline_on_grid(gdir: Any) -> tuple[CellGrid, NDArray[np.float32]]:
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where no cell centre is inside the outline
+        if no cell centre is inside the outline
     """
     own = directory_grid(gdir)
     crs = utm_crs(gdir.cenlon, gdir.cenlat) if own is None else own.crs

@@ -91,7 +91,7 @@ class Features:
     Raises
     ------
     ValueError
-        where arrays do not fit together, hold NaN or values that cannot be, or the cells are not as above
+        if arrays do not fit together, hold NaN or values that cannot be, or the cells are not as above
 
     Examples
     --------
@@ -202,9 +202,9 @@ def read_features(gdir: Any, filesuffix: str = "") -> Features:
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where the file is not there
+        if the file is not there
     oggm.exceptions.InvalidParamsError
-        where it is damaged or not as the task writes it
+        if it is damaged or not as the task writes it
     """
     again = f"Run oggm_glaunti.tasks.glaunti_features(gdir{f', filesuffix={filesuffix!r}' if filesuffix else ''})"
     return read_cells_file(gdir, "glaunti_features", filesuffix, again, _features_in)
@@ -220,14 +220,14 @@ def _features_in(nc: netCDF4.Dataset) -> Features:
 def read_cells_file(
     gdir: Any, basename: str, filesuffix: str, again: str, read: Callable[[netCDF4.Dataset], Result]
 ) -> Result:
-    """What `read` makes of a file on the glacier's cells; errors say what to do, which begins as `again` does.
+    """Return what `read` makes of a file on the glacier's cells; errors end with the remedy `again`.
 
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where the file is not there
+        if the file is not there
     oggm.exceptions.InvalidParamsError
-        where it is damaged, or `read` raises a ValueError
+        if it is damaged, or `read` raises a ValueError
     """
     path = Path(gdir.get_filepath(basename, filesuffix=filesuffix))
     label = f"{gdir.rgi_id}: {path.name}"
@@ -301,7 +301,7 @@ def write_coordinates(nc: netCDF4.Dataset, cells: OnCells) -> None:
 
 
 def _write_fields(nc: netCDF4.Dataset, features: Features) -> None:
-    dimensions = dict.fromkeys(("outline", "elevation", "elevation_std"), ("y", "x"))
+    dimensions: dict[str, tuple[str, ...]] = dict.fromkeys(("outline", "elevation", "elevation_std"), ("y", "x"))
     if features.facies is not None:
         nc.createDimension("band", len(FACIES_BANDS))
         names = nc.createVariable("band_name", str, ("band",))

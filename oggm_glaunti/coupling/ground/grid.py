@@ -49,12 +49,12 @@ class CellGrid:
     @property
     def x(self) -> NDArray[np.float64]:
         """Eastings of the cell centres (W,), m."""
-        return self.west + settings.CELL_SIZE * (np.arange(self.shape[1]) + 0.5)
+        return self.west + settings.CELL_SIZE * (np.arange(self.shape[1], dtype=np.float64) + 0.5)
 
     @property
     def y(self) -> NDArray[np.float64]:
         """Northings of the cell centres (H,), m, falling."""
-        return self.north - settings.CELL_SIZE * (np.arange(self.shape[0]) + 0.5)
+        return self.north - settings.CELL_SIZE * (np.arange(self.shape[0], dtype=np.float64) + 0.5)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -73,7 +73,7 @@ class CellGrid:
         return Affine(settings.CELL_SIZE, 0.0, self.west, 0.0, -settings.CELL_SIZE, self.north)
 
     def window(self, rows: tuple[int, int], columns: tuple[int, int]) -> CellGrid:
-        """The cells from `rows[0]` and `columns[0]` to before `rows[1]` and `columns[1]`; may reach beyond."""
+        """Return the cells from `rows[0]`, `columns[0]` up to `rows[1]`, `columns[1]` (excluded); may reach beyond."""
         west = self.west + settings.CELL_SIZE * columns[0]
         north = self.north - settings.CELL_SIZE * rows[0]
         return CellGrid(self.crs, west, north, (rows[1] - rows[0], columns[1] - columns[0]))
@@ -104,7 +104,7 @@ def utm_crs(lon: float, lat: float) -> CRS:
 
 
 def directory_grid(gdir: Any) -> CellGrid | None:
-    """The glacier directory's own grid, or None where it is not north-up UTM with cells of 100 m.
+    """Return the glacier directory's own grid, or None if it is not north-up UTM with cells of 100 m.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def grid_around(
     margin: int = settings.MARGIN_CELLS,
     label: str = "outline",
 ) -> CellGrid:
-    """The rectangle of an outline: the box of the cells inside it, and a margin on every side.
+    """Return the rectangle of an outline: the box of the cells inside it, and a margin on every side.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def grid_around(
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where no cell centre lies inside the outline
+        if no cell centre lies inside the outline
 
     Examples
     --------

@@ -32,7 +32,7 @@ def table_heights(bounds: tuple[float, float], step: float) -> np.ndarray:
 
 
 def height_files(gdir: Any) -> list[str]:
-    """The files that :func:`height_bounds` looks at, there or not."""
+    """Return the files that :func:`height_bounds` reads, existing or not."""
     return [gdir.get_filepath(name) for name in ("gridded_data", *_FLOWLINES)]
 
 
@@ -45,7 +45,7 @@ def height_bounds(gdir: Any) -> tuple[float, float]:
     Raises
     ------
     InvalidWorkflowError
-        where the directory has neither gridded data nor flowlines
+        if the directory has neither gridded data nor flowlines
     """
     bounds = [*_gridded_bounds(gdir), *_flowline_bounds(gdir)]
     if not bounds:

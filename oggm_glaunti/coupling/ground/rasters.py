@@ -64,7 +64,7 @@ def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: in
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where a file is missing, damaged, without CRS, not north up or has other bands, or where no file overlaps
+        if a file is missing, damaged, without CRS, not north up or has other bands, or where no file overlaps
     """
     names = ", ".join(Path(path).name for path in paths)
     with ExitStack() as stack:
@@ -82,14 +82,14 @@ def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: in
             )
         except RasterioError as err:
             raise InvalidParamsError(f"{label}: {names} cannot be read ({err})") from err
-        scale, offset = (np.float32(value)[:, None, None] for value in (first.scales, first.offsets))
+        scale, offset = (np.asarray(v, np.float32)[:, None, None] for v in (first.scales, first.offsets))
         covered = _covered(sources, transform, values.shape[1:])
     values[~np.isfinite(values)] = np.nan
     return Raster(values * scale + offset, covered, transform, first.crs)
 
 
 def bilinear_on_grid(raster: Raster, grid: CellGrid) -> NDArray[np.float32]:
-    """Values at the cell centres (bands, H, W), bilinear between pixels.
+    """Interpolate bilinearly to the cell centres (bands, H, W).
 
     Pixels finer than half a cell are averaged in blocks first. NaN where any pixel that counts is missing: gaps do not
     shrink.
@@ -172,7 +172,7 @@ def _opened(label: str, path: PathLike, bands: int) -> rasterio.DatasetReader:
 
 
 def _bounds_around(source: rasterio.DatasetReader, grid: CellGrid) -> tuple[float, float, float, float]:
-    """The grid's bounds in a file's coordinates, two pixels (or cells) wider and on the edges of its pixels."""
+    """Return the grid's bounds in a file's coordinates, two pixels (or cells) wider and on the edges of its pixels."""
     cell = grid.window((-1, grid.shape[0] + 1), (-1, grid.shape[1] + 1))
     west, south, east, north = transform_bounds(grid.crs.to_wkt(), source.crs, *cell.bounds, densify_pts=21)
     dx, dy = source.res

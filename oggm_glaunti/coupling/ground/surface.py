@@ -46,7 +46,7 @@ def require_surface(name: str, rgi_id: str, dem_stack_filesuffix: str = "") -> N
 
 
 def nearest_year(stack: DemStack, year: int) -> int:
-    """Year of the stack whose surface a year takes: itself, else the nearest one (of two the earlier).
+    """Return the year of the stack whose surface a year takes: itself, else the nearest one (of two the earlier).
 
     Examples
     --------
@@ -92,12 +92,12 @@ def _span(years: list[int]) -> str:
 def layer_of_year(
     cells: OnCells, stack: DemStack, year: int, rgi_id: str, filesuffix: str = ""
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Elevation and its 1-sigma uncertainty (H, W) of a year on some cells, m.
+    """Return elevation and its 1-sigma uncertainty (H, W) of a year on some cells, m.
 
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where the stack is on other cells
+        if the stack is on other cells
     """
     _require_same_cells(cells, stack, rgi_id, filesuffix)
     index = int(np.searchsorted(stack.years, nearest_year(stack, year)))
@@ -105,7 +105,7 @@ def layer_of_year(
 
 
 def features_of_year(features: Features, stack: DemStack, year: int, rgi_id: str, filesuffix: str = "") -> Features:
-    """The features with elevation and elevation_std of a year; outline and facies stay.
+    """Return the features with the elevation and elevation_std of a year; outline and facies stay.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def features_of_year(features: Features, stack: DemStack, year: int, rgi_id: str
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where the stack is on other cells
+        if the stack is on other cells
     """
     z, z_std = layer_of_year(features, stack, year, rgi_id, filesuffix)
     return replace(features, elevation=z, elevation_std=z_std)
@@ -161,7 +161,7 @@ class YearlySurface:
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        where the stack is on other cells than the features
+        if the stack is on other cells than the features
     """
 
     features: Features
@@ -193,7 +193,7 @@ class YearlySurface:
 
 
 def open_surface(gdir: Any, features: Features, years: Iterable[int], filesuffix: str = "") -> YearlySurface:
-    """The yearly surface of a glacier directory, for features and the years that will be asked.
+    """Open the yearly surface of a glacier directory.
 
     Parameters
     ----------
@@ -207,9 +207,9 @@ def open_surface(gdir: Any, features: Features, years: Iterable[int], filesuffix
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where the file is not there
+        if the file is not there
     oggm.exceptions.InvalidParamsError
-        where it is damaged, or on other cells than the features
+        if it is damaged, or on other cells than the features
     """
     stack = read_dem_stack(gdir, filesuffix)
     datum = str(read_dem_stack_attributes(gdir, filesuffix)[VERTICAL_DATUM])

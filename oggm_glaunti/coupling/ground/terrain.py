@@ -71,7 +71,7 @@ class Terrain(NamedTuple):
 
 
 def find_terrain(gdir: Any, grid: CellGrid, dem_file: PathLike | None = None) -> Terrain:
-    """Heights of every cell, from the best DEM that covers them all.
+    """Find the heights of all cells, from the best DEM that covers them.
 
     In this order: `dem_file`, and then no other; ``topo`` of ``gridded_data.nc`` where the directory's own grid has
     these very cells; the file the directory was made from, where it is still ``cfg.PATHS['dem_file']``; the
@@ -94,9 +94,9 @@ def find_terrain(gdir: Any, grid: CellGrid, dem_file: PathLike | None = None) ->
     Raises
     ------
     oggm.exceptions.InvalidWorkflowError
-        where no DEM covers all cells; the message lists each with its share of missing cells
+        if no DEM covers all cells; the message lists each with its share of missing cells
     oggm.exceptions.InvalidParamsError
-        where a file cannot be read, does not overlap, or holds impossible heights
+        if a file cannot be read, does not overlap, or holds invalid heights
     """
     if dem_file is not None:
         found: list[Terrain | str] = [_from_file(gdir, grid, dem_file, "dem_file")]

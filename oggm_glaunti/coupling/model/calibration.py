@@ -59,25 +59,25 @@ def calibrate_glaunti(
     Parameters
     ----------
     gdir : GlacierDirectory
-        with daily climate, ``glaunti_features`` (models C and D) and inversion flowlines
+        glacier with daily climate, ``glaunti_features`` (models C and D) and inversion flowlines
     ref_mb, ref_mb_err : float, optional
-        reference balance and its error, kg m-2 yr-1; the default is taken from `ref_source`
+        reference balance and its error, kg m-2 yr-1; default: that of `ref_source`
     ref_period : str, optional
-        ``'2000-01-01_2020-01-01'``, OGGM's notation, the last year excluded; the default is
+        ``'2000-01-01_2020-01-01'``, OGGM's notation, the last year excluded; default:
         ``cfg.PARAMS['geodetic_mb_period']``
     ref_source : {'geodetic', 'wgms'}
-        where the reference comes from when `ref_mb` is not given: OGGM's geodetic table, or ``gdir.get_ref_mb_data``
+        source of the reference if `ref_mb` is not given: OGGM's geodetic table, or ``gdir.get_ref_mb_data``
         over all its years within the record
     order : sequence of str
         of ``melt_f``, ``prcp_fac``, ``temp_bias``. One that cannot reach the reference stays at its bound and the
         next one is turned. ``('prcp_fac', 'melt_f', 'temp_bias')`` is OGGM's informed three steps, with ``prcp_fac``
         between 0.8 and 1.2
     bounds : mapping, optional
-        ``{tunable: (lowest, highest)}``; the default is OGGM's (``cfg.PARAMS['melt_f_min']`` and so on)
+        ``{tunable: (lowest, highest)}``; default: OGGM's (``cfg.PARAMS['melt_f_min']`` and so on)
     use_2d_mb : bool
         average over the cells of the glacier (``topo_smoothed``) instead of the inversion flowlines, as in OGGM
     filesuffix : str
-        of ``glaunti_params.json``, for more than one calibration in a directory
+        suffix of ``glaunti_params.json``, for more than one calibration in a directory
     mb_kwargs : mapping, optional
         `model`, `corrector` (default ``auto``), `weights` and `variant` of :class:`~oggm_glaunti.GlaUnTIMassBalance`;
         all other parameters are the weights' own, even if a fit was made before
@@ -90,9 +90,9 @@ def calibrate_glaunti(
     Raises
     ------
     MassBalanceCalibrationError
-        where the reference is out of reach within the bounds; says how close it came
+        if the reference is out of reach within the bounds; says how close it came
     InvalidWorkflowError, InvalidParamsError
-        where there is no reference, or an argument is impossible
+        if there is no reference, or an argument is invalid
 
     Notes
     -----
@@ -226,7 +226,7 @@ def _require_years(mb_model: GlaUnTIMassBalance, years: np.ndarray, rgi_id: str)
 
 
 def _geodetic_reference(gdir: GlacierDirectory, period: str) -> tuple[float, float]:
-    """Balance and error from OGGM's geodetic table, kg m-2 yr-1."""
+    """Look up balance and error in OGGM's geodetic table, kg m-2 yr-1."""
     remedy = "Give ref_mb, ref_mb_err and ref_period yourself."
     try:
         table = geodetic_table()
@@ -244,7 +244,7 @@ def _geodetic_reference(gdir: GlacierDirectory, period: str) -> tuple[float, flo
 
 
 def _wgms_reference(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, period: str | None) -> Reference:
-    """Mean annual balance of the WGMS over the years that record and observations share."""
+    """Average the annual balances of the WGMS over the years that record and observations share."""
     remedy = "Give ref_mb and ref_period yourself, or ref_source='geodetic'."
     first, last = mb_model.ys, mb_model.ye
     if period is not None:

@@ -43,7 +43,7 @@ def unfitted(gdir: GlacierDirectory, **given: Any) -> UnfittedMassBalance:
 
 
 def model_record(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance) -> dict[str, Any]:
-    """Which model this is, with its tunable parameters and the digests of all it was made from.
+    """Record which model this is, with its tunable parameters and the digests of all it was made from.
 
     Parameters
     ----------

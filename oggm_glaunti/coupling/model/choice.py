@@ -24,6 +24,7 @@ from oggm_glaunti.coupling.table.inputs import TUNABLE, TunableParams
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
+    from oggm_glaunti.core.glaunti import GlaUnTI
     from oggm_glaunti.core.temperature_index import TIWeights
 
 DEFAULT_MODEL = "C"
@@ -78,9 +79,10 @@ class ModelChoice:
 
     Attributes
     ----------
-    name : {'A', 'C', 'D'}
-    loaded : LoadedModel
-        the weights and their checksum
+    model : GlaUnTI
+        A, C or D, as published or trained
+    weights_sha256 : str
+        checksum of its weights
     weights_path : str or None
         file or folder of the weights, if not found by the usual search
     corrector : {'auto', 'yearly', 'climatology', 'off'}
@@ -98,8 +100,8 @@ class ModelChoice:
         of the calibration
     """
 
-    name: str
-    loaded: shop.LoadedModel
+    model: GlaUnTI
+    weights_sha256: str
     weights_path: str | None
     corrector: str
     fitted_parameters: dict[str, float] | None
@@ -112,7 +114,7 @@ class ModelChoice:
     @property
     def published_melt_f(self) -> float:
         """Degree-day factor of snow of the weights, kg m-2 day-1 K-1."""
-        return _melt_f(self.loaded.model.ti)
+        return _melt_f(self.model.ti)
 
 
 def choose_model(
@@ -146,6 +148,8 @@ def choose_model(
     InvalidParamsError, InvalidWorkflowError, oggm_glaunti.shop.WeightsNotFoundError
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`
     """
+    from oggm_glaunti.core.glaunti import GlaUnTI
+
     asked = given.get("model")
     if fixed_model is not None and asked not in (None, fixed_model):
         raise InvalidParamsError(f"GlaUnTIMassBalance{fixed_model} is model {fixed_model}, asked for model={asked!r}")
@@ -158,14 +162,16 @@ def choose_model(
     weights = given.get("weights")
     weights = _recorded_weights(calibration, name) if weights is None else weights
     loaded = shop.load(name, weights)
+    model = loaded.model
+    assert isinstance(model, GlaUnTI)  # as A, C and D are
     variant = checked_variant(given.get("variant") or calibration.get("variant", "smooth"), gdir.rgi_id)
     parameters, gradient = fitted_parameters(calibration, gdir.rgi_id), fitted_gradient(calibration, gdir.rgi_id)
-    ti = _temperature_index(loaded.model.ti, parameters, variant)
+    ti = _temperature_index(model.ti, parameters, variant)
     defaults = {"melt_f": _melt_f(ti), "prcp_fac": 1.0, "temp_bias": 0.0, **calibration}
     tunables = {key: defaults[key] if given.get(key) is None else given[key] for key in TUNABLE}
     return ModelChoice(
-        name=name,
-        loaded=loaded,
+        model=model,
+        weights_sha256=loaded.sha256,
         weights_path=None if weights is None else str(Path(weights).expanduser().absolute()),
         corrector=given.get("corrector") or calibration.get("corrector", "auto"),
         fitted_parameters=parameters,

@@ -25,66 +25,66 @@ from oggm_glaunti.coupling.weather.file import DailyClimate
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
-    from oggm_glaunti.core.glaunti import Model
+    from oggm_glaunti.core.glaunti import GlaUnTI
 
 settings.register()
 
 
 class GlaUnTIMassBalance(OGGMAttributes):
-    """GlaUnTI, the glacier-universal temperature index, wherever OGGM takes a mass-balance model.
+    """GlaUnTI, the glacier-universal temperature index, as an OGGM mass-balance model.
 
     Daily weather and, in models C and D, the corrector are turned into a height-year table once; every call is an
     interpolation in it. The table is kept in the glacier directory and rebuilt when anything it was made from changes.
-    Everything not given is taken from the directory's ``glaunti_params.json`` (see ``calibrate_glaunti``), and where
-    that is missing from the published model.
+    Defaults are those of the directory's ``glaunti_params.json`` (see ``calibrate_glaunti``), or of the published model
+    if there is no such file.
 
     Parameters
     ----------
     gdir : GlacierDirectory
-        with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
+        glacier with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
     filename : str
-        BASENAME of the climate
+        BASENAME of the climate file
     input_filesuffix : str
-        of the climate; ``''`` finds ``climate_historical_daily.nc`` by itself
+        suffix of the climate file; if empty, ``climate_historical_daily.nc`` is used
     mb_params_filesuffix : str
-        of ``glaunti_params.json`` (or of ``mb_calib.json`` as OGGM's calibration tasks write it for this class)
+        suffix of ``glaunti_params.json`` (or of ``mb_calib.json`` as OGGM's calibration tasks write it for this class)
     settings_filesuffix : str
-        name of the same in OGGM's development version; used where `mb_params_filesuffix` is empty
+        the same in OGGM's development version; used if `mb_params_filesuffix` is empty
     fl_id : int, optional
-        accepted for OGGM's sake; all flowlines share a table
+        ignored, accepted because OGGM passes it; all flowlines share a table
     melt_f : float or 12 of them, optional
         degree-day factor of snow, kg m-2 day-1 K-1
     temp_bias : float or 12 of them, optional
-        K
+        offset added to temperature, K
     prcp_fac : float or 12 of them, optional
         factor on precipitation, on top of the model's own
     bias : float
-        mm w.e. yr-1, subtracted from the balance
+        constant subtracted from the balance, mm w.e. yr-1
     ys, ye : int, optional
         first and last calendar year; the default is the whole record
     repeat : bool
-        repeat the years from `ys` to `ye` for ever
+        repeat the period `ys`-`ye` indefinitely
     check_calib_params : bool
-        raise where the directory was calibrated with another climate, lapse rate or weights than those at hand
+        raise if the directory was calibrated with another climate, lapse rate or weights than are used here
     model : {'A', 'C', 'D'}, optional
-        the default is the calibrated one, else C. A is never taken in silence
+        default: the calibrated model, otherwise C. Model A must be requested explicitly
     corrector : {'auto', 'yearly', 'climatology', 'off'}, optional
-        ``auto`` is ``yearly`` where the weather is ERA5-Land and ``climatology`` elsewhere
+        ``auto`` is ``yearly`` if the weather is ERA5-Land, otherwise ``climatology``
     weights : path, optional
-        file or folder of the weights; see :func:`oggm_glaunti.shop.find_weights` for where else they are looked for
+        file or folder of the weights; default: see :func:`oggm_glaunti.shop.find_weights`
     variant : {'smooth', 'mass_conserving'}, optional
-        the day of the temperature index: as published, or with snow that neither comes from nothing nor lasts for ever,
-        see :func:`~oggm_glaunti.core.temperature_index.mass_conserving_day`. The default is the calibrated one, else
+        daily step of the temperature index: as published, or with snow that is conserved, see
+        :func:`~oggm_glaunti.core.temperature_index.mass_conserving_day`. Default: the calibrated one, otherwise
         ``smooth``
 
     Raises
     ------
     InvalidWorkflowError
-        where an input is missing or the calibration does not fit the inputs; the message says what to run
+        if an input is missing or the calibration does not fit the inputs; the message says what to run
     InvalidParamsError
-        for impossible parameters
+        for invalid parameters
     oggm_glaunti.shop.WeightsNotFoundError
-        where the weights of models C or D cannot be found
+        if the weights of models C or D cannot be found
 
     Notes
     -----
@@ -93,13 +93,14 @@ class GlaUnTIMassBalance(OGGMAttributes):
     ``tempformelt`` is the sum of positive degree days over OGGM's mean month (365 / 12 days), so that it is a
     temperature, as in OGGM's MonthlyTIModel.
 
-    Where the calibration holds fitted parameters (attribute `fitted_parameters`, else None) they take the place of the
-    weights' own (attribute `ti`), and a fitted lapse rate that of ``cfg.PARAMS['glaunti_temp_gradient']`` (attribute
+    If the calibration holds fitted parameters (attribute `fitted_parameters`, otherwise None), they replace the
+    weights' own (attribute `ti`), and a fitted lapse rate replaces ``cfg.PARAMS['glaunti_temp_gradient']`` (attribute
     `temp_default_gradient`); the corrections of models C and D are always those of the weights and that parameter.
     """
 
     # The model a subclass stands for, whatever the directory's calibration says.
     fixed_model: str | None = None
+    _table: Interpolator | None
     # Whether the numbers of the directory's calibration count.
     use_calibration = True
 
@@ -140,22 +141,23 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.choice = choice = choose_model(
             gdir, given, suffix, check_calib_params, self.fixed_model, self.use_calibration
         )
-        self.model_name, self.calib_params = choice.name, choice.calibration
+        self.model_name, self.calib_params = choice.model.name, choice.calibration
         self.ti, self.fitted_parameters = choice.ti, choice.fitted_parameters
         self.temp_default_gradient = choice.temp_gradient
         self._set_temperature_globals()
         self.melt_f, self.prcp_fac, self.temp_bias = vars(choice.tunables).values()
         own_climate = filename == "climate_historical"
         climate_suffix = input_filesuffix if own_climate else f"_{filename}{input_filesuffix}"
-        head = read_head(table_path(gdir, choice.name, choice.params_filesuffix, climate_suffix))
+        head = read_head(table_path(gdir, self.model_name, choice.params_filesuffix, climate_suffix))
         self._files = self._open_files(filename, input_filesuffix, "" if head is None else head.input_files)
         self._set_years(ys, ye)
-        self.corrector = resolve_mode(choice.corrector, choice.name, self.climate_source)
+        self.corrector = resolve_mode(choice.corrector, self.model_name, self.climate_source)
         if check_calib_params:
             self._check_calibration(own_climate and not input_filesuffix)
         self._store = TableStore(
             gdir,
-            choice.loaded,
+            choice.model,
+            choice.weights_sha256,
             self._files,
             self.corrector,
             choice.temp_gradient,
@@ -218,14 +220,14 @@ class GlaUnTIMassBalance(OGGMAttributes):
         return self._store.inputs
 
     @property
-    def loaded_model(self) -> Model:
+    def loaded_model(self) -> GlaUnTI:
         """The model of the weights, without tunable parameters and fit (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
-        return self.choice.loaded.model
+        return self.choice.model
 
     @property
     def weights_sha256(self) -> str:
         """SHA-256 of the weights in use."""
-        return self.choice.loaded.sha256
+        return self.choice.weights_sha256
 
     @property
     def store(self) -> TableStore:
@@ -233,11 +235,11 @@ class GlaUnTIMassBalance(OGGMAttributes):
         return self._store
 
     def tunable_params(self) -> TunableParams:
-        """The tunable parameters as they are now."""
+        """Return the current tunable parameters."""
         return TunableParams(self.melt_f, self.prcp_fac, self.temp_bias)
 
     def table(self) -> Interpolator:
-        """The table of the current tunable parameters; that of the initial ones is kept in the directory."""
+        """Return the table of the current tunable parameters; that of the initial ones is kept in the directory."""
         if self._table is None:
             tunables = self.tunable_params()
             self._table = self._store.table_of(tunables, on_disk=tunables.digest() == self.choice.tunables.digest())
@@ -250,7 +252,9 @@ class GlaUnTIMassBalance(OGGMAttributes):
         """Write the table of the current tunable parameters, for models made from a calibration with that suffix."""
         self._store.keep(self.tunable_params(), params_filesuffix)
 
-    def _year_index(self, year: float) -> int:
+    def _year_index(self, year: float | None) -> int:
+        if year is None:
+            raise ValueError(f"{type(self).__name__}: year is required")
         year = int(np.floor(year))
         if self.repeat:
             year = self.ys + (year - self.ys) % (self.ye - self.ys + 1)
@@ -258,10 +262,10 @@ class GlaUnTIMassBalance(OGGMAttributes):
             raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")
         return year - self._first_year
 
-    # --- what OGGM asks for ---
+    # --- OGGM's interface ---
 
     def get_monthly_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
-        """Climate of a month at the heights, all tunable parameters applied.
+        """Return the climate of a month at the heights, all tunable parameters applied.
 
         Parameters
         ----------
@@ -288,7 +292,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         return temp, np.maximum(pdd, 0.0) / DAYS_PER_MONTH, prcp, np.clip(1000.0 * solid, 0.0, prcp)
 
     def get_annual_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
-        """Climate of a calendar year at the heights: mean temp, sums of the monthly tempformelt, prcp and prcpsol."""
+        """Return the climate of a calendar year: mean temp, sums of the monthly tempformelt, prcp and prcpsol."""
         index = self._year_index(year)
         months = [self._climate_of(heights, index, month) for month in range(12)]
         temp, tempformelt, prcp, prcpsol = (np.stack(values) for values in zip(*months, strict=True))
@@ -297,7 +301,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     def get_monthly_mb(
         self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
     ) -> np.ndarray | tuple[np.ndarray, ...]:
-        """Balance of a month at the heights.
+        """Return the balance of a month at the heights.
 
         Parameters
         ----------
@@ -323,14 +327,14 @@ class GlaUnTIMassBalance(OGGMAttributes):
     def get_annual_mb(
         self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
     ) -> np.ndarray | tuple[np.ndarray, ...]:
-        """Balance of a calendar year at the heights; arguments as in :meth:`get_monthly_mb`."""
+        """Return the balance of a calendar year at the heights; arguments as in :meth:`get_monthly_mb`."""
         del kwargs
         smb = self.table().annual(heights, self._year_index(year))
         mb = (1000.0 * smb - self.bias) / cfg.SEC_IN_YEAR / self.rho
         return (mb, *self.get_annual_climate(heights, year)) if add_climate else mb
 
     def get_daily_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> np.ndarray:
-        """Balance of every day of a calendar year at the heights.
+        """Return the balance of every day of a calendar year at the heights.
 
         Returns
         -------
@@ -347,18 +351,18 @@ class GlaUnTIMassBalance(OGGMAttributes):
 
 
 class GlaUnTIMassBalanceA(GlaUnTIMassBalance):
-    """Model A, the smooth temperature index; its calibration may lie beside another's as ``glaunti_params_A.json``."""
+    """Model A, the smooth temperature index; its calibration may be next to another's as ``glaunti_params_A.json``."""
 
     fixed_model = "A"
 
 
 class GlaUnTIMassBalanceC(GlaUnTIMassBalance):
-    """Model C, corrected without facies; its calibration may lie beside another's as ``glaunti_params_C.json``."""
+    """Model C, corrected without facies; its calibration may be next to another's as ``glaunti_params_C.json``."""
 
     fixed_model = "C"
 
 
 class GlaUnTIMassBalanceD(GlaUnTIMassBalance):
-    """Model D, corrected with facies; its calibration may lie beside another's as ``glaunti_params_D.json``."""
+    """Model D, corrected with facies; its calibration may be next to another's as ``glaunti_params_D.json``."""
 
     fixed_model = "D"

@@ -3,7 +3,7 @@
 Three entries are optional. ``parameters`` are all nine numbers of the temperature index as a fit found them,
 ``{name: {"value": ..., "units": ...}}``: in every run they take the place of the weights' own.
 ``fitted_temp_gradient`` is the lapse rate of a fit. ``variant`` says which day of the temperature index is run,
-``smooth`` where it is missing. The corrections of models C and D are made without all three.
+``smooth`` if it is missing. The corrections of models C and D are made without all three.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VARIANTS = ("smooth", "mass_conserving")
 # The lapse rate of a fit, K m-1. The corrections of models C and D keep the one that they were trained with.
 FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
-# What the tunable parameters of a calibration are tunable parameters of.
+# What defines the model to which the tunable parameters of a calibration belong.
 DEFINING = ("model", "corrector", "variant", "parameters", FITTED_GRADIENT, "weights_sha256", "weights_path")
 UNITS = {
     "melt_f": "kg m-2 day-1 K-1",
@@ -46,7 +46,7 @@ UNITS = {
 
 
 def read_params(gdir: GlacierDirectory, filesuffix: str = "") -> dict[str, Any]:
-    """Parameters of a glacier directory; empty where nothing was calibrated.
+    """Read the parameters of a glacier directory; empty if nothing was calibrated.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def read_params(gdir: GlacierDirectory, filesuffix: str = "") -> dict[str, Any]:
     Raises
     ------
     InvalidWorkflowError
-        where a suffix is given and there is no file of either name
+        if a suffix is given and there is no file of either name
     InvalidParamsError
-        where the file is damaged
+        if the file is damaged
     """
     path = Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix))
     if path.exists():
@@ -78,7 +78,7 @@ def read_params(gdir: GlacierDirectory, filesuffix: str = "") -> dict[str, Any]:
 
 
 def _tunables_of_oggm(gdir: GlacierDirectory, calibrated: dict[str, Any]) -> dict[str, Any]:
-    """The tunable parameters that OGGM's own tasks found, with the fit that they were turned on, if any.
+    """Return the tunable parameters that OGGM's own tasks found, with the fit that they apply to, if any.
 
     These tasks know nothing but the tunable parameters; what goes with MonthlyTIModel is none of ours.
     """
@@ -89,14 +89,14 @@ def _tunables_of_oggm(gdir: GlacierDirectory, calibrated: dict[str, Any]) -> dic
 
 
 def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, float] | None:
-    """The temperature index of a fit, in physical units; None where nothing was fitted.
+    """Return the temperature index of a fit in physical units; None if nothing was fitted.
 
     Parameters
     ----------
     params : dict
         of ``glaunti_params.json``
     rgi_id : str
-        named in errors, where `params` do not name the glacier
+        named in errors if `params` do not name the glacier
 
     Returns
     -------
@@ -106,7 +106,7 @@ def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, flo
     Raises
     ------
     InvalidParamsError
-        where one is missing or unknown, in another unit, not finite or out of its range
+        if one is missing or unknown, in another unit, not finite or out of its range
 
     Examples
     --------
@@ -141,12 +141,12 @@ def _checked_parameter(name: str, entry: Any, glacier: str) -> float:
 
 
 def fitted_gradient(params: dict[str, Any], rgi_id: str = "") -> float | None:
-    """The lapse rate of a fit, K m-1; None where none was fitted.
+    """Return the lapse rate of a fit, K m-1; None if none was fitted.
 
     Raises
     ------
     InvalidParamsError
-        where it is no lapse rate
+        if it is no lapse rate
 
     Examples
     --------
@@ -166,7 +166,7 @@ def fitted_gradient(params: dict[str, Any], rgi_id: str = "") -> float | None:
 
 
 def checked_variant(variant: str, rgi_id: str) -> str:
-    """A variant that is offered in glacier directories, or InvalidParamsError."""
+    """Return a variant that glacier directories support, or raise InvalidParamsError."""
     if variant not in VARIANTS:
         raise InvalidParamsError(f"{rgi_id}: variant: expected one of {VARIANTS}, found {variant!r}")
     return variant
@@ -175,7 +175,7 @@ def checked_variant(variant: str, rgi_id: str) -> str:
 def read_params_for(
     gdir: GlacierDirectory, model: str | None, filesuffix: str = "", strict: bool = False
 ) -> tuple[dict[str, Any], str]:
-    """Parameters for a model that was asked for by name, and the suffix under which they were found.
+    """Read the parameters for a model chosen by name; also return the suffix under which they were found.
 
     Without a suffix the directory's ``glaunti_params.json`` counts, unless it is another model's and
     ``glaunti_params_<model>.json`` is there: so calibrations of several models can lie side by side.
@@ -183,7 +183,7 @@ def read_params_for(
     Raises
     ------
     InvalidWorkflowError
-        with `strict`, where neither suffix nor model is said and there are only calibrations under a suffix
+        if `strict`, neither suffix nor model is given, and there are only calibrations under a suffix
     """
     params = read_params(gdir, filesuffix)
     if strict and model is None and not params:
@@ -196,7 +196,7 @@ def read_params_for(
 
 
 def checked_tunable(name: str, value: Any) -> Any:
-    """A tunable parameter as a float or an array (12,), or InvalidParamsError where it is impossible.
+    """Return a tunable parameter as a float or an array (12,), or raise InvalidParamsError if it is invalid.
 
     Examples
     --------
@@ -221,7 +221,7 @@ class TunableProperty:
         self.name = name
 
     def __get__(self, model: Any, owner: type | None = None) -> Any:
-        """A copy of the value, so that the caller cannot turn it behind the model's back."""
+        """Return a copy of the value, so that changing it in place does not bypass the check."""
         return self if model is None else copy(vars(model)[f"_{self.name}"])
 
     def __set__(self, model: Any, value: Any) -> None:
@@ -230,9 +230,9 @@ class TunableProperty:
         model._table = None
 
 
-def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi_id: str) -> None:
-    """Raise InvalidWorkflowError where a calibration was made with other inputs than those at hand."""
-    for key, found in at_hand.items():
+def require_calibrated_with(params: dict[str, Any], used: dict[str, Any], rgi_id: str) -> None:
+    """Raise InvalidWorkflowError where a calibration was made with other inputs than those available."""
+    for key, found in used.items():
         calibrated = params.get(key, found)
         if calibrated != found:
             raise InvalidWorkflowError(
@@ -243,7 +243,7 @@ def require_calibrated_with(params: dict[str, Any], at_hand: dict[str, Any], rgi
 
 
 def _require_no_other(gdir: GlacierDirectory) -> None:
-    """Raise InvalidWorkflowError where calibrations under a suffix are there and none without."""
+    """Raise InvalidWorkflowError if there are calibrations under a suffix and none without."""
     others = sorted(path.name for path in Path(gdir.dir).glob("glaunti_params_*.json"))
     if others:
         raise InvalidWorkflowError(
@@ -268,7 +268,7 @@ def write_params(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str
     Raises
     ------
     InvalidParamsError
-        where a number is not finite, or ``parameters``, ``fitted_temp_gradient`` or ``variant`` are impossible, see
+        if a number is not finite, or ``parameters``, ``fitted_temp_gradient`` or ``variant`` are invalid, see
         :func:`fitted_parameters` and :func:`fitted_gradient`
     """
     values = {key: _plain(value) for key, value in params.items() if key != "units"}
@@ -290,7 +290,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as plain Python, also within dictionaries."""
+    """Convert NumPy scalars and arrays to plain Python, also within dictionaries."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, np.ndarray):

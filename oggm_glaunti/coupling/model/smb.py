@@ -62,14 +62,14 @@ def glaunti_smb(
     weather: Any = None,
     mb_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Balance on the 100 m grid, year by year, with its glacier mean.
+    """Run the balance on the 100 m grid, year by year, with its glacier mean.
 
     Parameters
     ----------
     gdir : GlacierDirectory
-        with ``glaunti_features``, and with daily climate where `weather` is not given
+        glacier with ``glaunti_features``, and with daily climate unless `weather` is given
     ys, ye : int, optional
-        first and last year written, of those in the record; the run always starts with it, so that the snow is right
+        first and last year written, within the record; the run always starts with the record, so that the snow is right
     years : {'calendar', 'mass_balance'}
         calendar years as OGGM runs them, every day counted once; or 1 Oct to 30 Sep (1 Apr to 31 Mar in the south) as
         in the published evaluation, the first and last day of each counted half
@@ -88,13 +88,13 @@ def glaunti_smb(
         years outside the file on the nearest. Temperature follows the surface, and so do the elevation, its uncertainty
         and the months that the corrector sees; the outline stays. All elevations are in one vertical datum
     dem_stack_filesuffix : str
-        of ``glaunti_dem_stack.nc``
+        suffix of ``glaunti_dem_stack.nc``
     output_filesuffix : str
+        suffix of ``glaunti_smb.nc``
     weather : path, optional
         daily gridded weather in place of the directory's series: a NetCDF file, or a folder of three, on the glacier's
-        own cells or on coarser ones, see
-        :func:`~oggm_glaunti.coupling.gridded.weather.open_weather`. It is read some days at a
-        time. On the glacier's own cells, models C and D are always run as with `exact`
+        own cells or on coarser ones, see :func:`~oggm_glaunti.coupling.gridded.weather.open_weather`; it is read some
+        days at a time. On the glacier's own cells, models C and D are always run as with `exact`
 
     mb_kwargs : mapping, optional
         `model`, `corrector`, `weights`, `variant`, `melt_f`, `prcp_fac`, `temp_bias`, `mb_params_filesuffix` and
@@ -110,7 +110,7 @@ def glaunti_smb(
     Raises
     ------
     InvalidWorkflowError, InvalidParamsError
-        where an input is missing or an argument impossible
+        if an input is missing or an argument invalid
     """
     require_jax(f"{gdir.rgi_id}: glaunti_smb")
     if years not in YEARS or (daily and (years != "calendar" or dates is not None)):
@@ -191,7 +191,7 @@ def _years_run(mb_model: GlaUnTIMassBalance, periods: list[Period] | None) -> li
 
 
 def _period_corrections(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[Period]) -> list:
-    """Corrections of each period (5, H, W), tunable parameters at zero effect and nothing fitted; None for none."""
+    """Compute the corrections of each period (5, H, W), nothing tuned or fitted; None if the corrector is off."""
     if mb_model.corrector == "off":
         return [None] * len(periods)
     if mb_model.corrector == "climatology":
@@ -200,7 +200,7 @@ def _period_corrections(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, per
 
 
 def _on_cells(gridded: GriddedModel, ds: np.ndarray | None) -> np.ndarray:
-    """Corrections on the cells run."""
+    """Take the corrections on the cells run."""
     if ds is None:
         return np.zeros((5, *gridded.shape), np.float32)
     return ds if gridded.exact else ds[:, gridded.columns.rows, gridded.columns.cols]
@@ -258,7 +258,7 @@ def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) 
             ds = cells[index[y, m]]
             swe, smb, series = _segment(place, mb_model, swe, part, weights, 31, tunables, ds, daily)
             total += smb
-            if daily and year >= mb_model.ys:
+            if series is not None and year >= mb_model.ys:
                 for day, day_map in zip(climate.time[days], series, strict=False):
                     maps.fields["smb"].append(day_map)
                     _append(maps, day, day, None, None)
@@ -292,7 +292,7 @@ def _segment(
     ds: np.ndarray,
     daily: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Some days under one set of corrections: snow at the end, balance, and the daily balance on request.
+    """Run some days under one set of corrections; return final snow, balance and, on request, the daily balance.
 
     `tunables` are temp_bias and prcp_fac by day, and ddf_snow.
     """
@@ -326,7 +326,7 @@ def _segment_program() -> Callable[..., Any]:
 
 
 def _from_to(maps: Maps, ys: int, ye: int, rgi_id: str) -> Maps:
-    """Only the periods that end in the years asked for."""
+    """Keep only the periods that end in the requested years."""
     ends = np.array(maps.last, "datetime64[Y]").astype(int) + 1970
     keep = np.flatnonzero((ends >= ys) & (ends <= ye))
     if keep.size == 0:

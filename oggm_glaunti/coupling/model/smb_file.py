@@ -34,7 +34,7 @@ class Maps(NamedTuple):
     swe : list of K arrays
         at the end of each period, m w.e.
     ds_when : str
-        where corrections change within a period, which of them `ds` are
+        which corrections `ds` are, if they change within a period
     """
 
     first: list[np.datetime64]

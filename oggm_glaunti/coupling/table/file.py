@@ -56,7 +56,7 @@ class TableHead:
 
 
 def read_head(path: str | Path) -> TableHead | None:
-    """The head of a table's file, of whatever inputs; None where there is no whole file."""
+    """Read the head of a table's file, of whatever inputs; None if there is no complete file."""
 
     def head(nc: netCDF4.Dataset) -> TableHead | None:
         if not nc.variables.keys() >= _VARIABLES.keys():
@@ -68,7 +68,7 @@ def read_head(path: str | Path) -> TableHead | None:
 
 
 def read_table(path: str | Path, digest: str) -> Table | None:
-    """The table of a file, or None where there is none made from the same inputs."""
+    """Read the table of a file; None if there is none made from the same inputs."""
 
     def table(nc: netCDF4.Dataset) -> Table | None:
         if getattr(nc, "table_digest", "") != digest:
@@ -81,7 +81,7 @@ def read_table(path: str | Path, digest: str) -> Table | None:
 
 
 def read_corrections(path: str | Path, digest: str) -> BandCorrections | None:
-    """The corrections of a file, or None where there are none made from the same inputs."""
+    """Read the corrections of a file; None if there are none made from the same inputs."""
 
     def corrections(nc: netCDF4.Dataset) -> BandCorrections | None:
         if getattr(nc, "corrections_digest", "") != digest:
@@ -93,7 +93,7 @@ def read_corrections(path: str | Path, digest: str) -> BandCorrections | None:
 
 
 def _read(path: str | Path, take: Callable[[netCDF4.Dataset], Any]) -> Any:
-    """What `take` makes of a file; None where it cannot.
+    """Return what `take` reads from a file; None if it fails.
 
     A missing or damaged file counts as one of other inputs, since it can always be made again. HDF5 finds damage when
     the file is opened or, by its checksums, only when a variable is read.
@@ -128,7 +128,7 @@ def write_table(
     Raises
     ------
     InvalidWorkflowError
-        where the file cannot be written
+        if the file cannot be written
     """
     rgi_id = str(attributes.get("rgi_id", Path(path).parent.name))
     with writing(path, rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti.coupling.gridded.periods import mass_balance_year_of_months
@@ -32,7 +33,7 @@ DAYS_IN_LONGEST_MONTH = 31
 
 @dataclass(frozen=True)
 class TunableParams:
-    """What a user may turn, each a value or one per calendar month; applied after the corrections.
+    """Tunable parameters, each a value or one per calendar month; applied after the corrections.
 
     Attributes
     ----------
@@ -41,12 +42,12 @@ class TunableParams:
     prcp_fac : float or 12 of them
         factor on precipitation, 1
     temp_bias : float or 12 of them
-        added to temperature, K
+        offset added to temperature, K
     """
 
-    melt_f: Any
-    prcp_fac: Any = 1.0
-    temp_bias: Any = 0.0
+    melt_f: npt.ArrayLike
+    prcp_fac: npt.ArrayLike = 1.0
+    temp_bias: npt.ArrayLike = 0.0
 
     def by_month(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """``temp_bias``, ``prcp_fac`` and ``ddf_snow`` (m w.e. K-1 day-1), each (12,) float32."""
@@ -55,7 +56,7 @@ class TunableParams:
         return temp_bias, prcp_fac, ddf
 
     def digest(self) -> str:
-        """Digest of the values."""
+        """Return the digest of the values."""
         values = (self.melt_f, self.prcp_fac, self.temp_bias)
         by_month = [np.broadcast_to(np.asarray(value, np.float64), (12,)) for value in values]
         return hashlib.sha256(np.stack(by_month).tobytes()).hexdigest()
@@ -103,13 +104,13 @@ class TableInputs:
         return self.temp_gradient * (self.heights - self.climate.ref_hgt)
 
     def ds(self) -> np.ndarray:
-        """Corrections by height (K, 5, N); one period of zeros where there are none."""
+        """Return the corrections by height (K, 5, N); one period of zeros if there are none."""
         if self.corrections is None:
             return np.zeros((1, 5, self.heights.size), np.float32)
         return self.corrections.at(self.heights)
 
     def ds_index(self) -> np.ndarray:
-        """Which corrections apply in each month (Y, 12); the first and last year's go on beyond both ends."""
+        """Return the index of each month's corrections (Y, 12); the first and last year's go on beyond both ends."""
         year_of_month = mass_balance_year_of_months(self.climate.years, self.hemisphere)
         if self.corrections is None:
             return np.zeros_like(year_of_month)
@@ -153,7 +154,7 @@ class InputFiles:
         self._features: dict[str, Features] = {}
 
     def record(self) -> str:
-        """What is known of the files, for the file of a table made from them."""
+        """Return what is known of the files, to be kept in the file of a table made from them."""
         return self._known.record()
 
     @cached_property
@@ -178,7 +179,7 @@ class InputFiles:
         return climate
 
     def features_sha256(self, filesuffix: str = "") -> str:
-        """Digest of the corrector's inputs."""
+        """Return the digest of the corrector's inputs."""
 
         def find() -> str:
             self._features[filesuffix] = read_features(self.gdir, filesuffix)
@@ -188,7 +189,7 @@ class InputFiles:
         return self._known.fact(f"features{filesuffix}", [path], find)
 
     def features(self, filesuffix: str = "") -> Features:
-        """The corrector's inputs themselves."""
+        """Return the corrector's inputs."""
         expected = self.features_sha256(filesuffix)
         if filesuffix not in self._features:
             features = read_features(self.gdir, filesuffix)
@@ -197,7 +198,7 @@ class InputFiles:
         return self._features[filesuffix]
 
     def height_bounds(self) -> tuple[float, float]:
-        """Lowest and highest height that tables must cover, m."""
+        """Return the lowest and highest height that tables must cover, m."""
         low, high = self._known.fact("heights", height_files(self.gdir), lambda: height_bounds(self.gdir))
         return low, high
 

@@ -34,7 +34,7 @@ class Interpolator:
 
     @classmethod
     def of(cls, table: Table) -> Interpolator:
-        """Of a table at hand."""
+        """Make one of a table in memory."""
         return cls(table.heights, table.smb.sum(axis=1), lambda: table)
 
     @cached_property
@@ -43,22 +43,22 @@ class Interpolator:
         return self._table()
 
     def padded(self, values: np.ndarray) -> np.ndarray:
-        """Values (..., N) with both ends carried on (..., N + 2)."""
+        """Extrapolate values (..., N) linearly to one far height at each end (..., N + 2)."""
         h = self._inside
         low = values[..., 0] + (values[..., 1] - values[..., 0]) / (h[1] - h[0]) * (-self.FAR - h[0])
         high = values[..., -1] + (values[..., -1] - values[..., -2]) / (h[-1] - h[-2]) * (self.FAR - h[-1])
         return np.concatenate([low[..., None], values, high[..., None]], axis=-1)
 
     def interpolate(self, heights: Any, values: np.ndarray) -> np.ndarray:
-        """Padded values (N + 2,) at the heights."""
+        """Interpolate padded values (N + 2,) to the heights."""
         return np.interp(np.asarray(heights, np.float64), self.heights, values)
 
     def annual(self, heights: Any, year: int) -> np.ndarray:
-        """Balance of the year of that index at the heights, m w.e."""
+        """Return the balance of the year of that index at the heights, m w.e."""
         return self.interpolate(heights, self._annual[year])
 
     def monthly(self, name: str, heights: Any, year: int, month: int) -> np.ndarray:
-        """A monthly field of the table (``smb``, ``solid_prcp``, ``pdd``, ``prec_scale``) at the heights."""
+        """Return a monthly field (``smb``, ``solid_prcp``, ``pdd``, ``prec_scale``) at the heights."""
         if name not in self._monthly:
             self._monthly[name] = self.padded(getattr(self.table, name))
         return self.interpolate(heights, self._monthly[name][year, month])

@@ -1,7 +1,7 @@
-"""The kernel of the height-year table once more, in NumPy.
+"""The kernel of the height-year table in NumPy.
 
-For workers in which JAX must not start, for daily balances, and as the independent check of the JAX kernel: the same
-few equations as :mod:`oggm_glaunti.core.temperature_index` (Maslov et al. 2026, model A), in float64 and a plain loop.
+It serves workers in which JAX must not start, daily balances, and as an independent check of the JAX kernel: the same
+equations as :mod:`oggm_glaunti.core.temperature_index` (Maslov et al. 2026, model A), in float64 and a plain loop.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ def mass_conserving_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, p
     ``exp(-energy / s)``.
     """
     solid, pdd = _snowfall_and_degrees(p, temp, prcp)
-    at_hand, energy, scale = swe + solid, p.ddf_snow * pdd, p.snow_depletion_centre / np.log(2.0)
+    snow, energy, scale = swe + solid, p.ddf_snow * pdd, p.snow_depletion_centre / np.log(2.0)
     # log(1 + (exp(x) - 1) exp(-y)), x for the snow and y for the energy, without overflow.
     with np.errstate(divide="ignore"):  # no snow at all: log(0) is the right limit
-        left = np.logaddexp(0.0, at_hand / scale + np.log(-np.expm1(-at_hand / scale)) - energy / scale)
+        left = np.logaddexp(0.0, snow / scale + np.log(-np.expm1(-snow / scale)) - energy / scale)
     swe = scale * left
-    snow_melt = at_hand - swe
+    snow_melt = snow - swe
     return Day(solid - snow_melt - p.ddf_relative_ice * (energy - snow_melt), solid, pdd, swe)
 
 
@@ -104,6 +104,6 @@ def days_of_month(
     """Yield the days of a month; `temp`, `prcp` (days,) at the reference height, tunable parameters applied."""
     one_day = DAYS[day]
     for day_temp, day_prcp in zip(temp, prcp, strict=True):
-        day = one_day(p, swe, day_temp + temp_offset, day_prcp)
-        swe = day.swe
-        yield day
+        result = one_day(p, swe, day_temp + temp_offset, day_prcp)
+        swe = result.swe
+        yield result

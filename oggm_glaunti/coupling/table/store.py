@@ -28,9 +28,11 @@ from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableP
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.table import Table, build_table
 from oggm_glaunti.coupling.weather.file import DailyClimate
-from oggm_glaunti.shop import LoadedModel
 
 if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+    from oggm_glaunti.core.glaunti import GlaUnTI
     from oggm_glaunti.core.temperature_index import TIWeights
 
 # Tables of other tunable parameter settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
@@ -45,8 +47,10 @@ class TableStore:
     Parameters
     ----------
     gdir : GlacierDirectory
-    loaded : LoadedModel
+    model : GlaUnTI
         A, C or D
+    weights_sha256 : str
+        checksum of its weights
     files : InputFiles
         the files tables are made from
     corrector : {'yearly', 'climatology', 'off'}
@@ -62,8 +66,9 @@ class TableStore:
 
     def __init__(
         self,
-        gdir: Any,
-        loaded: LoadedModel,
+        gdir: GlacierDirectory,
+        model: GlaUnTI,
+        weights_sha256: str,
         files: InputFiles,
         corrector: str,
         temp_gradient: float,
@@ -72,8 +77,8 @@ class TableStore:
         head: TableHead | None = None,
         ti: TIWeights | None = None,
     ):
-        self.gdir, self.loaded, self.files = gdir, loaded, files
-        self.ti = loaded.model.ti if ti is None else ti
+        self.gdir, self.model, self.weights_sha256, self.files = gdir, model, weights_sha256, files
+        self.ti = model.ti if ti is None else ti
         self.corrector, self.temp_gradient = corrector, temp_gradient
         self._suffixes = (params_filesuffix, input_filesuffix)
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
@@ -83,10 +88,10 @@ class TableStore:
         self._in_memory: dict[str, Interpolator] = {}
 
     def path(self, params_filesuffix: str | None = None) -> Path:
-        """The table's file."""
+        """Return the path of the table's file."""
         params, climate = self._suffixes
         params = params if params_filesuffix is None else params_filesuffix
-        return table_path(self.gdir, self.loaded.model.name, params, climate)
+        return table_path(self.gdir, self.model.name, params, climate)
 
     # --- what a table is made from ---
 
@@ -139,7 +144,7 @@ class TableStore:
         if self.corrector == "off":
             return ""
         files = self.files.about_climate.sha256, self.files.features_sha256(self._features_suffix)
-        return corrections_digest(*files, self.loaded.sha256, self.gdir.hemisphere)
+        return corrections_digest(*files, self.weights_sha256, self.gdir.hemisphere)
 
     def kept_corrections(self) -> BandCorrections | None:
         """Corrections of all mass-balance years, from any table's file of the directory that has them, or None."""
@@ -153,9 +158,8 @@ class TableStore:
 
     def compute_corrections(self) -> BandCorrections:
         """Corrections of all mass-balance years, computed whatever the directory has."""
-        model = self.loaded.model
-        require_jax(f"{self.gdir.rgi_id}: computing the corrections of model {model.name}")
-        return compute_corrections(model, self.climate, self.features, self.gdir.hemisphere, self.gdir.rgi_id)
+        require_jax(f"{self.gdir.rgi_id}: computing the corrections of model {self.model.name}")
+        return compute_corrections(self.model, self.climate, self.features, self.gdir.hemisphere, self.gdir.rgi_id)
 
     def adopt_corrections(self, yearly: BandCorrections | None) -> None:
         """Take corrections of all mass-balance years (None where the corrector is off) for the tables to be made."""
@@ -163,11 +167,11 @@ class TableStore:
         self.__dict__.pop("inputs", None)
 
     def digest(self, tunables: TunableParams) -> str:
-        """Digest of everything a table is made from."""
+        """Return the digest of everything a table is made from."""
         parts = [
             f"{settings.NUMERICS_VERSION} {self.temp_gradient!r}",
             self.files.about_climate.sha256,
-            self.loaded.sha256,
+            self.weights_sha256,
             self.corrector,
             self.gdir.hemisphere,
             self.corrections_digest,
@@ -180,7 +184,7 @@ class TableStore:
     # --- tables ---
 
     def table_of(self, tunables: TunableParams, on_disk: bool) -> Interpolator:
-        """The table of some tunable parameters.
+        """Return the table of given tunable parameters.
 
         Parameters
         ----------
@@ -198,7 +202,7 @@ class TableStore:
         return self._in_memory[key]
 
     def _by_head(self, tunables: TunableParams) -> Interpolator | None:
-        """The directory's table of these tunable parameters; months and climate stay in the file until asked for."""
+        """Open the directory's table of these tunable parameters; months and climate are read on demand."""
         digest = self.digest(tunables)
         head = self._head
         if head is None or head.table_digest != digest:
@@ -208,7 +212,7 @@ class TableStore:
         return Interpolator(head.heights, head.annual_smb, lambda: self._read_or_build(tunables, on_disk=True))
 
     def read(self, tunables: TunableParams) -> Table | None:
-        """The directory's table of these tunable parameters; None if there is none, or one made from anything else."""
+        """Read the directory's table of these tunable parameters; None if there is none made from the same inputs."""
         return read_table(self.path(), self.digest(tunables))
 
     def _read_or_build(self, tunables: TunableParams, on_disk: bool) -> Table:
@@ -227,7 +231,7 @@ class TableStore:
         Raises
         ------
         InvalidWorkflowError
-            where the table is not finite, or cannot be written
+            if the table is not finite, or cannot be written
         """
         self._require_finite(table, tunables)
         self._write(table, tunables, self.path())
@@ -240,9 +244,9 @@ class TableStore:
     def _write(self, table: Table, tunables: TunableParams, path: Path) -> None:
         attributes = {
             "rgi_id": self.gdir.rgi_id,
-            "model": self.loaded.model.name,
+            "model": self.model.name,
             "corrector": self.corrector,
-            "weights_sha256": self.loaded.sha256,
+            "weights_sha256": self.weights_sha256,
             "variant": self.ti.day.name,
             "climate_source": self.files.about_climate.source,
             "ref_hgt": self.files.about_climate.ref_hgt,
@@ -264,13 +268,13 @@ class TableStore:
         return {**self.__dict__, "_in_memory": {}, "_head": None}
 
 
-def table_path(gdir: Any, model: str, params_filesuffix: str, input_filesuffix: str) -> Path:
-    """The table's file, ``glaunti_table_<model>...nc``."""
+def table_path(gdir: GlacierDirectory, model: str, params_filesuffix: str, input_filesuffix: str) -> Path:
+    """Return the path of a table's file, ``glaunti_table_<model>...nc``."""
     return Path(gdir.get_filepath("glaunti_table", filesuffix=f"_{model}{params_filesuffix}{input_filesuffix}"))
 
 
 def _in_float32(table: Table) -> Table:
-    """The same table, fields in float32 where that changes no value: JAX computes in float32, NumPy in float64."""
+    """Store fields in float32 if that changes no value: JAX computes in float32, NumPy in float64."""
     fields = {name: getattr(table, name) for name in ("smb", "solid_prcp", "pdd", "swe")}
     short = {name: values.astype(np.float32) for name, values in fields.items()}
     return replace(table, **{name: values for name, values in short.items() if np.array_equal(values, fields[name])})

@@ -1,4 +1,4 @@
-"""The height-year table: all that an ice-flow model asks of the balance, as a function of height.
+"""The height-year table: all that an ice-flow model needs of the balance, as a function of height.
 
 One daily scan over all years, snow carried, on heights 10 m apart. Years and months are calendar ones; leap days belong
 to their year's sum.
@@ -56,14 +56,14 @@ class Table:
 
 
 def build_table(inputs: TableInputs, tunables: TunableParams, backend: str = "auto") -> Table:
-    """Build a table; where the weather has several realisations, the mean of theirs.
+    """Build a table; if the weather has several realisations, the mean of theirs.
 
     Parameters
     ----------
     inputs : TableInputs
     tunables : TunableParams
     backend : {'auto', 'jax', 'numpy'}
-        auto takes NumPy in workers forked after JAX had started, where JAX would hang, and JAX elsewhere; the two agree
+        ``auto``: NumPy in workers forked after JAX had started, in which JAX would hang, otherwise JAX; the two agree
         to 1e-5 m w.e. a month
 
     Returns
@@ -77,31 +77,34 @@ def build_table(inputs: TableInputs, tunables: TunableParams, backend: str = "au
 
 
 def _mean(tables: list[Table]) -> Table:
-    """The mean of tables of the same years and heights."""
+    """Average tables of the same years and heights."""
     if len(tables) == 1:
         return tables[0]
-    names = ("smb", "solid_prcp", "pdd", "temp", "prcp", "prec_scale", "swe")
+    names = Table.__dataclass_fields__.keys() - {"years", "heights"}
     return replace(tables[0], **{name: np.mean([getattr(table, name) for table in tables], axis=0) for name in names})
 
 
 def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sequence[np.ndarray]) -> Table:
-    """The table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
+    """Make the table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
     temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks)
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     scale = physical_numbers(inputs.ti)["prec_scale"] * np.exp(inputs.ds()[:, 0].astype(np.float64))
+    smb, solid_prcp, pdd, swe = sums
     return Table(
         inputs.climate.years,
         inputs.heights,
-        *sums[:3],
+        smb,
+        solid_prcp,
+        pdd,
         temp=(temp * valid).sum(-1) / valid.sum(-1) + temp_bias,
         prcp=(prcp * valid).sum(-1) * prcp_fac,
         prec_scale=scale[inputs.ds_index()],
-        swe=sums[3],
+        swe=swe,
     )
 
 
 def round_up(n: int, multiple: int) -> int:
-    """The next multiple.
+    """Round up to the next multiple.
 
     Examples
     --------
@@ -112,7 +115,7 @@ def round_up(n: int, multiple: int) -> int:
 
 
 def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:
-    """smb, solid_prcp, pdd, swe by the JAX kernel, padded to shapes that many glaciers share."""
+    """Compute smb, solid_prcp, pdd, swe by the JAX kernel, padded to shapes that many glaciers share."""
     import jax
 
     n_years, n = inputs.climate.years.size, inputs.heights.size
@@ -162,7 +165,7 @@ def month_parameters(inputs: TableInputs, tunables: TunableParams, ds: np.ndarra
 
 
 def days_of_year(inputs: TableInputs, tunables: TunableParams, year_index: int, swe: np.ndarray) -> list[list[Day]]:
-    """The days of a calendar year by month, from the snow `swe` (N,) at its beginning (NumPy)."""
+    """Run the days of a calendar year by month, from the snow `swe` (N,) at its beginning (NumPy)."""
     temp, prcp, valid = (block[year_index] for block in inputs.daily_blocks)
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     all_ds, index = inputs.ds(), inputs.ds_index()[year_index]
@@ -177,7 +180,7 @@ def days_of_year(inputs: TableInputs, tunables: TunableParams, year_index: int, 
 
 
 def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, table: Table) -> np.ndarray:
-    """Balance of every day of a calendar year, m w.e. (days, N), the mean over the realisations of the weather.
+    """Compute the balance of every day of a calendar year, m w.e. (days, N), averaged over the weather's realisations.
 
     `table` is that of the inputs and tunable parameters; it says what snow there is at the beginning of the year.
     """
@@ -191,12 +194,12 @@ def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, tab
 
 
 def initial_swe(inputs: TableInputs) -> np.ndarray:
-    """Snow on the first day of the record (N,): the depletion centre."""
+    """Return the snow on the first day of the record (N,): the depletion centre."""
     return np.full(inputs.heights.size, physical_numbers(inputs.ti)["snow_depletion_centre"])
 
 
 def _sums_by_numpy(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:
-    """smb, solid_prcp, pdd, swe by a plain loop over the days."""
+    """Compute smb, solid_prcp, pdd, swe by a plain loop over the days."""
     swe = initial_swe(inputs)
     shape = (inputs.climate.years.size, 12, inputs.heights.size)
     smb, solid, pdd, swes = np.empty(shape), np.empty(shape), np.empty(shape), np.empty((shape[0], shape[2]))
