@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
+from oggm_glaunti.coupling.oggm.messages import forget_warnings
 from tests.coupling.maps import run_smb as run
 
 
