@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.oggm.processes import require_jax
@@ -80,6 +81,7 @@ def glacier_run(
     years: Sequence[int] | None = None,
     year_type: str = "hydrological",
     mb_kwargs: Mapping[str, Any] | None = None,
+    task: str = "glacier_run",
 ) -> GlacierRun:
     """Prepare a glacier directory for an analysis.
 
@@ -95,6 +97,8 @@ def glacier_run(
     mb_kwargs : mapping, optional
         arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename`,
         `mb_params_filesuffix` and so on
+    task : str
+        named in errors about `mb_kwargs`
 
     Returns
     -------
@@ -110,14 +114,11 @@ def glacier_run(
     """
     from oggm_glaunti.analysis.trajectory import Trajectory
 
-    if given := {"ys", "ye", "repeat"} & {*(mb_kwargs or {})}:
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: mb_kwargs: {sorted(given)} do not apply here; the years are arguments of the task"
-        )
+    chosen = checked_mb_kwargs(f"{gdir.rgi_id}: {task}", mb_kwargs)
     if year_type not in YEAR_TYPES:
         raise InvalidParamsError(f"{gdir.rgi_id}: year_type: expected one of {YEAR_TYPES}, found {year_type!r}")
     require_jax(f"{gdir.rgi_id}: differentiating the balance")
-    mb_model = GlaUnTIMassBalance(gdir, **(mb_kwargs or {}))
+    mb_model = GlaUnTIMassBalance(gdir, **chosen)
     inputs, surface = mb_model.table_inputs, surface_of(gdir)
     complete = inputs.climate.ys + (year_type == "hydrological"), inputs.climate.ye
     first, last = years_within(gdir, years, complete, kind=f"{year_type} ")

@@ -76,7 +76,7 @@ def test_years_that_the_record_does_not_hold_are_named(aletsch):
 
 def test_other_words_for_years_are_refused(aletsch):
     for wrong, match in (
-        ({"mb_kwargs": {**A, "ys": 2010, "ye": 2019}}, r"mb_kwargs: \['ye', 'ys'\] do not apply here"),
+        ({"mb_kwargs": {**A, "ys": 2010, "ye": 2019}}, r"glacier_run: mb_kwargs: unknown \['ye', 'ys'\]"),
         ({"years": [2001, 2005, 2010]}, r"years: expected \(first, last\), found \[2001, 2005, 2010\]"),
         ({"years": 2019}, r"years: expected \(first, last\), found 2019"),
     ):

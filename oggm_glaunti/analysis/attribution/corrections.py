@@ -98,7 +98,7 @@ def _yearly_run(gdir: GlacierDirectory, mb_kwargs: dict[str, Any]) -> GlacierRun
             f"{gdir.rgi_id}: attribute_corrections needs corrector='yearly', found {mb_kwargs['corrector']!r}: under "
             "any other mode all years have the same corrections"
         )
-    run = glacier_run(gdir, mb_kwargs=mb_kwargs)
+    run = glacier_run(gdir, mb_kwargs=mb_kwargs, task="attribute_corrections")
     if run.mb_model.corrector != "yearly":
         raise InvalidParamsError(f"{gdir.rgi_id}: model {run.mb_model.model_name} has no corrector; take C or D")
     if run.mb_model.climate.others:

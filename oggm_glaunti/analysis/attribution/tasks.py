@@ -90,7 +90,7 @@ def attribute_year(
     """
     if baseline not in BASELINES:
         raise InvalidParamsError(f"{gdir.rgi_id}: baseline: expected one of {BASELINES}, found {baseline!r}")
-    run = glacier_run(gdir, None, year_type, mb_kwargs)
+    run = glacier_run(gdir, None, year_type, mb_kwargs, "attribute_year")
     return attribution_of(run, year, years_compared(run, year, reference), baseline)
 
 
@@ -170,7 +170,7 @@ def attribute_heights(
     from oggm_glaunti.analysis.attribution.integrated_gradients import ends_of, integrated_gradients
     from oggm_glaunti.analysis.attribution.paths import to_heights
 
-    run = glacier_run(gdir, None, year_type, mb_kwargs)
+    run = glacier_run(gdir, None, year_type, mb_kwargs, "attribute_heights")
     years_compared(run, year, None)
     path = to_heights(run.tuned, run.trajectory, year)
     found = integrated_gradients(run.tuned, path)

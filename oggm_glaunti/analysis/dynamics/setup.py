@@ -104,7 +104,7 @@ def prepare_volume_runs(
         chosen = controls_of(controls, by_month)
     if forcing not in FORCINGS:
         raise InvalidParamsError(f"{gdir.rgi_id}: forcing: expected one of {FORCINGS}, found {forcing!r}")
-    run = glacier_run(gdir, None, "calendar", mb_kwargs)
+    run = glacier_run(gdir, None, "calendar", mb_kwargs, "volume_sensitivity or volume_gradient")
     ys = _first_year(gdir, kwargs) if ys is None else ys
     ye = int(run.years[-1]) + 1 if ye is None else ye
     to_run = experiment(gdir, ys, ye, **kwargs)

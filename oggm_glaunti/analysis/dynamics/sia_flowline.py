@@ -110,11 +110,9 @@ def one_step(
     # No ice flows through the ends.
     d = jnp.pad(diffusivity * 0.5 * (at_middle(bed.width) + at_middle(width)), 1)
     b = d * jnp.pad(jnp.diff(jnp.asarray(bed.height)), 1) / bed.dx
-    share = dt / (bed.dx**2 * width)
+    share = jnp.asarray(dt / (bed.dx**2 * width))
     right = thick + smb * dt + dt / width * (b[1:] - b[:-1]) / bed.dx
-    lower, main, upper = (
-        jnp.asarray(band) for band in (-share * d[:-1], 1.0 + share * (d[:-1] + d[1:]), -share * d[1:])
-    )
+    lower, main, upper = -share * d[:-1], 1.0 + share * (d[:-1] + d[1:]), -share * d[1:]
     new = jax.lax.linalg.tridiagonal_solve(lower, main, upper, jnp.asarray(right)[:, None])
     return jnp.maximum(new[:, 0], 0.0)
 

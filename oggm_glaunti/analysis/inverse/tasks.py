@@ -14,6 +14,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
 from oggm_glaunti.analysis.inverse.inversion import UNITS, Inversion, invert_series, invert_shift, require_reached
 from oggm_glaunti.analysis.inverse.targets import Target, target_of
+from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task, global_task
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def invert_forcing(
     if resolution not in RESOLUTIONS:
         raise InvalidParamsError(f"{gdir.rgi_id}: resolution: expected one of {RESOLUTIONS}, found {resolution!r}")
     wanted = target_of(gdir, target, years, sigma, year_type)
-    run = glacier_run(gdir, wanted.years, wanted.year_type, mb_kwargs)
+    run = glacier_run(gdir, wanted.years, wanted.year_type, mb_kwargs, "invert_forcing")
     with errors_name(gdir):
         if resolution == "scalar":
             return invert_shift(run, wanted, control, prior)
@@ -154,7 +155,7 @@ def equilibrium_temperature(
     from oggm_glaunti.analysis.inverse.shifts import solve_shift
 
     wanted = target_of(gdir, 0.0, years, None, year_type)
-    run = glacier_run(gdir, wanted.years, year_type, mb_kwargs)
+    run = glacier_run(gdir, wanted.years, year_type, mb_kwargs, "equilibrium_temperature")
     weights = wanted.weights(run.years)
     found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, wanted.sigmas(run.years))
     require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
@@ -217,7 +218,7 @@ def climate_sensitivity(
     """
     from oggm_glaunti.analysis.inverse.shifts import sensitivity
 
-    run = glacier_run(gdir, years, year_type, mb_kwargs)
+    run = glacier_run(gdir, years, year_type, mb_kwargs, "climate_sensitivity")
     found = sensitivity(run.tuned, run.trajectory, _month(run), slots=12)
     by_month = {name: np.asarray(values, np.float64).mean(axis=0) for name, values in found._asdict().items()}
     table = pd.DataFrame({**by_month, "prcp_10pct": math.log(1.1) * by_month["log_prcp"]}, index=list(MONTHS))
@@ -263,6 +264,7 @@ def invert_forcing_region(
     InvalidParamsError
         for an invalid control, prior or sigma
     """
+    chosen = checked_mb_kwargs("invert_forcing_region", mb_kwargs)
     runs: dict[str, tuple[GlacierRun, Target]] = {}
     rows: dict[str, dict[str, Any]] = {}
     named = isinstance(target, pd.Series) and not pd.api.types.is_integer_dtype(target.index)
@@ -273,7 +275,7 @@ def invert_forcing_region(
             if of_one is None:
                 raise InvalidParamsError(f"{gdir.rgi_id}: no target among the {len(target)} given")
             wanted = target_of(gdir, of_one, years, sigma, year_type)
-            runs[gdir.rgi_id] = glacier_run(gdir, wanted.years, wanted.year_type, mb_kwargs), wanted
+            runs[gdir.rgi_id] = glacier_run(gdir, wanted.years, wanted.year_type, chosen), wanted
         except Exception as err:
             # The others go on, whatever is wrong with one glacier.
             log.warning("(%s) left out: %s", gdir.rgi_id, err)

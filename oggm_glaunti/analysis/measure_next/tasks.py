@@ -17,6 +17,7 @@ from oggm_glaunti.analysis.measure_next.inputs import campaign_periods, paramete
 from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.coupling.ground.features import read_features
+from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
@@ -216,11 +217,12 @@ def _run_and_years(
     gdir: GlacierDirectory, year: int | None, years: Sequence[int] | None, mb_kwargs: Mapping[str, Any] | None
 ) -> tuple[GlacierRun, int, tuple[int, int]]:
     """Return the prepared glacier, the year of the measurements, and first and last year of the wanted balance."""
+    chosen = checked_mb_kwargs(f"{gdir.rgi_id}: where_to_measure", mb_kwargs)
     wanted = None if years is None else first_and_last(gdir, years)
     if year is None:
-        year = GlaUnTIMassBalance(gdir, **(mb_kwargs or {})).ye if wanted is None else wanted[1]
+        year = GlaUnTIMassBalance(gdir, **chosen).ye if wanted is None else wanted[1]
     first, last = wanted or (year, year)
-    run = glacier_run(gdir, (min(year, first), max(year, last)), mb_kwargs=mb_kwargs)
+    run = glacier_run(gdir, (min(year, first), max(year, last)), mb_kwargs=chosen)
     return run, int(year), (int(first), int(last))
 
 

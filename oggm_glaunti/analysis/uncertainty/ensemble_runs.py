@@ -13,6 +13,7 @@ import xarray as xr
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
+from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 from oggm_glaunti.coupling.oggm.writing import writing
@@ -88,9 +89,10 @@ def run_ensemble_from_climate_data(
             f"{gdir.rgi_id}: expected members of 2 or more and a seed of 0 or more, found {members} and {seed}"
         )
     model = {"filename": climate_filename, "input_filesuffix": climate_input_filesuffix, "bias": bias}
-    model |= mb_kwargs or {}
+    chosen = checked_mb_kwargs(f"{gdir.rgi_id}: run_ensemble_from_climate_data", mb_kwargs)
+    model |= chosen
     seeds = member_seeds(seed, members)
-    _keep_corrections(gdir, {name: model[name] for name in ("filename", "input_filesuffix", *(mb_kwargs or {}))})
+    _keep_corrections(gdir, {name: model[name] for name in ("filename", "input_filesuffix", *chosen)})
     drawn = {**model, "errors": errors, "parameters": parameters}
     runs = [
         _run_member(gdir, f"{output_filesuffix}_member{member:03d}", {**drawn, "seed": one}, kwargs)

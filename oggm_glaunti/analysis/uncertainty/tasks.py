@@ -83,7 +83,7 @@ def smb_uncertainty(
     """
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs)
+    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_uncertainty")
     spread = _spread(run, parameters)
     ends = u.year_ends(run.trajectory.period, blocks)
     series = u.run_propagate(run.tuned, run.trajectory, blocks)
@@ -143,7 +143,7 @@ def smb_ensemble(
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
     _require_members(gdir, members, seed)
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs)
+    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_ensemble")
     if draws is None:
         names, covariance = _spread(run, parameters)
         by = draw_parameters([seed, PARAMETERS], members, covariance)
@@ -201,7 +201,7 @@ def smb_linearity(
             f"{gdir.rgi_id}: expected increasing scales above 0 and an error of the weather, found {[*scales]} and "
             f"{errors[:2]}"
         )
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs)
+    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_linearity")
     found = linearity(run.tuned, run.trajectory, blocks, errors, scales, members, seed)
     columns = {
         "first_order_sd": found.first_order,
@@ -228,11 +228,12 @@ def _prepared(
     year_type: str,
     errors: WeatherErrors,
     mb_kwargs: Mapping[str, Any] | None,
+    task: str,
 ) -> tuple[GlacierRun, Any]:
     """Return the prepared glacier, and blocks of days that start anew with each year."""
     with errors_name(gdir):
         errors.check()
-    run = glacier_run(gdir, years, year_type, mb_kwargs)
+    run = glacier_run(gdir, years, year_type, mb_kwargs, task)
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks, year_cuts
 
     period = np.asarray(run.trajectory.period)

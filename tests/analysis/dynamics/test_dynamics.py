@@ -288,7 +288,7 @@ def test_drawn_years_are_those_of_the_record(hef_gdir):
         ({"forcing": "constant", "climate_years": (2010, 2016)}, "found 2010 to 2016"),
         ({"controls": ["rain"]}, r"found \['rain'\]"),
         ({"mb_elev_feedback": "monthly"}, "whole years"),
-        ({"mb_kwargs": {"model": "A", "ys": 2015}}, r"mb_kwargs: \['ys'\]"),
+        ({"mb_kwargs": {"model": "A", "ys": 2015}}, r"mb_kwargs: unknown \['ys'\]"),
         ({"modes": True, "block": 0}, "block of at least 1"),
     ],
 )

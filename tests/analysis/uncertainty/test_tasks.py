@@ -108,7 +108,7 @@ def test_first_order_ensemble_and_nuts_agree(fitted):
     from oggm_glaunti.fit.calibration.nuts import sample_glaunti
 
     gdir, table = fitted
-    draws = sample_glaunti(gdir, table, free=FREE, model_error=0.15, n_samples=250, n_warmup=120, **A["mb_kwargs"])
+    draws = sample_glaunti(gdir, table, free=FREE, model_error=0.15, n_samples=250, n_warmup=120, **A)
     years = {"years": (2016, 2019), **SMALL}
     sds = {
         "first order": float(smb_uncertainty(gdir, **years)["sd"][-1]),
