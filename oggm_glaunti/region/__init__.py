@@ -1,17 +1,17 @@
-"""Whole regions: the tables of many glaciers in batches of like size, on one machine or a cluster.
+"""Whole regions: tables of many glaciers in batches of similar size, on one machine or a cluster.
 
 ``plan``
-    which glacier goes into which batch, as plain data
+    assignment of glaciers to batches, as plain data
 ``jobs``, ``arrays``
-    what is asked for one glacier; the padded arrays of a batch
+    the job of one glacier; the padded arrays of a batch
 ``engine``
-    batches on the devices at hand
+    runs batches on the available devices
 ``tables``
     the task: glacier directories in, ``glaunti_table.nc`` out
 ``cluster``
-    the same over a Dask cluster
+    the same on a Dask cluster
 ``outputs``, ``geometry``, ``sums``, ``dataset``, ``store``
-    the balance of one glacier and of all of them, as one dataset
+    the balance of one glacier, and of all glaciers in one dataset
 """
 
 import lazy_loader

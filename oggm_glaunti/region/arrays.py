@@ -1,9 +1,9 @@
-"""The padded arrays of a batch, in NumPy."""
+"""Padded arrays of a batch, in NumPy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,41 +21,42 @@ from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.table import round_up
 from oggm_glaunti.region.jobs import Job, nodes_of
-from oggm_glaunti.region.plan import DAYS, Batch
+from oggm_glaunti.region.plan import DAYS_PADDED, Batch
 
-MONTHS = 12  # that a mass-balance year touches
-# Profiles of snow reach over this many heights, run or not: then only the uncorrected run depends on their number.
+MONTHS_OF_YEAR = 12  # of a mass-balance year
+# Heights of the snow profiles, run or not: then only the uncorrected run depends on the number of heights run.
 ALL_HEIGHTS = 512
 
 
 class CorrectionArrays(NamedTuple):
-    """A batch for the corrector: what goes to the device, and what is needed to read the answer."""
+    """Arrays of a batch for the corrector: those sent to the device, and those needed to read its result."""
 
     weather: kernels.Weather
     maps: kernels.Maps
     offset: np.ndarray
     cells: kernels.Cells
     years: list[np.ndarray]
-    """in which each glacier's mass-balance years end"""
+    """calendar years in which each glacier's mass-balance years end"""
     columns: list[GlacierColumns]
 
 
 def correction_arrays(batch: Batch, jobs: Sequence[Job]) -> CorrectionArrays:
-    """Arrays of a batch of stage 'corrections'; places without a glacier stay empty."""
+    """Make the arrays of a batch of stage 'corrections'; places without a glacier stay empty."""
     weather, maps, offset, cells = _empty(batch)
     years, columns, lane = [], [], 0
     for place, job in enumerate(jobs):
+        features = job.corrector_features()
         own = glacier_columns(
-            job.features.outline,
-            job.features.elevation,
-            nodes_of(job.features),
+            features.outline,
+            features.elevation,
+            nodes_of(features),
             job.inputs.climate.ref_hgt,
             settings.param("glaunti_temp_gradient"),  # not that of a fit, which is the table's
         )
         years.append(_fill_weather(weather, maps.monthly, place, job, own))
-        # Beyond the highest height the temperature stays the same: such heights are run, and never asked for.
+        # Padding repeats the highest height; such heights are run and never used.
         _fill_up(offset[place], own.node_offset)
-        _fill_maps(maps, place, job.features, own)
+        _fill_maps(maps, place, features, own)
         lane = _fill_cells(cells, place, lane, own, batch)
         columns.append(own)
     return CorrectionArrays(weather, maps, offset, cells, years, columns)
@@ -64,7 +65,7 @@ def correction_arrays(batch: Batch, jobs: Sequence[Job]) -> CorrectionArrays:
 def _empty(batch: Batch) -> tuple[kernels.Weather, kernels.Maps, np.ndarray, kernels.Cells]:
     g, s, n, b, lanes = batch.slots, batch.side, batch.nodes, batch.bands, (batch.lanes, kernels.LANE)
     n_all = round_up(n, ALL_HEIGHTS)
-    days = (batch.years, DAYS, g)
+    days = (batch.years, DAYS_PADDED, g)
     weather = kernels.Weather(
         temp=np.zeros(days, np.float32),
         prcp=np.zeros(days, np.float32),
@@ -75,7 +76,7 @@ def _empty(batch: Batch) -> tuple[kernels.Weather, kernels.Maps, np.ndarray, ker
         place=np.zeros((g, s, s, batch.channels - 3), np.float32),
         start=np.zeros((g, s, s), np.int32),
         weights=np.zeros((g, s, s, 4), np.float32),
-        monthly=np.zeros((batch.years, g, 2, MONTHS), np.float32),
+        monthly=np.zeros((batch.years, g, 2, MONTHS_OF_YEAR), np.float32),
     )
     cells = kernels.Cells(
         glacier=np.zeros(batch.lanes, np.int32),
@@ -89,15 +90,13 @@ def _empty(batch: Batch) -> tuple[kernels.Weather, kernels.Maps, np.ndarray, ker
     return weather, maps, np.zeros((g, n), np.float32), cells
 
 
-def _fill_up(target: np.ndarray, values: np.ndarray) -> None:
-    """Values, and the last of them as often as there is room."""
+def _fill_up(target: Any, values: np.ndarray) -> None:
+    """Write values, and repeat the last one in the remaining places."""
     target[: values.size], target[values.size :] = values, values[-1]
 
 
-def _fill_weather(
-    weather: kernels.Weather, monthly: np.ndarray, place: int, job: Job, own: GlacierColumns
-) -> np.ndarray:
-    """Weather of a glacier's mass-balance years; returns the years in which they end."""
+def _fill_weather(weather: kernels.Weather, monthly: Any, place: int, job: Job, own: GlacierColumns) -> np.ndarray:
+    """Fill in the weather of a glacier's mass-balance years; return the years in which they end."""
     climate = job.inputs.climate
     periods = correction_years(climate, job.inputs.hemisphere, job.rgi_id)
     slices = [day_slice(climate, p.begin, p.end, job.rgi_id) for p in periods]
@@ -109,7 +108,7 @@ def _fill_weather(
     whole = slice(slices[0].start, slices[-1].stop)
     temp = climate.temp[whole].astype(np.float64) + float(own.pixel_offset.mean(dtype=np.float64))
     means = monthly_climate(climate.time[whole], temp, climate.prcp[whole])
-    monthly[: len(periods), place] = means.reshape(2, len(periods), MONTHS).transpose(1, 0, 2)
+    monthly[: len(periods), place] = means.reshape(2, len(periods), MONTHS_OF_YEAR).transpose(1, 0, 2)
     return np.array([p.year for p in periods])
 
 
@@ -127,7 +126,7 @@ def _fill_maps(maps: kernels.Maps, place: int, f: Features, own: GlacierColumns)
 
 
 def _fill_cells(cells: kernels.Cells, place: int, lane: int, own: GlacierColumns, batch: Batch) -> int:
-    """Lanes of a glacier from the first free one on; returns the next free one."""
+    """Fill in the lanes of a glacier from the first free one on; return the next free one."""
     n = own.rows.size
     lanes = slice(lane, lane + -(-n // kernels.LANE))
     cells.glacier[lanes] = place
@@ -142,7 +141,7 @@ def _fill_cells(cells: kernels.Cells, place: int, lane: int, own: GlacierColumns
 
 
 def _fill_profile(cells: kernels.Cells, place: int, own: GlacierColumns) -> None:
-    """Between which bands the heights lie; constant beyond the lowest and the highest."""
+    """Fill in the interpolation of heights between bands, constant beyond the lowest and the highest."""
     heights = own.band_height.astype(np.float64)
     nodes = own.nodes.astype(np.float64)
     below = np.clip(np.searchsorted(heights, nodes, side="right") - 1, 0, heights.size - 1)
@@ -153,7 +152,7 @@ def _fill_profile(cells: kernels.Cells, place: int, own: GlacierColumns) -> None
 
 
 def band_corrections(arrays: CorrectionArrays, ds: np.ndarray) -> list[BandCorrections]:
-    """Corrections on the cells (Y, L, 16, 5) averaged over each glacier's bands."""
+    """Average corrections on the cells (Y, L, 16, 5) over each glacier's bands."""
     flat = ds.reshape(ds.shape[0], -1, ds.shape[-1])
     found, first = [], 0
     for years, own in zip(arrays.years, arrays.columns, strict=True):
@@ -169,9 +168,9 @@ def band_corrections(arrays: CorrectionArrays, ds: np.ndarray) -> list[BandCorre
 
 
 def table_parameters(batch: Batch, jobs: Sequence[Job]) -> TIWeights:
-    """The temperature index of each glacier of a batch of stage 'tables', (G,).
+    """Stack the temperature indices of the glaciers of a batch of stage 'tables', (G,).
 
-    They differ where glaciers were fitted one by one; places without a glacier have the first's.
+    They differ if glaciers were fitted one by one; places without a glacier get that of the first.
     """
     each = [job.inputs.ti for job in jobs]
     each += each[:1] * (batch.slots - len(each))
@@ -179,7 +178,7 @@ def table_parameters(batch: Batch, jobs: Sequence[Job]) -> TIWeights:
 
 
 def table_arguments(batch: Batch, jobs: Sequence[Job]) -> kernels.TableArguments:
-    """Arrays of a batch of stage 'tables'; places without a glacier have no days."""
+    """Make the arrays of a batch of stage 'tables'; places without a glacier have no days."""
     g, y, n = batch.slots, batch.table_years, batch.heights
     days = (g, y, 12, 31)
     arguments = kernels.TableArguments(

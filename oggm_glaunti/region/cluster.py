@@ -1,8 +1,8 @@
-"""A region beyond one machine: chunks of glaciers as tasks of a Dask cluster.
+"""Regions beyond one machine: chunks of glaciers as tasks of a Dask cluster.
 
 A chunk is a call of :func:`~oggm_glaunti.region.tables.glaunti_tables` in a worker process. Tables are files in the
-glacier directories, and finished ones are skipped, so a chunk whose worker dies is simply given to another worker:
-nothing is lost and nothing is computed twice.
+glacier directories, and finished ones are skipped, so a chunk whose worker dies is given to another worker: nothing is
+lost and nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from tqdm import tqdm
 
 from oggm_glaunti import settings
-from oggm_glaunti.region.jobs import require_each_once
+from oggm_glaunti.region.jobs import TASK, require_each_once
+from oggm_glaunti.region.plan import MEGABYTE
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+    from oggm import GlacierDirectory
 
 settings.register()
 log = logging.getLogger(__name__)
 
 CHUNK_SIZE = 64  # glaciers; enough to fill a batch of the network
 RETRIES = 1  # further tries of a chunk that ends with an error, such as a hiccup of a shared file system
-# Share of a worker's memory limit for the batches; the rest is Python, JAX's compiled code and the files at hand.
+# Share of a worker's memory limit for the batches; the rest is for Python, JAX's compiled code and open files.
 SHARE_OF_WORKER = 0.5
-MEGABYTE = 1e6
-# A suspect chunk is cut into this many parts to find the glacier that kills workers.
-PARTS = 4
-TASK = "glaunti_tables"
+# Number of parts into which a suspect chunk is divided to find the glacier that kills workers.
+SUSPECT_PARTS = 4
 
-# Which process this is: workers that are threads of the caller share its configuration and must not replace it.
+# Identifies this process: workers that are threads of the caller share its configuration and must not replace it.
 _PROCESS = uuid.uuid4().hex
 # Dask may run several tasks in threads of one worker, where the NetCDF library is not safe.
 _one_at_a_time = threading.Lock()
 
 
-class Job(NamedTuple):
-    """What travels to a worker beside the glacier directories."""
+class ChunkContext(NamedTuple):
+    """Configuration and arguments that are sent to a worker with the glacier directories."""
 
     process: str
     config: dict[str, Any]
@@ -56,51 +56,51 @@ class Job(NamedTuple):
 
 
 def run(
-    gdirs: Sequence[Any],
+    gdirs: Sequence[GlacierDirectory],
     client: Client | str | None = None,
     chunk_size: int = CHUNK_SIZE,
     retries: int = RETRIES,
     progress: bool = True,
     **kwargs: Any,
 ) -> pd.DataFrame:
-    """Height-year tables of many glaciers, by the workers of a Dask cluster.
+    """Make the height-year tables of many glaciers with the workers of a Dask cluster.
 
-    Each worker has a JAX of its own and gets OGGM's configuration from here. The number of workers does not matter and
-    may change while this runs. A chunk whose worker dies goes to another one; when that has happened more often than
-    Dask's setting ``distributed.scheduler.allowed-failures`` says (3), the chunk is cut into parts, which run one after
-    the other once all else is done, until the one glacier that kills workers is found. It counts as failed.
+    Each worker has its own JAX and gets OGGM's configuration from the caller. Results do not depend on the number of
+    workers, which may change meanwhile. A chunk whose worker dies goes to another one; if that has happened more often
+    than Dask's setting ``distributed.scheduler.allowed-failures`` (3), the chunk is divided into parts, which run one
+    after the other once all else is done, until the glacier that kills workers is found. It counts as failed.
 
     Parameters
     ----------
     gdirs : list of GlacierDirectory
-        on a file system that all workers see under the same path
+        Glacier directories on a file system that all workers see under the same path
     client : distributed.Client or str, optional
-        a client, or the address of a scheduler (``'tcp://host:8786'``); without it everything runs in this process
+        Client, or the address of a scheduler (``'tcp://host:8786'``); by default everything runs in this process
     chunk_size : int
-        glaciers per task
+        Number of glaciers per task
     retries : int
-        further tries of a chunk that ends with an error of its own, such as a hiccup of a shared file system
+        Further tries of a chunk that ends with an error of its own, such as a hiccup of a shared file system
     progress : bool
-        show a bar where the standard error is a terminal
+        Show a progress bar if the standard error is a terminal
     **kwargs
-        see :func:`~oggm_glaunti.region.tables.glaunti_tables`. Where `memory` is not given, a worker takes
-        ``cfg.PARAMS['glaunti_memory']`` or half of its memory limit, whichever is less
+        See :func:`~oggm_glaunti.region.tables.glaunti_tables`. The default of `memory` is, for a worker, the smaller of
+        ``cfg.PARAMS['glaunti_memory']`` and half of its memory limit
 
     Returns
     -------
     pandas.DataFrame
-        as of ``glaunti_tables``: by ``rgi_id``, in the order of `gdirs`, ``status`` ('written', 'valid' or 'failed'),
+        As of ``glaunti_tables``: by ``rgi_id``, in the order of `gdirs`, ``status`` ('written', 'valid' or 'failed'),
         ``message``, ``seconds``. A table that a worker finished before it died is 'valid'
 
     Raises
     ------
     InvalidParamsError
-        for an impossible `chunk_size` or `retries`, or a glacier given twice
+        If `chunk_size` or `retries` is invalid, or a glacier is given twice
     InvalidWorkflowError
-        where a worker does not see a glacier directory, the cluster is lost, or a glacier kills every worker that
-        tries it, unless ``cfg.PARAMS['continue_on_error']`` is set
+        If a worker does not see a glacier directory, the cluster is lost, or a glacier kills every worker that tries
+        it, unless ``cfg.PARAMS['continue_on_error']`` is set
     ImportError
-        where `client` is an address and Dask is not installed
+        If `client` is an address and Dask is not installed
 
     Examples
     --------
@@ -111,22 +111,18 @@ def run(
     from oggm_glaunti.region.tables import glaunti_tables
 
     inspect.signature(glaunti_tables).bind(gdirs, progress=progress, **kwargs)
-    _check(gdirs, chunk_size, retries)
+    if chunk_size < 1 or retries < 0:
+        raise InvalidParamsError(f"chunk_size: expected 1 or more, found {chunk_size}; retries: 0 or more, {retries}")
+    require_each_once([gdir.rgi_id for gdir in gdirs])
     if client is None or not len(gdirs):
         return glaunti_tables(gdirs, progress=progress, **kwargs)
     client, own = (_connect(client), True) if isinstance(client, str) else (client, False)
     try:
         with tqdm(total=len(gdirs), desc=TASK, unit="glacier", disable=None if progress else True) as bar:
-            return _Distribution(client, _job(kwargs), retries, bar).run(gdirs, chunk_size)
+            return _Distribution(client, _context(kwargs), retries, bar).run(gdirs, chunk_size)
     finally:
         if own:
             client.close()
-
-
-def _check(gdirs: Sequence[Any], chunk_size: int, retries: int) -> None:
-    if chunk_size < 1 or retries < 0:
-        raise InvalidParamsError(f"chunk_size: expected 1 or more, found {chunk_size}; retries: 0 or more, {retries}")
-    require_each_once([gdir.rgi_id for gdir in gdirs])
 
 
 def _connect(address: str) -> Client:
@@ -140,53 +136,47 @@ def _connect(address: str) -> Client:
     return Client(address)
 
 
-def _job(kwargs: dict[str, Any]) -> Job:
-    """What the workers have to know. Weights given by the environment are found by workers that have another one."""
+def _context(kwargs: dict[str, Any]) -> ChunkContext:
+    """Collect what workers need, including the path of weights that is set in the environment of this process only."""
     environment = {name: os.environ[name] for name in (settings.WEIGHTS_ENV,) if name in os.environ}
     logging_level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
-    return Job(_PROCESS, cfg.pack_config(), logging_level, environment, kwargs)
+    return ChunkContext(_PROCESS, cfg.pack_config(), logging_level, environment, kwargs)
 
 
-def run_chunk(gdirs: Sequence[Any], job: Job) -> pd.DataFrame:
-    """Tables of one chunk; this is what a worker does.
-
-    Parameters
-    ----------
-    gdirs : list of GlacierDirectory
-    job : Job
-        configuration and arguments
+def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.DataFrame:
+    """Make the tables of one chunk, in a worker.
 
     Raises
     ------
     InvalidWorkflowError
-        where the glacier directories are not seen from here
+        If the worker does not see the glacier directories
     """
     from oggm_glaunti.region.tables import glaunti_tables
 
     with _one_at_a_time:
-        _take_over(job)
+        _take_over(context)
         _require_seen(gdirs)
-        kwargs = {**job.kwargs, "progress": False}
+        kwargs = {**context.kwargs, "progress": False}
         if kwargs.get("memory") is None:
             kwargs["memory"] = _memory_of_worker()
         return glaunti_tables(list(gdirs), **kwargs)
 
 
-def _take_over(job: Job) -> None:
-    if job.process == _PROCESS:
+def _take_over(context: ChunkContext) -> None:
+    if context.process == _PROCESS:
         return
     if not hasattr(logging.Logger, "workflow"):
-        cfg.set_logging_config(job.logging_level)  # once: it also teaches loggers OGGM's own level
-    cfg.unpack_config(job.config)
+        cfg.set_logging_config(context.logging_level)  # once: it also teaches loggers OGGM's own level
+    cfg.unpack_config(context.config)
     cfg.PARAMS.do_log = False
     cfg.PARAMS["use_multiprocessing"] = False
     cfg.PARAMS.do_log = True
     settings.register()
-    for name, value in job.environment.items():
+    for name, value in context.environment.items():
         os.environ.setdefault(name, value)
 
 
-def _require_seen(gdirs: Sequence[Any]) -> None:
+def _require_seen(gdirs: Sequence[GlacierDirectory]) -> None:
     for gdir in gdirs:
         if not os.path.isdir(gdir.dir):
             raise InvalidWorkflowError(
@@ -196,7 +186,7 @@ def _require_seen(gdirs: Sequence[Any]) -> None:
 
 
 def _memory_of_worker() -> float:
-    """MB for the batches: the setting, or less where the worker's own limit is small."""
+    """Return the MB for the batches: the setting, or less if the worker's own limit is small."""
     from distributed import get_worker
 
     limit = get_worker().memory_manager.memory_limit
@@ -205,28 +195,28 @@ def _memory_of_worker() -> float:
 
 
 class _Distribution:
-    """The chunks of one call, their futures, and what became of them."""
+    """The chunks of one call, their futures and results."""
 
-    def __init__(self, client: Client, job: Job, retries: int, bar: tqdm):
-        self.client, self.job, self.retries, self.bar = client, job, retries, bar
+    def __init__(self, client: Client, context: ChunkContext, retries: int, bar: tqdm):
+        self.client, self.context, self.retries, self.bar = client, context, retries, bar
         self.done: list[pd.DataFrame] = []
 
-    def run(self, gdirs: Sequence[Any], chunk_size: int) -> pd.DataFrame:
-        """Statuses of all glaciers."""
-        suspects = self._finish(_cut(gdirs, chunk_size))
+    def run(self, gdirs: Sequence[GlacierDirectory], chunk_size: int) -> pd.DataFrame:
+        """Return the statuses of all glaciers."""
+        suspects = self._finish(_chunks(gdirs, chunk_size))
         while suspects:
             chunk = suspects.pop()
-            for part in _cut(chunk, -(-len(chunk) // PARTS)):
-                # Alone on the cluster: whatever kills the workers now is in this part.
+            for part in _chunks(chunk, -(-len(chunk) // SUSPECT_PARTS)):
+                # Alone on the cluster: the cause of killed workers is now in this part.
                 for killer in self._finish([part]):
                     if len(killer) > 1:
                         suspects.append(killer)
-                    elif self._finish([killer]):  # once more: a cluster that lost workers just now may be in disorder
+                    elif self._finish([killer]):  # once more: a cluster that has just lost workers may be in disorder
                         self._give_up(killer[0])
         return pd.concat(self.done).loc[[gdir.rgi_id for gdir in gdirs]]
 
-    def _finish(self, chunks: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
-        """Run chunks; returns those that killed too many workers."""
+    def _finish(self, chunks: Iterable[Sequence[GlacierDirectory]]) -> list[Sequence[GlacierDirectory]]:
+        """Run chunks; return those that killed too many workers."""
         from distributed import as_completed
 
         chunk_of = {self._submit(chunk): chunk for chunk in chunks}
@@ -240,17 +230,17 @@ class _Distribution:
                     self.done.append(statuses)
                     self.bar.update(len(statuses))
         finally:
-            # Nothing goes on in the cluster after an error.
+            # After an error, nothing is left running in the cluster.
             self.client.cancel(list(chunk_of))
         return killers
 
-    def _submit(self, chunk: Sequence[Any]) -> Future:
-        # A key of its own for every try: Dask would answer a known one with the failure it remembers.
+    def _submit(self, chunk: Sequence[GlacierDirectory]) -> Future:
+        # A new key for every try: for a known one Dask would return the failure it remembers.
         key = f"{TASK}-{chunk[0].rgi_id}-{len(chunk)}-{uuid.uuid4().hex[:8]}"
-        return self.client.submit(run_chunk, list(chunk), self.job, key=key, retries=self.retries, pure=False)
+        return self.client.submit(run_chunk, list(chunk), self.context, key=key, retries=self.retries, pure=False)
 
     def _statuses(self, future: Future) -> pd.DataFrame | None:
-        """What a chunk returned; None where it killed its workers. Its errors are raised."""
+        """Return the result of a chunk, None if it killed its workers; raise its errors."""
         from distributed import CancelledError, KilledWorker
 
         try:
@@ -264,7 +254,7 @@ class _Distribution:
                 "call again: finished tables are skipped."
             ) from err
 
-    def _give_up(self, gdir: Any) -> None:
+    def _give_up(self, gdir: GlacierDirectory) -> None:
         err = InvalidWorkflowError(
             f"{gdir.rgi_id}: every worker that made its table died, most likely for lack of memory. The workers' logs "
             "say why. Give the workers more memory, or leave the glacier out."
@@ -278,12 +268,12 @@ class _Distribution:
         self.bar.update(1)
 
 
-def _cut(gdirs: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """Parts of `size` glaciers.
+def _chunks(gdirs: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Divide glaciers into parts of `size`.
 
     Examples
     --------
-    >>> _cut("abcde", 2)
+    >>> _chunks("abcde", 2)
     ['ab', 'cd', 'e']
     """
     return [gdirs[start : start + size] for start in range(0, len(gdirs), size)]

@@ -1,19 +1,22 @@
-"""The balances of many glaciers side by side: one CF dataset (rgi_id, time)."""
+"""Balances of many glaciers in one CF dataset (rgi_id, time)."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
 import logging
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
-from oggm_glaunti.region.outputs import WINTER_MONTHS, GlacierBalance
+from oggm_glaunti.region.outputs import N_WINTER_MONTHS, GlacierBalance
 from oggm_glaunti.region.sums import REGION_SUMS, region_sums
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +30,14 @@ class Variable(NamedTuple):
     standard_name: str = ""
 
     def attributes(self) -> dict[str, str]:
-        """Those that are set."""
+        """Return those that are set."""
         return {name: value for name, value in self._asdict().items() if value}
 
 
 _OF_YEAR = "of the balance year, water equivalent"
 _TOTAL = "time: mean area: sum"
 _SEASON = "time: sum (comment: {} months only) area: mean"
-VARIABLES = {
+BALANCE_VARIABLES = {
     "specific_mb": Variable(
         "m year-1",
         f"glacier-wide surface mass balance {_OF_YEAR}",
@@ -66,23 +69,24 @@ ORIGIN = {
 
 
 def region_dataset(
-    gdirs: list, balances: list[GlacierBalance | None], years: str, run_filesuffix: str | None = None
+    gdirs: list[GlacierDirectory], balances: list[GlacierBalance | None], years: str, run_filesuffix: str | None = None
 ) -> xr.Dataset:
-    """Put the balances of many glaciers side by side.
+    """Put the balances of many glaciers into one dataset.
 
     Parameters
     ----------
     gdirs : list of GlacierDirectory
     balances : list of GlacierBalance or None
-        of each of them; None for a glacier that failed
+        Balance of each glacier; None for a glacier that failed
     years : {'mass_balance', 'calendar'}
+        Type of the balance years
     run_filesuffix : str, optional
-        of the run whose geometry they are for
+        Suffix of the run that provided the geometry
 
     Raises
     ------
     InvalidWorkflowError
-        where all failed
+        If all glaciers failed
     """
     found = [balance for balance in balances if balance is not None]
     if not found:
@@ -92,7 +96,7 @@ def region_dataset(
     all_years = np.arange(min(b.years[0] for b in found), max(b.years[-1] for b in found) + 1)
     ds = xr.Dataset(coords=_coordinates(gdirs, all_years, years))
     unknown = (*(SEASONAL if years == "calendar" else ()), *(("volume",) if run_filesuffix is None else ()))
-    for name, variable in VARIABLES.items():
+    for name, variable in BALANCE_VARIABLES.items():
         values = np.full((len(gdirs), all_years.size), np.nan)
         for row, balance in enumerate(balances):
             if balance is not None:
@@ -115,15 +119,15 @@ _FLAG = {
 }
 
 
-def _log_missing(gdirs: list, balances: list[GlacierBalance | None]) -> None:
+def _log_missing(gdirs: list[GlacierDirectory], balances: list[GlacierBalance | None]) -> None:
     missing = [gdir.rgi_id for gdir, balance in zip(gdirs, balances, strict=True) if balance is None]
     if missing:
         names = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
         log.warning("%d of %d glaciers have no balance and are missing values: %s", len(missing), len(gdirs), names)
 
 
-def _coordinates(gdirs: list, all_years: np.ndarray, years: str) -> dict[str, tuple]:
-    bounds = np.array([_bounds(year, years, gdirs[0].hemisphere) for year in all_years]).astype("M8[ns]")
+def _coordinates(gdirs: list[GlacierDirectory], all_years: np.ndarray, years: str) -> dict[str, tuple]:
+    bounds = np.array([_limits_of_year(year, years, gdirs[0].hemisphere) for year in all_years]).astype("M8[ns]")
 
     def column(name: str, dtype: type = float) -> np.ndarray:
         return np.array([getattr(gdir, name) for gdir in gdirs], dtype)
@@ -145,12 +149,11 @@ def _coordinates(gdirs: list, all_years: np.ndarray, years: str) -> dict[str, tu
     }
 
 
-def _bounds(year: int, years: str, hemisphere: str) -> tuple[np.datetime64, np.datetime64]:
-    """First moment of a balance year, and of the next one."""
+def _limits_of_year(year: int, years: str, hemisphere: str) -> tuple[np.datetime64, np.datetime64]:
+    """Return the first moment of a balance year, and of the next one."""
     month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    begin = f"{year - 1}-{month:02d}" if years == "mass_balance" else f"{year}-01"
-    begin = np.datetime64(begin, "M")
-    return begin.astype("M8[D]"), (begin + 12).astype("M8[D]")
+    begin = np.datetime64(f"{year - 1}-{month:02d}" if years == "mass_balance" else f"{year}-01", "M")
+    return begin.astype("M8[D]"), (begin + np.timedelta64(12, "M")).astype("M8[D]")
 
 
 def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, str]:
@@ -158,7 +161,7 @@ def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, 
     first = settings.MASS_BALANCE_YEAR_START[hemisphere]
     months = [datetime.date(2000, (first + shift - 1) % 12 + 1, 1).strftime("%B") for shift in range(12)]
     seasons = (
-        f"winter {months[0]} to {months[WINTER_MONTHS - 1]}, summer {months[WINTER_MONTHS]} to {months[-1]}"
+        f"winter {months[0]} to {months[N_WINTER_MONTHS - 1]}, summer {months[N_WINTER_MONTHS]} to {months[-1]}"
         if years == "mass_balance"
         else "calendar years, without seasons"
     )

@@ -1,12 +1,11 @@
-"""Jobs in, tables out: batches on the devices at hand.
+"""Runs of batches on the available devices: jobs in, tables out.
 
 On a CPU each core has a thread that runs batches of its own, since XLA runs such scans on one core; on GPUs each
-device has two, one of which prepares arrays while the other computes. Files are nobody's business here: jobs are pulled
-one by one and outcomes handed out one by one in the caller's thread, so that reading and writing go on while batches
-run.
+device has two, one of which prepares arrays while the other computes. This module does no I/O: jobs are pulled one by
+one and outcomes returned one by one in the caller's thread, so that reading and writing continue while batches run.
 
-Programs are compiled once per process and shape, some two seconds each. ``JAX_COMPILATION_CACHE_DIR``, a variable of
-JAX's own, names a folder in which they are kept for the next process.
+Programs are compiled once per process and shape, some two seconds each. JAX's environment variable
+``JAX_COMPILATION_CACHE_DIR`` names a folder in which they are kept for the next process.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.table.table import Table, table_of_sums
 from oggm_glaunti.region.arrays import band_corrections, correction_arrays, table_arguments, table_parameters
-from oggm_glaunti.region.jobs import Job, Outcome
-from oggm_glaunti.region.plan import CPU_COLUMNS, Batch, Planner
+from oggm_glaunti.region.jobs import Job, JobOutcome
+from oggm_glaunti.region.plan import CPU_COLUMNS, MEGABYTE, Batch, Planner
 
-MEGABYTE = 1e6
-# Batches handed out per thread: one that runs and one that waits.
+# Batches submitted per thread: one that runs and one that waits.
 AHEAD = 2
 
 
 class Resources(NamedTuple):
-    """What to run on.
+    """Devices, threads and memory to use.
 
     Attributes
     ----------
     devices : tuple
-        of JAX
+        JAX devices
     threads : int
-        batches that run at once
+        Number of batches that run at once
     gpu : bool
+        Whether the devices are GPUs
     memory : float
-        bytes for one batch
+        Memory for one batch, bytes
     """
 
     devices: tuple[Any, ...]
@@ -54,14 +53,14 @@ class Resources(NamedTuple):
 
 
 def resources(memory: float | None = None, threads: int | None = None) -> Resources:
-    """The devices at hand and the share of the memory that a batch gets.
+    """Return the available devices and the share of the memory that a batch gets.
 
     Parameters
     ----------
     memory : float, optional
-        MB for all batches together, by default ``cfg.PARAMS['glaunti_memory']``
+        Memory for all batches together, MB; by default ``cfg.PARAMS['glaunti_memory']``
     threads : int, optional
-        by default one for each core that this process may use, or two per GPU
+        Number of batches that run at once; by default one per core that this process may use, or two per GPU
     """
     import jax
 
@@ -72,52 +71,52 @@ def resources(memory: float | None = None, threads: int | None = None) -> Resour
         raise InvalidParamsError(f"glaunti_memory: expected more than 0 MB, found {memory!r}")
     devices, gpu = tuple(jax.local_devices()), jax.default_backend() == "gpu"
     threads = threads or (2 * len(devices) if gpu else cores())
-    # One share for each batch that runs, and one for the glaciers that wait.
+    # One share for each running batch, and one for the waiting glaciers.
     return Resources(devices, threads, gpu, memory * MEGABYTE / (threads + 1))
 
 
-def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | None = None) -> Iterator[Outcome]:
-    """Corrections and tables of many glaciers.
+def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | None = None) -> Iterator[JobOutcome]:
+    """Compute corrections and tables of many glaciers.
 
     Parameters
     ----------
     jobs : iterable of Job
-        pulled in the caller's thread, as batches fill up
-    memory : float, optional
-        MB for all batches together, by default ``cfg.PARAMS['glaunti_memory']``
-    threads : int, optional
-        by default one for each core that this process may use, or two per GPU
+        Jobs, pulled in the caller's thread as batches fill up
+    memory, threads : optional
+        See :func:`resources`
 
     Yields
     ------
-    Outcome
-        in the order in which batches finish; a glacier that fails has an error in place of a table
+    JobOutcome
+        Outcomes in the order in which batches finish; a glacier that fails has an error instead of a table
     """
     jobs = iter(jobs)
     first = next(jobs, None)
-    if first is None:  # nothing to do: the devices are not touched
+    if first is None:  # nothing to do: JAX is not started
         return
-    at_hand = resources(memory, threads)
-    planner = Planner(at_hand.memory, at_hand.gpu)
+    available = resources(memory, threads)
+    planner = Planner(available.memory, available.gpu)
     known: dict[str, Job] = {}
-    with ThreadPoolExecutor(at_hand.threads, thread_name_prefix="glaunti") as pool:
+    with ThreadPoolExecutor(available.threads, thread_name_prefix="glaunti") as pool:
         running: dict[Future, Batch] = {}
 
         def submit(batch: Batch | None) -> None:
             if batch is not None:
-                device = at_hand.devices[len(submitted) % len(at_hand.devices)]
+                device = available.devices[len(submitted) % len(available.devices)]
                 submitted.append(batch)
-                running[pool.submit(run_batch, batch, [known[key] for key in batch.keys], device, at_hand.gpu)] = batch
+                running[pool.submit(run_batch, batch, [known[key] for key in batch.keys], device, available.gpu)] = (
+                    batch
+                )
 
-        def finish(at_most: int) -> Iterator[Outcome]:
+        def finish(at_most: int) -> Iterator[JobOutcome]:
             while len(running) > at_most:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     del running[future]
                     yield from settle(future.result())
 
-        def settle(outcomes: list[Outcome]) -> Iterator[Outcome]:
-            """Corrected glaciers wait for their table, all others are finished."""
+        def settle(outcomes: list[JobOutcome]) -> Iterator[JobOutcome]:
+            """Submit the tables of corrected glaciers; all other glaciers are finished."""
             for outcome in outcomes:
                 job = outcome.job
                 if outcome.table is None and outcome.error is None:
@@ -135,11 +134,11 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
                 try:
                     size = job.size()
                 except Exception as error:
-                    yield Outcome(job, error=error)
+                    yield JobOutcome(job, error=error)
                     continue
                 known[job.key] = job
                 submit(planner.add(size) if job.wants_corrections else planner.add_table(size))
-                yield from finish(at_hand.threads * AHEAD)
+                yield from finish(available.threads * AHEAD)
             while running or known:
                 for batch in planner.flush():
                     submit(batch)
@@ -148,20 +147,20 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
             pool.shutdown(cancel_futures=True)
 
 
-def run_batch(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[Outcome]:
-    """One batch; an error that concerns all of it is every glacier's."""
+def run_batch(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[JobOutcome]:
+    """Run a batch; an error that concerns the whole batch is assigned to each of its glaciers."""
     start = time.perf_counter()
     stage = {"corrections": _corrections, "tables": _tables}[batch.stage]
     try:
         outcomes = stage(batch, jobs, device, gpu)
     except Exception as error:
-        outcomes = [Outcome(job, error=error) for job in jobs]
+        outcomes = [JobOutcome(job, error=error) for job in jobs]
     each = (time.perf_counter() - start) / len(jobs)
     return [replace(outcome, seconds=each) for outcome in outcomes]
 
 
-def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[Outcome]:
-    """The jobs with their corrections, still without tables."""
+def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[JobOutcome]:
+    """Return the jobs with their corrections, still without tables."""
     import jax
 
     arrays = correction_arrays(batch, jobs)
@@ -180,21 +179,21 @@ def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> l
     outcomes = []
     for job, yearly in zip(jobs, band_corrections(arrays, ds), strict=True):
         if np.isfinite(yearly.ds).all():
-            outcomes.append(Outcome(job.corrected(yearly)))
+            outcomes.append(JobOutcome(job.corrected(yearly)))
         else:
             what = f"{job.rgi_id}: the corrections of model {job.model.name} are not finite"
-            outcomes.append(Outcome(job, error=InvalidWorkflowError(f"{what}; check {job.inputs.climate.path}")))
+            outcomes.append(JobOutcome(job, error=InvalidWorkflowError(f"{what}; check {job.inputs.climate.path}")))
     return outcomes
 
 
-def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[Outcome]:
+def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[JobOutcome]:
     import jax
 
     del gpu
     ti, arguments = jax.device_put((table_parameters(batch, jobs), table_arguments(batch, jobs)), device)
     sums = _programs().tables(ti, arguments)
     host = [np.asarray(values) for values in sums]
-    return [Outcome(job, _table(job, [values[place] for values in host])) for place, job in enumerate(jobs)]
+    return [JobOutcome(job, _table(job, [values[place] for values in host])) for place, job in enumerate(jobs)]
 
 
 def _table(job: Job, sums: Sequence[np.ndarray]) -> Table:
@@ -213,7 +212,7 @@ class _Programs(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _programs() -> _Programs:
-    """Compile on use, once per process and shape."""
+    """Return the programs, which are compiled on first use for each shape."""
     import jax
 
     from oggm_glaunti.core import batch

@@ -1,11 +1,14 @@
-"""Where a glacier's ice lies, by height: as it was mapped, or year by year in a run of OGGM's dynamics."""
+"""Area of a glacier by height: as mapped, or year by year in a run of OGGM's dynamics."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from oggm.exceptions import InvalidWorkflowError
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
 
 class Geometry(NamedTuple):
@@ -14,13 +17,13 @@ class Geometry(NamedTuple):
     Attributes
     ----------
     years : int array (K,) or None
-        years of which these are the 1 Januaries; None for one geometry (K = 1) that serves every year
+        Years, for geometries on 1 January; None for one geometry (K = 1) that is used for every year
     heights : array (K, P)
-        of the surface at the flowlines' points, m
+        Surface heights at the points of the flowlines, m
     areas : array (K, P)
-        of the ice at the points, m2; zero where there is none
+        Ice area at the points, m2; zero if there is no ice
     volume : array (K,) or None
-        m3
+        Ice volume, m3
     """
 
     years: np.ndarray | None
@@ -29,36 +32,36 @@ class Geometry(NamedTuple):
     volume: np.ndarray | None
 
     def of_year(self, year: int) -> tuple[np.ndarray, np.ndarray]:
-        """Heights and areas (P,) on 1 January of a year."""
+        """Return the heights and areas (P,) on 1 January of a year."""
         row = 0 if self.years is None else int(np.flatnonzero(self.years == year)[0])
         return self.heights[row], self.areas[row]
 
     def volume_of_year(self, year: int) -> float:
-        """Volume on 1 January of a year, m3; NaN where it is not known."""
+        """Return the volume on 1 January of a year, m3; NaN if unknown."""
         if self.volume is None or self.years is None:
             return float("nan")
         return float(self.volume[np.flatnonzero(self.years == year)[0]])
 
 
-def read_geometry(gdir: Any, run_filesuffix: str | None) -> Geometry:
-    """The geometry of a run, or the mapped one.
+def read_geometry(gdir: GlacierDirectory, run_filesuffix: str | None) -> Geometry:
+    """Read the geometry of a run, or the mapped one.
 
     Parameters
     ----------
     gdir : GlacierDirectory
     run_filesuffix : str or None
-        `output_filesuffix` of the run; None for the mapped glacier
+        The `output_filesuffix` of the run; None for the mapped glacier
 
     Raises
     ------
     InvalidWorkflowError
-        where the directory lacks the files, or its glacier was merged with its tributaries
+        If the directory lacks the files, or its glacier was merged with its tributaries
     """
     return mapped_geometry(gdir) if run_filesuffix is None else run_geometry(gdir, run_filesuffix)
 
 
-def mapped_geometry(gdir: Any) -> Geometry:
-    """The glacier of the inventory's date, from its inversion flowlines."""
+def mapped_geometry(gdir: GlacierDirectory) -> Geometry:
+    """Read the glacier at the date of the inventory, from its inversion flowlines."""
     if not gdir.has_file("inversion_flowlines"):
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: no inversion_flowlines.pkl; run OGGM's flowline tasks, for example "
@@ -71,7 +74,7 @@ def mapped_geometry(gdir: Any) -> Geometry:
     return Geometry(None, heights[None], areas[None], None)
 
 
-def _require_one_glacier(gdir: Any, fls: list) -> None:
+def _require_one_glacier(gdir: GlacierDirectory, fls: list) -> None:
     others = {fl.rgi_id for fl in fls if getattr(fl, "rgi_id", None) not in (None, gdir.rgi_id)}
     if others:
         raise InvalidWorkflowError(
@@ -79,13 +82,13 @@ def _require_one_glacier(gdir: Any, fls: list) -> None:
         )
 
 
-def run_geometry(gdir: Any, filesuffix: str) -> Geometry:
-    """The glacier on every 1 January of a run, from ``fl_diagnostics`` or, where that was not kept, ``model_geometry``.
+def run_geometry(gdir: GlacierDirectory, filesuffix: str) -> Geometry:
+    """Read the glacier on every 1 January of a run, from ``fl_diagnostics`` or, if missing, ``model_geometry``.
 
     Raises
     ------
     InvalidWorkflowError
-        where the run kept neither
+        If the run stored neither
     """
     _require_one_glacier(gdir, gdir.read_pickle("model_flowlines") if gdir.has_file("model_flowlines") else [])
     if gdir.has_file("fl_diagnostics", filesuffix=filesuffix):
@@ -98,7 +101,7 @@ def run_geometry(gdir: Any, filesuffix: str) -> Geometry:
     )
 
 
-def _of_diagnostics(gdir: Any, path: str) -> Geometry:
+def _of_diagnostics(gdir: GlacierDirectory, path: str) -> Geometry:
     import xarray as xr
 
     lines = []
@@ -113,7 +116,7 @@ def _of_diagnostics(gdir: Any, path: str) -> Geometry:
                 )
             thickness, area, volume = (ds[v].values for v in ("thickness_m", "area_m2", "volume_m3"))
             lines.append((ds["time"].values, ds["bed_h"].values + thickness, area, volume.sum(axis=1)))
-    return _joined(lines)
+    return _join_flowlines(lines)
 
 
 def _of_model_geometry(path: str) -> Geometry:
@@ -129,11 +132,11 @@ def _of_model_geometry(path: str) -> Geometry:
             areas[number].append(np.where(fl.section > 0, fl.widths_m, 0.0) * fl.dx_meter)
     volumes = [ts["ts_section"].sum(axis=1) * fl.dx_meter for fl, ts in zip(model.fls, model.fl_tss, strict=True)]
     rows = zip(heights, areas, volumes, strict=True)
-    return _joined([(model.time, np.array(h), np.array(a), v) for h, a, v in rows])
+    return _join_flowlines([(model.time, np.array(h), np.array(a), v) for h, a, v in rows])
 
 
-def _joined(lines: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> Geometry:
-    """All flowlines side by side, on 1 January only: runs may be stored month by month."""
+def _join_flowlines(lines: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> Geometry:
+    """Join all flowlines, on 1 January only (runs may be stored month by month)."""
     time = np.asarray(lines[0][0], np.float64)
     first_of_january = time == np.floor(time)
     heights, areas = (np.concatenate([line[i] for line in lines], axis=1)[first_of_january] for i in (1, 2))

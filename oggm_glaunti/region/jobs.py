@@ -1,4 +1,4 @@
-"""What is asked for one glacier, and what came of it."""
+"""The job of one glacier, and its outcome."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.table.table import Table
 from oggm_glaunti.region.plan import Size
 
+TASK = "glaunti_tables"
+
 
 def require_each_once(rgi_ids: Sequence[str]) -> None:
-    """Raise an InvalidParamsError that names the glaciers which are there more than once.
+    """Raise an InvalidParamsError that names glaciers given more than once.
 
     Examples
     --------
@@ -43,21 +45,23 @@ class Job:
     Attributes
     ----------
     key : str
-        whatever the caller knows the glacier by; unique
+        Unique identifier of the glacier, chosen by the caller
     rgi_id : str
-        named in errors
+        RGI identifier, for error messages
     model : GlaUnTI
-        A, C or D; of the weights alone, for the corrections
+        Model A, C or D as in the weights, for the corrections
     weights_sha256 : str
-        of the model: glaciers of different weights are run apart
+        Digest of the model's weights; glaciers of different weights are run separately
     inputs : TableInputs
-        climate, heights, hemisphere and the temperature index of the table; without corrections
+        Climate, heights, hemisphere and temperature index of the table; without corrections
     tunables : TunableParams
+        Tunable parameters of the table
     corrector : {'yearly', 'climatology', 'off'}
+        Use of the corrections
     features : Features or None
-        the corrector's inputs; not used where the corrections are known or the corrector is off
+        Inputs of the corrector; not used if the corrections are known or the corrector is off
     yearly : BandCorrections or None
-        the corrections where they are known
+        Corrections, if known
     """
 
     key: str
@@ -75,44 +79,65 @@ class Job:
         """Whether the corrector has to be run."""
         return self.corrector != "off" and self.yearly is None
 
+    def corrector_features(self) -> Features:
+        """Return the corrector's inputs, without which it cannot be run."""
+        if self.features is None:
+            raise InvalidParamsError(f"{self.rgi_id}: the corrector needs features")
+        return self.features
+
     def corrected(self, yearly: BandCorrections) -> Job:
-        """The same with the corrections found; the corrector's inputs are let go."""
+        """Return a job with the corrections found, without the corrector's inputs."""
         return replace(self, yearly=yearly, features=None)
 
     def table_inputs(self) -> TableInputs:
-        """What the table is made from."""
+        """Return the inputs of the table, with the corrections to be used."""
         used = self.yearly
         if used is not None and self.corrector == "climatology":
             used = used.climatology()
         return replace(self.inputs, corrections=used)
 
     def size(self) -> Size:
-        """What the plan has to know.
+        """Return the sizes from which batches are planned.
 
         Raises
         ------
         InvalidWorkflowError
-            where corrections are wanted and the record holds no full mass-balance year
+            If corrections are wanted and the record holds no full mass-balance year
         """
         periods = 1 if self.corrector != "yearly" or self.yearly is None else self.yearly.years.size
         climate = self.inputs.climate
-        table = (self.key, self.weights_sha256, self.inputs.heights.size, climate.years.size, periods)
-        held = climate.time.nbytes + climate.temp.nbytes + climate.prcp.nbytes
+        size = Size(
+            self.key,
+            self.weights_sha256,
+            heights=self.inputs.heights.size,
+            table_years=climate.years.size,
+            periods=periods,
+            held=climate.time.nbytes + climate.temp.nbytes + climate.prcp.nbytes,
+            day=self.inputs.ti.day.name,
+        )
         if not self.wants_corrections:
-            return Size(*table, held=held, day=self.inputs.ti.day.name)
+            return size
         years = len(correction_years(climate, self.inputs.hemisphere, self.rgi_id))
-        warn_about_inputs(self.model, climate, self.features, self.rgi_id)
-        f, own = self.features, self.features.elevation[self.features.glacier]
-        bands = int(own.max() // BAND_WIDTH - own.min() // BAND_WIDTH) + 1
-        channels = 15 if self.model.name == "D" else 6
-        held += sum(values.nbytes for values in (f.outline, f.elevation, f.elevation_std))
-        held += 0 if f.facies is None else f.facies.nbytes
-        return Size(*table, *f.shape, channels, nodes_of(f).size, own.size, bands, years, held, self.inputs.ti.day.name)
+        f = self.corrector_features()
+        warn_about_inputs(self.model, climate, f, self.rgi_id)
+        own = f.elevation[f.glacier]
+        maps = (f.outline, f.elevation, f.elevation_std, *(() if f.facies is None else (f.facies,)))
+        return replace(
+            size,
+            rows=f.shape[0],
+            cols=f.shape[1],
+            channels=15 if self.model.name == "D" else 6,
+            nodes=nodes_of(f).size,
+            cells=own.size,
+            bands=int(own.max() // BAND_WIDTH - own.min() // BAND_WIDTH) + 1,
+            years=years,
+            held=size.held + sum(values.nbytes for values in maps),
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """The table of a job and the corrections it was made with, or the error that was in the way."""
+class JobOutcome:
+    """The table of a job and the corrections used for it, or the error that occurred."""
 
     job: Job
     table: Table | None = None
@@ -121,7 +146,7 @@ class Outcome:
 
 
 def nodes_of(features: Features) -> np.ndarray:
-    """Heights of the uncorrected runs, m (N,)."""
+    """Return the heights of the uncorrected runs, m (N,)."""
     from oggm_glaunti.core.smooth import even_heights
 
     return even_heights(features.elevation.min(), features.elevation.max(), settings.param("glaunti_table_step"))

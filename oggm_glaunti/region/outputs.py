@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from oggm import entity_task
@@ -15,13 +15,18 @@ from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.region.geometry import Geometry, read_geometry
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+    from oggm_glaunti.coupling.table.table import Table
+
 settings.register()
 log = logging.getLogger(__name__)
 
-YEARS = ("mass_balance", "calendar")
-# Months of the mass-balance year that are winter: October to April in the north, April to October in the south, as in
+YEAR_TYPES = ("mass_balance", "calendar")
+# Number of winter months of the mass-balance year: October to April in the north, April to October in the south, as in
 # the fixed-date system of Cogley et al. (2011), Glossary of Glacier Mass Balance.
-WINTER_MONTHS = 7
+N_WINTER_MONTHS = 7
 GT_PER_M3 = 1e-9  # of water
 
 
@@ -31,11 +36,11 @@ class GlacierBalance(NamedTuple):
     Attributes
     ----------
     years : int array (K,)
-        the calendar year in which each balance year ends
+        Calendar years in which the balance years end
     fields : dict of str to arrays (K,)
-        see :data:`oggm_glaunti.region.dataset.VARIABLES`
+        Values by variable, see :data:`oggm_glaunti.region.dataset.BALANCE_VARIABLES`
     origin : dict of str to str
-        model, corrector and climate_source
+        Values of model, corrector and climate_source
     """
 
     years: np.ndarray
@@ -45,7 +50,7 @@ class GlacierBalance(NamedTuple):
 
 @entity_task(log)
 def glacier_balance(
-    gdir: Any,
+    gdir: GlacierDirectory,
     *,
     run_filesuffix: str | None = None,
     years: str = "mass_balance",
@@ -53,20 +58,20 @@ def glacier_balance(
     ye: int | None = None,
     mb_kwargs: Mapping[str, Any] | None = None,
 ) -> GlacierBalance:
-    """Balance, area, equilibrium line, melt and accumulation of one glacier.
+    """Compute balance, area, equilibrium line, melt and accumulation of one glacier.
 
-    Where the table is ready (``glaunti_tables``) nothing here starts JAX. The arguments are those of
+    If the table exists (``glaunti_tables``), JAX is not started. The arguments are those of
     :func:`~oggm_glaunti.region.store.compile_glaunti_output`.
 
     Raises
     ------
     InvalidParamsError
-        for impossible arguments
+        If an argument is invalid
     InvalidWorkflowError
-        where an input is missing, or record and run have no full year in common
+        If an input is missing, or record and run have no full year in common
     """
-    if years not in YEARS:
-        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}")
+    if years not in YEAR_TYPES:
+        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected one of {YEAR_TYPES}, found {years!r}")
     geometry = read_geometry(gdir, run_filesuffix)
     mb_model = GlaUnTIMassBalance(gdir, **checked_mb_kwargs("compile_glaunti_output", mb_kwargs))
     table = mb_model.table().table
@@ -83,9 +88,9 @@ def glacier_balance(
 
 
 def _common_years(
-    gdir: Any, record: np.ndarray, geometry: Geometry, years: str, asked: tuple[int | None, int | None]
+    gdir: GlacierDirectory, record: np.ndarray, geometry: Geometry, years: str, asked: tuple[int | None, int | None]
 ) -> np.ndarray:
-    """Full years of the record for which the geometry is known, within those asked for."""
+    """Return the full years of the record with a known geometry, within the requested ones."""
     full = record[1:] if years == "mass_balance" else record
     known = full if geometry.years is None else np.intersect1d(full, geometry.years)
     ys, ye = asked
@@ -100,15 +105,16 @@ def _common_years(
 
 
 class Profiles(NamedTuple):
-    """Sums over the years, by height, m w.e.
+    """Annual sums by height, m w.e.
 
     Attributes
     ----------
     heights : array (N,)
-        m
+        Heights, m
     smb, accumulation : arrays (K, N)
+        Balance and solid precipitation of each year
     winter : array (K, N) or None
-        balance of the winter months; calendar years have none
+        Balance of the winter months; None for calendar years
     """
 
     heights: np.ndarray
@@ -117,18 +123,18 @@ class Profiles(NamedTuple):
     winter: np.ndarray | None
 
 
-def yearly_profiles(table: Any, years: np.ndarray, start_month: int | None, bias: float = 0) -> Profiles:
+def yearly_profiles(table: Table, years: np.ndarray, start_month: int | None, bias: float = 0) -> Profiles:
     """Sum the table's months over balance years.
 
     Parameters
     ----------
     table : oggm_glaunti.coupling.table.table.Table
     years : int array (K,)
-        in which the balance years end
+        Calendar years in which the balance years end
     start_month : int or None
-        first month of a balance year, in the calendar year before; None for calendar years
+        First month of a balance year, in the calendar year before; None for calendar years
     bias : float
-        mm w.e. yr-1, subtracted from the balance, a twelfth each month, as OGGM does
+        Bias, mm w.e. yr-1, subtracted from the balance, a twelfth each month, as in OGGM
 
     Returns
     -------
@@ -139,34 +145,34 @@ def yearly_profiles(table: Any, years: np.ndarray, start_month: int | None, bias
     months = first[:, None] + np.arange(12)
     winter = None
     if start_month is not None:
-        winter = smb[months[:, :WINTER_MONTHS]].sum(axis=1) - bias / 1000 * WINTER_MONTHS / 12
+        winter = smb[months[:, :N_WINTER_MONTHS]].sum(axis=1) - bias / 1000 * N_WINTER_MONTHS / 12
     return Profiles(table.heights, smb[months].sum(axis=1) - bias / 1000, solid[months].sum(axis=1), winter)
 
 
 def balance_of(
     profiles: Profiles, index: int, heights: np.ndarray, areas: np.ndarray, volume: float = np.nan
 ) -> dict[str, float]:
-    """Balance of one year on some area by height.
+    """Compute the balance of one year for an area by height.
 
     Parameters
     ----------
     profiles : Profiles
     index : int
-        of the year
+        Index of the year
     heights, areas : arrays (P,)
-        m, m2
+        Heights (m) and areas (m2) of the glacier
     volume : float
-        m3
+        Ice volume, m3
 
     Returns
     -------
     dict
-        every field of :data:`oggm_glaunti.region.dataset.VARIABLES`, in its unit. Means and the accumulation area
-        ratio of a glacier that has vanished are NaN, its sums zero.
+        Every variable of :data:`oggm_glaunti.region.dataset.BALANCE_VARIABLES`, in its unit. Means and accumulation
+        area ratio of a glacier that has vanished are NaN, its sums zero
     """
     total = float(areas.sum())
     smb, accumulation, winter = (
-        _at(profiles.heights, values[index], heights) if values is not None else np.full(heights.size, np.nan)
+        _profile_at(profiles.heights, values[index], heights) if values is not None else np.full(heights.size, np.nan)
         for values in (profiles.smb, profiles.accumulation, profiles.winter)
     )
     sums = {
@@ -189,8 +195,8 @@ def balance_of(
     }
 
 
-def _at(table_heights: np.ndarray, values: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """Values at heights; beyond the table its end slopes go on, as in every call of the mass-balance model."""
+def _profile_at(table_heights: np.ndarray, values: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Interpolate to heights; beyond the table its end slopes continue, as in the mass-balance model."""
     inside = np.interp(heights, table_heights, values)
     low, high = (np.diff(values[ends]) / np.diff(table_heights[ends]) for ends in (slice(0, 2), slice(-2, None)))
     below, above = np.minimum(heights - table_heights[0], 0.0), np.maximum(heights - table_heights[-1], 0.0)
@@ -200,24 +206,25 @@ def _at(table_heights: np.ndarray, values: np.ndarray, heights: np.ndarray) -> n
 def equilibrium_line(
     table_heights: np.ndarray, smb: np.ndarray, heights: np.ndarray, areas: np.ndarray, gaining: float
 ) -> float:
-    """Height at which loss turns into gain, m.
+    """Return the height at which loss turns into gain, m.
 
-    Where the balance does so at several heights (the corrections need not grow with height), the one above which the
+    If the balance does so at several heights (corrections need not increase with height), it is the one above which the
     area is closest to the accumulation area.
 
     Parameters
     ----------
     table_heights, smb : arrays (N,)
-        m, balance of the year in m w.e.
+        Heights of the table (m) and balance of the year (m w.e.)
     heights, areas : arrays (P,)
-        of the glacier, m, m2
+        Heights (m) and areas (m2) of the glacier
     gaining : float
-        accumulation area, m2
+        Accumulation area, m2
 
     Returns
     -------
     float
-        NaN where no height of the table, which reaches 1000 m below and 500 m above the glacier, is an equilibrium line
+        Equilibrium line altitude; NaN if there is none within the table, which extends from 1000 m below to 500 m above
+        the glacier
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Which glacier goes into which batch: plain data, planned from sizes alone.
+"""Assignment of glaciers to batches: plain data, planned from sizes alone.
 
-Programs are compiled for shapes, so sizes are rounded up to few of them, and batches of one shape hold a fixed number
-of glaciers; the last one may have empty places. Glaciers come one by one, in any number: a batch is handed out as soon
+Programs are compiled for shapes, so sizes are rounded up to a few shapes, and batches of one shape hold a fixed number
+of glaciers; the last one may have empty places. Glaciers arrive one by one, in any number: a batch is returned as soon
 as it is full.
 """
 
@@ -15,7 +15,7 @@ from oggm_glaunti.coupling.table.table import HEIGHTS_ROUNDED, YEARS_ROUNDED, ro
 SIDES = (40, 48, 64, 96, 128, 192, 256)
 SIDES_BEYOND = 64  # larger maps are rounded up to multiples of this
 NODES_ROUNDED = 32
-LANE = 16  # cells of one glacier side by side, see core.batch
+LANE_CELLS = 16  # cells of one glacier that are run together, see core.batch
 FEWEST_BANDS = 32
 
 # Columns that a CPU runs at a time: the state of a scan stays in the cache, and below about 1,500 it stays on one core.
@@ -26,7 +26,8 @@ GPU_CELLS = 512 * 40 * 40
 GPU_COLUMNS = 65_536
 
 FLOAT = 4
-DAYS = 366
+DAYS_PADDED = 366
+MEGABYTE = 1e6
 CHANNELS = 32  # of the network's widest maps
 # Measured: copies of the widest map that the network's program holds at once, and of the inputs' maps (host, device).
 NETWORK_COPIES = 8
@@ -35,24 +36,24 @@ INPUT_COPIES = 3
 
 @dataclass(frozen=True)
 class Size:
-    """What the plan has to know of a glacier.
+    """Sizes of a glacier, from which batches are planned.
 
     Attributes
     ----------
     key : str
-        whatever the caller knows the glacier by
+        Identifier of the glacier, chosen by the caller
     model : str
-        glaciers of different weights never share a batch
+        Digest of the weights; glaciers of different weights never share a batch
     heights, table_years, periods : int
-        of the table; `periods` counts the years of corrections in it (1 for none or their mean)
+        Shape of the table; `periods` is the number of years with corrections of their own (1 for none or their mean)
     rows, cols, channels : int
-        of the corrector's maps; 0 where only a table is wanted
+        Shape of the corrector's maps; 0 if only a table is wanted
     nodes, cells, bands, years : int
-        heights of the uncorrected runs, cells of the glacier, bands that hold cells, full mass-balance years
+        Numbers of heights of the uncorrected runs, cells of the glacier, bands with cells, full mass-balance years
     held : int
-        bytes of its inputs, which are kept while it waits for its batch
+        Size of its inputs, which are kept while it waits for its batch, bytes
     day : str
-        of the temperature index in the table; glaciers of different days never share a batch of tables
+        Day of the temperature index; glaciers of different days never share a batch of tables
     """
 
     key: str
@@ -73,21 +74,23 @@ class Size:
 
 @dataclass(frozen=True)
 class Batch:
-    """Glaciers to be run together, and the shape they are padded to.
+    """Glaciers to be run together, and the shape to which they are padded.
 
     Attributes
     ----------
     stage : {'corrections', 'tables'}
     keys : tuple of str
-        the glaciers, at most `slots`
+        Identifiers of the glaciers, at most `slots`
     model : str
+        Digest of the weights
     slots : int
+        Number of places for glaciers
     memory : int
-        bytes that the batch needs at its peak, estimated
+        Estimated peak memory, bytes
     side, channels, nodes, lanes, bands, years : int
-        stage 'corrections'; lanes of cells are those of all glaciers together
+        Shape of stage 'corrections'; `lanes` counts the lanes of cells of all glaciers together
     heights, table_years, periods : int
-        stage 'tables'
+        Shape of stage 'tables'
     """
 
     stage: str
@@ -107,7 +110,7 @@ class Batch:
 
 
 def bucket_side(rows: int, cols: int) -> int:
-    """Side of the smallest bucket that holds a map.
+    """Return the side of the smallest bucket that holds a map.
 
     Examples
     --------
@@ -119,15 +122,15 @@ def bucket_side(rows: int, cols: int) -> int:
 
 
 class Planner:
-    """Collects glaciers and hands out batches: full ones, and others where too many glaciers wait.
+    """Collect glaciers and return batches: full ones, and others if too many glaciers wait.
 
     Parameters
     ----------
     memory : float
-        bytes for one batch at its peak, and for the inputs of all glaciers that wait; a single glacier may need more
-        and is then run alone
+        Bytes for one batch at its peak, and for the inputs of all waiting glaciers; a single glacier may need more and
+        is then run alone
     gpu : bool
-        many glaciers at once instead of few
+        Whether to run many glaciers at once instead of few
 
     Examples
     --------
@@ -144,19 +147,19 @@ class Planner:
         self._waiting: dict[tuple, list[Size]] = {}
 
     def add(self, size: Size) -> Batch | None:
-        """Take a glacier that needs corrections; the batch that is then to be run, if any."""
+        """Add a glacier that needs corrections; return the batch that is then to be run, if any."""
         side, years = bucket_side(size.rows, size.cols), round_up(size.years, YEARS_ROUNDED)
         return self._put(("corrections", size.model, side, size.channels, years), size)
 
     def add_table(self, size: Size) -> Batch | None:
-        """Take a glacier whose corrections are known, or that has none; the batch that is then to be run, if any."""
+        """Add a glacier with known corrections or none; return the batch that is then to be run, if any."""
         years, periods = round_up(size.table_years, YEARS_ROUNDED), size.periods
         periods = periods if periods == 1 else round_up(periods, YEARS_ROUNDED)
         heights = round_up(size.heights, HEIGHTS_ROUNDED)
         return self._put(("tables", size.model, heights, years, periods, size.day), size)
 
     def flush(self) -> list[Batch]:
-        """The glaciers still waiting, in batches that have empty places."""
+        """Return the waiting glaciers in batches with empty places."""
         batches = [self._batch(key, sizes) for key, sizes in self._waiting.items()]
         self._waiting.clear()
         return batches
@@ -173,7 +176,7 @@ class Planner:
         return self._batch(most, self._waiting.pop(most))
 
     def slots(self, key: tuple) -> int:
-        """Places of a batch: as many as the device likes and the memory allows, at least one."""
+        """Return the number of places in a batch: as many as suit the device and fit the memory, at least one."""
         if key[0] == "tables":
             wanted = (GPU_COLUMNS if self.gpu else CPU_COLUMNS) // key[2]
             each = table_memory(*key[2:5])
@@ -199,14 +202,14 @@ class Planner:
             side=side,
             channels=channels,
             nodes=round_up(max(size.nodes for size in sizes), NODES_ROUNDED),
-            lanes=power_of_two(sum(-(-size.cells // LANE) for size in sizes), fewest=slots * side**2 // 400),
+            lanes=power_of_two(sum(-(-size.cells // LANE_CELLS) for size in sizes), fewest=slots * side**2 // 400),
             bands=power_of_two(max(size.bands for size in sizes), fewest=FEWEST_BANDS),
             years=years,
         )
 
 
 def power_of_two(n: int, fewest: int) -> int:
-    """The next power of two that is not below `fewest` either.
+    """Return the next power of two that is at least `n` and `fewest`.
 
     Examples
     --------
@@ -217,32 +220,30 @@ def power_of_two(n: int, fewest: int) -> int:
 
 
 def corrections_memory(side: int, channels: int, years: int) -> int:
-    """Bytes that one place of a batch of the corrector needs at its peak, estimated from measurements."""
+    """Estimate the peak memory of one place in a batch of the corrector from measurements, bytes."""
     cells = side * side
     network = NETWORK_COPIES * CHANNELS * cells
     maps = INPUT_COPIES * (channels + 10) * cells
-    weather = INPUT_COPIES * 3 * DAYS * years
+    weather = INPUT_COPIES * 3 * DAYS_PADDED * years
     on_cells = 2 * 5 * years * cells  # at most all cells are glacier
     return FLOAT * (network + maps + weather + on_cells)
 
 
 def table_memory(heights: int, years: int, periods: int) -> int:
-    """Bytes that one place of a batch of tables needs at its peak: float32 sums, and the tables in float64."""
+    """Estimate the peak memory of one place in a batch of tables (float32 sums, tables in float64), bytes."""
     sums, weather = 3 * 12 * heights * years, 3 * 12 * 31 * years
     return FLOAT * (sums * 5 + weather * INPUT_COPIES + 5 * heights * periods * INPUT_COPIES)
 
 
 def make_plan(sizes: Iterable[Size], memory: float, gpu: bool = False) -> list[Batch]:
-    """All batches for some glaciers, in the order in which they fill up.
+    """Plan all batches for some glaciers, in the order in which they fill up.
 
     Parameters
     ----------
     sizes : iterable of Size
-        with maps: corrections first, then the table; without (`rows` 0): the table only
-    memory : float
-        bytes for one batch
-    gpu : bool
-        whether the device is a GPU
+        Sizes with maps: corrections first, then the table; without (`rows` 0): the table only
+    memory, gpu
+        See :class:`Planner`
 
     Returns
     -------

@@ -1,13 +1,13 @@
-"""The balance of all glaciers of a region in one CF dataset, as NetCDF or Zarr."""
+"""Task that compiles the balances of a region's glaciers into one CF dataset, as NetCDF or Zarr."""
 
 from __future__ import annotations
 
 import importlib.util
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 from oggm import cfg, global_task
@@ -22,16 +22,19 @@ from oggm_glaunti.region.dataset import region_dataset
 from oggm_glaunti.region.jobs import require_each_once
 from oggm_glaunti.region.outputs import glacier_balance
 
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
 settings.register()
 log = logging.getLogger(__name__)
 
 SUFFIX = {"netcdf": ".nc", "zarr": ".zarr"}
-GLACIERS_PER_CHUNK = 1000  # with all years: a chunk of 40 years is 160 kB
+GLACIERS_PER_CHUNK = 1000  # each with all years: a chunk of 40 years is 160 kB
 
 
 @global_task(log)
 def compile_glaunti_output(
-    gdirs: Any,
+    gdirs: GlacierDirectory | Sequence[GlacierDirectory],
     path: bool | str | os.PathLike[str] = True,
     *,
     input_filesuffix: str | None = None,
@@ -51,49 +54,48 @@ def compile_glaunti_output(
     path : bool or path
         True writes ``glaunti_output<output_filesuffix>.nc`` (or ``.zarr``) to the working directory, False nothing
     input_filesuffix : str, optional
-        `output_filesuffix` of a run of OGGM's dynamics (``''`` is the run without one): every year's balance is that of
-        its own geometry, the one of the 1 January within or at the beginning of the balance year. The run must have
-        been stored with ``store_fl_diagnostics`` or ``store_model_geometry``. Without it the glaciers keep their mapped
+        The `output_filesuffix` of a run of OGGM's dynamics (``''`` is the run without one): every year's balance is for
+        its own geometry, that of the 1 January within or at the beginning of the balance year. The run must have been
+        stored with ``store_fl_diagnostics`` or ``store_model_geometry``. By default the glaciers keep their mapped
         geometry (``inversion_flowlines``) in all years
     output_filesuffix : str
-        of the file written; the default is `input_filesuffix`
+        Suffix of the file written; the default is `input_filesuffix`
     format : {'netcdf', 'zarr'}
-        Zarr (version 2, consolidated) needs the package zarr. Both are chunked, 1000 glaciers a chunk, and can be read
-        lazily with ``xr.open_dataset(path, chunks={})`` and ``xr.open_zarr(path)``
+        Format of the file. Zarr (version 2, consolidated) needs the package zarr. Both are chunked, 1000 glaciers per
+        chunk, and can be read lazily with ``xr.open_dataset(path, chunks={})`` and ``xr.open_zarr(path)``
     years : {'mass_balance', 'calendar'}
-        balance years from 1 October to 30 September (1 April to 31 March in the south), with a winter of the first
+        Balance years from 1 October to 30 September (1 April to 31 March in the south), with a winter of the first
         seven months and a summer of five; or calendar years as OGGM's dynamics count them, without seasons. The first
         calendar year of the daily record has no full mass-balance year
     ys, ye : int, optional
-        first and last year, by the calendar year in which it ends
+        First and last balance year, named after the calendar year in which they end
     mb_kwargs : mapping, optional
-        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`, as ``glaunti_tables`` and the run had them (`model`,
+        Arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`, as ``glaunti_tables`` and the run had them (`model`,
         `corrector`, `filename` and so on); a `bias` counts as melt
     use_compression : bool
-        of NetCDF; Zarr always compresses
+        Compress NetCDF files; Zarr is always compressed
 
     Returns
     -------
     xarray.Dataset
-        dimensions (rgi_id, time). ``time`` is the last day of each year, ``time_bnds`` its first moment and that after
+        Dataset (rgi_id, time). ``time`` is the last day of each year, ``time_bnds`` its first moment and that after
         its end, ``year`` the calendar year in which it ends. Variables are those of
-        :data:`oggm_glaunti.region.dataset.VARIABLES`, and sums and area-weighted means over the region, ``region_*``
-        (time), of the ``region_count`` glaciers that have values in that year.
+        :data:`oggm_glaunti.region.dataset.BALANCE_VARIABLES`, and sums and area-weighted means over the region,
+        ``region_*`` (time), of the ``region_count`` glaciers that have values in that year.
 
     Raises
     ------
     InvalidParamsError
-        for impossible arguments, a glacier twice or none at all, mass-balance years of both hemispheres, or a path
-        whose folder does not exist or that holds something other than an earlier output
+        If an argument is invalid, a glacier is given twice or none at all, mass-balance years of both hemispheres are
+        requested, or the folder of `path` does not exist or `path` is something other than an earlier output
     InvalidWorkflowError
-        where no glacier has what is needed; where one lacks it, unless ``cfg.PARAMS['continue_on_error']``: then it is
-        logged as by any of OGGM's tasks, all of its values are missing and ``compiled`` is 0; or where the file cannot
-        be written
+        If all glaciers fail, or one does, unless ``cfg.PARAMS['continue_on_error']``: then the failure is logged as by
+        any of OGGM's tasks, all of its values are missing and ``compiled`` is 0; or if the file cannot be written
 
     Notes
     -----
-    The glaciers are computed by an entity task, so in parallel where OGGM is told so. Prepare their tables with
-    ``glaunti_tables`` first: then no process starts JAX.
+    The glaciers are computed by an entity task, hence in parallel if OGGM uses multiprocessing. Prepare their tables
+    with ``glaunti_tables`` first: then no process starts JAX.
 
     Examples
     --------
@@ -101,13 +103,13 @@ def compile_glaunti_output(
     >>> ds["specific_mb"].sel(rgi_id="RGI60-11.00897", time="2003")  # doctest: +SKIP
     """
     gdirs = tolist(gdirs)
-    _check(gdirs, format, years)
+    _require_compilable(gdirs, format, years)
     chosen = checked_mb_kwargs("compile_glaunti_output", mb_kwargs)
     written = _path(path, output_filesuffix or input_filesuffix or "", format)
     balances = execute_entity_task(
         glacier_balance,
         gdirs,
-        # A success noted in the glacier's log is not its result.
+        # A success in the glacier's log does not give its result.
         reset=True,
         run_filesuffix=input_filesuffix,
         years=years,
@@ -121,7 +123,7 @@ def compile_glaunti_output(
     return ds
 
 
-def _check(gdirs: list, format: str, years: str) -> None:
+def _require_compilable(gdirs: list[GlacierDirectory], format: str, years: str) -> None:
     if format not in SUFFIX:
         raise InvalidParamsError(f"format: expected one of {[*SUFFIX]}, found {format!r}")
     _require_package(format)
@@ -150,7 +152,7 @@ def _path(path: bool | str | os.PathLike[str], filesuffix: str, format: str) -> 
 
 
 def _require_replaceable(path: Path, format: str) -> None:
-    """A folder is given up for a new Zarr only if it is one itself: it may be the user's own, with all in it."""
+    """Refuse to replace a folder that is not an earlier Zarr: it may be the user's own, with all its contents."""
     if not path.parent.is_dir():
         raise InvalidParamsError(f"{path}: the folder {path.parent} does not exist; make it first")
     is_zarr = any((path / name).exists() for name in (".zgroup", "zarr.json"))
@@ -196,7 +198,7 @@ def write_region(ds: xr.Dataset, path: str | os.PathLike[str], format: str = "ne
 def _encoding(ds: xr.Dataset, format: str, compress: bool) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {name: {"_FillValue": None} for name in ("cenlon", "cenlat", "rgi_area")}
     encoding |= {"time": dict(_TIME), "time_bnds": dict(_TIME)}
-    for name in (name for name, values in ds.data_vars.items() if values.dims == ("rgi_id", "time")):
+    for name in (str(name) for name, values in ds.data_vars.items() if values.dims == ("rgi_id", "time")):
         chunks = min(GLACIERS_PER_CHUNK, ds.sizes["rgi_id"]), ds.sizes["time"]
         encoding[name] = {"dtype": "float32", "chunks" if format == "zarr" else "chunksizes": chunks}
         if compress and format == "netcdf":

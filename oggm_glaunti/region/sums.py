@@ -38,19 +38,19 @@ SUMS = ("mb_total", "accumulation_total", "melt_total", "volume")
 
 
 def region_sums(ds: xr.Dataset) -> dict[str, np.ndarray]:
-    """Sums and area-weighted means over the glaciers that have values, year by year.
+    """Compute sums and area-weighted means over the glaciers that have values, year by year.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        with `area` and any others of ``compile_glaunti_output``'s variables, (rgi_id, time)
+        Dataset with `area` and any other variables of ``compile_glaunti_output``, (rgi_id, time)
 
     Returns
     -------
     dict of arrays (time,)
-        names as in :data:`REGION_SUMS`. A glacier without values in a year is in none of that year's numbers, and
-        ``region_count`` says how many are. One that has vanished counts, with no area. Where none is left to take a
-        mean of, the mean is NaN.
+        Sums and means named as in :data:`REGION_SUMS`. A glacier without values in a year is left out of that year's
+        numbers, and ``region_count`` is the number of the others. A glacier that has vanished counts, with zero area.
+        If no area is left, means are NaN.
 
     Examples
     --------

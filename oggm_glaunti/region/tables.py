@@ -1,11 +1,11 @@
-"""The task: many glacier directories in, ``glaunti_table.nc`` in each of them out."""
+"""Task that writes ``glaunti_table_*.nc`` to many glacier directories."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from oggm import cfg
@@ -20,57 +20,57 @@ from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.inputs import TunableParams
 from oggm_glaunti.coupling.table.store import TableStore
 from oggm_glaunti.coupling.table.table import build_table
-from oggm_glaunti.region.jobs import Job, Outcome, require_each_once
+from oggm_glaunti.region.jobs import TASK, Job, JobOutcome, require_each_once
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
 
 settings.register()
 log = logging.getLogger(__name__)
 
-TASK = "glaunti_tables"
-WRITTEN, VALID, FAILED = "written", "valid", "failed"
-
 
 @global_task(log)
 def glaunti_tables(
-    gdirs: Sequence[Any],
+    gdirs: Sequence[GlacierDirectory],
     memory: float | None = None,
     overwrite: bool = False,
     progress: bool = True,
     mb_kwargs: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """Corrections and tables of many glaciers in batches, each written to its directory as ``glaunti_table_*.nc``.
+    """Make corrections and tables of many glaciers in batches, and write each to its directory.
 
     Afterwards :class:`~oggm_glaunti.GlaUnTIMassBalance`, made with the same arguments, finds its table in every
-    directory and reads it: OGGM's tasks, in any number of processes, never start JAX. Directories whose table is valid
-    are left alone, so an interrupted call is continued by calling again. Run it after ``init_present_time_glacier``,
-    whose flowlines may reach beyond the heights known before.
+    directory (``glaunti_table_*.nc``) and reads it: OGGM's tasks, in any number of processes, never start JAX.
+    Directories with a valid table are skipped, so an interrupted call is continued by calling again. Run it after
+    ``init_present_time_glacier``, whose flowlines may reach beyond the heights known before.
 
     Parameters
     ----------
     gdirs : list of oggm.GlacierDirectory
-        with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
+        Glacier directories with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
     memory : float, optional
-        MB of working memory for all batches at hand together, on top of the interpreter and its libraries; by default
-        ``cfg.PARAMS['glaunti_memory']``. On a GPU it is the device's. Results do not depend on it.
+        Working memory for all simultaneous batches together, MB, in addition to the interpreter and its libraries; by
+        default ``cfg.PARAMS['glaunti_memory']``. On a GPU it is the device's. Results do not depend on it
     overwrite : bool
-        make corrections and tables anew, valid or not
+        Make corrections and tables again even if they are valid
     progress : bool
-        show a bar where the standard error is a terminal
+        Show a progress bar if the standard error is a terminal
     mb_kwargs : mapping, optional
-        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename` and so on
+        Arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename` and so on
 
     Returns
     -------
     pandas.DataFrame
-        by ``rgi_id``: ``status`` ('written', 'valid' or 'failed'), ``message`` (of the error, else empty), ``seconds``
-        (its share of the time of its batches)
+        By ``rgi_id``: ``status`` ('written', 'valid' or 'failed'), ``message`` (error message, otherwise empty),
+        ``seconds`` (share of the time of its batches)
 
     Raises
     ------
     InvalidParamsError
-        for a glacier given twice
+        If a glacier is given twice
     Exception
-        unless ``cfg.PARAMS['continue_on_error']``: the first glacier's error, as the glacier alone would raise it, once
-        the batches at hand are finished and written. In any case every failure is logged, also in the glacier's log.
+        Unless ``cfg.PARAMS['continue_on_error']``: the first error, as raised for the glacier alone, after the running
+        batches are finished and written. In any case every failure is logged, also in the glacier's log.
 
     Examples
     --------
@@ -88,16 +88,16 @@ def glaunti_tables(
 
 
 class _Run:
-    """One call: what is still to be done, and what became of each glacier. All files are read and written here."""
+    """One call: the remaining jobs and the result of each glacier. All files are read and written here."""
 
-    def __init__(self, gdirs: Sequence[Any], arguments: dict[str, Any], overwrite: bool, bar: tqdm):
+    def __init__(self, gdirs: Sequence[GlacierDirectory], arguments: dict[str, Any], overwrite: bool, bar: tqdm):
         self.gdirs, self.arguments, self.overwrite, self.bar = gdirs, arguments, overwrite, bar
         self.stores: dict[str, TableStore] = {}
         self.rows: dict[int, dict[str, Any]] = {}
         self.first_error: Exception | None = None
 
     def jobs(self) -> Iterator[Job]:
-        """The tables that are missing, read one by one; none any more once a glacier failed and all is to stop."""
+        """Yield the jobs of missing tables, one by one; stop after a failure unless OGGM is to continue."""
         for index, gdir in enumerate(self.gdirs):
             if self.first_error is not None:
                 return
@@ -110,11 +110,11 @@ class _Run:
                 require_jax(f"{gdir.rgi_id}: {TASK}")
                 yield job
 
-    def _job(self, index: int, gdir: Any) -> Job | None:
+    def _job(self, index: int, gdir: GlacierDirectory) -> Job | None:
         mb_model = GlaUnTIMassBalance(gdir, **self.arguments)
         store, tunables = mb_model.store, mb_model.tunable_params()
         if not self.overwrite and store.read(tunables) is not None:
-            self._row(index, VALID)
+            self._row(index, "valid")
             return None
         known = None if store.corrector == "off" or self.overwrite else store.kept_corrections()
         features = None if store.corrector == "off" or known is not None else store.features
@@ -135,16 +135,16 @@ class _Run:
         )
 
     def _by_itself(self, index: int, store: TableStore, tunables: TunableParams, known: BandCorrections | None) -> None:
-        """The table of weather that has several realisations: not in a batch, whose jobs have one each."""
+        """Make the table of weather with several realisations, which batches do not support."""
         start = time.perf_counter()
         store.adopt_corrections(None if store.corrector == "off" else known or store.compute_corrections())
         store.adopt(build_table(store.inputs, tunables), tunables)
         seconds = time.perf_counter() - start
         self.gdirs[index].log(TASK, task_time=seconds)
-        self._row(index, WRITTEN, seconds=seconds)
+        self._row(index, "written", seconds=seconds)
 
-    def take(self, outcome: Outcome) -> None:
-        """Write what came of a job."""
+    def take(self, outcome: JobOutcome) -> None:
+        """Write the result of a job."""
         index, store = int(outcome.job.key), self.stores.pop(outcome.job.key)
         error = outcome.error
         if outcome.table is not None:
@@ -157,15 +157,15 @@ class _Run:
             self._failed(index, error, outcome.seconds)
             return
         self.gdirs[index].log(TASK, task_time=outcome.seconds)
-        self._row(index, WRITTEN, seconds=outcome.seconds)
+        self._row(index, "written", seconds=outcome.seconds)
 
     def _failed(self, index: int, error: Exception, seconds: float = 0.0) -> None:
-        """Log as OGGM logs a failed entity task, and stop where it would."""
+        """Log like OGGM logs a failed entity task, and stop if it would."""
         gdir = self.gdirs[index]
         gdir.log(TASK, err=error)
         pipe_log(gdir, TASK, err=error)
         log.error("%s occurred during task %s on %s: %s", type(error).__name__, TASK, gdir.rgi_id, error)
-        self._row(index, FAILED, f"{type(error).__name__}: {error}", seconds)
+        self._row(index, "failed", f"{type(error).__name__}: {error}", seconds)
         if self.first_error is None and not cfg.PARAMS["continue_on_error"]:
             self.first_error = error
 
@@ -174,7 +174,7 @@ class _Run:
         self.bar.update()
 
     def report(self) -> pd.DataFrame:
-        """The rows in the order of the directories, or the error that stopped all."""
+        """Return the rows in the order of the directories, or raise the error that stopped the call."""
         if self.first_error is not None:
             raise self.first_error
         rows = [{"rgi_id": gdir.rgi_id, **self.rows[index]} for index, gdir in enumerate(self.gdirs)]

@@ -23,7 +23,7 @@ from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.weather.file import DailyClimate, write_daily_climate
 from oggm_glaunti.coupling.weather.series import DailySeries
 from oggm_glaunti.region.engine import run_jobs
-from oggm_glaunti.region.jobs import Job, Outcome
+from oggm_glaunti.region.jobs import Job, JobOutcome
 from oggm_glaunti.workflows.valley import daily_weather, valley_outline
 
 CELL, MARGIN = 100.0, 15
@@ -155,6 +155,8 @@ def daily_series(climate: DailyClimate) -> DailySeries:
     return DailySeries(climate.time, climate.temp, np.float32(1e3) * climate.prcp, *place, "synthetic.py")
 
 
-def run_region(n: int, seed: int = 0, years: int = 20, memory: float | None = None, **kwargs: Any) -> Iterator[Outcome]:
+def run_region(
+    n: int, seed: int = 0, years: int = 20, memory: float | None = None, **kwargs: Any
+) -> Iterator[JobOutcome]:
     """Corrections and tables of a region of n glaciers; keyword arguments as in :func:`make_region`."""
     return run_jobs(make_region(n, seed, years, **kwargs), memory)

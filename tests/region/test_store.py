@@ -314,7 +314,7 @@ def test_a_glacier_that_fails_is_missing_counted_and_named(gdirs, mapped, going_
     assert ds["rgi_id"].values.tolist() == list(IDS)
     assert ds["compiled"].values.tolist() == [1, 1, 0]
     assert ds["model"].values.tolist() == ["A", "A", ""]
-    for name in dataset.VARIABLES:
+    for name in dataset.BALANCE_VARIABLES:
         if name in ds:
             assert np.isnan(ds[name].values[2]).all(), name
             np.testing.assert_array_equal(ds[name].values[:2], mapped[name].values)
@@ -378,13 +378,13 @@ def test_zarr_without_its_package_says_so_before_any_work(gdirs, monkeypatch):
 
 def fake_region(hemispheres: tuple[str, ...], years: str = "mass_balance", **given: np.ndarray) -> xr.Dataset:
     """A dataset of glaciers without directories."""
-    fields = {name: np.array([1.0, 2.0]) for name in dataset.VARIABLES} | given
+    fields = {name: np.array([1.0, 2.0]) for name in dataset.BALANCE_VARIABLES} | given
     origin = {"model": "A", "corrector": "off", "climate_source": "made up"}
     gdirs = [
         SimpleNamespace(rgi_id=f"G{i}", hemisphere=h, cenlon=10.0 + i, cenlat=46.0, rgi_area_km2=1.0 + i, name="")
         for i, h in enumerate(hemispheres)
     ]
-    store._check(gdirs, "netcdf", years)
+    store._require_compilable(gdirs, "netcdf", years)
     balances = [outputs.GlacierBalance(np.array([2010, 2011]), fields, origin) for _ in gdirs]
     return dataset.region_dataset(gdirs, balances, years)
 
@@ -568,8 +568,8 @@ def test_a_folder_that_does_not_exist_is_named_before_any_work(gdirs, tmp_path, 
 def test_which_variables_there_are_does_not_depend_on_their_values():
     unknown = np.full(2, np.nan)
     ds = fake_region(("nh",), ela=unknown, aar=unknown)
-    assert set(dataset.VARIABLES) - set(ds) == {"volume"}
-    assert set(dataset.VARIABLES) - set(fake_region(("nh",), "calendar")) == {"winter_mb", "summer_mb", "volume"}
+    assert set(dataset.BALANCE_VARIABLES) - set(ds) == {"volume"}
+    assert set(dataset.BALANCE_VARIABLES) - set(fake_region(("nh",), "calendar")) == {"winter_mb", "summer_mb", "volume"}
 
 
 def test_a_file_is_replaced(tmp_path):
