@@ -20,12 +20,12 @@ from .test_workers import output_in_time
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
-from oggm_glaunti.coupling import table_store
+from oggm_glaunti.coupling.table import store as table_store
 from oggm_glaunti.coupling.oggm.offline import start_offline
 import oggm
 from oggm import tasks, workflow
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.coupling import massbalance
+from oggm_glaunti.coupling.model import massbalance
 
 
 def refuse(*args, **kwargs):

@@ -569,7 +569,11 @@ def test_which_variables_there_are_does_not_depend_on_their_values():
     unknown = np.full(2, np.nan)
     ds = fake_region(("nh",), ela=unknown, aar=unknown)
     assert set(dataset.BALANCE_VARIABLES) - set(ds) == {"volume"}
-    assert set(dataset.BALANCE_VARIABLES) - set(fake_region(("nh",), "calendar")) == {"winter_mb", "summer_mb", "volume"}
+    assert set(dataset.BALANCE_VARIABLES) - set(fake_region(("nh",), "calendar")) == {
+        "winter_mb",
+        "summer_mb",
+        "volume",
+    }
 
 
 def test_a_file_is_replaced(tmp_path):

@@ -384,7 +384,7 @@ from oggm import workflow
 case, folder, z = sys.argv[1:]
 start_offline(folder, params={"use_multiprocessing": case == "forked", "mp_processes": 2})
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.coupling import dem_stack_file
+from oggm_glaunti.coupling.ground import dem_stack_file
 
 gdir = oggm.GlacierDirectory("RGI60-11.99999", base_dir=f"{folder}/per_glacier")
 oggm.cfg.PATHS["dem_file"] = f"{folder}/dem.tif"
