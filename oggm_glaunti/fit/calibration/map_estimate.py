@@ -194,7 +194,7 @@ def fit_map(start: Tuned, sites: Sequence[Site], priors: Priors, model_error: fl
     found = _minimum(problem, np.zeros(len(priors.names)))
     runs = found.runs
     for _ in range(ROUNDS if model_error is None else 0):
-        sigma, years = (_joined(problem.sites, name, np.float64) for name in ("sigma", "years"))
+        sigma, years = (_of_all_sites(problem.sites, name, np.float64) for name in ("sigma", "years"))
         error = estimated_model_error(_differences(problem, found), sigma, years, _effective_parameters(found))
         problem = fit_problem(start, problem.sites, priors, error)
         found = _minimum(problem, found.z)
@@ -205,13 +205,13 @@ def fit_map(start: Tuned, sites: Sequence[Site], priors: Priors, model_error: fl
 def fit_problem(start: Tuned, sites: Sequence[Site], priors: Priors, model_error: float) -> FitProblem:
     """Prepare a fit; arguments as in :func:`fit_map`, but the model error is required."""
     start, sites = _as_arrays(start), tuple(jax.tree.map(jnp.asarray, site) for site in sites)
-    expected = np.sqrt(_joined(sites, "sigma") ** 2 + model_error**2 * _joined(sites, "years"))
+    expected = np.sqrt(_of_all_sites(sites, "sigma") ** 2 + model_error**2 * _of_all_sites(sites, "years"))
     dtype = jnp.result_type(start.ti.ddf_snow_log)
     mean, sd, difference = (jnp.asarray(values, dtype) for values in (priors.mean, priors.sd, expected))
     return FitProblem(start, mean, sd, difference, sites, priors.names)
 
 
-def _joined(sites: Sequence[Site], name: str, dtype: Any = None) -> np.ndarray:
+def _of_all_sites(sites: Sequence[Site], name: str, dtype: Any = None) -> np.ndarray:
     """Concatenate a field of all sites."""
     return np.concatenate([np.asarray(getattr(site, name), dtype) for site in sites])
 
@@ -265,7 +265,7 @@ def _laplace(problem: FitProblem, priors: Priors, found: _Minimum, model_error: 
     information = found.jacobian.T @ found.jacobian
     cov = np.linalg.inv(information + np.eye(found.z.size)) * np.outer(priors.sd, priors.sd)
     mean = priors.mean + priors.sd * found.z
-    predicted = _differences(problem, found) + _joined(problem.sites, "observed", np.float64)
+    predicted = _differences(problem, found) + _of_all_sites(problem.sites, "observed", np.float64)
     by_site = np.split(predicted, np.cumsum([site.observed.size for site in problem.sites])[:-1])
     misfit = float(np.mean(found.data**2))
     return Posterior(priors, mean, cov, information, by_site, misfit, model_error, runs)

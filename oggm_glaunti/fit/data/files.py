@@ -64,7 +64,7 @@ def open_dataset(folder: str | Path, problems: str = "report") -> list[GlacierDa
 
 
 def read_dataset(folder: str | Path) -> tuple[list[GlacierData], list[Problem]]:
-    """Open a data set as :func:`open_dataset`, and return what is left out beside the glaciers."""
+    """Open a data set as :func:`open_dataset`, and return the glaciers and the problems."""
     folder = Path(folder)
     if not (folder / INDEX).exists():
         raise InvalidParamsError(f"{folder}: no {INDEX}; expected the folder that holds it and one folder per glacier")

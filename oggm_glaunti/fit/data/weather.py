@@ -18,7 +18,7 @@ from oggm_glaunti.coupling.weather import series as ds
 from oggm_glaunti.coupling.weather.netcdf import read_time
 from oggm_glaunti.fit.data.maps import MapFile, orientation
 
-VARIABLES = {"temp": "temperature_2m", "prcp": "total_precipitation_sum", "hgt": "elevation"}
+VARIABLE_NAMES = {"temp": "temperature_2m", "prcp": "total_precipitation_sum", "hgt": "elevation"}
 # Days read at once, unless the chunks of the file are longer.
 DAYS_AT_ONCE = 31
 MOST_DAYS = 366
@@ -67,7 +67,7 @@ class DailyFields:
         self._units = {key: self._read_units(key) for key in ("temp", "prcp")}
         self.first = max(days[0] for days in self._days.values())
         self.last = min(days[-1] for days in self._days.values())
-        self.y, self.x = self._files["temp"].axes(VARIABLES["temp"])
+        self.y, self.x = self._files["temp"].axes(VARIABLE_NAMES["temp"])
         self._flips = orientation(self.y, self.x, grid)
         self._require_one_grid()
         self._near = None if self._flips is not None else self._nearest(name)
@@ -84,7 +84,7 @@ class DailyFields:
 
     def _read_units(self, key: str) -> tuple[float, float]:
         """Return factor and offset that convert a file's values to degC or m w.e. day-1."""
-        file, name = self._files[key], VARIABLES[key]
+        file, name = self._files[key], VARIABLE_NAMES[key]
         with file.open() as nc:
             variable = nc.variables.get(name)
             if variable is None or variable.ndim != 3 or variable.dimensions[0] != "time":
@@ -98,11 +98,11 @@ class DailyFields:
 
     def _require_one_grid(self) -> None:
         for key in ("prcp", "hgt"):
-            y, x = self._files[key].axes(VARIABLES[key])
+            y, x = self._files[key].axes(VARIABLE_NAMES[key])
             if not self._same_axes(y, x):
                 raise InvalidParamsError(
-                    f"{self._files[key].label}: '{VARIABLES[key]}' is on {y.size} x {x.size} cells, not on those "
-                    f"({self.y.size} x {self.x.size}) of {VARIABLES['temp']}"
+                    f"{self._files[key].label}: '{VARIABLE_NAMES[key]}' is on {y.size} x {x.size} cells, not on those "
+                    f"({self.y.size} x {self.x.size}) of {VARIABLE_NAMES['temp']}"
                 )
 
     def _same_axes(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> bool:
@@ -116,7 +116,7 @@ class DailyFields:
 
     def _nearest(self, name: str) -> CellBlocks:
         """Find the coarse cells that are used, and the nearest of them for each cell of the maps."""
-        crs = self._files["temp"].crs(VARIABLES["temp"])
+        crs = self._files["temp"].crs(VARIABLE_NAMES["temp"])
         self.crs = self._grid.crs if crs is None else crs
         window, nearest = nearest_cells(self, self._grid, name)
         used, cell = np.unique(nearest, return_inverse=True)
@@ -127,7 +127,7 @@ class DailyFields:
 
     def _flips_of(self, key: str) -> tuple[int, ...]:
         """Return the axes to flip so that a file's cells are in the order of the maps, or of the coarse temperature."""
-        y, x = self._files[key].axes(VARIABLES[key])
+        y, x = self._files[key].axes(VARIABLE_NAMES[key])
         if self._near is None:
             return orientation(y, x, self._grid) or ()
         axes = ((-2, y, self.y), (-1, x, self.x))
@@ -137,12 +137,14 @@ class DailyFields:
         """Read the reference heights of temperature, m: of the cells (H, W), or of the coarse cells used (K,)."""
         file = self._files["hgt"]
         with file.open() as nc:
-            stored = np.squeeze(nc.variables[VARIABLES["hgt"]][...])
+            stored = np.squeeze(nc.variables[VARIABLE_NAMES["hgt"]][...])
         values = np.flip(np.ma.masked_array(stored, dtype=np.float64).filled(np.nan), self._flips_of("hgt"))
         values = values if self._near is None else values.reshape(-1)[self._near.first]
         if not np.isfinite(values).all():
             n = (~np.isfinite(values)).sum()
-            raise InvalidParamsError(f"{file.label}: '{VARIABLES['hgt']}' is missing in {n} of {values.size} cells")
+            raise InvalidParamsError(
+                f"{file.label}: '{VARIABLE_NAMES['hgt']}' is missing in {n} of {values.size} cells"
+            )
         return values
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
@@ -198,7 +200,7 @@ class DailyFields:
 
     def _slabs(self, key: str, begin: np.datetime64, end: np.datetime64):
         """Yield the values piece by piece (days, h, w), float32, in the model's units and order of cells."""
-        file, name, flips = self._files[key], VARIABLES[key], self._flips_of(key)
+        file, name, flips = self._files[key], VARIABLE_NAMES[key], self._flips_of(key)
         start, stop = (int((day - self._days[key][0]).astype(int)) for day in (begin, end + 1))
         with file.open() as nc:
             variable = nc.variables[name]

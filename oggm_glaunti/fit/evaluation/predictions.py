@@ -108,7 +108,7 @@ def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
     _require_known(table, path, "season", ALL_SEASONS)
     for name in ("true", *models.values()):
         table[name] = _numbers(table[name], path)
-    table["year"] = _years(table["year"], path)
+    table["year"] = _whole_numbers(table["year"], path)
     return table
 
 
@@ -135,7 +135,7 @@ def _numbers(column: pd.Series, path: str | os.PathLike[str]) -> pd.Series:
     return values
 
 
-def _years(column: pd.Series, path: str | os.PathLike[str]) -> pd.Series:
+def _whole_numbers(column: pd.Series, path: str | os.PathLike[str]) -> pd.Series:
     bad = ~column.str.fullmatch(r"\s*-?\d+\s*")
     if bad.any():
         raise ValueError(f"{path}: {_line_of(bad)}: year is {column[bad].iloc[0]!r}; expected a whole number")

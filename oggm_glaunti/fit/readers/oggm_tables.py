@@ -67,10 +67,10 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
     if bands and profile is not None and profile.exists():
         dates = profile.parents[1] / DATES_FILE
         reads.append(read_wgms_profiles(profile, dates, gdir.rgi_id, default_dates, gdir.hemisphere))
-    return _joined(reads, ("balances", "bands"))
+    return _merged(reads, ("balances", "bands"))
 
 
-def _joined(reads: list[Read], names: Iterable[str]) -> Read:
+def _merged(reads: list[Read], names: Iterable[str]) -> Read:
     rejected = [
         read.rejected.assign(problem=[f"{name}: {words}" for words in read.rejected["problem"]])
         for read, name in zip(reads, names, strict=False)

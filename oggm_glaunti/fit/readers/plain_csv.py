@@ -33,7 +33,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "year": ("year",),
     "source": ("source",),
 }
-SEASON_NAMES = {
+SEASON_SPELLINGS = {
     "": "free",
     "a": "annual",
     "ba": "annual",
@@ -42,8 +42,8 @@ SEASON_NAMES = {
     "bw": "winter",
     "s": "summer",
 }
-SEASON_NAMES |= {"bs": "summer", "annual": "annual", "winter": "winter", "summer": "summer", "free": "free"}
-KIND_NAMES = {"": "point", "stake": "point", "snow pit": "point", "pit": "point", "glacierwide": "glacier-wide"}
+SEASON_SPELLINGS |= {"bs": "summer", "annual": "annual", "winter": "winter", "summer": "summer", "free": "free"}
+KIND_SPELLINGS = {"": "point", "stake": "point", "snow pit": "point", "pit": "point", "glacierwide": "glacier-wide"}
 _WITH_UNIT = re.compile(r"^(?P<name>[^\[(]*)[\[(](?P<unit>[^\])]*)[\])]\s*$")
 
 
@@ -99,8 +99,8 @@ def read_csv(
         raise InvalidParamsError(f"{path}: no column {', '.join(missing)}; such as {names}; found {found}")
     for name in {"begin", "end", "kind", "season"} - set(cells):
         cells[name] = ""
-    cells["season"] = _translated(cells["season"], SEASON_NAMES)
-    cells["kind"] = _translated(cells["kind"], KIND_NAMES)
+    cells["season"] = _translated(cells["season"], SEASON_SPELLINGS)
+    cells["kind"] = _translated(cells["kind"], KIND_SPELLINGS)
     own_unit = _one_unit(header_units, path)
     if own_unit and "unit" in cells:
         raise InvalidParamsError(f"{path}: unit {own_unit!r} in the header and a column of units; leave one out")

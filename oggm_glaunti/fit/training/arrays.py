@@ -157,7 +157,7 @@ def _two_seasons(seasons: tuple[Season, ...], rows: np.ndarray, cols: np.ndarray
         cut = USUAL_DAYS[0] if weights.size > USUAL_DAYS[0] else weights.size // 2
         checked = [(select_days(forcing, part), weights[part]) for part in (slice(cut), slice(cut, None))]
     winter, summer = (
-        padded_season(_in_float32(forcing), np.asarray(weights, np.float32), usual)
+        padded_season(_in_single_precision(forcing), np.asarray(weights, np.float32), usual)
         for (forcing, weights), usual in zip(checked, USUAL_DAYS, strict=True)
     )
     return winter, summer
@@ -170,7 +170,7 @@ def padded_season(forcing: Forcing, weights: np.ndarray, least: int = 0) -> Seas
     return Season(forcing, weights)
 
 
-def _in_float32(forcing: Forcing) -> Forcing:
+def _in_single_precision(forcing: Forcing) -> Forcing:
     return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=lambda series: np.asarray(series, np.float32))
 
 

@@ -57,7 +57,7 @@ def write_checkpoint(path: Path, progress: Progress, config: dict[str, Any]) -> 
     progress : Progress
         state of the training
     config : dict
-        what the training depends on, see :func:`read_checkpoint`; plain JSON
+        what the results of the training depend on, plain JSON
     """
     arrays: dict[str, Any] = {
         f"{name}_{k:03d}": np.asarray(leaf)
@@ -80,12 +80,10 @@ def read_checkpoint(path: Path, like: Progress, config: dict[str, Any]) -> Progr
 
     Parameters
     ----------
-    path : Path
-        file to read
+    path, config
+        see :func:`write_checkpoint`; `config` must be that of the checkpoint
     like : Progress
         has the expected structure
-    config : dict
-        must equal that of the checkpoint
 
     Raises
     ------

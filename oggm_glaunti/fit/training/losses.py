@@ -14,7 +14,7 @@ from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.parameters import PARAMETERS
 from oggm_glaunti.core.temperature_index import TIWeights
 
-GLACIER_WEIGHT = 0.1  # of glacier-wide balances beside points
+GLACIER_WEIGHT = 0.1  # weight of glacier-wide balances relative to points
 TI_STRENGTH = 0.1
 SIZE_STRENGTH = 5.0
 SPREAD_STRENGTH = 20.0
