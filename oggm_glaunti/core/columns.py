@@ -120,7 +120,7 @@ def run_columns(
     make_step: Callable[[Any], Step],
     params: Any,
     state: Any,
-    seasons: Sequence[tuple[Forcing, Float[Array, " _"]]],
+    seasons: Sequence[tuple[Forcing, Float[AnyArray, " _"]]],
     span: Span | None = None,
 ) -> tuple[Any, tuple[Any, ...]]:
     """:func:`~oggm_glaunti.core.run.run_days` over any number of columns, in blocks, season after season.

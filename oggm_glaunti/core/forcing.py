@@ -6,6 +6,8 @@ day of it into temperature and precipitation at the points. So the field of a wh
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -208,6 +210,7 @@ class CoarseForcing(_Daily, eqx.Module):
 
 
 Forcing = GriddedForcing | StationForcing | CoarseForcing | BlockForcing
+AnyForcing = TypeVar("AnyForcing", bound=Forcing)
 
 
 def station_forcing(
@@ -244,7 +247,7 @@ def station_forcing(
     return StationForcing(temp, prcp, temp_gradient * (heights - ref_hgt))
 
 
-def select_days(forcing: Forcing, days: slice) -> Forcing:
+def select_days(forcing: AnyForcing, days: slice) -> AnyForcing:
     """Select days of a forcing; series that are NumPy arrays are not copied."""
     return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=lambda series: series[days])
 

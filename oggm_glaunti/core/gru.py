@@ -8,7 +8,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.checks import require_finite
@@ -64,7 +64,7 @@ def run_gru(
     weights: Float[AnyArray, " time"],
     observe: Observe | None = None,
     *,
-    first_day_seen: bool = False,
+    first_day_seen: bool | Bool[AnyArray, ""] = False,
 ) -> tuple[Float[Array, "... 16"], Float[Array, "..."], Array | None]:
     """Run model B over all days of a forcing.
 

@@ -64,8 +64,8 @@ class Tuned(NamedTuple):
     """
 
     ti: TIWeights
-    temp_bias: Float[Array, ""]
-    temp_gradient: Float[Array, ""]
+    temp_bias: Float[AnyArray, ""] | float
+    temp_gradient: Float[AnyArray, ""] | float
 
 
 DailyInputs = tuple[Array, Array, Array]

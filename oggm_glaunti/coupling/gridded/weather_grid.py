@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from scipy.spatial import cKDTree
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.weather_file import WeatherFile, Window
 from oggm_glaunti.coupling.ground.features import Features
+from oggm_glaunti.coupling.ground.grid import CellGrid
 
 # Share of a cell by which coordinates may differ and still count as the same.
 SAME_CELL = 0.1
@@ -20,7 +23,16 @@ COARSE = 2.0
 AROUND = 2
 
 
-def positions(file: WeatherFile, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+class CoarseCells(Protocol):
+    """Cells of a file of gridded weather: centres `y` (h,) and `x` (w,) in `crs`; `label` begins error messages."""
+
+    label: str
+    crs: CRS
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+
+
+def positions(file: CoarseCells, features: Features | CellGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the fractional row and column in the file of every cell of the features, (H, W) each."""
     to_file = Transformer.from_crs(features.crs, file.crs, always_xy=True)
     x, y = to_file.transform(*np.meshgrid(features.x, features.y))
@@ -28,7 +40,8 @@ def positions(file: WeatherFile, features: Features) -> tuple[NDArray[np.float64
         x = x % 360.0
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InvalidParamsError(f"{file.label}: the glacier has no place in its coordinate system ({file.crs.name})")
-    return tuple((at - axis[0]) / _step(axis) for at, axis in ((y, file.y), (x, file.x)))
+    rows, cols = ((at - axis[0]) / _step(axis) for at, axis in ((y, file.y), (x, file.x)))
+    return rows, cols
 
 
 def _step(axis: NDArray[np.float64]) -> float:
@@ -57,13 +70,14 @@ def same_cells(file: WeatherFile, features: Features) -> tuple[Window, tuple[int
     return Window(*slices), tuple(flip)
 
 
-def nearest_cells(file: WeatherFile, features: Features, rgi_id: str) -> tuple[Window, NDArray[np.int64]]:
+def nearest_cells(file: CoarseCells, features: Features | CellGrid, rgi_id: str) -> tuple[Window, NDArray[np.int64]]:
     """Find the part of a coarser file around a glacier, and its nearest cell to each cell of the features.
 
     Parameters
     ----------
-    file : WeatherFile
-    features : Features
+    file : CoarseCells
+        such as a :class:`~oggm_glaunti.coupling.gridded.weather_file.WeatherFile`
+    features : Features or CellGrid
     rgi_id : str
         named in errors
 
@@ -93,7 +107,7 @@ def nearest_cells(file: WeatherFile, features: Features, rgi_id: str) -> tuple[W
     return window, nearest
 
 
-def _require_inside(file: WeatherFile, at: tuple[NDArray[np.float64], ...], rgi_id: str) -> None:
+def _require_inside(file: CoarseCells, at: tuple[NDArray[np.float64], ...], rgi_id: str) -> None:
     sizes = file.y.size, file.x.size
     inside = [(p >= -0.5 - SAME_CELL) & (p <= n - 0.5 + SAME_CELL) for p, n in zip(at, sizes, strict=True)]
     if not (inside[0] & inside[1]).all():
@@ -104,7 +118,7 @@ def _require_inside(file: WeatherFile, at: tuple[NDArray[np.float64], ...], rgi_
         )
 
 
-def _require_coarse(file: WeatherFile, at: tuple[NDArray[np.float64], ...], rgi_id: str) -> None:
+def _require_coarse(file: CoarseCells, at: tuple[NDArray[np.float64], ...], rgi_id: str) -> None:
     rows, cols = at
     steps = [np.hypot(np.diff(rows, axis=axis), np.diff(cols, axis=axis)).max() for axis in (0, 1)]
     if max(steps) * COARSE > 1.0 + SAME_CELL:

@@ -189,7 +189,7 @@ def _point_errors(balances: Float[Array, "3 cell"], seen: SeenYear) -> Float[Arr
 
 def _glacier_errors(
     balances: Float[Array, "3 cell"], outline: Float[AnyArray, " cell"], seen: SeenYear
-) -> Float[Array, "3"]:
+) -> Float[AnyArray, "3"]:
     seasons = range(len(SEASONS))
     errors = [losses.glacier_error(balances[k, None], outline[None], seen.glacier[k]) for k in seasons]
     return seen.has_glacier * jnp.stack(errors)
