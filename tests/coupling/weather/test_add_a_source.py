@@ -16,7 +16,7 @@ from oggm_glaunti.coupling.weather import task
 from oggm_glaunti.coupling.weather.file import read_daily_climate
 from oggm_glaunti.coupling.weather.task import process_daily_climate
 
-from .test_monthly_weather import Gdir
+from .test_task import Gdir
 
 NEW_FILE = '''
 """Source of daily weather: a plain text file of AWS "Hut", one line a day."""

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, strategies as st
-from oggm import GlacierDirectory
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from scipy.signal import lfilter
 
@@ -24,6 +23,8 @@ from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, draw_d
 from oggm_glaunti.coupling.weather.series import DailySeries
 from oggm_glaunti.coupling.weather.statistics import ALPINE, WeatherStatistics, statistics_of
 from oggm_glaunti.coupling.weather.task import process_daily_climate
+
+from .test_task import Gdir
 
 HEF = "RGI60-11.00897"
 HEIGHTS = np.array([2400.0, 2755.5, 3333.3])
@@ -161,24 +162,6 @@ def test_short_records_and_impossible_numbers_are_no_statistics():
 
 
 # --- the task ---
-
-
-class Gdir:
-    """As much of a glacier directory as the climate needs."""
-
-    rgi_id, cenlon, cenlat = HEF, 10.76, 46.80
-    get_filepath = GlacierDirectory.get_filepath
-    write_monthly_climate_file = GlacierDirectory.write_monthly_climate_file
-
-    def __init__(self, folder: Path) -> None:
-        self.dir = str(folder)
-        folder.mkdir()
-
-    def get_task_status(self, task_name: str) -> None:
-        return None
-
-    def log(self, task_name: str, *, err: Exception | None = None, task_time: float | None = None) -> None:
-        del task_name, err, task_time
 
 
 @pytest.fixture

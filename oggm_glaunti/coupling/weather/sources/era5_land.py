@@ -38,11 +38,8 @@ _Reduce = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 _AMOUNTS = {"m": "m/day", "mofwaterequivalent": "m/day", "mm": "mm/day", "kgm-2": "mm/day", "kgm**-2": "mm/day"}
 _TEMP_NAMES = ("t2m", "temperature_2m", "2m_temperature")
 # Accumulated since 00 UTC, amounts of the hour before the stamp, amounts of the stamp's own day.
-_ACCUMULATED, _HOURLY, _OF_THE_DAY = (
-    ("tp", "total_precipitation"),
-    "total_precipitation_hourly",
-    "total_precipitation_sum",
-)
+_ACCUMULATED = ("tp", "total_precipitation")
+_HOURLY, _OF_THE_DAY = "total_precipitation_hourly", "total_precipitation_sum"
 _HEIGHT_NAMES = ("z", "geopotential", "hgt", "elevation", "orography")
 _TIMES, _LATITUDES, _LONGITUDES = ("valid_time", "time"), ("latitude", "lat"), ("longitude", "lon")
 _GRAVITY = 9.80665  # m s-2, by which the ECMWF divides geopotential

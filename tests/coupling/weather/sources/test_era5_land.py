@@ -11,7 +11,7 @@ import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
 from oggm_glaunti.coupling.weather.file import read_daily_climate
 from oggm_glaunti.coupling.weather.task import process_daily_climate
-from tests.coupling.weather.test_monthly_weather import Gdir
+from tests.coupling.weather.test_task import Gdir
 
 GRAVITY = 9.80665
 LAT, LON = np.array([46.9, 46.8, 46.7]), np.array([10.6, 10.7, 10.8])  # the glacier is at 46.80, 10.76
