@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_an_error_that_names_it(data, tmp_path):
     train("A", data, tmp_path, options=QUICK, progress=False)
     checkpoint = tmp_path / "a_checkpoint.npz"
     checkpoint.write_bytes(checkpoint.read_bytes()[:500])
-    with pytest.raises(ValueError, match=r"a_checkpoint\.npz: cannot be read .* Delete it to begin anew"):
+    with pytest.raises(ValueError, match=r"a_checkpoint\.npz: cannot be read .* Delete it to start anew"):
         train("A", data, tmp_path, options=QUICK, resume=True, progress=False)
 
 
