@@ -101,7 +101,7 @@ def read_checkpoint(path: Path, like: Progress, config: dict[str, Any]) -> Progr
     different = differences(head["config"], config)
     if different:
         raise ValueError(
-            f"{path}: belongs to another training: {'; '.join(different)}. Use its options, or another folder."
+            f"{path}: belongs to another training; {'; '.join(different)}. Use its options, or another folder."
         )
     trees = {name: _filled(path, name, getattr(like, name), arrays) for name in ("trained", "optimiser", "best")}
     rest = {name: head[name] for name in ("epoch", "best_epoch", "best_error", "log")}
