@@ -160,11 +160,11 @@ def stack_trajectories(trajectories: Sequence[Trajectory]) -> Trajectory:
     days, heights, years = (
         max(getattr(t, name).shape[axis] for t in trajectories) for name, axis in (("temp", 1), ("area", 0), ("ds", 0))
     )
-    padded = [_padded(t, days, heights, years) for t in trajectories]
+    padded = [_padded_trajectory(t, days, heights, years) for t in trajectories]
     return jax.tree.map(lambda *fields: np.stack(fields), *padded)
 
 
-def _padded(t: Trajectory, days: int, heights: int, years: int) -> Trajectory:
+def _padded_trajectory(t: Trajectory, days: int, heights: int, years: int) -> Trajectory:
     after, above, later = days - t.temp.shape[1], heights - t.area.shape[0], years - t.ds.shape[0]
     return t.replace(
         temp=np.pad(t.temp, ((0, 0), (0, after))),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.analysis.inverse.tasks import MONTHS, Inversion
+from oggm_glaunti.analysis.inverse.tasks import MONTH_NAMES, Inversion
 from oggm_glaunti.graphics.style import COLOURS, GREY, LINES, light_grid, minus_signs, panels
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def plot_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
         ("prcp_10pct", "10 % more precipitation", CONTROL_COLOURS["dP"], "m w.e. a$^{-1}$"),
     )
     for ax, (column, words, colour, units) in zip(axes, rows, strict=True):
-        ax.bar(range(12), table.loc[list(MONTHS), column], color=colour, width=0.8, zorder=2)
+        ax.bar(range(12), table.loc[list(MONTH_NAMES), column], color=colour, width=0.8, zorder=2)
         ax.axhline(0.0, color="black", linewidth=0.8, zorder=3)
         parts = ", ".join(f"{part} {table.loc[part, column]:+.2f}" for part in ("winter", "summer", "annual"))
         ax.set_title(minus_signs(f"{words}: {parts}"), fontsize="medium", loc="left")
         ax.set_ylabel(f"change of balance\n({units})")
         light_grid(ax)
-    axes[-1].set_xticks(range(12), MONTHS)
+    axes[-1].set_xticks(range(12), MONTH_NAMES)
     return figure
 
 

@@ -110,7 +110,7 @@ def _yearly_run(gdir: GlacierDirectory, mb_kwargs: dict[str, Any]) -> GlacierRun
     return run
 
 
-def _geometry(gridded: GriddedModel, heights: np.ndarray) -> CorrectorGeometry:
+def _corrector_geometry(gridded: GriddedModel, heights: np.ndarray) -> CorrectorGeometry:
     from oggm_glaunti.analysis.attribution.network_gradients import CorrectorGeometry
 
     columns = gridded.columns
@@ -134,7 +134,8 @@ def _integrated(
     from oggm_glaunti.analysis.attribution.network_gradients import CorrectedRun, corrected_balance, integrate
     from oggm_glaunti.analysis.attribution.paths import year_of
 
-    corrector, geometry = run.mb_model.loaded_model.corrector, _geometry(gridded, run.heights)
+    corrector, geometry = run.mb_model.loaded_model.corrector, _corrector_geometry(gridded, run.heights)
+    assert corrector is not None, "checked with the mode of the corrector"
     corrected = CorrectedRun(corrector, run.tuned, geometry, *year_of(run.tuned, run.trajectory, year))
     ends = _Ends(*(float(corrected_balance(corrected, inputs)) for inputs in (start, end)))
     return integrate(corrected, start, end, ends.end - ends.start), ends

@@ -29,7 +29,7 @@ from oggm_glaunti.core.run import ti_step
 
 NODES_AT_ONCE = 8
 MOST_NODES = 256
-TOLERANCE = 1e-3  # of the difference
+GAP_TOLERANCE = 1e-3  # of the difference
 # m w.e. A tenth of a millimetre: if years hardly differ, a share of the difference would be below rounding.
 FLOOR = 1e-4
 
@@ -235,7 +235,7 @@ def until_complete(
     total: Callable[[Any], Any],
     difference: Any,
     dtype: Any = np.float32,
-    tolerance: float = TOLERANCE,
+    tolerance: float = GAP_TOLERANCE,
     most: int = MOST_NODES,
 ) -> Integrated:
     """Double the number of nodes until the contributions add up.
@@ -292,7 +292,9 @@ def ends_of(tuned: Tuned, path: Path) -> tuple[Any, Any]:
     return base, here
 
 
-def integrated_gradients(tuned: Tuned, path: Path, tolerance: float = TOLERANCE, most: int = MOST_NODES) -> Integrated:
+def integrated_gradients(
+    tuned: Tuned, path: Path, tolerance: float = GAP_TOLERANCE, most: int = MOST_NODES
+) -> Integrated:
     """Compute the contribution of every input to the difference between a year and its baselines.
 
     Parameters

@@ -47,7 +47,7 @@ def year_of(tuned: Tuned, trajectory: Trajectory, year: int) -> tuple[Trajectory
     ValueError
         for another year
     """
-    return _cut(trajectory, year), _snow_at(tuned, trajectory)[days_of(trajectory, year)[0]]
+    return _cut_year(trajectory, year), _snow_at(tuned, trajectory)[days_of(trajectory, year)[0]]
 
 
 def days_of(trajectory: Trajectory, year: int) -> np.ndarray:
@@ -64,7 +64,7 @@ def days_of(trajectory: Trajectory, year: int) -> np.ndarray:
     return np.flatnonzero(np.asarray(trajectory.period) == np.flatnonzero(years == year)[0])
 
 
-def _cut(trajectory: Trajectory, year: int) -> Trajectory:
+def _cut_year(trajectory: Trajectory, year: int) -> Trajectory:
     rows = days_of(trajectory, year)
     used, slot = np.unique(np.asarray(trajectory.ds_index)[rows], return_inverse=True)
     return trajectory.replace(
@@ -99,7 +99,7 @@ def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence
     """
     if len(reference) == 0:
         raise ValueError("reference: expected at least one year, found none")
-    here, *others = (_cut(trajectory, y) for y in (year, *reference))
+    here, *others = (_cut_year(trajectory, y) for y in (year, *reference))
     snow = np.asarray(_snow_at(tuned, trajectory))
     swe = [snow[days_of(trajectory, y)[0]] for y in (year, *reference)]
     # A calendar year overlaps two sets of corrections, but only one at either end of the record.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 # years; OGGM's time steps may end this much before the year does, and then the last step starts at its end
-ROUNDING = 1e-6
+TIME_ROUNDING = 1e-6
 QUANTITIES = {"volume": "km3", "area": "km2", "length": "m"}
 
 
@@ -72,7 +72,7 @@ class TableMassBalance(OGGMAttributes):
         if year is None:
             raise ValueError("year: expected a calendar year, found None")
         index = int(np.floor(year)) - self.ys
-        if index == self.years.size and year - self.ye - 1 < ROUNDING:
+        if index == self.years.size and year - self.ye - 1 < TIME_ROUNDING:
             index -= 1
         if not 0 <= index < self.years.size:
             raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1e-3  # of the volume, between equal time steps and OGGM's adaptive ones
+VOLUME_TOLERANCE = 1e-3  # of the volume, between equal time steps and OGGM's adaptive ones
 STEPS = (1, 2, 4, 8, 16, 32, 64)  # in a month, tried in this order
 # Options of OGGM's model under which it stays the same model as the differentiable one.
 SAME_MODEL = {"glen_a", "fs", "water_level", "is_tidewater", "is_lake_terminating", "mb_elev_feedback", "cfl_number"}
@@ -30,7 +30,7 @@ SAME_MODEL |= {"min_dt", "check_for_boundaries"}
 
 
 @entity_task(log)
-def volume_gradient(gdir: GlacierDirectory, *, tolerance: float = TOLERANCE, **kwargs: Any) -> xr.Dataset:
+def volume_gradient(gdir: GlacierDirectory, *, tolerance: float = VOLUME_TOLERANCE, **kwargs: Any) -> xr.Dataset:
     """Compute the derivative of the final volume to the balance of every year at every height, and to all controls.
 
     It comes from one reverse pass through a copy of OGGM's semi-implicit model in JAX, with as many equal time steps as
@@ -117,7 +117,7 @@ def _require_same_model(experiment: Experiment) -> None:
         )
 
 
-def steps_needed(prepared: Prepared, of_oggm: NDArray[np.float64], tolerance: float = TOLERANCE) -> int:
+def steps_needed(prepared: Prepared, of_oggm: NDArray[np.float64], tolerance: float = VOLUME_TOLERANCE) -> int:
     """Find how many equal steps a month OGGM's semi-implicit model needs for the volumes `of_oggm` (Y + 1,), km3.
 
     Raises

@@ -25,12 +25,12 @@ from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
 TEMP, PRCP = "dT", "dP"
-K, SHARE = (1.0, "1 K"), (math.log(1.1), "10 %")
+K, TEN_PERCENT = (1.0, "1 K"), (math.log(1.1), "10 %")
 # Change of each control that results are for (of the logarithm if it is a share), and its name.
 PER: dict[str, tuple[float, str]] = {
     TEMP: K,
-    PRCP: SHARE,
-    **dict.fromkeys(STORED, SHARE),
+    PRCP: TEN_PERCENT,
+    **dict.fromkeys(STORED, TEN_PERCENT),
     "snow_to_rain_centre": K,
     "ddf_relative_ice": (math.log(1.1), "10 % of its excess over 1"),
     TEMP_BIAS: K,

@@ -13,7 +13,7 @@ from oggm_glaunti.analysis.glaciers import GlacierRun
 from oggm_glaunti.analysis.inverse.targets import Target
 from oggm_glaunti.coupling.oggm.from_oggm import MassBalanceCalibrationError
 
-UNITS = {"dT": "K", "dP": "1 (logarithm of a factor)"}
+CHANGE_UNITS = {"dT": "K", "dP": "1 (logarithm of a factor)"}
 SLOPE_UNITS = {"dT": "m w.e. K-1", "dP": "m w.e."}
 FIELDS = {"dT": "temp", "dP": "log_prcp"}
 
@@ -39,7 +39,7 @@ class Inversion:
         the mean balance asked for and its standard deviation, m w.e.; of a series the mean over its years
     mean_before, mean_after : float
         mean balances of the years of the target, m w.e.
-    outcome : Outcome
+    outcome : SearchOutcome
         how the search ended, in words
     iterations : int
     """
@@ -81,13 +81,13 @@ def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> I
     found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, sigma, control, prior)
     mean = weights.mean(axis=0)
     require_reached(run.gdir.rgi_id, found.outcome, control, found.shift, float(mean @ found.annual), wanted)
-    free = list(UNITS) if control == "both" else [control]
-    at = [list(UNITS).index(name) for name in free]
+    free = list(CHANGE_UNITS) if control == "both" else [control]
+    at = [list(CHANGE_UNITS).index(name) for name in free]
     change = pd.DataFrame(
         {
             "value": found.shift[at],
             "sd": np.sqrt(np.diag(found.cov))[at],
-            "units": [UNITS[name] for name in free],
+            "units": [CHANGE_UNITS[name] for name in free],
             "slope": (mean @ found.annual_slope)[at],
             "slope_units": [SLOPE_UNITS[name] for name in free],
         },
@@ -109,13 +109,13 @@ def require_reached(rgi_id: str, outcome: Any, control: str, shift: np.ndarray, 
     MassBalanceCalibrationError
         otherwise, with the outcome in words and the range that was tried
     """
-    from oggm_glaunti.analysis.inverse.newton import Outcome
+    from oggm_glaunti.analysis.inverse.newton import SearchOutcome
     from oggm_glaunti.analysis.inverse.shifts import LIMITS
 
-    if outcome is Outcome.CONVERGED:
+    if outcome is SearchOutcome.CONVERGED:
         return
     tried = ""
-    if outcome is Outcome.NOT_REACHABLE:
+    if outcome is SearchOutcome.NOT_REACHABLE:
         limit = LIMITS[control]
         factors = f"factors of precipitation from {math.exp(-limit):.3g} to {math.exp(limit):.3g}."
         tried = f" Tried {factors if control == 'dP' else f'{-limit:g} to {limit:g} K.'}"
@@ -158,10 +158,10 @@ def invert_series(
     found = solve_series(problem)
     mean = float(problem.weights.mean(axis=0) @ found.annual)
     require_reached(run.gdir.rgi_id, found.outcome, control, np.mean(found.change, axis=1), mean, wanted)
-    free = list(UNITS) if control == "both" else [control]
+    free = list(CHANGE_UNITS) if control == "both" else [control]
     columns = {f"{n}{e}": getattr(v, FIELDS[n]) for n in free for e, v in (("", found.change), ("_sd", found.sd))}
     change = pd.DataFrame(columns, index=pd.DatetimeIndex(times, name="time"))
-    change.attrs["units"] = {name: UNITS[name.removesuffix("_sd")] for name in columns}
+    change.attrs["units"] = {name: CHANGE_UNITS[name.removesuffix("_sd")] for name in columns}
     balances = {"before": found.annual_before, "before_sd": found.annual_before_sd}
     balances |= {"after": found.annual, "after_sd": found.annual_sd}
     return _inversion(run, wanted, (control, resolution), change, found, **balances)

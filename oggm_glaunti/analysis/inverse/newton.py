@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-TOLERANCE = 1e-5  # m w.e.
-ROUNDING = 5e-6  # m w.e.: rounding error of a year's balance in float32, an upper estimate
-MAX_ITERATIONS = 60
+BALANCE_TOLERANCE = 1e-5  # m w.e.
+BALANCE_ROUNDING = 5e-6  # m w.e.: rounding error of a year's balance in float32, an upper estimate
+NEWTON_ITERATIONS = 60
 # In units of the prior's standard deviation: the largest next step of a converged minimisation.
 STEP_TOLERANCE = 1e-3
 # Added to the diagonal, so that a control without any effect is undetermined and not an error.
 NOTHING = 1e-30
 
 
-class Outcome(enum.Enum):
+class SearchOutcome(enum.Enum):
     """How a search ended; the values are sentences for the user."""
 
     CONVERGED = "The search has converged."
@@ -27,7 +27,7 @@ class Outcome(enum.Enum):
 
 
 Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-Found = tuple[np.ndarray, list[Outcome], np.ndarray]
+Found = tuple[np.ndarray, list[SearchOutcome], np.ndarray]
 
 
 def roots(evaluate: Evaluate, target: np.ndarray, limit: float, rising: bool) -> Found:
@@ -46,7 +46,7 @@ def roots(evaluate: Evaluate, target: np.ndarray, limit: float, rising: bool) ->
     Returns
     -------
     x : array (G,)
-    outcome : list of Outcome
+    outcome : list of SearchOutcome
     runs : int array (G,)
         calls of `evaluate`
 
@@ -59,15 +59,15 @@ def roots(evaluate: Evaluate, target: np.ndarray, limit: float, rising: bool) ->
     n = target.size
     x, ends = np.zeros(n), np.tile([-limit, limit], (n, 1))
     known, last, each = np.zeros((n, 2), bool), np.full(n, np.inf), np.arange(n)
-    outcome: list[Outcome | None] = [None] * n
+    outcome: list[SearchOutcome | None] = [None] * n
     runs = np.ones(n, int)
     value, slope = evaluate(x)
-    for _ in range(MAX_ITERATIONS):
+    for _ in range(NEWTON_ITERATIONS):
         misfit = value - target
         too_far = (misfit > 0.0) == rising
-        _settle(outcome, ~np.isfinite(misfit), Outcome.NOT_FINITE)
-        _settle(outcome, np.abs(misfit) <= TOLERANCE, Outcome.CONVERGED)
-        _settle(outcome, x == np.where(too_far, -limit, limit), Outcome.NOT_REACHABLE)
+        _settle(outcome, ~np.isfinite(misfit), SearchOutcome.NOT_FINITE)
+        _settle(outcome, np.abs(misfit) <= BALANCE_TOLERANCE, SearchOutcome.CONVERGED)
+        _settle(outcome, x == np.where(too_far, -limit, limit), SearchOutcome.NOT_REACHABLE)
         active = np.array([o is None for o in outcome])
         if not active.any():
             break
@@ -77,7 +77,7 @@ def roots(evaluate: Evaluate, target: np.ndarray, limit: float, rising: bool) ->
         last = np.abs(misfit)
         value, slope = evaluate(x)
         runs += active
-    return x, [o or Outcome.NO_CONVERGENCE for o in outcome], runs
+    return x, [o or SearchOutcome.NO_CONVERGENCE for o in outcome], runs
 
 
 def _next(
@@ -99,7 +99,7 @@ def _next(
     return np.where(inside, newton, otherwise)
 
 
-def _settle(outcome: list[Outcome | None], where: np.ndarray, how: Outcome) -> None:
+def _settle(outcome: list[SearchOutcome | None], where: np.ndarray, how: SearchOutcome) -> None:
     for i in np.flatnonzero(where):
         outcome[i] = outcome[i] or how
 
@@ -127,28 +127,28 @@ def minima(
     Returns
     -------
     x : array (G, K)
-    outcome : list of Outcome
+    outcome : list of SearchOutcome
     runs : int array (G,)
         calls of `evaluate`
     """
     n = target.shape[0]
     z, damping, runs = np.zeros((n, scale.size)), np.zeros(n), np.ones(n, int)
-    outcome: list[Outcome | None] = [None] * n
+    outcome: list[SearchOutcome | None] = [None] * n
 
     def cost(value: np.ndarray, z: np.ndarray) -> np.ndarray:
         return np.sum(((value - target) / sigma) ** 2, axis=1) + z**2 @ precision
 
     value, slope = evaluate(scale * z)
-    for _ in range(MAX_ITERATIONS):
+    for _ in range(NEWTON_ITERATIONS):
         jacobian = slope * scale / sigma[..., None]
         gradient = np.einsum("gok,go->gk", jacobian, (value - target) / sigma) + precision * z
         hessian = information(jacobian, precision)
         whole = _solved(hessian, gradient)
         effect = np.abs(np.einsum("gok,gk->go", slope * scale, whole)).max(axis=1)
-        _settle(outcome, ~np.isfinite(gradient).all(axis=1), Outcome.NOT_FINITE)
+        _settle(outcome, ~np.isfinite(gradient).all(axis=1), SearchOutcome.NOT_FINITE)
         # The undamped step, so that a strongly damped search does not pass for a converged one.
-        arrived = (effect <= TOLERANCE) & (np.abs(whole).max(axis=1) <= STEP_TOLERANCE)
-        _settle(outcome, arrived, Outcome.CONVERGED)
+        arrived = (effect <= BALANCE_TOLERANCE) & (np.abs(whole).max(axis=1) <= STEP_TOLERANCE)
+        _settle(outcome, arrived, SearchOutcome.CONVERGED)
         active = np.array([o is None for o in outcome])
         if not active.any():
             break
@@ -156,13 +156,13 @@ def minima(
         trial = np.where(active[:, None], z - _solved(damped, gradient), z)
         new_value, new_slope = evaluate(scale * trial)
         # Near the minimum the sum of squares changes less than its rounding error long before its gradient is 0.
-        rounding = 2.0 * ROUNDING * np.sum(np.abs(value - target) / sigma**2, axis=1)
+        rounding = 2.0 * BALANCE_ROUNDING * np.sum(np.abs(value - target) / sigma**2, axis=1)
         better = active & (cost(new_value, trial) < cost(value, z) + rounding)
         z, value = np.where(better[:, None], trial, z), np.where(better[:, None], new_value, value)
         slope = np.where(better[:, None, None], new_slope, slope)
         damping = np.where(better, damping / 10.0, np.maximum(10.0 * damping, 1e-2))
         runs += active
-    return scale * z, [o or Outcome.NO_CONVERGENCE for o in outcome], runs
+    return scale * z, [o or SearchOutcome.NO_CONVERGENCE for o in outcome], runs
 
 
 def _solved(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:

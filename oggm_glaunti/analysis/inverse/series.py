@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.optimize import minimize
 
-from oggm_glaunti.analysis.inverse.newton import Outcome
+from oggm_glaunti.analysis.inverse.newton import SearchOutcome
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
-MAX_ITERATIONS = 300
+LBFGS_ITERATIONS = 300
 # Of the gradient, in units of the prior's standard deviations. Near the minimum the Hessian is about 1 or more in all
 # directions, so that the distance from it is at most about the length of the gradient; float32 resolves little more.
 GRADIENT_TOLERANCE = 2e-3
@@ -74,7 +74,7 @@ class SeriesSolution(NamedTuple):
         from the prior's errors of the weather, to first order
     gradient : float
         largest entry of the gradient at the end, in units of the prior's standard deviations
-    outcome : Outcome
+    outcome : SearchOutcome
     iterations : int
         of L-BFGS
     runs : int
@@ -88,7 +88,7 @@ class SeriesSolution(NamedTuple):
     annual_before: np.ndarray
     annual_before_sd: np.ndarray
     gradient: float
-    outcome: Outcome
+    outcome: SearchOutcome
     iterations: int
     runs: int
 
@@ -176,7 +176,7 @@ _coloured_rows = jax.jit(jax.vmap(_coloured, (0, None)))
 _coloured_one = jax.jit(_coloured)
 
 
-def solve_series(problem: SeriesProblem, max_iterations: int = MAX_ITERATIONS) -> SeriesSolution:
+def solve_series(problem: SeriesProblem, max_iterations: int = LBFGS_ITERATIONS) -> SeriesSolution:
     """Find the maximum a posteriori series of forcing given balances, and its uncertainty.
 
     Parameters
@@ -214,12 +214,12 @@ def solve_series(problem: SeriesProblem, max_iterations: int = MAX_ITERATIONS) -
     )
 
 
-def _outcome(gradient: float, ran_out: bool) -> Outcome:
+def _outcome(gradient: float, ran_out: bool) -> SearchOutcome:
     if not np.isfinite(gradient):
-        return Outcome.NOT_FINITE
+        return SearchOutcome.NOT_FINITE
     if gradient <= GRADIENT_TOLERANCE:
-        return Outcome.CONVERGED
-    return Outcome.NO_CONVERGENCE if ran_out else Outcome.STALLED
+        return SearchOutcome.CONVERGED
+    return SearchOutcome.NO_CONVERGENCE if ran_out else SearchOutcome.STALLED
 
 
 def _posterior(z: np.ndarray, problem: SeriesProblem) -> SeriesSolution:
@@ -244,7 +244,7 @@ def _posterior(z: np.ndarray, problem: SeriesProblem) -> SeriesSolution:
         annual_before=np.asarray(before, np.float64),
         annual_before_sd=np.sqrt(np.sum(np.asarray(at_prior, np.float64) ** 2, axis=(1, 2))),
         gradient=np.inf,
-        outcome=Outcome.NO_CONVERGENCE,
+        outcome=SearchOutcome.NO_CONVERGENCE,
         iterations=0,
         runs=0,
     )

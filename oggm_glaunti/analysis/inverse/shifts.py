@@ -25,7 +25,7 @@ CONTROLS = {"dT": (True, False), "dP": (False, True), "both": (True, True)}
 # Range of the search for a root: K, and the logarithm of a factor on precipitation of 20 or 1/20.
 LIMITS = {"dT": 20.0, "dP": math.log(20.0)}
 # Heights of all glaciers and realisations run in parallel on a CPU: more of them are slower (measured, 100 to 3400).
-COLUMNS = 512
+CACHED_COLUMNS = 512
 
 
 class Solution(NamedTuple):
@@ -48,7 +48,7 @@ class Solution(NamedTuple):
         their derivatives
     annual_before : float64 array (Y,)
         without a shift, m w.e.
-    outcome : Outcome, or list of them for a batch
+    outcome : SearchOutcome, or list of them for a batch
     iterations : int array ()
         runs of the model
     """
@@ -113,15 +113,15 @@ def _annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change) -> 
         value, slope = balance_and_slope(*of_one, each)
         return value, jnp.stack(slope, axis=-1)
 
-    every, n, together = (tuned, trajectories, shift), shift.temp.size, _together(trajectories)
+    every, n, together = (tuned, trajectories, shift), shift.temp.size, _in_parallel(trajectories)
     return jax.vmap(one)(every) if n <= together else jax.lax.map(one, every, batch_size=together)
 
 
-def _together(trajectories: Trajectory) -> int:
+def _in_parallel(trajectories: Trajectory) -> int:
     """Return how many glaciers to run in parallel: on a CPU as many as its cache holds."""
     n, realisations = trajectories.temp.shape[:2]
     columns = realisations * trajectories.area.shape[-1]
-    return max(1, COLUMNS // columns) if jax.default_backend() == "cpu" else n
+    return max(1, CACHED_COLUMNS // columns) if jax.default_backend() == "cpu" else n
 
 
 def solve_shift(

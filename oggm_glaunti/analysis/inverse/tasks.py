@@ -12,7 +12,13 @@ import pandas as pd
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
-from oggm_glaunti.analysis.inverse.inversion import UNITS, Inversion, invert_series, invert_shift, require_reached
+from oggm_glaunti.analysis.inverse.inversion import (
+    CHANGE_UNITS,
+    Inversion,
+    invert_series,
+    invert_shift,
+    require_reached,
+)
 from oggm_glaunti.analysis.inverse.targets import Target, target_of
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task, global_task
@@ -27,21 +33,21 @@ log = logging.getLogger(__name__)
 RESOLUTIONS = ("scalar", "monthly", "daily")
 # Winter and summer of mass balances as the WGMS has them; six months later in the south.
 SUMMER = {"nh": (5, 6, 7, 8, 9), "sh": (11, 12, 1, 2, 3)}
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Of the region's glaciers that are solved together.
 BATCH = 256
 COLUMN_UNITS = {
     "dT": "K",
-    "dP": UNITS["dP"],
+    "dP": CHANGE_UNITS["dP"],
     "dT_sd": "K",
-    "dP_sd": UNITS["dP"],
+    "dP_sd": CHANGE_UNITS["dP"],
     "target": "m w.e.",
     "balance_before": "m w.e.",
     "balance_after": "m w.e.",
     "slope_dT": "m w.e. K-1",
     "slope_dP": "m w.e.",
 }
-COLUMNS = [*COLUMN_UNITS, "iterations", "problem"]
+REGION_COLUMNS = [*COLUMN_UNITS, "iterations", "problem"]
 
 
 @entity_task(log)
@@ -221,8 +227,8 @@ def climate_sensitivity(
     run = glacier_run(gdir, years, year_type, mb_kwargs, "climate_sensitivity")
     found = sensitivity(run.tuned, run.trajectory, _month(run), slots=12)
     by_month = {name: np.asarray(values, np.float64).mean(axis=0) for name, values in found._asdict().items()}
-    table = pd.DataFrame({**by_month, "prcp_10pct": math.log(1.1) * by_month["log_prcp"]}, index=list(MONTHS))
-    summer = table.index.isin([MONTHS[month - 1] for month in SUMMER[gdir.hemisphere]])
+    table = pd.DataFrame({**by_month, "prcp_10pct": math.log(1.1) * by_month["log_prcp"]}, index=list(MONTH_NAMES))
+    summer = table.index.isin([MONTH_NAMES[month - 1] for month in SUMMER[gdir.hemisphere]])
     seasons = {"winter": table[~summer].sum(), "summer": table[summer].sum(), "annual": table.sum()}
     table = pd.concat([table, pd.DataFrame(seasons).T])
     table.attrs["units"] = {"temp": "m w.e. K-1", "log_prcp": "m w.e.", "prcp_10pct": "m w.e."}
@@ -282,7 +288,9 @@ def invert_forcing_region(
             rows[gdir.rgi_id] = {"problem": f"{type(err).__name__}: {err}"}
     for ids in _alike(runs):
         rows |= _solved_together({rgi_id: runs[rgi_id] for rgi_id in ids}, control, prior)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS).reindex([gdir.rgi_id for gdir in gdirs])
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=REGION_COLUMNS).reindex(
+        [gdir.rgi_id for gdir in gdirs]
+    )
     table.attrs["units"] = COLUMN_UNITS
     return table.rename_axis("rgi_id")
 
@@ -301,7 +309,7 @@ def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dic
     """Solve a group of glaciers at once and return their rows of the table."""
     import jax
 
-    from oggm_glaunti.analysis.inverse.newton import Outcome
+    from oggm_glaunti.analysis.inverse.newton import SearchOutcome
     from oggm_glaunti.analysis.inverse.shifts import solve_shifts
     from oggm_glaunti.analysis.trajectory import stack_trajectories
 
@@ -319,10 +327,10 @@ def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dic
     sd, mean = np.sqrt(np.diagonal(found.cov, axis1=1, axis2=2)), weights.mean(axis=1)
     rows: dict[str, dict[str, Any]] = {}
     for i, (rgi_id, outcome) in enumerate(zip(runs, found.outcome, strict=True)):
-        if outcome is not Outcome.CONVERGED:
+        if outcome is not SearchOutcome.CONVERGED:
             rows[rgi_id] = {"problem": outcome.value}
             continue
         balances = (target[i].mean(), mean[i] @ found.annual_before[i], mean[i] @ found.annual[i])
         numbers = (*found.shift[i], *sd[i], *balances, *(mean[i] @ found.annual_slope[i]), int(found.iterations[i]))
-        rows[rgi_id] = dict(zip(COLUMNS, (*numbers, ""), strict=True))
+        rows[rgi_id] = dict(zip(REGION_COLUMNS, (*numbers, ""), strict=True))
     return rows

@@ -17,7 +17,7 @@ from oggm_glaunti.fit.calibration.priors import FEW, STORED, priors_around
 if TYPE_CHECKING:
     from oggm_glaunti.analysis.measure_next.period_jacobians import Periods
 
-WINTER_MONTHS = 7  # of the mass-balance year: to 30 April in the north, to 31 October in the south
+MONTHS_TO_SPRING = 7  # of the mass-balance year: to 30 April in the north, to 31 October in the south
 
 
 def parameter_root(
@@ -68,7 +68,7 @@ def season_days(
     """Return the first and last day of seasons of a mass-balance year, datetime64[D] arrays (S,)."""
     of_year = run.days[np.asarray(run.trajectory.period) == year - run.years[0]]
     first, last = of_year[0], of_year[-1]
-    spring = (first.astype("M8[M]") + WINTER_MONTHS).astype("M8[D]")
+    spring = (first.astype("M8[M]") + MONTHS_TO_SPRING).astype("M8[D]")
     days = {"annual": (first, last), "winter": (first, spring - 1), "summer": (spring, last)}
     begin, end = zip(*(days[season] for season in seasons), strict=True)
     return np.array(begin), np.array(end)

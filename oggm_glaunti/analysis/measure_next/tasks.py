@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-SEASONS = ("annual", "winter", "summer")
+MEASURABLE_SEASONS = ("annual", "winter", "summer")
 APART = 100.0  # m
 TABLE_UNITS = {
     "height": "m",
@@ -73,7 +73,7 @@ def where_to_measure(
     year: int | None = None,
     years: Sequence[int] | None = None,
     target: str | Sequence[str] = "smb",
-    seasons: Sequence[str] = SEASONS,
+    seasons: Sequence[str] = MEASURABLE_SEASONS,
     n_best: int = 5,
     heights: tuple[float, float] | None = None,
     apart: float = APART,
@@ -146,7 +146,7 @@ def where_to_measure(
     >>> best[["season", "height", "reduction"]].iloc[0].round(1).tolist()  # doctest: +SKIP
     ['annual', 2925.0, 98.2]
     """
-    seasons = _seasons(gdir, seasons)
+    seasons = _chosen_seasons(gdir, seasons)
     with errors_name(gdir):
         errors.check()
         _check_numbers(n_best, apart=apart, model_error=model_error)
@@ -174,10 +174,10 @@ def where_to_measure(
     return WhereToMeasure(table, maps.squeeze("target") if isinstance(target, str) else maps)
 
 
-def _seasons(gdir: GlacierDirectory, seasons: str | Sequence[str]) -> tuple[str, ...]:
+def _chosen_seasons(gdir: GlacierDirectory, seasons: str | Sequence[str]) -> tuple[str, ...]:
     chosen = (seasons,) if isinstance(seasons, str) else tuple(dict.fromkeys(seasons))
-    if not chosen or set(chosen) - set(SEASONS):
-        raise InvalidParamsError(f"{gdir.rgi_id}: seasons: expected some of {SEASONS}, found {chosen}")
+    if not chosen or set(chosen) - set(MEASURABLE_SEASONS):
+        raise InvalidParamsError(f"{gdir.rgi_id}: seasons: expected some of {MEASURABLE_SEASONS}, found {chosen}")
     return chosen
 
 
@@ -204,9 +204,13 @@ def _sigmas(
     gdir: GlacierDirectory, sigma: float | Mapping[str, float] | None, seasons: Sequence[str]
 ) -> NDArray[np.float64]:
     default = DEFAULT_SIGMA["point"]
-    each = dict.fromkeys(SEASONS, default if sigma is None else sigma) if not isinstance(sigma, Mapping) else sigma
-    if set(each) - set(SEASONS):
-        raise InvalidParamsError(f"{gdir.rgi_id}: sigma: expected seasons of {SEASONS}, found {[*each]}")
+    each = (
+        dict.fromkeys(MEASURABLE_SEASONS, default if sigma is None else sigma)
+        if not isinstance(sigma, Mapping)
+        else sigma
+    )
+    if set(each) - set(MEASURABLE_SEASONS):
+        raise InvalidParamsError(f"{gdir.rgi_id}: sigma: expected seasons of {MEASURABLE_SEASONS}, found {[*each]}")
     values = np.array([each.get(season, default) for season in seasons], np.float64)
     if not ((values > 0.0) & np.isfinite(values)).all():
         raise InvalidParamsError(f"{gdir.rgi_id}: sigma: expected m w.e. above 0, found {sigma}")

@@ -17,7 +17,7 @@ SIGMA_TEMP = 1.5889038
 SIGMA_LOG_PRCP = 0.96401421
 # Last number of the seeds of the two kinds of draws, so that neither repeats the other's random numbers. Not 0: NumPy
 # takes the seeds 3 and [3, 0] as the same.
-WEATHER, PARAMETERS = 1, 2
+WEATHER_SEED, PARAMETER_SEED = 1, 2
 # Factors on the errors, to find where the first order ends.
 SCALES = (0.125, 0.25, 0.5, 1.0, 2.0)
 # Errors with a correlation length below this many days are independent.

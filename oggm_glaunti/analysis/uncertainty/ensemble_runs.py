@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-VARIABLES = {"volume_m3": "m3", "area_m2": "m2", "length_m": "m"}
+RUN_VARIABLES = {"volume_m3": "m3", "area_m2": "m2", "length_m": "m"}
 BANDS = {"low": 0.05, "median": 0.5, "high": 0.95}
 
 
@@ -146,13 +146,13 @@ def _run_member(gdir: GlacierDirectory, suffix: str, model: dict[str, Any], kwar
     if not path.exists():
         raise InvalidWorkflowError(f"{gdir.rgi_id}: the run{suffix} has failed; OGGM's log says why")
     with xr.open_dataset(path) as diagnostics:
-        return diagnostics[list(VARIABLES)].load()
+        return diagnostics[list(RUN_VARIABLES)].load()
 
 
 def with_bands(runs: xr.Dataset) -> xr.Dataset:
     """Add quantiles over the members to the members."""
     bands = {}
-    for name, units in VARIABLES.items():
+    for name, units in RUN_VARIABLES.items():
         runs[name].attrs["units"] = units
         for label, share in BANDS.items():
             band = runs[name].quantile(share, "member").drop_vars("quantile")

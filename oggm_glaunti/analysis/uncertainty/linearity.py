@@ -13,7 +13,7 @@ from oggm_glaunti.analysis.uncertainty.draws import SCALES, WEEKLY_ERRORS, Weath
 from oggm_glaunti.analysis.uncertainty.propagation import run_ensemble, run_forcing_variance, run_propagate
 from oggm_glaunti.core.on_heights import Tuned
 
-TOLERANCE = 0.1
+RATIO_TOLERANCE = 0.1
 
 
 class Linearity(NamedTuple):
@@ -44,7 +44,7 @@ class Linearity(NamedTuple):
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.same_draws / self.ensemble
 
-    def sentence(self, tolerance: float = TOLERANCE) -> str:
+    def sentence(self, tolerance: float = RATIO_TOLERANCE) -> str:
         """Say in words up to which size of errors the first order is accurate to `tolerance`."""
         good = np.abs(self.ratio - 1.0) <= tolerance
         fine = int(np.argmin(good)) if not good.all() else good.size

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.uncertainty.draws import (
-    PARAMETERS,
-    WEATHER,
+    PARAMETER_SEED,
+    WEATHER_SEED,
     WEEKLY_ERRORS,
     BlockErrors,
     WeatherErrors,
@@ -116,8 +116,8 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         spread = parameter_spread(self.calib_params, gdir.rgi_id) if parameters else NOTHING_KNOWN
         seeds = np.atleast_1d(seed).tolist()
         try:
-            of_days = _errors_of_days([*seeds, WEATHER], self.climate.time.size, errors)
-            moved = draw_parameters([*seeds, PARAMETERS], 1, spread.covariance)[0]
+            of_days = _errors_of_days([*seeds, WEATHER_SEED], self.climate.time.size, errors)
+            moved = draw_parameters([*seeds, PARAMETER_SEED], 1, spread.covariance)[0]
         except (TypeError, ValueError) as err:
             raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, {errors}: {err}") from err
         self.draw = Draw(*of_days, dict(zip(spread.names, map(float, moved), strict=True)), seed)
@@ -151,7 +151,7 @@ class DrawnStore(TableStore):
         )
         self.draw = draw
         stored = {name: by for name, by in draw.parameters.items() if name not in (TEMP_BIAS, TEMP_GRADIENT)}
-        numbers = {name: np.float32(float(getattr(store.ti, name)) + by) for name, by in stored.items()}
+        numbers: dict[str, Any] = {name: np.float32(float(getattr(store.ti, name)) + by) for name, by in stored.items()}
         self.ti = replace(store.ti, **numbers)
         self.temp_gradient = store.temp_gradient + draw.parameters.get(TEMP_GRADIENT, 0.0)
 

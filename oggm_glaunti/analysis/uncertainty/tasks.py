@@ -13,9 +13,9 @@ import xarray as xr
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
 from oggm_glaunti.analysis.uncertainty.draws import (
-    PARAMETERS,
+    PARAMETER_SEED,
     SCALES,
-    WEATHER,
+    WEATHER_SEED,
     WEEKLY_ERRORS,
     WeatherErrors,
     draw_errors,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-PARTS = {
+SD_PARTS = {
     "sd": "standard deviation",
     "sd_temp": "its part from errors of temperature",
     "sd_prcp": "its part from errors of precipitation",
@@ -146,10 +146,10 @@ def smb_ensemble(
     run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_ensemble")
     if draws is None:
         names, covariance = _spread(run, parameters)
-        by = draw_parameters([seed, PARAMETERS], members, covariance)
+        by = draw_parameters([seed, PARAMETER_SEED], members, covariance)
     else:
         names, by = _deviations(run, draws)
-    drawn = draw_errors([seed, WEATHER], len(by), blocks.middles, errors)
+    drawn = draw_errors([seed, WEATHER_SEED], len(by), blocks.middles, errors)
     series = u.run_ensemble(run.tuned, run.trajectory, blocks, drawn, names=names, by=by)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
     fields = {
@@ -280,7 +280,7 @@ def stored(name: str, values: Any) -> Any:
 def _fields(dim: str, smb: Any, variances: Sequence[Any], prefix: str = "") -> dict[str, Any]:
     smb, parts = np.asarray(smb, np.float64), np.asarray(variances, np.float64)
     sds = np.sqrt([parts.sum(axis=0), *parts])
-    fields = {"smb": smb, **dict(zip(PARTS, sds, strict=True))}
+    fields = {"smb": smb, **dict(zip(SD_PARTS, sds, strict=True))}
     fields |= {"low": smb - NORMAL_90 * sds[0], "high": smb + NORMAL_90 * sds[0]}
     return {f"{prefix}{name}": (dim, values) for name, values in fields.items()}
 
@@ -295,7 +295,7 @@ def _uncertainty_dataset(
     for name in fields:
         field, plain = result[name], name.removeprefix("annual_")
         field.attrs["units"] = "m2 w.e." if name.endswith("covariance") else "m w.e."
-        what = PARTS.get(plain, {"low": "5 %", "high": "95 %"}.get(plain, "glacier-wide balance"))
+        what = SD_PARTS.get(plain, {"low": "5 %", "high": "95 %"}.get(plain, "glacier-wide balance"))
         since = "of the year" if name.startswith("annual") else f"since {run.days[int(blocks.starts[0])]}"
         field.attrs["long_name"] = f"{what}, {since}"
     result.attrs = {

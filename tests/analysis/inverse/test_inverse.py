@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from scipy import optimize
 
 from oggm_glaunti.analysis.inverse import newton, series as inverse_series, shifts as inverse
-from oggm_glaunti.analysis.inverse.newton import Outcome, minima, roots
+from oggm_glaunti.analysis.inverse.newton import SearchOutcome, minima, roots
 from oggm_glaunti.analysis.inverse.series import SeriesProblem, carried, cost_and_gradient, solve_series
 from oggm_glaunti.analysis.inverse.shifts import LIMITS, balance_and_slope, sensitivity, solve_shift, solve_shifts
 from oggm_glaunti.analysis.trajectory import Change, annual, on_days, stack_trajectories
@@ -54,7 +54,7 @@ def test_a_root_is_that_of_bisection(control, column, target):
         root = optimize.brentq(
             lambda x: of_shift(t, x * np.eye(2)[column]) - target, -LIMITS[control] / 2, LIMITS[control] / 2, xtol=1e-12
         )
-        assert found.outcome is Outcome.CONVERGED
+        assert found.outcome is SearchOutcome.CONVERGED
         assert found.shift[1 - column] == 0.0
         assert found.shift[column] == pytest.approx(root, abs=1e-4)
         assert of_shift(t, found.shift) == pytest.approx(target, abs=1e-5)
@@ -75,7 +75,7 @@ def test_a_known_warming_is_found_again(warming):
 def test_single_precision_reaches_the_target_as_well():
     t = worlds.trajectory(dtype="float32")
     found = solve_shift(worlds.tuned("float32"), t, 0.3, HALF, 0.1)
-    assert found.outcome is Outcome.CONVERGED
+    assert found.outcome is SearchOutcome.CONVERGED
     with x64():
         assert of_shift(worlds.trajectory(), found.shift) == pytest.approx(0.3, abs=5e-5)
 
@@ -87,7 +87,7 @@ def test_sigma_1_and_prior_100_is_the_loss_of_the_paper():
         loss = optimize.minimize_scalar(
             lambda x: (of_shift(t, (x, 0.0)) - 0.5) ** 2 + 1e-4 * x**2, (-8.0, 0.0), tol=1e-10
         )
-        assert found.outcome is Outcome.CONVERGED
+        assert found.outcome is SearchOutcome.CONVERGED
         assert found.shift[0] == pytest.approx(loss.x, abs=1e-3)
         assert found.shift[0] > solve_shift(worlds.tuned(), t, 0.5, HALF, 1.0).shift[0] + 1e-4
 
@@ -121,7 +121,7 @@ def test_one_shift_for_a_series_of_years_is_the_least_squares_one():
 def test_single_precision_finds_a_minimum_far_from_its_targets():
     target = np.array([2.0, -3.0])
     single = solve_shift(worlds.tuned("float32"), worlds.trajectory(dtype="float32"), target, np.eye(2), 0.02)
-    assert single.outcome is Outcome.CONVERGED
+    assert single.outcome is SearchOutcome.CONVERGED
     with x64():
         double = solve_shift(worlds.tuned(), worlds.trajectory(), target, np.eye(2), 0.02)
     assert single.shift[0] == pytest.approx(double.shift[0], abs=1e-3)
@@ -173,7 +173,7 @@ def test_no_factor_on_nothing_balances_a_melting_glacier():
     with x64():
         t = worlds.trajectory()
         found = solve_shift(worlds.tuned(), t.replace(prcp=0.0 * t.prcp), 0.0, HALF, 0.1, "dP")
-        assert found.outcome is Outcome.NOT_REACHABLE
+        assert found.outcome is SearchOutcome.NOT_REACHABLE
         assert found.shift[1] == pytest.approx(np.log(20.0))
         assert found.balance[0] < -0.01
 
@@ -182,8 +182,8 @@ def test_missing_weather_is_told_from_an_unreachable_target():
     with x64():
         t = worlds.trajectory()
         broken = t.replace(temp=np.where(np.arange(t.temp.size) == 500, np.nan, t.temp))
-        assert solve_shift(worlds.tuned(), broken, 0.0, HALF, 0.1).outcome is Outcome.NOT_FINITE
-        assert solve_shift(worlds.tuned(), broken, 0.0, HALF, 0.1, prior=1.0).outcome is Outcome.NOT_FINITE
+        assert solve_shift(worlds.tuned(), broken, 0.0, HALF, 0.1).outcome is SearchOutcome.NOT_FINITE
+        assert solve_shift(worlds.tuned(), broken, 0.0, HALF, 0.1, prior=1.0).outcome is SearchOutcome.NOT_FINITE
 
 
 @pytest.mark.parametrize(
@@ -220,10 +220,10 @@ def test_a_root_is_found_however_bent_the_function(target, steep, bend, rising):
     x, (outcome,), _ = roots(function, np.array([target]), 10.0, rising)
     ends = sorted(function(np.array([-10.0, 10.0]))[0])
     if ends[0] < target < ends[1]:
-        assert outcome is Outcome.CONVERGED
+        assert outcome is SearchOutcome.CONVERGED
         assert function(x)[0][0] == pytest.approx(target, abs=1e-5)
     else:
-        assert outcome is Outcome.NOT_REACHABLE
+        assert outcome is SearchOutcome.NOT_REACHABLE
 
 
 def test_steps_that_do_not_help_are_damped():
@@ -234,7 +234,7 @@ def test_steps_that_do_not_help_are_damped():
         np.ones(1),
         np.zeros(1),
     )
-    assert outcome is Outcome.CONVERGED
+    assert outcome is SearchOutcome.CONVERGED
     assert x.item() == pytest.approx(2.0, abs=1e-4)
 
 
@@ -245,8 +245,8 @@ def test_the_number_of_iterations_is_bounded():
         calls.append(x)
         return np.where(x < 0.5, -1.0, 1.0), np.zeros_like(x)
 
-    assert roots(never, np.zeros(1), 10.0, rising=True)[1] == [Outcome.NO_CONVERGENCE]
-    assert len(calls) == newton.MAX_ITERATIONS + 1
+    assert roots(never, np.zeros(1), 10.0, rising=True)[1] == [SearchOutcome.NO_CONVERGENCE]
+    assert len(calls) == newton.NEWTON_ITERATIONS + 1
 
 
 # --- sensitivity ---
@@ -340,7 +340,7 @@ def test_small_deviations_are_those_of_the_linear_update():
         target = before + np.array([0.002, -0.001])
         problem, times = series(t, slot, 40.0, sd=(0.01, 0.002), target=target, sigma=0.002)
         found = solve_series(problem)
-        assert found.outcome is Outcome.CONVERGED
+        assert found.outcome is SearchOutcome.CONVERGED
         derivatives = sensitivity(worlds.tuned(), t, slot, slots=36)  # forward mode; the series' are by reverse mode
         jacobian = np.concatenate([field[:, : times.size] for field in derivatives], axis=1)
         correlation = np.exp(-np.abs(times[:, None] - times) / 40.0)
@@ -359,7 +359,7 @@ def test_large_deviations_have_no_gradient_left_and_go_towards_the_target():
         t = worlds.trajectory()
         problem, times = series(t, daily(t), 7.0, target=(1.5, -1.5), sigma=0.05)
         found = solve_series(problem)
-        assert found.outcome is Outcome.CONVERGED
+        assert found.outcome is SearchOutcome.CONVERGED
         assert found.gradient <= inverse_series.GRADIENT_TOLERANCE
         by_day = Change(*(np.asarray(on_days(field, problem.slot)) for field in found.change))
         np.testing.assert_allclose(found.annual, annual(worlds.tuned(), t, by_day), atol=1e-12)
@@ -381,7 +381,7 @@ def test_a_series_that_is_held_stays():
 def test_too_few_iterations_are_told():
     with x64():
         t = worlds.trajectory()
-        assert solve_series(series(t, monthly(t))[0], max_iterations=1).outcome is Outcome.NO_CONVERGENCE
+        assert solve_series(series(t, monthly(t))[0], max_iterations=1).outcome is SearchOutcome.NO_CONVERGENCE
 
 
 def test_impossible_series_are_named():

@@ -11,7 +11,7 @@ from oggm_glaunti import GlaUnTIMassBalance, tasks as gtasks
 from oggm_glaunti.analysis.glaciers import glacier_run
 from oggm_glaunti.analysis.inverse.targets import Geodetic
 from oggm_glaunti.analysis.inverse.tasks import (
-    MONTHS,
+    MONTH_NAMES,
     climate_sensitivity,
     equilibrium_temperature,
     invert_forcing,
@@ -116,8 +116,8 @@ def test_a_series_comes_close_to_measured_balances(hef):
 
 def test_months_add_up_to_seasons_and_the_year(hef):
     table = climate_sensitivity(hef, years=(2016, 2019), **A)
-    assert list(table.index) == [*MONTHS, "winter", "summer", "annual"]
-    np.testing.assert_allclose(table.loc[list(MONTHS)].sum(), table.loc["annual"], rtol=1e-12)
+    assert list(table.index) == [*MONTH_NAMES, "winter", "summer", "annual"]
+    np.testing.assert_allclose(table.loc[list(MONTH_NAMES)].sum(), table.loc["annual"], rtol=1e-12)
     np.testing.assert_allclose(table.loc["winter"] + table.loc["summer"], table.loc["annual"], rtol=1e-12)
     np.testing.assert_allclose(table.loc[["May", "Jun", "Jul", "Aug", "Sep"]].sum(), table.loc["summer"], rtol=1e-12)
     slope = invert_forcing(hef, target=0.0, years=(2016, 2019), **A, prior=1e-6).change.loc["dT", "slope"]
