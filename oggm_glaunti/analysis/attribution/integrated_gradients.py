@@ -279,8 +279,8 @@ def until_complete(
 _contributions = eqx.filter_jit(contributions)
 _at_ends = eqx.filter_jit(at_ends)
 _added_up = jax.jit(added_up)
-_contributions_of_each = eqx.filter_jit(jax.vmap(contributions, (None, 0, None, None, None)))
-_at_ends_of_each = eqx.filter_jit(jax.vmap(at_ends, (None, 0, None)))
+_contributions_of_each = eqx.filter_jit(jax.vmap(contributions, (None, 0, None, None)))
+_at_ends_of_each = eqx.filter_jit(jax.vmap(at_ends, (None, 0)))
 _added_up_of_each = jax.jit(jax.vmap(added_up))
 
 
