@@ -7,6 +7,7 @@ spawned workers of OGGM restore PARAMS but not BASENAMES.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # --- files in a glacier directory (OGGM's BASENAMES) -----------------------------------------------------------------
@@ -92,6 +93,18 @@ INVERSION_TASKS = (
 WEIGHTS_ENV = "OGGM_GLAUNTI_WEIGHTS"
 
 
+def set_params(values: Mapping[str, Any]) -> None:
+    """Set some of OGGM's parameters without a line for each of them in its log."""
+    from oggm import cfg
+
+    do_log, cfg.PARAMS.do_log = cfg.PARAMS.do_log, False
+    try:
+        for name, value in values.items():
+            cfg.PARAMS[name] = value
+    finally:
+        cfg.PARAMS.do_log = do_log
+
+
 def register() -> None:
     """Make OGGM know our file names and parameters; safe to call any number of times."""
     from oggm import cfg
@@ -99,13 +112,7 @@ def register() -> None:
     for name, (filename, doc) in BASENAMES.items():
         if name not in cfg.BASENAMES:
             cfg.BASENAMES[name] = (filename, doc)
-    do_log, cfg.PARAMS.do_log = cfg.PARAMS.do_log, False
-    try:
-        for name, value in PARAMS.items():
-            if name not in cfg.PARAMS:
-                cfg.PARAMS[name] = value
-    finally:
-        cfg.PARAMS.do_log = do_log
+    set_params({name: value for name, value in PARAMS.items() if name not in cfg.PARAMS})
 
 
 def param(name: str) -> Any:

@@ -60,18 +60,9 @@ def run_demo(args: argparse.Namespace) -> int:
 
 
 VERBS: tuple[Callable[[common.Subparsers], None], ...] = (
-    add_run,
-    add_train,
-    add_finetune,
-    add_evaluate,
-    add_infer,
-    add_invert,
-    add_attribute,
-    add_uncertainty,
-    add_measure,
-    add_impute_dem,
-    add_verify,
-    add_demo,
+    *(add_run, add_train, add_finetune, add_evaluate, add_infer),
+    *(add_invert, add_attribute, add_uncertainty, add_measure, add_impute_dem),
+    *(add_verify, add_demo),
 )
 
 

@@ -155,24 +155,17 @@ def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:
 def _request(args: argparse.Namespace) -> Request:
     from oggm_glaunti.workflows.region_request import Request
 
+    names = ("shapefile", "dem", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb", "ref_period")
     return Request(
         out=args.out.resolve(),
         climate=str(Path(args.climate).resolve()) if _is_file(args.climate) else args.climate,
         climate_is_file=_is_file(args.climate),
         years=tuple(args.years),
         rgi_ids=tuple(args.rgi_ids or ()),
-        shapefile=args.shapefile,
-        dem=args.dem,
-        prepro_level=args.prepro_level,
-        border=args.border,
-        prepro_url=args.prepro_url,
         climate_options=_climate_options(args),
-        model=args.model,
-        weights=args.weights,
-        ref_mb=args.ref_mb,
-        ref_period=args.ref_period,
         dynamics=not args.no_dynamics,
         workers=args.workers,
+        **{name: getattr(args, name) for name in names},
     )
 
 

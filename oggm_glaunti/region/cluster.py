@@ -168,9 +168,7 @@ def _take_over(context: ChunkContext) -> None:
     if not hasattr(logging.Logger, "workflow"):
         cfg.set_logging_config(context.logging_level)  # once: it also teaches loggers OGGM's own level
     cfg.unpack_config(context.config)
-    cfg.PARAMS.do_log = False
-    cfg.PARAMS["use_multiprocessing"] = False
-    cfg.PARAMS.do_log = True
+    settings.set_params({"use_multiprocessing": False})
     settings.register()
     for name, value in context.environment.items():
         os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""GlaUnTI's whole chain on a glacier made by code, for ``oggm-glaunti demo``: nothing is downloaded.
+"""Run GlaUnTI's whole chain on a glacier made by code, for ``oggm-glaunti demo``: nothing is downloaded.
 
 The glacier is invented (:mod:`oggm_glaunti.workflows.valley`); it is there to see every step work, on any machine.
 """
@@ -29,7 +29,7 @@ RUN_YEARS = 100
 
 
 def run_demo(out_dir: str | os.PathLike[str]) -> Path:
-    """Run the whole chain on the invented glacier, with model A, and with model C where its weights are at hand.
+    """Run the whole chain on the invented glacier, with model A, and with model C if its weights are available.
 
     Outline and DEM, daily weather, corrector inputs, SMB maps, height-year table, calibration to a balance of
     -700 kg m-2 yr-1, inversion, and a century of OGGM's ice dynamics in the climate of 1985-2015 in random order
@@ -49,13 +49,13 @@ def run_demo(out_dir: str | os.PathLike[str]) -> Path:
     """
     out = Path(out_dir).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    results = {model: _run_chain(model, out) for model in _models_at_hand(out)}
-    figure = _draw(results, out / "demo.png")
+    results = {model: _run_chain(model, out) for model in _available_models(out)}
+    figure = _save_overview(results, out / "demo.png")
     print(f"Figure and NetCDF files are in {out}")
     return figure
 
 
-def _models_at_hand(out: Path) -> list[str]:
+def _available_models(out: Path) -> list[str]:
     from oggm_glaunti.coupling.oggm.offline import start_offline
     from oggm_glaunti.shop import WeightsNotFoundError, find_weights
 
@@ -124,7 +124,7 @@ def _collect(gdir: GlacierDirectory, model: str, mb_model_class: type, out: Path
     return {"smb": smb, "volume": volume, "heights": heights, "profile": profile}
 
 
-def _draw(results: dict[str, dict[str, Any]], path: Path) -> Path:
+def _save_overview(results: dict[str, dict[str, Any]], path: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -12,16 +12,25 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS
+from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS, set_params
 from oggm_glaunti.workflows.region_directories import open_directories
 from oggm_glaunti.workflows.region_request import STAGES_FILE, Request
 
+if TYPE_CHECKING:
+    import xarray as xr
+    from oggm import GlacierDirectory
+
 FILESUFFIX = "_glaunti"
 OUTPUT, RUN_OUTPUT, STATUS = "glaunti_output.nc", "run_output.nc", "glaciers.csv"
+
+
+# A task and its keyword arguments.
+EntityTask = tuple[Callable, dict[str, Any]]
+Say = Callable[[str], None]
 
 
 class Stage(NamedTuple):
@@ -29,7 +38,7 @@ class Stage(NamedTuple):
 
     name: str
     options: Any
-    tasks: Callable[[Any], Sequence[tuple[Callable, dict[str, Any]]]]
+    tasks: Callable[[Any], Sequence[EntityTask]]
 
 
 class Failure(NamedTuple):
@@ -39,14 +48,15 @@ class Failure(NamedTuple):
     message: str
 
 
-def run_region(request: Request, say: Callable[[str], None] = print) -> pd.DataFrame:
+def run_region(request: Request, say: Say = print) -> pd.DataFrame:
     """Run the chain.
 
     Parameters
     ----------
     request : Request
+        outlines or ids, weather, years, model and calibration
     say : callable
-        gets a line for every stage
+        called with a line for every stage
 
     Returns
     -------
@@ -57,9 +67,9 @@ def run_region(request: Request, say: Callable[[str], None] = print) -> pd.DataF
     Raises
     ------
     InvalidParamsError, InvalidWorkflowError
-        where nothing can be run at all: files that cannot be read, no network where one is needed
+        if nothing can be run at all: files that cannot be read, a network that is needed and missing
     oggm_glaunti.shop.WeightsNotFoundError
-        where the weights cannot be found
+        if the weights cannot be found
     """
     from oggm_glaunti import shop
 
@@ -74,9 +84,9 @@ def run_region(request: Request, say: Callable[[str], None] = print) -> pd.DataF
 
 
 class _Chain:
-    """The glaciers that are still in the running, and the others' failures."""
+    """The glaciers that have not failed so far, and the failures of the others."""
 
-    def __init__(self, request: Request, gdirs: list, failures: dict[str, Failure], say: Callable[[str], None]):
+    def __init__(self, request: Request, gdirs: list[GlacierDirectory], failures: dict[str, Failure], say: Say):
         self.request, self.gdirs, self.failures, self.say = request, gdirs, failures, say
         self.rgi_ids = [*failures, *(gdir.rgi_id for gdir in gdirs)]
         self.asked: list[Any] = []
@@ -90,7 +100,7 @@ class _Chain:
         self._stage(Stage("climate", options, lambda gdir: _climate_tasks(gdir, request, corrected)))
 
     def tables(self) -> None:
-        """Tables of all glaciers in batches; those that are there and valid are kept."""
+        """Compute the tables of all glaciers in batches; valid ones are kept."""
         from oggm_glaunti.region import run
 
         if not self.gdirs:
@@ -120,7 +130,7 @@ class _Chain:
             self._stage(Stage("dynamics", self.request.years, lambda gdir: [_dynamics_task(gdir, self.request)]))
 
     def finish(self) -> pd.DataFrame:
-        """Compile the outputs and write down what became of every glacier."""
+        """Compile the outputs and write the status of every glacier."""
         for name in (OUTPUT, RUN_OUTPUT, STATUS):
             (self.request.out / name).unlink(missing_ok=True)  # of an earlier call
         self._write_statuses()  # they are there whatever happens to the outputs
@@ -189,15 +199,17 @@ class _Chain:
 DONE, KEPT = "done", "kept"
 
 
-def do_stage(gdir: Any, stage: str, digest: str, tasks: Sequence[tuple[Callable, dict[str, Any]]]) -> str:
-    """Do the tasks of a stage unless the directory has them done in the same way.
+def do_stage(gdir: GlacierDirectory, stage: str, digest: str, tasks: Sequence[EntityTask]) -> str:
+    """Run the tasks of a stage unless they have been run with the same options.
 
     Parameters
     ----------
     gdir : GlacierDirectory
+        the glacier
     stage : str
+        name of the stage
     digest : str
-        of all that is asked for, up to this stage
+        digest of all options up to this stage
     tasks : sequence of (task, keyword arguments)
         entity tasks
 
@@ -227,33 +239,31 @@ def do_stage(gdir: Any, stage: str, digest: str, tasks: Sequence[tuple[Callable,
 
 @contextmanager
 def _reasons_shown() -> Iterator[None]:
-    """Let tasks raise, those that a task calls as well: continue_on_error would hide what is behind a failure."""
+    """Let tasks raise, also those that a task calls: continue_on_error would hide the reason of a failure."""
     from oggm import cfg
 
     before = cfg.PARAMS["continue_on_error"]
-    cfg.PARAMS.do_log = False
-    cfg.PARAMS["continue_on_error"] = False
+    set_params({"continue_on_error": False})
     try:
         yield
     finally:
-        cfg.PARAMS["continue_on_error"] = before
-        cfg.PARAMS.do_log = True
+        set_params({"continue_on_error": before})
 
 
 def _read_stages(path: Path) -> dict[str, str]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _geometry_tasks(gdir: Any, request: Request, source: dict[str, str]) -> list[tuple[Callable, dict]]:
+def _geometry_tasks(gdir: GlacierDirectory, request: Request, source: dict[str, str]) -> list[EntityTask]:
     from oggm import tasks
 
-    bands = [(getattr(tasks, name), {}) for name in GEOMETRY_TASKS]
+    bands: list[EntityTask] = [(getattr(tasks, name), {}) for name in GEOMETRY_TASKS]
     if request.shapefile is not None:
         return [(tasks.define_glacier_region, source), *bands]
     return [] if gdir.has_file("inversion_flowlines") else bands
 
 
-def _climate_tasks(gdir: Any, request: Request, corrected: bool) -> list[tuple[Callable, dict]]:
+def _climate_tasks(gdir: GlacierDirectory, request: Request, corrected: bool) -> list[EntityTask]:
     from oggm_glaunti import tasks as gtasks
 
     weather: dict[str, Any] = {"source": request.climate}
@@ -264,12 +274,12 @@ def _climate_tasks(gdir: Any, request: Request, corrected: bool) -> list[tuple[C
         # OGGM's own tasks ask for monthly weather; pre-processed directories have it.
         weather |= {"also_monthly": True, "overwrite_monthly": True}
     years = dict(zip(("first", "last"), request.years, strict=True))
-    tasks: list[tuple[Callable, dict]] = [(gtasks.process_daily_climate, weather), (require_years, years)]
+    tasks: list[EntityTask] = [(gtasks.process_daily_climate, weather), (require_years, years)]
     return [*tasks, (gtasks.glaunti_features, {})] if corrected else tasks
 
 
-def require_years(gdir: Any, first: int, last: int, **kwargs: Any) -> None:
-    """Raise InvalidParamsError where the weather does not hold all years from `first` to `last`, or no balance year."""
+def require_years(gdir: GlacierDirectory, first: int, last: int, **kwargs: Any) -> None:
+    """Raise InvalidParamsError if the weather lacks years from `first` to `last`, or holds no complete balance year."""
     from oggm.exceptions import InvalidParamsError
 
     from oggm_glaunti.coupling.weather.file import read_daily_climate
@@ -285,7 +295,7 @@ def require_years(gdir: Any, first: int, last: int, **kwargs: Any) -> None:
         )
 
 
-def _balance_tasks(gdir: Any, request: Request) -> list[tuple[Callable, dict]]:
+def _balance_tasks(gdir: GlacierDirectory, request: Request) -> list[EntityTask]:
     from oggm_glaunti import tasks as gtasks
 
     if request.ref_mb is None:
@@ -295,14 +305,14 @@ def _balance_tasks(gdir: Any, request: Request) -> list[tuple[Callable, dict]]:
     return [(gtasks.calibrate_glaunti, {**given, "mb_kwargs": {"model": request.model, "weights": request.weights}})]
 
 
-def forget_calibration(gdir: Any, **kwargs: Any) -> None:
-    """Leave the published parameters: a calibration of an earlier call does not count."""
+def forget_calibration(gdir: GlacierDirectory, **kwargs: Any) -> None:
+    """Remove the calibration of an earlier call, so that the published parameters are used."""
     del kwargs
     Path(gdir.get_filepath("glaunti_params")).unlink(missing_ok=True)
 
 
-def _dynamics_task(gdir: Any, request: Request) -> tuple[Callable, dict]:
-    """OGGM's run: ice fixed until the date of the outline, then free."""
+def _dynamics_task(gdir: GlacierDirectory, request: Request) -> EntityTask:
+    """Return OGGM's run: the geometry is fixed until the date of the outline, then it evolves."""
     from oggm import tasks
 
     first, last = request.years
@@ -319,18 +329,18 @@ def _dynamics_task(gdir: Any, request: Request) -> tuple[Callable, dict]:
 
 
 def mb_model_class(model: str) -> type:
-    """The mass-balance class of a model, 'A', 'C' or 'D'."""
+    """Return the mass-balance class of a model, 'A', 'C' or 'D'."""
     from oggm_glaunti.coupling.model import massbalance
 
     return getattr(massbalance, f"GlaUnTIMassBalance{model}")
 
 
-def _not_compiled(ds: Any) -> list[str]:
+def _not_compiled(ds: xr.Dataset) -> list[str]:
     return list(ds["rgi_id"].values[ds["compiled"].values == 0]) if "compiled" in ds else []
 
 
 def _of_file(path: Any) -> list[Any]:
-    """Name, size and date of a file, to see whether it is still the same."""
+    """Return name, size and date of a file, which tell whether it is still the same."""
     if path is None or not Path(path).exists():
         return [None if path is None else str(path)]
     found = Path(path).resolve()

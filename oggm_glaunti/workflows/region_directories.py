@@ -1,4 +1,4 @@
-"""OGGM started, and the glacier directories of ``oggm-glaunti run``: new ones, or those of an earlier call."""
+"""Start OGGM for ``oggm-glaunti run`` and open its glacier directories: new ones, or those of an earlier call."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oggm_glaunti import settings
+from oggm_glaunti.workflows.region_request import STAGES_FILE, Request
+
 if TYPE_CHECKING:
-    from oggm_glaunti.workflows.region_request import Request
+    import geopandas
+    import pandas as pd
+    from oggm import GlacierDirectory
+
+    Directories = tuple[list[GlacierDirectory], dict[str, str]]
 
 MADE_FROM = "glaunti_run.json"
 # RGI version 6 ids for outlines without an id: region 00, numbers in the order of the file.
 REGION_OF_UNKNOWN = "00"
 
 
-def open_directories(request: Request, say: Callable[[str], None]) -> tuple[list, dict[str, str]]:
+def open_directories(request: Request, say: Callable[[str], None]) -> Directories:
     """Start OGGM in ``request.out`` and open or make the glacier directories.
 
     Parameters
     ----------
     request : Request
+        outlines or ids, DEM and where to put the directories
     say : callable
-        gets a line
+        called with lines of progress
 
     Returns
     -------
@@ -33,9 +41,9 @@ def open_directories(request: Request, say: Callable[[str], None]) -> tuple[list
     Raises
     ------
     InvalidParamsError
-        where outlines or DEM cannot be read, or the folder was made from others
+        if outlines or DEM cannot be read, or the folder was made from others
     InvalidWorkflowError
-        where OGGM needs the network and there is none
+        if OGGM needs the network and there is none
     """
     from oggm_glaunti.coupling.model.params import write_json
 
@@ -43,7 +51,7 @@ def open_directories(request: Request, say: Callable[[str], None]) -> tuple[list
     source = _source(request)
     _require_same_source(request.out, source)
     outlines = None if request.shapefile is None else read_outlines(request.shapefile, request.years[0])
-    _start(request, outlines)
+    _start_for(request, outlines)
     # Only now: a file that could not be read is no reason to refuse the right one.
     write_json(request.out / MADE_FROM, source)
     if outlines is None:
@@ -56,7 +64,7 @@ def open_directories(request: Request, say: Callable[[str], None]) -> tuple[list
 
 
 def _source(request: Request) -> dict[str, Any]:
-    """What the geometry of the glaciers is made from."""
+    """Return what the geometry of the glaciers is made from."""
     if request.shapefile is None:
         return {"prepro_level": request.prepro_level, "border": request.border, "prepro_url": request.prepro_url}
     files = {"shapefile": request.shapefile, "dem": request.dem}
@@ -64,7 +72,7 @@ def _source(request: Request) -> dict[str, Any]:
 
 
 def _require_same_source(out: Path, source: dict[str, Any]) -> None:
-    """Geometry is never made again under an existing directory: ice and tables would no longer belong to it."""
+    """Refuse to make the geometry of a directory again: ice and tables would no longer belong to it."""
     from oggm.exceptions import InvalidParamsError
 
     path = out / MADE_FROM
@@ -73,8 +81,8 @@ def _require_same_source(out: Path, source: dict[str, Any]) -> None:
         raise InvalidParamsError(f"{out} was made from {there}, now asked for is {source}; give another --out")
 
 
-def read_outlines(path: Path, year: int) -> Any:
-    """Outlines as OGGM wants them, one row a glacier.
+def read_outlines(path: Path, year: int) -> geopandas.GeoDataFrame:
+    """Read outlines as OGGM wants them, one row for each glacier.
 
     Parameters
     ----------
@@ -82,12 +90,12 @@ def read_outlines(path: Path, year: int) -> Any:
         any file that geopandas reads. Without the Randolph Glacier Inventory's attributes (``RGIId`` of version 5 or
         6, ``rgi_id`` of version 7) the glaciers are called RGI60-00.00001 and so on, in the order of the file
     year : int
-        of the outlines, where the file does not say it
+        year of the outlines if the file does not say it
 
     Raises
     ------
     InvalidParamsError
-        where it cannot be read, is empty, says no coordinate system, or holds an id twice
+        if it cannot be read, is empty, has no coordinate system, or holds an id twice
     """
     import geopandas as gpd
     from oggm import utils
@@ -110,11 +118,11 @@ def read_outlines(path: Path, year: int) -> Any:
     return outlines.to_crs("EPSG:4326")
 
 
-def _ids(outlines: Any) -> Any:
+def _ids(outlines: geopandas.GeoDataFrame) -> pd.Series:
     return outlines["RGIId" if "RGIId" in outlines else "rgi_id"]
 
 
-def _start(request: Request, outlines: Any) -> None:
+def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> None:
     """Initialise OGGM; with its own downloads only where the request cannot do without."""
     from oggm_glaunti.coupling.oggm.offline import start_offline
 
@@ -129,38 +137,34 @@ def _start(request: Request, outlines: Any) -> None:
     }
     if outlines is not None and request.dem is not None:
         start_offline(request.out, params, rgi_version=_rgi_version(outlines), logging_level="CRITICAL")
-        _use_files(request)
+        _use_files(request, request.dem)
     else:
         _start_online(request, params)
 
 
-def _rgi_version(outlines: Any) -> str:
-    """First digit of the inventory's version: '6' of RGI60-11.00897."""
+def _rgi_version(outlines: geopandas.GeoDataFrame) -> str:
+    """Return the first digit of the inventory's version: '6' of RGI60-11.00897."""
     return str(outlines["RGIId"].iloc[0])[3] if "RGIId" in outlines else "70G"
 
 
-def _use_files(request: Request) -> None:
+def _use_files(request: Request, dem: Path) -> None:
     import rasterio
     from oggm import cfg
     from oggm.exceptions import InvalidParamsError
 
     try:
-        with rasterio.open(request.dem):
+        with rasterio.open(dem):
             pass
     except rasterio.errors.RasterioIOError as err:
-        raise InvalidParamsError(f"{request.dem} cannot be read as a DEM: {err}") from err
-    cfg.PATHS["dem_file"] = str(request.dem.resolve())
-    cfg.PARAMS.do_log = False
+        raise InvalidParamsError(f"{dem} cannot be read as a DEM: {err}") from err
+    cfg.PATHS["dem_file"] = str(dem.resolve())
     # The directories are offline, W5E5's weather is not.
-    cfg.PARAMS["has_internet"] = not request.climate_is_file
-    cfg.PARAMS.do_log = True
+    settings.set_params({"has_internet": not request.climate_is_file})
 
 
 def _start_online(request: Request, params: dict[str, Any]) -> None:
     from oggm import cfg
     from oggm.exceptions import InvalidWorkflowError
-
-    from oggm_glaunti import settings
 
     try:
         cfg.initialize(logging_level="CRITICAL")
@@ -171,14 +175,11 @@ def _start_online(request: Request, params: dict[str, Any]) -> None:
             "--dem, need a network; --shapefile with --dem FILE and --climate FILE does not."
         ) from err
     settings.register()
-    cfg.PARAMS.do_log = False
-    for name, value in params.items():
-        cfg.PARAMS[name] = value
-    cfg.PARAMS.do_log = True
+    settings.set_params(params)
     cfg.PATHS["working_dir"] = str(request.out.resolve())
 
 
-def _outline_directories(outlines: Any) -> tuple[list, dict[str, str]]:
+def _outline_directories(outlines: geopandas.GeoDataFrame) -> Directories:
     import oggm
 
     gdirs, failures = [], {}
@@ -194,8 +195,8 @@ def _outline_directories(outlines: Any) -> tuple[list, dict[str, str]]:
     return gdirs, failures
 
 
-def _prepro_directories(request: Request, say: Callable[[str], None]) -> tuple[list, dict[str, str]]:
-    """Directories of OGGM's server; those that an earlier call has unpacked are used as they are."""
+def _prepro_directories(request: Request, say: Callable[[str], None]) -> Directories:
+    """Open directories of OGGM's server; those that an earlier call has unpacked are used as they are."""
     import oggm
     from oggm import DEFAULT_BASE_URL, workflow
 
@@ -217,6 +218,4 @@ def _prepro_directories(request: Request, say: Callable[[str], None]) -> tuple[l
 
 def _is_there(out: Path, rgi_id: str) -> bool:
     """Whether an earlier call began to work in the directory, so that it had been unpacked to the end."""
-    from oggm_glaunti.workflows.region_request import STAGES_FILE
-
     return (out / "per_glacier" / rgi_id[:-6] / rgi_id[:-3] / rgi_id / STAGES_FILE).exists()

@@ -34,13 +34,8 @@ HALF_WIDTH = (900.0, 500.0, 550.0, 650.0, 950.0, 1150.0, 900.0, 520.0, 400.0, 35
 WALL = (40.0, 40.0, 120.0, 260.0, 420.0, 560.0, 640.0, 700.0, 740.0, 780.0, 800.0, 820.0, 850.0)
 # Gullies and humps: wavelength (m), direction (degrees), phase; summed with amplitudes that fall with the wavelength.
 WAVES = (
-    (1900, 17, 0.1),
-    (1270, 113, 2.3),
-    (830, 61, 4.0),
-    (610, 152, 1.2),
-    (430, 95, 5.1),
-    (310, 38, 3.3),
-    (230, 170, 0.7),
+    *((1900, 17, 0.1), (1270, 113, 2.3), (830, 61, 4.0), (610, 152, 1.2)),
+    *((430, 95, 5.1), (310, 38, 3.3), (230, 170, 0.7)),
 )
 GLACIER_END = 4900.0  # m from the head
 WEATHER_HEIGHT = 2900.0  # m, reference height of the daily weather
@@ -61,7 +56,7 @@ def _axis(distance: np.ndarray) -> np.ndarray:
 
 
 def valley_surface(easting: np.ndarray, northing: np.ndarray) -> np.ndarray:
-    """Height of the invented landscape.
+    """Compute the height of the invented landscape.
 
     Parameters
     ----------
@@ -99,7 +94,7 @@ def _roughness(along: np.ndarray, across: np.ndarray) -> np.ndarray:
 
 
 def valley_outline() -> geopandas.GeoDataFrame:
-    """Outline of the invented glacier with every attribute of the Randolph Glacier Inventory 6.0.
+    """Make the outline of the invented glacier, with every attribute of the Randolph Glacier Inventory 6.0.
 
     Returns
     -------
@@ -127,24 +122,9 @@ def valley_outline() -> geopandas.GeoDataFrame:
 
 
 _RGI_ATTRIBUTES: dict[str, Any] = {
-    "RGIId": RGI_ID,
-    "GLIMSId": "",
-    "BgnDate": "20030801",
-    "EndDate": "-9999999",
-    "O1Region": "11",
-    "O2Region": "1",
-    "Zmin": 2440,
-    "Zmax": 3510,
-    "Zmed": 3130,
-    "Slope": 12.0,
-    "Aspect": 0,
-    "Lmax": 4900,
-    "Status": 0,
-    "Connect": 0,
-    "Form": 0,
-    "TermType": 0,
-    "Surging": 9,
-    "Linkages": 9,
+    **{"RGIId": RGI_ID, "GLIMSId": "", "BgnDate": "20030801", "EndDate": "-9999999", "O1Region": "11", "O2Region": "1"},
+    **{"Zmin": 2440, "Zmax": 3510, "Zmed": 3130, "Slope": 12.0, "Aspect": 0, "Lmax": 4900},
+    **{"Status": 0, "Connect": 0, "Form": 0, "TermType": 0, "Surging": 9, "Linkages": 9},
     "Name": "Invented valley glacier",
 }
 
@@ -177,7 +157,7 @@ def write_dem(path: str | os.PathLike[str]) -> Path:
 
 
 def make_valley_glacier(working_dir: str | os.PathLike[str], params: dict[str, Any] | None = None) -> GlacierDirectory:
-    """Glacier directory of the invented glacier, from outline and DEM to elevation-band flowlines.
+    """Make the glacier directory of the invented glacier, from outline and DEM to elevation-band flowlines.
 
     OGGM is initialised anew in `working_dir`, without a network.
 
@@ -211,7 +191,7 @@ def make_valley_glacier(working_dir: str | os.PathLike[str], params: dict[str, A
 
 
 def daily_weather(first_year: int = 1981, last_year: int = 2020, seed: int = 1) -> pd.DataFrame:
-    """Invented daily weather at 2900 m: alpine seasons, weather that lasts for days, a warming of 0.35 K a decade.
+    """Make daily weather at 2900 m: alpine seasons, weather that lasts for days, a warming of 0.35 K a decade.
 
     Parameters
     ----------
@@ -271,13 +251,6 @@ def make_daily_weather(gdir: GlacierDirectory, **kwargs: Any) -> Path:
 
     path = Path(gdir.dir) / "invented_weather.csv"
     daily_weather(**kwargs).to_csv(path, date_format="%Y-%m-%d")
-    process_daily_climate(
-        gdir,
-        source="custom",
-        path=path,
-        ref_hgt=WEATHER_HEIGHT,
-        temp_units="degC",
-        prcp_units="mm/day",
-        also_monthly=True,
-    )
+    options = {"path": path, "ref_hgt": WEATHER_HEIGHT, "temp_units": "degC", "prcp_units": "mm/day"}
+    process_daily_climate(gdir, source="custom", also_monthly=True, **options)
     return path

@@ -183,12 +183,7 @@ def start_offline(
     from oggm import cfg
 
     cfg.initialize_minimal(logging_level=logging_level)
-    cfg.PARAMS.do_log = False
-    cfg.PARAMS["has_internet"] = False
-    cfg.PARAMS["use_intersects"] = False
-    for name, value in (params or {}).items():
-        cfg.PARAMS[name] = value
-    cfg.PARAMS.do_log = True
+    settings.set_params({"has_internet": False, "use_intersects": False, **(params or {})})
     settings.register()
     _fill_in_rgi_regions(rgi_version)
     path = Path(working_dir).resolve()
