@@ -89,13 +89,13 @@ def plot_gradient(found: xr.Dataset) -> Figure:
     axes[0, 1].barh(layer, seen.sum("year"), height=0.9 * LAYER, color=COLOURS[1])
     axes[0, 1].set(xlabel=f"all years together\n({PER_LAYER})", ylim=axes[0, 0].get_ylim())
     axes[0, 1].tick_params(labelleft=False)
-    _plot_years(found, axes[1, 0])
+    _plot_weather_years(found, axes[1, 0])
     axes[1, 0].set_xlim(axes[0, 0].get_xlim())
     axes[1, 1].set_axis_off()
     return figure
 
 
-def _plot_years(found: xr.Dataset, ax: Axes) -> None:
+def _plot_weather_years(found: xr.Dataset, ax: Axes) -> None:
     """Draw the contribution of each year's weather to the effect of the controls; months of a control are summed."""
     of_year = found["d_volume_of_year"]
     names = [

@@ -75,7 +75,7 @@ def _panels_of(rows: int, columns: int, width: float, height: float, **kwargs: A
     return panels(rows, columns, (columns * width + 0.5, rows * height + 0.6), **kwargs)
 
 
-def _scatter(ax: Axes, x: pd.Series, y: pd.Series, style: dict[str, Any]) -> None:
+def _draw_points(ax: Axes, x: pd.Series, y: pd.Series, style: dict[str, Any]) -> None:
     """Draw points, more transparent if there are many."""
     ax.scatter(x, y, s=9, alpha=0.4 if len(x) > 200 else 0.8, linewidths=0, **style)
 
@@ -89,7 +89,7 @@ def plot_scatter(predictions: pd.DataFrame, kind: str) -> Figure:
     for ax, group, column, style in each:
         ends = _ends(group[["true", *models_of(group).values()]].to_numpy())
         ax.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
-        _scatter(ax, group["true"], group[column], style)
+        _draw_points(ax, group["true"], group[column], style)
         ax.set(xlim=ends, ylim=ends, aspect="equal")
         _write_scores(ax, scores(group[column], group["true"]))
     _label_panels(figure, "predicted (m w.e.)")
@@ -102,7 +102,7 @@ def plot_residuals(predictions: pd.DataFrame, kind: str) -> Figure:
     for ax, group, column, style in each:
         misfit = group[column] - group["true"]
         ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
-        _scatter(ax, group["true"], misfit, style)
+        _draw_points(ax, group["true"], misfit, style)
         ax.axhline(misfit.mean(), color="black", linewidth=1.0, linestyle="--")
         every = group[list(models_of(group).values())].sub(group["true"], axis=0)
         largest = 1.05 * float(np.nanmax(np.abs(every.to_numpy()), initial=0.1))

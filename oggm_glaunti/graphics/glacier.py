@@ -87,7 +87,7 @@ def plot_balance_map(
     """
     import matplotlib as mpl
 
-    values = _on_cells(values, features)
+    values = _checked_map(values, features)
     ax = axes_or_current(ax)
     limit = round_limit(float(np.nanmax(np.abs(values)))) if limit is None else limit
     colours = mpl.colormaps[cmap].resampled(SHADES)
@@ -127,7 +127,7 @@ def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 
     return image
 
 
-def _on_cells(values: ArrayLike, features: Features) -> NDArray[np.floating]:
+def _checked_map(values: ArrayLike, features: Features) -> NDArray[np.floating]:
     values = np.asarray(values)
     if values.shape != features.shape:
         raise ValueError(f"expected a map of {features.shape}, the cells of the features; found {values.shape}")
@@ -281,11 +281,8 @@ def plot_series(
     Parameters
     ----------
     years : array (N,)
-    observed : array (N,)
-        Observed balances, m w.e.
-    modelled : mapping of str to arrays (N,)
-        Modelled balances by label, m w.e.
-    ax : matplotlib Axes, optional
+    observed, modelled, ax
+        See :func:`plot_against_observations`
     label : str
         Label of the vertical axis
     """

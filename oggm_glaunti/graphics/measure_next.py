@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from oggm_glaunti.analysis.measure_next.tasks import WhereToMeasure
 
 SHADES_OF_SHARE = 10  # steps of the colour bar
-MARGIN = 5  # cells around the glacier
+MAP_MARGIN = 5  # cells around the glacier
 TARGET_LABELS = {"smb": "glacier-wide balance"}
 
 
@@ -106,8 +106,8 @@ def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:
     there = np.isfinite(maps["reduction"].isel(season=0).values)
     rows, cols = np.nonzero(there)
     last_row, last_col = there.shape[0] - 1, there.shape[1] - 1
-    north, south = max(rows.min() - MARGIN, 0), min(rows.max() + MARGIN, last_row)
-    return north, south, max(cols.min() - MARGIN, 0), min(cols.max() + MARGIN, last_col)
+    north, south = max(rows.min() - MAP_MARGIN, 0), min(rows.max() + MAP_MARGIN, last_row)
+    return north, south, max(cols.min() - MAP_MARGIN, 0), min(cols.max() + MAP_MARGIN, last_col)
 
 
 def _plot_profiles(maps: xr.Dataset, ax: Axes) -> None:

@@ -21,7 +21,7 @@ from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.table import round_up
 from oggm_glaunti.region.jobs import Job, nodes_of
-from oggm_glaunti.region.plan import DAYS_PADDED, Batch
+from oggm_glaunti.region.plan import LONGEST_YEAR, Batch
 
 MONTHS_OF_YEAR = 12  # of a mass-balance year
 # Heights of the snow profiles, run or not: then only the uncorrected run depends on the number of heights run.
@@ -65,7 +65,7 @@ def correction_arrays(batch: Batch, jobs: Sequence[Job]) -> CorrectionArrays:
 def _empty(batch: Batch) -> tuple[kernels.Weather, kernels.Maps, np.ndarray, kernels.Cells]:
     g, s, n, b, lanes = batch.slots, batch.side, batch.nodes, batch.bands, (batch.lanes, kernels.LANE)
     n_all = round_up(n, ALL_HEIGHTS)
-    days = (batch.years, DAYS_PADDED, g)
+    days = (batch.years, LONGEST_YEAR, g)
     weather = kernels.Weather(
         temp=np.zeros(days, np.float32),
         prcp=np.zeros(days, np.float32),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-YEAR_TYPES = ("mass_balance", "calendar")
+BALANCE_YEARS = ("mass_balance", "calendar")
 # Number of winter months of the mass-balance year: October to April in the north, April to October in the south, as in
 # the fixed-date system of Cogley et al. (2011), Glossary of Glacier Mass Balance.
 N_WINTER_MONTHS = 7
@@ -70,8 +70,8 @@ def glacier_balance(
     InvalidWorkflowError
         If an input is missing, or record and run have no full year in common
     """
-    if years not in YEAR_TYPES:
-        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected one of {YEAR_TYPES}, found {years!r}")
+    if years not in BALANCE_YEARS:
+        raise InvalidParamsError(f"{gdir.rgi_id}: years: expected one of {BALANCE_YEARS}, found {years!r}")
     geometry = read_geometry(gdir, run_filesuffix)
     mb_model = GlaUnTIMassBalance(gdir, **checked_mb_kwargs("compile_glaunti_output", mb_kwargs))
     table = mb_model.table().table

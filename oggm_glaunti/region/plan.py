@@ -7,7 +7,6 @@ as it is full.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oggm_glaunti.coupling.table.table import HEIGHTS_ROUNDED, YEARS_ROUNDED, round_up
@@ -26,7 +25,7 @@ GPU_CELLS = 512 * 40 * 40
 GPU_COLUMNS = 65_536
 
 FLOAT = 4
-DAYS_PADDED = 366
+LONGEST_YEAR = 366
 MEGABYTE = 1e6
 CHANNELS = 32  # of the network's widest maps
 # Measured: copies of the widest map that the network's program holds at once, and of the inputs' maps (host, device).
@@ -224,7 +223,7 @@ def corrections_memory(side: int, channels: int, years: int) -> int:
     cells = side * side
     network = NETWORK_COPIES * CHANNELS * cells
     maps = INPUT_COPIES * (channels + 10) * cells
-    weather = INPUT_COPIES * 3 * DAYS_PADDED * years
+    weather = INPUT_COPIES * 3 * LONGEST_YEAR * years
     on_cells = 2 * 5 * years * cells  # at most all cells are glacier
     return FLOAT * (network + maps + weather + on_cells)
 
@@ -233,24 +232,3 @@ def table_memory(heights: int, years: int, periods: int) -> int:
     """Estimate the peak memory of one place in a batch of tables (float32 sums, tables in float64), bytes."""
     sums, weather = 3 * 12 * heights * years, 3 * 12 * 31 * years
     return FLOAT * (sums * 5 + weather * INPUT_COPIES + 5 * heights * periods * INPUT_COPIES)
-
-
-def make_plan(sizes: Iterable[Size], memory: float, gpu: bool = False) -> list[Batch]:
-    """Plan all batches for some glaciers, in the order in which they fill up.
-
-    Parameters
-    ----------
-    sizes : iterable of Size
-        Sizes with maps: corrections first, then the table; without (`rows` 0): the table only
-    memory, gpu
-        See :class:`Planner`
-
-    Returns
-    -------
-    list of Batch
-    """
-    planner, sizes = Planner(memory, gpu), list(sizes)
-    corrected = [planner.add(size) for size in sizes if size.rows]
-    plan = [batch for batch in corrected if batch] + planner.flush()
-    tables = [planner.add_table(size) for size in sizes]
-    return plan + [batch for batch in tables if batch] + planner.flush()

@@ -13,13 +13,22 @@ from hypothesis import given, strategies as st
 from oggm_glaunti.region.plan import (
     CPU_COLUMNS,
     SIDES,
+    Batch,
     Planner,
     Size,
     bucket_side,
     corrections_memory,
-    make_plan,
     table_memory,
 )
+
+
+def make_plan(sizes: list[Size], memory: float, gpu: bool = False) -> list[Batch]:
+    """All batches for some glaciers, in the order in which they fill up; without maps the table only."""
+    planner = Planner(memory, gpu)
+    corrected = [planner.add(size) for size in sizes if size.rows]
+    plan = [batch for batch in corrected if batch] + planner.flush()
+    tables = [planner.add_table(size) for size in sizes]
+    return plan + [batch for batch in tables if batch] + planner.flush()
 
 
 @st.composite

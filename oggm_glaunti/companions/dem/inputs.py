@@ -23,7 +23,7 @@ from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.data.maps import MapFile
 
 # Cells that are read beyond the glacier's maps, so that a stack may be moved by that much.
-MARGIN = 3
+STACK_MARGIN = 3
 _STD_NAMES = ("z_std", "zstddev")
 
 
@@ -107,7 +107,7 @@ def on_cells(rasters: tuple[Raster, ...], grid: CellGrid, east: float = 0.0, nor
 
 def _around(grid: CellGrid) -> CellGrid:
     rows, columns = grid.shape
-    return grid.window((-MARGIN, rows + MARGIN), (-MARGIN, columns + MARGIN))
+    return grid.window((-STACK_MARGIN, rows + STACK_MARGIN), (-STACK_MARGIN, columns + STACK_MARGIN))
 
 
 def _from_folder(label: str, folder: Path, glacier: str | None) -> tuple[dict[int, Path], dict[int, Path]]:
@@ -149,19 +149,19 @@ def _from_netcdf(label: str, path: Path, grid: CellGrid, glacier: str | None) ->
     wide, tall = ((axis[-1] - axis[0]) / (axis.size - 1) for axis in (x, y))
     transform = Affine(wide, 0.0, x[0] - wide / 2, 0.0, -tall, y[-1] + tall / 2)
     everywhere = np.ones(z.shape[1:], bool)
-    heights, spread = (_padded(label, Raster(v, everywhere, transform, crs), grid) for v in (z, z_std))
+    heights, spread = (_padded_raster(label, Raster(v, everywhere, transform, crs), grid) for v in (z, z_std))
     return YearlyRasters(tuple(years[order].tolist()), (heights,), (spread,), (path,))
 
 
 def _years_and_crs(file: MapFile, std_name: str) -> tuple[NDArray[np.int64], rasterio.crs.CRS]:
-    years, _ = (_require_years(file, name) for name in ("z", std_name))
+    years, _ = (_years_of(file, name) for name in ("z", std_name))
     crs = file.crs("z")
     if crs is None:
         raise InvalidParamsError(f"{file.label} names no coordinate system; expected a grid mapping with crs_wkt")
     return years, rasterio.crs.CRS.from_wkt(crs.to_wkt())
 
 
-def _require_years(file: MapFile, name: str) -> NDArray[np.int64]:
+def _years_of(file: MapFile, name: str) -> NDArray[np.int64]:
     years = file.years(name)
     if years is None:
         raise InvalidParamsError(f"{file.label}: '{name}' has no dimension year; expected (year, y, x)")
@@ -179,7 +179,7 @@ def _layers(file: MapFile, nc: netCDF4.Dataset, name: str) -> NDArray[np.float32
     return values[:, :: -1 if y[-1] > y[0] else 1, :: -1 if x[-1] < x[0] else 1]
 
 
-def _padded(label: str, raster: Raster, grid: CellGrid) -> Raster:
+def _padded_raster(label: str, raster: Raster, grid: CellGrid) -> Raster:
     """Pad a raster with NaN as far as the grid reaches."""
     dx, dy = raster.transform.a, -raster.transform.e
     left, top = raster.transform.c, raster.transform.f
