@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Those of the imputation; not imported, so that the command's help is quick.
 METHODS = ("rff_kriging", "rff", "kriging", "hypsometric", "idw", "constant")
 
-FOLDER = """\
+TILES_FOLDER = """\
 DIR holds hugonnet_dems/tiles/Z_NAME_YEAR.tif and ZSTDDEV_NAME_YEAR.tif, heights and their standard deviations in m,
 and cop30dem/{elevation,slope,aspect}/NAME.tif, a reference DEM on the same cells. What is written are heights (year,
 y, x), their uncertainty, flags of what was filled, and the trend. Heights stay in the tiles' place and vertical datum.
@@ -28,7 +28,7 @@ EXAMPLE = 'oggm-glaunti impute-dem demimputation aletsch.nc --glacier "Grosser A
 def add_impute_dem(subparsers: common.Subparsers) -> None:
     """Add ``impute-dem DIR OUT.nc --glacier NAME``."""
     what, epilog = "fill the voids of yearly surfaces", f"example:\n  {EXAMPLE}"
-    parser = common.add_verb(subparsers, "impute-dem", run_impute_dem, what, FOLDER, epilog)
+    parser = common.add_verb(subparsers, "impute-dem", run_impute_dem, what, TILES_FOLDER, epilog)
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder of tiles")
     parser.add_argument("out", metavar="OUT.nc", type=Path, help="file to write; its folder is made if missing")
     parser.add_argument("--glacier", metavar="NAME", help="needed where DIR holds several glaciers")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oggm_glaunti.shop import LoadedModel
 
 # Of the tables of scores: predictions in files have five decimals, and a correlation of few points magnifies that.
-TOLERANCE = {"n": 0.0, "n_dropped": 0.0, "pearson_r": 2e-4, "skill_vs_mean_r2": 2e-4}
+SCORE_TOLERANCE = {"n": 0.0, "n_dropped": 0.0, "pearson_r": 2e-4, "skill_vs_mean_r2": 2e-4}
 OTHERWISE = 1e-5
 POOLED_TOLERANCE = {"n": 0.0, "n_dropped": 0.0}
 REFERENCES = {"scores.csv": "paper_table.csv", "scores_per_glacier.csv": "per_glacier_table.csv"}
@@ -160,7 +160,7 @@ def _compare(predictions: pd.DataFrame, folder: Path) -> int:
     for name, reference in REFERENCES.items():
         table = pd.read_csv(folder / reference, keep_default_na=False, na_values=[""])
         differences = evaluation.largest_differences(tables[name](predictions), table)
-        tolerance = POOLED_TOLERANCE if name == "scores.csv" else TOLERANCE
+        tolerance = POOLED_TOLERANCE if name == "scores.csv" else SCORE_TOLERANCE
         ok &= all(value <= tolerance.get(measure, OTHERWISE) for measure, value in differences.items())
         found = ", ".join(f"{measure} {value:.1e}" for measure, value in differences.items())
         print(f"largest differences from {reference}: {found}")
@@ -186,11 +186,11 @@ def run_infer(args: argparse.Namespace) -> int:
     files = _file_names(glaciers, "smb_daily" if args.daily else "smb")
     args.out.mkdir(parents=True, exist_ok=True)
     for glacier, name in zip(glaciers, files, strict=True):
-        _write_maps(loaded, glacier, args.out / name, args.daily)
+        _infer_glacier(loaded, glacier, args.out / name, args.daily)
     return common.OK
 
 
-def _write_maps(loaded: LoadedModel, glacier: GlacierData, path: Path, daily: bool) -> None:
+def _infer_glacier(loaded: LoadedModel, glacier: GlacierData, path: Path, daily: bool) -> None:
     from oggm_glaunti.core.gru import GRU
     from oggm_glaunti.fit.evaluation.inference import predict_glacier
     from oggm_glaunti.fit.evaluation.maps_file import write_days, write_years

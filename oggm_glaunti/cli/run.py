@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from oggm_glaunti.workflows.region_request import Request
 
-RESUMES = "the same call goes on from here"
+RUN_RESUMES = "the same call goes on from here"
 
 DESCRIPTION = """\
 From glacier outlines and daily weather to surface mass balances and ice dynamics, glacier by glacier, with OGGM.
 With --shapefile, --dem and --climate FILE nothing is downloaded. Calling it again with the same --out goes on where it
 was interrupted, and computes anew what is asked for differently."""
 
-EPILOG = """\
+RUN_FILES = """\
 files in DIR:
   glaunti_output.nc  balance, accumulation, melt, ELA, AAR and area by glacier and balance year (CF NetCDF)
   run_output.nc      volume, area and length of OGGM's run by glacier and year (not with --no-dynamics)
@@ -41,7 +41,7 @@ def add_run(subparsers: common.Subparsers) -> None:
         "run a region: outlines and daily weather in, balances and ice out",
         "the same call goes on from here",
     )
-    parser = common.add_verb(subparsers, "run", run_run, what, DESCRIPTION, EPILOG, resumes=resumes)
+    parser = common.add_verb(subparsers, "run", run_run, what, DESCRIPTION, RUN_FILES, resumes=resumes)
     _add_glaciers(parser)
     _add_climate(parser)
     _add_calibration(parser)
@@ -87,7 +87,7 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ref-mb",
         metavar="MB|geodetic|none",
-        type=_reference,
+        type=_reference_balance,
         help="calibrate melt_f of every glacier to this balance (kg m-2 yr-1), or to OGGM's geodetic table (network); "
         "default: none, the published parameters",
     )
@@ -102,7 +102,7 @@ def _positive(text: str) -> int:
     return value
 
 
-def _reference(text: str) -> float | str | None:
+def _reference_balance(text: str) -> float | str | None:
     if text in ("geodetic", "none"):
         return None if text == "none" else text
     try:

@@ -26,7 +26,7 @@ Early years train, later ones choose the epoch, the last test. Files are called 
 
 EXIT_STATUS = "exit status: 0 done, 1 the training failed, 2 nothing could be trained, 130 interrupted."
 RESUMES = "the same command with --resume goes on"
-EPILOG = f"""\
+TRAINING_FILES = f"""\
 files in DIR, by the model's letter:
   a.eqx             weights of the best epoch: weights=DIR/a.eqx wherever weights are asked for
   a_log.csv         an epoch a row: training loss and its parts, validation error by season, seconds, memory
@@ -44,7 +44,7 @@ example, with one DIR for all:
 def add_train(subparsers: common.Subparsers) -> None:
     """Add ``train``."""
     what = "train model A, B, C or D on a data set"
-    parser = common.add_verb(subparsers, "train", run_train, what, TRAIN, EPILOG, resumes=RESUMES)
+    parser = common.add_verb(subparsers, "train", run_train, what, TRAIN, TRAINING_FILES, resumes=RESUMES)
     _add_training(parser, "ABCD", epochs=50, rate=1e-3)
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of a new B or C (default: %(default)s)")
     parser.add_argument("--unfreeze-ti", action="store_true", help="C and D: train the temperature index as well")
@@ -104,7 +104,9 @@ def run_train(args: argparse.Namespace) -> int:
     options = _options(args, ("ti", "corrector") if args.unfreeze_ti else None)
     before = BEFORE.get(args.model)
     begins = before is not None or args.start is not None
-    start = _start(args, before or "", f", or train {before} with the same --out first") if begins else None
+    start = (
+        _weights_to_begin_with(args, before or "", f", or train {before} with the same --out first") if begins else None
+    )
     data = _read_data(args)
     _print_training(train(args.model, data, args.out, start, options, args.resume, not args.quiet))
     return common.OK
@@ -165,7 +167,7 @@ def _glacier_called(name: str, data: list[GlacierData]) -> GlacierData:
     raise ValueError(f"--glacier: expected one of {', '.join(sorted(g.name for g in data))}; found {name!r}")
 
 
-def _start(args: argparse.Namespace, before: str, otherwise: str = "") -> Model:
+def _weights_to_begin_with(args: argparse.Namespace, before: str, otherwise: str = "") -> Model:
     """Return the weights to begin with: those named, else those of the model `before` in the same folder."""
     path = args.out / f"{before.lower()}.eqx"
     if args.start is None and not path.exists():
@@ -182,7 +184,7 @@ def _start_of_finetuning(args: argparse.Namespace) -> Model:
 
     if args.model == "A" and args.start is None and not (args.out / "a.eqx").exists():
         return embedded_a()
-    return _start(args, args.model)
+    return _weights_to_begin_with(args, args.model)
 
 
 def read_start(path: Path, name: str) -> Model:

@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 from PIL import Image
 
+from oggm_glaunti import graphics
 from oggm_glaunti.companions.dem.coregister import shifted
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.scores import HeldOut, joined
-from oggm_glaunti.graphics import dem as dem_graphics
 from oggm_glaunti.graphics.dem import hidden_pixels
 from oggm_glaunti.graphics.style import save_png
 
@@ -60,7 +60,7 @@ def image_of(ax) -> np.ndarray:
 
 
 def test_maps_are_named_with_units_and_the_title_says_how_much_was_filled(filled):
-    figure = dem_graphics.plot_voids(filled, title="Ice")
+    figure = graphics.plot_voids(filled, title="Ice")
     assert [ax.get_title() for ax in figure.axes[:3]] == ["surface", "standard deviation", "trend"]
     assert bar_labels(figure) == ["elevation (m)", "of the surface (m)", "m yr$^{-1}$"]
     assert figure.get_suptitle() == "Ice, 2000-2002: 6 of 720 cells filled (outlined)"
@@ -68,7 +68,7 @@ def test_maps_are_named_with_units_and_the_title_says_how_much_was_filled(filled
 
 
 def test_voids_are_outlined_along_the_edges_of_their_cells(filled):
-    ax = panel(dem_graphics.plot_voids(filled), "trend")
+    ax = panel(graphics.plot_voids(filled), "trend")
     corners = np.concatenate([path.vertices for path in ax.collections[0].get_paths()])
     assert len(ax.collections[0].get_paths()) == 2 * (2 + 3)
     np.testing.assert_allclose(corners.min(axis=0), [501.0, 5201.8])
@@ -79,13 +79,13 @@ def test_a_raster_whose_first_row_is_south_gives_the_same_figure(filled, tmp_pat
     reference, outline = shifted(ground(), -0.4, 0.2), ground() > 2800
     pictures = []
     for name, order in {"north": slice(None), "south": slice(None, None, -1)}.items():
-        figure = dem_graphics.plot_voids(filled.isel(y=order), dem_ref=reference[order], outline=outline[order])
+        figure = graphics.plot_voids(filled.isel(y=order), dem_ref=reference[order], outline=outline[order])
         pictures.append(np.asarray(Image.open(save_png(figure, tmp_path / f"{name}.png", dpi=50)).convert("RGB")))
     np.testing.assert_array_equal(*pictures)
 
 
 def test_colours_of_trends_and_differences_are_centred_on_zero(filled):
-    figure = dem_graphics.plot_voids(filled, dem_ref=ground())
+    figure = graphics.plot_voids(filled, dem_ref=ground())
     for ax in (panel(figure, "trend"), panel(figure, "above the reference")):
         low, high = ax.images[0].get_clim()
         assert low == -high < 0
@@ -93,16 +93,16 @@ def test_colours_of_trends_and_differences_are_centred_on_zero(filled):
 
 def test_the_reference_of_the_dataset_is_compared_with_and_the_median_is_said(filled):
     filled["z"] = filled["z"] - filled["dh_trend"] * xr.DataArray([0, 1, 2], dims="year")
-    figure = dem_graphics.plot_voids(filled.assign(reference=(("y", "x"), ground() - 3.0)))
+    figure = graphics.plot_voids(filled.assign(reference=(("y", "x"), ground() - 3.0)))
     np.testing.assert_allclose(image_of(panel(figure, "above")), 0.0, atol=1e-9)
     assert "less the median of +53.0 m" in panel(figure, "above").get_title()
-    given = dem_graphics.plot_voids(filled.assign(reference=(("y", "x"), ground())), dem_ref=ground() + 5.0)
+    given = graphics.plot_voids(filled.assign(reference=(("y", "x"), ground())), dem_ref=ground() + 5.0)
     assert "less the median of +45.0 m" in panel(given, "above").get_title()
 
 
 def test_values_beyond_a_colour_bar_get_an_arrow(filled):
     filled["dh_trend"][0, 0] = -50.0
-    figure = dem_graphics.plot_voids(filled)
+    figure = graphics.plot_voids(filled)
     assert panel(figure, "trend").images[0].colorbar.extend == "min"
     assert panel(figure, "surface").images[-1].colorbar.extend == "neither"
 
@@ -112,16 +112,16 @@ def test_what_an_imputation_returns_is_drawn():
     z[:, 5:7, 5:9] = np.nan
     stack = xr.DataArray(z, {"year": [2000, 2010], "y": Y, "x": X}, ("year", "y", "x"))
     made = impute_dem_stack(stack, np.full(z.shape, 3.0), ground(), coregister=False, method="idw")
-    figure = dem_graphics.plot_voids(made)
+    figure = graphics.plot_voids(made)
     assert "8 of 720 cells" in figure.get_suptitle()
     assert panel(figure, "above the reference")
 
 
 def test_what_cannot_be_drawn_is_named(filled):
     with pytest.raises(ValueError, match=r"no z_std, dh_trend; it holds z, imputed"):
-        dem_graphics.plot_voids(filled[["z", "imputed"]])
+        graphics.plot_voids(filled[["z", "imputed"]])
     with pytest.raises(ValueError, match=r"outline has the shape \(3, 3\); expected \(24, 30\)"):
-        dem_graphics.plot_voids(filled, outline=np.ones((3, 3)))
+        graphics.plot_voids(filled, outline=np.ones((3, 3)))
 
 
 # --- hidden pixels ---
@@ -140,7 +140,7 @@ def made_hold_out(error: float = 2.0) -> HeldOut:
 
 def test_differences_to_the_reference_are_drawn_and_not_heights():
     found = made_hold_out()
-    points = np.asarray(dem_graphics.plot_held_out(found).axes[0].collections[0].get_offsets())
+    points = np.asarray(graphics.plot_held_out(found).axes[0].collections[0].get_offsets())
     expected = {10.0, 20.0, 30.0, 40.0, 11.0, 21.0, 31.0, 41.0}
     assert set(points[:, 0].round(6)) == expected
     np.testing.assert_allclose(sorted(set((points[:, 1] - points[:, 0]).round(6))), [2.0, 2.8, 4.4, 6.0])
@@ -148,7 +148,7 @@ def test_differences_to_the_reference_are_drawn_and_not_heights():
 
 def test_the_legend_says_the_scores_of_all_heights_and_how_many_lie_outside():
     found = made_hold_out()
-    text = dem_graphics.plot_held_out(found).axes[0].get_legend().get_texts()[0].get_text()
+    text = graphics.plot_held_out(found).axes[0].get_legend().get_texts()[0].get_text()
     errors = np.tile(2.0 * found.distance, 2)
     assert "1:1 (8 heights" in text
     assert f"RMSE {np.sqrt(np.mean(errors**2)):.1f} m, median |error| {np.median(errors):.1f} m" in text
@@ -159,14 +159,14 @@ def test_many_heights_are_drawn_as_a_density_that_counts_each_once(monkeypatch):
     found = made_hold_out()
     monkeypatch.setattr(hidden_pixels, "MANY", 4)
     monkeypatch.setattr(hidden_pixels, "OUTSIDE", 0.0)
-    axes = dem_graphics.plot_held_out([found, joined([found, found])]).axes
+    axes = graphics.plot_held_out([found, joined([found, found])]).axes
     assert axes[0].collections[0].get_array().sum() == 24
     assert "heights in a hexagon" in [ax.get_ylabel() for ax in axes]
 
 
 def test_errors_are_in_the_bins_of_their_distance_and_slope():
     found = made_hold_out()
-    _, by_distance, by_slope = dem_graphics.plot_held_out(found).axes
+    _, by_distance, by_slope = graphics.plot_held_out(found).axes
     labels = [[tick.get_text().splitlines() for tick in ax.get_xticklabels()] for ax in (by_distance, by_slope)]
     assert labels[0] == [["1–2", "50 %"], ["2–3", "25 %"], ["3–4", "25 %"]]
     assert [label[0] for label in labels[1]] == ["0–10", "10–20", "50+"]
@@ -178,14 +178,14 @@ def test_errors_are_in_the_bins_of_their_distance_and_slope():
 def test_years_without_a_height_are_left_out():
     found = made_hold_out()
     found.true[1] = np.nan
-    figure = dem_graphics.plot_held_out(found)
+    figure = graphics.plot_held_out(found)
     assert len(figure.axes[0].collections[0].get_offsets()) == 4
     assert "1:1 (4 heights" in figure.axes[0].get_legend().get_texts()[0].get_text()
 
 
 def test_methods_have_colours_and_markers_of_their_own():
     few, many = made_hold_out(1.0), made_hold_out(4.0)
-    figure = dem_graphics.plot_errors({"good": few, "bad": [many, many]}, "Ice")
+    figure = graphics.plot_errors({"good": few, "bad": [many, many]}, "Ice")
     lines = figure.axes[0].get_lines()
     assert [line.get_label() for line in lines[::2]] == ["good: median", "bad: median"]
     assert len({(line.get_color(), line.get_marker()) for line in lines[::2]}) == 2
@@ -202,7 +202,7 @@ def balances(smb) -> dict[str, np.ndarray]:
 
 
 def test_bars_are_yearly_minus_fixed():
-    figure = dem_graphics.plot_surface_change(balances([-1.0, 0.5, 0.0]), balances([-1.2, 0.6, -0.3]), "Ice")
+    figure = graphics.plot_surface_change(balances([-1.0, 0.5, 0.0]), balances([-1.2, 0.6, -0.3]), "Ice")
     bars = figure.axes[1].patches
     np.testing.assert_allclose([bar.get_height() for bar in bars], [-0.2, 0.1, -0.3])
     np.testing.assert_allclose([bar.get_x() + bar.get_width() / 2 for bar in bars], [2001, 2002, 2003])
@@ -215,7 +215,7 @@ def test_bars_are_yearly_minus_fixed():
 
 def test_a_change_of_height_has_a_panel_of_its_own():
     series = balances([-1.0, 0.5, 0.0])
-    figure = dem_graphics.plot_surface_change(series, series, height_change=[1.0, 0.0, -2.0])
+    figure = graphics.plot_surface_change(series, series, height_change=[1.0, 0.0, -2.0])
     assert [ax.get_ylabel().split(":")[0] for ax in figure.axes[1:]] == ["balance", "height"]
     assert [bar.get_height() for bar in figure.axes[2].patches] == [1.0, 0.0, -2.0]
 
@@ -224,4 +224,4 @@ def test_other_years_are_an_error():
     fixed = balances([-1.0, 0.5, 0.0])
     later = {**fixed, "time": fixed["time"] + np.timedelta64(365, "D")}
     with pytest.raises(ValueError, match="fixed has 3 periods to 2003, yearly 3 to 2004"):
-        dem_graphics.plot_surface_change(fixed, later)
+        graphics.plot_surface_change(fixed, later)

@@ -83,7 +83,7 @@ def write_figures(gdir: Any, balances: dict[str, dict[str, np.ndarray]], rise: n
     import xarray as xr
 
     from oggm_glaunti.coupling.ground.features import read_features
-    from oggm_glaunti.graphics.dem import plot_surface_change, plot_voids
+    from oggm_glaunti.graphics import plot_surface_change, plot_voids
     from oggm_glaunti.graphics.style import save_png
 
     title = "Grosser Aletsch, model A as published"
