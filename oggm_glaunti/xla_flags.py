@@ -36,7 +36,7 @@ def has_avx512(cpuinfo: str = "/proc/cpuinfo") -> bool:
 
 
 def flags_to_set(own: str, avx512: bool, jaxlib: tuple[int, ...]) -> list[str]:
-    """Flags to add to those of the user.
+    """Return the flags to add to those of the user.
 
     Parameters
     ----------

@@ -20,18 +20,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from oggm_glaunti.core.arrays import AnyArray
-from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
-from oggm_glaunti.core.glaunti import correct, response_step
+from oggm_glaunti.core.corrector import Corrector
+from oggm_glaunti.core.glaunti import as_response, correct, corrections_of_batch, response_step
 from oggm_glaunti.core.monthly import MonthlySums, MonthlyTunables, monthly_sums
 from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
-from oggm_glaunti.core.units import SMB_NORM
-
-LANE = 16
-"""Cells of one glacier that lie side by side; a glacier's last lane is filled up."""
 
 
-class Weather(NamedTuple):
+class BatchWeather(NamedTuple):
     """Weather of the batch at the glaciers' reference heights, one mass-balance year after the other.
 
     Attributes
@@ -46,12 +42,12 @@ class Weather(NamedTuple):
     prcp: Float[AnyArray, "year day glacier"]
     weight: Float[AnyArray, "year day glacier"]
 
-    def year(self, index: Int[AnyArray, ""]) -> Weather:
+    def year(self, index: Int[AnyArray, ""]) -> BatchWeather:
         """One of the years, without the leading axis."""
-        return Weather(*(jax.lax.dynamic_index_in_dim(values, index, keepdims=False) for values in self))
+        return BatchWeather(*(jax.lax.dynamic_index_in_dim(values, index, keepdims=False) for values in self))
 
 
-class Maps(NamedTuple):
+class BatchMaps(NamedTuple):
     """The corrector's inputs that do not change from day to day, on maps of S cells a side.
 
     Attributes
@@ -75,7 +71,7 @@ class Maps(NamedTuple):
     monthly: Float[AnyArray, "year glacier 2 month"]
 
 
-class Cells(NamedTuple):
+class LanedCells(NamedTuple):
     """The glaciers' own cells in lanes, and the bands over which their snow is averaged.
 
     Attributes
@@ -105,8 +101,10 @@ class Cells(NamedTuple):
     share: Float[AnyArray, "glacier all_heights"]
 
 
-def initial_state(ti: TIWeights, cells: Cells) -> tuple[Float[Array, "lane place"], Float[Array, "glacier height"]]:
-    """Snow where none is known, on the cells and by height: the depletion centre, m w.e."""
+def initial_state(
+    ti: TIWeights, cells: LanedCells
+) -> tuple[Float[Array, "lane place"], Float[Array, "glacier height"]]:
+    """Return snow for a start without any known, on the cells and by height: the depletion centre, m w.e."""
     centre = ti.resolve().snow_depletion_centre
     return jnp.broadcast_to(centre, cells.cell.shape), jnp.broadcast_to(centre, cells.below.shape)
 
@@ -114,19 +112,19 @@ def initial_state(ti: TIWeights, cells: Cells) -> tuple[Float[Array, "lane place
 def responses(
     ti: TIWeights,
     swe: Float[AnyArray, "glacier all_heights"],
-    weather: Weather,
+    weather: BatchWeather,
     index: Int[AnyArray, ""],
     offset: Float[AnyArray, "glacier height"],
     columns: int | None = None,
 ) -> Float[Array, "glacier all_heights 3"]:
-    """How the uncorrected model behaves in a year: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation.
+    """Compute ``smb0 / 10`` of the uncorrected model in a year and its change for +0.5 K and 1.05 x precipitation.
 
     Parameters
     ----------
     ti : TIWeights
     swe : array (G, M)
         snow by height, m w.e.
-    weather : Weather
+    weather : BatchWeather
     index : int
         of the year
     offset : array (G, N)
@@ -145,7 +143,7 @@ def responses(
         return _responses(params, *args)
 
     arrays = (swe[:, :n], offset, *(days.T for days in year))
-    at_heights = in_blocks(block, arrays, block_count(*offset.shape, columns))
+    at_heights = in_row_blocks(block, arrays, block_count(offset.shape[0], offset.shape[1], columns))
     return jnp.pad(at_heights, ((0, 0), (0, swe.shape[1] - n), (0, 0)))
 
 
@@ -168,7 +166,7 @@ def _responses(
     zero = jnp.zeros_like(swe)
     carry = ((swe,) * 3, (zero,) * 3)
     (_, (smb0, warmer, wetter)), _ = jax.lax.scan(one_day, carry, (temp.T, prcp.T, weight.T))
-    return jnp.stack([smb0 / SMB_NORM, warmer - smb0, wetter - smb0], axis=-1)
+    return as_response(smb0, warmer, wetter, axis=-1)
 
 
 def _if_run(weight: Array, new: Array, old: Array) -> Array:
@@ -177,30 +175,31 @@ def _if_run(weight: Array, new: Array, old: Array) -> Array:
 
 
 def correction_maps(
-    corrector: Corrector, response: Float[AnyArray, "glacier height 3"], index: Int[AnyArray, ""], maps: Maps
+    corrector: Corrector, response: Float[AnyArray, "glacier height 3"], index: Int[AnyArray, ""], maps: BatchMaps
 ) -> Float[Array, "glacier side side 5"]:
     """Corrections of a year (G, S, S, 5), from :func:`responses` by height."""
     start = maps.start.reshape(maps.start.shape[0], -1)
     weights = maps.weights.reshape(*start.shape, 4)
 
     def at_cells(values: Float[AnyArray, "n 3"], start: Int[AnyArray, " p"], weights: Float[AnyArray, "p 4"]) -> Array:
-        return sum(values[start + k] * weights[:, k, None] for k in range(4))
+        parts: list[Any] = [values[start + k] * weights[:, k, None] for k in range(4)]
+        return sum(parts)
 
     on_maps = jax.vmap(at_cells)(response, start, weights).reshape(*maps.start.shape, 3)
     monthly = jax.lax.dynamic_index_in_dim(maps.monthly, index, keepdims=False)
-    return run_corrector_batch(corrector, jnp.concatenate([on_maps, maps.place], axis=-1), monthly, maps.sizes)
+    return corrections_of_batch(corrector, on_maps, maps.place, monthly, maps.sizes)
 
 
 def corrected_year(
     ti: TIWeights,
     swe: Float[AnyArray, "lane place"],
     ds: Float[AnyArray, "glacier side side 5"],
-    weather: Weather,
+    weather: BatchWeather,
     index: Int[AnyArray, ""],
-    cells: Cells,
+    cells: LanedCells,
     columns: int | None = None,
-) -> tuple[Float[Array, "lane place"], Float[Array, "glacier height"], Float[Array, "lane place 5"]]:
-    """A corrected year on the glaciers' cells.
+) -> tuple[Float[AnyArray, "lane place"], Float[Array, "glacier height"], Float[AnyArray, "lane place 5"]]:
+    """Run a corrected year on the glaciers' cells.
 
     Parameters
     ----------
@@ -210,7 +209,7 @@ def corrected_year(
         snow on the cells, m w.e.
     ds : array (G, S, S, 5)
         corrections
-    cells : Cells
+    cells : LanedCells
     columns : int, optional
         cells run at a time; None is all
 
@@ -225,7 +224,7 @@ def corrected_year(
     """
     params, year = ti.resolve(), weather.year(index)
     on_cells = ds.reshape(-1, ds.shape[-1])[cells.cell]
-    n_blocks = block_count(*swe.shape, columns)
+    n_blocks = block_count(swe.shape[0], swe.shape[1], columns)
 
     def block(args: Any) -> Float[Array, "lane place"]:
         swe, ds, offset, glacier = args
@@ -240,11 +239,11 @@ def corrected_year(
         days = tuple(values[:, glacier] for values in (year.temp, year.prcp, year.weight))
         return jax.lax.scan(one_day, swe, days)[0]
 
-    swe = in_blocks(block, (swe, on_cells, cells.offset, cells.glacier), n_blocks)
+    swe = in_row_blocks(block, (swe, on_cells, cells.offset, cells.glacier), n_blocks)
     return swe, swe_profiles(swe, cells), on_cells
 
 
-def swe_profiles(swe: Float[AnyArray, "lane place"], cells: Cells) -> Float[Array, "glacier height"]:
+def swe_profiles(swe: Float[AnyArray, "lane place"], cells: LanedCells) -> Float[Array, "glacier height"]:
     """Snow of the cells as profiles over the heights, m w.e."""
     n_glaciers, n_bands = cells.band_count.shape
     sums = jnp.zeros(n_glaciers * n_bands + 1, swe.dtype).at[cells.band.reshape(-1)].add(swe.reshape(-1))
@@ -301,7 +300,7 @@ def block_count(rows: int, width: int, columns: int | None) -> int:
     return next(n for n in range(1, rows + 1) if rows % n == 0 and (rows // n * width <= columns or n == rows))
 
 
-def in_blocks(function: Callable[[Any], Any], arrays: Any, n_blocks: int) -> Any:
+def in_row_blocks(function: Callable[[Any], Any], arrays: Any, n_blocks: int) -> Any:
     """Apply a function to arrays cut along their first axis, block by block, and join the results."""
     if n_blocks == 1:
         return function(arrays)

@@ -6,6 +6,8 @@ a JIT-compiled function the same check becomes :func:`equinox.error_if`, so that
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,9 +15,11 @@ import numpy as np
 
 from oggm_glaunti.core.arrays import AnyArray
 
+A = TypeVar("A", bound=AnyArray)
 
-def require_finite(name: str, values: AnyArray, days: AnyArray | None = None) -> AnyArray:
-    """Return `values`, or fail and name the field where any of them is NaN or infinite.
+
+def require_finite(name: str, values: A, days: AnyArray | None = None) -> A:
+    """Return `values`, or fail and name the field if any of them is NaN or infinite.
 
     Parameters
     ----------
@@ -23,7 +27,7 @@ def require_finite(name: str, values: AnyArray, days: AnyArray | None = None) ->
         what the array holds, as the user knows it
     values : array (...)
     days : bool array (T,), optional
-        where the leading axis is time: only these days are looked at
+        if the leading axis is time: only these days are checked
 
     Raises
     ------
@@ -39,14 +43,14 @@ def require_finite(name: str, values: AnyArray, days: AnyArray | None = None) ->
     ...
     ValueError: temp: 1 of 2 values are NaN or infinite, the first at index (1,). Fill or remove them first.
     """
-    looked_at = True if days is None else days.reshape(days.shape + (1,) * (values.ndim - 1))
+    checked = True if days is None else days.reshape(days.shape + (1,) * (values.ndim - 1))
     if isinstance(values, jax.core.Tracer) or isinstance(days, jax.core.Tracer):
-        bad = jnp.any(~jnp.isfinite(values) & looked_at)
+        bad = jnp.any(~jnp.isfinite(values) & checked)
         return eqx.error_if(values, bad, f"{name} holds NaN or infinite values")
     host = np.asarray(values)
     if np.isfinite(host.sum()):
         return values
-    bad = ~np.isfinite(host) & np.asarray(looked_at)
+    bad = ~np.isfinite(host) & np.asarray(checked)
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
@@ -56,8 +60,8 @@ def require_finite(name: str, values: AnyArray, days: AnyArray | None = None) ->
     return values
 
 
-def require_index(name: str, values: AnyArray, n: int) -> AnyArray:
-    """Return `values`, or fail and name the field where any of them is no index into `n` values.
+def require_index(name: str, values: A, n: int) -> A:
+    """Return `values`, or fail and name the field if any of them is no index into `n` values.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def require_index(name: str, values: AnyArray, n: int) -> AnyArray:
     return values
 
 
-def require_shape(name: str, values: AnyArray, expected: tuple[int, ...]) -> AnyArray:
+def require_shape(name: str, values: A, expected: tuple[int, ...]) -> A:
     """Return `values`, or raise a ValueError that names the field, the shape expected and the shape found."""
     if tuple(values.shape) != tuple(expected):
         raise ValueError(f"{name}: expected shape {tuple(expected)}, found {tuple(values.shape)}")

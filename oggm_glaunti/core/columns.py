@@ -47,11 +47,11 @@ class Span(NamedTuple):
     Attributes
     ----------
     first : int array ()
-    count : int
+    size : int
     """
 
     first: Int[AnyArray, ""]
-    count: int
+    size: int
 
 
 def in_blocks(
@@ -80,7 +80,7 @@ def in_blocks(
     Returns
     -------
     pytree
-        results of `run` with the spatial shape (...) in place of the last axis; with a span its `count`
+        results of `run` with the spatial shape (...) in place of the last axis; with a span its `size`
     """
     shape = forcings[0].shape
     first, n = (jnp.zeros((), jnp.int32), math.prod(shape)) if span is None else span

@@ -8,15 +8,16 @@ exists, become one channel of ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.network import (
-    EXACT,
-    Cells,
+    InsideCells,
     cells_of,
     conv_block,
     in_groups,
@@ -29,7 +30,6 @@ from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
 
 N_FIELDS = 15
 N_WITHOUT_FACIES = N_FIELDS - N_FACIES
-N_CORRECTIONS = 5
 MIN_SIDE = 16
 OUTPUT_SCALE = 0.1
 # Convolutions on CPUs take twice as long with one channel less than this.
@@ -244,8 +244,8 @@ def first_kernel(branch: Branch, n_fields: int) -> Float[Array, "3 3 channel 32"
     return jnp.pad(kernel, ((0, 0), (0, 0), (0, -kernel.shape[2] % CHANNELS_AT_ONCE), (0, 0)))
 
 
-def first_channels(inputs: Float[AnyArray, "g h w field"], cells: Cells | None) -> Float[Array, "g h w channel"]:
-    """Inputs, a channel of ones in place of missing facies bands, and zeros up to a number that CPUs like."""
+def first_channels(inputs: Float[AnyArray, "g h w field"], cells: InsideCells | None) -> Float[Array, "g h w channel"]:
+    """Return the inputs, ones in place of missing facies bands, and zeros up to a number of channels that CPUs like."""
     channels = [inputs]
     if inputs.shape[-1] == N_WITHOUT_FACIES:
         channels.append(jnp.ones_like(inputs[..., :1]))
@@ -254,7 +254,7 @@ def first_channels(inputs: Float[AnyArray, "g h w field"], cells: Cells | None) 
     return keep(jnp.concatenate(channels, axis=-1), cells)
 
 
-def _coarse(model: Corrector, inputs, climate, levels: list[Cells | None]) -> Float[Array, "g h8 w8 5"]:
+def _coarse(model: Corrector, inputs, climate, levels: Sequence[InsideCells | None]) -> Float[Array, "g h8 w8 5"]:
     """All layers but the resize."""
     season = _climate(model.branch_1d, climate) @ model.reproj_1d_to_2d[:, :, 0].T
     x = _geometry(model.branch_2d, inputs, levels) + season[:, None, None]
@@ -263,7 +263,7 @@ def _coarse(model: Corrector, inputs, climate, levels: list[Cells | None]) -> Fl
     return OUTPUT_SCALE * (x + model.out_bias.reshape(1, 1, 1, -1))
 
 
-def _geometry(branch: Branch, inputs, levels: list[Cells | None]) -> Float[Array, "g h8 w8 32"]:
+def _geometry(branch: Branch, inputs, levels: Sequence[InsideCells | None]) -> Float[Array, "g h8 w8 32"]:
     assert branch.bottleneck is not None
     x, kernel = first_channels(inputs, levels[0]), first_kernel(branch, inputs.shape[-1])
     for k, down in enumerate(branch.downs):
@@ -278,7 +278,7 @@ def _climate(branch: Branch, climate: Float[AnyArray, "g 2 month"]) -> Float[Arr
     return x.mean(axis=1)
 
 
-def _double_conv(double: DoubleConv, x, cells: Cells | None = None, kernel=None):
+def _double_conv(double: DoubleConv, x, cells: InsideCells | None = None, kernel=None):
     """Both blocks; `kernel`, where given, in place of the first one's."""
     first, second = double.block1, double.block2
     kernel = _channels_last(first.conv) if kernel is None else kernel

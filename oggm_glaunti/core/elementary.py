@@ -137,7 +137,7 @@ def softplus(x: Field, sharpness: Field) -> Field:
 
 @jax.custom_jvp
 def softplus_quotient(x: Field, sharpness: Field) -> Field:
-    """The same function as :func:`softplus`, ending in a division.
+    """Compute the same function as :func:`softplus`, ending in a division.
 
     XLA repeats cheap work in every loop that needs its result, but never a division: where two results of a day depend
     on the value, this form is computed once.

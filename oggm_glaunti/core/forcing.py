@@ -6,6 +6,8 @@ day of it into temperature and precipitation at the points. So the field of a wh
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import replace
 from typing import TypeVar
 
 import equinox as eqx
@@ -15,16 +17,50 @@ import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float, Int, PyTree
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import AnyArray, Field
 from oggm_glaunti.core.checks import require_finite, require_index
 from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
 
+AnyForcing = TypeVar("AnyForcing", bound="Forcing")
 
-class _Daily:
-    """What all forcings share."""
+
+class Forcing(eqx.Module):
+    """Daily weather at some points.
+
+    Attributes
+    ----------
+    temp : array (T, ...)
+        daily mean temperature, degC
+    prcp : array (T, ...)
+        precipitation, m w.e. day-1
+    """
+
+    temp: Float[AnyArray, "time ..."]
+    prcp: Float[AnyArray, "time ..."]
+
+    def days(self) -> PyTree:
+        """Return what changes from day to day."""
+        return self.temp, self.prcp
+
+    @abstractmethod
+    def at(self, day: PyTree) -> tuple[Array, Array]:
+        """Return temperature and precipitation of one day at the points."""
+
+    @abstractmethod
+    def block(self, start: Int[AnyArray, ""], size: int) -> Forcing:
+        """Return the weather of `size` neighbouring points, all points taken as one row."""
+
+    def shifted(self: AnyForcing, temp_bias: float | Field = 0.0, prcp_fac: float | Field = 1.0) -> AnyForcing:
+        """Return the same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
+        return replace(self, temp=self.temp + temp_bias, prcp=self.prcp * prcp_fac)
+
+    def checked(self: AnyForcing, weights: Float[AnyArray, " time"]) -> AnyForcing:
+        """Return the same; raise an error that names the field if a day that is run holds a NaN."""
+        days = weights > 0
+        return replace(self, temp=require_finite("temp", self.temp, days), prcp=require_finite("prcp", self.prcp, days))
 
     def one_day(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
-        """Shapes and precision of a day's temperature and precipitation."""
+        """Return shapes and precision of a day's temperature and precipitation."""
         return jax.eval_shape(lambda: self.at(jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], self.days())))
 
     @property
@@ -33,7 +69,7 @@ class _Daily:
         return np.broadcast_shapes(*(series.shape for series in self.one_day()))
 
 
-class GriddedForcing(_Daily, eqx.Module):
+class GriddedForcing(Forcing):
     """Daily fields given at the points themselves.
 
     Attributes
@@ -47,34 +83,19 @@ class GriddedForcing(_Daily, eqx.Module):
     temp: Float[AnyArray, "time ..."]
     prcp: Float[AnyArray, "time ..."]
 
-    def days(self) -> PyTree:
-        """What changes from day to day."""
-        return self.temp, self.prcp
-
     def at(self, day: PyTree) -> tuple[Array, Array]:
-        """Temperature and precipitation of one day at the points."""
+        """Return temperature and precipitation of one day at the points."""
         return day
 
     def block(self, start: Int[AnyArray, ""], size: int) -> BlockForcing:
-        """Weather of `size` neighbouring points, all points taken as one row."""
+        """Return the weather of `size` neighbouring points, all points taken as one row."""
         if self.temp.shape != self.prcp.shape:
             raise ValueError(f"temp and prcp: expected one shape, found {self.temp.shape} and {self.prcp.shape}")
         n_days = self.temp.shape[0]
         return BlockForcing(self.temp.reshape(n_days, -1), self.prcp.reshape(n_days, -1), start, size)
 
-    def shifted(
-        self, temp_bias: float | Float[Array, "..."] = 0.0, prcp_fac: float | Float[Array, "..."] = 1.0
-    ) -> GriddedForcing:
-        """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
-        return GriddedForcing(self.temp + temp_bias, self.prcp * prcp_fac)
 
-    def checked(self, weights: Float[AnyArray, " time"]) -> GriddedForcing:
-        """The same, or an error that names the field with a NaN in it on a day that is run."""
-        days = weights > 0
-        return GriddedForcing(require_finite("temp", self.temp, days), require_finite("prcp", self.prcp, days))
-
-
-class BlockForcing(_Daily, eqx.Module):
+class BlockForcing(Forcing):
     """Some neighbouring points of gridded weather, read from the whole array day by day, never copied.
 
     Attributes
@@ -93,17 +114,21 @@ class BlockForcing(_Daily, eqx.Module):
     size: int = eqx.field(static=True)
 
     def days(self) -> PyTree:
-        """What changes from day to day: the index of the day."""
+        """Return what changes from day to day: the index of the day."""
         return jnp.arange(self.temp.shape[0], dtype=self.start.dtype)
 
     def at(self, day: PyTree) -> tuple[Array, Array]:
-        """Temperature and precipitation of one day at the points."""
+        """Return temperature and precipitation of one day at the points."""
         cut = (1, self.size)
         temp, prcp = (jax.lax.dynamic_slice(a, (day, self.start), cut)[0] for a in (self.temp, self.prcp))
         return temp, prcp
 
+    def block(self, start: Int[AnyArray, ""], size: int) -> BlockForcing:
+        """Return the weather of `size` neighbouring points of the block."""
+        return BlockForcing(self.temp, self.prcp, self.start + start, size)
 
-class StationForcing(_Daily, eqx.Module):
+
+class StationForcing(Forcing):
     """One daily series at a reference height, carried to the points by a lapse rate; precipitation is uniform.
 
     Attributes
@@ -120,37 +145,22 @@ class StationForcing(_Daily, eqx.Module):
     prcp: Float[AnyArray, " time"]
     temp_offset: Float[AnyArray, "..."]
 
-    def days(self) -> PyTree:
-        """What changes from day to day."""
-        return self.temp, self.prcp
-
     def at(self, day: PyTree) -> tuple[Array, Array]:
-        """Temperature and precipitation of one day at the points."""
+        """Return temperature and precipitation of one day at the points."""
         temp, prcp = day
         return temp + self.temp_offset, jnp.broadcast_to(prcp, self.temp_offset.shape)
 
     def block(self, start: Int[AnyArray, ""], size: int) -> StationForcing:
-        """Weather of `size` neighbouring points, all points taken as one row."""
+        """Return the weather of `size` neighbouring points, all points taken as one row."""
         offset = jax.lax.dynamic_slice_in_dim(self.temp_offset.reshape(-1), start, size)
         return StationForcing(self.temp, self.prcp, offset)
 
-    def shifted(
-        self, temp_bias: float | Float[Array, "..."] = 0.0, prcp_fac: float | Float[Array, "..."] = 1.0
-    ) -> StationForcing:
-        """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
-        return StationForcing(self.temp + temp_bias, self.prcp * prcp_fac, self.temp_offset)
-
     def checked(self, weights: Float[AnyArray, " time"]) -> StationForcing:
-        """The same, or an error that names the field with a NaN in it on a day that is run."""
-        days = weights > 0
-        return StationForcing(
-            require_finite("temp", self.temp, days),
-            require_finite("prcp", self.prcp, days),
-            require_finite("elevation", self.temp_offset),
-        )
+        """Return the same; raise an error that names the field if a day that is run holds a NaN."""
+        return replace(super().checked(weights), temp_offset=require_finite("elevation", self.temp_offset))
 
 
-class CoarseForcing(_Daily, eqx.Module):
+class CoarseForcing(Forcing):
     """Daily series of some cells of a coarse grid; every point takes those of its cell, carried by a lapse rate.
 
     Attributes
@@ -176,41 +186,25 @@ class CoarseForcing(_Daily, eqx.Module):
     cell: Int[AnyArray, "..."]
     temp_offset: Float[AnyArray, "..."]
 
-    def days(self) -> PyTree:
-        """What changes from day to day."""
-        return self.temp, self.prcp
-
     def at(self, day: PyTree) -> tuple[Array, Array]:
-        """Temperature and precipitation of one day at the points."""
+        """Return temperature and precipitation of one day at the points."""
         temp, prcp = day
         return temp[self.cell] + self.temp_offset, prcp[self.cell]
 
     def block(self, start: Int[AnyArray, ""], size: int) -> CoarseForcing:
-        """Weather of `size` neighbouring points, all points taken as one row."""
+        """Return the weather of `size` neighbouring points, all points taken as one row."""
         cell, offset = (
             jax.lax.dynamic_slice_in_dim(values.reshape(-1), start, size) for values in (self.cell, self.temp_offset)
         )
         return CoarseForcing(self.temp, self.prcp, cell, offset)
 
-    def shifted(
-        self, temp_bias: float | Float[Array, "..."] = 0.0, prcp_fac: float | Float[Array, "..."] = 1.0
-    ) -> CoarseForcing:
-        """The same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
-        return CoarseForcing(self.temp + temp_bias, self.prcp * prcp_fac, self.cell, self.temp_offset)
-
     def checked(self, weights: Float[AnyArray, " time"]) -> CoarseForcing:
-        """The same, or an error that names the field with a NaN in it on a day that is run."""
-        days = weights > 0
-        return CoarseForcing(
-            require_finite("temp", self.temp, days),
-            require_finite("prcp", self.prcp, days),
-            require_index("cell", self.cell, self.temp.shape[1]),
-            require_finite("elevation", self.temp_offset),
+        """Return the same; raise an error that names the field if a day that is run holds a NaN."""
+        return replace(
+            super().checked(weights),
+            cell=require_index("cell", self.cell, self.temp.shape[1]),
+            temp_offset=require_finite("elevation", self.temp_offset),
         )
-
-
-Forcing = GriddedForcing | StationForcing | CoarseForcing | BlockForcing
-AnyForcing = TypeVar("AnyForcing", bound=Forcing)
 
 
 def station_forcing(
@@ -220,7 +214,7 @@ def station_forcing(
     ref_hgt: float,
     temp_gradient: float,
 ) -> StationForcing:
-    """Weather of a station at other heights.
+    """Carry the weather of a station to other heights.
 
     Parameters
     ----------
@@ -231,7 +225,7 @@ def station_forcing(
     ref_hgt : float
         m
     temp_gradient : float
-        K m-1, negative where it gets colder upwards
+        K m-1, negative if it gets colder upwards
 
     Returns
     -------
@@ -260,7 +254,7 @@ def pad_days(forcing: Forcing, weights: np.ndarray, n_days: int) -> tuple[Forcin
     Raises
     ------
     ValueError
-        where it is longer already
+        if it is longer already
     """
     missing = n_days - weights.shape[0]
     if missing < 0:
@@ -283,7 +277,7 @@ def monthly_climate(
     prcp: Float[np.ndarray, " time"],
     dtype: np.typing.DTypeLike = np.float32,
 ) -> Float[np.ndarray, "2 month"]:
-    """The corrector's climate: normalised means over the calendar months that the days touch.
+    """Compute the corrector's climate: normalised means over the calendar months that the days touch.
 
     Parameters
     ----------

@@ -23,10 +23,9 @@ from oggm_glaunti.core.glaunti import (
     GlaUnTI,
     Season,
     checked,
-    correct,
+    corrected_run,
     corrections,
     response_fields,
-    run_checked,
 )
 from oggm_glaunti.core.run import Observe
 from oggm_glaunti.core.smooth import cubic_weights, interpolate_cubic, interpolate_profile
@@ -118,7 +117,8 @@ def glacier_columns(
     pixel_cell = node_cell = None
     pixel_ref = node_ref = ref_hgt
     if cells is not None:
-        cells = require_index("cells", np.asarray(cells, np.int32), np.size(ref_hgt))
+        cells = np.asarray(cells, np.int32)
+        require_index("cells", cells, np.size(ref_hgt))
         ends = (start, start) if reach is None else tuple(_cubic(surface, nodes)[0] for surface in reach)
         start, node, node_cell = _heights_by_cell(start, cells, *ends)
         nodes, pixel_cell = nodes[node], cells[rows, cols]
@@ -141,7 +141,8 @@ def glacier_columns(
 
 def _cubic(elevation: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where and with which weights the heights are read at the elevations."""
-    return cubic_weights(np.asarray(elevation, np.float64), nodes[0], nodes[1] - nodes[0], nodes.size, np)
+    start, weights = cubic_weights(np.asarray(elevation, np.float64), nodes[0], nodes[1] - nodes[0], nodes.size, np)
+    return np.asarray(start), np.asarray(weights)
 
 
 def _heights_by_cell(
@@ -189,7 +190,7 @@ def run_year_on_columns(
     ds: Float[AnyArray, "5 h w"] | None = None,
     observe: Observe | None = None,
 ) -> CorrectedYear:
-    """A mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
+    """Run a mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
 
     Parameters
     ----------
@@ -222,8 +223,8 @@ def run_year_on_columns(
     swe, seasons, response = require_finite("swe", swe), checked(seasons), None
     if ds is None:
         response, ds = correct_from_heights(model, swe, seasons, fields, climate, columns)
-    corrected = correct(model.ti.resolve(), ds[:, columns.rows, columns.cols])
-    swe, smb, observed = run_checked(corrected, swe, at_pixels(seasons, columns), observe)
+    at_cells = ds[:, columns.rows, columns.cols]
+    swe, smb, observed = corrected_run(model.ti.resolve(), at_cells, swe, at_pixels(seasons, columns), observe)
     return CorrectedYear(swe, smb, ds, response, observed)
 
 
@@ -243,12 +244,12 @@ def correct_from_heights(
 
 
 def at_pixels(seasons: tuple[Season, ...], columns: GlacierColumns) -> tuple[Season, ...]:
-    """The same weather at the glacier's cells.
+    """Return the same weather at the glacier's cells.
 
     Raises
     ------
     ValueError
-        where the columns were prepared for another kind of weather
+        if the columns were prepared for another kind of weather
     """
     return _moved(seasons, columns.pixel_offset, columns.pixel_cell)
 

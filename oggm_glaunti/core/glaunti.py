@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import AnyArray, Field
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
-from oggm_glaunti.core.corrector import Corrector, run_corrector
+from oggm_glaunti.core.corrector import Corrector, run_corrector, run_corrector_batch
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, Step, run_days, ti_step
 from oggm_glaunti.core.sensitivity import run_smooth
@@ -68,7 +68,7 @@ class CorrectedYear(NamedTuple):
     ds: Float[AnyArray, "5 h w"] | None
     """corrections; None for model A"""
     response: Float[AnyArray, "3 h w"] | None
-    """the three input fields that come from the uncorrected model; None where the corrections were given"""
+    """the three input fields that come from the uncorrected model; None if the corrections were given"""
     observed: tuple[Any, ...] = ()
     """what `observe` returned, per season"""
 
@@ -79,7 +79,7 @@ def geometry_fields(
     elevation_std: Float[AnyArray, "h w"],
     facies: Float[AnyArray, "9 h w"] | None = None,
 ) -> Float[Array, "12 h w"]:
-    """The corrector's inputs that describe the place, normalised.
+    """Stack the corrector's inputs that describe the place, normalised.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def geometry_fields(
     elevation, elevation_std : arrays (H, W)
         m; the second is the 1-sigma uncertainty of the DEM
     facies : array (9, H, W), optional
-        scores of ice, snow, debris, firn, shadow, superimposed ice, cloud, water, and the confidence; where there is no
+        scores of ice, snow, debris, firn, shadow, superimposed ice, cloud, water, and the confidence; without a
         map (and always in model C) all nine are -1
 
     Returns
@@ -127,7 +127,7 @@ def run_seasons(
     swe: Float[AnyArray, "..."],
     seasons: tuple[Season, ...],
     observe: Observe | None = None,
-) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], ...], tuple[Any, ...]]:
+) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
     """Run seasons one after the other, the snow carried over.
 
     Returns
@@ -143,7 +143,7 @@ def run_seasons(
 
 
 def checked(seasons: tuple[Season, ...]) -> tuple[Season, ...]:
-    """The same seasons, or an error that names the field with a NaN in it."""
+    """Return the same seasons; raise an error that names the field with a NaN in it."""
     return tuple(Season(season.forcing.checked(season.weights), season.weights) for season in seasons)
 
 
@@ -152,8 +152,8 @@ def run_checked(
     swe: Float[AnyArray, "..."],
     seasons: tuple[Season, ...],
     observe: Observe | None = None,
-) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], ...], tuple[Any, ...]]:
-    """:func:`run_seasons` for inputs that were looked at before."""
+) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
+    """:func:`run_seasons` for inputs that are checked already."""
     balances, observations = [], []
     for season in seasons:
         swe, smb, observed = _run_season(params, swe, season, observe)
@@ -164,7 +164,7 @@ def run_checked(
 
 def _run_season(
     params: TIParameters, swe: Float[AnyArray, "..."], season: Season, observe: Observe | None
-) -> tuple[Float[Array, "..."], Float[Array, "..."], Any]:
+) -> tuple[Field, Field, Any]:
     if observe is not None:
         return run_days(ti_step(params), swe, season.forcing, season.weights, observe)
     if params.day == SMOOTH:
@@ -176,14 +176,14 @@ def _run_season(
 def response_fields(
     params: TIParameters, swe: Float[AnyArray, "..."], seasons: tuple[Season, ...], span: Span | None = None
 ) -> Float[Array, "3 ..."]:
-    """How the uncorrected model behaves: ``smb0 / 10``, its change for +0.5 K and for 1.05 x precipitation; unchecked.
+    """Compute ``smb0 / 10`` of the uncorrected model and its change for +0.5 K and 1.05 x precipitation; unchecked.
 
     Parameters
     ----------
     params : TIParameters
         uncorrected
     swe : array (...)
-        snow at hand, m w.e.
+        snow at the beginning, m w.e.
     seasons : tuple of Season
     span : Span, optional
         only these columns
@@ -194,12 +194,16 @@ def response_fields(
         no gradient flows through it: the published network was trained so
     """
     _, balances = run_columns(response_step, params, (swe, swe, swe), seasons, span)
-    smb0, warmer, wetter = (sum(of_seasons) for of_seasons in zip(*balances, strict=True))
-    return jax.lax.stop_gradient(jnp.stack([smb0 / SMB_NORM, warmer - smb0, wetter - smb0]))
+    return jax.lax.stop_gradient(as_response(*(sum(of_seasons) for of_seasons in zip(*balances, strict=True))))
+
+
+def as_response(smb0: Field, warmer: Field, wetter: Field, axis: int = 0) -> Array:
+    """Stack the balances of the three runs of :func:`response_step`, m w.e., as the network was trained on them."""
+    return jnp.stack([smb0 / SMB_NORM, warmer - smb0, wetter - smb0], axis=axis)
 
 
 def response_step(params: TIParameters) -> Step:
-    """A day of three runs at once: as it is, warmer, and wetter; what they have in common is computed once.
+    """Return the step of three runs at once: as it is, warmer, and wetter; what they share is computed once.
 
     It is the smooth day whatever the parameters' own: the network was trained on it.
     """
@@ -229,6 +233,44 @@ def corrections(
     return run_corrector(model.corrector, inputs, require_finite("monthly climate", climate))
 
 
+def corrections_of_batch(
+    corrector: Corrector,
+    response: Float[AnyArray, "g h w 3"],
+    place: Float[AnyArray, "g h w channel"],
+    climate: Float[AnyArray, "g 2 month"],
+    sizes: Int[AnyArray, "g 2"],
+) -> Float[Array, "g h w 5"]:
+    """Compute the corrections of one mass-balance year of many glaciers, channels last; nothing is checked.
+
+    Parameters
+    ----------
+    corrector : Corrector
+    response : array (G, H, W, 3)
+        see :func:`response_fields`
+    place : array (G, H, W, C)
+        see :func:`geometry_fields`; without facies bands the three others alone
+    climate : array (G, 2, M)
+        see :func:`~oggm_glaunti.core.forcing.monthly_climate`
+    sizes : int array (G, 2)
+        rows and columns of each glacier, see :func:`~oggm_glaunti.core.corrector.run_corrector_batch`
+    """
+    return run_corrector_batch(corrector, jnp.concatenate([response, place], axis=-1), climate, sizes)
+
+
+def corrected_run(
+    params: TIParameters,
+    ds: Float[AnyArray, "5 ..."] | None,
+    swe: Field,
+    seasons: tuple[Season, ...],
+    observe: Observe | None = None,
+) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
+    """Run seasons with corrections `ds` at the points of `swe`, or without (None); unchecked.
+
+    Parameters and results are those of :func:`run_seasons`.
+    """
+    return run_checked(params if ds is None else correct(params, ds), swe, seasons, observe)
+
+
 def run_year(
     model: GlaUnTI,
     swe: Float[AnyArray, "h w"],
@@ -238,13 +280,13 @@ def run_year(
     ds: Float[AnyArray, "5 h w"] | None = None,
     observe: Observe | None = None,
 ) -> CorrectedYear:
-    """A mass-balance year of model C or D on all cells of the grid: the published procedure, exactly.
+    """Run a mass-balance year of model C or D on all cells of the grid: the published procedure, exactly.
 
     Parameters
     ----------
     model : GlaUnTI
     swe : array (H, W)
-        snow at hand, m w.e.
+        snow at the beginning, m w.e.
     seasons : tuple of Season
         winter and summer, or one annual season; forcing on the grid
     fields : array (12, H, W)
@@ -265,5 +307,5 @@ def run_year(
     if ds is None:
         response = response_fields(params, swe, seasons)
         ds = corrections(model, response, fields, climate)
-    swe, smb, observed = run_checked(correct(params, ds), swe, seasons, observe)
+    swe, smb, observed = corrected_run(params, ds, swe, seasons, observe)
     return CorrectedYear(swe, smb, ds, response, observed)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, Step, run_days
@@ -36,7 +36,7 @@ class GRU(eqx.Module):
         return jnp.broadcast_to(self.init_h, (*shape, self.init_h.shape[0]))
 
     def cell(self, hidden: Float[AnyArray, "... 16"], inputs: Float[AnyArray, "... 2"]) -> Float[Array, "... 16"]:
-        """The hidden state one day later."""
+        """Return the hidden state one day later."""
         lead = (1,) * (hidden.ndim - 1)
         from_input = _product(inputs, self.weight_ih.T) + self.bias.reshape(*lead, -1)
         from_hidden = _product(hidden, self.weight_hh.T)
@@ -52,9 +52,9 @@ class GRU(eqx.Module):
         return _product(hidden, self.out_weight[0]) + self.out_bias[0]
 
 
-def _product(a: Array, b: Array) -> Array:
+def _product(a: AnyArray, b: AnyArray) -> Array:
     """Matrix product in full float32: GPUs would round to TF32 by default."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+    return jnp.matmul(a, b, precision=EXACT)
 
 
 def run_gru(
@@ -76,7 +76,7 @@ def run_gru(
     forcing, weights, observe
         see :func:`~oggm_glaunti.core.run.run_days`
     first_day_seen : bool
-        True where the state comes from a season whose last day is this season's first: that day then counts in the
+        True if the state comes from a season whose last day is this season's first: that day then counts in the
         balance and does not advance the state again
 
     Returns

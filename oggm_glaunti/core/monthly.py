@@ -116,5 +116,5 @@ def monthly_sums(
 
 
 def with_ddf_snow(params: TIParameters, ddf_snow: Float[AnyArray, ""]) -> TIParameters:
-    """The same parameters with another degree-day factor of snow, m w.e. K-1 day-1."""
+    """Return the same parameters with another degree-day factor of snow, m w.e. K-1 day-1."""
     return replace(params, ddf_snow=ddf_snow)

@@ -1,7 +1,7 @@
 """The layers of the corrector network, channels last, for one glacier or for many of different sizes at once.
 
 All arrays are (G, ..., C): glaciers, space, channels. Glaciers of different sizes share a rectangle (a bucket): each
-occupies the top left of it, and :class:`Cells` says which part that is. Layers keep the rest at exactly 0, so that
+occupies the top left of it, which :class:`InsideCells` describes. Layers keep the rest at exactly 0, so that
 nothing depends on how large the bucket is. Maslov et al. 2026, the corrector.
 """
 
@@ -14,38 +14,37 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 
 NORM_EPS = 1e-6
 
 # GPUs would round products to TF32 by default, which is coarser than the published results are reproduced.
-EXACT = jax.lax.Precision.HIGHEST
 DIMENSIONS = {3: ("NHC", "HIO", "NHC"), 4: ("NHWC", "HWIO", "NHWC")}
 
 
-class Cells(NamedTuple):
+class InsideCells(NamedTuple):
     """The part of a bucket that belongs to each of its glaciers.
 
     Attributes
     ----------
     inside : bool array (G, H, W, 1)
-    count : array (G, 1, 1, 1)
+    size : array (G, 1, 1, 1)
         number of cells inside, 1 in an empty slot
     """
 
     inside: Bool[AnyArray, "g h w 1"]
-    count: Float[AnyArray, "g 1 1 1"]
+    size: Float[AnyArray, "g 1 1 1"]
 
 
-def cells_of(sizes: Int[AnyArray, "g 2"], shape: tuple[int, int], dtype: jnp.dtype) -> Cells:
+def cells_of(sizes: Int[AnyArray, "g 2"], shape: tuple[int, int], dtype: jnp.dtype) -> InsideCells:
     """Which cells of a bucket of this shape belong to glaciers of these sizes."""
     rows, cols = (jnp.arange(n, dtype=sizes.dtype)[None] < sizes[:, k, None] for k, n in enumerate(shape))
     count = jnp.maximum(sizes[:, 0] * sizes[:, 1], 1).astype(dtype)
-    return Cells((rows[:, :, None] & cols[:, None, :])[..., None], count[:, None, None, None])
+    return InsideCells((rows[:, :, None] & cols[:, None, :])[..., None], count[:, None, None, None])
 
 
-def keep(x: Float[AnyArray, "g *space c"], cells: Cells | None) -> Float[Array, "g *space c"]:
-    """Zero, whatever was there, in cells that belong to no glacier."""
+def keep(x: Float[Array, "g *space c"], cells: InsideCells | None) -> Float[Array, "g *space c"]:
+    """Set cells that belong to no glacier to zero, whatever was there."""
     # A choice, not a product: NaN times zero is NaN.
     return x if cells is None else jnp.where(cells.inside, x, jnp.zeros((), x.dtype))
 
@@ -67,7 +66,12 @@ def convolve(x: Float[AnyArray, "g *space i"], kernel: Float[AnyArray, "*window 
     """
     strides = (1,) * (x.ndim - 2)
     return jax.lax.conv_general_dilated(
-        x, kernel, strides, padding="SAME", dimension_numbers=DIMENSIONS[x.ndim], precision=EXACT
+        jnp.asarray(x),
+        jnp.asarray(kernel),
+        strides,
+        padding="SAME",
+        dimension_numbers=DIMENSIONS[x.ndim],
+        precision=EXACT,
     )
 
 
@@ -90,10 +94,10 @@ def convolve_by_products(x: Float[AnyArray, "g h w i"], kernel: Float[AnyArray, 
     return rows[:, :h, :, :o] + rows[:, 1 : h + 1, :, o : 2 * o] + rows[:, 2:, :, 2 * o :]
 
 
-def inverse_rms(x: Float[AnyArray, "g *space c"], cells: Cells | None = None) -> Float[Array, "g *ones c"]:
+def inverse_rms(x: Float[AnyArray, "g *space c"], cells: InsideCells | None = None) -> Float[Array, "g *ones c"]:
     """One over the root mean square of each channel over the glacier's own cells; `x` is 0 elsewhere."""
     squares = jnp.sum(x * x, axis=tuple(range(1, x.ndim - 1)), keepdims=True)
-    count = jnp.asarray(x[0, ..., 0].size, x.dtype) if cells is None else cells.count
+    count = jnp.asarray(x[0, ..., 0].size, x.dtype) if cells is None else cells.size
     return jax.lax.rsqrt(squares / count + NORM_EPS)
 
 
@@ -102,7 +106,7 @@ def conv_block(
     kernel: Float[AnyArray, "*window i o"],
     scale: Float[AnyArray, "o"],
     shift: Float[AnyArray, "o"],
-    cells: Cells | None = None,
+    cells: InsideCells | None = None,
 ) -> Float[Array, "g *space o"]:
     """Convolution, RMS norm with scale and shift, swish.
 
@@ -112,7 +116,7 @@ def conv_block(
         0 in cells that are not inside
     kernel : array (..., I, O)
     scale, shift : arrays (O,)
-    cells : Cells, optional
+    cells : InsideCells, optional
         what belongs to each glacier, all if missing
 
     Returns
@@ -126,7 +130,7 @@ def conv_block(
     return keep(jax.nn.swish(x * factor + shift.reshape(broadcast)), cells)
 
 
-def max_pool(x: Float[AnyArray, "g h w c"], cells: Cells | None = None) -> Float[Array, "g h2 w2 c"]:
+def max_pool(x: Float[AnyArray, "g h w c"], cells: InsideCells | None = None) -> Float[Array, "g h2 w2 c"]:
     """2x2 maximum with stride 2; an odd last row or column is dropped. `cells` are those of the result."""
     g, h, w, c = x.shape
     x = x[:, : h // 2 * 2, : w // 2 * 2].reshape(g, h // 2, 2, w // 2, 2, c)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,6 +19,8 @@ from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.run import initial_swe, ti_step
 from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
+
+H = TypeVar("H", bound="OnHeights")
 
 
 class OnHeights(eqx.Module):
@@ -45,7 +47,7 @@ class OnHeights(eqx.Module):
     ds_index: Int[AnyArray, " time"]
     bias: Float[AnyArray, ""] | None = eqx.field(default=None, kw_only=True)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self: H, **changes: Any) -> H:
         """Return the same with other values of some fields."""
         return dataclasses.replace(self, **changes)
 

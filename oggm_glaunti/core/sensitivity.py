@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from oggm_glaunti.core.arrays import AnyArray, Field
 from oggm_glaunti.core.columns import in_blocks, run_columns
@@ -27,10 +27,10 @@ from oggm_glaunti.core.parameters import BY_NAME
 from oggm_glaunti.core.run import run_days, ti_step
 from oggm_glaunti.core.temperature_index import TIParameters, snow_cover
 
-PARAMETERS = (*BY_NAME, "t_pos_shift")
+DIFFERENTIABLE = (*BY_NAME, "t_pos_shift")
 INITIAL_SWE = "swe"
 # Columns of a block: with all derivatives a column's state is several times that of a plain run.
-BLOCK = 256
+SENSITIVE_BLOCK = 256
 
 
 class _Day(NamedTuple):
@@ -75,7 +75,7 @@ def _explicit(name: str, params: TIParameters, day: _Day) -> tuple[Any, Any, Any
 
 
 def _step(params: TIParameters, wrt: tuple[str, ...]):
-    """A day of model A that carries derivatives of SWE by `wrt` and returns those of the balance."""
+    """Return a step of model A that carries derivatives of SWE by `wrt` and returns those of the balance."""
 
     def step(state, temp, prcp, weight):
         swe, by = state
@@ -156,7 +156,7 @@ def run_sensitive(
 
     swe = jnp.broadcast_to(swe, forcing.shape)
     start = {name: jnp.full_like(swe, 1.0 if name == INITIAL_SWE else 0.0) for name in names}
-    swe, smb, by_swe, by_smb = in_blocks(run, params, (swe, start), [forcing], BLOCK)
+    swe, smb, by_swe, by_smb = in_blocks(run, params, (swe, start), [forcing], SENSITIVE_BLOCK)
     if "ddf_relative_ice" in wrt:
         by_swe["ddf_relative_ice"] = jnp.zeros_like(swe)
     return swe, smb, by_swe, by_smb
@@ -190,7 +190,7 @@ def _run_smooth_jvp(primals, tangents):
     if not all(isinstance(leaf, SymbolicZero) for leaf in jax.tree.leaves(others)):
         filled = jax.tree.map(_instantiate, tangents, is_leaf=lambda leaf: isinstance(leaf, SymbolicZero))
         return jax.jvp(_run_plainly, primals, filled)
-    moved = {name: getattr(dparams, name) for name in PARAMETERS} | {INITIAL_SWE: dswe}
+    moved = {name: getattr(dparams, name) for name in DIFFERENTIABLE} | {INITIAL_SWE: dswe}
     moved = {name: tangent for name, tangent in moved.items() if not isinstance(tangent, SymbolicZero)}
     swe, smb, by_swe, by_smb = run_sensitive(params, swe, forcing, weights, tuple(moved))
     dswe, dsmb = (
@@ -199,7 +199,7 @@ def _run_smooth_jvp(primals, tangents):
     return (swe, smb), (dswe, dsmb)
 
 
-def _run_plainly(params: TIParameters, swe: Field, forcing: Forcing, weights: Array) -> tuple[Field, Field]:
+def _run_plainly(params: TIParameters, swe: Field, forcing: Forcing, weights: AnyArray) -> tuple[Field, Field]:
     swe, (smb,) = run_columns(ti_step, params, swe, [(forcing, weights)])
     return swe, smb
 

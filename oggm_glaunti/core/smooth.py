@@ -1,6 +1,6 @@
 """Interpolation between heights.
 
-Where precipitation is uniform and temperature follows a lapse rate, an uncorrected run depends on height alone. So it
+If precipitation is uniform and temperature follows a lapse rate, an uncorrected run depends on height alone. So it
 is run on evenly spaced heights and interpolated to the points: cubics on heights 10 m apart reproduce the maps to
 1e-5 m w.e.
 """
@@ -8,6 +8,7 @@ is run on evenly spaced heights and interpolated to the points: cubics on height
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +33,7 @@ def even_heights(lowest: float, highest: float, step: float, margin: int = 2) ->
 def cubic_weights(
     heights: Float[AnyArray, "..."], first: float, step: float, n: int, xp: ModuleType = jnp
 ) -> tuple[Int[Array, "..."], Float[Array, "... 4"]]:
-    """Where and with which weights to take four neighbours on an even grid (Lagrange cubic).
+    """Find where and with which weights to take four neighbours on an even grid (Lagrange cubic).
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def cubic_weights(
     n : int
         number of heights, at least 4
     xp : module
-        ``numpy`` where JAX is not to be started
+        ``numpy`` if JAX must not be started
 
     Returns
     -------
@@ -76,13 +77,14 @@ def cubic_weights(
 def interpolate_cubic(
     values: Float[AnyArray, "... n"], start: Int[AnyArray, "..."], weights: Float[AnyArray, "... 4"]
 ) -> Float[Array, "..."]:
-    """Values at the places of :func:`cubic_weights`; the last axis of `values` is height and is replaced by them."""
+    """Interpolate to the places of :func:`cubic_weights`, which replace the last axis of `values`, height."""
     at = weights.reshape((1,) * (values.ndim - 1) + weights.shape)
-    return sum(values[..., start + k] * at[..., k] for k in range(4))
+    parts: list[Any] = [values[..., start + k] * at[..., k] for k in range(4)]
+    return sum(parts)
 
 
 def interpolate_profile(
     height: Float[AnyArray, "..."], nodes: Float[AnyArray, " n"], values: Float[AnyArray, " n"]
 ) -> Float[Array, "..."]:
-    """Piecewise linear in height, constant beyond the ends."""
+    """Interpolate linearly between heights, constant beyond the ends."""
     return jnp.interp(height, nodes, values)

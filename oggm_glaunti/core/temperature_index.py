@@ -6,9 +6,9 @@ spatial shape, including none. Equations: Maslov et al. 2026 (doi 10.5194/egusph
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from oggm_glaunti.core.arrays import AnyArray, Field
 from oggm_glaunti.core.elementary import LN_2, decay, hill, log1p_of_share, sigmoid, softplus, softplus_quotient
-from oggm_glaunti.core.parameters import PARAMETERS, stored_numbers
+from oggm_glaunti.core.parameters import PARAMETERS, STORED_NAMES, stored_numbers
 
 
 def solid_prcp(params: TIParameters, temp: Field, prcp: Field) -> Field:
@@ -331,5 +331,10 @@ def ti_weights(dtype: np.typing.DTypeLike = np.float32, **values: float) -> TIWe
     0.006
     """
     stored = stored_numbers({**{p.name: p.default for p in PARAMETERS}, **values})
-    # NumPy, not JAX: making the numbers must not start JAX.
-    return TIWeights(**{name: np.asarray(number, dtype) for name, number in stored.items()})
+    return ti_from_stored(stored, dtype)
+
+
+def ti_from_stored(stored: Mapping[str, float], dtype: np.typing.DTypeLike = np.float32) -> TIWeights:
+    """Return weights of model A from the stored numbers by name; NumPy only: making weights must not start JAX."""
+    numbers: dict[str, Any] = {name: np.asarray(stored[name], dtype) for name in STORED_NAMES}
+    return TIWeights(**numbers)

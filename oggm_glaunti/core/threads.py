@@ -17,6 +17,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.experimental
 import numpy as np
 from jaxtyping import Float
 
@@ -36,13 +37,12 @@ from oggm_glaunti.core.glaunti import (
 from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.core.temperature_index import TIParameters
 
-try:
-    from jax import enable_x64
-except ImportError:  # older versions
-    from jax.experimental import enable_x64
+_experimental: Any = jax.experimental
+# Its place in older versions of JAX.
+enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else _experimental.enable_x64
 
 # Columns below which a second thread costs more than it saves.
-SHARE = 256
+FEWEST_COLUMNS = 256
 
 
 def cores() -> int:
@@ -75,17 +75,17 @@ def share_out(program: Callable[[Span], Any], n: int, threads: int | None = None
 
     Examples
     --------
-    >>> share_out(lambda span: np.arange(span.first, span.first + span.count), 1001, threads=2).shape
+    >>> share_out(lambda span: np.arange(span.first, span.first + span.size), 1001, threads=2).shape
     (1001,)
     """
     threads = available_threads() if threads is None else threads
-    shares = max(1, min(threads, n // SHARE))
+    shares = max(1, min(threads, n // FEWEST_COLUMNS))
     size = -(-n // shares)
     firsts = [min(k * size, n - size) for k in range(shares)]
     spans = [Span(np.asarray(first, np.int32), size) for first in firsts]
     if shares == 1:
         return jax.tree.map(np.asarray, program(spans[0]))
-    double = bool(jax.config.jax_enable_x64)
+    double = jax.dtypes.canonicalize_dtype(np.float64) == np.float64
 
     def run(span: Span) -> Any:
         # JAX's 64-bit mode, where it was set by a context, belongs to the caller's thread alone.
@@ -101,13 +101,13 @@ def share_out(program: Callable[[Span], Any], n: int, threads: int | None = None
 
 
 @eqx.filter_jit
-def _run_span(params, swe, seasons, first, count):
-    return run_columns(ti_step, params, swe, seasons, Span(first, count))
+def _run_span(params, swe, seasons, first, size):
+    return run_columns(ti_step, params, swe, seasons, Span(first, size))
 
 
 @eqx.filter_jit
-def _response_of_span(params, swe, seasons, first, count):
-    return response_fields(params, swe, seasons, Span(first, count))
+def _response_of_span(params, swe, seasons, first, size):
+    return response_fields(params, swe, seasons, Span(first, size))
 
 
 @eqx.filter_jit
@@ -158,13 +158,13 @@ def run_year_threaded(
     ds: Float[AnyArray, "5 h w"] | None = None,
     threads: int | None = None,
 ) -> CorrectedYear:
-    """A mass-balance year on several cores: the same as running it in one program.
+    """Run a mass-balance year on several cores: the same as in one program.
 
     Parameters
     ----------
     model, swe, seasons, fields, climate, ds
-        as in :func:`~oggm_glaunti.core.glaunti.run_year` where there are no `columns`, and as in
-        :func:`~oggm_glaunti.core.glacier_columns.run_year_on_columns` where there are
+        as in :func:`~oggm_glaunti.core.glaunti.run_year` without `columns`, and as in
+        :func:`~oggm_glaunti.core.glacier_columns.run_year_on_columns` with them
     columns : GlacierColumns, optional
         for the fast path; without them all cells of the rectangle are run
     threads : int, optional

@@ -12,6 +12,8 @@ ELEVATION_NORM = 4341.383118842848  # m
 ELEVATION_STD_NORM = 5699.1201273232155  # m
 SMB_NORM = 10.0  # m w.e.
 
+N_CORRECTIONS = 5
+"""Fields with which the network of models C and D shifts the parameters: d1 to d5."""
 N_FACIES = 9
 """Bands of a facies map: eight class scores and the confidence."""
 MISSING_FACIES = -1.0
@@ -22,3 +24,5 @@ BAND_WIDTH = 50.0
 
 NORMAL_90 = 1.6448536
 """Half the width of the central 90 % interval of a normal distribution, in standard deviations."""
+LANE = 16
+"""Cells of one glacier that lie side by side in a batch; a glacier's last lane is filled up."""

@@ -2,7 +2,7 @@
 
 A published file is nothing but ``.npy`` records, one per leaf. Our own format is the same records after one line of
 JSON. Reading never unpickles, and a file whose leaves have another count, shape or dtype is refused. This module reads
-and writes streams; where files are looked for is another module's matter.
+and writes streams; finding files is left to other modules.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from oggm_glaunti.core.corrector import Branch, ConvBlock, Corrector, DoubleConv
 from oggm_glaunti.core.glaunti import GlaUnTI
 from oggm_glaunti.core.gru import GRU
 from oggm_glaunti.core.parameters import BY_NAME, PARAMETERS, STORED_NAMES, physical_numbers, stored_numbers
-from oggm_glaunti.core.temperature_index import TIWeights
+from oggm_glaunti.core.temperature_index import TIWeights, ti_from_stored
+from oggm_glaunti.core.units import N_CORRECTIONS
 
 FORMAT = "oggm-glaunti-weights-1"
 Model = GlaUnTI | GRU
 
 
 def embedded_a() -> GlaUnTI:
-    """The published model A: the nine numbers of ``a.eqx``, bit for bit.
+    """Return the published model A: the nine numbers of ``a.eqx``, bit for bit.
 
     Examples
     --------
@@ -44,11 +45,11 @@ def embedded_a() -> GlaUnTI:
         "swe_softplus_sharpness_log": 2.9957323,
         "t_softplus_sharpness_log": 2.3025851,
     }
-    return GlaUnTI(TIWeights(**{name: np.asarray(v, np.float32) for name, v in values.items()}), None, "A")
+    return GlaUnTI(ti_from_stored(values), None, "A")
 
 
 def physical_values(ti: TIWeights) -> dict[str, dict[str, Any]]:
-    """The temperature index in physical units, ``{name: {value, units}}``; NumPy only.
+    """Return the temperature index in physical units, ``{name: {value, units}}``; NumPy only.
 
     Examples
     --------
@@ -59,7 +60,7 @@ def physical_values(ti: TIWeights) -> dict[str, dict[str, Any]]:
 
 
 def ti_from_physical(values: Mapping[str, float], dtype: np.typing.DTypeLike = np.float32) -> TIWeights:
-    """The temperature index of nine numbers in physical units: the inverse of :func:`physical_values`; NumPy only.
+    """Return the temperature index of nine numbers in physical units: the inverse of :func:`physical_values`.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def ti_from_physical(values: Mapping[str, float], dtype: np.typing.DTypeLike = n
     Raises
     ------
     ValueError
-        where a name is missing or unknown, or a value cannot be: not finite, not above 0, or a `ddf_relative_ice` of 1
+        if a name is missing or unknown, or a value cannot be: not finite, not above 0, or a `ddf_relative_ice` of 1
         or less
 
     Examples
@@ -80,7 +81,7 @@ def ti_from_physical(values: Mapping[str, float], dtype: np.typing.DTypeLike = n
     >>> round(float(same.resolve().prec_scale), 6), round(float(same.resolve().ddf_snow), 6)
     (1.2, 0.004964)
     """
-    return TIWeights(**{name: np.asarray(number, dtype) for name, number in stored_numbers(values).items()})
+    return ti_from_stored(stored_numbers(values), dtype)
 
 
 def _double_conv_shapes(channels: int, ndim: int) -> list[tuple[int, ...]]:
@@ -110,7 +111,15 @@ def leaf_shapes(name: str) -> list[tuple[int, ...]]:
         raise ValueError(f"model: expected A, B, C or D, found {name!r}")
     branch_2d = [(32, 15, 1, 1)] + 4 * _double_conv_shapes(32, 2)
     branch_1d = [(8, 2, 1)] + 2 * _double_conv_shapes(8, 1)
-    return [*branch_2d, *branch_1d, (32, 8, 1), *_double_conv_shapes(32, 2), (5, 32, 1, 1), (5, 1, 1), *scalars]
+    return [
+        *branch_2d,
+        *branch_1d,
+        (32, 8, 1),
+        *_double_conv_shapes(32, 2),
+        (N_CORRECTIONS, 32, 1, 1),
+        (N_CORRECTIONS, 1, 1),
+        *scalars,
+    ]
 
 
 def _take_double_conv(leaves: list[np.ndarray]) -> DoubleConv:
@@ -141,7 +150,7 @@ def model_from_leaves(name: str, leaves: list[np.ndarray], source: str = "weight
     Raises
     ------
     ValueError
-        where count, shape or dtype differ from what the model needs, or a value is not finite
+        if count, shape or dtype differ from what the model needs, or a value is not finite
     """
     shapes = leaf_shapes(name)
     if len(leaves) != len(shapes):
@@ -158,7 +167,7 @@ def model_from_leaves(name: str, leaves: list[np.ndarray], source: str = "weight
             raise ValueError(f"{source}: leaf {index} of model {name} holds NaN or infinite values")
     if name == "B":
         return GRU(*leaves)
-    rest = list(leaves)
+    rest: list[Any] = list(leaves)
     corrector = None if name == "A" else _take_corrector(rest)
     return GlaUnTI(TIWeights(*rest), corrector, name)
 
@@ -190,7 +199,7 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
     ----------
     stream : binary stream
     name : str
-        ``A``, ``B``, ``C`` or ``D``: published C and D files look the same, so it must be said
+        ``A``, ``B``, ``C`` or ``D``: published C and D files look the same, so it must be given
     source : str
         named in errors
 
@@ -202,7 +211,7 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
     Raises
     ------
     ValueError
-        where the file is damaged, holds anything pickled, or is another model's
+        if the file is damaged, holds anything pickled, or is another model's
     """
     header = _read_header(stream, name, source)
     leaves = []

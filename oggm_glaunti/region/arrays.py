@@ -14,7 +14,7 @@ from oggm_glaunti.core.forcing import monthly_climate
 from oggm_glaunti.core.glacier_columns import GlacierColumns, glacier_columns
 from oggm_glaunti.core.run import season_weights
 from oggm_glaunti.core.temperature_index import TIWeights
-from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, MISSING_FACIES, N_FACIES
+from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, LANE, MISSING_FACIES, N_FACIES
 from oggm_glaunti.coupling.gridded.corrections import correction_years
 from oggm_glaunti.coupling.gridded.periods import day_slice
 from oggm_glaunti.coupling.ground.features import Features
@@ -31,10 +31,10 @@ ALL_HEIGHTS = 512
 class CorrectionArrays(NamedTuple):
     """Arrays of a batch for the corrector: those sent to the device, and those needed to read its result."""
 
-    weather: kernels.Weather
-    maps: kernels.Maps
+    weather: kernels.BatchWeather
+    maps: kernels.BatchMaps
     offset: np.ndarray
-    cells: kernels.Cells
+    cells: kernels.LanedCells
     years: list[np.ndarray]
     """calendar years in which each glacier's mass-balance years end"""
     columns: list[GlacierColumns]
@@ -62,23 +62,23 @@ def correction_arrays(batch: Batch, jobs: Sequence[Job]) -> CorrectionArrays:
     return CorrectionArrays(weather, maps, offset, cells, years, columns)
 
 
-def _empty(batch: Batch) -> tuple[kernels.Weather, kernels.Maps, np.ndarray, kernels.Cells]:
-    g, s, n, b, lanes = batch.slots, batch.side, batch.nodes, batch.bands, (batch.lanes, kernels.LANE)
+def _empty(batch: Batch) -> tuple[kernels.BatchWeather, kernels.BatchMaps, np.ndarray, kernels.LanedCells]:
+    g, s, n, b, lanes = batch.slots, batch.side, batch.nodes, batch.bands, (batch.lanes, LANE)
     n_all = round_up(n, ALL_HEIGHTS)
     days = (batch.years, LONGEST_YEAR, g)
-    weather = kernels.Weather(
+    weather = kernels.BatchWeather(
         temp=np.zeros(days, np.float32),
         prcp=np.zeros(days, np.float32),
         weight=np.zeros(days, np.float32),
     )
-    maps = kernels.Maps(
+    maps = kernels.BatchMaps(
         sizes=np.zeros((g, 2), np.int32),
         place=np.zeros((g, s, s, batch.channels - 3), np.float32),
         start=np.zeros((g, s, s), np.int32),
         weights=np.zeros((g, s, s, 4), np.float32),
         monthly=np.zeros((batch.years, g, 2, MONTHS_OF_YEAR), np.float32),
     )
-    cells = kernels.Cells(
+    cells = kernels.LanedCells(
         glacier=np.zeros(batch.lanes, np.int32),
         cell=np.zeros(lanes, np.int32),
         offset=np.zeros(lanes, np.float32),
@@ -95,7 +95,7 @@ def _fill_up(target: Any, values: np.ndarray) -> None:
     target[: values.size], target[values.size :] = values, values[-1]
 
 
-def _fill_weather(weather: kernels.Weather, monthly: Any, place: int, job: Job, own: GlacierColumns) -> np.ndarray:
+def _fill_weather(weather: kernels.BatchWeather, monthly: Any, place: int, job: Job, own: GlacierColumns) -> np.ndarray:
     """Fill in the weather of a glacier's mass-balance years; return the years in which they end."""
     climate = job.inputs.climate
     periods = correction_years(climate, job.inputs.hemisphere, job.rgi_id)
@@ -112,7 +112,7 @@ def _fill_weather(weather: kernels.Weather, monthly: Any, place: int, job: Job, 
     return np.array([p.year for p in periods])
 
 
-def _fill_maps(maps: kernels.Maps, place: int, f: Features, own: GlacierColumns) -> None:
+def _fill_maps(maps: kernels.BatchMaps, place: int, f: Features, own: GlacierColumns) -> None:
     h, w = f.shape
     maps.sizes[place] = h, w
     fields = maps.place[place, :h, :w]
@@ -125,10 +125,10 @@ def _fill_maps(maps: kernels.Maps, place: int, f: Features, own: GlacierColumns)
     maps.weights[place, :h, :w] = own.node_weights
 
 
-def _fill_cells(cells: kernels.Cells, place: int, lane: int, own: GlacierColumns, batch: Batch) -> int:
+def _fill_cells(cells: kernels.LanedCells, place: int, lane: int, own: GlacierColumns, batch: Batch) -> int:
     """Fill in the lanes of a glacier from the first free one on; return the next free one."""
     n = own.rows.size
-    lanes = slice(lane, lane + -(-n // kernels.LANE))
+    lanes = slice(lane, lane + -(-n // LANE))
     cells.glacier[lanes] = place
     first = (place * batch.side + own.rows) * batch.side + own.cols
     for target, values in ((cells.cell, first), (cells.offset, own.pixel_offset)):
@@ -140,7 +140,7 @@ def _fill_cells(cells: kernels.Cells, place: int, lane: int, own: GlacierColumns
     return lanes.stop
 
 
-def _fill_profile(cells: kernels.Cells, place: int, own: GlacierColumns) -> None:
+def _fill_profile(cells: kernels.LanedCells, place: int, own: GlacierColumns) -> None:
     """Fill in the interpolation of heights between bands, constant beyond the lowest and the highest."""
     heights = own.band_height.astype(np.float64)
     nodes = own.nodes.astype(np.float64)
@@ -158,7 +158,7 @@ def band_corrections(arrays: CorrectionArrays, ds: np.ndarray) -> list[BandCorre
     for years, own in zip(arrays.years, arrays.columns, strict=True):
         n = own.rows.size
         on_cells = flat[: years.size, first : first + n].astype(np.float64)
-        first += -(-n // kernels.LANE) * kernels.LANE
+        first += -(-n // LANE) * LANE
         order = np.argsort(own.band, kind="stable")
         starts = np.searchsorted(own.band[order], np.arange(own.band_count.size))
         sums = np.add.reduceat(on_cells[:, order], starts, axis=1)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oggm_glaunti.core.units import LANE
 from oggm_glaunti.coupling.table.table import HEIGHTS_ROUNDED, YEARS_ROUNDED, round_up
 
 SIDES = (40, 48, 64, 96, 128, 192, 256)
 SIDES_BEYOND = 64  # larger maps are rounded up to multiples of this
 NODES_ROUNDED = 32
-LANE_CELLS = 16  # cells of one glacier that are run together, see core.batch
 FEWEST_BANDS = 32
 
 # Columns that a CPU runs at a time: the state of a scan stays in the cache, and below about 1,500 it stays on one core.
@@ -201,7 +201,7 @@ class Planner:
             side=side,
             channels=channels,
             nodes=round_up(max(size.nodes for size in sizes), NODES_ROUNDED),
-            lanes=power_of_two(sum(-(-size.cells // LANE_CELLS) for size in sizes), fewest=slots * side**2 // 400),
+            lanes=power_of_two(sum(-(-size.cells // LANE) for size in sizes), fewest=slots * side**2 // 400),
             bands=power_of_two(max(size.bands for size in sizes), fewest=FEWEST_BANDS),
             years=years,
         )

@@ -6,7 +6,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +77,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def find_layout(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Layout:
-    """The layout of a file, by the names in it; raises a VerificationError where it is none of the known."""
+    """Find the layout of a file by the names in it; raise a VerificationError if it is none of the known."""
     for layout in LAYOUTS:
         if layout.marks <= arrays.keys():
             return layout
@@ -110,9 +110,10 @@ def weights_loader(weights_dir: str | Path | None) -> Load:
 
 
 def environment(dtype: np.dtype) -> str:
-    """What computes: jax version, device, dtype and precision of matrix products."""
+    """Describe what computes: jax version, device, dtype and precision of matrix products."""
     device = jax.devices()[0]
-    precision = jax.config.jax_default_matmul_precision or "default"
+    config: Any = jax.config
+    precision = config.jax_default_matmul_precision or "default"
     return f"jax {jax.__version__}, {device.platform} ({device.device_kind}), {dtype}, matrix products {precision}"
 
 

@@ -36,7 +36,7 @@ ti_run = jax.jit(_ti_run)
 def gru_run(model, hidden, season, pixels, outline, first_day_seen) -> Outputs:
     """Model B over a season."""
     observe = _observe(pixels, outline)
-    hidden, smb, series = run_gru(model, hidden, *season, observe, first_day_seen=first_day_seen)
+    hidden, smb, series = run_gru(model, hidden, season.forcing, season.weights, observe, first_day_seen=first_day_seen)
     return {**_named(smb, series), "h_end": hidden}
 
 

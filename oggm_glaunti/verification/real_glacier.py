@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from oggm_glaunti.core.forcing import StationForcing, monthly_climate, pad_days
 from oggm_glaunti.core.glaunti import Season, geometry_fields, run_year
@@ -58,14 +59,14 @@ def real_climate(source: Source) -> Outputs:
 
 @jax.jit
 def real_year(a, c, swe_a, swe_c, season, fields, climate) -> tuple[Any, Any, Outputs]:
-    """A year of models A and C, every cell of the rectangle."""
+    """Run a year of models A and C on every cell of the rectangle."""
     swe_a, smb_a, _ = run_ti(a.ti.resolve(), swe_a, season.forcing, season.weights)
     year = run_year(c, swe_c, (season,), fields, climate)
     maps = {"smb_a": smb_a, "swe_a": swe_a, "smb_c": year.smb[0], "swe_c": year.swe, "ds": year.ds}
     return swe_a, year.swe, maps
 
 
-def _real_grid(source: Source) -> tuple[np.ndarray, np.ndarray]:
+def _real_grid(source: Source) -> tuple[np.ndarray, Array]:
     """Temperature offsets of the cells (K) and geometry fields."""
     elevation = source.finite("elevation")
     outline = source.finite("outlines", elevation.shape)
@@ -133,7 +134,8 @@ def scores_against_bands(
     rows = [row for row in _band_rows(rows_csv) if row["g"] == glacier and int(row["y"]) in index]
     if not rows:
         raise VerificationError(f"{rows_csv}: no rows of glacier {glacier!r} and the years {sorted(index)}")
-    inside, found = outlines > 0.5, {"A": [], "C": []}
+    inside = outlines > 0.5
+    found: dict[str, list[float]] = {"A": [], "C": []}
     for row in rows:
         cells = inside & (np.abs(elevation - float(row["z"])) <= 25.0)
         if not cells.any():

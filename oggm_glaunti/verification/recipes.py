@@ -36,7 +36,7 @@ class Source:
         return self.once(_load, name=name, glacier=glacier)
 
     def finite(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
-        """An input without NaN and, where given, of that shape; else a ValueError that names it."""
+        """Return an input without NaN and, if given, of that shape; raise a ValueError that names it otherwise."""
         values = require_finite(name, self[name])
         return values if shape is None else require_shape(name, values, shape)
 

@@ -30,7 +30,7 @@ recipe = Registry()
 PARAMETER = re.compile(r"(a|classical|singleddf)_param_.+")
 SHARPNESS = "t_softplus_sharpness_log"
 FORCING_GRADIENTS = r"(?P<what>temperature_per_day|temperature_map|precipitation_per_day)"
-PARAMETERS = "|".join(name for name in STORED_NAMES if name != SHARPNESS)
+GRADIENT_NAMES = "|".join(name for name in STORED_NAMES if name != SHARPNESS)
 
 
 def _no_shifts(temp: np.ndarray) -> Outputs:
@@ -41,7 +41,7 @@ def _no_shifts(temp: np.ndarray) -> Outputs:
 
 
 @recipe(f"(?P<m>[acd])_grad_(?P<what>{SHARPNESS})", "gradients: t_softplus sharpness", SHARPNESS_GRADIENT)
-@recipe(f"(?P<m>[acd])_grad_(?P<what>{PARAMETERS})", "gradients of {m}: parameters", GRADIENT)
+@recipe(f"(?P<m>[acd])_grad_(?P<what>{GRADIENT_NAMES})", "gradients of {m}: parameters", GRADIENT)
 @recipe(f"(?P<m>[acd])_grad_{FORCING_GRADIENTS}", "gradients of {m}: weather", GRADIENT)
 @recipe(r"(?P<m>a)_grad_(?P<what>t_pos_shift)", "gradients of {m}: parameters", GRADIENT)
 @recipe(
@@ -50,7 +50,7 @@ def _no_shifts(temp: np.ndarray) -> Outputs:
     GRADIENT,
 )
 def gradients(source: Source, m: str) -> Outputs:
-    """Derivatives of the glacier's annual balance, in reverse mode; none flows through the response fields."""
+    """Compute derivatives of the glacier's annual balance, in reverse mode; none flows through the response fields."""
     outline, season = outline_of(source), source.once(seasons_of)["annual"]
     if m == "a":
         model, fields, climate, response = source.model("A"), None, None, None
@@ -84,14 +84,14 @@ def loss_terms(source: Source) -> Outputs:
 
 @recipe(r"loss_(?P<what>reg_ti)_a", "losses and regularisers", LOSS)
 @recipe(r"loss_(?P<what>reg_ti)_a_finetuned_(?P<glacier>.+)", "losses and regularisers", LOSS)
-def ti_regulariser(source: Source, glacier: str | None = None) -> Outputs:
+def regulariser_of_ti(source: Source, glacier: str | None = None) -> Outputs:
     """How far model A's parameters are from their priors."""
     model = source.model("A", None if glacier is None else glacier_name(glacier))
     return {"reg_ti": losses.ti_regulariser(model.ti, ti_weights())}
 
 
 @recipe(r"(?P<m>[cd])_(?P<what>reg_ti_corr)_annual", "losses and regularisers", LOSS)
-def corrector_regulariser(source: Source, m: str) -> Outputs:
+def regulariser_of_corrections(source: Source, m: str) -> Outputs:
     """How far the corrections of the year go."""
     return {"reg_ti_corr": losses.corrector_regulariser(source.once(corrected_annual, m=m)["ds"], outline_of(source))}
 
@@ -114,7 +114,7 @@ def expected_parameters(a: GlaUnTI) -> dict[str, float]:
 
 
 def check_parameters(source: Source) -> None:
-    """Refuse a file whose listed parameters are not those of the weights at hand.
+    """Refuse a file whose listed parameters are not those of the weights in use.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def outline_of(source: Source) -> np.ndarray:
 def _pixels(source: Source) -> np.ndarray:
     pixels = source["in_series_pixels"]
     require_shape("in_series_pixels", pixels, (pixels.shape[0], 2))
-    losses.require_inside(*pixels.T, outline_of(source).shape)
+    losses.require_inside(pixels[:, 0], pixels[:, 1], outline_of(source).shape)
     return pixels
 
 
@@ -78,7 +78,7 @@ SEASONS = r"(?P<what>(winter|summer)_(smb|swe_end|h_end|series_px|series_glacier
 @recipe(f"a_annual_{RUN}", "model A", BALANCE)
 @recipe(r"a_annual_(?P<what>series_sum_minus_total_maxabs)", "model A: rounding of daily sums", BALANCE)
 def a_annual(source: Source) -> Outputs:
-    """The year; how far the daily series at the pixels add up to it."""
+    """Run the year; how far the daily series at the pixels add up to it."""
     outputs = _run_ti(source, source.model("A").ti, "annual")
     rows, cols = _pixels(source).T
     missing = jnp.sum(outputs["series_px"], axis=0) - outputs["smb"][rows, cols]
@@ -87,7 +87,7 @@ def a_annual(source: Source) -> Outputs:
 
 @recipe(f"a_annual_initswe_{RUN}", "model A", BALANCE)
 def a_from_given_snow(source: Source) -> Outputs:
-    """The year, started from the snow in the file."""
+    """Run the year, started from the snow in the file."""
     swe = source.finite("in_initial_swe", outline_of(source).shape)
     return _run_ti(source, source.model("A").ti, "annual", swe)
 
@@ -106,20 +106,20 @@ def _by_season(winter: Outputs, summer: Outputs) -> Outputs:
 
 @recipe(f"a_finetuned_(?P<glacier>.+)_annual_{RUN}", "model A, finetuned", BALANCE)
 def a_finetuned(source: Source, glacier: str) -> Outputs:
-    """The year with model A finetuned on one glacier."""
+    """Run the year with model A finetuned on one glacier."""
     return _run_ti(source, source.model("A", glacier_name(glacier)).ti, "annual")
 
 
 @recipe(f"a_initial_params_annual_{RUN}", "model A, initial parameters", BALANCE)
 def a_initial(source: Source) -> Outputs:
-    """The year with the parameters before calibration."""
+    """Run the year with the parameters before calibration."""
     return _run_ti(source, ti_weights(), "annual")
 
 
 @recipe(f"(?P<variant>classical)_annual_{RUN}", "classical temperature index", BALANCE)
 @recipe(f"(?P<variant>singleddf)_annual_{RUN}", "single-factor temperature index", BALANCE)
 def variants(source: Source, variant: str) -> Outputs:
-    """The year with the classical and the single-factor index, parameters before calibration."""
+    """Run the year with the classical and the single-factor index, parameters before calibration."""
     names = {"classical": "classical", "singleddf": "single_factor"}
     return _run_ti(source, with_day(ti_weights(), names[variant]), "annual")
 
@@ -133,7 +133,7 @@ def _run_b(source: Source, season: str, hidden: Any = None) -> Outputs:
 
 @recipe(f"b_annual_{RUN.replace('swe_end', 'h_end')}", "model B", BALANCE)
 def b_annual(source: Source) -> Outputs:
-    """The year with the recurrent network."""
+    """Run the year with the recurrent network."""
     return _run_b(source, "annual")
 
 
@@ -156,7 +156,7 @@ def _run_corrected(source: Source, m: str, seen: tuple[str, ...], run: tuple[str
 @recipe(f"(?P<m>[cd])_annual_{RUN}", "model {m}", BALANCE)
 @recipe(r"(?P<m>[cd])_annual_(?P<what>ds|extra|branch2d|branch1d)", "model {m}: corrections and branches", NUMBER)
 def corrected_annual(source: Source, m: str) -> Outputs:
-    """The year as one annual season."""
+    """Run the year as one annual season."""
     whole, (annual,) = _run_corrected(source, m, ("annual",), ("annual",))
     return {**whole, **annual}
 
@@ -180,6 +180,6 @@ def corrected_summer(source: Source, m: str) -> Outputs:
 
 @recipe(r"(?P<m>[acd])_(?P<what>mean_smb)", "model {m}", BALANCE)
 def mean_smb(source: Source, m: str) -> Outputs:
-    """The year's balance of the glacier."""
+    """Compute the year's balance of the glacier."""
     annual = source.once(a_annual) if m == "a" else source.once(corrected_annual, m=m)
     return {"mean_smb": losses.outline_mean(annual["smb"], outline_of(source))}

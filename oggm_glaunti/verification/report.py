@@ -24,7 +24,7 @@ class Tolerance(NamedTuple):
     unit: str = ""
 
     def limit(self, largest: float) -> float:
-        """The difference allowed in an array whose largest absolute value is `largest`."""
+        """Return the difference allowed in an array whose largest absolute value is `largest`."""
         return min(self.absolute, self.share * largest if np.isfinite(self.share) else np.inf)
 
     def __str__(self) -> str:

@@ -69,9 +69,9 @@ class Glacier:
 
 def arrays_of(glaciers, garbage=0.0):
     """The batch; what is padded holds `garbage` where it may hold anything."""
-    weather = batch.Weather(*(np.full((YEARS, DAYS, SLOTS), garbage, np.float32) for _ in range(2)), None)
+    weather = batch.BatchWeather(*(np.full((YEARS, DAYS, SLOTS), garbage, np.float32) for _ in range(2)), None)
     weather = weather._replace(weight=np.zeros((YEARS, DAYS, SLOTS), np.float32))
-    maps = batch.Maps(
+    maps = batch.BatchMaps(
         np.zeros((SLOTS, 2), np.int32),
         np.full((SLOTS, SIDE, SIDE, 3), garbage, np.float32),
         np.zeros((SLOTS, SIDE, SIDE), np.int32),
@@ -79,7 +79,7 @@ def arrays_of(glaciers, garbage=0.0):
         np.zeros((YEARS, SLOTS, 2, 12), np.float32),
     )
     offset = np.zeros((SLOTS, HEIGHTS), np.float32)
-    cells = batch.Cells(
+    cells = batch.LanedCells(
         np.zeros(2 * LANES, np.int32),
         np.zeros((2 * LANES, 16), np.int32),
         np.full((2 * LANES, 16), garbage, np.float32),
@@ -202,7 +202,7 @@ def test_blocks_change_nothing(columns):
     values = np.arange(24.0).reshape(12, 2)
     n_blocks = batch.block_count(12, 2, columns)
     assert 12 % n_blocks == 0
-    found = batch.in_blocks(lambda arrays: arrays[0] * 2 + arrays[1], (values, values), n_blocks)
+    found = batch.in_row_blocks(lambda arrays: arrays[0] * 2 + arrays[1], (values, values), n_blocks)
     np.testing.assert_array_equal(found, values * 3)
     if columns is not None and columns >= 2:
         assert 12 // n_blocks * 2 <= columns

@@ -29,7 +29,7 @@ whole_run = jax.jit(run_seasons)
 def small_blocks(monkeypatch):
     """Blocks so small that a handful of points needs several."""
     monkeypatch.setattr(columns_module, "BLOCK", 32)
-    monkeypatch.setattr(threads, "SHARE", 16)
+    monkeypatch.setattr(threads, "FEWEST_COLUMNS", 16)
 
 
 def weather(n_points: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -153,7 +153,7 @@ def test_a_failure_in_a_share_reaches_the_caller():
     def program(span):
         if int(span.first):
             raise MemoryError("no room")
-        return np.zeros(span.count)
+        return np.zeros(span.size)
 
     with pytest.raises(MemoryError, match="no room"):
         threads.share_out(program, 1000, threads=2)

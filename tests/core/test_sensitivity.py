@@ -10,7 +10,7 @@ import pytest
 from oggm_glaunti.core import sensitivity
 from oggm_glaunti.core.forcing import GriddedForcing, StationForcing
 from oggm_glaunti.core.run import run_days, season_weights, ti_step
-from oggm_glaunti.core.sensitivity import INITIAL_SWE, PARAMETERS, run_sensitive, run_smooth
+from oggm_glaunti.core.sensitivity import DIFFERENTIABLE, INITIAL_SWE, run_sensitive, run_smooth
 from oggm_glaunti.core.temperature_index import TIParameters, ti_weights
 from tests.core.worlds import x64
 
@@ -19,7 +19,7 @@ DAYS, N = 120, 70
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(sensitivity, "BLOCK", 32)
+    monkeypatch.setattr(sensitivity, "SENSITIVE_BLOCK", 32)
 
 
 def setting(dtype=np.float64):
@@ -53,7 +53,7 @@ def loss_of(run):
     return loss
 
 
-@pytest.mark.parametrize("name", [*PARAMETERS, INITIAL_SWE])
+@pytest.mark.parametrize("name", [*DIFFERENTIABLE, INITIAL_SWE])
 def test_each_derivative_is_that_of_a_finite_difference(name):
     with x64():
         params, swe, forcing, weights = setting()
@@ -84,7 +84,7 @@ def test_gradients_in_single_precision_are_good_to_3e5():
     found = jax.jit(jax.grad(loss_of(run_smooth)))(*single)
     with x64():
         expected = jax.jit(jax.grad(loss_of(plain)))(*double)
-    for name in PARAMETERS:
+    for name in DIFFERENTIABLE:
         a, b = np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))
         np.testing.assert_allclose(a, b, atol=3e-5 * np.abs(b).max(), err_msg=name)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from oggm_glaunti.core.sensitivity import PARAMETERS
+from oggm_glaunti.core.sensitivity import DIFFERENTIABLE
 from oggm_glaunti.core.temperature_index import (
     DAYS,
     TIParameters,
@@ -34,7 +34,7 @@ day = jax.jit(lambda variant, params, *state: DAYS[variant].run(params, *state),
 
 
 def numbers(params: TIParameters) -> dict[str, float]:
-    return {name: float(getattr(params, name)) for name in PARAMETERS}
+    return {name: float(getattr(params, name)) for name in DIFFERENTIABLE}
 
 
 def grid_of_days(dtype="float32") -> tuple[np.ndarray, ...]:
@@ -163,7 +163,7 @@ def test_more_snow_at_hand_is_never_a_worse_balance_of_the_day(variant, swe, mor
 
 def test_more_snow_is_a_worse_balance_where_a_correction_puts_ice_below_snow(float64):
     params = small_a("float64")
-    values = {name: getattr(params, name) for name in PARAMETERS}
+    values = {name: getattr(params, name) for name in DIFFERENTIABLE}
     corrected = TIParameters(**{**values, "ddf_relative_ice": jnp.float64(0.8)})
     bare, covered = (in_float64("smooth", swe, 5.0, 0.0, 1.0, params=corrected)[1] for swe in (0.0, 1.0))
     assert covered < bare
@@ -353,7 +353,7 @@ def test_the_single_factor_is_the_mean_of_snow_and_ice_and_leaves_the_snow_alone
 def test_parameters_may_be_fields(function):
     ddf = np.array([0.003, 0.005, 0.008], np.float32)
     base = small_a()
-    values = {name: getattr(base, name) for name in PARAMETERS}
+    values = {name: getattr(base, name) for name in DIFFERENTIABLE}
 
     def balance(ddf_snow):
         params = TIParameters(**{**values, "ddf_snow": ddf_snow})

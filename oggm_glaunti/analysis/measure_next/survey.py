@@ -27,7 +27,6 @@ from oggm_glaunti.core.on_heights import Tuned
 
 SMB = "smb"
 """Name of the wanted quantity that is not a parameter: the glacier's mean balance over the last of the periods."""
-FULL_PRECISION = jax.lax.Precision.HIGHEST
 
 
 class Uncertainty(NamedTuple):
@@ -93,7 +92,7 @@ def spreads(jacobians: Jacobians, weeks: Blocks, uncertainty: Uncertainty) -> Fl
     -------
     array (M, P + 2 W)
     """
-    params = jnp.matmul(jacobians.params, uncertainty.params, precision=FULL_PRECISION)
+    params = jnp.matmul(jacobians.params, uncertainty.params, precision=EXACT)
     return jnp.concatenate([params, *unit_errors(jacobians, weeks, uncertainty.weather)], axis=-1)
 
 
@@ -118,7 +117,7 @@ def wanted(
     Jacobians
         of (Q,) quantities; those of a parameter are 1 to itself
     """
-    mean = Jacobians(*(jnp.tensordot(area, field[-1], 1, precision=FULL_PRECISION) for field in jacobians))
+    mean = Jacobians(*(jnp.tensordot(area, field[-1], 1, precision=EXACT) for field in jacobians))
     nothing = jax.tree.map(jnp.zeros_like, mean)
     each = [
         mean if target == SMB else nothing._replace(params=nothing.params.at[[*names].index(target)].set(1.0))
@@ -149,7 +148,7 @@ def variance_removed(
     >>> variance_removed(jnp.array([2.0, 0.0]), measurements, jnp.array([2.0, 1.0])).tolist()
     [2.0, 0.0]
     """
-    shared = jnp.matmul(candidates, target, precision=FULL_PRECISION)
+    shared = jnp.matmul(candidates, target, precision=EXACT)
     return shared**2 / (jnp.sum(candidates**2, axis=-1) + sigma**2)
 
 
@@ -180,7 +179,7 @@ def best_in_turn(
     Chosen
     """
     everything = jnp.concatenate([target[None], candidates])
-    start = jnp.matmul(everything, everything.T, precision=FULL_PRECISION)
+    start = jnp.matmul(everything, everything.T, precision=EXACT)
 
     def one_more(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Chosen]:
         cov, allowed = state

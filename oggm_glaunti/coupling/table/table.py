@@ -188,19 +188,19 @@ def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, tab
     tables = [table] if len(each) == 1 else [build_table(one, tunables) for one in each]
     smb = []
     for one, own in zip(each, tables, strict=True):
-        swe = own.swe[year_index - 1] if year_index else initial_swe(one)
+        swe = own.swe[year_index - 1] if year_index else table_initial_swe(one)
         smb.append([day.smb for month in days_of_year(one, tunables, year_index, swe) for day in month])
     return np.mean(smb, axis=0)
 
 
-def initial_swe(inputs: TableInputs) -> np.ndarray:
+def table_initial_swe(inputs: TableInputs) -> np.ndarray:
     """Return the snow on the first day of the record (N,): the depletion centre."""
     return np.full(inputs.heights.size, physical_numbers(inputs.ti)["snow_depletion_centre"])
 
 
 def _sums_by_numpy(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:
     """Compute smb, solid_prcp, pdd, swe by a plain loop over the days."""
-    swe = initial_swe(inputs)
+    swe = table_initial_swe(inputs)
     shape = (inputs.climate.years.size, 12, inputs.heights.size)
     smb, solid, pdd, swes = np.empty(shape), np.empty(shape), np.empty(shape), np.empty((shape[0], shape[2]))
     for year in range(shape[0]):

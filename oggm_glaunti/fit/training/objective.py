@@ -20,8 +20,8 @@ from jaxtyping import Array, Float
 
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.columns import Span, run_columns
-from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
-from oggm_glaunti.core.glaunti import GlaUnTI, Season, correct, response_fields, run_checked
+from oggm_glaunti.core.corrector import Corrector
+from oggm_glaunti.core.glaunti import GlaUnTI, Season, correct, corrected_run, corrections_of_batch, response_fields
 from oggm_glaunti.core.gru import GRU, gru_step
 from oggm_glaunti.core.run import run_days, ti_step
 from oggm_glaunti.core.temperature_index import TIWeights
@@ -123,8 +123,7 @@ def response(ti: TIWeights, swe: Float[Array, " cell"], seasons: tuple[Season, .
 def _network(corrector: Corrector, response: Float[Array, "3 cell"], maps: NetworkMaps) -> Float[Array, "5 cell"]:
     side = maps.place.shape[1]
     on_map = jnp.zeros((side * side, 3), response.dtype).at[maps.cell].set(response.T)
-    inputs = jnp.concatenate([on_map.reshape(1, side, side, 3), maps.place], axis=-1)
-    ds = run_corrector_batch(corrector, inputs, maps.climate, maps.sizes)
+    ds = corrections_of_batch(corrector, on_map.reshape(1, side, side, 3), maps.place, maps.climate, maps.sizes)
     return ds.reshape(-1, ds.shape[-1])[maps.cell].T
 
 
@@ -145,9 +144,8 @@ def _ti_terms(free: dict[str, Any], model: GlaUnTI, swe: Float[Array, " cell"], 
     n = year.outline.shape[0]
     params = TIWeights(**{**vars(model.ti), **free.get("ti", {})}).resolve()
     ds = free.get("ds")
-    matter = params if ds is None else correct(params, ds[:, :n])
     seasons = tuple(Season(weather_at(season.forcing, (slice(n),)), season.weights) for season in year.seasons)
-    end, smb, _ = run_checked(matter, swe[:n], seasons)
+    end, smb, _ = corrected_run(params, None if ds is None else ds[:, :n], swe[:n], seasons)
     if swe.shape[0] > n:
         others = jax.lax.stop_gradient(params if ds is None else correct(params, ds))
         span = Span(jnp.asarray(n, jnp.int32), swe.shape[0] - n)
@@ -172,7 +170,7 @@ def _gru_terms(free: dict[str, Any], hidden: Float[Array, "cell 16"], year: Year
     return _terms(tuple(balances), year, scale), jax.lax.stop_gradient(hidden)
 
 
-def _terms(smb: tuple[Float[Array, " cell"], ...], year: YearArrays, scale: Scale) -> Terms:
+def _terms(smb: tuple[Float[AnyArray, " cell"], ...], year: YearArrays, scale: Scale) -> Terms:
     """Compute the errors of a year; without a midseason date only those of the annual balance count."""
     seen, balances = year.observed, jnp.stack([sum(smb), *smb])
     return Terms(

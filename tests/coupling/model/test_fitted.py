@@ -19,7 +19,7 @@ from oggm_glaunti.core.weights import embedded_a, physical_values, ti_from_physi
 from oggm_glaunti.coupling.model.params import fitted_parameters, read_params, write_params
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
-from oggm_glaunti.coupling.table.table import build_table, initial_swe
+from oggm_glaunti.coupling.table.table import build_table, table_initial_swe
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from tests.core import plain
 
@@ -73,7 +73,7 @@ def inputs_of(temp, prcp, variant="mass_conserving", heights=HEIGHTS, values=VAL
 def test_a_cold_year_without_precipitation_leaves_the_snow_as_it_is(backend):
     cold = inputs_of(np.full(365, -20.0), np.zeros(365))
     table = build_table(cold, TunableParams(4.2), backend)
-    np.testing.assert_allclose(table.swe[0], initial_swe(cold), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(table.swe[0], table_initial_swe(cold), rtol=0, atol=1e-6)
     np.testing.assert_allclose(table.smb, 0.0, atol=1e-6)
 
 
@@ -101,7 +101,7 @@ def test_the_mass_of_a_year_closes(backend, most):
     """
     inputs = inputs_of(*weather_of_years(), heights=np.arange(2000.0, 4010.0, 50.0))
     table = build_table(inputs, TunableParams(4.2), backend)
-    before = np.vstack([initial_swe(inputs), table.swe[:-1]])
+    before = np.vstack([table_initial_swe(inputs), table.swe[:-1]])
     snowfall, energy = table.solid_prcp.sum(axis=1), float(np.float32(0.0042)) * table.pdd.sum(axis=1)
     snow_melt = snowfall - (table.swe - before)
     ice_melt = (1.0 + np.exp(float(inputs.ti.ddf_relative_ice_minus_one_log))) * (energy - snow_melt)
@@ -120,7 +120,7 @@ def test_with_the_published_day_snow_comes_from_nothing(backend):
     cold = inputs_of(np.full(365, -20.0), np.zeros(365), variant="smooth")
     table = build_table(cold, TunableParams(4.2), backend)
     np.testing.assert_allclose(table.smb, 0.0, atol=1e-6)
-    assert (table.swe[0] - initial_swe(cold) > 0.15).all()
+    assert (table.swe[0] - table_initial_swe(cold) > 0.15).all()
 
 
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving"])
