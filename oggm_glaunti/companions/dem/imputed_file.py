@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from pyproj import CRS
 
-from oggm_glaunti.coupling.ground.dem_stack_file import VARIABLES
+from oggm_glaunti.coupling.ground.dem_stack_file import STACK_VARIABLES
 from oggm_glaunti.files import replacing
 
 IMPUTED_VARIABLES = {
-    **VARIABLES,
+    **STACK_VARIABLES,
     "reference": {
         "long_name": "surface elevation of the reference, moved under the surface",
         "standard_name": "surface_altitude",

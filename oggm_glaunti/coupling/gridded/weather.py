@@ -280,7 +280,7 @@ def _look_through(
     sha = hashlib.sha256()
     for values in (file.time, *place):
         sha.update(np.ascontiguousarray(values).tobytes())
-    parts = [_look_at(fields(rows), means, sha) for rows in _years(file.time)]
+    parts = [_look_at(fields(rows), means, sha) for rows in _rows_of_years(file.time)]
     low_temp, low_prcp, high_temp, high_prcp, temp, prcp = (np.concatenate(part) for part in zip(*parts, strict=True))
     file.require_values(low_temp, low_prcp)
     file.require_values(high_temp, high_prcp)
@@ -301,7 +301,7 @@ def _look_at(fields: tuple[NDArray[np.float32], ...], means: Any, sha: Any) -> l
         return [*(f(values, axis=1) for f in (np.min, np.max) for values in flat), *means(*fields)]
 
 
-def _years(time: NDArray[np.datetime64]) -> list[slice]:
+def _rows_of_years(time: NDArray[np.datetime64]) -> list[slice]:
     years = ds.calendar_years(time)
     starts = [*np.flatnonzero(np.r_[True, years[1:] != years[:-1]]).tolist(), time.size]
     return [slice(first, last) for first, last in pairwise(starts)]

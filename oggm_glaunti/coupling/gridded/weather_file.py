@@ -26,7 +26,7 @@ NAMES = {
     "hgt": ("hgt", "elevation", "orography"),
 }
 # A folder is read as the training data are laid out.
-FOLDER = {"temp": "temperature.nc", "prcp": "precipitation.nc", "hgt": "orography.nc"}
+TRAINING_FILES = {"temp": "temperature.nc", "prcp": "precipitation.nc", "hgt": "orography.nc"}
 LATITUDES, LONGITUDES = ("lat", "latitude"), ("lon", "longitude")
 # What these two variables of the training data are in, where their file does not say it.
 TRAINING_UNITS = {"temperature_2m": "degC", "total_precipitation_sum": "m"}
@@ -78,7 +78,7 @@ class WeatherFile:
     def __init__(self, path: Any, rgi_id: str):
         self.path = Path(path)
         folder = self.path.is_dir()
-        self._paths = {name: self.path / FOLDER[name] if folder else self.path for name in NAMES}
+        self._paths = {name: self.path / TRAINING_FILES[name] if folder else self.path for name in NAMES}
         self._labels = {name: f"{rgi_id}: {file.name}" for name, file in self._paths.items()}
         self.label = f"{rgi_id}: {self.path.name}"
         self._names: dict[str, str] = {}

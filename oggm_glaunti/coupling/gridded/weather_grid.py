@@ -40,11 +40,11 @@ def positions(file: CoarseCells, features: Features | CellGrid) -> tuple[NDArray
         x = x % 360.0
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InvalidParamsError(f"{file.label}: the glacier has no place in its coordinate system ({file.crs.name})")
-    rows, cols = ((at - axis[0]) / _step(axis) for at, axis in ((y, file.y), (x, file.x)))
+    rows, cols = ((at - axis[0]) / _spacing(axis) for at, axis in ((y, file.y), (x, file.x)))
     return rows, cols
 
 
-def _step(axis: NDArray[np.float64]) -> float:
+def _spacing(axis: NDArray[np.float64]) -> float:
     return (axis[-1] - axis[0]) / (axis.size - 1)
 
 

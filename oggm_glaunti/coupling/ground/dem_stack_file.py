@@ -15,9 +15,12 @@ from pyproj import CRS
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.ground.features_file import (
+    convert_arrays,
     digest_of_cells,
     read_cells_file,
     require_cells,
+    require_finite,
+    require_shapes,
     require_variables,
     usual_attributes,
     write_coordinates,
@@ -41,7 +44,7 @@ _TYPES = {
     "y": np.float64,
 }
 # Attributes of the variables; also of files of imputed tiles.
-VARIABLES: dict[str, dict[str, Any]] = {
+STACK_VARIABLES: dict[str, dict[str, Any]] = {
     "z": {
         "long_name": "surface elevation on 1 January of the year, without voids",
         "standard_name": "surface_altitude",
@@ -106,28 +109,13 @@ class DemStack:
     crs: CRS
 
     def __post_init__(self) -> None:
-        for name, dtype in _TYPES.items():
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
-        object.__setattr__(self, "crs", CRS.from_user_input(self.crs))
-        self._check_shapes()
-        require_cells(self)
-        self._check_values()
-
-    def _check_shapes(self) -> None:
+        convert_arrays(self, _TYPES)
         if self.years.ndim != 1 or self.years.size == 0 or (np.diff(self.years) <= 0).any():
             raise ValueError(f"years: expected at least one, rising, found {self.years.tolist()}")
         layers = (self.years.size, *self.shape)
-        expected = {"z": layers, "z_std": layers, "imputed": layers, "dh_trend": self.shape}
-        for name, wanted in expected.items():
-            found = getattr(self, name).shape
-            if found != wanted:
-                raise ValueError(f"{name} has shape {found}; expected {wanted} for year, y, x")
-
-    def _check_values(self) -> None:
-        for name in ("z", "z_std", "dh_trend"):
-            bad = ~np.isfinite(getattr(self, name))
-            if bad.any():
-                raise ValueError(f"{name}: {bad.sum()} of {bad.size} values are NaN or infinite")
+        require_shapes(self, {"z": layers, "z_std": layers, "imputed": layers, "dh_trend": self.shape})
+        require_cells(self)
+        require_finite(self, ("z", "z_std", "dh_trend"))
         if (self.z_std < 0).any():
             raise ValueError(f"z_std: {(self.z_std < 0).sum()} of {self.z_std.size} values are negative")
 
@@ -187,8 +175,8 @@ def run_again(filesuffix: str = "") -> str:
 
 
 def _stack_in(nc: netCDF4.Dataset) -> DemStack:
-    require_variables(nc, {"year", "x", "y", "crs", *VARIABLES})
-    arrays = {name: nc[name][:] for name in (*VARIABLES, "x", "y")}
+    require_variables(nc, {"year", "x", "y", "crs", *STACK_VARIABLES})
+    arrays = {name: nc[name][:] for name in (*STACK_VARIABLES, "x", "y")}
     return DemStack(years=nc["year"][:], crs=CRS.from_wkt(nc["crs"].crs_wkt), **arrays)
 
 
@@ -245,7 +233,7 @@ def _write_years(nc: netCDF4.Dataset, stack: DemStack) -> None:
 
 
 def _write_layers(nc: netCDF4.Dataset, stack: DemStack) -> None:
-    for name, attributes in VARIABLES.items():
+    for name, attributes in STACK_VARIABLES.items():
         values = getattr(stack, name)
         dimensions = ("year", "y", "x")[-values.ndim :]
         kind = "i1" if name == "imputed" else "f4"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from pyproj import CRS
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import MISSING_FACIES
-from oggm_glaunti.coupling.ground.grid import TOLERANCE
+from oggm_glaunti.coupling.ground.grid import SAME_COORDINATE
 from oggm_glaunti.coupling.oggm.writing import writing
 
 settings.register()
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 # Order in which the published weights expect them; the first eight are class scores.
 FACIES_BANDS = ("ice", "snow", "debris", "firn", "shadow", "superimposed_ice", "cloud", "water", "confidence")
 
-_VARIABLES: dict[str, dict[str, Any]] = {
+_FEATURE_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "outline": {
         "long_name": "cell centre inside the glacier outline",
         "units": "1",
@@ -111,27 +111,11 @@ class Features:
     crs: CRS
 
     def __post_init__(self) -> None:
-        for name, dtype in dict.fromkeys(_VARIABLES, np.float32).items() | {"x": np.float64, "y": np.float64}.items():
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
-        object.__setattr__(self, "crs", CRS.from_user_input(self.crs))
-        self._check_shapes()
-        require_cells(self)
-        self._check_values()
-
-    def _check_shapes(self) -> None:
+        convert_arrays(self, {**dict.fromkeys(_FEATURE_ATTRIBUTES, np.float32), "x": np.float64, "y": np.float64})
         shape = (self.y.size, self.x.size)
-        expected = {"outline": shape, "elevation": shape, "elevation_std": shape, "facies": (len(FACIES_BANDS), *shape)}
-        for name, wanted in expected.items():
-            values = getattr(self, name)
-            if values is not None and values.shape != wanted:
-                raise ValueError(f"{name} has shape {values.shape}; expected {wanted} for y, x of {shape}")
-
-    def _check_values(self) -> None:
-        for name in ("outline", "elevation", "elevation_std", "facies"):
-            values = getattr(self, name)
-            if values is not None and not np.isfinite(values).all():
-                raise ValueError(f"{name}: {_share(~np.isfinite(values))} are NaN or infinite")
+        require_shapes(self, {**dict.fromkeys(_FEATURE_ATTRIBUTES, shape), "facies": (len(FACIES_BANDS), *shape)})
+        require_cells(self)
+        require_finite(self, _FEATURE_ATTRIBUTES)
         if not np.isin(self.outline, (0, 1)).all() or not self.outline.any():
             raise ValueError("outline: expected 0 and 1, and 1 in at least one cell")
         if (self.elevation_std < 0).any():
@@ -154,6 +138,30 @@ class Features:
         return digest_of_cells(self)
 
 
+def convert_arrays(cells: Any, dtypes: Mapping[str, type]) -> None:
+    """Convert the arrays and the coordinate system of a frozen dataclass in place; None stays."""
+    for name, dtype in dtypes.items():
+        if getattr(cells, name) is not None:
+            object.__setattr__(cells, name, np.ascontiguousarray(getattr(cells, name), dtype))
+    object.__setattr__(cells, "crs", CRS.from_user_input(cells.crs))
+
+
+def require_shapes(cells: OnCells, expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise ValueError if an array has another shape than expected."""
+    for name, shape in expected.items():
+        values = getattr(cells, name)
+        if values is not None and values.shape != shape:
+            raise ValueError(f"{name} has shape {values.shape}; expected {shape} for y, x of {shape[-2:]}")
+
+
+def require_finite(cells: OnCells, names: Iterable[str]) -> None:
+    """Raise ValueError if an array has values that are not finite."""
+    for name in names:
+        values = getattr(cells, name)
+        if values is not None and not np.isfinite(values).all():
+            raise ValueError(f"{name}: {_share(~np.isfinite(values))} are NaN or infinite")
+
+
 def digest_of_cells(cells: Any) -> str:
     """SHA-256 over all arrays of a dataclass and its coordinate system, hexadecimal."""
     sha = hashlib.sha256(cells.crs.to_wkt().encode())
@@ -168,7 +176,7 @@ def require_cells(cells: OnCells) -> None:
     """Raise ValueError where cells are not 100 m, north up, in a UTM zone."""
     for name, step in (("x", settings.CELL_SIZE), ("y", -settings.CELL_SIZE)):
         steps = np.diff(getattr(cells, name))
-        if not np.allclose(steps, step, rtol=0, atol=TOLERANCE):
+        if not np.allclose(steps, step, rtol=0, atol=SAME_COORDINATE):
             raise ValueError(
                 f"{name} has steps of {steps.min():g} to {steps.max():g} m; expected {step:g} m (north-up cells)"
             )
@@ -310,7 +318,7 @@ def _write_fields(nc: netCDF4.Dataset, features: Features) -> None:
         dimensions["facies"] = ("band", "y", "x")
     for name, dims in dimensions.items():
         variable = nc.createVariable(name, "f4", dims, zlib=True)
-        variable.setncatts({**_VARIABLES[name], "grid_mapping": "crs"})
+        variable.setncatts({**_FEATURE_ATTRIBUTES[name], "grid_mapping": "crs"})
         if name == "facies":
             variable.coordinates = "band_name"
         variable[:] = getattr(features, name)

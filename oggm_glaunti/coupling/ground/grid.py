@@ -19,7 +19,7 @@ from rasterio import Affine
 from oggm_glaunti import settings
 
 # m. Cell sizes and edges this close to the rule count as exact; coordinates in files may be rounded.
-TOLERANCE = 1e-3
+SAME_COORDINATE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def directory_grid(gdir: Any) -> CellGrid | None:
     grid = gdir.grid.center_grid
     crs = CRS.from_user_input(grid.proj.srs)
     cell = settings.CELL_SIZE
-    if crs.utm_zone is None or abs(grid.dx - cell) > TOLERANCE or abs(grid.dy + cell) > TOLERANCE:
+    if crs.utm_zone is None or abs(grid.dx - cell) > SAME_COORDINATE or abs(grid.dy + cell) > SAME_COORDINATE:
         return None
     return CellGrid(crs, grid.x0 - cell / 2, grid.y0 + cell / 2, (grid.ny, grid.nx))
 

@@ -20,7 +20,7 @@ from oggm_glaunti.coupling.ground.dem_stack_file import (
     run_again,
 )
 from oggm_glaunti.coupling.ground.features_file import Features, OnCells
-from oggm_glaunti.coupling.ground.grid import TOLERANCE
+from oggm_glaunti.coupling.ground.grid import SAME_COORDINATE
 from oggm_glaunti.coupling.oggm.messages import warn_once
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ def features_of_year(features: Features, stack: DemStack, year: int, rgi_id: str
 
 def _require_same_cells(cells: OnCells, stack: DemStack, rgi_id: str, filesuffix: str) -> None:
     same = all(
-        ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=0, atol=TOLERANCE)
+        ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=0, atol=SAME_COORDINATE)
         for ours, theirs in ((cells.x, stack.x), (cells.y, stack.y))
     )
     if not same or not stack.crs.equals(cells.crs, ignore_axis_order=True):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1.0  # mm w.e. yr-1
+LARGEST_RESIDUAL = 1.0  # mm w.e. yr-1
 # OGGM's informed three steps let precipitation go this far from its first guess before the next one is turned.
 INFORMED_PRCP_WINDOW = (0.8, 1.2)
 
@@ -102,11 +102,11 @@ def calibrate_glaunti(
     _check_order(order, gdir.rgi_id)
     chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
     mb_model = unfitted(gdir, **{"corrector": "auto", **chosen})
-    ref = _reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
+    ref = _find_reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
     specific = _specific_mb(gdir, mb_model, ref.years, use_2d_mb)
-    limits = _bounds(order, bounds, gdir.rgi_id)
+    limits = _search_bounds(order, bounds, gdir.rgi_id)
     residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits, gdir.rgi_id)
-    params = _as_params(gdir, mb_model, ref, residual, turned)
+    params = _params_of(gdir, mb_model, ref, residual, turned)
     write_calibration(gdir, params, filesuffix)
     mb_model.keep_table(filesuffix)
     return params
@@ -117,7 +117,7 @@ def _check_order(order: Sequence[str], rgi_id: str) -> None:
         raise InvalidParamsError(f"{rgi_id}: order: expected some of {TUNABLE}, each once, found {order!r}")
 
 
-def _bounds(
+def _search_bounds(
     order: Sequence[str], given: Mapping[str, tuple[float, float]] | None, rgi_id: str
 ) -> dict[str, tuple[float, float]]:
     unknown = set(given or {}) - set(TUNABLE)
@@ -149,9 +149,9 @@ def _turn(
         if ends[0] * ends[1] <= 0:
             best = brentq(with_tunable, low, high, args=(tunable,), xtol=1e-7)
             residual = with_tunable(best, tunable)
-            if abs(residual) > TOLERANCE:
+            if abs(residual) > LARGEST_RESIDUAL:
                 raise MassBalanceCalibrationError(
-                    f"{rgi_id}: {tunable}={best:.4f} leaves {residual:.1f} kg m-2 yr-1, more than {TOLERANCE}"
+                    f"{rgi_id}: {tunable}={best:.4f} leaves {residual:.1f} kg m-2 yr-1, more than {LARGEST_RESIDUAL}"
                 )
             return residual, list(order[: order.index(tunable) + 1])
         nearest = int(abs(ends[1]) < abs(ends[0]))
@@ -182,7 +182,7 @@ def _specific_mb(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, years: np
 # --- references ---
 
 
-def _reference(
+def _find_reference(
     gdir: GlacierDirectory,
     mb_model: GlaUnTIMassBalance,
     mb: float | None,
@@ -196,7 +196,7 @@ def _reference(
         raise InvalidParamsError(f"{gdir.rgi_id}: ref_source: expected 'geodetic' or 'wgms', found {source!r}")
     period = period or cfg.PARAMS["geodetic_mb_period"]
     years = _years_of(period, gdir.rgi_id)
-    _require_years(mb_model, years, gdir.rgi_id)
+    _require_record(mb_model, years, gdir.rgi_id)
     if mb is None:
         mb, err = _geodetic_reference(gdir, period)
         return Reference(mb, err, years, period, "OGGM's geodetic table")
@@ -217,7 +217,7 @@ def _years_of(period: str, rgi_id: str) -> np.ndarray:
     return np.arange(first, last)
 
 
-def _require_years(mb_model: GlaUnTIMassBalance, years: np.ndarray, rgi_id: str) -> None:
+def _require_record(mb_model: GlaUnTIMassBalance, years: np.ndarray, rgi_id: str) -> None:
     if years[0] < mb_model.ys or years[-1] > mb_model.ye:
         raise InvalidParamsError(
             f"{rgi_id}: the reference needs the years {years[0]} to {years[-1]}, the daily climate holds {mb_model.ys} "
@@ -267,7 +267,7 @@ def _wgms_reference(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, period
 # --- what is written ---
 
 
-def _as_params(
+def _params_of(
     gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, turned: list[str]
 ) -> dict[str, Any]:
     return {

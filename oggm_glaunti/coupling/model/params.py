@@ -32,7 +32,7 @@ FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
 # What defines the model to which the tunable parameters of a calibration belong.
 DEFINING = ("model", "corrector", "variant", "parameters", FITTED_GRADIENT, "weights_sha256", "weights_path")
-UNITS = {
+ENTRY_UNITS = {
     "melt_f": "kg m-2 day-1 K-1",
     "prcp_fac": "1",
     "temp_bias": "K",
@@ -64,12 +64,12 @@ def read_params(gdir: GlacierDirectory, filesuffix: str = "") -> dict[str, Any]:
     """
     path = Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix))
     if path.exists():
-        return _load(path, gdir.rgi_id)
+        return _read_json(path, gdir.rgi_id)
     if not filesuffix:
         return {}
     oggm_path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
     if oggm_path.exists():
-        calibrated = _load(oggm_path, gdir.rgi_id)
+        calibrated = _read_json(oggm_path, gdir.rgi_id)
         return calibrated if "weights_sha256" in calibrated else _tunables_of_oggm(gdir, calibrated)
     raise InvalidWorkflowError(
         f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti or fit_glaunti with "
@@ -253,7 +253,7 @@ def _require_no_other(gdir: GlacierDirectory) -> None:
         )
 
 
-def _load(path: Path, rgi_id: str) -> dict[str, Any]:
+def _read_json(path: Path, rgi_id: str) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except ValueError as err:
@@ -278,7 +278,7 @@ def write_params(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str
     for key, value in values.items():
         if isinstance(value, float) and not np.isfinite(value):
             raise InvalidParamsError(f"{gdir.rgi_id}: {key} is {value}, expected a finite number")
-    values["units"] = {key: unit for key, unit in UNITS.items() if key in values}
+    values["units"] = {key: unit for key, unit in ENTRY_UNITS.items() if key in values}
     write_json(Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix)), values)
 
 

@@ -27,7 +27,7 @@ from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.smb_file import Maps, write_smb
+from oggm_glaunti.coupling.model.smb_file import SmbMaps, write_smb
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.coupling.table.inputs import TUNABLE, InputFiles
 from oggm_glaunti.coupling.weather.file import DailyClimate
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-YEARS = ("calendar", "mass_balance")
-SEASON_NAMES = ("smb_winter", "smb_summer")
+YEAR_KINDS = ("calendar", "mass_balance")
+SEASON_MAPS = ("smb_winter", "smb_summer")
 SMB_KWARGS = (*CALIBRATION_KWARGS, *TUNABLE, "mb_params_filesuffix", "check_calib_params")
 
 # A calendar year has those of two mass-balance years; one of them is kept.
@@ -113,9 +113,9 @@ def glaunti_smb(
         if an input is missing or an argument invalid
     """
     require_jax(f"{gdir.rgi_id}: glaunti_smb")
-    if years not in YEARS or (daily and (years != "calendar" or dates is not None)):
+    if years not in YEAR_KINDS or (daily and (years != "calendar" or dates is not None)):
         raise InvalidParamsError(
-            f"{gdir.rgi_id}: years: expected one of {YEARS}, found {years!r}; daily maps are of calendar years"
+            f"{gdir.rgi_id}: years: expected one of {YEAR_KINDS}, found {years!r}; daily maps are of calendar years"
         )
     require_surface(surface, gdir.rgi_id, dem_stack_filesuffix)
     climate = None if weather is None else open_weather(weather, read_features(gdir), gdir.rgi_id)
@@ -133,7 +133,9 @@ def glaunti_smb(
             log.warning("(%s) glaunti_smb: the surface moves, the calibration was made on the fixed one", gdir.rgi_id)
         moving = open_surface(gdir, features, _years_run(mb_model, periods), dem_stack_filesuffix)
     gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact, moving)
-    maps = _calendar(gridded, mb_model, daily) if periods is None else _seasons(gridded, mb_model, periods)
+    maps = (
+        _run_calendar_years(gridded, mb_model, daily) if periods is None else _run_periods(gridded, mb_model, periods)
+    )
     maps = _from_to(maps, mb_model.ys, mb_model.ye, gdir.rgi_id)
     return write_smb(gdir, gridded, mb_model, maps, output_filesuffix)
 
@@ -199,14 +201,14 @@ def _period_corrections(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, per
     return [result.ds for result in gridded.run(periods)]
 
 
-def _on_cells(gridded: GriddedModel, ds: np.ndarray | None) -> np.ndarray:
+def _corrections_on_cells(gridded: GriddedModel, ds: np.ndarray | None) -> np.ndarray:
     """Take the corrections on the cells run."""
     if ds is None:
         return np.zeros((5, *gridded.shape), np.float32)
     return ds if gridded.exact else ds[:, gridded.columns.rows, gridded.columns.cols]
 
 
-def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[Period]) -> Maps:
+def _run_periods(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[Period]) -> SmbMaps:
     """Periods run by themselves, first and last day of each season half."""
     from oggm_glaunti.core.run import season_weights
 
@@ -217,14 +219,16 @@ def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[
     slices = [[day_slice(gridded.climate, b, e, gridded.rgi_id) for b, e in p.seasons()] for p in periods]
     longest = max(s.stop - s.start for parts in slices for s in parts)
     month = gridded.climate.time.astype("datetime64[M]").astype(int) % 12
-    maps = Maps([], [], {"smb": [], "smb_winter": [], "smb_summer": []}, [], [])
+    maps = SmbMaps([], [], {"smb": [], "smb_winter": [], "smb_summer": []}, [], [])
     swe = gridded.initial_swe(mb_model.ti)
     for period, parts, ds in zip(periods, slices, all_ds, strict=True):
         place, total = gridded.place(period.year), np.zeros(gridded.shape, np.float32)
-        for name, part in zip(SEASON_NAMES, parts, strict=False):
+        for name, part in zip(SEASON_MAPS, parts, strict=False):
             tunables = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
             weights = season_weights(part.stop - part.start)
-            swe, smb, _ = _segment(place, mb_model, swe, part, weights, longest, tunables, _on_cells(gridded, ds))
+            swe, smb, _ = _segment(
+                place, mb_model, swe, part, weights, longest, tunables, _corrections_on_cells(gridded, ds)
+            )
             total += smb
             if period.mid is not None:
                 maps.fields[name].append(smb)
@@ -236,18 +240,18 @@ def _seasons(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[
     return maps if seasonal else maps._replace(fields={"smb": maps.fields["smb"]})
 
 
-def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) -> Maps:
+def _run_calendar_years(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) -> SmbMaps:
     """Calendar years, every day once, month by month under the corrections of its mass-balance year."""
     climate = gridded.climate
     off = mb_model.corrector == "off"
     periods = [] if off else correction_years(climate, mb_model.hemisphere, gridded.rgi_id)
     all_ds = [None] if off else _period_corrections(gridded, mb_model, periods)
-    cells = [_on_cells(gridded, ds) for ds in all_ds]
+    cells = [_corrections_on_cells(gridded, ds) for ds in all_ds]
     first_year = periods[0].year if periods else climate.ys
     index = np.clip(mass_balance_year_of_months(climate.years, mb_model.hemisphere) - first_year, 0, len(all_ds) - 1)
     temp_bias, prcp_fac, ddf = mb_model.tunable_params().by_month()
     months = climate.time.astype("datetime64[M]")
-    maps = Maps([], [], {"smb": []}, [], [], JANUARY)
+    maps = SmbMaps([], [], {"smb": []}, [], [], JANUARY)
     swe = gridded.initial_swe(mb_model.ti)
     for y, year in enumerate(climate.years[climate.years <= mb_model.ye]):
         place, total = gridded.place(int(year)), np.zeros(gridded.shape, np.float32)
@@ -271,7 +275,7 @@ def _calendar(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, daily: bool) 
 
 
 def _append(
-    maps: Maps, first: np.datetime64, last: np.datetime64, swe: np.ndarray | None, ds: np.ndarray | None
+    maps: SmbMaps, first: np.datetime64, last: np.datetime64, swe: np.ndarray | None, ds: np.ndarray | None
 ) -> None:
     maps.first.append(first)
     maps.last.append(last)
@@ -325,7 +329,7 @@ def _segment_program() -> Callable[..., Any]:
     return eqx.filter_jit(segment)
 
 
-def _from_to(maps: Maps, ys: int, ye: int, rgi_id: str) -> Maps:
+def _from_to(maps: SmbMaps, ys: int, ye: int, rgi_id: str) -> SmbMaps:
     """Keep only the periods that end in the requested years."""
     ends = np.array(maps.last, "datetime64[Y]").astype(int) + 1970
     keep = np.flatnonzero((ends >= ys) & (ends <= ye))
@@ -336,4 +340,4 @@ def _from_to(maps: Maps, ys: int, ye: int, rgi_id: str) -> Maps:
         return [values[i] for i in keep] if values else []
 
     fields = {name: only(values) for name, values in maps.fields.items()}
-    return Maps(only(maps.first), only(maps.last), fields, only(maps.ds), only(maps.swe), maps.ds_when)
+    return SmbMaps(only(maps.first), only(maps.last), fields, only(maps.ds), only(maps.swe), maps.ds_when)

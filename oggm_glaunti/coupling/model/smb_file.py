@@ -20,7 +20,7 @@ from oggm_glaunti.coupling.oggm.writing import writing
 EPOCH = np.datetime64("1801-01-01", "D")  # OGGM's
 
 
-class Maps(NamedTuple):
+class SmbMaps(NamedTuple):
     """Balances of several periods on the cells run.
 
     Attributes
@@ -46,7 +46,7 @@ class Maps(NamedTuple):
 
 
 def write_smb(
-    gdir: Any, gridded: GriddedModel, mb_model: GlaUnTIMassBalance, maps: Maps, filesuffix: str
+    gdir: Any, gridded: GriddedModel, mb_model: GlaUnTIMassBalance, maps: SmbMaps, filesuffix: str
 ) -> dict[str, np.ndarray]:
     """Write maps and glacier means; the file appears complete or not at all.
 
@@ -64,12 +64,12 @@ def write_smb(
         if gridded.surface is not None:
             _write_surface(nc, gridded.surface, maps)
         for name, values in maps.fields.items():
-            _write_maps(nc, gridded, name, values, f"{_LONG_NAMES[name]}, water equivalent")
+            _write_cells(nc, gridded, name, values, f"{_LONG_NAMES[name]}, water equivalent")
             _write_series(nc, f"{name}_glacier", means[name], f"{_LONG_NAMES[name]}, mean over the glacier")
         if maps.swe:
-            _write_maps(nc, gridded, "swe", maps.swe, "snow water equivalent at the end of the period")
+            _write_cells(nc, gridded, "swe", maps.swe, "snow water equivalent at the end of the period")
         if maps.ds:
-            _write_corrections(nc, maps)
+            _write_correction_maps(nc, maps)
     return {"time": np.array(maps.last), **means}
 
 
@@ -101,7 +101,7 @@ def _write_grid(nc: netCDF4.Dataset, features: Features) -> None:
     outline[:] = features.outline.astype(np.int8)
 
 
-def _write_time(nc: netCDF4.Dataset, maps: Maps) -> None:
+def _write_time(nc: netCDF4.Dataset, maps: SmbMaps) -> None:
     nc.createDimension("time", len(maps.last))
     nc.createDimension("bnds", 2)
     bounds = np.stack([np.array(maps.first) - EPOCH, np.array(maps.last) + 1 - EPOCH], axis=1).astype(int)
@@ -112,7 +112,7 @@ def _write_time(nc: netCDF4.Dataset, maps: Maps) -> None:
     nc.createVariable("time_bnds", "i4", ("time", "bnds"))[:] = bounds
 
 
-def _write_surface(nc: netCDF4.Dataset, surface: YearlySurface, maps: Maps) -> None:
+def _write_surface(nc: netCDF4.Dataset, surface: YearlySurface, maps: SmbMaps) -> None:
     nc.dem_stack, nc.dem_stack_sha256 = surface.name, surface.stack.digest()
     nc.vertical_datum = surface.vertical_datum
     variable = nc.createVariable("surface_year", "i4", ("time",))
@@ -121,7 +121,7 @@ def _write_surface(nc: netCDF4.Dataset, surface: YearlySurface, maps: Maps) -> N
     variable[:] = [surface.year_taken(int(year)) for year in ends]
 
 
-def _write_maps(nc: netCDF4.Dataset, gridded: GriddedModel, name: str, values: list, long_name: str) -> None:
+def _write_cells(nc: netCDF4.Dataset, gridded: GriddedModel, name: str, values: list, long_name: str) -> None:
     """One chunk a map; cells that were not run are masked."""
     chunks = (1, *gridded.features.shape)
     variable = nc.createVariable(
@@ -140,7 +140,7 @@ def _write_series(nc: netCDF4.Dataset, name: str, values: np.ndarray, long_name:
     variable[:] = values
 
 
-def _write_corrections(nc: netCDF4.Dataset, maps: Maps) -> None:
+def _write_correction_maps(nc: netCDF4.Dataset, maps: SmbMaps) -> None:
     nc.createDimension("correction", 5)
     variable = nc.createVariable("corrections", "f4", ("time", "correction", "y", "x"), zlib=True, complevel=1)
     variable.units, variable.grid_mapping = "1", "crs"

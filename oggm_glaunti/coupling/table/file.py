@@ -19,7 +19,7 @@ from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.table import Table
 
 # name: (dimensions, units, long name)
-_VARIABLES = {
+_TABLE_FIELDS = {
     "smb": (("year", "month", "height"), "m", "surface mass balance of the month, water equivalent"),
     "solid_prcp": (("year", "month", "height"), "m", "solid precipitation of the month, water equivalent"),
     "pdd": (("year", "month", "height"), "K day", "positive degree days of the month"),
@@ -59,7 +59,7 @@ def read_head(path: str | Path) -> TableHead | None:
     """Read the head of a table's file, of whatever inputs; None if there is no complete file."""
 
     def head(nc: netCDF4.Dataset) -> TableHead | None:
-        if not nc.variables.keys() >= _VARIABLES.keys():
+        if not nc.variables.keys() >= _TABLE_FIELDS.keys():
             return None
         heights, annual = _array(nc, "height"), _array(nc, "annual_smb")
         return TableHead(getattr(nc, "table_digest", ""), getattr(nc, "input_files", ""), heights, annual)
@@ -67,13 +67,13 @@ def read_head(path: str | Path) -> TableHead | None:
     return _read(path, head)
 
 
-def read_table(path: str | Path, digest: str) -> Table | None:
+def read_kept_table(path: str | Path, digest: str) -> Table | None:
     """Read the table of a file; None if there is none made from the same inputs."""
 
     def table(nc: netCDF4.Dataset) -> Table | None:
         if getattr(nc, "table_digest", "") != digest:
             return None
-        values = {name: _array(nc, name) for name in _VARIABLES}
+        values = {name: _array(nc, name) for name in _TABLE_FIELDS}
         _array(nc, "annual_smb")  # a file in which it is damaged is not whole
         return Table(years=_array(nc, "year").astype(int), heights=_array(nc, "height"), **values)
 
@@ -137,10 +137,10 @@ def write_table(
         nc.setncatts(attributes)
         _write_axes(nc, table)
         _write_annual(nc, table)
-        for name, (dims, units, long_name) in _VARIABLES.items():
+        for name, (dims, units, long_name) in _TABLE_FIELDS.items():
             _write(nc, name, dims, getattr(table, name), units, long_name)
         if corrections is not None:
-            _write_corrections(nc, corrections)
+            _write_band_corrections(nc, corrections)
 
 
 def _write_annual(nc: netCDF4.Dataset, table: Table) -> None:
@@ -179,7 +179,7 @@ def _write_axes(nc: netCDF4.Dataset, table: Table) -> None:
         _write(nc, name, (name,), values, units, long_name)
 
 
-def _write_corrections(nc: netCDF4.Dataset, corrections: BandCorrections) -> None:
+def _write_band_corrections(nc: netCDF4.Dataset, corrections: BandCorrections) -> None:
     nc.createDimension("mb_year", corrections.years.size)
     nc.createDimension("band_height", corrections.heights.size)
     nc.createDimension("correction", 5)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Day(NamedTuple):
+class DayAtHeights(NamedTuple):
     """One day at all heights, m w.e. and K day."""
 
     smb: np.ndarray
@@ -36,7 +36,7 @@ class MonthParameters(NamedTuple):
     t_pos_shift: np.ndarray
 
 
-def softplus(x: np.ndarray) -> np.ndarray:
+def softplus_numpy(x: np.ndarray) -> np.ndarray:
     """``log(1 + exp(x))`` without overflow."""
     return np.logaddexp(x, 0.0)
 
@@ -44,10 +44,10 @@ def softplus(x: np.ndarray) -> np.ndarray:
 def _snowfall_and_degrees(p: MonthParameters, temp: np.ndarray, prcp: float) -> tuple[np.ndarray, np.ndarray]:
     """Snowfall (m w.e., prec_scale applied) and positive degrees (K day)."""
     snowfall = p.prec_scale * prcp / (1.0 + np.exp(-p.snow_to_rain_steepness * (p.snow_to_rain_centre - temp)))
-    return snowfall, softplus(p.t_softplus_sharpness * (temp + p.t_pos_shift)) / p.t_softplus_sharpness
+    return snowfall, softplus_numpy(p.t_softplus_sharpness * (temp + p.t_pos_shift)) / p.t_softplus_sharpness
 
 
-def smooth_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> Day:
+def smooth_day_numpy(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> DayAtHeights:
     """One day of model A with weight 1.
 
     Parameters
@@ -69,12 +69,12 @@ def smooth_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: floa
     covered = power / (1.0 + power)
     snow_melt = p.ddf_snow * pdd * covered
     ice_melt = p.ddf_snow * p.ddf_relative_ice * pdd * (1.0 - covered)
-    swe = softplus(p.swe_softplus_sharpness * (swe + solid - snow_melt)) / p.swe_softplus_sharpness
-    return Day(solid - snow_melt - ice_melt, solid, pdd, swe)
+    swe = softplus_numpy(p.swe_softplus_sharpness * (swe + solid - snow_melt)) / p.swe_softplus_sharpness
+    return DayAtHeights(solid - snow_melt - ice_melt, solid, pdd, swe)
 
 
-def mass_conserving_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> Day:
-    """One day in which the change of SWE is snowfall less snow melt; arguments as :func:`smooth_day`.
+def mass_conserving_day_numpy(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> DayAtHeights:
+    """One day in which the change of SWE is snowfall less snow melt; arguments as :func:`smooth_day_numpy`.
 
     Along the depletion curve ``1 - exp(-swe / s)`` the energy of a day shrinks ``exp(swe / s) - 1`` by
     ``exp(-energy / s)``.
@@ -86,10 +86,10 @@ def mass_conserving_day(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, p
         left = np.logaddexp(0.0, snow / scale + np.log(-np.expm1(-snow / scale)) - energy / scale)
     swe = scale * left
     snow_melt = snow - swe
-    return Day(solid - snow_melt - p.ddf_relative_ice * (energy - snow_melt), solid, pdd, swe)
+    return DayAtHeights(solid - snow_melt - p.ddf_relative_ice * (energy - snow_melt), solid, pdd, swe)
 
 
-DAYS = {"smooth": smooth_day, "mass_conserving": mass_conserving_day}
+NUMPY_DAYS = {"smooth": smooth_day_numpy, "mass_conserving": mass_conserving_day_numpy}
 """The days by name, see :data:`oggm_glaunti.core.temperature_index.DAYS`."""
 
 
@@ -100,9 +100,9 @@ def days_of_month(
     prcp: np.ndarray,
     temp_offset: np.ndarray,
     day: str = "smooth",
-) -> Iterator[Day]:
+) -> Iterator[DayAtHeights]:
     """Yield the days of a month; `temp`, `prcp` (days,) at the reference height, tunable parameters applied."""
-    one_day = DAYS[day]
+    one_day = NUMPY_DAYS[day]
     for day_temp, day_prcp in zip(temp, prcp, strict=True):
         result = one_day(p, swe, day_temp + temp_offset, day_prcp)
         swe = result.swe

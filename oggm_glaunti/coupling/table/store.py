@@ -23,7 +23,7 @@ from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.heights import table_heights
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections, compute_corrections, corrections_digest
-from oggm_glaunti.coupling.table.file import TableHead, read_corrections, read_head, read_table, write_table
+from oggm_glaunti.coupling.table.file import TableHead, read_corrections, read_head, read_kept_table, write_table
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.table import Table, build_table
@@ -213,7 +213,7 @@ class TableStore:
 
     def read(self, tunables: TunableParams) -> Table | None:
         """Read the directory's table of these tunable parameters; None if there is none made from the same inputs."""
-        return read_table(self.path(), self.digest(tunables))
+        return read_kept_table(self.path(), self.digest(tunables))
 
     def _read_or_build(self, tunables: TunableParams, on_disk: bool) -> Table:
         table = self.read(tunables) if on_disk else None
@@ -254,7 +254,7 @@ class TableStore:
             "corrections_digest": self.corrections_digest,
             "input_files": self.files.record(),
         }
-        write_table(path, _in_float32(table), attributes, self.yearly_corrections)
+        write_table(path, _shortened(table), attributes, self.yearly_corrections)
 
     def _require_finite(self, table: Table, tunables: TunableParams) -> None:
         if not np.isfinite(table.smb).all():
@@ -273,7 +273,7 @@ def table_path(gdir: GlacierDirectory, model: str, params_filesuffix: str, input
     return Path(gdir.get_filepath("glaunti_table", filesuffix=f"_{model}{params_filesuffix}{input_filesuffix}"))
 
 
-def _in_float32(table: Table) -> Table:
+def _shortened(table: Table) -> Table:
     """Store fields in float32 if that changes no value: JAX computes in float32, NumPy in float64."""
     fields = {name: getattr(table, name) for name in ("smb", "solid_prcp", "pdd", "swe")}
     short = {name: values.astype(np.float32) for name, values in fields.items()}

@@ -16,7 +16,7 @@ import numpy as np
 from oggm_glaunti.core.parameters import physical_numbers
 from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
 from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
-from oggm_glaunti.coupling.table.numpy_kernel import Day, MonthParameters, days_of_month
+from oggm_glaunti.coupling.table.numpy_kernel import DayAtHeights, MonthParameters, days_of_month
 
 # Heights and years are rounded up to multiples of these, so that glaciers of like size share a compiled program.
 HEIGHTS_ROUNDED = 64
@@ -164,7 +164,9 @@ def month_parameters(inputs: TableInputs, tunables: TunableParams, ds: np.ndarra
     return MonthParameters(**{**of_weights, **corrected}, t_pos_shift=ds[4])
 
 
-def days_of_year(inputs: TableInputs, tunables: TunableParams, year_index: int, swe: np.ndarray) -> list[list[Day]]:
+def days_of_year(
+    inputs: TableInputs, tunables: TunableParams, year_index: int, swe: np.ndarray
+) -> list[list[DayAtHeights]]:
     """Run the days of a calendar year by month, from the snow `swe` (N,) at its beginning (NumPy)."""
     temp, prcp, valid = (block[year_index] for block in inputs.daily_blocks)
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())

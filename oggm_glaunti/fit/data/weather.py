@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.gridded.weather_file import AMOUNTS, FOLDER, TRAINING_UNITS
+from oggm_glaunti.coupling.gridded.weather_file import AMOUNTS, TRAINING_FILES, TRAINING_UNITS
 from oggm_glaunti.coupling.gridded.weather_grid import nearest_cells
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
@@ -61,8 +61,8 @@ class DailyFields:
     """
 
     def __init__(self, folder: Path, grid: CellGrid, name: str):
-        self._files = {key: MapFile(folder / file, f"{name}: {file}") for key, file in FOLDER.items()}
-        self.label, self._grid = f"{name}: {FOLDER['temp']}", grid
+        self._files = {key: MapFile(folder / file, f"{name}: {file}") for key, file in TRAINING_FILES.items()}
+        self.label, self._grid = f"{name}: {TRAINING_FILES['temp']}", grid
         self._days = {key: self._read_days(key) for key in ("temp", "prcp")}
         self._units = {key: self._read_units(key) for key in ("temp", "prcp")}
         self.first = max(days[0] for days in self._days.values())

@@ -270,7 +270,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(hef, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(smb_file, "_write_maps", full)
+    monkeypatch.setattr(smb_file, "_write_cells", full)
     with pytest.raises(InvalidWorkflowError, match="No space left"):
         run(hef, ys=2016, ye=2016)
     xr.testing.assert_identical(before, opened(hef))

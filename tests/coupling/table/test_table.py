@@ -16,7 +16,7 @@ from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.ground.heights import height_bounds, table_heights
 from oggm_glaunti.coupling.table import store as table_store
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
-from oggm_glaunti.coupling.table.file import read_corrections, read_table, write_table
+from oggm_glaunti.coupling.table.file import read_corrections, read_kept_table, write_table
 from oggm_glaunti.coupling.table.inputs import TunableParams
 from oggm_glaunti.coupling.table.table import Table, build_table
 
@@ -144,7 +144,7 @@ def test_what_is_read_is_what_was_written_to_the_last_bit(tmp_path, inputs):
     path = tmp_path / "file" / "table.nc"
     path.parent.mkdir()
     write_table(path, table, {"table_digest": "t", "corrections_digest": "c"}, corrections)
-    read = read_table(path, "t")
+    read = read_kept_table(path, "t")
     for name in FIELDS:
         np.testing.assert_array_equal(getattr(read, name), getattr(table, name), err_msg=name)
     read = read_corrections(path, "c")
@@ -157,11 +157,11 @@ def test_what_is_read_is_what_was_written_to_the_last_bit(tmp_path, inputs):
 def test_a_file_of_other_inputs_is_none(tmp_path, inputs):
     path = tmp_path / "table.nc"
     write_table(path, build_table(inputs, TunableParams(PUBLISHED)), {"table_digest": "t", "corrections_digest": ""})
-    assert read_table(path, "other") is None
+    assert read_kept_table(path, "other") is None
     assert read_corrections(path, "other") is None
     # A table without corrections holds none, whatever is asked for.
     assert read_corrections(path, "") is None
-    assert read_table(tmp_path / "missing.nc", "t") is None
+    assert read_kept_table(tmp_path / "missing.nc", "t") is None
 
 
 def test_the_file_says_what_it_holds(hef_gdir):
