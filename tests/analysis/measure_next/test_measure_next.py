@@ -358,7 +358,7 @@ def padded(periods, days):
     """Days after the end of a shorter record are in no week."""
 
     def longer(blocks):
-        return blocks._replace(index=np.pad(blocks.of_day, (0, days - blocks.of_day.size), constant_values=-1))
+        return blocks._replace(of_day=np.pad(blocks.of_day, (0, days - blocks.of_day.size), constant_values=-1))
 
     return periods._replace(weeks=longer(periods.weeks), pieces=longer(periods.pieces))
 
@@ -418,7 +418,7 @@ def test_parameters_have_the_covariance_of_the_fit_and_others_their_prior():
     ("kwargs", "words"),
     [
         ({"free": ["ddf_ice"]}, "expected some of .*found \\['ddf_ice'\\]"),
-        ({"spread": {"prec_scale": 0.0}}, "standard deviations above zero, found {'prec_scale': 0.0}"),
+        ({"spread": {"prec_scale": 0.0}}, "positive standard deviations, found {'prec_scale': 0.0}"),
         ({"run": glacier(fitted()), "spread": {"ddf_snow": 0.1}}, "spread: \\['ddf_snow'\\] were fitted"),
         (
             {"run": glacier(fitted(correlation=1.2))},

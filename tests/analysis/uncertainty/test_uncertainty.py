@@ -70,7 +70,7 @@ def test_every_day_that_counts_is_in_one_block_and_cuts_begin_one(before, days, 
 
 @pytest.mark.parametrize(("period", "length"), [([0, 0], 0), ([-1, -1], 7), ([0, -1, 0], 7)])
 def test_impossible_blocks_are_refused(period, length):
-    with pytest.raises(ValueError, match="blocks of a day or more over days that follow each other"):
+    with pytest.raises(ValueError, match="blocks of a day or more over consecutive days"):
         weekly_blocks(np.array(period), length)
 
 
@@ -215,7 +215,9 @@ def test_variances_are_those_of_an_explicit_covariance(world, correlation_days, 
 def test_errors_without_memory_add_in_squares_and_one_error_for_all_adds_up(world):
     _, blocks, jacobians = world
     with x64():
-        none, full = (u.run_forcing_variance(jacobians, blocks, 1.0, 1.0, days) for days in (0.0, np.inf))
+        none, full = (
+            u.run_forcing_variance(jacobians, blocks, WeatherErrors(1.0, 1.0, days)) for days in (0.0, np.inf)
+        )
         for name in ("temp", "log_prcp"):
             jacobian = np.asarray(getattr(jacobians, name))
             np.testing.assert_allclose(getattr(none, name), (jacobian**2).sum(axis=1), rtol=1e-12)
@@ -373,7 +375,7 @@ def test_draws_keep_the_median_or_the_mean_of_precipitation():
 
 @pytest.mark.parametrize("wrong", [{"sigma_temp": -1.0}, {"correlation_days": np.nan}, {"sigma_log_prcp": np.inf}])
 def test_impossible_draws_are_refused(wrong):
-    with pytest.raises(ValueError, match="expected a member or more and numbers of 0 or more"):
+    with pytest.raises(ValueError, match="expected 0 or more, found"):
         draw_errors(0, 1, np.zeros(3), WeatherErrors(**wrong))
 
 
