@@ -22,7 +22,7 @@ from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks
 from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 from oggm_glaunti.analysis.uncertainty.propagation import unit_errors
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 SMB = "smb"
