@@ -145,7 +145,7 @@ def direction(control: Control, tuned: Tuned, months: NDArray[np.int_]) -> tuple
     months : int array (T,)
         calendar month of each day
     """
-    still, dtype = jax.tree.map(jnp.zeros_like, tuned), tuned.temp_bias.dtype
+    still, dtype = jax.tree.map(jnp.zeros_like, tuned), jnp.asarray(tuned.temp_bias).dtype
     zero = np.zeros(months.shape, dtype)
     if control.name in (TEMP, PRCP):
         days = np.where((months == control.month) | (control.month is None), control.size, 0.0).astype(dtype)
