@@ -122,13 +122,13 @@ def glacier_run(
     inputs, surface = mb_model.table_inputs, surface_of(gdir)
     complete = inputs.climate.ys + (year_type == "hydrological"), inputs.climate.ye
     first, last = years_within(gdir, years, complete, kind=f"{year_type} ")
-    rows = _rows(inputs.climate.time, last, _first_month(year_type, gdir.hemisphere))
+    rows = rows_of_balance_years(inputs.climate.time, last, _first_month(year_type, gdir.hemisphere))
     days = inputs.climate.time[rows].astype("M8[D]")
     heights = heights_around(surface, np.zeros(0))
     trajectory = Trajectory(
         **on_heights(inputs, rows, heights),
         area=spread_over(surface.heights, surface.areas, heights).astype(np.float32),
-        period=_year_of_days(days, first, _first_month(year_type, gdir.hemisphere)),
+        period=balance_year_of_days(days, first, _first_month(year_type, gdir.hemisphere)),
         years=np.arange(first, last + 1, dtype=np.int32),
         bias=np.asarray(mb_model.bias / 1000.0 / DAYS_A_YEAR, np.float32),
     )
@@ -187,13 +187,13 @@ def _first_month(year_type: str, hemisphere: str) -> int:
     return 1 if year_type == "calendar" else settings.MASS_BALANCE_YEAR_START[hemisphere]
 
 
-def _rows(time: NDArray[Any], last: int, month: int) -> slice:
+def rows_of_balance_years(time: NDArray[Any], last: int, month: int) -> slice:
     """Return the rows of the record up to the end of the last year."""
     stop = np.datetime64(f"{last + (month == 1):04d}-{month:02d}-01", "D")
     return slice(0, int((stop - time[0].astype("M8[D]")).astype(int)))
 
 
-def _year_of_days(days: NDArray[Any], first: int, month: int) -> NDArray[np.int32]:
+def balance_year_of_days(days: NDArray[Any], first: int, month: int) -> NDArray[np.int32]:
     """Return the number of the year that each day belongs to, -1 before the first."""
     months = days.astype("M8[M]").astype(int)
     year = months // 12 + 1970 + ((months % 12 + 1 >= month) & (month > 1))

@@ -155,7 +155,7 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
 
     with _one_at_a_time:
         _take_over(context)
-        _require_seen(gdirs)
+        require_seen(gdirs)
         kwargs = {**context.kwargs, "progress": False}
         if kwargs.get("memory") is None:
             kwargs["memory"] = _memory_of_worker()
@@ -174,7 +174,8 @@ def _take_over(context: ChunkContext) -> None:
         os.environ.setdefault(name, value)
 
 
-def _require_seen(gdirs: Sequence[GlacierDirectory]) -> None:
+def require_seen(gdirs: Sequence[GlacierDirectory]) -> None:
+    """Raise an InvalidWorkflowError if a worker does not see the directory of a glacier."""
     for gdir in gdirs:
         if not os.path.isdir(gdir.dir):
             raise InvalidWorkflowError(

@@ -103,7 +103,7 @@ def compile_glaunti_output(
     >>> ds["specific_mb"].sel(rgi_id="RGI60-11.00897", time="2003")  # doctest: +SKIP
     """
     gdirs = tolist(gdirs)
-    _require_compilable(gdirs, format, years)
+    require_compilable(gdirs, format, years)
     chosen = checked_mb_kwargs("compile_glaunti_output", mb_kwargs)
     written = _path(path, output_filesuffix or input_filesuffix or "", format)
     balances = execute_entity_task(
@@ -123,7 +123,8 @@ def compile_glaunti_output(
     return ds
 
 
-def _require_compilable(gdirs: list[GlacierDirectory], format: str, years: str) -> None:
+def require_compilable(gdirs: list[GlacierDirectory], format: str, years: str) -> None:
+    """Raise an InvalidParamsError if glaciers cannot be compiled together or written in a format."""
     if format not in SUFFIX:
         raise InvalidParamsError(f"format: expected one of {[*SUFFIX]}, found {format!r}")
     _require_package(format)

@@ -88,9 +88,9 @@ def test_years_of_the_south_begin_in_april():
     from oggm_glaunti.analysis import glaciers
 
     time = np.arange("1999-01-01", "2003-01-01", dtype="M8[D]")
-    days = time[glaciers._rows(time, 2002, 4)]
+    days = time[glaciers.rows_of_balance_years(time, 2002, 4)]
     assert str(days[-1]) == "2002-03-31"
-    year = glaciers._year_of_days(days, 2001, 4)
+    year = glaciers.balance_year_of_days(days, 2001, 4)
     assert [str(days[year == number][0]) for number in (0, 1)] == ["2000-04-01", "2001-04-01"]
     assert year.max() == 1
     assert set(year[days < np.datetime64("2000-04-01")]) == {-1}

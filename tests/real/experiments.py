@@ -140,7 +140,7 @@ def rebuild_difference(gdir, **kwargs) -> float:
     from oggm_glaunti.coupling.table.table import build_table
 
     model = GlaUnTIMassBalance(gdir, **kwargs)
-    jax, numpy = (build_table(model._store.inputs, model.tunable_params(), backend).smb for backend in ("jax", "numpy"))
+    jax, numpy = (build_table(model.table_inputs, model.tunable_params(), backend).smb for backend in ("jax", "numpy"))
     return float(max(np.abs(jax - numpy).max(), np.abs(jax.sum(axis=1) - numpy.sum(axis=1)).max()))
 
 

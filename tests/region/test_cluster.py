@@ -119,14 +119,14 @@ class Killer:
     def setup(self, worker):
         from oggm_glaunti.region import cluster
 
-        see, rgi_ids = cluster._require_seen, self.rgi_ids
+        see, rgi_ids = cluster.require_seen, self.rgi_ids
 
         def require_seen(gdirs):
             see(gdirs)
             if {gdir.rgi_id for gdir in gdirs} & set(rgi_ids):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        cluster._require_seen = require_seen
+        cluster.require_seen = require_seen
 
     def teardown(self, worker):
         pass

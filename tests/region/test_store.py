@@ -384,7 +384,7 @@ def fake_region(hemispheres: tuple[str, ...], years: str = "mass_balance", **giv
         SimpleNamespace(rgi_id=f"G{i}", hemisphere=h, cenlon=10.0 + i, cenlat=46.0, rgi_area_km2=1.0 + i, name="")
         for i, h in enumerate(hemispheres)
     ]
-    store._require_compilable(gdirs, "netcdf", years)
+    store.require_compilable(gdirs, "netcdf", years)
     balances = [outputs.GlacierBalance(np.array([2010, 2011]), fields, origin) for _ in gdirs]
     return dataset.region_dataset(gdirs, balances, years)
 

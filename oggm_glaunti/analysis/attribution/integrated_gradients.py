@@ -276,7 +276,7 @@ def until_complete(
         n *= 2
 
 
-_contributions = eqx.filter_jit(contributions)
+compiled_contributions = eqx.filter_jit(contributions)
 _at_ends = eqx.filter_jit(at_ends)
 _added_up = jax.jit(added_up)
 _contributions_of_each = eqx.filter_jit(jax.vmap(contributions, (None, 0, None, None)))
@@ -312,7 +312,7 @@ def integrated_gradients(
         of :class:`YearInputs`, m w.e.
     """
     several = path.area.ndim == 2
-    program, total = (_contributions_of_each, _added_up_of_each) if several else (_contributions, _added_up)
+    program, total = (_contributions_of_each, _added_up_of_each) if several else (compiled_contributions, _added_up)
     base, here = ends_of(tuned, path)
     return until_complete(
         lambda alpha, weights: program(tuned, path, alpha, weights),

@@ -128,7 +128,7 @@ def network_contributions(
     return jax.lax.scan(one_node, jax.tree.map(jnp.zeros_like, whole), jnp.asarray(nodes).T)[0]
 
 
-_network_contributions = eqx.filter_jit(network_contributions)
+compiled_network_contributions = eqx.filter_jit(network_contributions)
 
 
 def integrate(run: CorrectedRun, start: CorrectorInputs, end: CorrectorInputs, difference: Any) -> Integrated:
@@ -137,7 +137,7 @@ def integrate(run: CorrectedRun, start: CorrectorInputs, end: CorrectorInputs, d
     Other arguments as in :func:`network_contributions`.
     """
     return until_complete(
-        lambda alpha, weights: _network_contributions(run, start, end, np.stack([alpha, weights])),
+        lambda alpha, weights: compiled_network_contributions(run, start, end, np.stack([alpha, weights])),
         lambda found: sum(jnp.sum(values) for values in found),
         difference,
         start.climate.dtype,

@@ -172,7 +172,7 @@ def _jacobian(z: Array, problem: SeriesProblem) -> tuple[Array, Array]:
     return value, jax.vmap(pull)(jnp.eye(value.size, dtype=value.dtype))[0]
 
 
-_coloured_rows = jax.jit(jax.vmap(_coloured, (0, None)))
+coloured_rows = jax.jit(jax.vmap(_coloured, (0, None)))
 _coloured_one = jax.jit(_coloured)
 
 
@@ -230,7 +230,7 @@ def _posterior(z: np.ndarray, problem: SeriesProblem) -> SeriesSolution:
     years = flat @ flat.T
     seen = weights @ years @ weights.T + np.diag(np.asarray(problem.sigma, np.float64) ** 2)
     # C J' is the prior's factor times the derivatives in its coordinates.
-    shared = np.stack([np.asarray(field, np.float64) for field in _coloured_rows(rows, problem)])
+    shared = np.stack([np.asarray(field, np.float64) for field in coloured_rows(rows, problem)])
     shared = np.einsum("oy,cyk->cok", weights, shared)
     less = np.einsum("cok,cok->ck", shared, np.stack([np.linalg.solve(seen, part) for part in shared]))
     prior = np.asarray(problem.sd, np.float64)[:, None] ** 2

@@ -105,7 +105,7 @@ def balance_and_slope(
 
 
 @jax.jit
-def _annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change) -> tuple[Array, Array]:
+def annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change) -> tuple[Array, Array]:
     """Compute the balances of all years (G, Y) of a batch and their derivatives (G, Y, 2)."""
     each = jnp.eye(trajectories.years.shape[-1], dtype=trajectories.temp.dtype)
 
@@ -212,7 +212,7 @@ def solve_shifts(
     def years(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         change = shift.T.astype(dtype)
         if change.tobytes() not in runs_so_far:
-            value, slope = _annual_and_slope(tuned, trajectories, Change(*change))
+            value, slope = annual_and_slope(tuned, trajectories, Change(*change))
             runs_so_far[change.tobytes()] = np.asarray(value, np.float64), np.asarray(slope, np.float64)
         return runs_so_far[change.tobytes()]
 

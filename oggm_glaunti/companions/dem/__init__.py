@@ -3,7 +3,7 @@
 From arrays to arrays: :mod:`~oggm_glaunti.companions.dem.impute`, which combines
 
 - ``stack``: checked inputs; ``trend``: a straight line in time for every pixel,
-- ``coregister`` and ``pieces``: the reference shifted under the surface, each tile of a mosaic separately,
+- ``coregister``: the reference shifted under the surface, each tile of a mosaic separately,
 - ``predictors``, ``regression``, ``residuals`` and ``fill``: height differences for pixels without a height,
 - ``voids``, ``scores`` and ``cross_validation``: errors, measured on synthetic voids.
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 from scipy.stats import median_abs_deviation
 
+from oggm_glaunti.companions.dem.arrays import Floats, Mask
+
 # Pixels. Largest shift that is searched for, and step of the first search: half the usual error (half a pixel).
 LARGEST_SHIFT, SHIFT_STEP = 1.5, 0.25
 # Pixels from the expected line within which a seam is searched for, and height difference (m) at which misfits are
@@ -60,7 +62,7 @@ class Registration(NamedTuple):
     shifts: dict[int, Shift]
     seams: tuple[int, int] = (0, 0)
 
-    def moved(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
+    def moved(self, field: Floats) -> Floats:
         """Return a field (H, W) with every piece moved by its shift."""
         result = np.empty_like(field)
         for label, shift in self.shifts.items():
@@ -69,7 +71,7 @@ class Registration(NamedTuple):
         return result
 
 
-def nmad(values: NDArray[np.float64]) -> float:
+def nmad(values: Floats) -> float:
     """Return the normalised median absolute deviation, an estimate of the standard deviation robust to outliers.
 
     Examples
@@ -80,7 +82,7 @@ def nmad(values: NDArray[np.float64]) -> float:
     return float(1.4826 * median_abs_deviation(values))
 
 
-def shifted(surface: NDArray[np.float64], rows: float, cols: float) -> NDArray[np.float64]:
+def shifted(surface: Floats, rows: float, cols: float) -> Floats:
     """Return a surface (H, W) moved by fractions of a pixel, bilinear; values at its edge continue beyond it.
 
     Examples
@@ -91,9 +93,7 @@ def shifted(surface: NDArray[np.float64], rows: float, cols: float) -> NDArray[n
     return ndimage.shift(surface, (rows, cols), order=1, mode="nearest")
 
 
-def estimate_shift(
-    surface: NDArray[np.float64], reference: NDArray[np.float64], stable: NDArray[np.bool_] | None = None
-) -> Shift:
+def estimate_shift(surface: Floats, reference: Floats, stable: Mask | None = None) -> Shift:
     """Find the shift of the reference that minimises the scatter of the height differences.
 
     Parameters
@@ -133,7 +133,7 @@ def estimate_shift(
             "co-registration (or leave it out)"
         )
 
-    def differences(shift: NDArray[np.float64]) -> NDArray[np.float64]:
+    def differences(shift: Floats) -> Floats:
         left = surface[compared] - shifted(reference, *shift)[compared]
         return left[np.isfinite(left)]
 
@@ -157,10 +157,7 @@ def estimate_shift(
 
 
 def find_registration(
-    surface: NDArray[np.float64],
-    reference: NDArray[np.float64],
-    stable: NDArray[np.bool_] | None = None,
-    pieces: NDArray[np.integer] | None = None,
+    surface: Floats, reference: Floats, stable: Mask | None = None, pieces: NDArray[np.integer] | None = None
 ) -> Registration:
     """Find the shifts of a reference, one for each piece that has enough stable ground.
 
@@ -187,12 +184,7 @@ def find_registration(
     return Registration(found, _shifts(surface, reference, known, found) if any(seams) else shifts, seams)
 
 
-def _shifts(
-    surface: NDArray[np.float64],
-    reference: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    pieces: NDArray[np.integer],
-) -> dict[int, Shift]:
+def _shifts(surface: Floats, reference: Floats, known: Mask, pieces: NDArray[np.integer]) -> dict[int, Shift]:
     """Find the shifts of the pieces; those with little ground get that of the whole."""
     shifts = {}
     for label in np.unique(pieces).tolist():
@@ -207,11 +199,7 @@ def move_labels(pieces: NDArray[np.integer], seams: tuple[int, int]) -> NDArray[
 
 
 def _seams(
-    surface: NDArray[np.float64],
-    reference: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    pieces: NDArray[np.integer],
-    shifts: dict[int, Shift],
+    surface: Floats, reference: Floats, known: Mask, pieces: NDArray[np.integer], shifts: dict[int, Shift]
 ) -> tuple[int, int]:
     """Find the rows and columns by which labels have to be moved for the smallest height differences."""
     if len(shifts) == 1:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from oggm_glaunti.companions.dem.arrays import Mask
 from oggm_glaunti.companions.dem.fill import FillOptions, what_is_known
 from oggm_glaunti.companions.dem.impute import tried, usable_scale
 from oggm_glaunti.companions.dem.scores import HeldOut, hold_out, score
@@ -42,7 +42,7 @@ def cross_validate(
     stacks: Mapping[str, Stack],
     method: str = "rff_kriging",
     *,
-    library: Sequence[NDArray[np.bool_]] | None = None,
+    library: Sequence[Mask] | None = None,
     share: float = VOID_SHARE,
     realisations: int = 5,
     candidates: Sequence[FillOptions] = (FillOptions(),),
@@ -102,7 +102,7 @@ def cross_validate(
     return CrossValidation(pd.DataFrame(rows), kept)
 
 
-def without(stack: Stack, hidden: NDArray[np.bool_]) -> Stack:
+def without(stack: Stack, hidden: Mask) -> Stack:
     """Return a stack with some pixels made void."""
     return stack._replace(z=np.where(hidden, np.nan, stack.z), z_std=np.where(hidden, np.nan, stack.z_std))
 
@@ -111,7 +111,7 @@ def choose(
     stack: Stack,
     method: str,
     candidates: Sequence[FillOptions],
-    library: Sequence[NDArray[np.bool_]],
+    library: Sequence[Mask],
     share: float,
     seed: Sequence[int],
     coregister: bool = True,

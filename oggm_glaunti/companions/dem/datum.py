@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.coupling.ground.surface import SAME_DATUM
+from oggm_glaunti import settings
+from oggm_glaunti.companions.dem.arrays import Floats
+from oggm_glaunti.companions.dem.coregister import LEAST_COMPARED
+from oggm_glaunti.companions.dem.predictors import reference_surface
+from oggm_glaunti.companions.dem.trend import linear_in_time
+from oggm_glaunti.coupling.ground.surface import SAME_DATUM, STEADY
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+
+log = logging.getLogger(__name__)
 
 DATUMS = ("ellipsoid", "geoid")
 # m. Larger median differences mean, beyond doubt, that the datum was stated wrongly.
 WRONG_DATUM = 20.0
 # m. The geoid lies 107 m below to 86 m above the ellipsoid (EGM2008); larger differences are not those of a datum.
 HIGHEST_GEOID = 110.0
+# Degrees. Steeper ground does not tell two vertical datums apart.
+GENTLE = 30.0
 
 
 class Datum(NamedTuple):
@@ -97,6 +107,38 @@ def find_datum(
     if vertical_datum == "ellipsoid":
         return Datum(measured, "ellipsoid", source)
     return Datum(measured, "not stated, taken as ellipsoid for its difference to the directory's DEM", source, True)
+
+
+def stable_ground(
+    label: str, difference: Floats, z: NDArray[np.float32], years: NDArray[np.int64], elevation: NDArray[np.float32]
+) -> tuple[Floats, str]:
+    """Return differences to the DEM on ground that tells datums apart, NaN elsewhere, and a description of it.
+
+    Neighbouring glaciers sink, and on steep ground a small horizontal offset has more effect than a datum.
+
+    Parameters
+    ----------
+    label : str
+        Begin of the log message if there is too little such ground and all ground is used
+    difference : array (H, W)
+        Heights minus DEM, m; NaN on the glacier
+    z : array (K, H, W)
+        Yearly heights, m
+    years : int array (K,)
+        Calendar years
+    elevation : array (H, W)
+        Heights of the DEM, m, on the cells of the glacier's maps
+    """
+    steepness = reference_surface(elevation.astype(np.float64), (-settings.CELL_SIZE, settings.CELL_SIZE)).slope
+    trend = linear_in_time(z.astype(np.float64), np.ones(z.shape), years).slope
+    stable = np.where((steepness < GENTLE) & (np.abs(trend) < STEADY), difference, np.nan)
+    count = int(np.isfinite(stable).sum())
+    words = f"less than {GENTLE:g} degrees steep and moving less than {STEADY:g} m a year"
+    if count < LEAST_COMPARED:
+        said = f"all ground beside the glacier, of which {count} cells are {words}"
+        log.warning("(%s) yearly heights: vertical datums are compared on %s", label, said)
+        return difference, said
+    return stable, f"{count} cells beside the glacier, {words}"
 
 
 def require_datum(label: str, vertical_datum: str | None, geoid_height: object) -> None:

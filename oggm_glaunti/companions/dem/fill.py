@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.companions.dem import regression, residuals
+from oggm_glaunti.companions.dem.arrays import Floats, Mask
 from oggm_glaunti.companions.dem.coregister import Registration, find_registration
 from oggm_glaunti.companions.dem.predictors import ReferenceSurface, predictors
 from oggm_glaunti.companions.dem.stack import LEAST_KNOWN, Stack
@@ -85,19 +86,19 @@ class Known(NamedTuple):
     lines: Trend
     ground: ReferenceSurface
     registration: Registration | None
-    pixels: NDArray[np.bool_]
+    pixels: Mask
 
 
 class Filled(NamedTuple):
     """Straight lines in time for some pixels (M,): height (m) in the middle year, trend (m yr-1), their variances."""
 
     middle: float
-    height: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    height_variance: NDArray[np.float64]
-    slope_variance: NDArray[np.float64]
+    height: Floats
+    slope: Floats
+    height_variance: Floats
+    slope_variance: Floats
 
-    def at(self, years: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def at(self, years: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Return heights in some years and their standard deviations, (K, M), m."""
         late = (years - self.middle)[:, None]
         variance = self.height_variance + late**2 * self.slope_variance
@@ -105,10 +106,7 @@ class Filled(NamedTuple):
 
 
 def what_is_known(
-    stack: Stack,
-    coregister: bool = True,
-    hidden: NDArray[np.bool_] | None = None,
-    registration: Registration | None = None,
+    stack: Stack, coregister: bool = True, hidden: Mask | None = None, registration: Registration | None = None
 ) -> Known:
     """Fit lines in time to a stack and move the reference under them.
 
@@ -144,11 +142,7 @@ def what_is_known(
 
 
 def fill(
-    known: Known,
-    wanted: NDArray[np.bool_],
-    method: str = "rff_kriging",
-    options: FillOptions | None = None,
-    seed: int = 0,
+    known: Known, wanted: Mask, method: str = "rff_kriging", options: FillOptions | None = None, seed: int = 0
 ) -> Filled:
     """Predict lines in time for some pixels.
 
@@ -183,8 +177,8 @@ def fill(
 
 
 def _fill_field(
-    field: NDArray[np.float64], known: Known, wanted: NDArray[np.bool_], method: Method, about: dict[str, Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    field: Floats, known: Known, wanted: Mask, method: Method, about: dict[str, Any]
+) -> tuple[Floats, Floats]:
     """Return a field of wanted pixels (M,) and its variance: of the regression's mean and of the residuals nearby."""
     whole = method.regression(regression.Sample(field, known.lines.variance, known.pixels, wanted), **about)
     left = field - whole.value

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from oggm_glaunti.companions.dem.arrays import Floats, Mask
 from oggm_glaunti.companions.dem.coregister import Registration, nmad
 from oggm_glaunti.companions.dem.fill import FillOptions, Known, fill, require_method, what_is_known
 from oggm_glaunti.companions.dem.scores import HeldOut, VoidScores, hold_out, joined, score
@@ -23,23 +24,27 @@ LARGEST_TRIED = 0.02
 
 def impute_dem_stack(
     z: xr.DataArray,
-    z_std: xr.DataArray | ArrayLike,
-    dem_ref: xr.DataArray | ArrayLike,
-    slope: xr.DataArray | ArrayLike | None = None,
-    aspect: xr.DataArray | ArrayLike | None = None,
+    z_std: ArrayLike,
+    dem_ref: ArrayLike,
+    slope: ArrayLike | None = None,
+    aspect: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    pieces: ArrayLike | None = None,
     *,
     method: str = "rff_kriging",
     coregister: bool = True,
     seed: int = 0,
     options: FillOptions | None = None,
-    **parts: xr.DataArray | ArrayLike | None,
 ) -> xr.Dataset:
     """Fill the voids of yearly surfaces using their difference to a reference without voids.
 
+    Eleven arguments: seven rasters that stand on their own, and the four choices of an imputation.
+
     Parameters
     ----------
-    z, z_std, dem_ref, slope, aspect
-        Yearly heights and their standard deviations, heights, slope and aspect of the reference, see
+    z, z_std, dem_ref, slope, aspect, mask, pieces
+        Yearly heights and their standard deviations; heights, slope and aspect of the reference; ice, which is not used
+        for the co-registration; parts of a mosaic, each with a shift of its own. See
         :func:`~oggm_glaunti.companions.dem.stack.checked_stack`
     method : str
         ``rff_kriging`` (default): Bayesian ridge regression on random Fourier features of position, elevation, slope
@@ -52,9 +57,6 @@ def impute_dem_stack(
         Seed of the random features and of the voids that the uncertainty is tested on
     options : FillOptions, optional
         Parameters of the methods
-    **parts
-        `mask` (ice, not used for the co-registration) and `pieces` (parts of a mosaic, each with a shift of its own),
-        see :func:`~oggm_glaunti.companions.dem.stack.checked_stack`
 
     Returns
     -------
@@ -92,7 +94,7 @@ def impute_dem_stack(
     (24, -0.5)
     """
     require_method(method)
-    stack = checked_stack(z, z_std, dem_ref, slope, aspect, **parts)
+    stack = checked_stack(z, z_std, dem_ref, slope, aspect, mask, pieces)
     known = what_is_known(stack, coregister)
     wanted = ~known.pixels
     attributes = {"method": method, "seed": seed, **_about_registration(stack, known)}
@@ -111,19 +113,19 @@ def impute_dem_stack(
     return _result(z, stack, known, heights, spread, trend, attributes)
 
 
-def _put(stack: NDArray[np.float64], values: NDArray[np.float64], wanted: NDArray[np.bool_]) -> None:
+def _put(stack: Floats, values: Floats, wanted: Mask) -> None:
     """Write values (K, M) of the pixels `wanted` where the stack has none."""
     stack[:, wanted] = np.where(np.isnan(stack[:, wanted]), values, stack[:, wanted])
 
 
-def _through_own(heights: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+def _through_own(heights: Floats, own: Floats) -> Floats:
     """Shift predicted heights (K, M) onto the few that a pixel has itself, so that only its trend is predicted."""
     known = np.isfinite(own)
     apart = np.where(known, own - heights, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return heights + apart
 
 
-def _at_least_median(stack: Stack, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+def _at_least_median(stack: Stack, spread: Floats) -> Floats:
     """Raise standard deviations (K, ...) to the median of the year: unseen heights are not better known than seen."""
     medians = np.nanmedian(stack.z_std.reshape(len(stack.years), -1), axis=1)
     return np.maximum(spread, medians.reshape(-1, *(1,) * (spread.ndim - 1)))
@@ -151,7 +153,7 @@ def tried(
     """
     rng = np.random.default_rng(seed)
     void = stack.void
-    library = _own_shapes(void)
+    library = own_shapes(void)
     rounds = int(np.clip(np.ceil(PIXELS_TRIED / (VOID_SHARE * void.size)), 1, MOST_ROUNDS))
     hidden = [place_voids(void, library, VOID_SHARE, rng) for _ in range(rounds)]
     moved = registration is not None
@@ -159,7 +161,7 @@ def tried(
     return joined(parts) if parts else None
 
 
-def _own_shapes(void: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+def own_shapes(void: Mask) -> list[Mask]:
     """Return the shapes of the voids, the large ones as discs; a cross of five pixels if there are none."""
     if not void.any():
         return [disc(1.0)]
@@ -169,7 +171,7 @@ def _own_shapes(void: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     return [depth > 0 if (depth > 0).sum() <= most else disc(min(depth.max(), widest)) for depth in depths]
 
 
-def _depths(void: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+def _depths(void: Mask) -> list[Floats]:
     """Return for each void the distance of its pixels from known ones, 0 outside of it, cropped to its box."""
     labels, _ = ndimage.label(void, structure=EIGHT_NEIGHBOURS)
     depth = ndimage.distance_transform_edt(void)
@@ -194,9 +196,9 @@ def _result(
     z: xr.DataArray,
     stack: Stack,
     known: Known,
-    heights: NDArray[np.float64],
-    spread: NDArray[np.float64],
-    trend: NDArray[np.float64],
+    heights: Floats,
+    spread: Floats,
+    trend: Floats,
     attributes: dict[str, Any],
 ) -> xr.Dataset:
     cells, maps = ("year", "y", "x"), ("y", "x")

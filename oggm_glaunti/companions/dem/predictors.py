@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from oggm_glaunti.companions.dem.arrays import Floats
 
 PREDICTORS = ("x", "y", "elevation", "slope", "sin_aspect", "cos_aspect")
 
@@ -23,17 +24,14 @@ class ReferenceSurface(NamedTuple):
         Sine and cosine of the downslope direction, clockwise from north
     """
 
-    elevation: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    sin_aspect: NDArray[np.float64]
-    cos_aspect: NDArray[np.float64]
+    elevation: Floats
+    slope: Floats
+    sin_aspect: Floats
+    cos_aspect: Floats
 
 
 def reference_surface(
-    elevation: NDArray[np.float64],
-    steps: tuple[float, float],
-    slope: NDArray[np.float64] | None = None,
-    aspect: NDArray[np.float64] | None = None,
+    elevation: Floats, steps: tuple[float, float], slope: Floats | None = None, aspect: Floats | None = None
 ) -> ReferenceSurface:
     """Make a reference surface, with slope and aspect from its heights unless they are given.
 
@@ -67,7 +65,7 @@ def reference_surface(
     return ReferenceSurface(elevation, slope, np.where(flat, 0.0, np.sin(angle)), np.where(flat, 0.0, np.cos(angle)))
 
 
-def predictors(ground: ReferenceSurface) -> NDArray[np.float64]:
+def predictors(ground: ReferenceSurface) -> Floats:
     """Return the fields of :data:`PREDICTORS`, each scaled to 0..1 over the raster (H, W, 6); a constant one is 0."""
     rows, columns = np.indices(ground.elevation.shape, dtype=np.float64)
     fields = np.stack([columns, rows, *ground], axis=-1)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from oggm_glaunti.companions.dem.arrays import Floats, Mask
 from oggm_glaunti.companions.dem.coregister import nmad
 from oggm_glaunti.companions.dem.predictors import PREDICTORS
 
@@ -32,17 +32,17 @@ class Sample(NamedTuple):
         True where the values are known, and where they are wanted
     """
 
-    values: NDArray[np.float64]
-    variance: NDArray[np.float64]
-    known: NDArray[np.bool_]
-    wanted: NDArray[np.bool_]
+    values: Floats
+    variance: Floats
+    known: Mask
+    wanted: Mask
 
 
 class Regression(NamedTuple):
     """A field (H, W), and the standard deviation of its mean for the wanted pixels (M,)."""
 
-    value: NDArray[np.float64]
-    std: NDArray[np.float64]
+    value: Floats
+    std: Floats
 
 
 def constant(sample: Sample, **_: object) -> Regression:
@@ -51,7 +51,7 @@ def constant(sample: Sample, **_: object) -> Regression:
     return Regression(np.full(sample.values.shape, middle), np.zeros(sample.wanted.sum()))
 
 
-def hypsometric(sample: Sample, *, elevation: NDArray[np.float64], **_: object) -> Regression:
+def hypsometric(sample: Sample, *, elevation: Floats, **_: object) -> Regression:
     """Return medians in elevation bands of 50 m, linear between them (after McNabb et al. 2019)."""
     band = np.floor(elevation / HYPSOMETRIC_BAND)
     of_bands = [sample.known & (band == b) for b in np.unique(band[sample.known])]
@@ -63,13 +63,7 @@ def hypsometric(sample: Sample, *, elevation: NDArray[np.float64], **_: object) 
 
 
 def random_features(
-    sample: Sample,
-    *,
-    predictors: NDArray[np.float64],
-    gamma: float,
-    n_features: int,
-    seed: int,
-    **_: object,
+    sample: Sample, *, predictors: Floats, gamma: float, n_features: int, seed: int, **_: object
 ) -> Regression:
     """Fit a Bayesian ridge regression on random Fourier features of the predictors, as published.
 
@@ -119,7 +113,7 @@ def random_features(
     return Regression(np.concatenate(mean).reshape(sample.values.shape), of_mean)
 
 
-def _portions(rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _portions(rows: Floats) -> list[Floats]:
     """Split rows into portions, since their features take forty times as much memory."""
     return np.array_split(rows, max(1, -(-len(rows) // PREDICTED_AT_ONCE)))
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from oggm_glaunti.companions.dem.arrays import Floats, Mask
+
 # Pixels that are filled at once, each with a matrix of neighbours.
 KRIGED_AT_ONCE = 2048
 
@@ -15,11 +17,11 @@ KRIGED_AT_ONCE = 2048
 class Residual(NamedTuple):
     """Residuals of some pixels (M,), and their variance as a share (0 to 1) of the local variance of residuals."""
 
-    value: NDArray[np.float64]
-    share: NDArray[np.float64]
+    value: Floats
+    share: Floats
 
 
-def nothing(values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_], **_: object) -> Residual:
+def nothing(values: Floats, known: Mask, wanted: Mask, **_: object) -> Residual:
     """Return no residual: the regression stands alone."""
     del values, known
     count = int(wanted.sum())
@@ -27,14 +29,7 @@ def nothing(values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArr
 
 
 def krige(
-    values: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    wanted: NDArray[np.bool_],
-    *,
-    distance: float,
-    nugget: float,
-    neighbours: int,
-    **_: object,
+    values: Floats, known: Mask, wanted: Mask, *, distance: float, nugget: float, neighbours: int, **_: object
 ) -> Residual:
     """Interpolate residuals by simple kriging with a mean of zero from the nearest known pixels.
 
@@ -81,9 +76,7 @@ def krige(
     return Residual(value, share)
 
 
-def idw(
-    values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_], *, neighbours: int, **_: object
-) -> Residual:
+def idw(values: Floats, known: Mask, wanted: Mask, *, neighbours: int, **_: object) -> Residual:
     """Average the nearest known pixels, weighted by their inverse squared distance."""
     source = values[known]
     far, nearest = _nearest(np.argwhere(known), wanted, neighbours)
@@ -92,17 +85,13 @@ def idw(
     return Residual(mean, np.ones(len(far)))
 
 
-def local_variance(
-    values: NDArray[np.float64], known: NDArray[np.bool_], wanted: NDArray[np.bool_], neighbours: int
-) -> NDArray[np.float64]:
+def local_variance(values: Floats, known: Mask, wanted: Mask, neighbours: int) -> Floats:
     """Return the mean square of the nearest known residuals for some pixels (M,): cliffs scatter more than snow."""
     _, nearest = _nearest(np.argwhere(known), wanted, neighbours)
     return (values[known][nearest] ** 2).mean(axis=1)
 
 
-def _nearest(
-    places: NDArray[np.intp], wanted: NDArray[np.bool_], neighbours: int
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _nearest(places: NDArray[np.intp], wanted: Mask, neighbours: int) -> tuple[Floats, NDArray[np.intp]]:
     """Return distances and indices (M, n) of the `neighbours` places nearest to each wanted pixel, or of all places."""
     count = min(neighbours, len(places))
     return KDTree(places).query(np.argwhere(wanted), k=[*range(1, count + 1)])

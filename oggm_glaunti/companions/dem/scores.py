@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from oggm_glaunti.companions.dem.arrays import Floats, Mask
 from oggm_glaunti.companions.dem.coregister import Registration, nmad
 from oggm_glaunti.companions.dem.fill import FillOptions, fill, what_is_known
 from oggm_glaunti.companions.dem.stack import Stack
@@ -32,16 +32,16 @@ class HeldOut(NamedTuple):
         True at the hidden pixels
     """
 
-    true: NDArray[np.float64]
-    predicted: NDArray[np.float64]
-    std: NDArray[np.float64]
-    reference: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    distance: NDArray[np.float64]
-    pixels: NDArray[np.bool_]
+    true: Floats
+    predicted: Floats
+    std: Floats
+    reference: Floats
+    slope: Floats
+    distance: Floats
+    pixels: Mask
 
     @property
-    def error(self) -> NDArray[np.float64]:
+    def error(self) -> Floats:
         """Predicted minus true height, m."""
         return self.predicted - self.true
 
@@ -72,7 +72,7 @@ class VoidScores(NamedTuple):
 
 def hold_out(
     stack: Stack,
-    hidden: NDArray[np.bool_],
+    hidden: Mask,
     method: str = "rff_kriging",
     options: FillOptions | None = None,
     seed: int = 0,

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from oggm_glaunti.companions.dem.arrays import Floats, Mask
 from oggm_glaunti.companions.dem.predictors import ReferenceSurface, reference_surface
 
 # Share of a pixel by which the coordinates of the same pixels may differ.
@@ -36,26 +37,26 @@ class Stack(NamedTuple):
     """
 
     years: NDArray[np.int64]
-    z: NDArray[np.float64]
-    z_std: NDArray[np.float64]
+    z: Floats
+    z_std: Floats
     reference: ReferenceSurface
-    ice: NDArray[np.bool_] | None
+    ice: Mask | None
     pieces: NDArray[np.int64] | None = None
 
     @property
-    def void(self) -> NDArray[np.bool_]:
+    def void(self) -> Mask:
         """Pixels (H, W) without a height in any year."""
         return np.asarray(np.isnan(self.z).all(axis=0))
 
 
 def checked_stack(
     z: xr.DataArray,
-    z_std: xr.DataArray | ArrayLike,
-    dem_ref: xr.DataArray | ArrayLike,
-    slope: xr.DataArray | ArrayLike | None = None,
-    aspect: xr.DataArray | ArrayLike | None = None,
-    mask: xr.DataArray | ArrayLike | None = None,
-    pieces: xr.DataArray | ArrayLike | None = None,
+    z_std: ArrayLike,
+    dem_ref: ArrayLike,
+    slope: ArrayLike | None = None,
+    aspect: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    pieces: ArrayLike | None = None,
 ) -> Stack:
     """Check all inputs of an imputation and put them together.
 
@@ -74,7 +75,7 @@ def checked_stack(
         True on ice, which is left out of the co-registration
     pieces : DataArray or array (y, x), optional
         Integer labels of parts with offsets of their own, each of which gets its own shift; for mosaics of tiles of one
-        degree see :func:`~oggm_glaunti.companions.dem.pieces.degree_tiles`
+        degree see :func:`~oggm_glaunti.companions.dem.tiles.degree_tiles`
 
     Raises
     ------
@@ -121,7 +122,7 @@ def steps_of(z: xr.DataArray) -> tuple[float, float]:
     return steps[0], steps[1]
 
 
-def _on_pixels_of(z: xr.DataArray, field: xr.DataArray | ArrayLike, name: str) -> NDArray[np.float64]:
+def _on_pixels_of(z: xr.DataArray, field: ArrayLike, name: str) -> Floats:
     """Return the values of a field that has to be on the pixels of `z`."""
     values = np.asarray(field, np.float64)
     if values.shape != z.shape:
@@ -134,7 +135,7 @@ def _on_pixels_of(z: xr.DataArray, field: xr.DataArray | ArrayLike, name: str) -
     return values
 
 
-def _finite_or_nan(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _finite_or_nan(values: Floats) -> Floats:
     return np.where(np.isfinite(values), values, np.nan)
 
 
@@ -158,7 +159,7 @@ def _axes_in_words(field: xr.DataArray) -> str:
     )
 
 
-def _check_values(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDArray[np.int64]) -> None:
+def _check_values(z: Floats, z_std: Floats, years: NDArray[np.int64]) -> None:
     known = np.isfinite(z)
     seen = int(known.any(axis=0).sum())
     if seen < LEAST_KNOWN:
@@ -181,7 +182,7 @@ def _check_values(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDA
         )
 
 
-def _complete(z: xr.DataArray, field: xr.DataArray | ArrayLike, name: str) -> NDArray[np.float64]:
+def _complete(z: xr.DataArray, field: ArrayLike, name: str) -> Floats:
     """Return the values of a field that has to be on the pixels of `z`, without gaps."""
     values = _on_pixels_of(z, field, name)
     missing = ~np.isfinite(values)

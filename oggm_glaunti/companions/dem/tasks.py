@@ -14,24 +14,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.companions.dem.coregister import (
-    LEAST_COMPARED,
-    Registration,
-    find_registration,
-    move_labels,
-    nmad,
-)
-from oggm_glaunti.companions.dem.datum import Datum, find_datum, require_datum
+from oggm_glaunti.companions.dem.arrays import Floats, Mask
+from oggm_glaunti.companions.dem.coregister import LEAST_COMPARED, Registration, find_registration, move_labels, nmad
+from oggm_glaunti.companions.dem.datum import Datum, find_datum, require_datum, stable_ground
 from oggm_glaunti.companions.dem.impute import impute_dem_stack
 from oggm_glaunti.companions.dem.inputs import YearlyRasters, on_cells, read_inputs
-from oggm_glaunti.companions.dem.pieces import degree_tiles, tile_name
-from oggm_glaunti.companions.dem.predictors import reference_surface
-from oggm_glaunti.companions.dem.trend import linear_in_time
+from oggm_glaunti.companions.dem.tiles import degree_tiles, tile_name
 from oggm_glaunti.coupling.ground.dem_stack_file import DemStack, write_dem_stack
 from oggm_glaunti.coupling.ground.features import outline_on_grid
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.ground.rasters import PathLike, Raster, bilinear_on_grid, read_around
-from oggm_glaunti.coupling.ground.surface import STEADY
 from oggm_glaunti.coupling.ground.terrain import Terrain, find_terrain
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
 
@@ -45,8 +37,6 @@ log = logging.getLogger(__name__)
 # Shares of cells without a height in any year up to which they are filled: of the rectangle, whose margins tiles cut
 # for glaciers often miss (Grosser Aletsch: 8 %), and of the glacier itself.
 MOST_MISSING, MOST_MISSING_ON_GLACIER = 0.25, 0.5
-# Degrees. Steeper ground does not tell two vertical datums apart.
-GENTLE = 30.0
 # Attributes of the imputation on the directory's cells, which are not those of the input.
 _NOT_OF_THE_INPUT = ("shift_rows", "shift_cols", "nmad_before", "nmad_after", "median_dh")
 
@@ -60,7 +50,7 @@ class _Placed(NamedTuple):
 
     z: NDArray[np.float32]
     z_std: NDArray[np.float32]
-    difference: NDArray[np.float64]
+    difference: Floats
     moves: dict[int, tuple[float, float]]
     seams: tuple[int, int]
     nmad_before: float
@@ -77,8 +67,8 @@ def process_dem_stack(
     vertical_datum: str | None = None,
     geoid_height: float | PathLike | None = None,
     coregister: bool = True,
+    imputation: Mapping[str, Any] | None = None,
     filesuffix: str = "",
-    **imputation: Any,
 ) -> None:
     """Write yearly surfaces without voids, on the cells of the glacier's features, to ``glaunti_dem_stack.nc``.
 
@@ -112,10 +102,11 @@ def process_dem_stack(
         difference on stable ground: outside the glacier, less than 30 degrees steep, and moving less than 0.1 m a year
     coregister : bool
         Whether to move the stack; False if its position is correct
+    imputation : mapping, optional
+        `method`, `seed` and `options` of :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`, for example
+        ``{"method": "kriging"}``
     filesuffix : str
         Suffix of the file written
-    **imputation
-        `method`, `seed` and `options` of :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`
 
     Raises
     ------
@@ -123,20 +114,23 @@ def process_dem_stack(
         If more than 25 % of the cells, or 50 % of the glacier's, have no height in any year, if the ground around the
         glacier does not determine the position of the stack, or the file cannot be written
     oggm.exceptions.InvalidParamsError
-        If input is missing, cannot be read, does not overlap the glacier, or is not in the stated datum
+        If input is missing, cannot be read, does not overlap the glacier, is not in the stated datum, or if
+        `imputation` names anything else
     """
     require_datum(gdir.rgi_id, vertical_datum, geoid_height)
+    chosen = _checked_imputation(gdir, imputation)
     grid, outline = outline_on_grid(gdir)
     terrain = find_terrain(gdir, grid, dem_file)
     inputs = read_inputs(gdir.rgi_id, z, z_std, grid, glacier)
+    years = np.array(inputs.years)
     placed = _placed(gdir, inputs, grid, terrain, outline > 0, coregister)
     geoid, geoid_source = _geoid(gdir, grid, geoid_height)
-    stable, stable_in_words = _stable_ground(gdir, np.array(inputs.years), placed, terrain)
+    stable, stable_in_words = stable_ground(gdir.rgi_id, placed.difference, placed.z, years, terrain.elevation)
     datum = find_datum(gdir.rgi_id, stable, vertical_datum, geoid, geoid_source)
     _log_datum(gdir, datum)
-    filled = _imputed(gdir, inputs.years, placed, datum, grid, terrain, outline > 0, imputation)
+    filled = _imputed(gdir, inputs.years, placed, datum, grid, terrain, outline > 0, chosen)
     fields = {name: filled[name].values for name in ("z", "z_std", "imputed", "dh_trend")}
-    stack = DemStack(years=np.array(inputs.years), **fields, x=grid.x, y=grid.y, crs=grid.crs)
+    stack = DemStack(years=years, **fields, x=grid.x, y=grid.y, crs=grid.crs)
     attributes = {
         **_about_inputs(inputs, terrain),
         **_about_placement(placed, datum, terrain, coregister),
@@ -154,12 +148,7 @@ def process_dem_stack(
 
 
 def _placed(
-    gdir: GlacierDirectory,
-    inputs: YearlyRasters,
-    grid: CellGrid,
-    terrain: Terrain,
-    glacier: NDArray[np.bool_],
-    coregister: bool,
+    gdir: GlacierDirectory, inputs: YearlyRasters, grid: CellGrid, terrain: Terrain, glacier: Mask, coregister: bool
 ) -> _Placed:
     dem = terrain.elevation.astype(np.float64)
     z = on_cells(inputs.z, grid)
@@ -176,13 +165,7 @@ def _placed(
     return _Placed(z, z_std, _difference_outside(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
 
 
-def _registered(
-    gdir: GlacierDirectory,
-    level: NDArray[np.float64],
-    dem: NDArray[np.float64],
-    glacier: NDArray[np.bool_],
-    grid: CellGrid,
-) -> Registration:
+def _registered(gdir: GlacierDirectory, level: Floats, dem: Floats, glacier: Mask, grid: CellGrid) -> Registration:
     """Find the shifts that move the DEM under the stack; the stack is moved by the opposite."""
     try:
         return find_registration(level, dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
@@ -193,9 +176,7 @@ def _registered(
         ) from err
 
 
-def _cells_of_pieces(
-    grid: CellGrid, found: Registration, moves: dict[int, tuple[float, float]]
-) -> dict[int, NDArray[np.bool_]]:
+def _cells_of_pieces(grid: CellGrid, found: Registration, moves: dict[int, tuple[float, float]]) -> dict[int, Mask]:
     """Return the cells (H, W) that are on each piece after its shift; pieces that move apart leave a gap."""
     cells = {}
     for label, (east, north) in moves.items():
@@ -206,10 +187,7 @@ def _cells_of_pieces(
 
 
 def _on_moved_cells(
-    rasters: tuple[Raster, ...],
-    grid: CellGrid,
-    cells: dict[int, NDArray[np.bool_]],
-    moves: dict[int, tuple[float, float]],
+    rasters: tuple[Raster, ...], grid: CellGrid, cells: dict[int, Mask], moves: dict[int, tuple[float, float]]
 ) -> NDArray[np.float32]:
     """Return layers (K, H, W) with every piece moved by its shift, the last on top; gaps between them are void."""
     layers = np.full((sum(len(raster.values) for raster in rasters), *grid.shape), np.nan, np.float32)
@@ -218,7 +196,7 @@ def _on_moved_cells(
     return layers
 
 
-def mean_of_years(z: NDArray[np.floating]) -> NDArray[np.float64]:
+def mean_of_years(z: NDArray[np.floating]) -> Floats:
     """Average over the years (K, H, W) that have a value, (H, W); NaN if none has.
 
     Examples
@@ -232,9 +210,7 @@ def mean_of_years(z: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _difference_outside(
-    gdir: GlacierDirectory, z: NDArray[np.float32], dem: NDArray[np.float64], glacier: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _difference_outside(gdir: GlacierDirectory, z: NDArray[np.float32], dem: Floats, glacier: Mask) -> Floats:
     difference = np.where(glacier, np.nan, mean_of_years(z) - dem)
     count = np.isfinite(difference).sum()
     if count < LEAST_COMPARED:
@@ -245,12 +221,12 @@ def _difference_outside(
     return difference
 
 
-def _scatter(difference: NDArray[np.float64]) -> float:
+def _scatter(difference: Floats) -> float:
     return float(nmad(difference[np.isfinite(difference)]))
 
 
 def _require_heights(
-    gdir: GlacierDirectory, z: NDArray[np.float32], glacier: NDArray[np.bool_], inputs: YearlyRasters, grid: CellGrid
+    gdir: GlacierDirectory, z: NDArray[np.float32], glacier: Mask, inputs: YearlyRasters, grid: CellGrid
 ) -> None:
     missing = np.asarray(np.isnan(z).all(axis=0))
     share, on_glacier = missing.mean(), missing[glacier].mean()
@@ -265,26 +241,6 @@ def _require_heights(
 
 
 # --- vertical datum ---
-
-
-def _stable_ground(
-    gdir: GlacierDirectory, years: NDArray[np.int64], placed: _Placed, terrain: Terrain
-) -> tuple[NDArray[np.float64], str]:
-    """Return differences to the DEM on ground that tells datums apart, NaN elsewhere, and a description of it.
-
-    Neighbouring glaciers sink, and on steep ground a small horizontal offset has more effect than a datum.
-    """
-    steepness = reference_surface(terrain.elevation.astype(np.float64), (-settings.CELL_SIZE, settings.CELL_SIZE)).slope
-    trend = linear_in_time(placed.z.astype(np.float64), np.ones(placed.z.shape), years).slope
-    stable = (steepness < GENTLE) & (np.abs(trend) < STEADY)
-    difference = np.where(stable, placed.difference, np.nan)
-    count = int(np.isfinite(difference).sum())
-    words = f"less than {GENTLE:g} degrees steep and moving less than {STEADY:g} m a year"
-    if count < LEAST_COMPARED:
-        said = f"all ground beside the glacier, of which {count} cells are {words}"
-        log.warning("(%s) yearly heights: vertical datums are compared on %s", gdir.rgi_id, said)
-        return placed.difference, said
-    return difference, f"{count} cells beside the glacier, {words}"
 
 
 def _geoid(
@@ -322,6 +278,15 @@ def _log_datum(gdir: GlacierDirectory, datum: Datum) -> None:
 # --- imputation and attributes ---
 
 
+def _checked_imputation(gdir: GlacierDirectory, imputation: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    unknown = set(imputation or {}) - {"method", "seed", "options"}
+    if unknown:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: imputation names {', '.join(sorted(unknown))}; expected method, seed and options only"
+        )
+    return imputation or {}
+
+
 def _imputed(
     gdir: GlacierDirectory,
     years: tuple[int, ...],
@@ -329,7 +294,7 @@ def _imputed(
     datum: Datum,
     grid: CellGrid,
     terrain: Terrain,
-    glacier: NDArray[np.bool_],
+    glacier: Mask,
     chosen: Mapping[str, Any],
 ) -> xr.Dataset:
     axes = {"year": list(years), "y": grid.y, "x": grid.x}
@@ -377,15 +342,11 @@ def _datum_in_words(terrain: Terrain) -> str:
     return f"that of the directory's DEM ({terrain.source}), in OGGM above the geoid"
 
 
-def _about_imputation(filled: xr.Dataset, glacier: NDArray[np.bool_]) -> dict[str, str | float | int]:
+def _about_imputation(filled: xr.Dataset, glacier: Mask) -> dict[str, str | float | int]:
     imputed = filled["imputed"].values
     told = {
         name: value.item() if isinstance(value, np.generic) else value
         for name, value in filled.attrs.items()
         if name not in _NOT_OF_THE_INPUT
     }
-    return {
-        **told,
-        "imputed_share": float(imputed.mean()),
-        "imputed_share_glacier": float(imputed[:, glacier].mean()),
-    }
+    return {**told, "imputed_share": float(imputed.mean()), "imputed_share_glacier": float(imputed[:, glacier].mean())}

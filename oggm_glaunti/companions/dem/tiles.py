@@ -15,11 +15,11 @@ import numpy as np
 import rasterio
 import xarray as xr
 from numpy.typing import NDArray
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from rasterio import Affine
 from rasterio.errors import RasterioIOError
 
-from oggm_glaunti.companions.dem.pieces import degree_tiles
+from oggm_glaunti.companions.dem.arrays import Floats
 from oggm_glaunti.coupling.ground.rasters import PathLike
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
@@ -144,7 +144,7 @@ def read_tiles(folder: PathLike, name: str) -> xr.Dataset:
     xarray.Dataset
         float32 ``z``, ``z_std`` (year, y, x), m; ``dem_ref``, m, ``slope`` and ``aspect``, degrees (y, x); NaN if a
         file has no value; ``pieces`` (y, x): labels of the tiles of one degree of which the yearly surfaces were
-        composed, see :func:`~oggm_glaunti.companions.dem.pieces.degree_tiles`. Coordinates are ``year``, and ``y`` and
+        composed, see :func:`degree_tiles`. Coordinates are ``year``, and ``y`` and
         ``x`` of the cell centres, m; attributes are the coordinate system as WKT, ``crs_wkt``, and the names of the
         files, ``files``
 
@@ -214,3 +214,46 @@ def _require_one_grid(paths: list[Path], layers: list[_Layer]) -> None:
 def _crs_name(crs: CRS) -> str:
     code = crs.to_epsg()
     return crs.name if code is None else f"EPSG:{code}"
+
+
+# --- tiles of one degree, of which the yearly surfaces were composed ---
+
+
+def degree_tiles(x: Floats, y: Floats, crs: CRS) -> NDArray[np.intp]:
+    """Return the labels of the tiles of one degree in which pixels lie.
+
+    Parameters
+    ----------
+    x, y : arrays (W,), (H,)
+        Pixel centres in `crs`
+    crs : pyproj.CRS
+        Coordinate system
+
+    Returns
+    -------
+    int array (H, W)
+        Labels, increasing with latitude, then longitude
+
+    Examples
+    --------
+    >>> degree_tiles(np.array([7.9, 8.1]), np.array([46.5, 45.5]), CRS.from_epsg(4326)).tolist()
+    [[16747, 16748], [16387, 16388]]
+    """
+    lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, y))
+    return 360 * np.floor(lat).astype(np.intp) + np.floor((lon + 180.0) % 360.0).astype(np.intp)
+
+
+def tile_name(label: int) -> str:
+    """Return the name of a tile, its south-western corner.
+
+    Examples
+    --------
+    >>> [
+    ...     tile_name(label)
+    ...     for label in degree_tiles(np.array([-73.1]), np.array([46.5, -50.2]), CRS.from_epsg(4326))[:, 0]
+    ... ]
+    ['N46W074', 'S51W074']
+    """
+    lat, lon = divmod(int(label), 360)
+    lon -= 180
+    return f"{'N' if lat >= 0 else 'S'}{abs(lat):02d}{'E' if lon >= 0 else 'W'}{abs(lon):03d}"

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from oggm_glaunti.companions.dem.arrays import Floats
+
 # Percentiles to which the variances of a year are clipped, so that no pixel dominates or vanishes (Maslov et al. 2026,
 # appendix B).
 CLIPPED = (5.0, 95.0)
@@ -37,24 +39,24 @@ class Trend(NamedTuple):
     """
 
     middle: float
-    level: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    mean_time: NDArray[np.float64]
-    variance: NDArray[np.float64]
-    slope_variance: NDArray[np.float64]
+    level: Floats
+    slope: Floats
+    mean_time: Floats
+    variance: Floats
+    slope_variance: Floats
     n_years: NDArray[np.intp]
 
-    def at(self, years: NDArray[np.int64]) -> NDArray[np.float64]:
+    def at(self, years: NDArray[np.int64]) -> Floats:
         """Return the heights of the lines in some years (K, H, W), m."""
         return self.level + (years - self.middle)[:, None, None] * self.slope
 
-    def std(self, years: NDArray[np.int64]) -> NDArray[np.float64]:
+    def std(self, years: NDArray[np.int64]) -> Floats:
         """Return the standard deviations of the lines in some years (K, H, W), m."""
         late = (years - self.middle)[:, None, None] - self.mean_time
         return np.sqrt(self.variance + late**2 * self.slope_variance)
 
 
-def linear_in_time(z: NDArray[np.float64], z_std: NDArray[np.float64], years: NDArray[np.int64]) -> Trend:
+def linear_in_time(z: Floats, z_std: Floats, years: NDArray[np.int64]) -> Trend:
     """Fit a line to every pixel by least squares, weighting years by their inverse variance.
 
     Parameters
@@ -92,7 +94,7 @@ def linear_in_time(z: NDArray[np.float64], z_std: NDArray[np.float64], years: ND
     return Trend(middle, mean_z - slope * mean_time, slope, mean_time, count / some, count / lever, count)
 
 
-def clipped_variance(z_std: NDArray[np.float64]) -> NDArray[np.float64]:
+def clipped_variance(z_std: Floats) -> Floats:
     """Square standard deviations (K, H, W) and clip those of each year to its 5th to 95th percentile."""
     flat = z_std.reshape(len(z_std), -1)
     least, most = np.nanpercentile(flat**2, CLIPPED, axis=1)

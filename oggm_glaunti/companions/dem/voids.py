@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
+
+from oggm_glaunti.companions.dem.arrays import Mask
 
 # Share of pixels in synthetic voids (Maslov et al. 2026, appendix B): that of the real ones in 65 tiles.
 VOID_SHARE = 0.0469
@@ -17,7 +18,7 @@ MISSES = 20
 EIGHT_NEIGHBOURS = np.ones((3, 3), int)
 
 
-def void_library(masks: Iterable[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
+def void_library(masks: Iterable[Mask]) -> list[Mask]:
     """Return the shapes of the voids in some rasters: 8-connected components, each cropped to its bounding box.
 
     Parameters
@@ -50,9 +51,7 @@ def void_library(masks: Iterable[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
     return shapes
 
 
-def place_voids(
-    mask: NDArray[np.bool_], library: Sequence[NDArray[np.bool_]], share: float, rng: np.random.Generator
-) -> NDArray[np.bool_]:
+def place_voids(mask: Mask, library: Sequence[Mask], share: float, rng: np.random.Generator) -> Mask:
     """Place new voids in known pixels: shapes drawn from a library, rotated by multiples of 90 degrees.
 
     Parameters
@@ -104,9 +103,7 @@ def place_voids(
     return taken ^ mask
 
 
-def _free_place(
-    taken: NDArray[np.bool_], shape: NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[slice, slice] | None:
+def _free_place(taken: Mask, shape: Mask, rng: np.random.Generator) -> tuple[slice, slice] | None:
     room = [have - need + 1 for have, need in zip(taken.shape, shape.shape, strict=True)]
     if min(room) < 1:
         return None
@@ -117,7 +114,7 @@ def _free_place(
     return None
 
 
-def disc(radius: float) -> NDArray[np.bool_]:
+def disc(radius: float) -> Mask:
     """Return a disc of a radius in pixels, as clouds or a missing scene leave it, for :func:`place_voids`.
 
     Examples

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # Tables of other tunable parameter settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
 TABLES_KEPT = 4
 # What OGGM puts before the climate's suffix for a tributary of a merged glacier: its id in RGI 5, 6 or 7.
-_TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}|2000-v[\d.]+-[GC]-\d\d-\d{5})")
+TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}|2000-v[\d.]+-[GC]-\d\d-\d{5})")
 
 
 class TableStore:
@@ -82,7 +82,7 @@ class TableStore:
         self.corrector, self.temp_gradient = corrector, temp_gradient
         self._suffixes = (params_filesuffix, input_filesuffix)
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
-        tributary = _TRIBUTARY.search(input_filesuffix)
+        tributary = TRIBUTARY.search(input_filesuffix)
         self._features_suffix = tributary.group() if tributary else ""
         self._head = head
         self._in_memory: dict[str, Interpolator] = {}

@@ -102,7 +102,7 @@ def predict_year(model: Model, state: State, data: YearData, daily: bool = False
         values, smb, observed = _run_gru(model, state.values, seasons, np.asarray(state.last == data.begin), daily)
         ds = None
     else:
-        values, smb, ds, observed = _run_glaunti(model, state.values, seasons, data.fields, data.climate, daily)
+        values, smb, ds, observed = run_glaunti(model, state.values, seasons, data.fields, data.climate, daily)
     lengths = [season.weights.size for season in data.seasons]
     return PredictedYear(
         year=data.year,
@@ -126,9 +126,10 @@ def _same(smb: Array) -> Array:
 
 
 @eqx.filter_jit
-def _run_glaunti(
+def run_glaunti(
     model: GlaUnTI, swe: AnyArray, seasons: tuple[Season, ...], fields: AnyArray, climate: AnyArray, daily: bool
 ):
+    """Run the seasons of a year; days are recorded if `daily`."""
     observe = _same if daily else None
     if model.corrector is None:
         swe, smb, observed = run_seasons(model.ti.resolve(), swe, seasons, observe)

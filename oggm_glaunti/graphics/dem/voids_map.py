@@ -9,15 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.graphics.style import (
-    COLOURS,
-    finish_map,
-    kilometres,
-    mark_beyond,
-    minus_signs,
-    new_figure,
-    plain_log,
-)
+from oggm_glaunti.graphics.style import COLOURS, finish_map, kilometres, mark_beyond, minus_signs, new_figure, plain_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

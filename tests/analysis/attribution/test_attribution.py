@@ -64,7 +64,7 @@ def test_contributions_are_differences_times_derivatives():
     with x64():
         t = world(periods=3)
         p, tuned = path(t, reference=ONE_YEAR), worlds.tuned()
-        found = ig._contributions(tuned, p, *at_one_node(0.3))
+        found = ig.compiled_contributions(tuned, p, *at_one_node(0.3))
         here, rng = between(p, 0.3), np.random.default_rng(2)
         whole = ig.YearInputs(*(up - low[0] for up, low in zip(p.end, p.start, strict=True)))
         for name in ("temp", "prcp", "swe", "ds"):
@@ -94,7 +94,7 @@ def test_along_any_direction_contributions_are_central_differences(variant):
         start = p.start._replace(above_ref=p.start.above_ref - 70.0)
         p = p._replace(start=start)
         direction = jax.tree.map(lambda x: rng.normal(size=x.shape), ig.nowhere(p))
-        found = ig._contributions(tuned, p, alpha, weights)
+        found = ig.compiled_contributions(tuned, p, alpha, weights)
         for name in ig.YearInputs._fields:
             only = ig.nowhere(p)._replace(**{name: 1e-5 * getattr(direction, name)})
             less = jax.tree.map(jnp.negative, only)
@@ -227,7 +227,7 @@ def test_temperature_and_precipitation_as_by_a_brute_force_sum_along_the_path():
         p = path(t, reference=ONE_YEAR)
         # Smooth kinks, 0.1 K wide: 10 K from baseline to year need many nodes for each of the two by itself.
         alpha, weights = (x.reshape(-1, 8) for x in ig.gauss_legendre(128, np.float64))
-        parts = [ig._contributions(worlds.tuned(), p, *some) for some in zip(alpha, weights, strict=True)]
+        parts = [ig.compiled_contributions(worlds.tuned(), p, *some) for some in zip(alpha, weights, strict=True)]
         found = groups_of(jax.tree.map(lambda *x: sum(x), *parts), t.area)
         whole, n, eps = {name: getattr(p.end, name) - getattr(p.start, name)[0] for name in found}, 400, 1e-4
         for name, total in found.items():
@@ -311,9 +311,9 @@ def test_paths_of_a_batch_have_one_length():
 def test_realisations_contribute_their_mean():
     with x64():
         t = world(realisations=2)
-        both = ig._contributions(worlds.tuned(), path(t), *ig.gauss_legendre(8, np.float64))
+        both = ig.compiled_contributions(worlds.tuned(), path(t), *ig.gauss_legendre(8, np.float64))
         each = [
-            ig._contributions(
+            ig.compiled_contributions(
                 worlds.tuned(),
                 path(t.replace(temp=t.temp[[r]], prcp=t.prcp[[r]])),
                 *ig.gauss_legendre(8, np.float64),
@@ -327,11 +327,11 @@ def test_realisations_contribute_their_mean():
 
 def test_single_precision_is_enough():
     p = path(world(dtype="float32", warmer=1.0))
-    single = ig._contributions(worlds.tuned("float32"), p, *ig.gauss_legendre(8))
+    single = ig.compiled_contributions(worlds.tuned("float32"), p, *ig.gauss_legendre(8))
     assert single.temp.dtype == np.float32
     with x64():
         p = path(world(warmer=1.0))
-        double = ig._contributions(worlds.tuned(), p, *ig.gauss_legendre(8, np.float64))
+        double = ig.compiled_contributions(worlds.tuned(), p, *ig.gauss_legendre(8, np.float64))
     np.testing.assert_allclose(single.temp, double.temp, atol=2e-6)
 
 
@@ -393,7 +393,7 @@ def network():
 def test_contributions_through_the_network_are_central_differences(network):
     given, start, end = network
     with x64():
-        found = ng._network_contributions(given, start, end, np.stack(at_one_node(0.5)))
+        found = ng.compiled_network_contributions(given, start, end, np.stack(at_one_node(0.5)))
         rng, eps = np.random.default_rng(1), 1e-5
         for name in ("response", "climate"):
             direction = rng.normal(size=getattr(start, name).shape)

@@ -165,7 +165,7 @@ def test_blocks_of_a_batch_change_nothing(monkeypatch):
         given = (np.zeros((5, 1)), np.tile(HALF, (5, 1, 1)), np.full((5, 1), 0.1))
         together = solve_shifts(every, t, *given)
         monkeypatch.setattr(inverse, "COLUMNS", 7)  # two glaciers of three heights at a time
-        inverse._annual_and_slope.clear_cache()
+        inverse.annual_and_slope.clear_cache()
         np.testing.assert_allclose(solve_shifts(every, t, *given).shift, together.shift, rtol=1e-9)
 
 
@@ -327,7 +327,7 @@ def test_a_series_has_the_covariance_of_its_prior():
         t = worlds.trajectory()
         problem, times = series(t, monthly(t), 50.0, sd=(2.0, 0.0))
         each = np.eye(times.size)
-        factor = inverse_series._coloured_rows(np.stack([each, 0.0 * each], axis=1), problem).temp
+        factor = inverse_series.coloured_rows(np.stack([each, 0.0 * each], axis=1), problem).temp
         expected = 4.0 * np.exp(-np.abs(times[:, None] - times) / 50.0)
         np.testing.assert_allclose(factor.T @ factor, expected, atol=1e-12)
 

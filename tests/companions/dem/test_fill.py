@@ -11,9 +11,9 @@ from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from oggm_glaunti.companions.dem import regression, residuals
 from oggm_glaunti.companions.dem.coregister import estimate_shift, find_registration, nmad, shifted
 from oggm_glaunti.companions.dem.fill import METHODS, Known, fill, what_is_known
-from oggm_glaunti.companions.dem.pieces import degree_tiles
 from oggm_glaunti.companions.dem.predictors import predictors, reference_surface
 from oggm_glaunti.companions.dem.stack import checked_stack
+from oggm_glaunti.companions.dem.tiles import degree_tiles
 from oggm_glaunti.companions.dem.trend import Trend, clipped_variance, linear_in_time
 from oggm_glaunti.companions.dem.voids import disc, place_voids
 from tests.companions.dem import worlds

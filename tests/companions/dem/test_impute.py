@@ -8,7 +8,7 @@ from oggm_glaunti.companions.dem import impute
 from oggm_glaunti.companions.dem.coregister import shifted
 from oggm_glaunti.companions.dem.cross_validation import cross_validate
 from oggm_glaunti.companions.dem.fill import FillOptions
-from oggm_glaunti.companions.dem.impute import impute_dem_stack
+from oggm_glaunti.companions.dem.impute import impute_dem_stack, own_shapes
 from oggm_glaunti.companions.dem.scores import hold_out, score
 from oggm_glaunti.companions.dem.stack import Stack, checked_stack
 from oggm_glaunti.companions.dem.tiles import read_tiles
@@ -164,11 +164,11 @@ def test_years_come_out_in_order():
 def test_a_deep_edge_is_tried_as_deep_as_two_percent_of_the_pixels_allow():
     void = np.zeros((60, 60), bool)
     void[:, 45:] = void[5:7, 5:8] = True
-    shapes = impute._own_shapes(void)
+    shapes = own_shapes(void)
     assert shapes[1].sum() == 6
     assert shapes[0].shape == (2 * 4 + 1,) * 2  # a radius of sqrt(0.02 * 2694 / pi)
     void[:, 48:] = False
-    assert impute._own_shapes(void)[0].shape == (2 * 2 + 1,) * 2
+    assert own_shapes(void)[0].shape == (2 * 2 + 1,) * 2
 
 
 def test_heights_in_too_few_years_are_too_few():

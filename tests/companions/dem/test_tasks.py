@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import netCDF4
 import numpy as np
@@ -18,15 +17,15 @@ from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.companions.dem import tasks
+from oggm_glaunti.companions.dem.datum import stable_ground
 from oggm_glaunti.coupling.ground import dem_stack_file
 from oggm_glaunti.coupling.ground.dem_stack_file import read_dem_stack, read_dem_stack_attributes
 from oggm_glaunti.coupling.ground.features import outline_on_grid, read_features
-from oggm_glaunti.coupling.ground.terrain import Terrain, find_terrain
+from oggm_glaunti.coupling.ground.terrain import find_terrain
 from oggm_glaunti.workflows import valley
 from tests.companions.dem import valley_stack as made
 
-QUICK = {"method": "hypsometric"}
+QUICK = {"imputation": {"method": "hypsometric"}}
 # On the slope in the west of the valley, beside the ice.
 VOID = slice(30, 34), slice(18, 24)
 
@@ -90,7 +89,7 @@ def test_another_dem_than_the_directorys_is_named_as_the_datum(gdir, years):
 
 
 def test_the_file_tells_what_was_done_to_the_input(gdir, years):
-    gtasks.process_dem_stack(gdir, **years, **QUICK, seed=3, vertical_datum="ellipsoid")
+    gtasks.process_dem_stack(gdir, **years, imputation={**QUICK["imputation"], "seed": 3}, vertical_datum="ellipsoid")
     about = read_dem_stack_attributes(gdir)
     assert about["source_files"].startswith("z_2001.tif, z_2002.tif")
     assert about["source_files"].endswith("s_2004.tif")
@@ -191,10 +190,7 @@ def test_heights_that_agree_are_left_and_that_is_said(gdir, tmp_path, caplog):
 
 def stable(years: list[int], placed: np.ndarray, dem: np.ndarray) -> tuple[np.ndarray, str]:
     difference = placed.mean(axis=0) - dem
-    terrain = Terrain(dem.astype(np.float32), "USER", "dem.tif", ("dem.tif",))
-    gdir = SimpleNamespace(rgi_id="RGI60-11.99999")
-    where = tasks._Placed(placed, placed, difference, {0: (0.0, 0.0)}, (0, 0), 0.0)
-    return tasks._stable_ground(gdir, np.array(years), where, terrain)
+    return stable_ground("RGI60-11.99999", difference, placed, np.array(years), dem.astype(np.float32))
 
 
 @pytest.mark.parametrize("years", [[2000, 2001, 2002], [2000, 2010, 2019]])
@@ -256,6 +252,7 @@ def test_what_is_missing_from_the_arguments_is_said(gdir, years, tmp_path):
         r"z_2001\.tif cannot be read as NetCDF": {"z": z[2001]},
         r"z of 2002: .*no\.tif does not exist": {"z": {**z, 2002: tmp_path / "no.tif"}, "z_std": z_std},
         r"vertical_datum is 'sea'": {**years, "vertical_datum": "sea"},
+        r"imputation names mask; expected method, seed and options": {**years, "imputation": {"mask": 1, "seed": 2}},
     }
     for message, given in wrong.items():
         with pytest.raises(InvalidParamsError, match=message):
@@ -370,7 +367,7 @@ def test_an_error_on_the_way_leaves_the_old_file_and_nothing_else(gdir, years, m
     with monkeypatch.context() as patch:
         patch.setattr(*((dem_stack_file, "_write_layers") if when == "while writing" else (os, "replace")), fails)
         with pytest.raises(Interrupted, match=when):
-            gtasks.process_dem_stack(gdir, **years, **QUICK, seed=1)
+            gtasks.process_dem_stack(gdir, **years, imputation={**QUICK["imputation"], "seed": 1})
     assert path.read_bytes() == before
     assert written(gdir) == {path.name}
 
@@ -390,7 +387,7 @@ gdir = oggm.GlacierDirectory("RGI60-11.99999", base_dir=f"{folder}/per_glacier")
 oggm.cfg.PATHS["dem_file"] = f"{folder}/dem.tif"
 if case == "killed":
     dem_stack_file._write_layers = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
-calls = [(gdir, {"z": z, "method": "hypsometric", "filesuffix": suffix}) for suffix in ("_one", "_two")]
+calls = [(gdir, {"z": z, "imputation": {"method": "hypsometric"}, "filesuffix": suffix}) for suffix in ("_one", "_two")]
 workflow.execute_entity_task(gtasks.process_dem_stack, calls)
 """
 

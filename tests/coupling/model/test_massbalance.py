@@ -337,7 +337,7 @@ def test_snowfall_minus_balance_is_melt_and_never_below_zero(model):
 
 
 def test_beyond_the_table_the_balance_goes_on_with_its_end_slopes(model):
-    table = model._store.inputs.heights
+    table = model.table_inputs.heights
     for ends, far in ((table[:2], [-1e4, table[0] - 777]), (table[-2:], [table[-1] + 55, 2e4])):
         low, high = metres(model.get_annual_mb(ends, year=2015))
         expected = low + (high - low) / (ends[1] - ends[0]) * (np.array(far) - ends[0])
@@ -365,8 +365,8 @@ def test_the_ela_is_where_the_balance_is_zero(model):
 def test_the_table_reaches_below_the_bed_and_above_the_summit(hef_gdir, model):
     (fl,) = hef_gdir.read_pickle("model_flowlines")
     glacier = fl.thick > 0
-    assert model._store.inputs.heights[0] <= fl.bed_h.min()
-    assert model._store.inputs.heights[-1] >= fl.surface_h[glacier].max()
+    assert model.table_inputs.heights[0] <= fl.bed_h.min()
+    assert model.table_inputs.heights[-1] >= fl.surface_h[glacier].max()
 
 
 # --- heights and years as OGGM gives them ---
@@ -514,7 +514,7 @@ def test_many_tunable_parameter_settings_do_not_pile_up_in_memory(model):
     for bias in np.linspace(-1, 1, 12):
         model.temp_bias = bias
         model.get_annual_mb(HEIGHTS, year=2018)
-    assert len(model._store._in_memory) <= table_store.TABLES_KEPT
+    assert len(model.store._in_memory) <= table_store.TABLES_KEPT
 
 
 def test_results_do_not_depend_on_the_order_of_calls(hef_gdir):
@@ -660,7 +660,7 @@ def test_the_corrections_know_nothing_of_the_tunable_parameters(hef_c, weights_d
     with_tunables = snapshot(turned)
     fresh = GlaUnTIMassBalanceC(hef_c, weights=weights_dir)
     snapshot(fresh)
-    np.testing.assert_array_equal(turned._store.inputs.corrections.ds, fresh._store.inputs.corrections.ds)
+    np.testing.assert_array_equal(turned.table_inputs.corrections.ds, fresh.table_inputs.corrections.ds)
     fresh.temp_bias, fresh.melt_f = 2.0, 8.0
     assert same(snapshot(fresh), with_tunables)
 

@@ -102,7 +102,7 @@ def test_corrections_of_the_other_hemisphere_are_other_corrections():
     ],
 )
 def test_a_tributary_is_told_from_a_scenario(suffix, tributary):
-    found = table_store._TRIBUTARY.search(suffix)
+    found = table_store.TRIBUTARY.search(suffix)
     assert (found.group() if found else None) == tributary
 
 

@@ -38,7 +38,7 @@ def test_the_error_names_the_work_and_says_what_to_set(forked):
 
 
 def test_a_table_is_built_in_numpy_there(hef_gdir, forked):
-    inputs = GlaUnTIMassBalanceA(hef_gdir)._store.inputs
+    inputs = GlaUnTIMassBalanceA(hef_gdir).table_inputs
     np.testing.assert_array_equal(
         build_table(inputs, TunableParams(5.0)).smb, build_table(inputs, TunableParams(5.0), "numpy").smb
     )

@@ -38,7 +38,7 @@ def some_corrections(years, size=0.3) -> BandCorrections:
 
 @pytest.fixture
 def inputs(hef_gdir):
-    return GlaUnTIMassBalanceA(hef_gdir)._store.inputs
+    return GlaUnTIMassBalanceA(hef_gdir).table_inputs
 
 
 def with_corrections(inputs, corrections):
@@ -78,7 +78,7 @@ def test_numpy_and_jax_build_the_same_table(inputs, tunables, mode):
 
 
 def test_numpy_and_jax_build_the_same_table_of_forty_years(aletsch_gdir):
-    found = largest_differences(GlaUnTIMassBalanceA(aletsch_gdir)._store.inputs, TunableParams(PUBLISHED))
+    found = largest_differences(GlaUnTIMassBalanceA(aletsch_gdir).table_inputs, TunableParams(PUBLISHED))
     print("largest differences, Aletsch 1981-2020:", {name: f"{value:.1e}" for name, value in found.items()})
     check_differences(found, 40)
 

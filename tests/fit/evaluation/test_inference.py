@@ -155,7 +155,7 @@ def test_padded_days_change_nothing(monkeypatch):
 
 
 def test_years_of_different_length_share_a_program():
-    compiled = inference._run_glaunti
+    compiled = inference.run_glaunti
     before = compiled._cached._cache_size() if hasattr(compiled, "_cached") else None
     if before is None:
         pytest.skip("this equinox does not tell how many programs it has compiled")
