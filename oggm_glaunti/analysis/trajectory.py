@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import OnHeights, Tuned, stepper
+from oggm_glaunti.core.units import N_CORRECTIONS
 
 
 class Trajectory(OnHeights):
@@ -137,7 +138,7 @@ def one_height(temp: np.ndarray, prcp: np.ndarray) -> Trajectory:
     """Return the trajectory of one point at the reference height, all days (1, T) in one year called 0."""
     dtype, days = temp.dtype, temp.shape[-1]
     at_place, index = np.zeros(1, dtype), np.zeros(days, np.int32)
-    corrections, years = np.zeros((1, 5, 1), dtype), np.zeros(1, np.int32)
+    corrections, years = np.zeros((1, N_CORRECTIONS, 1), dtype), np.zeros(1, np.int32)
     return Trajectory(temp, prcp, at_place, corrections, index, at_place + 1, index, years, bias=dtype.type(0))
 
 

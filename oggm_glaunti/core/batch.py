@@ -35,7 +35,7 @@ class BatchWeather(NamedTuple):
     temp, prcp : arrays (Y, D, G)
         degC and m w.e. day-1
     weight : array (Y, D, G)
-        of the days: 0 where a glacier has no such day
+        of the days: 0 if a glacier has no such day
     """
 
     temp: Float[AnyArray, "year day glacier"]
@@ -53,7 +53,7 @@ class BatchMaps(NamedTuple):
     Attributes
     ----------
     sizes : int array (G, 2)
-        rows and columns of each glacier's own map, which lies at the top left; (0, 0) where there is no glacier
+        rows and columns of each glacier's own map, which lies at the top left; (0, 0) if there is no glacier
     place : array (G, S, S, C)
         what describes the place, normalised: outline, elevation, elevation_std and, in model D, nine facies bands
     start : int array (G, S, S)
@@ -83,9 +83,9 @@ class LanedCells(NamedTuple):
     offset : array (L, 16)
         temperature there minus that at the reference height, K
     band : int array (L, 16)
-        ``glacier * B + band``; ``G * B`` where a lane is filled up
+        ``glacier * B + band``; ``G * B`` for places that fill up a lane
     band_count : array (G, B)
-        cells of each band; 1 where there is no such band
+        cells of each band; 1 if there is no such band
     below : int array (G, M)
         the band below each height; more heights than are run (M >= N), so that programs differ in fewer shapes
     share : array (G, M)
@@ -101,6 +101,7 @@ class LanedCells(NamedTuple):
     share: Float[AnyArray, "glacier all_heights"]
 
 
+@jax.jit
 def initial_state(
     ti: TIWeights, cells: LanedCells
 ) -> tuple[Float[Array, "lane place"], Float[Array, "glacier height"]]:
@@ -109,6 +110,7 @@ def initial_state(
     return jnp.broadcast_to(centre, cells.cell.shape), jnp.broadcast_to(centre, cells.below.shape)
 
 
+@partial(jax.jit, static_argnames="columns")
 def responses(
     ti: TIWeights,
     swe: Float[AnyArray, "glacier all_heights"],
@@ -174,6 +176,7 @@ def _if_run(weight: Array, new: Array, old: Array) -> Array:
     return jnp.where(weight > 0, new, old)
 
 
+@jax.jit
 def correction_maps(
     corrector: Corrector, response: Float[AnyArray, "glacier height 3"], index: Int[AnyArray, ""], maps: BatchMaps
 ) -> Float[Array, "glacier side side 5"]:
@@ -190,6 +193,7 @@ def correction_maps(
     return corrections_of_batch(corrector, on_maps, maps.place, monthly, maps.sizes)
 
 
+@partial(jax.jit, static_argnames="columns")
 def corrected_year(
     ti: TIWeights,
     swe: Float[AnyArray, "lane place"],
@@ -267,6 +271,7 @@ class TableArguments(NamedTuple):
     ds_index: Int[AnyArray, "glacier year 12"]
 
 
+@jax.jit
 def tables(ti: TIWeights, arguments: TableArguments) -> MonthlySums:
     """Monthly sums by height of G glaciers, each with its own weather, heights, corrections and tunable parameters.
 

@@ -86,7 +86,7 @@ def in_blocks(
     first, n = (jnp.zeros((), jnp.int32), math.prod(shape)) if span is None else span
     size = block_size(n, BLOCK if most is None else most) if jax.default_backend() == "cpu" else n
     params = jax.tree.map(lambda leaf: leaf if jnp.ndim(leaf) == 0 else _as_row(leaf, shape), params)
-    # A scan's carry keeps its shape: the state must have that of the points, also where it was given as scalars.
+    # A scan's carry keeps its shape: the state must have that of the points, also if it was given as scalars.
     leaves, structure = jax.tree.flatten((params, jax.tree.map(partial(_as_row, shape=shape), state)))
 
     def one(start):

@@ -2,7 +2,7 @@
 
 Pure functions over the leaves of a weight file; no convolution but the last has a bias. Maslov et al. 2026, the
 corrector. Two rewritings of the published layers, both exact, make it fast: the 1x1 convolution in front is multiplied
-into the first 3x3 kernel (zeros around the grid stay zeros through it), and the nine facies bands, all -1 where no map
+into the first 3x3 kernel (zeros around the grid stay zeros through it), and the nine facies bands, all -1 if no map
 exists, become one channel of ones.
 """
 
@@ -98,7 +98,7 @@ def run_corrector(
 
     See Also
     --------
-    correction_fields : the same without the facies bands where there is no map: faster
+    correction_fields : the same without the facies bands if there is no map: faster
     run_corrector_batch : many glaciers at once
 
     Notes
@@ -121,7 +121,7 @@ def correction_fields(
     model : Corrector
     inputs : array (H, W, 6) or (H, W, 15)
         smb0/10, d(smb0)/dT, d(smb0)/dP, outlines, elevation, elevation_std, as in :func:`run_corrector`; then the nine
-        facies bands, or nothing where no map exists, which means the same as -1 in all of them
+        facies bands, or nothing if no map exists, which means the same as -1 in all of them
     climate : array (2, M)
 
     Returns
@@ -279,7 +279,7 @@ def _climate(branch: Branch, climate: Float[AnyArray, "g 2 month"]) -> Float[Arr
 
 
 def _double_conv(double: DoubleConv, x, cells: InsideCells | None = None, kernel=None):
-    """Both blocks; `kernel`, where given, in place of the first one's."""
+    """Both blocks; `kernel`, if given, in place of the first one's."""
     first, second = double.block1, double.block2
     kernel = _channels_last(first.conv) if kernel is None else kernel
     x = conv_block(x, kernel, first.scale.reshape(-1), first.shift.reshape(-1), cells)

@@ -84,7 +84,7 @@ def _power_of_two(exponent: Int[AnyArray, "..."]) -> Field:
 
 
 # What is read from bits is constant between jumps, and the rest is plain arithmetic: so derivatives of any order are
-# right also where JAX differentiates these bodies (in a reverse pass it forgets the rules below for the next one).
+# right also if JAX differentiates these bodies (in a reverse pass it forgets the rules below for the next one).
 
 
 def _exp2_of(y: Field) -> Field:
@@ -114,10 +114,7 @@ def sigmoid(x: Field) -> Field:
     return 1.0 / (1.0 + _exp2_of(jnp.clip(x * -LOG2_E, -_FAR, _FAR)))
 
 
-@sigmoid.defjvp
-def _sigmoid_jvp(primals, tangents):
-    value = sigmoid(*primals)
-    return value, value * (1.0 - value) * tangents[0]
+sigmoid.defjvps(lambda dx, value, x: value * (1.0 - value) * dx)
 
 
 @jax.custom_jvp
@@ -139,7 +136,7 @@ def softplus(x: Field, sharpness: Field) -> Field:
 def softplus_quotient(x: Field, sharpness: Field) -> Field:
     """Compute the same function as :func:`softplus`, ending in a division.
 
-    XLA repeats cheap work in every loop that needs its result, but never a division: where two results of a day depend
+    XLA repeats cheap work in every loop that needs its result, but never a division: if two results of a day depend
     on the value, this form is computed once.
     """
     if not _is_cheap(x, sharpness):
@@ -195,10 +192,7 @@ def decay(x: Field) -> Field:
     return _exp2_of(jnp.maximum(x * -LOG2_E, -_FAR))
 
 
-@decay.defjvp
-def _decay_jvp(primals, tangents):
-    value = decay(*primals)
-    return value, -value * tangents[0]
+decay.defjvps(lambda dx, value, x: -value * dx)
 
 
 @jax.custom_jvp
@@ -215,10 +209,7 @@ def log1p_of_share(x: Field) -> Field:
     return x * _polynomial(_LOG1P, x)
 
 
-@log1p_of_share.defjvp
-def _log1p_of_share_jvp(primals, tangents):
-    (x,), (dx,) = primals, tangents
-    return log1p_of_share(x), dx / (1.0 + x)
+log1p_of_share.defjvps(lambda dx, value, x: dx / (1.0 + x))
 
 
 @jax.custom_jvp

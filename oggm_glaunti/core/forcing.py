@@ -70,18 +70,7 @@ class Forcing(eqx.Module):
 
 
 class GriddedForcing(Forcing):
-    """Daily fields given at the points themselves.
-
-    Attributes
-    ----------
-    temp : array (T, ...)
-        daily mean temperature at the surface, degC
-    prcp : array (T, ...)
-        precipitation, m w.e. day-1
-    """
-
-    temp: Float[AnyArray, "time ..."]
-    prcp: Float[AnyArray, "time ..."]
+    """Daily fields given at the points themselves, (T, ...)."""
 
     def at(self, day: PyTree) -> tuple[Array, Array]:
         """Return temperature and precipitation of one day at the points."""
@@ -259,15 +248,13 @@ def pad_days(forcing: Forcing, weights: np.ndarray, n_days: int) -> tuple[Forcin
     missing = n_days - weights.shape[0]
     if missing < 0:
         raise ValueError(f"cannot pad {weights.shape[0]} days to {n_days}")
-
     if missing == 0:
         return forcing, weights
 
     def pad(values):
         return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
 
-    padded = pad(forcing.temp), pad(forcing.prcp)
-    forcing = eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, padded)
+    forcing = eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=pad)
     return forcing, np.concatenate([weights, np.zeros(missing, weights.dtype)])
 
 

@@ -198,7 +198,7 @@ def run_year_on_columns(
         snow of the glacier's cells
     seasons : tuple of Season
         with a :class:`~oggm_glaunti.core.forcing.StationForcing`, or a
-        :class:`~oggm_glaunti.core.forcing.CoarseForcing` where the columns have coarse cells; what they say of points
+        :class:`~oggm_glaunti.core.forcing.CoarseForcing` if the columns have coarse cells; what they say of points
         (offsets, cells) is not used
     columns : GlacierColumns
     ds : array (5, H, W), optional
@@ -222,7 +222,7 @@ def run_year_on_columns(
     """
     swe, seasons, response = require_finite("swe", swe), checked(seasons), None
     if ds is None:
-        response, ds = correct_from_heights(model, swe, seasons, fields, climate, columns)
+        response, ds = correct_from_heights(model, columns, swe, seasons, fields, climate)
     at_cells = ds[:, columns.rows, columns.cols]
     swe, smb, observed = corrected_run(model.ti.resolve(), at_cells, swe, at_pixels(seasons, columns), observe)
     return CorrectedYear(swe, smb, ds, response, observed)
@@ -230,11 +230,11 @@ def run_year_on_columns(
 
 def correct_from_heights(
     model: GlaUnTI,
+    columns: GlacierColumns,
     swe: Float[AnyArray, " pixel"],
     seasons: tuple[Season, ...],
     fields: Float[AnyArray, "12 h w"],
     climate: Float[AnyArray, "2 month"],
-    columns: GlacierColumns,
 ) -> tuple[Float[Array, "3 h w"], Float[Array, "5 h w"]]:
     """Response fields and corrections of a year, the uncorrected runs on heights; arguments as above, unchecked."""
     snow = swe_profile(columns, swe)

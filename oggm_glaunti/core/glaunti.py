@@ -107,18 +107,13 @@ def correct(params: TIParameters, ds: Float[AnyArray, "5 ..."]) -> TIParameters:
     ``prec_scale exp(d1), ddf_snow exp(d2), ddf_relative_ice exp(d3), snow_to_rain_centre + d4, t_pos_shift + d5``.
     The corrected factor of ice may fall below that of snow.
     """
-    return TIParameters(
+    return replace(
+        params,
         prec_scale=params.prec_scale * jnp.exp(ds[0]),
         ddf_snow=params.ddf_snow * jnp.exp(ds[1]),
         ddf_relative_ice=params.ddf_relative_ice * jnp.exp(ds[2]),
-        snow_to_rain_steepness=params.snow_to_rain_steepness,
         snow_to_rain_centre=params.snow_to_rain_centre + ds[3],
-        snow_depletion_steepness=params.snow_depletion_steepness,
-        snow_depletion_centre=params.snow_depletion_centre,
-        t_softplus_sharpness=params.t_softplus_sharpness,
-        swe_softplus_sharpness=params.swe_softplus_sharpness,
         t_pos_shift=params.t_pos_shift + ds[4],
-        day=params.day,
     )
 
 
@@ -139,27 +134,12 @@ def run_seasons(
     observed : tuple
         what `observe` returned, per season
     """
-    return run_checked(params, require_finite("swe", swe), checked(seasons), observe)
+    return corrected_run(params, None, require_finite("swe", swe), checked(seasons), observe)
 
 
 def checked(seasons: tuple[Season, ...]) -> tuple[Season, ...]:
     """Return the same seasons; raise an error that names the field with a NaN in it."""
     return tuple(Season(season.forcing.checked(season.weights), season.weights) for season in seasons)
-
-
-def run_checked(
-    params: TIParameters,
-    swe: Float[AnyArray, "..."],
-    seasons: tuple[Season, ...],
-    observe: Observe | None = None,
-) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
-    """:func:`run_seasons` for inputs that are checked already."""
-    balances, observations = [], []
-    for season in seasons:
-        swe, smb, observed = _run_season(params, swe, season, observe)
-        balances.append(smb)
-        observations.append(observed)
-    return swe, tuple(balances), tuple(observations)
 
 
 def _run_season(
@@ -242,17 +222,8 @@ def corrections_of_batch(
 ) -> Float[Array, "g h w 5"]:
     """Compute the corrections of one mass-balance year of many glaciers, channels last; nothing is checked.
 
-    Parameters
-    ----------
-    corrector : Corrector
-    response : array (G, H, W, 3)
-        see :func:`response_fields`
-    place : array (G, H, W, C)
-        see :func:`geometry_fields`; without facies bands the three others alone
-    climate : array (G, 2, M)
-        see :func:`~oggm_glaunti.core.forcing.monthly_climate`
-    sizes : int array (G, 2)
-        rows and columns of each glacier, see :func:`~oggm_glaunti.core.corrector.run_corrector_batch`
+    `response` is that of :func:`response_fields`, `place` that of :func:`geometry_fields`, with or without its facies
+    bands; see :func:`~oggm_glaunti.core.corrector.run_corrector_batch` for `climate` and `sizes`.
     """
     return run_corrector_batch(corrector, jnp.concatenate([response, place], axis=-1), climate, sizes)
 
@@ -268,7 +239,13 @@ def corrected_run(
 
     Parameters and results are those of :func:`run_seasons`.
     """
-    return run_checked(params if ds is None else correct(params, ds), swe, seasons, observe)
+    params = params if ds is None else correct(params, ds)
+    balances, observations = [], []
+    for season in seasons:
+        swe, smb, observed = _run_season(params, swe, season, observe)
+        balances.append(smb)
+        observations.append(observed)
+    return swe, tuple(balances), tuple(observations)
 
 
 def run_year(

@@ -91,7 +91,7 @@ def monthly_sums(
 
     def one_month(swe, month):
         temp, prcp, valid, index, bias, factor, ddf = month
-        corrected = correct(with_ddf_snow(params, ddf), ds[index])
+        corrected = correct(replace(params, ddf_snow=ddf), ds[index])
         step = ti_step(corrected)
 
         def one_day(carry, day):
@@ -113,8 +113,3 @@ def monthly_sums(
 
     _, sums = jax.lax.scan(one_year, swe, (temp, prcp, valid, ds_index))
     return MonthlySums(*sums)
-
-
-def with_ddf_snow(params: TIParameters, ddf_snow: Float[AnyArray, ""]) -> TIParameters:
-    """Return the same parameters with another degree-day factor of snow, m w.e. K-1 day-1."""
-    return replace(params, ddf_snow=ddf_snow)

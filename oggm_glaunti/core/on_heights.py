@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.run import initial_swe, ti_step
-from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
+from oggm_glaunti.core.temperature_index import TIWeights
 
 H = TypeVar("H", bound="OnHeights")
 
@@ -99,13 +99,8 @@ def stepper(tuned: Tuned, where: OnHeights) -> tuple[Float[Array, " height"], Da
 
     def step(swe: Array, day: DailyInputs) -> tuple[Array, Array]:
         temp, prcp, index = day
-        of_day = constant if corrected is None else _of_period(corrected, index)
+        of_day = constant if corrected is None else jax.tree.map(lambda field: field[index], corrected)
         swe, smb = ti_step(of_day)(swe, temp + offset, prcp, one)
         return swe, smb if where.bias is None else smb - where.bias
 
     return initial_swe(constant, offset.shape), step
-
-
-def _of_period(corrected: TIParameters, period: Int[Array, ""]) -> TIParameters:
-    """Return the parameters of one mass-balance year."""
-    return jax.tree.map(lambda field: field[period], corrected)

@@ -135,5 +135,5 @@ def run_ti(
 
 
 def initial_swe(params: TIParameters, shape: tuple[int, ...]) -> Float[Array, "..."]:
-    """Snow at the start where none is known: the depletion centre everywhere, m w.e."""
+    """Return the snow at the start if none is known: the depletion centre everywhere, m w.e."""
     return jnp.broadcast_to(params.snow_depletion_centre, shape)

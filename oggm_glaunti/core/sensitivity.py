@@ -47,31 +47,22 @@ class _Day(NamedTuple):
     swe: Field
 
 
-def _explicit(name: str, params: TIParameters, day: _Day) -> tuple[Any, Any, Any, Any]:
-    """Explicit derivatives ``da, dE, dF, dr`` of a day by one of the parameters; 0 where there is none."""
+def _explicit(params: TIParameters, day: _Day) -> dict[str, tuple[Any, Any, Any, Any]]:
+    """Explicit derivatives ``da, dE, dF, dr`` of a day by each of the parameters that have any."""
     mixed = day.cover * (1.0 - day.cover)
-    match name:
-        case "prec_scale":
-            return day.solid, 0.0, 0.0, 0.0
-        case "ddf_snow":
-            return 0.0, day.pdd, 0.0, 0.0
-        case "ddf_relative_ice":
-            return 0.0, 0.0, 0.0, 1.0
-        case "snow_to_rain_steepness":
-            return -params.prec_scale * day.solid_slope * day.temp_above_centre, 0.0, 0.0, 0.0
-        case "snow_to_rain_centre":
-            return params.prec_scale * day.solid_slope * params.snow_to_rain_steepness, 0.0, 0.0, 0.0
-        case "snow_depletion_steepness":
-            return 0.0, 0.0, mixed * jnp.log(day.swe / params.snow_depletion_centre), 0.0
-        case "snow_depletion_centre":
-            return 0.0, 0.0, -mixed * params.snow_depletion_steepness / params.snow_depletion_centre, 0.0
-        case "t_softplus_sharpness":
-            by_sharpness = (day.temp_shifted * day.pdd_slope - day.pdd) / params.t_softplus_sharpness
-            return 0.0, params.ddf_snow * by_sharpness, 0.0, 0.0
-        case "t_pos_shift":
-            return 0.0, params.ddf_snow * day.pdd_slope, 0.0, 0.0
-        case _:
-            return 0.0, 0.0, 0.0, 0.0
+    by_sharpness = (day.temp_shifted * day.pdd_slope - day.pdd) / params.t_softplus_sharpness
+    by_centre = -mixed * params.snow_depletion_steepness / params.snow_depletion_centre
+    return {
+        "prec_scale": (day.solid, 0.0, 0.0, 0.0),
+        "ddf_snow": (0.0, day.pdd, 0.0, 0.0),
+        "ddf_relative_ice": (0.0, 0.0, 0.0, 1.0),
+        "snow_to_rain_steepness": (-params.prec_scale * day.solid_slope * day.temp_above_centre, 0.0, 0.0, 0.0),
+        "snow_to_rain_centre": (params.prec_scale * day.solid_slope * params.snow_to_rain_steepness, 0.0, 0.0, 0.0),
+        "snow_depletion_steepness": (0.0, 0.0, mixed * jnp.log(day.swe / params.snow_depletion_centre), 0.0),
+        "snow_depletion_centre": (0.0, 0.0, by_centre, 0.0),
+        "t_softplus_sharpness": (0.0, params.ddf_snow * by_sharpness, 0.0, 0.0),
+        "t_pos_shift": (0.0, params.ddf_snow * day.pdd_slope, 0.0, 0.0),
+    }
 
 
 def _step(params: TIParameters, wrt: tuple[str, ...]):
@@ -94,10 +85,10 @@ def _step(params: TIParameters, wrt: tuple[str, ...]):
         raw = swe + balance_of_snow
         new_swe, slope = softplus_with_slope(raw, params.swe_softplus_sharpness)
         cover_slope = params.snow_depletion_steepness * cover * (1.0 - cover) / day.swe
-        bare = 1.0 - cover
+        bare, explicit = 1.0 - cover, _explicit(params, day)
 
         def derivative(name):
-            da, de, df, dr = _explicit(name, params, day)
+            da, de, df, dr = explicit.get(name, (0.0,) * 4)
             through_swe = df + (cover_slope * by[name] if name in by else 0.0)
             own = da - de * (cover + ice * bare) - energy * (1.0 - ice) * through_swe - dr * energy * bare
             if name not in by:

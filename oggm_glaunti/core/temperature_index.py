@@ -110,7 +110,7 @@ def depletion_melt(swe: Field, potential: Field, centre: Field) -> Field:
     swe : array (...)
         snow at hand, m w.e.
     potential : array (...)
-        what the energy would melt where all is snow, m w.e.
+        what the energy would melt if all were snow, m w.e.
     centre : array (...)
         SWE at which half of the surface is covered, m w.e.
 
@@ -126,7 +126,7 @@ def depletion_melt(swe: Field, potential: Field, centre: Field) -> Field:
     """
     scale = centre / LN_2
     less = jnp.minimum(swe, potential)
-    # The difference to the lesser, in a form that neither overflows nor cancels, and is smooth where the two are equal:
+    # The difference to the lesser, in a form that neither overflows nor cancels, and is smooth if the two are equal:
     # 1 - exp(-x) is 2 t / (1 + t), t = tanh(x / 2).
     half = jnp.tanh(0.5 * less / scale)
     kept = decay(jnp.abs(swe - potential) / scale) * (2.0 * half / (1.0 + half))
@@ -248,7 +248,7 @@ class TIParameters(eqx.Module):
 
 
 class TIWeights(eqx.Module):
-    """The nine stored numbers of model A: logarithms where the parameter must stay positive.
+    """The nine stored numbers of model A: logarithms if the parameter must stay positive.
 
     The last two are fixed in the published training; all others were trained. ``resolve`` gives physical units.
     Fields are in the order of the published weight files; `day`, the equations of a day, is not stored.

@@ -25,15 +25,7 @@ from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
 from oggm_glaunti.core.glacier_columns import GlacierColumns, at_pixels, correct_from_heights
-from oggm_glaunti.core.glaunti import (
-    CorrectedYear,
-    GlaUnTI,
-    Season,
-    checked,
-    correct,
-    corrections,
-    response_fields,
-)
+from oggm_glaunti.core.glaunti import CorrectedYear, GlaUnTI, Season, checked, correct, corrections, response_fields
 from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.core.temperature_index import TIParameters
 
@@ -88,7 +80,7 @@ def share_out(program: Callable[[Span], Any], n: int, threads: int | None = None
     double = jax.dtypes.canonicalize_dtype(np.float64) == np.float64
 
     def run(span: Span) -> Any:
-        # JAX's 64-bit mode, where it was set by a context, belongs to the caller's thread alone.
+        # JAX's 64-bit mode, if it was set by a context, belongs to the caller's thread alone.
         with enable_x64(double):
             return jax.tree.map(np.asarray, program(span))
 
@@ -121,7 +113,7 @@ def _correct_grid(model, response, fields, climate, ds):
 def _correct_columns(model, swe, seasons, fields, climate, columns, ds):
     response = None
     if ds is None:
-        response, ds = correct_from_heights(model, swe, seasons, fields, climate, columns)
+        response, ds = correct_from_heights(model, columns, swe, seasons, fields, climate)
     return response, ds, correct(model.ti.resolve(), ds[:, columns.rows, columns.cols])
 
 
@@ -137,15 +129,16 @@ def run_seasons_threaded(
     smb : tuple of arrays (...)
         balance of each season, m w.e.
     """
-    return _run_shares(params, require_finite("swe", swe), checked(seasons), threads)
+    return _in_shares(_run_span, params, require_finite("swe", swe), checked(seasons), threads)
 
 
-def _run_shares(params, swe, seasons, threads):
+def _in_shares(program, params, swe, seasons, threads):
+    """Run a program of spans over all columns; its results get the spatial shape."""
     shape = seasons[0].forcing.shape
     # Here and not in each thread: one copy to the device for all.
-    params, swe, seasons = jax.device_put((params, swe, seasons))
-    swe, smb = share_out(lambda span: _run_span(params, swe, seasons, *span), math.prod(shape), threads)
-    return swe.reshape(shape), tuple(balance.reshape(shape) for balance in smb)
+    arguments = jax.device_put((params, swe, seasons))
+    joined = share_out(lambda span: program(*arguments, *span), math.prod(shape), threads)
+    return jax.tree.map(lambda out: out.reshape(*out.shape[:-1], *shape), joined)
 
 
 def run_year_threaded(
@@ -182,14 +175,7 @@ def run_year_threaded(
     else:
         # Weather of every cell is large: one copy to the device for all runs.
         swe, seasons = jax.device_put((swe, seasons))
-        response = None if ds is not None else _response_shares(model, swe, seasons, threads)
+        response = None if ds is not None else _in_shares(_response_of_span, model.ti.resolve(), swe, seasons, threads)
         ds, corrected = _correct_grid(model, response, fields, climate, ds)
-    swe, smb = _run_shares(corrected, swe, seasons, threads)
+    swe, smb = _in_shares(_run_span, corrected, swe, seasons, threads)
     return CorrectedYear(swe, smb, np.asarray(ds), None if response is None else np.asarray(response))
-
-
-def _response_shares(model, swe, seasons, threads):
-    shape = seasons[0].forcing.shape
-    params, swe, seasons = jax.device_put((model.ti.resolve(), swe, seasons))
-    out = share_out(lambda span: _response_of_span(params, swe, seasons, *span), math.prod(shape), threads)
-    return out.reshape(3, *shape)

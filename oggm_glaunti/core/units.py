@@ -17,7 +17,7 @@ N_CORRECTIONS = 5
 N_FACIES = 9
 """Bands of a facies map: eight class scores and the confidence."""
 MISSING_FACIES = -1.0
-"""In all of them where there is no map."""
+"""In all of them if there is no map."""
 
 BAND_WIDTH = 50.0
 """Width of the bands over which a glacier's snow and corrections are averaged, m."""

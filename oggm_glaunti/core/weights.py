@@ -215,7 +215,7 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
     """
     header = _read_header(stream, name, source)
     leaves = []
-    while stream.peek(1)[:1] if hasattr(stream, "peek") else _more(stream):
+    while _more(stream):
         try:
             leaves.append(np.lib.format.read_array(stream, allow_pickle=False))
         except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, TokenError) as err:

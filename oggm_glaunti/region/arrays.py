@@ -14,7 +14,7 @@ from oggm_glaunti.core.forcing import monthly_climate
 from oggm_glaunti.core.glacier_columns import GlacierColumns, glacier_columns
 from oggm_glaunti.core.run import season_weights
 from oggm_glaunti.core.temperature_index import TIWeights
-from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, LANE, MISSING_FACIES, N_FACIES
+from oggm_glaunti.core.units import ELEVATION_NORM, ELEVATION_STD_NORM, LANE, MISSING_FACIES, N_CORRECTIONS, N_FACIES
 from oggm_glaunti.coupling.gridded.corrections import correction_years
 from oggm_glaunti.coupling.gridded.periods import day_slice
 from oggm_glaunti.coupling.ground.features import Features
@@ -66,11 +66,7 @@ def _empty(batch: Batch) -> tuple[kernels.BatchWeather, kernels.BatchMaps, np.nd
     g, s, n, b, lanes = batch.slots, batch.side, batch.nodes, batch.bands, (batch.lanes, LANE)
     n_all = round_up(n, ALL_HEIGHTS)
     days = (batch.years, LONGEST_YEAR, g)
-    weather = kernels.BatchWeather(
-        temp=np.zeros(days, np.float32),
-        prcp=np.zeros(days, np.float32),
-        weight=np.zeros(days, np.float32),
-    )
+    weather = kernels.BatchWeather(*np.zeros((3, *days), np.float32))
     maps = kernels.BatchMaps(
         sizes=np.zeros((g, 2), np.int32),
         place=np.zeros((g, s, s, batch.channels - 3), np.float32),
@@ -189,7 +185,7 @@ def table_arguments(batch: Batch, jobs: Sequence[Job]) -> kernels.TableArguments
         temp_bias=np.zeros((g, 12), np.float32),
         prcp_fac=np.ones((g, 12), np.float32),
         ddf_snow=np.zeros((g, 12), np.float32),
-        ds=np.zeros((g, batch.periods, 5, n), np.float32),
+        ds=np.zeros((g, batch.periods, N_CORRECTIONS, n), np.float32),
         ds_index=np.zeros((g, y, 12), np.int32),
     )
     for place, job in enumerate(jobs):

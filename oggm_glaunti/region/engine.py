@@ -14,14 +14,16 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from functools import lru_cache
-from itertools import chain
+from itertools import chain, cycle
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.core import batch as kernels
+from oggm_glaunti.core.threads import cores
 from oggm_glaunti.coupling.table.table import Table, table_of_sums
 from oggm_glaunti.region.arrays import band_corrections, correction_arrays, table_arguments, table_parameters
 from oggm_glaunti.region.jobs import Job, JobOutcome
@@ -62,10 +64,6 @@ def resources(memory: float | None = None, threads: int | None = None) -> Resour
     threads : int, optional
         Number of batches that run at once; by default one per core that this process may use, or two per GPU
     """
-    import jax
-
-    from oggm_glaunti.core.threads import cores
-
     memory = settings.param("glaunti_memory") if memory is None else memory
     if not memory > 0:
         raise InvalidParamsError(f"glaunti_memory: expected more than 0 MB, found {memory!r}")
@@ -95,24 +93,22 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
     if first is None:  # nothing to do: JAX is not started
         return
     available = resources(memory, threads)
-    planner = Planner(available.memory, available.gpu)
+    planner, devices = Planner(available.memory, available.gpu), cycle(available.devices)
     known: dict[str, Job] = {}
     with ThreadPoolExecutor(available.threads, thread_name_prefix="glaunti") as pool:
-        running: dict[Future, Batch] = {}
+        running: set[Future] = set()
 
         def submit(batch: Batch | None) -> None:
             if batch is not None:
-                device = available.devices[len(submitted) % len(available.devices)]
-                submitted.append(batch)
-                running[pool.submit(run_batch, batch, [known[key] for key in batch.keys], device, available.gpu)] = (
-                    batch
-                )
+                device = next(devices)
+                future = pool.submit(run_batch, batch, [known[key] for key in batch.keys], device, available.gpu)
+                running.add(future)
 
         def finish(at_most: int) -> Iterator[JobOutcome]:
             while len(running) > at_most:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    del running[future]
+                    running.remove(future)
                     yield from settle(future.result())
 
         def settle(outcomes: list[JobOutcome]) -> Iterator[JobOutcome]:
@@ -127,7 +123,6 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
                     known.pop(job.key, None)
                     yield replace(outcome, seconds=outcome.seconds + spent.pop(job.key, 0.0))
 
-        submitted: list[Batch] = []
         spent: dict[str, float] = {}
         try:
             for job in chain([first], jobs):
@@ -161,19 +156,16 @@ def run_batch(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list
 
 def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[JobOutcome]:
     """Return the jobs with their corrections, still without tables."""
-    import jax
-
     arrays = correction_arrays(batch, jobs)
     weather, maps, offset, cells = jax.device_put(arrays[:4], device)
     ti, corrector = jax.device_put((jobs[0].model.ti, jobs[0].model.corrector), device)
-    programs, columns = _programs(), None if gpu else CPU_COLUMNS
-    swe, profile = programs.initial(ti, cells)
-    found = []
+    columns, found = None if gpu else CPU_COLUMNS, []
+    swe, profile = kernels.initial_state(ti, cells)
     for year in range(max(years.size for years in arrays.years)):
         index = np.int32(year)
-        response = programs.responses(ti, profile, weather, index, offset, columns)
-        ds = programs.network(corrector, response, index, maps)
-        swe, profile, on_cells = programs.corrected(ti, swe, ds, weather, index, cells, columns)
+        response = kernels.responses(ti, profile, weather, index, offset, columns)
+        ds = kernels.correction_maps(corrector, response, index, maps)
+        swe, profile, on_cells = kernels.corrected_year(ti, swe, ds, weather, index, cells, columns)
         found.append(on_cells)
     ds = np.stack([np.asarray(on_cells) for on_cells in found])
     outcomes = []
@@ -187,12 +179,9 @@ def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> l
 
 
 def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[JobOutcome]:
-    import jax
-
     del gpu
     ti, arguments = jax.device_put((table_parameters(batch, jobs), table_arguments(batch, jobs)), device)
-    sums = _programs().tables(ti, arguments)
-    host = [np.asarray(values) for values in sums]
+    host = [np.asarray(values) for values in kernels.tables(ti, arguments)]
     return [JobOutcome(job, _table(job, [values[place] for values in host])) for place, job in enumerate(jobs)]
 
 
@@ -200,27 +189,3 @@ def _table(job: Job, sums: Sequence[np.ndarray]) -> Table:
     inputs = job.table_inputs()
     years, n = inputs.climate.years.size, inputs.heights.size
     return table_of_sums(inputs, job.tunables, [values[:years, ..., :n].astype(np.float64) for values in sums])
-
-
-class _Programs(NamedTuple):
-    initial: Any
-    responses: Any
-    network: Any
-    corrected: Any
-    tables: Any
-
-
-@lru_cache(maxsize=1)
-def _programs() -> _Programs:
-    """Return the programs, which are compiled on first use for each shape."""
-    import jax
-
-    from oggm_glaunti.core import batch
-
-    return _Programs(
-        jax.jit(batch.initial_state),
-        jax.jit(batch.responses, static_argnums=5),
-        jax.jit(batch.correction_maps),
-        jax.jit(batch.corrected_year, static_argnums=6),
-        jax.jit(batch.tables),
-    )

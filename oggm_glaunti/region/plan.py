@@ -33,8 +33,29 @@ NETWORK_COPIES = 8
 INPUT_COPIES = 3
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a glacier and a batch have in common, see :class:`Size` and :class:`Batch`; 0 if not needed.
+
+    Attributes
+    ----------
+    heights, table_years, periods : int
+        Shape of a table; `periods` is the number of years with corrections of their own (1 for none or their mean)
+    channels, nodes, bands, years : int
+        Numbers of the corrector's fields, heights of the uncorrected runs, bands with cells, full mass-balance years
+    """
+
+    heights: int = 0
+    table_years: int = 0
+    periods: int = 1
+    channels: int = 0
+    nodes: int = 0
+    bands: int = 0
+    years: int = 0
+
+
 @dataclass(frozen=True)
-class Size:
+class Size(Shape):
     """Sizes of a glacier, from which batches are planned.
 
     Attributes
@@ -43,12 +64,8 @@ class Size:
         Identifier of the glacier, chosen by the caller
     model : str
         Digest of the weights; glaciers of different weights never share a batch
-    heights, table_years, periods : int
-        Shape of the table; `periods` is the number of years with corrections of their own (1 for none or their mean)
-    rows, cols, channels : int
-        Shape of the corrector's maps; 0 if only a table is wanted
-    nodes, cells, bands, years : int
-        Numbers of heights of the uncorrected runs, cells of the glacier, bands with cells, full mass-balance years
+    rows, cols, cells : int
+        Shape of the corrector's maps and number of the glacier's cells; 0 if only a table is wanted
     held : int
         Size of its inputs, which are kept while it waits for its batch, bytes
     day : str
@@ -57,22 +74,15 @@ class Size:
 
     key: str
     model: str
-    heights: int
-    table_years: int
-    periods: int = 1
     rows: int = 0
     cols: int = 0
-    channels: int = 0
-    nodes: int = 0
     cells: int = 0
-    bands: int = 0
-    years: int = 0
     held: int = 0
     day: str = "smooth"
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Shape):
     """Glaciers to be run together, and the shape to which they are padded.
 
     Attributes
@@ -86,10 +96,8 @@ class Batch:
         Number of places for glaciers
     memory : int
         Estimated peak memory, bytes
-    side, channels, nodes, lanes, bands, years : int
-        Shape of stage 'corrections'; `lanes` counts the lanes of cells of all glaciers together
-    heights, table_years, periods : int
-        Shape of stage 'tables'
+    side, lanes : int
+        Of stage 'corrections': side of the maps, lanes of cells of all glaciers together
     """
 
     stage: str
@@ -98,14 +106,7 @@ class Batch:
     slots: int
     memory: int
     side: int = 0
-    channels: int = 0
-    nodes: int = 0
     lanes: int = 0
-    bands: int = 0
-    years: int = 0
-    heights: int = 0
-    table_years: int = 0
-    periods: int = 0
 
 
 def bucket_side(rows: int, cols: int) -> int:

@@ -10,31 +10,26 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _COUNTED = "over the region_count glaciers that have values in this year"
+MEANS = {
+    "specific_mb": ("m year-1", "surface mass balance of the balance year"),
+    "winter_mb": ("m", "winter balance"),
+    "summer_mb": ("m", "summer balance"),
+    "accumulation": ("m year-1", "solid precipitation of the balance year"),
+    "melt": ("m year-1", "melt of the balance year"),
+}
+SUMS = {
+    "mb_total": ("Gt year-1", "surface mass balance"),
+    "accumulation_total": ("Gt year-1", "solid precipitation"),
+    "melt_total": ("Gt year-1", "melt"),
+    "volume": ("km3", "ice volume"),
+}
+_MEAN = f"water equivalent, area-weighted mean {_COUNTED}"
 REGION_SUMS = {
     "region_count": {"units": "1", "long_name": "number of glaciers with values in this year"},
     "region_area": {"units": "km2", "long_name": f"area, sum {_COUNTED}"},
-    **{
-        f"region_{name}": {"units": units, "long_name": f"{what}, water equivalent, area-weighted mean {_COUNTED}"}
-        for name, units, what in (
-            ("specific_mb", "m year-1", "surface mass balance of the balance year"),
-            ("winter_mb", "m", "winter balance"),
-            ("summer_mb", "m", "summer balance"),
-            ("accumulation", "m year-1", "solid precipitation of the balance year"),
-            ("melt", "m year-1", "melt of the balance year"),
-        )
-    },
-    **{
-        f"region_{name}": {"units": "Gt year-1", "long_name": f"{what}, sum {_COUNTED}"}
-        for name, what in (
-            ("mb_total", "surface mass balance"),
-            ("accumulation_total", "solid precipitation"),
-            ("melt_total", "melt"),
-        )
-    },
-    "region_volume": {"units": "km3", "long_name": f"ice volume, sum {_COUNTED}"},
+    **{f"region_{n}": {"units": units, "long_name": f"{what}, {_MEAN}"} for n, (units, what) in MEANS.items()},
+    **{f"region_{n}": {"units": units, "long_name": f"{what}, sum {_COUNTED}"} for n, (units, what) in SUMS.items()},
 }
-MEANS = ("specific_mb", "winter_mb", "summer_mb", "accumulation", "melt")
-SUMS = ("mb_total", "accumulation_total", "melt_total", "volume")
 
 
 def region_sums(ds: xr.Dataset) -> dict[str, np.ndarray]:

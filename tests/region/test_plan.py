@@ -44,7 +44,7 @@ def sizes(draw):
         periods = draw(st.sampled_from([1, years - 1]))
         about |= {"bands": draw(st.integers(1, 90)), "periods": periods}
         model = draw(st.sampled_from(["C", "D"]))
-        region.append(Size(str(index), model, draw(st.integers(10, 700)), years, **shape, **about))
+        region.append(Size(str(index), model, heights=draw(st.integers(10, 700)), table_years=years, **shape, **about))
     return region
 
 
@@ -81,7 +81,7 @@ def test_a_batch_holds_all_its_glaciers_and_no_more_than_the_memory_allows(regio
 
 def small(index, **kwargs):
     about = {"rows": 35, "cols": 33, "channels": 6, "nodes": 140, "cells": 12, "bands": 8, "years": 19, "periods": 19}
-    return Size(str(index), "C", 180, 20, **{**about, **kwargs})
+    return Size(str(index), "C", **{"heights": 180, "table_years": 20, **about, **kwargs})
 
 
 def shapes(plan):

@@ -12,9 +12,10 @@ from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, until_complete
 from oggm_glaunti.analysis.trajectory import Trajectory
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.corrector import Corrector, run_corrector
 from oggm_glaunti.core.on_heights import Tuned, stepper
+from oggm_glaunti.core.units import N_CORRECTIONS
 
 
 class CorrectorInputs(NamedTuple):
@@ -82,10 +83,10 @@ def corrections_by_height(
     """Compute the corrections by height (5, N): means over the cells of each band, linear between the bands."""
     fields = jnp.concatenate([inputs.response, geometry.fields])
     ds = run_corrector(corrector, fields, jnp.asarray(inputs.climate))
-    sums = jnp.zeros((5, geometry.band_count.shape[0]), ds.dtype)
+    sums = jnp.zeros((N_CORRECTIONS, geometry.band_count.shape[0]), ds.dtype)
     sums = sums.at[:, geometry.band].add(ds[:, geometry.rows, geometry.cols])
     weights = jnp.transpose(geometry.to_heights)
-    return jnp.matmul(sums / geometry.band_count, weights, precision=jax.lax.Precision.HIGHEST)
+    return jnp.matmul(sums / geometry.band_count, weights, precision=EXACT)
 
 
 def balance_of_inputs(run: CorrectedRun, inputs: CorrectorInputs) -> Float[Array, ""]:

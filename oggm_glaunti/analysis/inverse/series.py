@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 
 from oggm_glaunti.analysis.inverse.newton import SearchOutcome
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 LBFGS_ITERATIONS = 300
@@ -158,7 +158,7 @@ def cost_and_gradient(
     """
 
     def cost(z: Array) -> Array:
-        modelled = jnp.matmul(problem.weights, _balances(z, problem), precision=jax.lax.Precision.HIGHEST)
+        modelled = jnp.matmul(problem.weights, _balances(z, problem), precision=EXACT)
         misfit = (modelled - problem.target) / problem.sigma
         return 0.5 * (jnp.sum(misfit**2) + jnp.sum(z**2))
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from oggm_glaunti.analysis.inverse.newton import information, minima, roots
 from oggm_glaunti.analysis.trajectory import Change, Trajectory, annual, on_days
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 CONTROLS = {"dT": (True, False), "dP": (False, True), "both": (True, True)}
@@ -97,7 +97,7 @@ def balance_and_slope(
     """
 
     def balance(change: Change) -> Array:
-        return jnp.matmul(weights, annual(tuned, trajectory, change), precision=jax.lax.Precision.HIGHEST)
+        return jnp.matmul(weights, annual(tuned, trajectory, change), precision=EXACT)
 
     one_each = Change(*jnp.eye(2, dtype=jnp.result_type(shift.temp)))
     value, slopes = jax.vmap(lambda tangent: jax.jvp(balance, (shift,), (tangent,)), out_axes=(None, 0))(one_each)

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from oggm_glaunti.analysis.trajectory import Trajectory
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.on_heights import Tuned, stepper
 
 
@@ -215,15 +215,15 @@ def cumulative_jacobian(
     if derivatives.smb.ndim == 3:
         temp, log_prcp = jax.vmap(cumulative_jacobian, (0, None))(derivatives, area)
         return jnp.mean(temp, axis=0), jnp.mean(log_prcp, axis=0)
-    d, exact = derivatives, jax.lax.Precision.HIGHEST
+    d = derivatives
     block = jnp.arange(d.smb.shape[0])
-    own = jnp.stack([jnp.matmul(smb, area, precision=exact) for smb in (d.smb_temp, d.smb_log_prcp)], axis=1)
+    own = jnp.stack([jnp.matmul(smb, area, precision=EXACT) for smb in (d.smb_temp, d.smb_log_prcp)], axis=1)
     through_snow = jnp.stack([d.swe_temp, d.swe_log_prcp], axis=2) * jnp.asarray(area)[:, None]
 
     def one_block(later, of_block):
         b, own, through_snow, smb_swe, swe_swe = of_block
         seen = (block >= b)[:, None]
-        row = jnp.where(seen, own + jnp.matmul(later, through_snow, precision=exact), 0.0)
+        row = jnp.where(seen, own + jnp.matmul(later, through_snow, precision=EXACT), 0.0)
         return jnp.where(seen, smb_swe + swe_swe * later, 0.0), row
 
     no_effect = jnp.zeros_like(d.smb)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from oggm_glaunti.analysis.trajectory import NO_CHANGE, Change, Trajectory, daily, on_days
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, cumulative_jacobian
 from oggm_glaunti.analysis.uncertainty.draws import SHORTEST_CORRELATION, WEEKLY_ERRORS, BlockErrors, WeatherErrors
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 
 
@@ -154,9 +154,8 @@ def forcing_variance(jacobians: Propagated, blocks: Blocks, errors: WeatherError
 
 def forcing_covariance(jacobians: Propagated, blocks: Blocks, errors: WeatherErrors = WEEKLY_ERRORS) -> ForcingVariance:
     """Compute the covariances (K, K) of balances, m2 w.e.; arguments as in :func:`forcing_variance`."""
-    exact = jax.lax.Precision.HIGHEST
     unit = unit_errors(jacobians, blocks, errors)
-    return ForcingVariance(*(jnp.matmul(field, field.T, precision=exact) for field in unit))
+    return ForcingVariance(*(jnp.matmul(field, field.T, precision=EXACT) for field in unit))
 
 
 def unit_errors(jacobians: Any, blocks: Blocks, errors: WeatherErrors) -> tuple[Array, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from oggm import entity_task
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
+from oggm_glaunti.core.units import N_CORRECTIONS
 from oggm_glaunti.coupling.gridded.corrections import climatological_fields, correction_years
 from oggm_glaunti.coupling.gridded.model import GriddedModel
 from oggm_glaunti.coupling.gridded.periods import (
@@ -204,7 +206,7 @@ def _period_corrections(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, per
 def _corrections_on_cells(gridded: GriddedModel, ds: np.ndarray | None) -> np.ndarray:
     """Take the corrections on the cells run."""
     if ds is None:
-        return np.zeros((5, *gridded.shape), np.float32)
+        return np.zeros((N_CORRECTIONS, *gridded.shape), np.float32)
     return ds if gridded.exact else ds[:, gridded.columns.rows, gridded.columns.cols]
 
 
@@ -319,11 +321,10 @@ def _segment_program() -> Callable[..., Any]:
     import equinox as eqx
 
     from oggm_glaunti.core.glaunti import correct
-    from oggm_glaunti.core.monthly import with_ddf_snow
     from oggm_glaunti.core.run import run_ti
 
     def segment(ti, swe, forcing, weights, ddf_snow, ds, daily):
-        params = correct(with_ddf_snow(ti.resolve(), ddf_snow), ds)
+        params = correct(replace(ti.resolve(), ddf_snow=ddf_snow), ds)
         return run_ti(params, swe, forcing, weights, (lambda smb: smb) if daily else None)
 
     return eqx.filter_jit(segment)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from oggm.exceptions import InvalidWorkflowError
 
+from oggm_glaunti.core.units import N_CORRECTIONS
 from oggm_glaunti.coupling.gridded.periods import mass_balance_year_of_months
 from oggm_glaunti.coupling.ground.features import Features, read_features
 from oggm_glaunti.coupling.ground.heights import height_bounds, height_files
@@ -106,7 +107,7 @@ class TableInputs:
     def ds(self) -> np.ndarray:
         """Return the corrections by height (K, 5, N); one period of zeros if there are none."""
         if self.corrections is None:
-            return np.zeros((1, 5, self.heights.size), np.float32)
+            return np.zeros((1, N_CORRECTIONS, self.heights.size), np.float32)
         return self.corrections.at(self.heights)
 
     def ds_index(self) -> np.ndarray:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray
 from oggm_glaunti.core.on_heights import OnHeights, Tuned, stepper
 
 
@@ -103,6 +103,5 @@ def balances(tuned: Tuned, site: Site) -> Float[Array, "stretch height"]:
 
 def predictions(tuned: Tuned, site: Site) -> Float[Array, " observation"]:
     """Compute the modelled values of all observations of a site, m w.e.; arguments as in :func:`balances`."""
-    exact = jax.lax.Precision.HIGHEST
-    of_periods = jnp.matmul(site.spans, balances(tuned, site), precision=exact)
+    of_periods = jnp.matmul(site.spans, balances(tuned, site), precision=EXACT)
     return jnp.sum(of_periods * site.areas, axis=1)

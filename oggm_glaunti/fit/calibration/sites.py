@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from oggm_glaunti.core.units import N_CORRECTIONS
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, check_observations, on_grid
@@ -229,7 +230,7 @@ def on_heights(inputs: TableInputs, rows: slice, heights: NDArray[np.float64]) -
 def corrections_at(inputs: Any, heights: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return corrections (K, 5, N) at heights (m), one year of zeros if there are none; `inputs` are a table's."""
     if inputs.corrections is None:
-        return np.zeros((1, 5, heights.size), np.float32)
+        return np.zeros((1, N_CORRECTIONS, heights.size), np.float32)
     return inputs.corrections.at(heights)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
 
-from oggm_glaunti.core.glaunti import GlaUnTI, run_checked
+from oggm_glaunti.core.glaunti import GlaUnTI, corrected_run
 from oggm_glaunti.core.parameters import PARAMETERS, physical_numbers
 from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
 from oggm_glaunti.fit.training.arrays import GlacierYears, Room, YearArrays
@@ -132,7 +132,7 @@ def _run_with_slopes(numbers: dict[str, Any], ti: TIWeights, swe: Float[Array, "
 
     def run(numbers: dict[str, Any]):
         params = TIWeights(**{**vars(ti), **numbers}).resolve()
-        end, smb, _ = run_checked(params, swe, year.seasons)
+        end, smb, _ = corrected_run(params, None, swe, year.seasons)
         balances = jnp.stack([sum(smb), *smb])
         at_points = balances[year.observed.season, year.observed.cell]
         means = jnp.stack([outline_mean(balance[None], year.outline[None]) for balance in balances])
