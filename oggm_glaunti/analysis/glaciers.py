@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.fit.calibration.sites import (
     Surface,
@@ -23,10 +23,6 @@ from oggm_glaunti.fit.calibration.sites import (
 )
 from oggm_glaunti.fit.calibration.tasks import as_tuned
 from oggm_glaunti.fit.observations import DAYS_A_YEAR
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
 
 YEAR_TYPES = ("hydrological", "calendar")
 

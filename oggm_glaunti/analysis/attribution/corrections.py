@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.attribution.results import M_WE, warn_incomplete, with_numbers, years_compared
@@ -21,12 +22,9 @@ from oggm_glaunti.coupling.gridded.corrections import correction_years
 from oggm_glaunti.coupling.gridded.model import GriddedModel
 from oggm_glaunti.coupling.gridded.periods import Period
 from oggm_glaunti.coupling.ground.features import Features, read_features
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.analysis.attribution.network_gradients import CorrectorGeometry, CorrectorInputs
 
 settings.register()
@@ -142,8 +140,6 @@ def _integrated(
 
 
 def _corrections_dataset(features: Features, period: Period, found: Any, ends: _Ends) -> xr.Dataset:
-    import xarray as xr
-
     maps, monthly = (np.asarray(part) for part in found.contributions)
     months = np.arange(period.begin.astype("M8[M]"), period.end.astype("M8[M]") + 1).astype(int) % 12 + 1
     data: dict[str, Any] = {

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from oggm_glaunti.analysis.glaciers import years_within
+import xarray as xr
+
+from oggm_glaunti.analysis.glaciers import GlacierRun, years_within
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated
-    from oggm_glaunti.analysis.glaciers import GlacierRun
 
 M_WE = {"units": "m w.e."}
 

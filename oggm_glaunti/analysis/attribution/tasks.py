@@ -7,18 +7,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.attribution.results import M_WE, warn_incomplete, with_numbers, years_compared
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
 from oggm_glaunti.coupling.ground.features import read_features
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.analysis.attribution.integrated_gradients import Integrated, Path
 
 settings.register()
@@ -198,8 +196,6 @@ def _of_state(found: Integrated) -> dict[str, NDArray[Any]]:
 
 def _by_height(run: GlacierRun, parts: dict[str, Any], groups: dict[str, str]) -> xr.Dataset:
     """Tabulate parts (N,), (5, N) or (M, N) at each height and, times the area, as parts of the glacier's balance."""
-    import xarray as xr
-
     area = np.asarray(run.trajectory.area, np.float64)
     before = {"corrections": ("correction",), "temp": ("month",), "prcp": ("month",)}
     data: dict[str, Any] = {"area": ("height", area, {"units": "1", "long_name": "share of the glacier's area"})}

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, cfg
 from oggm_glaunti.coupling.table.interpolation import Interpolator
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
 
 # years; OGGM's time steps may end this much before the year does, and then the last step starts at its end
 TIME_ROUNDING = 1e-6

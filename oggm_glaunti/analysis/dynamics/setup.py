@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment, experiment, stored_year
 from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run, years_within
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, cfg
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, cfg
 from oggm_glaunti.fit.calibration.sites import corrections_at, spread_over
 
 if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.analysis.dynamics.tables import Control
 
 FORCINGS = ("historical", "constant", "random")

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment
 from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare_volume_runs
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, entity_task
+from oggm_glaunti.coupling.oggm.from_oggm import (
+    GlacierDirectory,
+    InvalidParamsError,
+    InvalidWorkflowError,
+    cfg,
+    entity_task,
+)
 
 if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.analysis.dynamics.sia_flowline import Bed
 
 settings.register()

@@ -15,11 +15,9 @@ from oggm_glaunti.analysis.dynamics.flowline_runs import QUANTITIES
 from oggm_glaunti.analysis.dynamics.setup import Prepared, prepare_volume_runs
 from oggm_glaunti.analysis.dynamics.table_modes import project, table_modes
 from oggm_glaunti.analysis.glaciers import errors_name
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidWorkflowError, entity_task
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidWorkflowError, entity_task
 
 if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.analysis.dynamics.tables import Difference
 
 settings.register()

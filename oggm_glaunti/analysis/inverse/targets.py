@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.glaciers import first_and_last
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.observations import DEFAULT_SIGMA
 from oggm_glaunti.fit.readers import read_geodetic
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 
 class Geodetic(NamedTuple):

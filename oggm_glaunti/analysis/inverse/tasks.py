@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,7 @@ from oggm_glaunti.analysis.inverse.inversion import (
 )
 from oggm_glaunti.analysis.inverse.targets import Target, target_of
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task, global_task
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task, global_task
 
 settings.register()
 log = logging.getLogger(__name__)

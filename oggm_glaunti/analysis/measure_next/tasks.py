@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,8 @@ from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
 
 settings.register()
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,12 @@ from oggm_glaunti.analysis.uncertainty.draws import (
 )
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, parameter_spread
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.table.store import TableStore
 from oggm_glaunti.coupling.table.table import Table
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from oggm_glaunti.fit.calibration.priors import TEMP_BIAS, TEMP_GRADIENT
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
 
 MELT = "ddf_snow_log"
 

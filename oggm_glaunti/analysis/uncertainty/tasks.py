@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +23,8 @@ from oggm_glaunti.analysis.uncertainty.draws import (
 )
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
 from oggm_glaunti.core.units import NORMAL_90
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, entity_task
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
 
 settings.register()
 log = logging.getLogger(__name__)

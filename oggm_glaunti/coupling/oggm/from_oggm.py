@@ -3,11 +3,12 @@
 Importing ``oggm`` itself needs care offline (see :mod:`oggm_glaunti.coupling`); whoever imports from here has taken it.
 """
 
-from oggm import cfg, entity_task, utils
+from oggm import GlacierDirectory, cfg, entity_task, utils
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
 from oggm.utils import global_task
 
 __all__ = [
+    "GlacierDirectory",
     "InvalidParamsError",
     "InvalidWorkflowError",
     "MassBalanceCalibrationError",
