@@ -14,13 +14,7 @@ from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
 from oggm_glaunti.coupling.oggm.processes import require_jax
-from oggm_glaunti.fit.calibration.sites import (
-    Surface,
-    heights_around,
-    on_heights,
-    spread_over,
-    surface_of,
-)
+from oggm_glaunti.fit.calibration.sites import Surface, heights_around, on_heights, spread_over, surface_of
 from oggm_glaunti.fit.calibration.tasks import as_tuned
 from oggm_glaunti.fit.observations import DAYS_A_YEAR
 

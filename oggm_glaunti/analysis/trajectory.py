@@ -57,10 +57,7 @@ NO_CHANGE = Change(np.zeros((), np.float32), np.zeros((), np.float32))
 
 
 def run(
-    tuned: Tuned,
-    trajectory: Trajectory,
-    change: Change = NO_CHANGE,
-    observe: Callable[[Array], Any] = lambda smb: smb,
+    tuned: Tuned, trajectory: Trajectory, change: Change = NO_CHANGE, observe: Callable[[Array], Any] = lambda smb: smb
 ) -> Any:
     """Run a trajectory and return `observe` of each day's balance by height (N,), averaged over the realisations.
 

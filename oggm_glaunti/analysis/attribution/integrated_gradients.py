@@ -111,10 +111,7 @@ class Integrated(NamedTuple):
 
 
 def balance(
-    tuned: Tuned,
-    path: Path,
-    alpha: Float[AnyArray, " node"],
-    more: YearInputs | None = None,
+    tuned: Tuned, path: Path, alpha: Float[AnyArray, " node"], more: YearInputs | None = None
 ) -> Float[Array, "baseline node height"]:
     """Compute the balance of the year at points of the path, by height.
 
@@ -174,10 +171,7 @@ def _one_baseline(tuned, path, alpha, more, start):
 
 
 def contributions(
-    tuned: Tuned,
-    path: Path,
-    alpha: Float[AnyArray, " node"],
-    weights: Float[AnyArray, " node"],
+    tuned: Tuned, path: Path, alpha: Float[AnyArray, " node"], weights: Float[AnyArray, " node"]
 ) -> YearInputs:
     """Sum gradient times difference, weighted over the nodes of the path and averaged over the baselines.
 

@@ -136,11 +136,7 @@ REFERENCE_BALANCE = {
 
 @entity_task(log)
 def attribute_heights(
-    gdir: GlacierDirectory,
-    *,
-    year: int,
-    year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    gdir: GlacierDirectory, *, year: int, year_type: str = "hydrological", mb_kwargs: Mapping[str, Any] | None = None
 ) -> xr.Dataset:
     """Attribute a year's balance to the glacier's area being spread over heights instead of all at the mean height.
 

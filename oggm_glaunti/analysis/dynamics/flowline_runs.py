@@ -46,11 +46,7 @@ class TableMassBalance(OGGMAttributes):
     """
 
     def __init__(
-        self,
-        years: NDArray[np.int_],
-        heights: NDArray[np.float64],
-        smb: NDArray[np.float64],
-        hemisphere: str = "nh",
+        self, years: NDArray[np.int_], heights: NDArray[np.float64], smb: NDArray[np.float64], hemisphere: str = "nh"
     ):
         super().__init__()
         if smb.shape != (len(years), len(heights)) or not np.isfinite(smb).all():

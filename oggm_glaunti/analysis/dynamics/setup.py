@@ -161,11 +161,7 @@ def _shares(flowlines: list[Any], heights: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _schedule(
-    run: GlacierRun,
-    years: NDArray[np.int64],
-    forcing: str,
-    climate_years: Sequence[int] | None,
-    seed: int,
+    run: GlacierRun, years: NDArray[np.int64], forcing: str, climate_years: Sequence[int] | None, seed: int
 ) -> NDArray[np.float64]:
     """Return the share of each year of the record in each year of the run (Y, record)."""
     known = run.years

@@ -78,10 +78,7 @@ class BlockErrors(NamedTuple):
 
 
 def draw_errors(
-    seed: int | Sequence[int],
-    members: int,
-    middles: ArrayLike,
-    errors: WeatherErrors = WEEKLY_ERRORS,
+    seed: int | Sequence[int], members: int, middles: ArrayLike, errors: WeatherErrors = WEEKLY_ERRORS
 ) -> BlockErrors:
     """Draw normal errors of temperature and of the logarithm of precipitation, independent of each other.
 

@@ -232,10 +232,7 @@ def parameter_variance(jacobian: ArrayLike, covariance: ArrayLike) -> NDArray[np
 
 
 def cumulative(
-    tuned: Tuned,
-    trajectory: Trajectory,
-    blocks: Blocks,
-    errors: BlockErrors | None = None,
+    tuned: Tuned, trajectory: Trajectory, blocks: Blocks, errors: BlockErrors | None = None
 ) -> Float[Array, " block"]:
     """Compute the balance from the first block to the end of each, m w.e., under errors (B,) of the weather."""
     change = NO_CHANGE if errors is None else Change(*(on_days(field, blocks.of_day) for field in errors))

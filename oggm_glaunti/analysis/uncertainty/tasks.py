@@ -148,10 +148,7 @@ def smb_ensemble(
     drawn = draw_errors([seed, WEATHER_SEED], len(by), blocks.middles, errors)
     series = u.run_ensemble(run.tuned, run.trajectory, blocks, drawn, names=names, by=by)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
-    fields = {
-        "smb": (("member", "time"), np.asarray(series)),
-        "annual_smb": (("member", "year"), np.asarray(annual)),
-    }
+    fields = {"smb": (("member", "time"), np.asarray(series)), "annual_smb": (("member", "year"), np.asarray(annual))}
     result = _uncertainty_dataset(run, blocks, fields, errors, names)
     return result.assign_attrs(
         method="runs of the model with drawn errors", seed=seed, mean_preserving=int(errors.mean_preserving)
