@@ -206,12 +206,8 @@ def solve_series(problem: SeriesProblem, max_iterations: int = LBFGS_ITERATIONS)
     options = {"maxiter": max_iterations, "maxcor": 20, "gtol": 0.1 * GRADIENT_TOLERANCE, "ftol": 1e-12}
     found = minimize(flat, np.zeros(np.prod(shape)), jac=True, method="L-BFGS-B", options=options)
     gradient = float(np.abs(found.jac).max())
-    return _posterior(found.x.reshape(shape).astype(dtype), problem)._replace(
-        gradient=gradient,
-        outcome=_outcome(gradient, found.nit >= max_iterations),
-        iterations=int(found.nit),
-        runs=int(found.nfev),
-    )
+    how = gradient, _outcome(gradient, found.nit >= max_iterations), int(found.nit), int(found.nfev)
+    return SeriesSolution(*_posterior(found.x.reshape(shape).astype(dtype), problem), *how)
 
 
 def _outcome(gradient: float, ran_out: bool) -> SearchOutcome:
@@ -222,8 +218,10 @@ def _outcome(gradient: float, ran_out: bool) -> SearchOutcome:
     return SearchOutcome.NO_CONVERGENCE if ran_out else SearchOutcome.STALLED
 
 
-def _posterior(z: np.ndarray, problem: SeriesProblem) -> SeriesSolution:
-    """Compute the covariance ``C - C J' (J C J' + R)^-1 J C`` of a series and that of the annual balances."""
+def _posterior(
+    z: np.ndarray, problem: SeriesProblem
+) -> tuple[Change, Change, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the first six fields of the solution, by the covariance ``C - C J' (J C J' + R)^-1 J C`` of a series."""
     before, at_prior = _jacobian(np.zeros_like(z), problem)
     value, rows = _jacobian(z, problem)
     flat, weights = np.asarray(rows, np.float64).reshape(len(rows), -1), np.asarray(problem.weights, np.float64)
@@ -236,15 +234,7 @@ def _posterior(z: np.ndarray, problem: SeriesProblem) -> SeriesSolution:
     prior = np.asarray(problem.sd, np.float64)[:, None] ** 2
     across = weights @ years
     annual_var = np.diag(years) - np.einsum("oy,oy->y", across, np.linalg.solve(seen, across))
-    return SeriesSolution(
-        change=Change(*(np.asarray(field, np.float64) for field in _coloured_one(z, problem))),
-        sd=Change(*np.sqrt(np.maximum(prior - less, 0.0))),
-        annual=np.asarray(value, np.float64),
-        annual_sd=np.sqrt(np.maximum(annual_var, 0.0)),
-        annual_before=np.asarray(before, np.float64),
-        annual_before_sd=np.sqrt(np.sum(np.asarray(at_prior, np.float64) ** 2, axis=(1, 2))),
-        gradient=np.inf,
-        outcome=SearchOutcome.NO_CONVERGENCE,
-        iterations=0,
-        runs=0,
-    )
+    change = Change(*(np.asarray(field, np.float64) for field in _coloured_one(z, problem)))
+    sd, annual_sd = Change(*np.sqrt(np.maximum(prior - less, 0.0))), np.sqrt(np.maximum(annual_var, 0.0))
+    before_sd = np.sqrt(np.sum(np.asarray(at_prior, np.float64) ** 2, axis=(1, 2)))
+    return change, sd, np.asarray(value, np.float64), annual_sd, np.asarray(before, np.float64), before_sd

@@ -12,13 +12,8 @@ import pandas as pd
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
-from oggm_glaunti.analysis.inverse.inversion import (
-    CHANGE_UNITS,
-    Inversion,
-    invert_series,
-    invert_shift,
-    require_reached,
-)
+from oggm_glaunti.analysis.inverse import inversion
+from oggm_glaunti.analysis.inverse.inversion import CHANGE_UNITS, SLOPE_UNITS, Inversion
 from oggm_glaunti.analysis.inverse.targets import Target, target_of
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task, global_task
@@ -32,17 +27,9 @@ SUMMER = {"nh": (5, 6, 7, 8, 9), "sh": (11, 12, 1, 2, 3)}
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Of the region's glaciers that are solved together.
 BATCH = 256
-COLUMN_UNITS = {
-    "dT": "K",
-    "dP": CHANGE_UNITS["dP"],
-    "dT_sd": "K",
-    "dP_sd": CHANGE_UNITS["dP"],
-    "target": "m w.e.",
-    "balance_before": "m w.e.",
-    "balance_after": "m w.e.",
-    "slope_dT": "m w.e. K-1",
-    "slope_dP": "m w.e.",
-}
+COLUMN_UNITS = CHANGE_UNITS | {f"{name}_sd": units for name, units in CHANGE_UNITS.items()}
+COLUMN_UNITS |= dict.fromkeys(("target", "balance_before", "balance_after"), "m w.e.")
+COLUMN_UNITS |= {f"slope_{name}": units for name, units in SLOPE_UNITS.items()}
 REGION_COLUMNS = [*COLUMN_UNITS, "iterations", "problem"]
 
 
@@ -115,8 +102,8 @@ def invert_forcing(
     run = glacier_run(gdir, wanted.years, wanted.year_type, mb_kwargs, "invert_forcing")
     with errors_name(gdir):
         if resolution == "scalar":
-            return invert_shift(run, wanted, control, prior)
-        return invert_series(run, wanted, control, resolution, prior, correlation)
+            return inversion.invert_shift(run, wanted, control, prior)
+        return inversion.invert_series(run, wanted, control, resolution, prior, correlation)
 
 
 @entity_task(log)
@@ -160,19 +147,15 @@ def equilibrium_temperature(
     run = glacier_run(gdir, wanted.years, year_type, mb_kwargs, "equilibrium_temperature")
     weights = wanted.weights(run.years)
     found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, wanted.sigmas(run.years))
-    require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
+    inversion.require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
     shift = float(found.shift[0])
-    air = _mean_temp(run)
     numbers = {"dT": shift, "dT_per_100mm": 0.1 / float(found.slope[0, 0])}
     numbers["balance"] = float(found.annual_before.mean())
-    for season, temp in air.items():
+    for season, temp in _mean_temp(run).items():
         numbers |= {season: temp, f"{season}_equilibrium": temp + shift}
     result = pd.Series(numbers, name=gdir.rgi_id)
-    result.attrs["units"] = dict.fromkeys(numbers, "degC") | {
-        "dT": "K",
-        "dT_per_100mm": "K",
-        "balance": "m w.e. a year",
-    }
+    units = {"dT": "K", "dT_per_100mm": "K", "balance": "m w.e. a year"}
+    result.attrs["units"] = dict.fromkeys(numbers, "degC") | units
     return result
 
 
@@ -284,9 +267,8 @@ def invert_forcing_region(
             rows[gdir.rgi_id] = {"problem": f"{type(err).__name__}: {err}"}
     for ids in _alike(runs):
         rows |= _solved_together({rgi_id: runs[rgi_id] for rgi_id in ids}, control, prior)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=REGION_COLUMNS).reindex(
-        [gdir.rgi_id for gdir in gdirs]
-    )
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=REGION_COLUMNS)
+    table = table.reindex([gdir.rgi_id for gdir in gdirs])
     table.attrs["units"] = COLUMN_UNITS
     return table.rename_axis("rgi_id")
 

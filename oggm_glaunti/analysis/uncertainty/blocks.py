@@ -103,15 +103,11 @@ def weekly_blocks(period: np.ndarray, length: int = 7, cuts: Sequence[int] = ())
         )
     first, end = int(days[0]), int(days[-1]) + 1
     edges = sorted({first, end, *(int(cut) for cut in cuts if first < cut < end)})
-    starts = np.concatenate([_starts(a, b, length) for a, b in pairwise(edges)])
+    starts = np.concatenate([a + length * np.arange(max((b - a) // length, 1)) for a, b in pairwise(edges)])
     stops = np.append(starts[1:], end)
     index = np.full(np.size(period), -1, np.int32)
     index[first:end] = np.repeat(np.arange(starts.size), stops - starts)
     return Blocks(index, starts.astype(np.int32), stops.astype(np.int32))
-
-
-def _starts(first: int, end: int, length: int) -> np.ndarray:
-    return first + length * np.arange(max((end - first) // length, 1))
 
 
 def year_cuts(period: np.ndarray) -> list[int]:
@@ -215,8 +211,7 @@ def cumulative_jacobian(
     if derivatives.smb.ndim == 3:
         temp, log_prcp = jax.vmap(cumulative_jacobian, (0, None))(derivatives, area)
         return jnp.mean(temp, axis=0), jnp.mean(log_prcp, axis=0)
-    d = derivatives
-    block = jnp.arange(d.smb.shape[0])
+    d, block = derivatives, jnp.arange(derivatives.smb.shape[0])
     own = jnp.stack([jnp.matmul(smb, area, precision=EXACT) for smb in (d.smb_temp, d.smb_log_prcp)], axis=1)
     through_snow = jnp.stack([d.swe_temp, d.swe_log_prcp], axis=2) * jnp.asarray(area)[:, None]
 
@@ -226,9 +221,8 @@ def cumulative_jacobian(
         row = jnp.where(seen, own + jnp.matmul(later, through_snow, precision=EXACT), 0.0)
         return jnp.where(seen, smb_swe + swe_swe * later, 0.0), row
 
-    no_effect = jnp.zeros_like(d.smb)
     over = (block, own, through_snow, d.smb_swe, d.swe_swe)
-    rows = jax.lax.scan(one_block, no_effect, over, reverse=True)[1]
+    rows = jax.lax.scan(one_block, jnp.zeros_like(d.smb), over, reverse=True)[1]
     return rows[..., 0].T, rows[..., 1].T
 
 

@@ -10,15 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.analysis.uncertainty.draws import (
-    PARAMETER_SEED,
-    WEATHER_SEED,
-    WEEKLY_ERRORS,
-    BlockErrors,
-    WeatherErrors,
-    draw_errors,
-    draw_parameters,
-)
+from oggm_glaunti.analysis.uncertainty import draws
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, parameter_spread
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
@@ -27,8 +19,6 @@ from oggm_glaunti.coupling.table.store import TableStore
 from oggm_glaunti.coupling.table.table import Table
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from oggm_glaunti.fit.calibration.priors import TEMP_BIAS, TEMP_GRADIENT
-
-MELT = "ddf_snow_log"
 
 
 class Draw(NamedTuple):
@@ -97,7 +87,7 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         gdir: GlacierDirectory,
         *args: Any,
         seed: int | Sequence[int] | None = None,
-        errors: WeatherErrors = WEEKLY_ERRORS,
+        errors: draws.WeatherErrors = draws.WEEKLY_ERRORS,
         parameters: bool = True,
         draw_seed: int | Sequence[int] | None = None,
         **kwargs: Any,
@@ -112,8 +102,8 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         spread = parameter_spread(self.calib_params, gdir.rgi_id) if parameters else NOTHING_KNOWN
         seeds = np.atleast_1d(seed).tolist()
         try:
-            of_days = _errors_of_days([*seeds, WEATHER_SEED], self.climate.time.size, errors)
-            moved = draw_parameters([*seeds, PARAMETER_SEED], 1, spread.covariance)[0]
+            of_days = _errors_of_days([*seeds, draws.WEATHER_SEED], self.climate.time.size, errors)
+            moved = draws.draw_parameters([*seeds, draws.PARAMETER_SEED], 1, spread.covariance)[0]
         except (TypeError, ValueError) as err:
             raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, {errors}: {err}") from err
         self.draw = Draw(*of_days, dict(zip(spread.names, map(float, moved), strict=True)), seed)
@@ -121,13 +111,12 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         self._move_parameters()
 
     def _move_parameters(self) -> None:
-        moved = self.draw.parameters
-        if moved:
+        if moved := self.draw.parameters:
             self.ti = self._store.ti
             self._set_temperature_globals()
             self.temp_default_gradient = self._store.temp_gradient
             # The table takes the degree-day factor and the bias from the tunable parameters.
-            self.melt_f = np.multiply(self.melt_f, np.exp(moved.get(MELT, 0.0)))
+            self.melt_f = np.multiply(self.melt_f, np.exp(moved.get("ddf_snow_log", 0.0)))
             self.temp_bias = np.add(self.temp_bias, moved.get(TEMP_BIAS, 0.0))
 
 
@@ -142,9 +131,8 @@ class DrawnStore(TableStore):
     """
 
     def __init__(self, store: TableStore, draw: Draw):
-        self.__dict__.update(
-            {k: v for k, v in vars(store).items() if k not in ("bare_inputs", "inputs")}, _in_memory={}
-        )
+        kept = {k: v for k, v in vars(store).items() if k not in ("bare_inputs", "inputs")}
+        self.__dict__.update(kept, _in_memory={})
         self.draw = draw
         stored = {name: by for name, by in draw.parameters.items() if name not in (TEMP_BIAS, TEMP_GRADIENT)}
         numbers: dict[str, Any] = {name: np.float32(float(getattr(store.ti, name)) + by) for name, by in stored.items()}
@@ -184,10 +172,10 @@ def perturbed(climate: DailyClimate, draw: Draw) -> DailyClimate:
     return replace(first, others=tuple(others))
 
 
-def _errors_of_days(seed: Sequence[int], days: int, errors: WeatherErrors) -> BlockErrors:
+def _errors_of_days(seed: Sequence[int], days: int, errors: draws.WeatherErrors) -> draws.BlockErrors:
     """Draw the errors of every day (T,) of a record."""
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
 
     blocks = weekly_blocks(np.zeros(days, np.int32), errors.block_days)
-    drawn = draw_errors(seed, 1, blocks.middles, errors)
-    return BlockErrors(*(field[0][blocks.of_day] for field in drawn))
+    drawn = draws.draw_errors(seed, 1, blocks.middles, errors)
+    return draws.BlockErrors(*(field[0][blocks.of_day] for field in drawn))

@@ -129,8 +129,8 @@ def independent(
         seen = column + kept * later
         return seen, seen
 
-    no_effect = jnp.zeros_like(jacobian[:, 0])
-    columns = jax.lax.scan(one_block, no_effect, (jacobian.T, kept.astype(jacobian.dtype)), reverse=True)[1]
+    over = (jacobian.T, kept.astype(jacobian.dtype))
+    columns = jax.lax.scan(one_block, jnp.zeros_like(jacobian[:, 0]), over, reverse=True)[1]
     return columns.T * jnp.insert(fresh, 0, 1.0)
 
 
@@ -154,8 +154,8 @@ def forcing_variance(jacobians: Propagated, blocks: Blocks, errors: WeatherError
 
 def forcing_covariance(jacobians: Propagated, blocks: Blocks, errors: WeatherErrors = WEEKLY_ERRORS) -> ForcingVariance:
     """Compute the covariances (K, K) of balances, m2 w.e.; arguments as in :func:`forcing_variance`."""
-    unit = unit_errors(jacobians, blocks, errors)
-    return ForcingVariance(*(jnp.matmul(field, field.T, precision=EXACT) for field in unit))
+    units = unit_errors(jacobians, blocks, errors)
+    return ForcingVariance(*(jnp.matmul(field, field.T, precision=EXACT) for field in units))
 
 
 def unit_errors(jacobians: Any, blocks: Blocks, errors: WeatherErrors) -> tuple[Array, Array]:
@@ -273,9 +273,8 @@ def ensemble(
 
 
 # Compiled once for arrays of the same shapes.
-STATIC = ("names", "chunk")
 run_propagate = jax.jit(propagate)
 run_forcing_variance = jax.jit(forcing_variance)
 run_forcing_covariance = jax.jit(forcing_covariance)
 run_parameter_jacobian = jax.jit(parameter_jacobian, static_argnames="names")
-run_ensemble = jax.jit(ensemble, static_argnames=STATIC)
+run_ensemble = jax.jit(ensemble, static_argnames=("names", "chunk"))
