@@ -85,8 +85,8 @@ def attribute_corrections(
     start = CorrectorInputs(*(np.asarray(mean, np.float32) for mean in means))
     found, ends = _integrated(run, gridded, year, start, inputs[year])
     warn_incomplete(gdir, found, log)
-    about = {"rgi_id": gdir.rgi_id, "name": gdir.name, "model": run.mb_model.model_name}
     result = _corrections_dataset(features, next(p for p in periods if p.year == year), found, ends)
+    about = {"rgi_id": gdir.rgi_id, "name": gdir.name, "model": run.mb_model.model_name}
     return result.assign_attrs(**about, reference=[compared[0], compared[-1]])
 
 

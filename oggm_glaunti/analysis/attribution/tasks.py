@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-BASELINES = ("years", "mean")
+REFERENCE_BALANCE = {
+    "years": "mean balance of the reference years",
+    "mean": "balance in the mean weather of the reference years",
+}
+BASELINES = tuple(REFERENCE_BALANCE)
 CORRECTIONS = ("prec_scale", "ddf_snow", "ddf_relative_ice", "snow_to_rain_centre", "t_pos_shift")
 GROUPS = {
     "temp": "temperature",
@@ -123,15 +127,8 @@ def attribution_of(run: GlacierRun, year: int, reference: list[int], baseline: s
         "leap_day": (here - there - float(found.difference), "days that only one of the years has"),
     }
     result = with_numbers(_of_weather(run, year, path, found), numbers, found)
-    first_last = [min(reference), max(reference)]
-    attrs = {"reference": first_last, "baselines": path.start.temp.shape[0], "baseline": baseline}
-    return _with_maps(run, result, GROUPS).assign_attrs(year=year, year_type=run.year_type, **attrs)
-
-
-REFERENCE_BALANCE = {
-    "years": "mean balance of the reference years",
-    "mean": "balance in the mean weather of the reference years",
-}
+    attrs = {"reference": [min(reference), max(reference)], "baselines": path.start.temp.shape[0]}
+    return _with_maps(run, result, GROUPS).assign_attrs(year=year, year_type=run.year_type, **attrs, baseline=baseline)
 
 
 @entity_task(log)

@@ -181,8 +181,12 @@ def experiment(
     if kwargs.get("mb_elev_feedback", "annual") not in ("annual", "never"):
         _refuse_months(f"{gdir.rgi_id}: mb_elev_feedback={kwargs['mb_elev_feedback']!r}")
     if init_model_filesuffix is not None:
-        init_model_fls = _stored_flowlines(gdir, init_model_filesuffix, init_model_yr)
-    flowlines = _present_flowlines(gdir) if init_model_fls is None else copy.deepcopy(init_model_fls)
+        stored = stored_run(gdir, init_model_filesuffix)
+        stored.run_until(stored.last_yr if init_model_yr is None else init_model_yr)
+        init_model_fls = stored.fls
+    if init_model_fls is None and not gdir.has_file("model_flowlines"):
+        raise InvalidWorkflowError(f"{gdir.rgi_id}: no model_flowlines; run oggm.tasks.init_present_time_glacier first")
+    flowlines = gdir.read_pickle("model_flowlines") if init_model_fls is None else copy.deepcopy(init_model_fls)
     for line in flowlines:
         line.thick = line.thick * (not zero_initial_glacier)
     options = {
@@ -195,27 +199,11 @@ def experiment(
     return Experiment(gdir, flowlines, int(ys), int(ye), decide_evolution_model(evolution_model), options)
 
 
-def _present_flowlines(gdir: GlacierDirectory) -> list[Any]:
-    if not gdir.has_file("model_flowlines"):
-        raise InvalidWorkflowError(f"{gdir.rgi_id}: no model_flowlines; run oggm.tasks.init_present_time_glacier first")
-    return gdir.read_pickle("model_flowlines")
-
-
-def stored_year(gdir: GlacierDirectory, filesuffix: str) -> int:
-    """Return the last year of a stored run."""
-    return int(_stored_run(gdir, filesuffix).last_yr)
-
-
-def _stored_run(gdir: GlacierDirectory, filesuffix: str) -> Any:
+def stored_run(gdir: GlacierDirectory, filesuffix: str) -> Any:
+    """Return a stored run as a model of OGGM."""
     from oggm.core.flowline import FileModel
 
     return FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
-
-
-def _stored_flowlines(gdir: GlacierDirectory, filesuffix: str, year: int | None) -> list[Any]:
-    stored = _stored_run(gdir, filesuffix)
-    stored.run_until(stored.last_yr if year is None else year)
-    return stored.fls
 
 
 def _rheology(gdir: GlacierDirectory, glen_a_fac: float | None, fs_fac: float | None) -> dict[str, float]:

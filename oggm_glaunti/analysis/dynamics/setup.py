@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment, experiment, stored_year
+from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment, experiment, stored_run
 from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run, years_within
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, cfg
 from oggm_glaunti.fit.calibration.sites import corrections_at, spread_over
@@ -54,6 +54,12 @@ class Prepared(NamedTuple):
     def run(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return volume (km3), area (km2) and length (m) of each year under a table, (Y + 1, 3)."""
         return self.experiment.run_table(self.heights, table)
+
+    def coords(self) -> dict[str, Any]:
+        """Return the coordinates of results: the beginnings of the years, the controls and their changes."""
+        labels, per = zip(*((control.label, control.per) for control in self.controls), strict=True)
+        time = np.append(self.experiment.years, self.experiment.ye)
+        return {"time": time, "control": [*labels], "per": ("control", [*per])}
 
 
 def prepare_volume_runs(
@@ -111,16 +117,13 @@ def prepare_volume_runs(
     heights = run.mb_model.table_inputs.heights
     months = run.days.astype("M8[M]").astype(int) % 12 + 1
     tangents = table_tangents(run.tuned, _on_heights(run, heights), months, chosen).tangents
-    table = schedule @ _record(run.mb_model, heights)
-    weights = _shares(to_run.flowlines, heights)
+    weights, table = _shares(to_run.flowlines, heights), schedule @ _record(run.mb_model, heights)
     tangents = schedule @ tangents.astype(np.float64)
     return Prepared(to_run, chosen, heights, weights, table, run.mb_model, schedule, tangents)
 
 
 def _require_one_climate(to_run: Experiment) -> None:
-    ids: set[str | None] = {getattr(line, "rgi_id", None) for line in to_run.flowlines}
-    others = [rgi_id for rgi_id in ids if rgi_id not in (None, to_run.gdir.rgi_id)]
-    if others:
+    if others := {getattr(line, "rgi_id", None) for line in to_run.flowlines} - {None, to_run.gdir.rgi_id}:
         raise InvalidParamsError(
             f"{to_run.gdir.rgi_id}: merged with {sorted(others)}, which have balances of their own; expected one table "
             "for all flowlines"
@@ -132,7 +135,7 @@ def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
     suffix, year = kwargs.get("init_model_filesuffix"), kwargs.get("init_model_yr")
     if suffix is None:
         return int(getattr(gdir.rgi_date, "year", gdir.rgi_date)) + 1
-    return stored_year(gdir, suffix) if year is None else int(year)
+    return int(stored_run(gdir, suffix).last_yr if year is None else year)
 
 
 def _on_heights(run: GlacierRun, heights: NDArray[np.float64]) -> Any:

@@ -171,7 +171,6 @@ def _gradient_dataset(
     gradient: NDArray[np.float64],
     steps: int,
 ) -> xr.Dataset:
-    years, controls = prepared.experiment.years, prepared.controls
     of_year = np.einsum("yn,kyn->ky", gradient, prepared.tangents)
     what = "first-order change of the last volume for a change of the control by per"
     return xr.Dataset(
@@ -183,11 +182,9 @@ def _gradient_dataset(
             "volume_oggm": ("time", of_oggm, {"units": "km3"}),
         },
         coords={
-            "year": years,
+            "year": prepared.experiment.years,
             "height": ("height", prepared.heights, {"units": "m"}),
-            "time": np.append(years, prepared.experiment.ye),
-            "control": [control.label for control in controls],
-            "per": ("control", [control.per for control in controls]),
+            **prepared.coords(),
         },
         attrs={
             "rgi_id": prepared.experiment.gdir.rgi_id,

@@ -142,10 +142,8 @@ def _by_modes(
     dataset["outside_share"] = ("control", projection.share, {"units": "1"})
     dataset = dataset.assign_coords(mode=patterns.names)
     for i, (name, units) in enumerate(QUANTITIES.items()):
-        attributes = {
-            "units": f"{units} (m w.e. yr-1)-1",
-            "long_name": f"derivative of {name} to a pattern of balances",
-        }
+        what = f"derivative of {name} to a pattern of balances"
+        attributes = {"units": f"{units} (m w.e. yr-1)-1", "long_name": what}
         dataset[f"mode_{name}"] = (("mode", "time"), found.value[..., i], attributes)
         dataset[f"mode_{name}_error"] = (("mode", "time"), found.error[..., i], attributes)
     return dataset
@@ -155,20 +153,14 @@ def _by_modes(
 
 
 def _volumes_dataset(prepared: Prepared, here: NDArray[np.float64], found: Difference) -> xr.Dataset:
-    time = np.append(prepared.experiment.years, prepared.experiment.ye)
-    labels = [control.label for control in prepared.controls]
-    dataset = xr.Dataset(coords={"time": time, "control": labels})
-    dataset = dataset.assign_coords(per=("control", [control.per for control in prepared.controls]))
+    dataset = xr.Dataset(coords=prepared.coords())
     for i, (name, units) in enumerate(QUANTITIES.items()):
         dataset[name] = ("time", here[:, i], {"units": units})
         what = f"first-order change of {name} for a change of the control by per"
         dataset[f"d_{name}"] = (("control", "time"), found.value[..., i], {"units": units, "long_name": what})
         dataset[f"d_{name}_error"] = (("control", "time"), found.error[..., i], {"units": units})
-    dataset["rms_change"] = (
-        "control",
-        np.sqrt(np.mean(prepared.tangents**2 @ prepared.weights, axis=1)),
-        {"units": "m w.e. yr-1", "long_name": "change of the balances, root mean square over years and area"},
-    )
+    about = {"units": "m w.e. yr-1", "long_name": "change of the balances, root mean square over years and area"}
+    dataset["rms_change"] = ("control", np.sqrt(np.mean(prepared.tangents**2 @ prepared.weights, axis=1)), about)
     return dataset.assign_attrs(rgi_id=prepared.experiment.gdir.rgi_id)
 
 

@@ -109,8 +109,7 @@ def places_on(
             f"none at {low:g} to {high:g} m"
         )
     x, y = np.where(there, features.x[col], np.nan), np.where(there, features.y[row], np.nan)
-    lon, lat = Transformer.from_crs(features.crs, "EPSG:4326", always_xy=True).transform(x, y)
-    lon, lat = (np.where(there, degrees, np.nan) for degrees in (lon, lat))
+    lon, lat = (np.where(there, degrees, np.nan) for degrees in _lon_lat(features, x, y))
     return Places(allowed, row, col, lon, lat, x, y)
 
 
@@ -129,10 +128,9 @@ def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:
     each = []
     for q, target in enumerate(campaign.targets):
         there = np.asarray(found.chosen.candidate)[q] >= 0
-        index, before, after = (np.asarray(field)[q][there] for field in found.chosen)
-        before, after = before.astype(np.float64), after.astype(np.float64)
+        index = np.asarray(found.chosen.candidate)[q][there]
+        before, after = (np.asarray(field, np.float64)[q][there] for field in found.chosen[1:])
         season, height = np.divmod(index, campaign.heights.size)
-        where = {name: getattr(places, name)[height] for name in ("row", "col", "lon", "lat")}
         columns = {
             "target": target,
             "rank": 1 + np.arange(index.size),
@@ -140,7 +138,7 @@ def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:
             "begin": campaign.begin[season].astype("M8[ns]"),
             "end": campaign.end[season].astype("M8[ns]"),
             "height": campaign.heights[height],
-            **where,
+            **{name: getattr(places, name)[height] for name in ("row", "col", "lon", "lat")},
             "sigma": campaign.sigma[season],
             "variance_before": before,
             "variance_after": after,
@@ -154,14 +152,13 @@ def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:
 
 def maps_of(found: Survey, campaign: Campaign, places: Places, features: Features) -> xr.Dataset:
     """Build the maps of ``WhereToMeasure.maps``, always with a dimension ``target``."""
-    reduction = np.asarray(found.reduction, np.float64)
-    there = places.row >= 0
+    reduction, there = np.asarray(found.reduction, np.float64), places.row >= 0
     glacier, surface = features.glacier, features.elevation[features.glacier]
     maps = np.full((*reduction.shape[:2], *features.shape), np.nan)
     # Linear between the heights that were run, 25 m apart.
     maps[..., glacier] = [[np.interp(surface, campaign.heights, line) for line in lines] for lines in reduction]
     variance = np.asarray(found.variance, np.float64)
-    lon, lat = _lon_lat(features)
+    lon, lat = _lon_lat(features, *np.meshgrid(features.x, features.y))
     share = {"units": "1", "long_name": "share of the target's variance that one measurement takes away"}
     return xr.Dataset(
         {
@@ -192,6 +189,5 @@ def _units(campaign: Campaign, power: str = "") -> str:
     return units[0] if len(units) == 1 else ", ".join(units)
 
 
-def _lon_lat(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    to_degrees: Any = Transformer.from_crs(features.crs, "EPSG:4326", always_xy=True)
-    return to_degrees.transform(*np.meshgrid(features.x, features.y))
+def _lon_lat(features: Features, x: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return Transformer.from_crs(features.crs, "EPSG:4326", always_xy=True).transform(x, y)

@@ -27,17 +27,9 @@ log = logging.getLogger(__name__)
 
 MEASURABLE_SEASONS = ("annual", "winter", "summer")
 APART = 100.0  # m
-TABLE_UNITS = {
-    "height": "m",
-    "lon": "degrees_east",
-    "lat": "degrees_north",
-    "sigma": "m w.e.",
-    "variance_before": "square of the target's unit",
-    "variance_after": "square of the target's unit",
-    "reduction": "%",
-    "alone": "%",
-    "left": "%",
-}
+TABLE_UNITS = {"height": "m", "lon": "degrees_east", "lat": "degrees_north", "sigma": "m w.e."}
+TABLE_UNITS |= dict.fromkeys(("variance_before", "variance_after"), "square of the target's unit")
+TABLE_UNITS |= dict.fromkeys(("reduction", "alone", "left"), "%")
 
 
 class WhereToMeasure(NamedTuple):
@@ -164,9 +156,8 @@ def where_to_measure(
         "model_error": float(model_error),
         **{name: float(value) for name, value in zip(errors._fields[:3], errors, strict=False)},
     }
-    table, maps = table_of(found, campaign, places), maps_of(found, campaign, places, features)
+    table, maps = table_of(found, campaign, places), maps_of(found, campaign, places, features).assign_attrs(about)
     table.attrs = {**about, "units": TABLE_UNITS}
-    maps = maps.assign_attrs(about)
     return WhereToMeasure(table, maps.squeeze("target") if isinstance(target, str) else maps)
 
 
@@ -200,11 +191,8 @@ def _sigmas(
     gdir: GlacierDirectory, sigma: float | Mapping[str, float] | None, seasons: Sequence[str]
 ) -> NDArray[np.float64]:
     default = DEFAULT_SIGMA["point"]
-    each = (
-        dict.fromkeys(MEASURABLE_SEASONS, default if sigma is None else sigma)
-        if not isinstance(sigma, Mapping)
-        else sigma
-    )
+    of_all = default if sigma is None else sigma
+    each = of_all if isinstance(of_all, Mapping) else dict.fromkeys(MEASURABLE_SEASONS, of_all)
     if set(each) - set(MEASURABLE_SEASONS):
         raise InvalidParamsError(f"{gdir.rgi_id}: sigma: expected seasons of {MEASURABLE_SEASONS}, found {[*each]}")
     values = np.array([each.get(season, default) for season in seasons], np.float64)
@@ -242,19 +230,10 @@ def _survey(
     names, root = parameters
     length = (campaign.end - campaign.begin + 1).astype(float) / DAYS_A_YEAR
     sigma = np.sqrt(campaign.sigma**2 + model_error**2 * length)
-    uncertainty = Uncertainty(root.astype(np.float32), errors)
-    found = survey(
-        run.tuned,
-        run.trajectory,
-        campaign_periods(run, campaign, years, errors.block_days),
-        uncertainty,
-        sigma.astype(np.float32),
-        allowed,
-        np.float32(apart),
-        names,
-        campaign.targets,
-        n_best,
-    )
+    periods = campaign_periods(run, campaign, years, errors.block_days)
+    of_glacier = run.tuned, run.trajectory, periods, Uncertainty(root.astype(np.float32), errors)
+    measured = sigma.astype(np.float32), allowed, np.float32(apart)
+    found = survey(*of_glacier, *measured, names, campaign.targets, n_best)
     nothing = [target for target, v in zip(campaign.targets, np.asarray(found.variance), strict=True) if not v > 0.0]
     if nothing:
         raise InvalidParamsError(
