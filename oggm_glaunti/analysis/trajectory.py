@@ -41,6 +41,8 @@ class Trajectory(OnHeights):
 class Change(NamedTuple):
     """A change of the weather; each member a number, one per day (T,), or one per day and height (T, N).
 
+    The variable of differentiation: :func:`run` adds it to the record.
+
     Attributes
     ----------
     temp : array

@@ -62,6 +62,8 @@ class YearInputs(NamedTuple):
 class Path(NamedTuple):
     """Straight lines from baselines to a year.
 
+    Made by :mod:`oggm_glaunti.analysis.attribution.paths`; the variable along them is ``alpha``, 0 to 1.
+
     Attributes
     ----------
     end : YearInputs
@@ -85,6 +87,9 @@ class Path(NamedTuple):
 
 class Integrated(NamedTuple):
     """YearInputs, and how accurately they add up.
+
+    Made by :func:`until_complete`; of a batch of glaciers, the difference and the gap are arrays (G,) and the nodes are
+    those of the glacier that needs most.
 
     Attributes
     ----------

@@ -36,6 +36,8 @@ class CorrectorInputs(NamedTuple):
 class CorrectorGeometry(NamedTuple):
     """What stays the same from year to year: the geometry, and how a map of corrections becomes a profile by height.
 
+    A network sees maps, a run sees heights: :func:`corrections_by_height` leads from the one to the other.
+
     Attributes
     ----------
     fields : array (12, H, W)
@@ -56,8 +58,22 @@ class CorrectorGeometry(NamedTuple):
     to_heights: Float[AnyArray, "height band"]
 
 
+def corrections_by_height(
+    corrector: Corrector, geometry: CorrectorGeometry, inputs: CorrectorInputs
+) -> Float[Array, "5 height"]:
+    """Compute the corrections by height (5, N): means over the cells of each band, linear between the bands."""
+    fields = jnp.concatenate([inputs.response, geometry.fields])
+    ds = run_corrector(corrector, fields, jnp.asarray(inputs.climate))
+    sums = jnp.zeros((5, geometry.band_count.shape[0]), ds.dtype)
+    sums = sums.at[:, geometry.band].add(ds[:, geometry.rows, geometry.cols])
+    weights = jnp.transpose(geometry.to_heights)
+    return jnp.matmul(sums / geometry.band_count, weights, precision=EXACT)
+
+
 class CorrectedRun(NamedTuple):
     """A year's run under the corrections that the network makes of given inputs.
+
+    The function that is differentiated is :func:`balance_of_inputs`.
 
     Attributes
     ----------
@@ -75,18 +91,6 @@ class CorrectedRun(NamedTuple):
     geometry: CorrectorGeometry
     year: Trajectory
     swe: Float[AnyArray, "realisation height"]
-
-
-def corrections_by_height(
-    corrector: Corrector, geometry: CorrectorGeometry, inputs: CorrectorInputs
-) -> Float[Array, "5 height"]:
-    """Compute the corrections by height (5, N): means over the cells of each band, linear between the bands."""
-    fields = jnp.concatenate([inputs.response, geometry.fields])
-    ds = run_corrector(corrector, fields, jnp.asarray(inputs.climate))
-    sums = jnp.zeros((N_CORRECTIONS, geometry.band_count.shape[0]), ds.dtype)
-    sums = sums.at[:, geometry.band].add(ds[:, geometry.rows, geometry.cols])
-    weights = jnp.transpose(geometry.to_heights)
-    return jnp.matmul(sums / geometry.band_count, weights, precision=EXACT)
 
 
 def balance_of_inputs(run: CorrectedRun, inputs: CorrectorInputs) -> Float[Array, ""]:

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
+CORRECTIONS = ("prec_scale", "ddf_snow", "ddf_relative_ice", "snow_to_rain_centre", "t_pos_shift")
 REFERENCE_BALANCE = {
     "years": "mean balance of the reference years",
     "mean": "balance in the mean weather of the reference years",
 }
 BASELINES = tuple(REFERENCE_BALANCE)
-CORRECTIONS = ("prec_scale", "ddf_snow", "ddf_relative_ice", "snow_to_rain_centre", "t_pos_shift")
 GROUPS = {
     "temp": "temperature",
     "prcp": "precipitation",

@@ -49,6 +49,8 @@ class Bed(NamedTuple):
 class Flowline(NamedTuple):
     """A glacier at the beginning of a run, and the heights of its table of balances.
 
+    What :func:`run_flowline` starts from.
+
     Attributes
     ----------
     bed : Bed
@@ -65,6 +67,8 @@ class Flowline(NamedTuple):
 
 class Steps(NamedTuple):
     """Time steps and the exponent of the flow law.
+
+    Static: a program is compiled for each.
 
     Attributes
     ----------

@@ -58,6 +58,8 @@ class SeriesProblem(NamedTuple):
 class SeriesSolution(NamedTuple):
     """The maximum a posteriori series.
 
+    All arrays are in double precision, whatever that of the model.
+
     Attributes
     ----------
     change : Change

@@ -20,7 +20,7 @@ from oggm_glaunti.fit.calibration.priors import STORED
 
 
 class Periods(NamedTuple):
-    """Periods over which balances are measured or wanted.
+    """Periods over which balances are measured or wanted; see :func:`periods_between`.
 
     Attributes
     ----------
@@ -46,6 +46,9 @@ class Periods(NamedTuple):
 
 class Jacobians(NamedTuple):
     """Derivatives of balances to all uncertain inputs; leading axes are those of the balances.
+
+    Made by :func:`balance_jacobians`: by period and height. Means over the glacier and wanted quantities have
+    the same form.
 
     Attributes
     ----------

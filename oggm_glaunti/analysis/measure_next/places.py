@@ -47,6 +47,8 @@ class Campaign(NamedTuple):
 class Places(NamedTuple):
     """A cell of the glacier for each height: the one farthest from the edge.
 
+    Made by :func:`places_on`.
+
     Attributes
     ----------
     allowed : bool array (N,)

@@ -47,6 +47,8 @@ class Uncertainty(NamedTuple):
 class Chosen(NamedTuple):
     """The most informative set of measurements, each the best in addition to those before.
 
+    Made by :func:`best_in_turn`, one wanted quantity at a time.
+
     Attributes
     ----------
     candidate : int array (K,)
@@ -62,6 +64,8 @@ class Chosen(NamedTuple):
 
 class Survey(NamedTuple):
     """The information of every measurement.
+
+    Made by :func:`survey`.
 
     Attributes
     ----------

@@ -29,12 +29,8 @@ from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 settings.register()
 log = logging.getLogger(__name__)
 
-SD_PARTS = {
-    "sd": "standard deviation",
-    "sd_temp": "its part from errors of temperature",
-    "sd_prcp": "its part from errors of precipitation",
-    "sd_parameters": "its part from the parameters of the fit",
-}
+CAUSES = {"temp": "errors of temperature", "prcp": "errors of precipitation", "parameters": "the parameters of the fit"}
+SD_PARTS = {"sd": "standard deviation"} | {f"sd_{name}": f"its part from {what}" for name, what in CAUSES.items()}
 
 
 @entity_task(log)
