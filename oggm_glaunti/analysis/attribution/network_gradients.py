@@ -64,7 +64,7 @@ def corrections_by_height(
     """Compute the corrections by height (5, N): means over the cells of each band, linear between the bands."""
     fields = jnp.concatenate([inputs.response, geometry.fields])
     ds = run_corrector(corrector, fields, jnp.asarray(inputs.climate))
-    sums = jnp.zeros((5, geometry.band_count.shape[0]), ds.dtype)
+    sums = jnp.zeros((N_CORRECTIONS, geometry.band_count.shape[0]), ds.dtype)
     sums = sums.at[:, geometry.band].add(ds[:, geometry.rows, geometry.cols])
     weights = jnp.transpose(geometry.to_heights)
     return jnp.matmul(sums / geometry.band_count, weights, precision=EXACT)

@@ -125,8 +125,8 @@ def prepare_volume_runs(
 def _require_one_climate(to_run: Experiment) -> None:
     if others := {getattr(line, "rgi_id", None) for line in to_run.flowlines} - {None, to_run.gdir.rgi_id}:
         raise InvalidParamsError(
-            f"{to_run.gdir.rgi_id}: merged with {sorted(map(str, others))}, which have balances of their own; expected one table "
-            "for all flowlines"
+            f"{to_run.gdir.rgi_id}: merged with {sorted(map(str, others))}, which have balances of their own; expected "
+            "one table for all flowlines"
         )
 
 
