@@ -12,28 +12,14 @@ from typing import Any
 
 # --- files in a glacier directory (OGGM's BASENAMES) -----------------------------------------------------------------
 
-BASENAMES: dict[str, tuple[str, str]] = {
-    "glaunti_features": (
-        "glaunti_features.nc",
-        "GlaUnTI: corrector inputs (outline, elevation, its uncertainty, facies) on the 100 m UTM grid.",
-    ),
-    "glaunti_params": (
-        "glaunti_params.json",
-        "GlaUnTI: model, tunable parameters, corrector mode and what they were calibrated to.",
-    ),
-    "glaunti_table": (
-        "glaunti_table.nc",
-        "GlaUnTI: monthly balance and climate as a function of height and year.",
-    ),
-    "glaunti_smb": (
-        "glaunti_smb.nc",
-        "GlaUnTI: gridded surface mass balance and glacier means.",
-    ),
-    "glaunti_dem_stack": (
-        "glaunti_dem_stack.nc",
-        "GlaUnTI: yearly surface elevation without voids, its uncertainty and trend, on the 100 m UTM grid.",
-    ),
+_FILES = {
+    "glaunti_features.nc": "corrector inputs (outline, elevation, its uncertainty, facies) on the 100 m UTM grid.",
+    "glaunti_params.json": "model, tunable parameters, corrector mode and what they were calibrated to.",
+    "glaunti_table.nc": "monthly balance and climate as a function of height and year.",
+    "glaunti_smb.nc": "gridded surface mass balance and glacier means.",
+    "glaunti_dem_stack.nc": "yearly surface elevation without voids, its uncertainty and trend, on the 100 m UTM grid.",
 }
+BASENAMES = {file.partition(".")[0]: (file, f"GlaUnTI: {content}") for file, content in _FILES.items()}
 
 # The daily climate lives under OGGM's own name with this suffix: climate_historical_daily.nc. OGGM 1.6.3 also has a
 # BASENAME of that name, its development version has not; basename plus suffix is found by both.
@@ -109,9 +95,9 @@ def register() -> None:
     """Make OGGM know our file names and parameters; safe to call any number of times."""
     from oggm import cfg
 
-    for name, (filename, doc) in BASENAMES.items():
+    for name, filename_and_content in BASENAMES.items():
         if name not in cfg.BASENAMES:
-            cfg.BASENAMES[name] = (filename, doc)
+            cfg.BASENAMES[name] = filename_and_content
     set_params({name: value for name, value in PARAMS.items() if name not in cfg.PARAMS})
 
 

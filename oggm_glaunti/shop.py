@@ -171,19 +171,15 @@ def find_weights(
         if a cached or downloaded file has the wrong checksum
     """
     filename = weights_file(name, glacier)
-    if path is not None:
-        found = _in_place(path, filename)
-        if not found.is_file():
-            raise _not_found(filename, [f"{found} (the path given)"])
-        return _require_right_model(found, filename)
-    place = os.environ.get(settings.WEIGHTS_ENV)
-    if not place:
-        return _find_published(filename, allow_download, f"environment variable {settings.WEIGHTS_ENV} (not set)")
+    variable = f"environment variable {settings.WEIGHTS_ENV}"
+    place = os.environ.get(settings.WEIGHTS_ENV, "") if path is None else path
+    if path is None and not place:
+        return _find_published(filename, allow_download, f"{variable} (not set)")
     found = _in_place(place, filename)
     if found.is_file():
         return _require_right_model(found, filename)
-    looked = f"{found} (environment variable {settings.WEIGHTS_ENV})"
-    if not Path(place).expanduser().exists():
+    looked = f"{found} ({variable if path is None else 'the path given'})"
+    if path is not None or not Path(place).expanduser().exists():
         # A variable that points nowhere is a mistake; a folder may well hold other models' files only.
         raise _not_found(filename, [looked])
     return _find_published(filename, allow_download, looked)

@@ -43,7 +43,6 @@ def add_invert(subparsers: common.Subparsers) -> None:
     """Add ``invert``."""
     what = "the change of temperature or precipitation that gives a balance, and the sensitivity to both"
     parser = _add_analysis(subparsers, "invert", what, "--years 2010 2019 --model A --out inverse", _invert)
-    _add_year_type(parser)
     parser.add_argument("--target", type=float, default=0.0, help="mean annual balance, m w.e. (default: %(default)s)")
     parser.add_argument("--geodetic", action="store_true", help="target and years are those of OGGM's geodetic table")
     parser.add_argument("--control", choices=("dT", "dP", "both"), default="dT", help="what changes (default: dT)")
@@ -56,10 +55,8 @@ def add_invert(subparsers: common.Subparsers) -> None:
 def add_attribute(subparsers: common.Subparsers) -> None:
     """Add ``attribute``."""
     what = "what made a year's balance different: by day, month, height and on the map"
-    parser = _add_analysis(
-        subparsers, "attribute", what, "--year 2003 --reference 1991 2020 --out attribution", _attribute, years=False
-    )
-    _add_year_type(parser)
+    example = "--year 2003 --reference 1991 2020 --out attribution"
+    parser = _add_analysis(subparsers, "attribute", what, example, _attribute, years=False)
     parser.add_argument("--year", type=int, required=True, help="year to explain")
     parser.add_argument(
         "--reference", type=int, nargs=2, metavar=("FIRST", "LAST"), help="years to compare with (default: all)"
@@ -69,24 +66,28 @@ def add_attribute(subparsers: common.Subparsers) -> None:
 def add_uncertainty(subparsers: common.Subparsers) -> None:
     """Add ``uncertainty``."""
     what = "standard deviation of the balance from errors of weather and parameters"
-    parser = _add_analysis(
-        subparsers, "uncertainty", what, "--years 2001 2020 --model A --out uncertainty", _uncertainty
-    )
-    _add_year_type(parser)
-    _add_weather_errors(parser)
+    example = "--years 2001 2020 --model A --out uncertainty"
+    _add_weather_errors(_add_analysis(subparsers, "uncertainty", what, example, _uncertainty))
 
 
 def add_measure(subparsers: common.Subparsers) -> None:
     """Add ``measure``."""
     what = "where one more stake or snow pit would tell most"
-    parser = _add_analysis(subparsers, "measure", what, "--years 2018 2020 --n-best 5 --out measure", _measure)
+    example = "--years 2018 2020 --n-best 5 --out measure"
+    parser = _add_analysis(subparsers, "measure", what, example, _measure, year_type=False)
     parser.add_argument("--target", default="smb", help="smb, or the name of a parameter (default: smb)")
     parser.add_argument("--n-best", type=int, default=5, help="measurements in the table (default: 5)")
     _add_weather_errors(parser)
 
 
 def _add_analysis(
-    subparsers: common.Subparsers, verb: str, what: str, example: str, analyse: Analysis, years: bool = True
+    subparsers: common.Subparsers,
+    verb: str,
+    what: str,
+    example: str,
+    analyse: Analysis,
+    years: bool = True,
+    year_type: bool = True,
 ) -> argparse.ArgumentParser:
     epilog = f"example:\n  oggm-glaunti {verb} DIR --glacier RGI60-11.01450 {example}"
     parser = common.add_verb(subparsers, verb, lambda args: _for_each(args, analyse), what, DIRECTORY, epilog)
@@ -95,6 +96,8 @@ def _add_analysis(
     common.add_out(parser)
     if years:
         common.add_years(parser, help="default: all years of the record")
+    if year_type:
+        parser.add_argument("--year-type", choices=("hydrological", "calendar"), help="default: hydrological")
     model = parser.add_argument_group("model")
     common.add_model(model, "ACD", help="default: that of the calibration")
     model.add_argument("--corrector", choices=("auto", "yearly", "climatology", "off"), help="default: as calibrated")
@@ -104,10 +107,6 @@ def _add_analysis(
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
     return parser
-
-
-def _add_year_type(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--year-type", choices=("hydrological", "calendar"), help="default: hydrological")
 
 
 def _add_weather_errors(parser: argparse.ArgumentParser) -> None:
@@ -155,23 +154,17 @@ def open_glaciers(working_dir: Path, rgi_ids: list[str] | None = None) -> list[G
     return [oggm.GlacierDirectory(rgi_id) for rgi_id in ids]
 
 
-def _given(args: argparse.Namespace, *names: str, **renamed: str) -> dict[str, Any]:
-    """Return the options that were given, some under the name that a task calls them by."""
-    asked = {name: getattr(args, renamed.get(name, name), None) for name in (*names, *renamed)}
-    return {name: value for name, value in asked.items() if value is not None}
-
-
 def _mb_kwargs(args: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of the mass-balance model that were given; the glacier directory provides the others."""
     renamed = {"filename": "climate", "input_filesuffix": "climate_suffix", "mb_params_filesuffix": "calibration"}
-    chosen = _given(args, "model", "corrector", "weights", **renamed)
+    chosen = common.given(args, "model", "corrector", "weights", **renamed)
     return chosen | ({"check_calib_params": False} if args.uncalibrated else {})
 
 
 def _weather_errors(args: argparse.Namespace) -> WeatherErrors:
     from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 
-    return WeatherErrors(**_given(args, "sigma_temp", "sigma_log_prcp", "correlation_days"))
+    return WeatherErrors(**common.given(args, "sigma_temp", "sigma_log_prcp", "correlation_days"))
 
 
 def _invert(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -> None:
@@ -181,7 +174,7 @@ def _invert(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) 
     model = {"mb_kwargs": _mb_kwargs(args)}
     target = "geodetic" if args.geodetic else args.target
     prior = args.prior[0] if args.prior and len(args.prior) == 1 else args.prior
-    asked = {"control": args.control, "resolution": args.resolution, **_given(args, "years", "year_type")}
+    asked = {"control": args.control, "resolution": args.resolution, **common.given(args, "years", "year_type")}
     found = invert_forcing(gdir, target=target, prior=prior, **asked, **model)
     found.change.to_csv(outputs.path("_change.csv"))
     found.balances.to_csv(outputs.path("_balances.csv"))
@@ -215,7 +208,7 @@ def _attribute(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Output
     from oggm_glaunti.coupling.ground.features import read_features
     from oggm_glaunti.graphics import plot_attribution, save_png
 
-    asked = {"year": args.year, "reference": args.reference, **_given(args, "year_type")}
+    asked = {"year": args.year, "reference": args.reference, **common.given(args, "year_type")}
     made = attribute_year(gdir, **asked, mb_kwargs=_mb_kwargs(args))
     outputs = outputs._replace(stem=f"{outputs.stem}_{args.year}")
     _write_netcdf(made, outputs.path(".nc"))
@@ -234,7 +227,7 @@ def _uncertainty(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outp
     from oggm_glaunti.analysis.uncertainty.tasks import smb_uncertainty
     from oggm_glaunti.graphics import plot_uncertainty, save_png
 
-    years = _given(args, "years", "year_type")
+    years = common.given(args, "years", "year_type")
     found = smb_uncertainty(gdir, errors=_weather_errors(args), mb_kwargs=_mb_kwargs(args), **years)
     _write_netcdf(found, outputs.path("_uncertainty.nc"))
     save_png(plot_uncertainty(found), outputs.path("_uncertainty.png"))
@@ -250,8 +243,8 @@ def _measure(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs)
     from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
     from oggm_glaunti.graphics import plot_where_to_measure, save_png
 
-    asked = {"target": args.target, "n_best": args.n_best, "errors": _weather_errors(args), **_given(args, "years")}
-    found = where_to_measure(gdir, **asked, mb_kwargs=_mb_kwargs(args))
+    asked = {"target": args.target, "n_best": args.n_best, **common.given(args, "years")}
+    found = where_to_measure(gdir, errors=_weather_errors(args), mb_kwargs=_mb_kwargs(args), **asked)
     found.table.to_csv(outputs.path("_measure.csv"), index=False)
     _write_netcdf(found.maps, outputs.path("_measure.nc"))
     save_png(plot_where_to_measure(found), outputs.path("_measure.png"))

@@ -75,6 +75,12 @@ def add_years(group: Any, **kwargs: Any) -> None:
     group.add_argument("--years", metavar=("FIRST", "LAST"), nargs=2, type=int, **kwargs)
 
 
+def given(args: argparse.Namespace, *names: str, **renamed: str) -> dict[str, Any]:
+    """Return the options that were given, some under the name that a task calls them by."""
+    asked = {name: getattr(args, renamed.get(name, name), None) for name in (*names, *renamed)}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def complain(error: Exception | str) -> int:
     """Print an error as one line on standard error and return the exit status."""
     print("oggm-glaunti: error: " + " ".join(str(error).split()), file=sys.stderr)

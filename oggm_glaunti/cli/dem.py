@@ -20,8 +20,6 @@ DIR holds hugonnet_dems/tiles/Z_NAME_YEAR.tif and ZSTDDEV_NAME_YEAR.tif, heights
 and cop30dem/{elevation,slope,aspect}/NAME.tif, a reference DEM on the same cells. What is written are heights (year,
 y, x), their uncertainty, flags of what was filled, and the trend. Heights stay in the tiles' place and vertical datum.
 """
-
-
 EXAMPLE = 'oggm-glaunti impute-dem demimputation aletsch.nc --glacier "Grosser Aletsch"'
 
 

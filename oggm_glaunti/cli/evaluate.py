@@ -46,7 +46,6 @@ Maps of the surface mass balance of every glacier of a data set, CF NetCDF, a fi
 with snow and corrections, or of days; and their means over the glacier. Years are run in order, after those of the
 spin-up."""
 
-
 INFER_EXAMPLE = """\
 example:
   oggm-glaunti infer --model c --data training_data --glacier 'Grosser Aletsch' --out maps"""
@@ -65,14 +64,12 @@ def add_evaluate(subparsers: common.Subparsers) -> None:
     )
     what.add_argument("--data", metavar="DIR", type=Path, help="data set to predict, in the published layout")
     _add_model_and_weights(parser, required=False)
-    parser.add_argument(
-        "--folds", metavar="K", type=int, nargs="+", default=[0], help="of --data (default: 0, the test glaciers)"
-    )
+    folds = "of --data (default: 0, the test glaciers)"
+    parser.add_argument("--folds", metavar="K", type=int, nargs="+", default=[0], help=folds)
     common.add_out(parser)
     parser.add_argument("--no-figures", action="store_true", help="tables only")
-    parser.add_argument(
-        "--reference", metavar="DIR", type=Path, help=f"compare with {' and '.join(REFERENCES.values())} in it"
-    )
+    reference = f"compare with {' and '.join(REFERENCES.values())} in it"
+    parser.add_argument("--reference", metavar="DIR", type=Path, help=reference)
 
 
 def add_infer(subparsers: common.Subparsers) -> None:
@@ -90,9 +87,6 @@ def _add_model_and_weights(parser: argparse.ArgumentParser, required: bool) -> N
     group = parser.add_argument_group("model")
     common.add_model(group, "ABCD", required=required)
     common.add_weights(group, otherwise="; model A is in the package")
-
-
-# --- evaluate ---
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
@@ -168,9 +162,6 @@ def _compare(predictions: pd.DataFrame, folder: Path) -> int:
     return common.OK if ok else common.FAILED
 
 
-# --- infer ---
-
-
 def run_infer(args: argparse.Namespace) -> int:
     """Write maps glacier by glacier."""
 
@@ -212,9 +203,6 @@ def _file_names(glaciers: list[GlacierData], prefix: str) -> list[str]:
     if twice:
         raise ValueError(f"several glaciers would be written to {', '.join(twice)}: ask for them one by one")
     return names
-
-
-# --- both ---
 
 
 def _load_model(args: argparse.Namespace) -> LoadedModel:

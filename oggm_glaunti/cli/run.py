@@ -11,10 +11,9 @@ from oggm_glaunti.cli import common
 if TYPE_CHECKING:
     import pandas as pd
 
-    from oggm_glaunti.workflows.region_request import Request
+    from oggm_glaunti.workflows.region_directories import Request
 
 RUN_RESUMES = "the same call goes on from here"
-
 DESCRIPTION = """\
 From glacier outlines and daily weather to surface mass balances and ice dynamics, glacier by glacier, with OGGM.
 With --shapefile, --dem and --climate FILE nothing is downloaded. Calling it again with the same --out goes on where it
@@ -37,11 +36,8 @@ example:
 
 def add_run(subparsers: common.Subparsers) -> None:
     """Add ``run``."""
-    what, resumes = (
-        "run a region: outlines and daily weather in, balances and ice out",
-        "the same call goes on from here",
-    )
-    parser = common.add_verb(subparsers, "run", run_run, what, DESCRIPTION, RUN_FILES, resumes=resumes)
+    what, more = "run a region: outlines and daily weather in, balances and ice out", {"resumes": RUN_RESUMES}
+    parser = common.add_verb(subparsers, "run", run_run, what, DESCRIPTION, RUN_FILES, **more)
     _add_glaciers(parser)
     _add_climate(parser)
     _add_calibration(parser)
@@ -74,9 +70,8 @@ def _add_climate(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--prcp-units", metavar="UNIT", help="FILE: mm/day, kg m-2 day-1, kg m-2 s-1 or m/day")
     for what in ("temp", "prcp", "time"):
         group.add_argument(f"--{what}-name", metavar="NAME", help=f"FILE: column or variable, if not '{what}'")
-    group.add_argument(
-        "--climate-source", metavar="NAME", help="FILE: what it is called, ERA5-Land_daily if it is that"
-    )
+    named = "FILE: what it is called, ERA5-Land_daily if it is that"
+    group.add_argument("--climate-source", metavar="NAME", help=named)
 
 
 def _add_calibration(parser: argparse.ArgumentParser) -> None:
@@ -149,11 +144,11 @@ def _is_file(climate: str) -> bool:
 
 def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:
     names = ("ref_hgt", "temp_units", "prcp_units", "temp_name", "prcp_name", "time_name", "climate_source")
-    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return common.given(args, *names)
 
 
 def _request(args: argparse.Namespace) -> Request:
-    from oggm_glaunti.workflows.region_request import Request
+    from oggm_glaunti.workflows.region_directories import Request
 
     names = ("shapefile", "dem", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb", "ref_period")
     return Request(

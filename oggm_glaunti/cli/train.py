@@ -137,17 +137,9 @@ def _print_training(done: Training) -> None:
 def _options(args: argparse.Namespace, kinds: tuple[str, ...] | None) -> Options:
     from oggm_glaunti.fit.training.train import Options
 
-    pull = {"ti_strength": 0.0} if args.no_ti_pull else {}
-    return Options(
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        seed=args.seed,
-        kinds=kinds,
-        patience=args.patience,
-        threads=args.threads,
-        memory=args.memory,
-        **pull,
-    )
+    names = ("epochs", "learning_rate", "seed", "patience", "threads", "memory")
+    asked = {name: getattr(args, name) for name in names} | ({"ti_strength": 0.0} if args.no_ti_pull else {})
+    return Options(kinds=kinds, **asked)
 
 
 def _read_data(args: argparse.Namespace) -> list[GlacierData]:

@@ -14,13 +14,10 @@ import numpy as np
 
 from oggm_glaunti import settings
 from oggm_glaunti.files import replacing
-from oggm_glaunti.settings import INVERSION_TASKS
 from oggm_glaunti.workflows.valley import make_daily_weather, make_valley_glacier
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
-
-__all__ = ["make_daily_weather", "make_valley_glacier", "run_demo"]
 
 # kg m-2 yr-1 and years, as a geodetic survey would give them: invented like the glacier.
 REF_MB, REF_MB_ERR, REF_PERIOD = -700.0, 150.0, "2000-01-01_2020-01-01"
@@ -90,7 +87,7 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
     calibrated = gdir.read_json("glaunti_params")
     print(f"  melt_f {calibrated['melt_f']:.2f} kg m-2 day-1 K-1 gives {REF_MB:.0f} kg m-2 yr-1 in {REF_PERIOD}")
     tasks.apparent_mb_from_any_mb(gdir, mb_model_class=mb_model_class)
-    for name in INVERSION_TASKS:
+    for name in settings.INVERSION_TASKS:
         getattr(tasks, name)(gdir)
     tasks.run_random_climate(
         gdir, nyears=RUN_YEARS, y0=2000, halfsize=15, seed=1, mb_model_class=mb_model_class, output_filesuffix="_demo"
@@ -125,11 +122,9 @@ def _collect(gdir: GlacierDirectory, model: str, mb_model_class: type, out: Path
 
 
 def _save_overview(results: dict[str, dict[str, Any]], path: Path) -> Path:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from oggm_glaunti.graphics.style import new_figure
 
-    fig = Figure(figsize=(5.0 + 3.2 * len(results) + 3.0, 4.6), layout="constrained")
-    FigureCanvasAgg(fig)
+    fig = new_figure((5.0 + 3.2 * len(results) + 3.0, 4.6))
     *map_axes, profile_axis, volume_axis = fig.subplots(
         1, len(results) + 2, width_ratios=[0.75] * len(results) + [1.0, 1.2]
     )

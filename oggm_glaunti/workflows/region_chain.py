@@ -17,28 +17,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS, set_params
-from oggm_glaunti.workflows.region_directories import open_directories
-from oggm_glaunti.workflows.region_request import STAGES_FILE, Request
+from oggm_glaunti.workflows.region_directories import STAGES_FILE, Request, open_directories
 
 if TYPE_CHECKING:
-    import xarray as xr
     from oggm import GlacierDirectory
 
 FILESUFFIX = "_glaunti"
 OUTPUT, RUN_OUTPUT, STATUS = "glaunti_output.nc", "run_output.nc", "glaciers.csv"
 
-
 # A task and its keyword arguments.
 EntityTask = tuple[Callable, dict[str, Any]]
 Say = Callable[[str], None]
-
-
-class Stage(NamedTuple):
-    """Tasks to do for a glacier, and what they depend on beside the stages before."""
-
-    name: str
-    options: Any
-    tasks: Callable[[Any], Sequence[EntityTask]]
 
 
 class Failure(NamedTuple):
@@ -94,10 +83,10 @@ class _Chain:
     def geometry_and_climate(self) -> None:
         request = self.request
         source = {"source": "USER"} if request.dem else {}
-        self._stage(Stage("geometry", _of_file(request.dem), lambda gdir: _geometry_tasks(gdir, request, source)))
+        self._stage("geometry", _of_file(request.dem), lambda gdir: _geometry_tasks(gdir, request, source))
         corrected = request.model != "A"
         options = [request.climate, dict(request.climate_options), request.years, corrected]
-        self._stage(Stage("climate", options, lambda gdir: _climate_tasks(gdir, request, corrected)))
+        self._stage("climate", options, lambda gdir: _climate_tasks(gdir, request, corrected))
 
     def tables(self) -> None:
         """Compute the tables of all glaciers in batches; valid ones are kept."""
@@ -115,19 +104,19 @@ class _Chain:
 
         request, model = self.request, mb_model_class(self.request.model)
         options = [request.model, _of_file(request.weights), request.ref_mb, request.ref_period]
-        self._stage(Stage("balance", options, lambda gdir: _balance_tasks(gdir, request)))
+        self._stage("balance", options, lambda gdir: _balance_tasks(gdir, request))
         if not request.inverts:
             return
         first, last = request.years
         mb = (tasks.apparent_mb_from_any_mb, {"mb_model_class": model, "mb_years": [first, last + 1]})
         inversion = [mb, *((getattr(tasks, name), {}) for name in INVERSION_TASKS)]
-        self._stage(Stage("ice", request.years, lambda gdir: inversion))
+        self._stage("ice", request.years, lambda gdir: inversion)
         # The bed is known now, and heights of tables reach below it.
         self.tables()
 
     def dynamics(self) -> None:
         if self.request.dynamics:
-            self._stage(Stage("dynamics", self.request.years, lambda gdir: [_dynamics_task(gdir, self.request)]))
+            self._stage("dynamics", self.request.years, lambda gdir: [_dynamics_task(gdir, self.request)])
 
     def finish(self) -> pd.DataFrame:
         """Compile the outputs and write the status of every glacier."""
@@ -165,28 +154,29 @@ class _Chain:
             mb_kwargs={"model": self.request.model},
         )
         ds.close()
-        lost = {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in _not_compiled(ds)}
-        self._drop("output", lost)
+        lost = ds["rgi_id"].values[ds["compiled"].values == 0] if "compiled" in ds else ()
+        self._drop("output", {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in lost})
         if dynamics and self.gdirs:
             utils.compile_run_output(self.gdirs, path=str(out / RUN_OUTPUT), input_filesuffix=FILESUFFIX).close()
 
-    def _stage(self, stage: Stage) -> None:
+    def _stage(self, stage: str, options: Any, tasks_of: Callable[[Any], Sequence[EntityTask]]) -> None:
+        """Do tasks for every glacier; they depend on options beside those of the stages before."""
         from oggm import workflow
 
-        self.asked.append([stage.name, stage.options])
+        self.asked.append([stage, options])
         if not self.gdirs:
             return
         work = []
         for gdir in self.gdirs:
-            tasks = stage.tasks(gdir)
+            tasks = tasks_of(gdir)
             # Files named in the arguments may have changed since.
             files = [_of_file(kwargs.get("path")) for _, kwargs in tasks]
-            work.append((gdir, {"stage": stage.name, "digest": _digest([self.asked, files]), "tasks": tasks}))
+            work.append((gdir, {"stage": stage, "digest": _digest([self.asked, files]), "tasks": tasks}))
         results = workflow.execute_entity_task(do_stage, work)
         by_id = dict(zip([gdir.rgi_id for gdir in self.gdirs], results, strict=True))
         kept = sum(result == KEPT for result in results)
-        self._drop(stage.name, {rgi_id: text for rgi_id, text in by_id.items() if text not in (DONE, KEPT)})
-        self.say(f"{stage.name}: {len(self.gdirs)} glaciers" + (f", {kept} from before" if kept else ""))
+        self._drop(stage, {rgi_id: text for rgi_id, text in by_id.items() if text not in (DONE, KEPT)})
+        self.say(f"{stage}: {len(self.gdirs)} glaciers" + (f", {kept} from before" if kept else ""))
 
     def _drop(self, stage: str, failed: dict[str, str]) -> None:
         for rgi_id, message in failed.items():
@@ -333,10 +323,6 @@ def mb_model_class(model: str) -> type:
     from oggm_glaunti.coupling.model import massbalance
 
     return getattr(massbalance, f"GlaUnTIMassBalance{model}")
-
-
-def _not_compiled(ds: xr.Dataset) -> list[str]:
-    return list(ds["rgi_id"].values[ds["compiled"].values == 0]) if "compiled" in ds else []
 
 
 def _of_file(path: Any) -> list[Any]:

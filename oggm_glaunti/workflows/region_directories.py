@@ -1,14 +1,14 @@
-"""Start OGGM for ``oggm-glaunti run`` and open its glacier directories: new ones, or those of an earlier call."""
+"""What ``oggm-glaunti run`` is asked for; OGGM's start and its glacier directories, new or of an earlier call."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oggm_glaunti import settings
-from oggm_glaunti.workflows.region_request import STAGES_FILE, Request
 
 if TYPE_CHECKING:
     import geopandas
@@ -17,9 +17,39 @@ if TYPE_CHECKING:
 
     Directories = tuple[list[GlacierDirectory], dict[str, str]]
 
-MADE_FROM = "glaunti_run.json"
+STAGES_FILE, MADE_FROM = "glaunti_stages.json", "glaunti_run.json"
+# OGGM's pre-processed directories hold inverted ice from this level on.
+LEVEL_WITH_ICE = 3
 # RGI version 6 ids for outlines without an id: region 00, numbers in the order of the file.
 REGION_OF_UNKNOWN = "00"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a region is run with; see ``oggm-glaunti run --help``."""
+
+    out: Path
+    climate: str
+    years: tuple[int, int]
+    climate_is_file: bool = True
+    rgi_ids: tuple[str, ...] = ()
+    shapefile: Path | None = None
+    dem: Path | None = None
+    prepro_level: int = 3
+    border: int = 80
+    prepro_url: str | None = None
+    climate_options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = "C"
+    weights: Path | None = None
+    ref_mb: float | str | None = None
+    ref_period: str | None = None
+    dynamics: bool = True
+    workers: int = 1
+
+    @property
+    def inverts(self) -> bool:
+        """Whether the ice thickness is inverted here, and not in OGGM's pre-processed directories."""
+        return self.dynamics and (self.shapefile is not None or self.prepro_level < LEVEL_WITH_ICE)
 
 
 def open_directories(request: Request, say: Callable[[str], None]) -> Directories:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from oggm_glaunti.settings import CELL_SIZE, MARGIN_CELLS
-from oggm_glaunti.workflows import demo, valley
+from oggm_glaunti.settings import CELL_SIZE, INVERSION_TASKS, MARGIN_CELLS
+from oggm_glaunti.workflows import valley
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_valley_glacier_flows_for_a_hundred_years_in_oggm(oggm_env, tmp_path):
     assert gdir.rgi_region_name == "11: Central Europe"
     balance = LinearMassBalance(ela_h=3100.0, grad=6.0)
     tasks.apparent_mb_from_any_mb(gdir, mb_model=balance)
-    for name in demo.INVERSION_TASKS:
+    for name in INVERSION_TASKS:
         getattr(tasks, name)(gdir)
     (flowline,) = gdir.read_pickle("model_flowlines")
     assert 4000 < flowline.length_m < 6000

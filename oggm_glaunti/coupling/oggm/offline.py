@@ -114,29 +114,10 @@ def _forget_failed_import() -> None:
             del cls.salem
 
 
-# First-order regions of the Randolph Glacier Inventory 6.0 (RGI Consortium 2017, doi 10.7265/N5-RGI-60).
-RGI_REGIONS = {
-    0: "None",
-    1: "Alaska",
-    2: "Western Canada and US",
-    3: "Arctic Canada North",
-    4: "Arctic Canada South",
-    5: "Greenland",
-    6: "Iceland",
-    7: "Svalbard",
-    8: "Scandinavia",
-    9: "Russian Arctic",
-    10: "North Asia",
-    11: "Central Europe",
-    12: "Caucasus and Middle East",
-    13: "Central Asia",
-    14: "South Asia West",
-    15: "South Asia East",
-    16: "Low Latitudes",
-    17: "Southern Andes",
-    18: "New Zealand",
-    19: "Antarctic and Subantarctic",
-}
+# First-order regions of the Randolph Glacier Inventory 6.0 (RGI Consortium 2017, doi 10.7265/N5-RGI-60), from 0.
+_RGI_REGIONS = """None, Alaska, Western Canada and US, Arctic Canada North, Arctic Canada South, Greenland, Iceland,
+Svalbard, Scandinavia, Russian Arctic, North Asia, Central Europe, Caucasus and Middle East, Central Asia,
+South Asia West, South Asia East, Low Latitudes, Southern Andes, New Zealand, Antarctic and Subantarctic"""
 
 
 def start_offline(
@@ -196,6 +177,6 @@ def _fill_in_rgi_regions(rgi_version: str) -> None:
     import pandas as pd
     from oggm.utils import _funcs as oggm_funcs
 
-    names = pd.DataFrame({"Full_name": RGI_REGIONS})
+    names = pd.DataFrame({"Full_name": re.split(r",\s", _RGI_REGIONS)})
     subregions = pd.DataFrame({"Full_name": {"00-00": "None"}})
     oggm_funcs._RGI_METADATA.setdefault(rgi_version, (names, subregions))

@@ -15,41 +15,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
-from oggm import cfg
+from oggm import GlacierDirectory, cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm.utils import haversine
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.oggm.writing import writing
-from oggm_glaunti.coupling.weather.netcdf import (
-    open_netcdf,
-    read_attribute,
-    read_one_series,
-    read_time,
-    read_units,
-    read_variable,
-)
-from oggm_glaunti.coupling.weather.series import (
-    DailySeries,
-    DailyWeather,
-    calendar_years,
-    check_values,
-    is_monthly,
-    require_covered,
-    rows_of_years,
-    span_of_whole_years,
-    to_celsius,
-    to_days,
-    to_kg_per_day,
-)
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
+from oggm_glaunti.coupling.weather import netcdf, series as ds
 
 settings.register()
 
@@ -87,7 +64,7 @@ class AboutClimate:
 
 
 @dataclass(frozen=True, eq=False)
-class DailyClimate(DailyWeather):
+class DailyClimate(ds.DailyWeather):
     """Daily weather as the model reads it: precipitation (T,) is in m w.e. day-1.
 
     Attributes
@@ -113,19 +90,19 @@ class DailyClimate(DailyWeather):
         shapes = self.time.shape, self.temp.shape, self.prcp.shape
         if self.time.size == 0 or not shapes[0] == shapes[1] == shapes[2]:
             raise ValueError(f"{self.path}: time, temp, prcp have shapes {shapes}; expected one length above zero")
-        rows = rows_of_years(self.path, self.time, *span_of_whole_years(self.path, self.time))
+        rows = ds.rows_of_years(self.path, self.time, *ds.span_of_whole_years(self.path, self.time))
         if rows != slice(0, self.time.size):
             raise ValueError(f"{self.path}: {self.time[0]}..{self.time[-1]} are not whole calendar years")
 
     @property
     def ys(self) -> int:
         """First calendar year."""
-        return int(calendar_years(self.time[:1])[0])
+        return int(ds.calendar_years(self.time[:1])[0])
 
     @property
     def ye(self) -> int:
         """Last calendar year, included."""
-        return int(calendar_years(self.time[-1:])[0])
+        return int(ds.calendar_years(self.time[-1:])[0])
 
     @property
     def years(self) -> NDArray[np.int64]:
@@ -146,8 +123,8 @@ class DailyClimate(DailyWeather):
             if the file does not hold them
         """
         ys, ye = self.ys if ys is None else int(ys), self.ye if ye is None else int(ye)
-        require_covered(self.path, (self.ys, self.ye), ys, ye)
-        rows = rows_of_years(self.path, self.time, ys, ye)
+        ds.require_covered(self.path, (self.ys, self.ye), ys, ye)
+        rows = ds.rows_of_years(self.path, self.time, ys, ye)
         others = tuple(other.select(ys, ye) for other in self.others)
         return replace(self, time=self.time[rows], temp=self.temp[rows], prcp=self.prcp[rows], others=others)
 
@@ -207,8 +184,8 @@ def _open_daily(gdir: GlacierDirectory, filename: str, input_filesuffix: str) ->
     found = [path for path in candidates if os.path.exists(path)]
     for path in found:
         label = _label(gdir, path)
-        with open_netcdf(label, path) as nc:
-            if not is_monthly(read_time(label, nc, slice(0, 24))):
+        with netcdf.open_netcdf(label, path) as nc:
+            if not ds.is_monthly(netcdf.read_time(label, nc, slice(0, 24))):
                 yield path, nc
                 return
     names = [os.path.basename(path) for path in candidates]
@@ -218,10 +195,10 @@ def _open_daily(gdir: GlacierDirectory, filename: str, input_filesuffix: str) ->
         remedy += f" and read it with filename='climate_historical' in place of {filename!r}"
     if found:
         said = f"filename={filename!r}, input_filesuffix={input_filesuffix!r}"
-        remedy += f", or make daily weather from it: process_daily_climate(gdir, source='monthly', {said})"
-    if found:
-        monthly = os.path.basename(found[0])
-        raise InvalidWorkflowError(f"{gdir.rgi_id}: {monthly} is monthly, GlaUnTI needs daily weather. {remedy}.")
+        raise InvalidWorkflowError(
+            f"{_label(gdir, found[0])} is monthly, GlaUnTI needs daily weather. {remedy}, or make daily weather from "
+            f"it: process_daily_climate(gdir, source='monthly', {said})."
+        )
     raise InvalidWorkflowError(f"{gdir.rgi_id}: no daily climate in {gdir.dir}: none of {', '.join(names)}. {remedy}.")
 
 
@@ -251,13 +228,13 @@ def read_daily_climate(
     """
     with _open_daily(gdir, filename, input_filesuffix) as (path, nc):
         label = _label(gdir, path)
-        days = to_days(label, read_time(label, nc))
+        days = ds.to_days(label, netcdf.read_time(label, nc))
         first, *others = _read_realisations(label, nc)
-        height, lon, lat, source = (read_attribute(label, nc, name) for name in ATTRIBUTES)
+        height, lon, lat, source = (netcdf.read_attribute(label, nc, name) for name in ATTRIBUTES)
     _require_first_and_last_day(label, days)
-    rows_of_years(label, days, *span_of_whole_years(label, days))
+    ds.rows_of_years(label, days, *ds.span_of_whole_years(label, days))
     for number, (temp, prcp) in enumerate((first, *others), start=1):
-        check_values(label if number == 1 else f"{label}: realisation {number}", days, temp, prcp)
+        ds.check_values(label if number == 1 else f"{label}: realisation {number}", days, temp, prcp)
     about = float(height), float(lon), float(lat), str(source), path
     rest = (DailyClimate(days, temp, _metres(prcp), *about) for temp, prcp in others)
     return DailyClimate(days, first[0], _metres(first[1]), *about, others=tuple(rest))
@@ -269,18 +246,18 @@ def _metres(prcp: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _read_realisations(label: str, nc: netCDF4.Dataset) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Return temperature (degC) and precipitation (kg m-2 day-1) of every realisation in a file."""
-    temp_units, prcp_units = read_units(label, nc, "temp"), read_units(label, nc, "prcp")
+    temp_units, prcp_units = netcdf.read_units(label, nc, "temp"), netcdf.read_units(label, nc, "prcp")
     prcp_units = "kg m-2 day-1" if prcp_units in _AMOUNTS_PER_STEP else prcp_units
-    found = [(read_one_series(label, nc, "temp"), read_one_series(label, nc, "prcp"))]
+    found = [(netcdf.read_one_series(label, nc, "temp"), netcdf.read_one_series(label, nc, "prcp"))]
     if REALISATION in nc.dimensions:
-        temps, prcps = (read_variable(label, nc, f"{name}_{REALISATION}") for name in ("temp", "prcp"))
+        temps, prcps = (netcdf.read_variable(label, nc, f"{name}_{REALISATION}") for name in ("temp", "prcp"))
         more = (np.ma.masked_array(var[:]).filled(np.nan) for var in (temps, prcps))
         found += zip(*more, strict=True)
-    return [(to_celsius(label, t, temp_units), to_kg_per_day(label, p, prcp_units)) for t, p in found]
+    return [(ds.to_celsius(label, t, temp_units), ds.to_kg_per_day(label, p, prcp_units)) for t, p in found]
 
 
 def _require_first_and_last_day(label: str, days: NDArray[np.datetime64]) -> None:
-    first, last = calendar_years(days[[0, -1]])
+    first, last = ds.calendar_years(days[[0, -1]])
     if str(days[0]) != f"{first:04d}-01-01" or str(days[-1]) != f"{last:04d}-12-31":
         raise InvalidParamsError(
             f"{label} covers {days[0]}..{days[-1]}; expected whole calendar years, 1 January to 31 December"
@@ -293,7 +270,7 @@ def _label(gdir: GlacierDirectory, path: str) -> str:
 
 def write_daily_climate(
     gdir: GlacierDirectory,
-    series: DailySeries,
+    series: ds.DailySeries,
     filesuffix: str = settings.DAILY_SUFFIX,
     filename: str = "climate_historical",
 ) -> str:
@@ -320,20 +297,18 @@ def write_daily_climate(
     return path
 
 
-def _fill_attributes(nc: netCDF4.Dataset, gdir: GlacierDirectory, series: DailySeries) -> None:
-    nc.ref_hgt = float(series.ref_hgt)
-    nc.ref_pix_lon = float(series.ref_pix_lon)
-    nc.ref_pix_lat = float(series.ref_pix_lat)
+def _fill_attributes(nc: netCDF4.Dataset, gdir: GlacierDirectory, series: ds.DailySeries) -> None:
+    place = series.ref_hgt, series.ref_pix_lon, series.ref_pix_lat
+    nc.ref_hgt, nc.ref_pix_lon, nc.ref_pix_lat = (float(value) for value in place)
     nc.ref_pix_dis = float(haversine(gdir.cenlon, gdir.cenlat, series.ref_pix_lon, series.ref_pix_lat))
     nc.climate_source = series.source
-    nc.yr_0, nc.yr_1 = (int(year) for year in calendar_years(series.time[[0, -1]]))
-    nc.author = "OGGM"
-    nc.author_info = "Open Global Glacier Model"
+    nc.yr_0, nc.yr_1 = (int(year) for year in ds.calendar_years(series.time[[0, -1]]))
+    nc.author, nc.author_info = "OGGM", "Open Global Glacier Model"
     nc.glaunti_source_file = series.origin
     nc.setncatts(series.notes)
 
 
-def _fill_variables(nc: netCDF4.Dataset, series: DailySeries) -> None:
+def _fill_variables(nc: netCDF4.Dataset, series: ds.DailySeries) -> None:
     # OGGM counts from 1801 unless the series begins earlier.
     start = 1801 if nc.yr_0 > 1800 else nc.yr_0
     nc.createDimension("time", None)
@@ -352,7 +327,7 @@ def _fill_variables(nc: netCDF4.Dataset, series: DailySeries) -> None:
         _fill_realisations(nc, series, described)
 
 
-def _fill_realisations(nc: netCDF4.Dataset, series: DailySeries, described: dict[str, tuple[Any, str, str]]) -> None:
+def _fill_realisations(nc: netCDF4.Dataset, series: ds.DailySeries, described: dict[str, tuple[Any, str, str]]) -> None:
     nc.createDimension(REALISATION, len(series.others))
     number = nc.createVariable(REALISATION, "i4", (REALISATION,))
     number.long_name = "realisation; the first is temp and prcp"

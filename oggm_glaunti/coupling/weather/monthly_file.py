@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 from copy import copy
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from oggm import GlacierDirectory
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti.coupling.oggm.versions import write_monthly_climate_file
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.weather.netcdf import open_netcdf
 from oggm_glaunti.coupling.weather.series import DailySeries
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 
 def require_same_source(gdir: GlacierDirectory, filesuffix: str, source: str) -> None:

@@ -54,18 +54,13 @@ class WeatherStatistics:
             values = getattr(self, name)
             if values is not None:
                 object.__setattr__(self, name, np.broadcast_to(np.asarray(values, np.float64), (12,)))
-        self._require("temp_memory", -1, 1)
-        self._require("wet_memory", -1, 1)
-        self._require("wet_fraction", 0, 1)
-        self._require("shape", 0.05, np.inf)
-        self._require("correlation", -1, 1)
+        limits = {"temp_memory": (-1, 1), "wet_memory": (-1, 1), "wet_fraction": (0, 1), "shape": (0.05, np.inf)}
+        for name, (low, high) in {**limits, "correlation": (-1, 1)}.items():
+            values = np.asarray(getattr(self, name))
+            if not ((values > low) & (values < high)).all():
+                raise ValueError(f"{name}: expected values between {low} and {high}, both excluded; found {values}")
         if self.temp_std is not None:
             checked_temp_std(self.temp_std)
-
-    def _require(self, name: str, low: float, high: float) -> None:
-        values = np.asarray(getattr(self, name))
-        if not ((values > low) & (values < high)).all():
-            raise ValueError(f"{name}: expected values between {low} and {high}, both excluded; found {values}")
 
 
 def checked_temp_std(temp_std: ArrayLike) -> NDArray[np.float64]:

@@ -24,20 +24,19 @@ NEW_FILE = '''
 import numpy as np
 from pathlib import Path
 
-from oggm_glaunti.coupling.weather.choices import Years, choose_rows
-from oggm_glaunti.coupling.weather.series import DailySeries, check_values, to_celsius, to_days, to_kg_per_day
+from oggm_glaunti.coupling.weather import series as ds
 
 
-def hut(gdir, years: Years, *, path, lapse: float = 0.0) -> DailySeries:
+def hut(gdir, years: ds.Years, *, path, lapse: float = 0.0) -> ds.DailySeries:
     """Read the log of the station; `lapse` (K) is added to the temperatures."""
     label = f"{gdir.rgi_id}: {Path(path).name}"
     date, kelvin, mm = np.loadtxt(path, dtype=str, unpack=True)
-    days = to_days(label, date.astype("M8[s]"))
-    rows = choose_rows(label, days, years)
-    temp = to_celsius(label, kelvin[rows].astype(float) + lapse, "K")
-    prcp = to_kg_per_day(label, mm[rows].astype(float), "mm/day")
-    check_values(label, days[rows], temp, prcp)
-    return DailySeries(days[rows], temp, prcp, 2900.0, 10.8, 46.8, "AWS_hut_daily", Path(path).name)
+    days = ds.to_days(label, date.astype("M8[s]"))
+    rows = ds.choose_rows(label, days, years)
+    temp = ds.to_celsius(label, kelvin[rows].astype(float) + lapse, "K")
+    prcp = ds.to_kg_per_day(label, mm[rows].astype(float), "mm/day")
+    ds.check_values(label, days[rows], temp, prcp)
+    return ds.DailySeries(days[rows], temp, prcp, 2900.0, 10.8, 46.8, "AWS_hut_daily", Path(path).name)
 '''
 
 

@@ -6,20 +6,14 @@ import re
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from oggm import cfg
+from oggm import GlacierDirectory, cfg
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.weather.choices import Years, choose_height, choose_rows, choose_units
-from oggm_glaunti.coupling.weather.netcdf import open_netcdf, read_one_series, read_time
-from oggm_glaunti.coupling.weather.series import DailySeries, check_values, to_celsius, to_days, to_kg_per_day
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
+from oggm_glaunti.coupling.weather import netcdf, series as ds
 
 # A UTC offset at the end of a time of day, unless it is zero.
 _OFFSET = re.compile(r"[T ]\d.*?[+-](?!00(?::?00)?\s*$)\d{2}(?::?\d{2})?\s*$")
@@ -41,7 +35,7 @@ class _Raw:
 
 def custom(
     gdir: GlacierDirectory,
-    years: Years,
+    years: ds.Years,
     *,
     path: str | PathLike[str] | None = None,
     ref_hgt: float | None = None,
@@ -53,7 +47,7 @@ def custom(
     prcp_name: str = "prcp",
     time_name: str | None = None,
     climate_source: str = "CUSTOM_daily",
-) -> DailySeries:
+) -> ds.DailySeries:
     """Read one series from a NetCDF or CSV file.
 
     Parameters
@@ -91,15 +85,15 @@ def custom(
         raise InvalidParamsError(f"{gdir.rgi_id}: {path.name} is neither of {[*readers]}, the files that can be read")
     label = f"{gdir.rgi_id}: {path.name}"
     raw = readers[path.suffix.lower()](label, path, temp_name, prcp_name, time_name)
-    days = to_days(label, raw.stamps)
-    rows = choose_rows(label, days, years)
-    temp = to_celsius(label, raw.temp[rows], choose_units(label, "temp_units", temp_units, raw.temp_units))
-    prcp = to_kg_per_day(label, raw.prcp[rows], choose_units(label, "prcp_units", prcp_units, raw.prcp_units))
-    check_values(label, days[rows], temp, prcp)
+    days = ds.to_days(label, raw.stamps)
+    rows = ds.choose_rows(label, days, years)
+    temp = ds.to_celsius(label, raw.temp[rows], ds.choose_units(label, "temp_units", temp_units, raw.temp_units))
+    prcp = ds.to_kg_per_day(label, raw.prcp[rows], ds.choose_units(label, "prcp_units", prcp_units, raw.prcp_units))
+    ds.check_values(label, days[rows], temp, prcp)
     places = ((ref_lon, raw.ref_lon, gdir.cenlon), (ref_lat, raw.ref_lat, gdir.cenlat))
     lon, lat = (float(next(degrees for degrees in place if degrees is not None)) for place in places)
-    height = choose_height(label, ref_hgt, raw.ref_hgt)
-    return DailySeries(days[rows], temp, prcp, height, lon, lat, name, path.name)
+    height = ds.choose_height(label, ref_hgt, raw.ref_hgt)
+    return ds.DailySeries(days[rows], temp, prcp, height, lon, lat, name, path.name)
 
 
 def _read_csv(label: str, path: Path, temp_name: str, prcp_name: str, time_name: str | None) -> _Raw:
@@ -144,11 +138,11 @@ def _column(label: str, table: pd.DataFrame, argument: str, *names: str) -> pd.S
 
 
 def _read_netcdf(label: str, path: Path, temp_name: str, prcp_name: str, time_name: str | None) -> _Raw:
-    with open_netcdf(label, str(path)) as nc:
+    with netcdf.open_netcdf(label, str(path)) as nc:
         return _Raw(
-            read_time(label, nc, name=time_name or "time"),
-            read_one_series(label, nc, temp_name),
-            read_one_series(label, nc, prcp_name),
+            netcdf.read_time(label, nc, name=time_name or "time"),
+            netcdf.read_one_series(label, nc, temp_name),
+            netcdf.read_one_series(label, nc, prcp_name),
             *(getattr(nc.variables[name], "units", None) for name in (temp_name, prcp_name)),
             *(getattr(nc, name, None) for name in ("ref_hgt", "ref_pix_lon", "ref_pix_lat")),
         )

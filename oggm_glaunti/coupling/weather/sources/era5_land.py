@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from oggm import GlacierDirectory
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.weather.choices import Years, choose_height, choose_rows, choose_units
-from oggm_glaunti.coupling.weather.series import (
-    CHOOSE_YEARS,
-    DailySeries,
-    check_values,
-    spell,
-    to_celsius,
-    to_days,
-    to_kg_per_day,
-)
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
+from oggm_glaunti.coupling.weather import series as ds
 
 _SOURCE = "ERA5-Land_daily"
 # m. Packed files of 16 bits round accumulations; a fall by more is no accumulation.
 _ROUNDING = 1e-4
 _HOUR = np.timedelta64(1, "h")
 _Given = str | PathLike[str] | Sequence[str | PathLike[str]] | None
-# Hours of days (D, 24) to something of days (D,).
+# Days (D,) and a value of each; hours of days (D, 24) to such values.
+_Daily = tuple[NDArray[np.datetime64], NDArray[np.floating]]
 _Reduce = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 _AMOUNTS = {"m": "m/day", "mofwaterequivalent": "m/day", "mm": "mm/day", "kgm-2": "mm/day", "kgm**-2": "mm/day"}
 _TEMP_NAMES = ("t2m", "temperature_2m", "2m_temperature")
@@ -89,7 +79,7 @@ class _Cell:
 
 def era5_land(
     gdir: GlacierDirectory,
-    years: Years,
+    years: ds.Years,
     *,
     path: _Given = None,
     orography: str | PathLike[str] | None = None,
@@ -98,7 +88,7 @@ def era5_land(
     prcp_units: str | None = None,
     temp_name: str | None = None,
     prcp_name: str | None = None,
-) -> DailySeries:
+) -> ds.DailySeries:
     """Read the ERA5-Land cell nearest to the glacier.
 
     Days are those of UTC. Hourly ``tp`` is accumulated since 00 UTC: the value at 00 UTC is the sum of the day before.
@@ -127,39 +117,35 @@ def era5_land(
     days, in_temp, in_prcp = np.intersect1d(days, prcp_days, return_indices=True)
     if days.size == 0:
         raise InvalidParamsError(f"{label}: temperature and precipitation have no day in common")
-    rows = choose_rows(label, days, years)
+    rows = ds.choose_rows(label, days, years)
     days, temp, prcp = days[rows], temp[in_temp][rows], prcp[in_prcp][rows]
-    check_values(label, days, temp, prcp, f"{CHOOSE_YEARS} Cells on the sea have no values.")
+    ds.check_values(label, days, temp, prcp, f"{ds.CHOOSE_YEARS} Cells on the sea have no values.")
     height = _choose_cell_height(gdir, cell, orography, ref_hgt)
-    return DailySeries(days, temp, prcp, height, *cell.place, _SOURCE, cell.origin)
+    return ds.DailySeries(days, temp, prcp, height, *cell.place, _SOURCE, cell.origin)
 
 
 # --- days -------------------------------------------------------------------------------------------------------------
 
 
-def _daily_temp(
-    label: str, series: _CellSeries, given: str | None
-) -> tuple[NDArray[np.datetime64], NDArray[np.float32]]:
-    units = choose_units(label, "temp_units", given, series.units)
+def _daily_temp(label: str, series: _CellSeries, given: str | None) -> _Daily:
+    units = ds.choose_units(label, "temp_units", given, series.units)
     if not series.is_hourly:
-        return to_days(label, series.stamps), to_celsius(label, series.values, units)
+        return ds.to_days(label, series.stamps), ds.to_celsius(label, series.values, units)
     days, mean = _whole_days(label, series, series.stamps, lambda hours: hours.mean(axis=1))
-    return days, to_celsius(label, mean, units)
+    return days, ds.to_celsius(label, mean, units)
 
 
-def _daily_prcp(
-    label: str, series: _CellSeries, given: str | None
-) -> tuple[NDArray[np.datetime64], NDArray[np.float32]]:
-    units = choose_units(label, "prcp_units", given, series.units)
+def _daily_prcp(label: str, series: _CellSeries, given: str | None) -> _Daily:
+    units = ds.choose_units(label, "prcp_units", given, series.units)
     units = _AMOUNTS.get(units.lower().replace(" ", ""), units)
     days, sums = (_sums_of_hours if series.is_hourly else _sums_of_days)(label, series)
-    amounts = to_kg_per_day(label, sums, units)
+    amounts = ds.to_kg_per_day(label, sums, units)
     # Packing and interpolation leave traces below zero; more than that is an error, found later.
     return days, np.where((amounts < 0) & (amounts > -1000 * _ROUNDING), np.float32(0), amounts)
 
 
-def _sums_of_days(label: str, series: _CellSeries) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    days = to_days(label, series.stamps)
+def _sums_of_days(label: str, series: _CellSeries) -> _Daily:
+    days = ds.to_days(label, series.stamps)
     if series.name in _ACCUMULATED and (series.stamps == days).all():
         raise InvalidParamsError(
             f"{label}: daily '{series.name}' at 00 UTC may be the sum of the day before (ERA5-Land's accumulations) or "
@@ -169,7 +155,7 @@ def _sums_of_days(label: str, series: _CellSeries) -> tuple[NDArray[np.datetime6
     return days, series.values
 
 
-def _sums_of_hours(label: str, series: _CellSeries) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+def _sums_of_hours(label: str, series: _CellSeries) -> _Daily:
     """Return daily sums of hourly data, whose stamps end the hour: the day of 00 UTC is the day before."""
     ends = series.stamps - _HOUR
     if series.name == _HOURLY:
@@ -179,14 +165,12 @@ def _sums_of_hours(label: str, series: _CellSeries) -> tuple[NDArray[np.datetime
         bad = days[falls < -_ROUNDING]
         raise InvalidParamsError(
             f"{label}: '{series.name}' falls within {bad.size} of {days.size} days, so it is not accumulated since 00 "
-            f"UTC as in ERA5-Land: {spell(bad)}. If it holds the amounts of single hours, rename it to '{_HOURLY}'."
+            f"UTC as in ERA5-Land: {ds.spell(bad)}. If it holds the amounts of single hours, rename it to '{_HOURLY}'."
         )
     return _whole_days(label, series, ends, lambda hours: hours[:, -1])
 
 
-def _whole_days(
-    label: str, series: _CellSeries, stamps: NDArray[np.datetime64], reduce: _Reduce
-) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+def _whole_days(label: str, series: _CellSeries, stamps: NDArray[np.datetime64], reduce: _Reduce) -> _Daily:
     """Reduce days with all 24 hours; incomplete days at both ends are left out, between them they are an error."""
     steps = np.unique(np.diff(stamps))
     if not (steps >= _HOUR).all() or (stamps.astype("M8[h]") != stamps).any():
@@ -198,7 +182,7 @@ def _whole_days(
     inner = slice(int(np.argmax(whole)), whole.size - int(np.argmax(whole[::-1])))
     if not whole[inner].all():
         bad = days[inner][~whole[inner]]
-        raise InvalidParamsError(f"{label}: '{series.name}' has not all 24 hours on {bad.size} days: {spell(bad)}")
+        raise InvalidParamsError(f"{label}: '{series.name}' has not all 24 hours on {bad.size} days: {ds.spell(bad)}")
     begin = int(first[inner][0])
     hours = series.values[begin : begin + 24 * int(whole[inner].sum())].reshape(-1, 24)
     return days[inner], reduce(hours)
@@ -280,9 +264,8 @@ def _require_one_cell(label: str, paths: list[Path], cells: list[tuple[float, fl
     """Raise InvalidParamsError if the nearest cells of several files are not the same."""
     for path, cell in zip(paths, cells, strict=True):
         if not np.allclose(cell, cells[0], atol=1e-3):
-            raise InvalidParamsError(
-                f"{label}: files of different grids; nearest cells {cells[0]} and {cell} ({path.name})"
-            )
+            what = f"nearest cells {cells[0]} and {cell} ({path.name})"
+            raise InvalidParamsError(f"{label}: files of different grids; {what}")
 
 
 def _read_series(label: str, cell: xr.Dataset, names: tuple[str, ...]) -> list[_CellSeries]:
@@ -308,11 +291,8 @@ def _without_expver(var: xr.DataArray) -> xr.DataArray:
     """Merge final and preliminary data, which older downloads have side by side, one of them missing."""
     if "expver" not in var.dims:
         return var
-    parts = [var.isel(expver=number, drop=True) for number in range(var.sizes["expver"])]
-    merged = parts[0]
-    for part in parts[1:]:
-        merged = merged.fillna(part)
-    return merged
+    parts = (var.isel(expver=number, drop=True) for number in range(var.sizes["expver"]))
+    return functools.reduce(xr.DataArray.fillna, parts)
 
 
 def _join_series(label: str, kind: str, names: tuple[str, ...], parts: list[_CellSeries]) -> _CellSeries:
@@ -362,7 +342,7 @@ def _choose_cell_height(
         )
     if heights and max(heights) - min(heights) > 0.5:
         raise InvalidParamsError(f"{cell.label}: heights of the cell differ: {min(heights):g} and {max(heights):g} m")
-    return choose_height(cell.label, given, heights[0] if heights else None)
+    return ds.choose_height(cell.label, given, heights[0] if heights else None)
 
 
 def _height_in(gdir: GlacierDirectory, path: Path, cell: tuple[float, float]) -> float:

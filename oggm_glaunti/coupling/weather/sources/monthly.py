@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
 
 import cftime
 import netCDF4
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from oggm import GlacierDirectory
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti.coupling.weather.choices import Years, choose_years
+from oggm_glaunti.coupling.weather import netcdf, series as ds
 from oggm_glaunti.coupling.weather.file import ATTRIBUTES, read_daily_climate
 from oggm_glaunti.coupling.weather.monthly_interpolation import Months
 from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, draw_daily_weather
-from oggm_glaunti.coupling.weather.netcdf import (
-    open_netcdf,
-    read_attribute,
-    read_one_series,
-    read_units,
-    read_variable,
-)
-from oggm_glaunti.coupling.weather.series import DailySeries, check_values, to_celsius
 from oggm_glaunti.coupling.weather.statistics import ALPINE, WeatherStatistics, checked_temp_std, statistics_of
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +30,7 @@ _PRCP_UNITS = ("kgm-2", "kgm-2month-1", "mm", "mm/month", "mmmonth-1")
 
 def monthly(
     gdir: GlacierDirectory,
-    years: Years,
+    years: ds.Years,
     *,
     filename: str = "climate_historical",
     input_filesuffix: str = "",
@@ -51,7 +40,7 @@ def monthly(
     reference: str | None = None,
     reference_years: tuple[int, int] | None = None,
     statistics: WeatherStatistics | None = None,
-) -> DailySeries:
+) -> ds.DailySeries:
     """Make random daily weather from one of OGGM's monthly files in the directory.
 
     Parameters
@@ -83,13 +72,13 @@ def monthly(
     if not os.path.exists(path):
         raise InvalidWorkflowError(f"{label} is not in {gdir.dir}; make it first, by OGGM's tasks for monthly climate")
     known, reference_path = _statistics(gdir, statistics, reference, reference_years)
-    with open_netcdf(label, path) as nc:
-        height, lon, lat, source = (read_attribute(label, nc, name) for name in ATTRIBUTES)
+    with netcdf.open_netcdf(label, path) as nc:
+        height, lon, lat, source = (netcdf.read_attribute(label, nc, name) for name in ATTRIBUTES)
         rows, months = _choose_months(label, nc, years)
         weather, origin = _monthly_weather(gdir, label, nc, rows, months, temp_std, known)
     series = [draw_daily_weather(weather, known, gdir.rgi_id, k + 1, int(seed)) for k in range(n_realisations)]
     for temp, prcp in series:
-        check_values(label, months.time, temp, prcp)
+        ds.check_values(label, months.time, temp, prcp)
     notes = {
         "glaunti_seed": int(seed),
         "glaunti_realisations": int(n_realisations),
@@ -97,7 +86,7 @@ def monthly(
     }
     place = float(height), float(lon), float(lat)
     about = f"{source}{MADE}", os.path.basename(path)
-    return DailySeries(months.time, *series[0], *place, *about, tuple(series[1:]), notes, reference_path)
+    return ds.DailySeries(months.time, *series[0], *place, *about, tuple(series[1:]), notes, reference_path)
 
 
 def _require_whole_number(gdir: GlacierDirectory, name: str, value: int, least: int) -> None:
@@ -108,7 +97,7 @@ def _require_whole_number(gdir: GlacierDirectory, name: str, value: int, least: 
 # --- the file --------------------------------------------------------------------------------------------------------
 
 
-def _choose_months(label: str, nc: netCDF4.Dataset, years: Years) -> tuple[slice, Months]:
+def _choose_months(label: str, nc: netCDF4.Dataset, years: ds.Years) -> tuple[slice, Months]:
     """Return the rows of the years asked for and their months, by the names of the months: any calendar will do."""
     found = _names_of_months(label, nc)
     odd = np.flatnonzero(np.diff(found).astype(int) != 1)
@@ -121,7 +110,7 @@ def _choose_months(label: str, nc: netCDF4.Dataset, years: Years) -> tuple[slice
     last -= bool(found[-1] != np.datetime64(f"{last:04d}-12"))
     if first > last:
         raise InvalidParamsError(f"{label}: {found[0]}..{found[-1]} holds no whole calendar year")
-    ys, ye = choose_years(label, first, last, years)
+    ys, ye = ds.choose_years(label, first, last, years)
     begin, end = np.datetime64(f"{ys:04d}-01"), np.datetime64(f"{ye:04d}-12")
     rows = slice(int((begin - found[0]).astype(int)), int((end - found[0]).astype(int)) + 1)
     cropped = found[(found < np.datetime64(f"{first:04d}-01")) | (found > np.datetime64(f"{last:04d}-12"))]
@@ -132,8 +121,8 @@ def _choose_months(label: str, nc: netCDF4.Dataset, years: Years) -> tuple[slice
 
 def _names_of_months(label: str, nc: netCDF4.Dataset) -> NDArray[np.datetime64]:
     """Return year and month of every step as ``datetime64[M]``."""
-    var = read_variable(label, nc, "time")
-    units, calendar = read_units(label, nc, "time"), getattr(var, "calendar", "standard")
+    var = netcdf.read_variable(label, nc, "time")
+    units, calendar = netcdf.read_units(label, nc, "time"), getattr(var, "calendar", "standard")
     try:
         dates = cftime.num2date(np.ma.filled(var[:], np.nan) if var.dtype.kind == "f" else var[:], units, calendar)
     except ValueError as err:
@@ -153,8 +142,8 @@ def _monthly_weather(
     statistics: WeatherStatistics,
 ) -> tuple[MonthlyWeather, str]:
     """Return the months' weather and the origin of its temp_std."""
-    temp = to_celsius(label, _monthly_values(label, nc, "temp", rows, months), read_units(label, nc, "temp"))
-    units = read_units(label, nc, "prcp")
+    temp = ds.to_celsius(label, _monthly_values(label, nc, "temp", rows, months), netcdf.read_units(label, nc, "temp"))
+    units = netcdf.read_units(label, nc, "prcp")
     if units.lower().replace(" ", "") not in _PRCP_UNITS:
         raise InvalidParamsError(f"{label}: prcp has units '{units}'; expected the month's sum in kg m-2")
     prcp = _without_negative(label, _monthly_values(label, nc, "prcp", rows, months), months)
@@ -183,7 +172,7 @@ def _without_negative(label: str, prcp: NDArray[np.float64], months: Months) -> 
 
 
 def _monthly_values(label: str, nc: netCDF4.Dataset, name: str, rows: slice, months: Months) -> NDArray[np.float64]:
-    values = read_one_series(label, nc, name)[rows].astype(np.float64)
+    values = netcdf.read_one_series(label, nc, name)[rows].astype(np.float64)
     if not np.isfinite(values).all():
         raise InvalidParamsError(
             f"{label}: {name} is NaN or infinite in {_spell_months(months, ~np.isfinite(values))}. Take years without "
@@ -228,10 +217,10 @@ def _std_of_historical(gdir: GlacierDirectory) -> NDArray[np.float64] | None:
     label = f"{gdir.rgi_id}: {os.path.basename(path)}"
     if not os.path.exists(path):
         return None
-    with open_netcdf(label, path) as nc:
+    with netcdf.open_netcdf(label, path) as nc:
         if "temp_std" not in nc.variables:
             return None
-        std = read_one_series(label, nc, "temp_std").astype(np.float64)
+        std = netcdf.read_one_series(label, nc, "temp_std").astype(np.float64)
         month = _names_of_months(label, nc).astype(int) % 12
     std = np.array([np.mean(std[month == number]) for number in range(12)])
     if not np.isfinite(std).all():

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
+from oggm import GlacierDirectory
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings, shop
-from oggm_glaunti.coupling.weather.choices import Years, choose_height, choose_rows
-from oggm_glaunti.coupling.weather.netcdf import open_netcdf, read_time, read_variable
-from oggm_glaunti.coupling.weather.series import DailySeries, check_values, to_celsius, to_days, to_kg_per_day
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
+from oggm_glaunti.coupling.weather import netcdf, series as ds
 
 # Degrees. The points of the flattened files are half a degree apart, so the nearest is within 0.36 of a glacier.
 _FARTHEST_POINT = 1.0
 
 
-def w5e5_daily(gdir: GlacierDirectory, years: Years) -> DailySeries:
+def w5e5_daily(gdir: GlacierDirectory, years: ds.Years) -> ds.DailySeries:
     """Read GSWP3-W5E5 (1901-2019, half a degree) at the point nearest to the glacier; there are no options.
 
     The files are those that OGGM flattened to glacier points, from its server or download cache; only the one point's
@@ -40,11 +36,12 @@ def w5e5_daily(gdir: GlacierDirectory, years: Years) -> DailySeries:
             f"{label}: the three files do not belong together. Nearest points: tas {temp.place}, pr {prcp.place}, "
             f"ASurf {place}; days: tas {days[0]}..{days[-1]}, pr {prcp.days[0]}..{prcp.days[-1]}. Download them again."
         )
-    celsius, amounts = to_celsius(label, temp.values, temp.units), to_kg_per_day(label, prcp.values, prcp.units)
-    check_values(label, days, celsius, amounts)
+    celsius, amounts = ds.to_celsius(label, temp.values, temp.units), ds.to_kg_per_day(label, prcp.values, prcp.units)
+    ds.check_values(label, days, celsius, amounts)
     origin = ", ".join(os.path.basename(path) for path in files.values())
     lon, lat = temp.place
-    return DailySeries(days, celsius, amounts, height, lon - 360 if lon > 180 else lon, lat, "GSWP3_W5E5_daily", origin)
+    lon = lon - 360 if lon > 180 else lon
+    return ds.DailySeries(days, celsius, amounts, height, lon, lat, "GSWP3_W5E5_daily", origin)
 
 
 class _PointSeries(NamedTuple):
@@ -56,23 +53,23 @@ class _PointSeries(NamedTuple):
     place: tuple[float, float]
 
 
-def _series_at_point(gdir: GlacierDirectory, path: str, name: str, units: str, years: Years) -> _PointSeries:
+def _series_at_point(gdir: GlacierDirectory, path: str, name: str, units: str, years: ds.Years) -> _PointSeries:
     label = f"{gdir.rgi_id}: {os.path.basename(path)}"
-    with open_netcdf(label, path) as nc:
+    with netcdf.open_netcdf(label, path) as nc:
         point, place = _nearest_point(gdir, label, nc)
-        days = to_days(label, read_time(label, nc))
-        rows = choose_rows(label, days, years)
-        var = read_variable(label, nc, name)
+        days = ds.to_days(label, netcdf.read_time(label, nc))
+        rows = ds.choose_rows(label, days, years)
+        var = netcdf.read_variable(label, nc, name)
         values = np.ma.masked_array(_pick(label, var, {"time": rows, "points": point})).filled(np.nan)
         return _PointSeries(days[rows], values, getattr(var, "units", units), place)
 
 
 def _height_at_point(gdir: GlacierDirectory, path: str) -> tuple[float, tuple[float, float]]:
     label = f"{gdir.rgi_id}: {os.path.basename(path)}"
-    with open_netcdf(label, path) as nc:
+    with netcdf.open_netcdf(label, path) as nc:
         point, place = _nearest_point(gdir, label, nc)
-        height = _pick(label, read_variable(label, nc, "ASurf"), {"time": 0, "points": point})
-        return choose_height(label, None, float(np.ma.filled(height, np.nan))), place
+        height = _pick(label, netcdf.read_variable(label, nc, "ASurf"), {"time": 0, "points": point})
+        return ds.choose_height(label, None, float(np.ma.filled(height, np.nan))), place
 
 
 def _pick(label: str, var: netCDF4.Variable, index: dict[str, Any]) -> Any:
@@ -83,8 +80,8 @@ def _pick(label: str, var: netCDF4.Variable, index: dict[str, Any]) -> Any:
 
 def _nearest_point(gdir: GlacierDirectory, label: str, nc: netCDF4.Dataset) -> tuple[int, tuple[float, float]]:
     """Return index, longitude (0..360) and latitude of the nearest point, in degrees as in OGGM's monthly reader."""
-    lon = np.ma.filled(read_variable(label, nc, "longitude")[:], np.nan).astype(np.float64)
-    lat = np.ma.filled(read_variable(label, nc, "latitude")[:], np.nan).astype(np.float64)
+    lon = np.ma.filled(netcdf.read_variable(label, nc, "longitude")[:], np.nan).astype(np.float64)
+    lat = np.ma.filled(netcdf.read_variable(label, nc, "latitude")[:], np.nan).astype(np.float64)
     eastward = (lon - gdir.cenlon + 180) % 360 - 180
     distance = np.hypot(eastward, lat - gdir.cenlat)
     point = int(np.argmin(distance))
