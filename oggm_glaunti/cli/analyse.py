@@ -96,8 +96,6 @@ def _add_analysis(
     common.add_out(parser)
     if years:
         common.add_years(parser, help="default: all years of the record")
-    if year_type:
-        parser.add_argument("--year-type", choices=("hydrological", "calendar"), help="default: hydrological")
     model = parser.add_argument_group("model")
     common.add_model(model, "ACD", help="default: that of the calibration")
     model.add_argument("--corrector", choices=("auto", "yearly", "climatology", "off"), help="default: as calibrated")
@@ -106,6 +104,8 @@ def _add_analysis(
     model.add_argument("--climate-suffix", metavar="SUFFIX", help="suffix of the daily climate's file (default: none)")
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
+    if year_type:
+        parser.add_argument("--year-type", choices=("hydrological", "calendar"), help="default: hydrological")
     return parser
 
 
