@@ -188,3 +188,28 @@ def hef_gdir(hef_prepared: Path, oggm_env: Path):
     cfg.PARAMS.update(HEF_PARAMS)
     cfg.PARAMS.do_log = True
     return open_copy(hef_prepared, oggm_env, HEF)
+
+
+@pytest.fixture
+def weights(weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The published weights, found without being named, as a user has them."""
+    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
+    return weights_dir
+
+
+@pytest.fixture
+def aletsch(aletsch_gdir, weights):
+    """Grosser Aletsch with features, and weights for it."""
+    from oggm_glaunti.tasks import glaunti_features
+
+    glaunti_features(aletsch_gdir)
+    return aletsch_gdir
+
+
+@pytest.fixture
+def hef(hef_gdir, weights):
+    """Hintereisferner with features, and weights for it."""
+    from oggm_glaunti.tasks import glaunti_features
+
+    glaunti_features(hef_gdir)
+    return hef_gdir

@@ -173,8 +173,7 @@ def test_every_case_in_oggm_runs(weights_dir, oggm_env, capsys):
 
 
 @pytest.mark.slow
-def test_a_region_is_measured_in_a_process_of_its_own(weights_dir, monkeypatch):
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
+def test_a_region_is_measured_in_a_process_of_its_own(weights):
     measured = regions.measure_apart(2, 2)
     assert (measured.glaciers, measured.years) == (2, 2)
     assert 0 < measured.warm < measured.first

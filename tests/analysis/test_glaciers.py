@@ -15,15 +15,6 @@ balances = jax.jit(annual), jax.jit(annual_by_height)
 A = {"model": "A", "check_calib_params": False}
 
 
-@pytest.fixture
-def aletsch(aletsch_gdir, weights_dir, monkeypatch):
-    from oggm_glaunti import tasks as gtasks
-
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
-    gtasks.glaunti_features(aletsch_gdir)
-    return aletsch_gdir
-
-
 def of_the_table(glacier, year):
     """The table's balance of a calendar year at the trajectory's heights, m w.e."""
     rate = glacier.mb_model.get_annual_mb(glacier.heights, year=year, add_climate=False)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import calendar
-import tempfile
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from tests import glaciers
 from tests.benchmarks.runner import own_peak_mb
-from tests.real.measured import shared_data, timed
+from tests.real.measured import prepared_aletsch, timed
 
 REFERENCE = (1991, 2020)
 
@@ -65,12 +62,7 @@ def corrections_report(gdir: Any, year: int = 2003) -> list[str]:
 
 def main() -> None:
     """Print everything."""
-    shared = shared_data()
-    from oggm_glaunti import tasks as gtasks
-
-    with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
-        gtasks.glaunti_features(gdir)
+    with prepared_aletsch() as (gdir, _, _):
         for line in (*attribution_report(gdir), *corrections_report(gdir)):
             print(line)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from tests import glaciers
 from tests.benchmarks.runner import own_peak_mb
-from tests.real.measured import shared_data, timed
+from tests.real.measured import prepared_aletsch, timed
 
 YEARS = (2010, 2019)
 
@@ -81,12 +78,7 @@ def many_line(gdir: Any, n: int) -> str:
 
 def main() -> None:
     """Prepare the glacier and print everything."""
-    shared = shared_data()
-    from oggm_glaunti import tasks as gtasks
-
-    with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
-        gtasks.glaunti_features(gdir)
+    with prepared_aletsch() as (gdir, _, _):
         aletsch_inverse(gdir)
 
 

@@ -7,16 +7,14 @@ memory. With the name of a PNG the second case is drawn.
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests import glaciers
 from tests.benchmarks.runner import own_peak_mb
 from tests.real import fits
-from tests.real.measured import shared_data, timed
+from tests.real.measured import prepared_aletsch, timed
 
 YEAR, YEARS = 2019, (2010, 2019)
 SIGMA, SCALES = 0.2, (0.1, 0.5, 1.0)
@@ -127,12 +125,7 @@ def draw(gdir: Any, path: Path) -> None:
 
 def main() -> None:
     """Print everything, and draw where a file is named."""
-    shared = shared_data()
-    from oggm_glaunti import tasks as gtasks
-
-    with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
-        gtasks.glaunti_features(gdir)
+    with prepared_aletsch() as (gdir, shared, _):
         fit(gdir, shared)
         print_tables(gdir)
         print_ensemble(gdir)

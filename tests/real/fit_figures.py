@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pandas as pd
 from oggm_glaunti.graphics.style import COLOURS, LINES, save_png
 from tests import glaciers
 from tests.real import fits
-from tests.real.measured import shared_data
+from tests.real.measured import prepared_aletsch
 
 BEST = fits.FITS["+ lapse rate"]
 
@@ -89,14 +88,9 @@ def aletsch_series(gdir: Any, shared: Path) -> dict[str, pd.DataFrame]:
 
 def main(folder: Path) -> None:
     """Write both figures."""
-    shared = shared_data()
-    from oggm_glaunti import tasks as gtasks
-
-    with tempfile.TemporaryDirectory() as working:
-        gdir = glaciers.prepare_aletsch(Path(working) / "aletsch", shared)
-        gtasks.glaunti_features(gdir)
+    with prepared_aletsch() as (gdir, shared, working):
         plot_halves(aletsch_series(gdir, shared), folder / "fits_aletsch.png")
-        gdirs = glaciers.prepare_rofental(Path(working) / "rofental", shared)
+        gdirs = glaciers.prepare_rofental(working / "rofental", shared)
         table = fits.rofental_observations(gdirs, shared)
         models = {
             "C as published (yearly)": fits.held_out(gdirs, table, fits.CASES["C yearly"], None),

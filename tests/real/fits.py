@@ -5,7 +5,6 @@ Grosser Aletsch, every other year; and three glaciers of the Rofental, each by t
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ import pandas as pd
 
 from oggm_glaunti.fit.calibration.priors import SPREAD
 from tests import glaciers
-from tests.real.measured import shared_data, timed
+from tests.real.measured import prepared_aletsch, timed
 
 SEASONS = ("annual", "winter", "summer")
 TWO, THREE = ("ddf_snow", "prec_scale"), ("ddf_snow", "prec_scale", "temp_gradient")
@@ -313,15 +312,10 @@ def print_transfer(gdirs: dict[str, Any], shared: Path) -> None:
 
 def main() -> None:
     """Print everything."""
-    shared = shared_data()
-    from oggm_glaunti import tasks as gtasks
-
-    with tempfile.TemporaryDirectory() as folder:
-        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
-        gtasks.glaunti_features(gdir)
+    with prepared_aletsch() as (gdir, shared, folder):
         print_aletsch(gdir, shared)
         print()
-        print_transfer(glaciers.prepare_rofental(Path(folder) / "rofental", shared), shared)
+        print_transfer(glaciers.prepare_rofental(folder / "rofental", shared), shared)
 
 
 if __name__ == "__main__":

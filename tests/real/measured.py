@@ -5,10 +5,26 @@ from __future__ import annotations
 import os
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests import glaciers
+
+
+@contextmanager
+def prepared_aletsch() -> Iterator[tuple[Any, Path, Path]]:
+    """Grosser Aletsch with features, the folder of real data, and a folder for other glaciers until the end."""
+    shared = shared_data()
+    from oggm_glaunti.tasks import glaunti_features
+
+    with tempfile.TemporaryDirectory() as folder:
+        gdir = glaciers.prepare_aletsch(Path(folder) / "aletsch", shared)
+        glaunti_features(gdir)
+        yield gdir, shared, Path(folder)
 
 
 def shared_data() -> Path:

@@ -13,17 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def aletsch(aletsch_gdir, weights_dir, monkeypatch):
-    from oggm_glaunti import tasks as gtasks
-
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
-    gtasks.glaunti_features(aletsch_gdir)
-    return aletsch_gdir
-
-
-@pytest.fixture
-def rofental(oggm_env: Path, shared: Path, weights_dir, monkeypatch, tmp_path):
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
+def rofental(oggm_env: Path, shared: Path, weights, tmp_path):
     return glaciers.prepare_rofental(tmp_path, shared)
 
 

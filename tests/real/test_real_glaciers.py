@@ -12,28 +12,6 @@ ORIGINAL_BANDS = {"A": (0.899, 0.997), "C": (0.879, 1.016)}
 BAND_BOUNDS = {"A": (0.01, 0.03), "C": (0.03, 0.15)}  # for another outline and DEM: r, m w.e.
 
 
-@pytest.fixture
-def weights(weights_dir, monkeypatch):
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
-
-
-@pytest.fixture
-def hef(hef_gdir, weights):
-    return _with_features(hef_gdir)
-
-
-@pytest.fixture
-def aletsch(aletsch_gdir, weights):
-    return _with_features(aletsch_gdir)
-
-
-def _with_features(gdir):
-    from oggm_glaunti.tasks import glaunti_features
-
-    glaunti_features(gdir)
-    return gdir
-
-
 def test_bands_of_hintereisferner_through_the_directory_score_as_in_the_original(hef, shared):
     for model, found in experiments.band_scores(hef, shared).items():
         print(f"model {model}: r {found.r:.3f}, RMSE {found.rmse:.3f}, bias {found.bias:+.3f}, n = {found.n}")

@@ -597,12 +597,11 @@ def test_the_examples_in_the_docstrings_are_true(module):
 
 
 @pytest.mark.slow
-def test_the_oetztal_in_two_processes(shared, weights_dir, tmp_path, monkeypatch):
+def test_the_oetztal_in_two_processes(shared, weights, tmp_path):
     from oggm import cfg, tasks, workflow
 
     from oggm_glaunti.tasks import compile_glaunti_output, glaunti_tables
 
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
     with oggm_kept():
         gdirs = prepare_oetztal(tmp_path, shared)
         assert len(gdirs) == 20

@@ -37,13 +37,6 @@ def gdirs(oggm_env):
     return make_directories(6, oggm_env / "per_glacier", seed=SEED, years=4)
 
 
-@pytest.fixture
-def weights(weights_dir, monkeypatch):
-    """Weights found without being named, as a user has them."""
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
-    return weights_dir
-
-
 def tables_of(gdirs, pattern="glaunti_table*.nc"):
     return [path for gdir in gdirs for path in sorted(Path(gdir.dir).glob(pattern))]
 

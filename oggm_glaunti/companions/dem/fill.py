@@ -46,6 +46,8 @@ def require_method(method: str) -> None:
 class FillOptions(NamedTuple):
     """Parameters of the methods, to which the scores in cross-validation on three glaciers are hardly sensitive.
 
+    `options` of :func:`fill` and of :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`.
+
     Attributes
     ----------
     gamma : float
@@ -69,6 +71,8 @@ class FillOptions(NamedTuple):
 
 class Known(NamedTuple):
     """Observed part of a DEM stack.
+
+    Made by :func:`what_is_known`; what :func:`fill` learns from.
 
     Attributes
     ----------

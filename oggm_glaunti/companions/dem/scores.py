@@ -47,20 +47,20 @@ class HeldOut(NamedTuple):
 
 
 class VoidScores(NamedTuple):
-    """Of hidden heights.
+    """Scores of imputed heights, made by :func:`score`.
 
     Attributes
     ----------
     rmse : float
-        m; ruled by few pixels on cliffs, so also
+        Root mean squared error, m; dominated by few pixels on cliffs
     median_error : float
-        of the absolute errors, m
+        Median of the absolute errors, m
     nmad : float
-        normalised median absolute deviation of the errors, m
+        Normalised median absolute deviation of the errors, m
     coverage_90 : float
-        share of the heights within the 90 % interval
+        Share of the heights within the 90 % interval
     std_scale : float
-        factor on the standard deviations with which that would be 90 %
+        Factor on the standard deviations with which that would be 90 %
     """
 
     rmse: float

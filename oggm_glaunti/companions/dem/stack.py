@@ -22,6 +22,8 @@ LEAST_KNOWN = 50
 class Stack(NamedTuple):
     """Yearly surfaces and a reference on the same pixels, float64.
 
+    Made by :func:`checked_stack`.
+
     Attributes
     ----------
     years : int array (K,)

@@ -421,8 +421,7 @@ def test_contributions_through_the_network_add_up(network):
 
 
 @pytest.fixture
-def aletsch(aletsch_gdir, weights_dir, monkeypatch):
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
+def aletsch(aletsch_gdir, weights):
     return aletsch_gdir
 
 
@@ -518,12 +517,11 @@ def test_too_few_nodes_are_reported_in_the_log(caplog):
 
 
 @pytest.mark.slow
-def test_model_c_by_the_inputs_of_its_corrector(hef_gdir, weights_dir, monkeypatch):
+def test_model_c_by_the_inputs_of_its_corrector(hef_gdir, weights):
     from oggm_glaunti.analysis.attribution.corrections import attribute_corrections
     from oggm_glaunti.analysis.glaciers import glacier_run
     from oggm_glaunti.coupling.ground.features import glaunti_features
 
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
     with pytest.raises(InvalidParamsError, match="needs corrector='yearly', found 'climatology'"):
         attribute_corrections(hef_gdir, year=2019, mb_kwargs={"model": "C", "corrector": "climatology"})
     glaunti_features(hef_gdir)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
 
-from oggm_glaunti import GlaUnTIMassBalance, tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalance
 from oggm_glaunti.analysis.glaciers import glacier_run
 from oggm_glaunti.analysis.inverse.targets import Geodetic
 from oggm_glaunti.analysis.inverse.tasks import (
@@ -23,18 +23,6 @@ from oggm_glaunti.graphics.inverse import plot_forcing_series, plot_sensitivity
 
 YEARS = (2010, 2019)
 A = {"mb_kwargs": {"model": "A"}}
-
-
-@pytest.fixture
-def aletsch(aletsch_gdir, weights_dir, monkeypatch):
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
-    gtasks.glaunti_features(aletsch_gdir)
-    return aletsch_gdir
-
-
-@pytest.fixture
-def hef(hef_gdir):
-    return hef_gdir
 
 
 def mean_of_the_table(gdir, years, **tunables):
@@ -83,10 +71,10 @@ def test_a_survey_says_which_years(aletsch, tmp_path):
         invert_forcing(aletsch, target=Geodetic(path=other))
 
 
-def test_a_series_comes_close_to_measured_balances(hef):
+def test_a_series_comes_close_to_measured_balances(hef_gdir):
     target = pd.Series({2016: -1.0, 2017: -1.6, 2019: -0.9})
     keys = {**A, "control": "both", "prior": (1.0, 0.3)}
-    found = invert_forcing(hef, target=target, sigma=0.1, resolution="monthly", correlation=30.0, **keys)
+    found = invert_forcing(hef_gdir, target=target, sigma=0.1, resolution="monthly", correlation=30.0, **keys)
     assert list(found.balances.index) == [2016, 2017, 2018, 2019]
     assert found.change.index[[0, -1]].strftime("%Y-%m-%d").tolist() == ["2015-10-01", "2019-09-01"]
     assert found.change.attrs["units"]["dT_sd"] == "K"
@@ -106,7 +94,7 @@ def test_a_series_comes_close_to_measured_balances(hef):
     low, high = axes[1].get_ylim()
     assert low < (found.change["dT"] - found.change["dT_sd"]).min()
     assert high > (found.change["dT"] + found.change["dT_sd"]).max()
-    shift = invert_forcing(hef, target=target, sigma=0.1, **keys)
+    shift = invert_forcing(hef_gdir, target=target, sigma=0.1, **keys)
     assert list(shift.change.index) == ["dT", "dP"]
     assert -1.0 <= shift.change.attrs["correlation"] <= 1.0
     assert shift.target == pytest.approx(target.mean())
@@ -114,13 +102,13 @@ def test_a_series_comes_close_to_measured_balances(hef):
         plot_forcing_series(shift)
 
 
-def test_months_add_up_to_seasons_and_the_year(hef):
-    table = climate_sensitivity(hef, years=(2016, 2019), **A)
+def test_months_add_up_to_seasons_and_the_year(hef_gdir):
+    table = climate_sensitivity(hef_gdir, years=(2016, 2019), **A)
     assert list(table.index) == [*MONTH_NAMES, "winter", "summer", "annual"]
     np.testing.assert_allclose(table.loc[list(MONTH_NAMES)].sum(), table.loc["annual"], rtol=1e-12)
     np.testing.assert_allclose(table.loc["winter"] + table.loc["summer"], table.loc["annual"], rtol=1e-12)
     np.testing.assert_allclose(table.loc[["May", "Jun", "Jul", "Aug", "Sep"]].sum(), table.loc["summer"], rtol=1e-12)
-    slope = invert_forcing(hef, target=0.0, years=(2016, 2019), **A, prior=1e-6).change.loc["dT", "slope"]
+    slope = invert_forcing(hef_gdir, target=0.0, years=(2016, 2019), **A, prior=1e-6).change.loc["dT", "slope"]
     assert table.loc["annual", "temp"] == pytest.approx(slope, rel=1e-4)
     assert table.loc["summer", "temp"] < table.loc["winter", "temp"] < 0.0
     np.testing.assert_allclose(table["prcp_10pct"], np.log(1.1) * table["log_prcp"])
@@ -130,30 +118,30 @@ def test_months_add_up_to_seasons_and_the_year(hef):
         assert "m w.e." in ax.get_ylabel()
 
 
-def test_a_region_is_each_glacier_and_names_those_that_fail(aletsch, hef):
+def test_a_region_is_each_glacier_and_names_those_that_fail(aletsch, hef_gdir):
     years = {"years": (2016, 2019), **A}
-    targets = {aletsch.rgi_id: 0.1, hef.rgi_id: -50.0}
-    table = invert_forcing_region([aletsch, hef], target=0.1, **years)
-    for gdir in (aletsch, hef):
+    targets = {aletsch.rgi_id: 0.1, hef_gdir.rgi_id: -50.0}
+    table = invert_forcing_region([aletsch, hef_gdir], target=0.1, **years)
+    for gdir in (aletsch, hef_gdir):
         alone = invert_forcing(gdir, target=0.1, **years)
         assert table.loc[gdir.rgi_id, "dT"] == pytest.approx(alone.change.loc["dT", "value"], abs=1e-4)
         assert table.loc[gdir.rgi_id, "slope_dT"] == pytest.approx(alone.change.loc["dT", "slope"], rel=1e-4)
         assert table.loc[gdir.rgi_id, "balance_before"] == pytest.approx(alone.mean_before, abs=1e-5)
     assert (table["problem"] == "").all()
     assert table.attrs["units"]["slope_dT"] == "m w.e. K-1"
-    table = invert_forcing_region([aletsch, hef], target=targets, control="dP", **years)
+    table = invert_forcing_region([aletsch, hef_gdir], target=targets, control="dP", **years)
     assert table.loc[aletsch.rgi_id, "problem"] == ""
-    assert table.loc[hef.rgi_id, "problem"].startswith("The target is out of reach")
-    table = invert_forcing_region([aletsch, hef], target=0.0, years=(2012, 2015), **A)
+    assert table.loc[hef_gdir.rgi_id, "problem"].startswith("The target is out of reach")
+    table = invert_forcing_region([aletsch, hef_gdir], target=0.0, years=(2012, 2015), **A)
     assert table["dT"].notna().tolist() == [True, False]
-    assert "holds the hydrological years 2015 to 2022" in table.loc[hef.rgi_id, "problem"]
+    assert "holds the hydrological years 2015 to 2022" in table.loc[hef_gdir.rgi_id, "problem"]
     with pytest.raises(InvalidParamsError, match="'both' has two unknowns"):
-        invert_forcing_region([hef], control="both", **years)
+        invert_forcing_region([hef_gdir], control="both", **years)
 
 
-def test_realisations_of_the_weather_are_one_glacier(aletsch, hef):
+def test_realisations_of_the_weather_are_one_glacier(aletsch, hef_gdir):
     process_daily_climate(aletsch, source="monthly", y0=2010, n_realisations=2)
-    table = invert_forcing_region([aletsch, hef], target=0.0, years=(2016, 2019), **A)
+    table = invert_forcing_region([aletsch, hef_gdir], target=0.0, years=(2016, 2019), **A)
     assert np.abs(table["balance_after"]).max() < 1e-4
     same = equilibrium_temperature(aletsch, years=(2016, 2019), **A)
     assert same["dT"] == pytest.approx(table.loc[aletsch.rgi_id, "dT"], abs=1e-4)
@@ -181,13 +169,13 @@ def test_realisations_of_the_weather_are_one_glacier(aletsch, hef):
         ),
     ],
 )
-def test_impossible_wishes_are_named_with_the_glacier(hef, given, words):
-    with pytest.raises(InvalidParamsError, match=f"{hef.rgi_id}: .*{words}"):
-        invert_forcing(hef, **{"target": 0.0, **A, **given})
+def test_impossible_wishes_are_named_with_the_glacier(hef_gdir, given, words):
+    with pytest.raises(InvalidParamsError, match=f"{hef_gdir.rgi_id}: .*{words}"):
+        invert_forcing(hef_gdir, **{"target": 0.0, **A, **given})
 
 
-def test_a_target_out_of_reach_is_named_with_the_range_tried(hef):
+def test_a_target_out_of_reach_is_named_with_the_range_tried(hef_gdir):
     with pytest.raises(
         MassBalanceCalibrationError, match=r"Tried factors of precipitation from 0.05 to 20\. Wanted: -90.000 m"
     ):
-        invert_forcing(hef, target=-90.0, control="dP", years=(2016, 2019), **A)
+        invert_forcing(hef_gdir, target=-90.0, control="dP", years=(2016, 2019), **A)

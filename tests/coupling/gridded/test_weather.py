@@ -41,6 +41,7 @@ def hef(hef_gdir):
 
 @pytest.fixture
 def features(hef):
+    """The directory's grid."""
     from oggm_glaunti.coupling.ground.features import read_features
 
     return read_features(hef)

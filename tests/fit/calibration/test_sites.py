@@ -93,8 +93,7 @@ def test_weather_starts_years_before_the_first_observation_and_stops_at_the_last
     assert found.site.years == pytest.approx(350 / 365.25)
 
 
-def test_corrections_are_those_of_the_table_and_change_with_the_mass_balance_year(hef, weights_dir, monkeypatch):
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
+def test_corrections_are_those_of_the_table_and_change_with_the_mass_balance_year(hef, weights):
     mb_model = GlaUnTIMassBalance(hef, model="C", corrector="yearly")
     found = glacier_site(hef, mb_model, table(hef, {"height": 2900.0}))
     corrections = mb_model.table_inputs.corrections

@@ -25,13 +25,6 @@ YEARS = range(2016, 2021)
 
 
 @pytest.fixture
-def hef(hef_gdir, weights_dir, monkeypatch):
-    monkeypatch.setenv("OGGM_GLAUNTI_WEIGHTS", str(weights_dir))
-    gtasks.glaunti_features(hef_gdir)
-    return hef_gdir
-
-
-@pytest.fixture
 def bands(hef, shared):
     """WGMS bands and winter balances of Hintereisferner."""
     wgms, label = shared / "data/oggm-sample-data/wgms", {"glacier": hef.rgi_id, "default_dates": True}
