@@ -86,16 +86,14 @@ def _plot_months(ax: Axes, made: xr.Dataset) -> None:
     _stack_bars(ax, at, values)
     label = "temperature and precipitation"
     ax.plot(at, sum(values.values()), linestyle="none", marker="D", markersize=4, color="black", label=label)
-    labels = list(names)
     for name in _without_month(made):
-        place, whole = len(labels), float(made[name].sum())
-        ax.bar(place, whole, color=GROUP_COLOURS[name], width=0.75, label=GROUP_LABELS[name])
-        labels.append({"snow": "snow", "corrections": "corr."}[name])
+        ax.bar(len(names), float(made[name].sum()), 0.75, color=GROUP_COLOURS[name], label=GROUP_LABELS[name])
+        names.append({"snow": "snow", "corrections": "corr."}[name])
     ax.margins(y=0.08)
-    ax.axvline(len(names) - 0.5, color="0.8", linewidth=0.8)
+    ax.axvline(at.size - 0.5, color="0.8", linewidth=0.8)
     ax.axhline(0.0, color="0.4", linewidth=0.8)
-    ax.set_xticks(np.arange(len(labels)), labels, fontsize="small")
-    ax.set(ylabel="contribution (m w.e.)", xlim=(-0.6, len(labels) - 0.4))
+    ax.set_xticks(range(len(names)), names, fontsize="small")
+    ax.set(ylabel="contribution (m w.e.)", xlim=(-0.6, len(names) - 0.4))
     ax.set_title("by month", fontsize="medium")
 
 
@@ -108,14 +106,8 @@ def _stack_bars(ax: Axes, at: NDArray[np.intp], values: dict[str, NDArray[np.flo
     """Draw bars on top of each other, gains up from zero and losses down."""
     up, down = (np.zeros(len(at)) for _ in range(2))
     for name, parts in values.items():
-        ax.bar(
-            at,
-            parts,
-            bottom=np.where(parts > 0, up, down),
-            color=GROUP_COLOURS[name],
-            width=0.75,
-            label=GROUP_LABELS[name],
-        )
+        base = np.where(parts > 0, up, down)
+        ax.bar(at, parts, 0.75, base, color=GROUP_COLOURS[name], label=GROUP_LABELS[name])
         up, down = up + np.maximum(parts, 0.0), down + np.minimum(parts, 0.0)
 
 
@@ -132,8 +124,7 @@ def _plot_anomalies(ax: Axes, made: xr.Dataset) -> None:
         largest = float(np.abs(made[name]).max()) * (1.0 if axis is ax else 1000.0) or 1.0
         axis.set_ylim(-1.1 * largest, 1.1 * largest)
     ax.set_xticks(at, [calendar.month_abbr[month] for month in made.month.to_numpy()], fontsize="small")
-    extra = len(_without_month(made))
-    ax.set_xlim(-0.6, made.sizes["month"] - 0.4 + extra)
+    ax.set_xlim(-0.6, at.size - 0.4 + len(_without_month(made)))
 
 
 def _plot_heights(ax: Axes, made: xr.Dataset) -> None:

@@ -49,9 +49,8 @@ def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, A
             above.plot(years, reruns[amount], linestyle=LINES[1], label=f"{name}, whole run", **colour)
     above.set(ylabel="volume (km³)")
     above.legend(fontsize="small")
-    below.fill_between(
-        years, *(one["d_volume"] + sign * one["d_volume_error"] for sign in (-1, 1)), color=COLOURS[1], alpha=0.3
-    )
+    low, high = (one["d_volume"] + sign * one["d_volume_error"] for sign in (-1, 1))
+    below.fill_between(years, low, high, color=COLOURS[1], alpha=0.3)
     below.plot(years, one["d_volume"], color=COLOURS[1])
     below.axhline(0.0, color=GREY, linewidth=0.8)
     below.set(ylabel=f"derivative\n(km³ per {per})", xlabel="1 January of the year")
@@ -79,13 +78,8 @@ def plot_gradient(found: xr.Dataset) -> Figure:
     years, layer = seen["year"].to_numpy(), seen["layer"].to_numpy()
     mesh = axes[0, 0].pcolormesh(years, layer, seen.transpose("layer", "year"), cmap="viridis", shading="nearest")
     axes[0, 0].set(ylabel="height (m)")
-    figure.colorbar(
-        mesh,
-        ax=axes[0, 0],
-        location="top",
-        aspect=40,
-        label=f"change of the last volume ({PER_LAYER}, in a year and {LAYER:g} m of height)",
-    )
+    label = f"change of the last volume ({PER_LAYER}, in a year and {LAYER:g} m of height)"
+    figure.colorbar(mesh, ax=axes[0, 0], location="top", aspect=40, label=label)
     axes[0, 1].barh(layer, seen.sum("year"), height=0.9 * LAYER, color=COLOURS[1])
     axes[0, 1].set(xlabel=f"all years together\n({PER_LAYER})", ylim=axes[0, 0].get_ylim())
     axes[0, 1].tick_params(labelleft=False)
@@ -98,10 +92,8 @@ def plot_gradient(found: xr.Dataset) -> Figure:
 def _plot_weather_years(found: xr.Dataset, ax: Axes) -> None:
     """Draw the contribution of each year's weather to the effect of the controls; months of a control are summed."""
     of_year = found["d_volume_of_year"]
-    names = [
-        str(label).split("_")[0] if str(label)[:3] in ("dT_", "dP_") else str(label)
-        for label in found["control"].values
-    ]
+    labels = found["control"].values.astype(str)
+    names = [label[:2] if label.startswith(("dT_", "dP_")) else label for label in labels]
     for i, name in enumerate(dict.fromkeys(names)):
         own = of_year.isel(control=[n == name for n in names])
         total, per = own.sum("control"), str(own["per"].values[0])

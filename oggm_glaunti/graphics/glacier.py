@@ -30,18 +30,6 @@ if TYPE_CHECKING:
 
     from oggm_glaunti.coupling.ground.features import Features
 
-__all__ = [
-    "Scores",
-    "mean_profile",
-    "plot_against_observations",
-    "plot_balance_map",
-    "plot_elevation",
-    "plot_hypsometry",
-    "plot_profiles",
-    "plot_series",
-    "scores",
-]
-
 HYPSOMETRY_BAND = 100.0  # m, height of the bands of a hypsometry
 
 
@@ -213,8 +201,7 @@ def plot_hypsometry(features: Features, ax: Axes | None = None) -> None:
     from oggm_glaunti.settings import CELL_SIZE
 
     ax = axes_or_current(ax)
-    heights = features.elevation[features.glacier]
-    band = HYPSOMETRY_BAND
+    heights, band = features.elevation[features.glacier], HYPSOMETRY_BAND
     edges = np.arange(band * np.floor(heights.min() / band), heights.max() + band, band)
     cells, _ = np.histogram(heights, edges)
     ax.barh(edges[:-1], cells * (CELL_SIZE / 1000.0) ** 2, height=0.9 * band, align="edge", color="0.7")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-__all__ = ["plot_region_map", "plot_region_series"]
-
 SIGNED = ("specific_mb", "winter_mb", "summer_mb", "mb_total")
 VARIABLE_LABELS = {
     "specific_mb": "mass balance (m w.e. a$^{-1}$)",

@@ -68,13 +68,8 @@ def _plot_years(result: xr.Dataset, ensemble: xr.Dataset | None, ax: Axes) -> No
     ax.errorbar(year, smb, away, fmt="none", ecolor="black", elinewidth=1.0, capsize=2.5, label=BAND_LABEL)
     if ensemble is not None:
         low, high = (ensemble["annual_smb"].quantile(share, "member") for share in (0.05, 0.95))
-        of_runs: dict[str, Any] = {
-            "color": COLOURS[4],
-            "marker": "_",
-            "linestyle": "none",
-            "markersize": 7,
-            "markeredgewidth": 1.6,
-        }
+        of_runs: dict[str, Any] = {"color": COLOURS[4], "linestyle": "none"}
+        of_runs |= {"marker": "_", "markersize": 7, "markeredgewidth": 1.6}
         ax.plot(year, low, **of_runs, label=f"{BAND_LABEL} of {ensemble.sizes['member']} runs")
         ax.plot(year, high, **of_runs)
     ax.axhline(0.0, color=GREY, linewidth=0.8)
@@ -115,8 +110,7 @@ def plot_linearity(tables: dict[str, pd.DataFrame]) -> Figure:
     matplotlib Figure
     """
     figure, axes = panels(1, 2, (9.0, 3.9))
-    (left, right) = axes[0]
-    first = next(iter(tables.values()))
+    (left, right), first = axes[0], next(iter(tables.values()))
     left.plot(first.index, first["first_order_sd"], color="black", linewidth=1.2, label="first order")
     right.axhline(0.0, color=GREY, linewidth=0.8)
     for k, (name, table) in enumerate(tables.items()):
@@ -164,13 +158,9 @@ def plot_volumes(result: xr.Dataset, plain: xr.DataArray | None = None) -> Figur
     figure, axes = panels(1, 1, (6.2, 3.9))
     ax, time = axes[0, 0], result["time"]
     ax.plot(time, 1e-9 * result["volume_m3"].T, color="0.7", linewidth=0.7)
-    band = {
-        "color": COLOURS[2],
-        "alpha": 0.35,
-        "linewidth": 0,
-        "label": f"{BAND_LABEL} of {result.sizes['member']} runs",
-    }
-    ax.fill_between(time, 1e-9 * result["volume_m3_low"], 1e-9 * result["volume_m3_high"], **band)
+    low, high = 1e-9 * result["volume_m3_low"], 1e-9 * result["volume_m3_high"]
+    label = f"{BAND_LABEL} of {result.sizes['member']} runs"
+    ax.fill_between(time, low, high, color=COLOURS[2], alpha=0.35, linewidth=0, label=label)
     ax.plot(time, 1e-9 * result["volume_m3_median"], color=COLOURS[1], label="median")
     if plain is not None:
         ax.plot(plain["time"], 1e-9 * plain, color=COLOURS[0], linestyle=LINES[1], label="without errors")

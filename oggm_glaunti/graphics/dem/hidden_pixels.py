@@ -90,21 +90,14 @@ def _true_and_predicted(figure: Figure, ax: Axes, flat: HeldOut) -> None:
     low, high = float(low - margin), float(high + margin)
     inside = (np.minimum(true, predicted) >= low) & (np.maximum(true, predicted) <= high)
     if true.size > MANY:
-        style: dict[str, Any] = {
-            "gridsize": 45,
-            "extent": (low, high, low, high),
-            "mincnt": 1,
-            "bins": "log",
-            "linewidths": 0.1,
-        }
-        image = ax.hexbin(true[inside], predicted[inside], cmap="viridis_r", **style)
+        style: dict[str, Any] = {"gridsize": 45, "mincnt": 1, "bins": "log", "linewidths": 0.1, "cmap": "viridis_r"}
+        image = ax.hexbin(true[inside], predicted[inside], extent=(low, high, low, high), **style)
         plain_log(figure.colorbar(image, ax=ax, label="heights in a hexagon", shrink=0.8).long_axis)
     else:
         ax.scatter(true[inside], predicted[inside], s=8, alpha=0.5, linewidths=0, color=COLOURS[1])
     said = f"{true.size} heights" + (f", {(~inside).sum()} of them beyond the axes" if not inside.all() else "")
-    ax.plot(
-        (low, high), (low, high), color="black", linewidth=0.8, label=f"1:1 ({said})\n{_scores_in_words(score(flat))}"
-    )
+    label = f"1:1 ({said})\n{_scores_in_words(score(flat))}"
+    ax.plot((low, high), (low, high), color="black", linewidth=0.8, label=label)
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="true height above the reference (m)")
     ax.set_ylabel("predicted height above the reference (m)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small", handlelength=1.0)
