@@ -45,7 +45,9 @@ def plot_balance_map(
     zero_line: bool = True,
     cmap: str = "RdBu",
 ) -> QuadMesh:
-    """Draw a map of a balance (or any other quantity with two signs) and the outline; red is loss, blue is gain.
+    """Draw a map of a balance (or any other quantity with two signs) and the outline.
+
+    Red is loss, blue is gain.
 
     Parameters
     ----------

@@ -52,6 +52,8 @@ def plot_region_map(
 ) -> Axes:
     """Draw a map of one variable: glaciers as discs with areas proportional to theirs, or as outlines.
 
+    Only glaciers with values at all selected times are coloured.
+
     Parameters
     ----------
     ds : xarray.Dataset

@@ -81,6 +81,8 @@ def hold_out(
 ) -> HeldOut:
     """Hide pixels of a stack in all years and fill them from the rest.
 
+    The shifts of the reference, if they are not given, are found without these pixels as well.
+
     Parameters
     ----------
     stack : Stack

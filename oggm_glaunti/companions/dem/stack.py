@@ -62,6 +62,8 @@ def checked_stack(
 ) -> Stack:
     """Check all inputs of an imputation and put them together.
 
+    Years are sorted; infinite values, and standard deviations without a height, become NaN.
+
     Parameters
     ----------
     z : DataArray (year, y, x)

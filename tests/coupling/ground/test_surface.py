@@ -25,6 +25,7 @@ from oggm_glaunti.coupling.ground.dem_stack_file import (
 from oggm_glaunti.coupling.ground.features import glaunti_features, read_features
 from oggm_glaunti.coupling.ground.surface import YearlySurface, features_of_year, nearest_year
 from oggm_glaunti.coupling.oggm.messages import forget_warnings
+from oggm_glaunti.coupling.weather.file import read_daily_climate
 from oggm_glaunti.workflows import valley
 from tests.coupling.maps import run_smb
 
@@ -65,8 +66,6 @@ def features(gdir):
 
 @pytest.fixture
 def climate(gdir):
-    from oggm_glaunti.coupling.weather.file import read_daily_climate
-
     return read_daily_climate(gdir)
 
 
