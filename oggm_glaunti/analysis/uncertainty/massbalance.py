@@ -107,14 +107,14 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         except (TypeError, ValueError) as err:
             raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, {errors}: {err}") from err
         self.draw = Draw(*of_days, dict(zip(spread.names, map(float, moved), strict=True)), seed)
-        self._store = DrawnStore(self._store, self.draw)
+        self.store = DrawnStore(self.store, self.draw)
         self._move_parameters()
 
     def _move_parameters(self) -> None:
         if moved := self.draw.parameters:
-            self.ti = self._store.ti
+            self.ti = self.store.ti
             self._set_temperature_globals()
-            self.temp_default_gradient = self._store.temp_gradient
+            self.temp_default_gradient = self.store.temp_gradient
             # The table takes the degree-day factor and the bias from the tunable parameters.
             self.melt_f = np.multiply(self.melt_f, np.exp(moved.get("ddf_snow_log", 0.0)))
             self.temp_bias = np.add(self.temp_bias, moved.get(TEMP_BIAS, 0.0))

@@ -10,7 +10,7 @@ import logging
 import numpy as np
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.gridded.model import GriddedModel, mean_corrections
+from oggm_glaunti.coupling.gridded.model import GriddedModel
 from oggm_glaunti.coupling.gridded.periods import Period, require_mass_balance_years
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
@@ -58,8 +58,9 @@ def resolve_mode(mode: str, model_name: str, climate_source: str) -> str:
 
 
 def climatological_fields(gridded: GriddedModel, hemisphere: str) -> np.ndarray:
-    """Average the corrections on the grid over all full mass-balance years, array (5, H, W)."""
-    return mean_corrections(gridded, correction_years(gridded.climate, hemisphere, gridded.rgi_id))
+    """Average the corrections on the grid over all full mass-balance years, array (5, H, W): the climatology."""
+    periods = correction_years(gridded.climate, hemisphere, gridded.rgi_id)
+    return np.asarray(np.mean(gridded.corrections(periods), axis=0, dtype=np.float64), np.float32)
 
 
 def correction_years(climate: DailyClimate, hemisphere: str, rgi_id: str) -> list[Period]:

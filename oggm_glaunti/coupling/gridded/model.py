@@ -92,6 +92,8 @@ class GriddedModel:
         surface: YearlySurface | None = None,
     ):
         require_jax(f"{rgi_id}: a gridded run")
+        from oggm_glaunti.core.smooth import even_heights
+
         self.weather: Weather = StationWeather(climate, features) if isinstance(climate, DailyClimate) else climate
         self.climate = self.weather.climate
         self.model, self.features, self.rgi_id, self.surface = model, features, rgi_id, surface
@@ -99,13 +101,7 @@ class GriddedModel:
         self._reach = (features.elevation, features.elevation) if surface is None else surface.reach()
         if model.corrector is not None:
             warn_outside_training(self.climate, replace(features, elevation=self._reach[1]), rgi_id)
-        self._prepare()
-
-    def _prepare(self) -> None:
-        from oggm_glaunti.core.smooth import even_heights
-
-        lowest, highest = self._reach
-        self._nodes = even_heights(lowest.min(), highest.max(), settings.param("glaunti_table_step"))
+        self._nodes = even_heights(self._reach[0].min(), self._reach[1].max(), settings.param("glaunti_table_step"))
         self._fixed = self._place_on(self.features)
         self.columns, self.fields = self._fixed.columns, self._fixed.fields
         # The surface of one year at a time: periods come in order.
@@ -206,8 +202,3 @@ def _season(place: Place, part: slice, longest: int) -> Season:
     from oggm_glaunti.core.run import season_weights
 
     return Season(*pad_days(place.forcing(part), season_weights(part.stop - part.start), longest))
-
-
-def mean_corrections(gridded: GriddedModel, periods: Sequence[Period]) -> np.ndarray:
-    """Average the corrections over the periods, array (5, H, W): the corrector's climatology."""
-    return np.asarray(np.mean(gridded.corrections(periods), axis=0, dtype=np.float64), np.float32)

@@ -37,9 +37,8 @@ class Period(NamedTuple):
 
     def seasons(self) -> list[tuple[np.datetime64, np.datetime64]]:
         """Return the first and last day of each season."""
-        if self.mid is None:
-            return [(self.begin, self.end)]
-        return [(self.begin, self.mid), (self.mid, self.end)]
+        days = [self.begin, self.end] if self.mid is None else [self.begin, self.mid, self.end]
+        return list(pairwise(days))
 
 
 def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
@@ -56,12 +55,8 @@ def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
         annual, in order; empty if the record holds no full one
     """
     month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    periods = []
-    for year in range(climate.ys + 1, climate.ye + 1):
-        begin = np.datetime64(f"{year - 1}-{month:02d}-01", "D")
-        end = np.datetime64(f"{year}-{month:02d}-01", "D") - 1
-        periods.append(Period(year, begin, None, end))
-    return periods
+    starts = [np.datetime64(f"{year}-{month:02d}-01", "D") for year in range(climate.ys, climate.ye + 1)]
+    return [Period(climate.ys + 1 + k, begin, None, end - 1) for k, (begin, end) in enumerate(pairwise(starts))]
 
 
 def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: str, remedy: str) -> list[Period]:

@@ -95,10 +95,8 @@ def place_on(
         f.outline, f.elevation, nodes, weather.ref_hgt, gradient, cells=weather.cells, reach=reach
     )
     fields = geometry_fields(f.outline, f.elevation, f.elevation_std, f.facies if model_name == "D" else None)
-    zero = f.elevation if fixed is None else fixed.features.elevation
-    rise = f.elevation - zero
+    rise = f.elevation - (f if fixed is None else fixed.features).elevation
     mean_rise = float(rise[f.glacier].mean(dtype=np.float64))
-    if exact:
-        return Place(f, weather, None, columns, fields, rise, mean_rise)
-    points = columns if fixed is None else fixed.columns
-    return Place(f, weather, points, columns, fields, rise[columns.rows, columns.cols], mean_rise)
+    points = None if exact else columns if fixed is None else fixed.columns
+    rise = rise if exact else rise[columns.rows, columns.cols]
+    return Place(f, weather, points, columns, fields, rise, mean_rise)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from oggm_glaunti.coupling.weather import series as ds
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 
-class Weather(Protocol):
+class Weather(ABC):
     """What a gridded run needs of its weather.
 
     Attributes
@@ -43,24 +44,34 @@ class Weather(Protocol):
 
     climate: DailyClimate
     ref_hgt: float | NDArray[np.float64]
-    cells: NDArray[np.int32] | None
+    cells: NDArray[np.int32] | None = None
     above_ref: NDArray[Any]
-    needs_all_cells: bool
+    needs_all_cells = False
+    # What is added to the temperature of `climate` for the mean over the outline, K.
+    _mean_offset = 0.0
 
+    @abstractmethod
     def forcing(self, rows: slice, columns: Any = None) -> Any:
         """Return the forcing of the days `rows` on all cells (H, W), or on the cells of a ``GlacierColumns``."""
-        ...
 
     def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
         """Return the corrector's climate of the days `rows` (2, M): monthly means over the outline, `warmer` by K."""
-        ...
+        from oggm_glaunti.core.forcing import monthly_climate
 
+        temp = self.climate.temp[rows].astype(np.float64) + (self._mean_offset + warmer)
+        return monthly_climate(self.climate.time[rows], temp, self.climate.prcp[rows])
+
+    @abstractmethod
     def digest(self) -> str:
         """SHA-256 (hex) of everything it gives."""
-        ...
+
+    def _set_heights(self, features: Features, ref_hgt: float | NDArray[np.float64]) -> None:
+        """Set the cells' heights above those of the weather, and what the lapse rate makes of them."""
+        self.above_ref = features.elevation - ref_hgt
+        self._offset = (settings.param("glaunti_temp_gradient") * self.above_ref).astype(np.float32)
 
 
-class StationWeather:
+class StationWeather(Weather):
     """A daily series, as glacier directories hold it, carried to the cells by the lapse rate.
 
     Parameters
@@ -69,14 +80,9 @@ class StationWeather:
     features : Features
     """
 
-    cells: NDArray[np.int32] | None = None
-    ref_hgt: float | NDArray[np.float64]
-    needs_all_cells = False
-
     def __init__(self, climate: DailyClimate, features: Features):
         self.climate, self.ref_hgt = climate, climate.ref_hgt
-        self.above_ref = features.elevation - climate.ref_hgt
-        self._offset = _offset(self.above_ref)
+        self._set_heights(features, climate.ref_hgt)
         self._mean_offset = float(self._offset[features.glacier].mean(dtype=np.float64))
 
     def forcing(self, rows: slice, columns: Any = None) -> Any:
@@ -86,16 +92,66 @@ class StationWeather:
         offset = self._offset if columns is None else columns.pixel_offset
         return StationForcing(self.climate.temp[rows], self.climate.prcp[rows], offset)
 
-    def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
-        """See :class:`Weather`."""
-        return _monthly(self.climate, rows, self._mean_offset + warmer)
-
     def digest(self) -> str:
         """See :class:`Weather`."""
         return self.climate.digest()
 
 
-class CoarseWeather:
+class WeatherOfFile(Weather):
+    """Weather that stays in its file, of which `climate` holds the means over the outline."""
+
+    _file: WeatherFile
+    _digest: str
+
+    def digest(self) -> str:
+        """See :class:`Weather`."""
+        return self._digest
+
+    def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Read temperature and precipitation of some days where they are needed."""
+        raise NotImplementedError
+
+    def _means(self, temp: NDArray[np.float32], prcp: NDArray[np.float32]) -> tuple[Any, Any]:
+        """Average what was read over the outline."""
+        raise NotImplementedError
+
+    def _heights(self, of_file: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the heights of the file, all of them known."""
+        missing = ~np.isfinite(of_file)
+        if missing.any():
+            raise InvalidParamsError(
+                f"{self._file.label}: the height is missing in {missing.sum()} of the {missing.size} cells that are "
+                "needed"
+            )
+        return of_file
+
+    def _look_through(self, features: Features, *place: NDArray[Any]) -> None:
+        """Read a record once, year by year: check and digest all values, keep the means over the outline."""
+        file, sha = self._file, hashlib.sha256()
+        for values in (file.time, *place):
+            sha.update(np.ascontiguousarray(values).tobytes())
+        parts = [self._look_at(rows, sha) for rows in _rows_of_years(file.time)]
+        low_temp, low_prcp, high_temp, high_prcp, temp, prcp = (np.concatenate(p) for p in zip(*parts, strict=True))
+        file.require_values(low_temp, low_prcp)
+        file.require_values(high_temp, high_prcp)
+        to_degrees = Transformer.from_crs(features.crs, "EPSG:4326", always_xy=True)
+        lon, lat = to_degrees.transform(features.x.mean(), features.y.mean())
+        mean_height = float(features.elevation[features.glacier].mean(dtype=np.float64))
+        series = temp.astype(np.float32), prcp.astype(np.float32)
+        self.climate = DailyClimate(file.time, *series, mean_height, lon, lat, file.source, str(file.path))
+        self._digest = sha.hexdigest()
+
+    def _look_at(self, rows: slice, sha: Any) -> list[NDArray[Any]]:
+        """Daily extremes (least temp, prcp, greatest temp, prcp) and means over the outline of some days."""
+        fields = self._fields(rows)
+        for values in fields:
+            sha.update(np.ascontiguousarray(values).tobytes())
+        flat = [values.reshape(len(values), -1) for values in fields]
+        with np.errstate(invalid="ignore"):  # infinite values are an error, which says where
+            return [*(f(values, axis=1) for f in (np.min, np.max) for values in flat), *self._means(*fields)]
+
+
+class CoarseWeather(WeatherOfFile):
     """Cells coarser than the glacier's: each of its cells takes the nearest one, temperature by the lapse rate.
 
     Parameters
@@ -111,29 +167,24 @@ class CoarseWeather:
         if the file does not reach all cells, or a cell that is needed lacks its height or values
     """
 
-    ref_hgt: float | NDArray[np.float64]
-    cells: NDArray[np.int32] | None
-    needs_all_cells = False
-
     def __init__(self, file: WeatherFile, features: Features, rgi_id: str):
         self._file = file
         self._window, nearest = nearest_cells(file, features, rgi_id)
         self._used, index = np.unique(nearest, return_inverse=True)
         self.cells = cells = index.reshape(features.shape).astype(np.int32)
-        self.ref_hgt = hgt = _known(file, file.heights(self._window).reshape(-1)[self._used])
-        self.above_ref = features.elevation - hgt[cells]
-        self._offset = _offset(self.above_ref)
+        self.ref_hgt = hgt = self._heights(file.heights(self._window).reshape(-1)[self._used])
+        self._set_heights(features, hgt[cells])
         on_glacier = cells[features.glacier]
         self._shares = np.bincount(on_glacier, minlength=self._used.size) / on_glacier.size
-        self._mean_offset = float(self._offset[features.glacier].mean(dtype=np.float64))
-        self.climate, self._digest = _look_through(file, features, self._fields, self._means, hgt, cells)
+        self._warmer = float(self._offset[features.glacier].mean(dtype=np.float64))
+        self._look_through(features, hgt, cells)
 
     def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         temp, prcp = (values.reshape(len(values), -1) for values in self._file.read(rows, self._window))
         return temp[:, self._used], prcp[:, self._used]
 
     def _means(self, temp: NDArray[np.float32], prcp: NDArray[np.float32]) -> tuple[Any, Any]:
-        return temp.astype(np.float64) @ self._shares + self._mean_offset, prcp.astype(np.float64) @ self._shares
+        return temp.astype(np.float64) @ self._shares + self._warmer, prcp.astype(np.float64) @ self._shares
 
     def forcing(self, rows: slice, columns: Any = None) -> Any:
         """See :class:`Weather`."""
@@ -142,16 +193,8 @@ class CoarseWeather:
         points = (self.cells, self._offset) if columns is None else (columns.pixel_cell, columns.pixel_offset)
         return CoarseForcing(*self._fields(rows), *points)
 
-    def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
-        """See :class:`Weather`."""
-        return _monthly(self.climate, rows, warmer)
 
-    def digest(self) -> str:
-        """See :class:`Weather`."""
-        return self._digest
-
-
-class GriddedWeather:
+class GriddedWeather(WeatherOfFile):
     """Fields on the glacier's own cells; temperature by the lapse rate from the file's height to that of the cell.
 
     Parameters
@@ -169,16 +212,13 @@ class GriddedWeather:
         if heights or values are missing
     """
 
-    cells: NDArray[np.int32] | None = None
-    ref_hgt: float | NDArray[np.float64]
     needs_all_cells = True
 
     def __init__(self, file: WeatherFile, features: Features, window: Window, flip: tuple[int, ...]):
         self._file, self._window, self._flip, self._glacier = file, window, flip, features.glacier
-        hgt = _known(file, np.flip(file.heights(window), flip))
-        self.above_ref = features.elevation - hgt
-        self._offset = _offset(self.above_ref)
-        self.climate, self._digest = _look_through(file, features, self._fields, self._means, hgt)
+        hgt = self._heights(np.flip(file.heights(window), flip))
+        self._set_heights(features, hgt)
+        self._look_through(features, hgt)
         self.ref_hgt = self.climate.ref_hgt
 
     def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -193,18 +233,8 @@ class GriddedWeather:
         """See :class:`Weather`."""
         from oggm_glaunti.core.forcing import GriddedForcing
 
-        temp, prcp = self._fields(rows)
-        if columns is None:
-            return GriddedForcing(temp, prcp)
-        return GriddedForcing(temp[:, columns.rows, columns.cols], prcp[:, columns.rows, columns.cols])
-
-    def monthly(self, rows: slice, warmer: float = 0.0) -> NDArray[np.float32]:
-        """See :class:`Weather`."""
-        return _monthly(self.climate, rows, warmer)
-
-    def digest(self) -> str:
-        """See :class:`Weather`."""
-        return self._digest
+        fields = self._fields(rows)
+        return GriddedForcing(*(fields if columns is None else (f[:, columns.rows, columns.cols] for f in fields)))
 
 
 def open_weather(path: Any, features: Features, rgi_id: str) -> CoarseWeather | GriddedWeather:
@@ -252,53 +282,6 @@ def with_offset(forcing: Any, extra: NDArray[Any]) -> Any:
     if hasattr(forcing, "temp_offset"):
         return replace(forcing, temp_offset=forcing.temp_offset + extra)
     return replace(forcing, temp=forcing.temp + extra)
-
-
-def _offset(above_ref: NDArray[Any]) -> NDArray[np.float32]:
-    return (settings.param("glaunti_temp_gradient") * above_ref).astype(np.float32)
-
-
-def _monthly(climate: DailyClimate, rows: slice, offset: float) -> NDArray[np.float32]:
-    from oggm_glaunti.core.forcing import monthly_climate
-
-    return monthly_climate(climate.time[rows], climate.temp[rows].astype(np.float64) + offset, climate.prcp[rows])
-
-
-def _known(file: WeatherFile, heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    missing = ~np.isfinite(heights)
-    if missing.any():
-        raise InvalidParamsError(
-            f"{file.label}: the height is missing in {missing.sum()} of the {missing.size} cells that are needed"
-        )
-    return heights
-
-
-def _look_through(
-    file: WeatherFile, features: Features, fields: Any, means: Any, *place: NDArray[Any]
-) -> tuple[DailyClimate, str]:
-    """Read a record once, year by year: check and digest all values, keep the means over the outline."""
-    sha = hashlib.sha256()
-    for values in (file.time, *place):
-        sha.update(np.ascontiguousarray(values).tobytes())
-    parts = [_look_at(fields(rows), means, sha) for rows in _rows_of_years(file.time)]
-    low_temp, low_prcp, high_temp, high_prcp, temp, prcp = (np.concatenate(part) for part in zip(*parts, strict=True))
-    file.require_values(low_temp, low_prcp)
-    file.require_values(high_temp, high_prcp)
-    lon, lat = Transformer.from_crs(features.crs, "EPSG:4326", always_xy=True).transform(
-        features.x.mean(), features.y.mean()
-    )
-    mean_height = float(features.elevation[features.glacier].mean(dtype=np.float64))
-    series = temp.astype(np.float32), prcp.astype(np.float32)
-    return DailyClimate(file.time, *series, mean_height, lon, lat, file.source, str(file.path)), sha.hexdigest()
-
-
-def _look_at(fields: tuple[NDArray[np.float32], ...], means: Any, sha: Any) -> list[NDArray[Any]]:
-    """Daily extremes (least temp, prcp, greatest temp, prcp) and means over the outline of some days; digests all."""
-    for values in fields:
-        sha.update(np.ascontiguousarray(values).tobytes())
-    flat = [values.reshape(len(values), -1) for values in fields]
-    with np.errstate(invalid="ignore"):  # infinite values are an error, which says where
-        return [*(f(values, axis=1) for f in (np.min, np.max) for values in flat), *means(*fields)]
 
 
 def _rows_of_years(time: NDArray[np.datetime64]) -> list[slice]:

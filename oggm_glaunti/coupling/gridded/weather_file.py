@@ -33,7 +33,6 @@ TRAINING_UNITS = {"temperature_2m": "degC", "total_precipitation_sum": "m"}
 # Amounts are of a day, as the steps are.
 AMOUNTS = {"m": "m/day", "mm": "mm/day", "kg m-2": "kg m-2 day-1", "kg m**-2": "kg m-2 day-1"}
 METRES = ("m", "meter", "meters", "metre", "metres")
-NO_SOURCE = "CUSTOM_daily"
 REMEDY = "Fill them in the file, or leave these years out of it."
 
 # Days in memory in the file's own precision while they are converted.
@@ -89,7 +88,7 @@ class WeatherFile:
                 axes[name] = self._axes(nc, name)
                 if name == "temp":
                     self.crs = self._crs(nc)
-                    self.source = str(nc.getncattr("climate_source")) if "climate_source" in nc.ncattrs() else NO_SOURCE
+                    self.source = str(getattr(nc, "climate_source", "CUSTOM_daily"))
         self._dims, self.y, self.x = axes["temp"]
         for name in ("prcp", "hgt"):
             self._require_same_grid(name, axes[name])
@@ -131,28 +130,24 @@ class WeatherFile:
             raise InvalidParamsError(f"{self._labels[name]}: '{dim}' has {found}; expected two or more, evenly spaced")
 
     def _crs(self, nc: netCDF4.Dataset) -> CRS:
-        variable = nc.variables[self._names["temp"]]
+        variable, label = nc.variables[self._names["temp"]], self._labels["temp"]
         if variable.dimensions[-2] in LATITUDES and variable.dimensions[-1] in LONGITUDES:
             return CRS.from_epsg(4326)
-        mapping = variable.getncattr("grid_mapping") if "grid_mapping" in variable.ncattrs() else None
+        mapping = getattr(variable, "grid_mapping", None)
         names = [name for name in (mapping, "crs", "spatial_ref") if name in nc.variables]
         holders: list[Any] = [*(nc.variables[name] for name in names), nc]
         for holder in holders:
             attributes = {key: holder.getncattr(key) for key in holder.ncattrs()}
-            text = next(
-                (attributes[key] for key in ("crs_wkt", "spatial_ref", "pyproj_srs") if key in attributes), None
-            )
+            texts = [attributes[key] for key in ("crs_wkt", "spatial_ref", "pyproj_srs") if key in attributes]
             try:
-                if text is not None:
-                    return CRS.from_user_input(text)
+                if texts:
+                    return CRS.from_user_input(texts[0])
                 if "grid_mapping_name" in attributes:
                     return CRS.from_cf(attributes)
             except CRSError as err:
-                raise InvalidParamsError(
-                    f"{self._labels['temp']}: the coordinate system cannot be read: {err}"
-                ) from err
+                raise InvalidParamsError(f"{label}: the coordinate system cannot be read: {err}") from err
         raise InvalidParamsError(
-            f"{self._labels['temp']}: no coordinate system for {variable.dimensions[-2:]}: expected a grid mapping "
+            f"{label}: no coordinate system for {variable.dimensions[-2:]}: expected a grid mapping "
             "variable with crs_wkt (rioxarray: ds.rio.write_crs(...)), the file's attribute pyproj_srs, or lat and lon"
         )
 
@@ -179,10 +174,8 @@ class WeatherFile:
     def _unit(self, name: str) -> str:
         own = self._names[name]
         with self._open(name) as nc:
-            if "units" not in nc.variables[own].ncattrs() and own in TRAINING_UNITS:
-                units = TRAINING_UNITS[own]
-            else:
-                units = read_units(self._labels[name], nc, own)
+            unsaid = own in TRAINING_UNITS and "units" not in nc.variables[own].ncattrs()
+            units = TRAINING_UNITS[own] if unsaid else read_units(self._labels[name], nc, own)
         units = AMOUNTS.get(units, units) if name == "prcp" else units
         convert = ds.to_celsius if name == "temp" else ds.to_kg_per_day
         convert(f"{self._labels[name]}: '{own}'", 0.0, units, f"Write them into the attribute 'units' of '{own}'.")
@@ -202,21 +195,16 @@ class WeatherFile:
 
         Values are as in the file, NaN where it has none; see :meth:`require_values`.
         """
-        temp = self._read("temp", rows, window)
-        prcp = self._read("prcp", rows, window)
-        return temp, prcp
+        return self._read("temp", rows, window), self._read("prcp", rows, window)
 
     def _read(self, name: str, rows: slice, window: Window) -> NDArray[np.float32]:
-        n = rows.stop - rows.start
+        out = np.empty([part.stop - part.start for part in (rows, window.rows, window.cols)], np.float32)
         with self._open(name) as nc:
-            variable = nc.variables[self._names[name]]
-            shape = (window.rows.stop - window.rows.start, window.cols.stop - window.cols.start)
-            out = np.empty((n, *shape), np.float32)
-            for start in range(0, n, SLAB):
-                stop = min(start + SLAB, n)
-                days = slice(self._first + rows.start + start, self._first + rows.start + stop)
+            variable, first = nc.variables[self._names[name]], self._first + rows.start
+            for start in range(0, len(out), SLAB):
+                days = slice(first + start, first + min(start + SLAB, len(out)))
                 values = np.ma.masked_array(variable[days, window.rows, window.cols], dtype=np.float64).filled(np.nan)
-                out[start:stop] = self._convert(name, values)
+                out[start : start + SLAB] = self._convert(name, values)
         return out
 
     def _convert(self, name: str, values: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -40,12 +40,9 @@ def positions(file: CoarseCells, features: Features | CellGrid) -> tuple[NDArray
         x = x % 360.0
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InvalidParamsError(f"{file.label}: the glacier has no place in its coordinate system ({file.crs.name})")
-    rows, cols = ((at - axis[0]) / _spacing(axis) for at, axis in ((y, file.y), (x, file.x)))
+    axes = (y, file.y), (x, file.x)
+    rows, cols = ((at - axis[0]) / ((axis[-1] - axis[0]) / (axis.size - 1)) for at, axis in axes)
     return rows, cols
-
-
-def _spacing(axis: NDArray[np.float64]) -> float:
-    return (axis[-1] - axis[0]) / (axis.size - 1)
 
 
 def same_cells(file: WeatherFile, features: Features) -> tuple[Window, tuple[int, ...]] | None:

@@ -14,18 +14,7 @@ from oggm.exceptions import InvalidParamsError
 from pyproj import CRS
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.ground.features_file import (
-    convert_arrays,
-    digest_of_cells,
-    read_cells_file,
-    require_cells,
-    require_finite,
-    require_shapes,
-    require_variables,
-    usual_attributes,
-    write_coordinates,
-)
-from oggm_glaunti.coupling.oggm.writing import writing
+from oggm_glaunti.coupling.ground import features_file as cells
 
 settings.register()
 
@@ -109,13 +98,13 @@ class DemStack:
     crs: CRS
 
     def __post_init__(self) -> None:
-        convert_arrays(self, _TYPES)
+        cells.convert_arrays(self, _TYPES)
         if self.years.ndim != 1 or self.years.size == 0 or (np.diff(self.years) <= 0).any():
             raise ValueError(f"years: expected at least one, rising, found {self.years.tolist()}")
         layers = (self.years.size, *self.shape)
-        require_shapes(self, {"z": layers, "z_std": layers, "imputed": layers, "dh_trend": self.shape})
-        require_cells(self)
-        require_finite(self, ("z", "z_std", "dh_trend"))
+        cells.require_shapes(self, {"z": layers, "z_std": layers, "imputed": layers, "dh_trend": self.shape})
+        cells.require_cells(self)
+        cells.require_finite(self, ("z", "z_std", "dh_trend"))
         if (self.z_std < 0).any():
             raise ValueError(f"z_std: {(self.z_std < 0).sum()} of {self.z_std.size} values are negative")
 
@@ -126,35 +115,24 @@ class DemStack:
 
     def digest(self) -> str:
         """SHA-256 over all arrays and the coordinate system, hexadecimal."""
-        return digest_of_cells(self)
+        return cells.digest_of_cells(self)
 
 
 def read_dem_stack(gdir: Any, filesuffix: str = "") -> DemStack:
-    """Read and check ``glaunti_dem_stack.nc``.
+    """Read and check ``glaunti_dem_stack.nc``; errors as in :func:`~.features_file.read_cells_file`.
 
     Parameters
     ----------
     gdir : oggm.GlacierDirectory
     filesuffix : str
         of the file
-
-    Returns
-    -------
-    DemStack
-
-    Raises
-    ------
-    oggm.exceptions.InvalidWorkflowError
-        if the file is not there
-    oggm.exceptions.InvalidParamsError
-        if it is damaged or not as the task writes it
     """
-    return read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _stack_in)
+    return cells.read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _stack_in)
 
 
 def read_dem_stack_attributes(gdir: Any, filesuffix: str = "") -> dict[str, Any]:
     """Global attributes of ``glaunti_dem_stack.nc``, ``vertical_datum`` among them; errors as above."""
-    return read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _attributes_in)
+    return cells.read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _attributes_in)
 
 
 def dem_stack_name(filesuffix: str = "") -> str:
@@ -175,7 +153,7 @@ def run_again(filesuffix: str = "") -> str:
 
 
 def _stack_in(nc: netCDF4.Dataset) -> DemStack:
-    require_variables(nc, {"year", "x", "y", "crs", *STACK_VARIABLES})
+    cells.require_variables(nc, {"year", "x", "y", "crs", *STACK_VARIABLES})
     arrays = {name: nc[name][:] for name in (*STACK_VARIABLES, "x", "y")}
     return DemStack(years=nc["year"][:], crs=CRS.from_wkt(nc["crs"].crs_wkt), **arrays)
 
@@ -190,46 +168,22 @@ def _attributes_in(nc: netCDF4.Dataset) -> dict[str, Any]:
 def write_dem_stack(
     gdir: Any, stack: DemStack, attributes: Mapping[str, str | float | list[float]], filesuffix: str = ""
 ) -> Path:
-    """Write ``glaunti_dem_stack.nc`` (CF-1.8); the file appears complete or not at all.
+    """Write ``glaunti_dem_stack.nc``; arguments and errors as in :func:`~.features_file.new_cells_file`.
 
-    Parameters
-    ----------
-    gdir : oggm.GlacierDirectory
-    stack : DemStack
-        heights in the vertical datum of the directory's own DEM
-    attributes : mapping
-        global attributes of the file, besides the usual ones; ``vertical_datum`` must be among them
-    filesuffix : str
-        of the file
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    oggm.exceptions.InvalidParamsError
-        if the attributes do not name the vertical datum
-    oggm.exceptions.InvalidWorkflowError
-        if the file cannot be written
+    The heights are in the vertical datum of the directory's own DEM, and ``vertical_datum`` must be among the
+    attributes, otherwise an InvalidParamsError is raised.
     """
     path = Path(gdir.get_filepath(BASENAME, filesuffix=filesuffix))
     if VERTICAL_DATUM not in attributes:
         raise InvalidParamsError(f"{gdir.rgi_id}: {path.name}: attributes name no {VERTICAL_DATUM}; say it in words")
-    about = usual_attributes(gdir, "GlaUnTI: yearly surfaces")
-    with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-        nc.setncatts({**about, **attributes})
-        _write_years(nc, stack)
-        write_coordinates(nc, stack)
+    with cells.new_cells_file(gdir, BASENAME, filesuffix, "yearly surfaces", attributes) as nc:
+        nc.createDimension("year", stack.years.size)
+        year = nc.createVariable("year", "i4", ("year",))
+        year.setncatts({"long_name": "calendar year; the surface is that of its 1 January", "units": "1"})
+        year[:] = stack.years
+        cells.write_coordinates(nc, stack)
         _write_layers(nc, stack)
     return path
-
-
-def _write_years(nc: netCDF4.Dataset, stack: DemStack) -> None:
-    nc.createDimension("year", stack.years.size)
-    year = nc.createVariable("year", "i4", ("year",))
-    year.setncatts({"long_name": "calendar year; the surface is that of its 1 January", "units": "1"})
-    year[:] = stack.years
 
 
 def _write_layers(nc: netCDF4.Dataset, stack: DemStack) -> None:

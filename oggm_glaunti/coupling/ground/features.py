@@ -15,16 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from oggm import entity_task
 from oggm.exceptions import InvalidParamsError
-from pyproj import CRS
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import MISSING_FACIES
-from oggm_glaunti.coupling.ground.dem_stack_file import (
-    VERTICAL_DATUM,
-    dem_stack_name,
-    read_dem_stack,
-    read_dem_stack_attributes,
-)
+from oggm_glaunti.coupling.ground import dem_stack_file as dem_stack
 from oggm_glaunti.coupling.ground.features_file import (
     FACIES_BANDS,
     Features,
@@ -105,8 +99,9 @@ def glaunti_features(
         "elevation_sha256": hashlib.sha256(features.elevation.tobytes()).hexdigest(),
         "facies_source": "none" if facies is None else Path(facies).name,
     }
-    path = write_features(gdir, features, attributes, filesuffix)
-    log.info("(%s) %s: %d x %d cells, heights from %s", gdir.rgi_id, path.name, *grid.shape, ground.about["dem_origin"])
+    write_features(gdir, features, attributes, filesuffix)
+    name = f"glaunti_features{filesuffix}.nc"
+    log.info("(%s) %s: %d x %d cells, heights from %s", gdir.rgi_id, name, *grid.shape, ground.about["dem_origin"])
 
 
 class _Ground(NamedTuple):
@@ -128,7 +123,7 @@ def _require_one_source(gdir: Any, year: int | None, dem_stack_filesuffix: str, 
     if given:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: {' and '.join(given)} given with year={year}, whose elevation and elevation_std are those "
-            f"of {dem_stack_name(dem_stack_filesuffix)}; give either"
+            f"of {dem_stack.dem_stack_name(dem_stack_filesuffix)}; give either"
         )
 
 
@@ -145,8 +140,8 @@ def _ground(gdir: Any, grid: CellGrid, dem_file: PathLike | None, elevation_std:
 
 
 def _ground_of_year(gdir: Any, grid: CellGrid, year: int, stack_filesuffix: str) -> _Ground:
-    stack, name = read_dem_stack(gdir, stack_filesuffix), dem_stack_name(stack_filesuffix)
-    attributes = read_dem_stack_attributes(gdir, stack_filesuffix)
+    stack, name = dem_stack.read_dem_stack(gdir, stack_filesuffix), dem_stack.dem_stack_name(stack_filesuffix)
+    attributes = dem_stack.read_dem_stack_attributes(gdir, stack_filesuffix)
     elevation, std = layer_of_year(grid, stack, year, gdir.rgi_id, stack_filesuffix)
     warn_outside(stack, [year], gdir.rgi_id)
     about = {
@@ -154,7 +149,7 @@ def _ground_of_year(gdir: Any, grid: CellGrid, year: int, stack_filesuffix: str)
         "dem_origin": f"{name}, surface of 1 January {nearest_year(stack, year)}",
         "dem_files": name,
         "dem_stack_sha256": stack.digest(),
-        "vertical_datum": str(attributes[VERTICAL_DATUM]),
+        "vertical_datum": str(attributes[dem_stack.VERTICAL_DATUM]),
         "elevation_std_source": name,
     }
     return _Ground(elevation, std, about)
@@ -181,13 +176,9 @@ def outline_on_grid(gdir: Any) -> tuple[CellGrid, NDArray[np.float32]]:
     own = directory_grid(gdir)
     crs = utm_crs(gdir.cenlon, gdir.cenlat) if own is None else own.crs
     origin = (0.0, 0.0) if own is None else (own.west, own.north)
-    polygons = _outline(gdir, crs)
+    polygons = list(gdir.read_shapefile("outlines").to_crs(crs).geometry)
     grid = grid_around(polygons, crs, origin=origin, label=gdir.rgi_id)
     return grid, cells_inside(polygons, grid)
-
-
-def _outline(gdir: Any, crs: CRS) -> list[Any]:
-    return list(gdir.read_shapefile("outlines").to_crs(crs).geometry)
 
 
 def _elevation_std(gdir: Any, grid: CellGrid, given: float | PathLike | None) -> tuple[NDArray[np.float32], str]:

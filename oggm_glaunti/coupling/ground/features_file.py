@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -195,24 +196,13 @@ def _share(bad: NDArray[np.bool_]) -> str:
 
 
 def read_features(gdir: Any, filesuffix: str = "") -> Features:
-    """Read and check ``glaunti_features.nc``.
+    """Read and check ``glaunti_features.nc``; errors as in :func:`read_cells_file`.
 
     Parameters
     ----------
     gdir : oggm.GlacierDirectory
     filesuffix : str
         of the file
-
-    Returns
-    -------
-    Features
-
-    Raises
-    ------
-    oggm.exceptions.InvalidWorkflowError
-        if the file is not there
-    oggm.exceptions.InvalidParamsError
-        if it is damaged or not as the task writes it
     """
     again = f"Run oggm_glaunti.tasks.glaunti_features(gdir{f', filesuffix={filesuffix!r}' if filesuffix else ''})"
     return read_cells_file(gdir, "glaunti_features", filesuffix, again, _features_in)
@@ -235,7 +225,7 @@ def read_cells_file(
     oggm.exceptions.InvalidWorkflowError
         if the file is not there
     oggm.exceptions.InvalidParamsError
-        if it is damaged, or `read` raises a ValueError
+        if it is damaged or not as the task writes it, so that `read` raises a ValueError
     """
     path = Path(gdir.get_filepath(basename, filesuffix=filesuffix))
     label = f"{gdir.rgi_id}: {path.name}"
@@ -256,39 +246,56 @@ def require_variables(nc: netCDF4.Dataset, names: set[str]) -> None:
         raise ValueError(f"no variables {', '.join(sorted(missing))}")
 
 
-def usual_attributes(gdir: Any, title: str) -> dict[str, str]:
-    """Global attributes of every file on the glacier's cells."""
-    return {
-        "Conventions": "CF-1.8",
-        "title": title,
-        "rgi_id": gdir.rgi_id,
-        "oggm_glaunti_version": version("oggm-glaunti"),
-    }
-
-
-def write_features(gdir: Any, features: Features, attributes: Mapping[str, str], filesuffix: str = "") -> Path:
-    """Write ``glaunti_features.nc`` (CF-1.8); the file appears complete or not at all.
+@contextmanager
+def new_cells_file(
+    gdir: Any, basename: str, filesuffix: str, title: str, attributes: Mapping[str, Any]
+) -> Iterator[netCDF4.Dataset]:
+    """Open a new CF-1.8 file of a glacier's cells, to be filled; the file appears complete or not at all.
 
     Parameters
     ----------
     gdir : oggm.GlacierDirectory
-    features : Features
+    basename, filesuffix : str
+        of the file
+    title : str
+        after ``GlaUnTI:``
     attributes : mapping
         global attributes of the file, besides the usual ones
-    filesuffix : str
-        of the file
 
-    Returns
-    -------
-    pathlib.Path
+    Raises
+    ------
+    oggm.exceptions.InvalidWorkflowError
+        if the file cannot be written
     """
-    path = Path(gdir.get_filepath("glaunti_features", filesuffix=filesuffix))
-    about = usual_attributes(gdir, "GlaUnTI: corrector inputs")
+    usual = {
+        "Conventions": "CF-1.8",
+        "title": f"GlaUnTI: {title}",
+        "rgi_id": gdir.rgi_id,
+        "oggm_glaunti_version": version("oggm-glaunti"),
+    }
+    path = gdir.get_filepath(basename, filesuffix=filesuffix)
     with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
-        nc.setncatts({**about, **attributes})
+        nc.setncatts({**usual, **attributes})
+        yield nc
+
+
+def write_features(gdir: Any, features: Features, attributes: Mapping[str, str], filesuffix: str = "") -> None:
+    """Write ``glaunti_features.nc``; arguments as in :func:`new_cells_file`."""
+    dimensions: dict[str, tuple[str, ...]] = dict.fromkeys(("outline", "elevation", "elevation_std"), ("y", "x"))
+    with new_cells_file(gdir, "glaunti_features", filesuffix, "corrector inputs", attributes) as nc:
         write_coordinates(nc, features)
-        _write_fields(nc, features)
-    return path
+        if features.facies is not None:
+            nc.createDimension("band", len(FACIES_BANDS))
+            names = nc.createVariable("band_name", str, ("band",))
+            names.long_name = "surface class, or confidence"
+            names[:] = np.array(FACIES_BANDS, object)
+            dimensions["facies"] = ("band", "y", "x")
+        for name, dims in dimensions.items():
+            variable = nc.createVariable(name, "f4", dims, zlib=True)
+            variable.setncatts({**_FEATURE_ATTRIBUTES[name], "grid_mapping": "crs"})
+            if name == "facies":
+                variable.coordinates = "band_name"
+            variable[:] = getattr(features, name)
 
 
 def write_coordinates(nc: netCDF4.Dataset, cells: OnCells) -> None:
@@ -306,19 +313,3 @@ def write_coordinates(nc: netCDF4.Dataset, cells: OnCells) -> None:
     mapping = {**cells.crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}
     mapping["GeoTransform"] = " ".join(repr(float(number)) for number in transform)
     nc.createVariable("crs", "i4").setncatts(mapping)
-
-
-def _write_fields(nc: netCDF4.Dataset, features: Features) -> None:
-    dimensions: dict[str, tuple[str, ...]] = dict.fromkeys(("outline", "elevation", "elevation_std"), ("y", "x"))
-    if features.facies is not None:
-        nc.createDimension("band", len(FACIES_BANDS))
-        names = nc.createVariable("band_name", str, ("band",))
-        names.long_name = "surface class, or confidence"
-        names[:] = np.array(FACIES_BANDS, object)
-        dimensions["facies"] = ("band", "y", "x")
-    for name, dims in dimensions.items():
-        variable = nc.createVariable(name, "f4", dims, zlib=True)
-        variable.setncatts({**_FEATURE_ATTRIBUTES[name], "grid_mapping": "crs"})
-        if name == "facies":
-            variable.coordinates = "band_name"
-        variable[:] = getattr(features, name)

@@ -59,13 +59,8 @@ class CellGrid:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Outer edges west, south, east, north, m."""
-        rows, columns = self.shape
-        return (
-            self.west,
-            self.north - settings.CELL_SIZE * rows,
-            self.west + settings.CELL_SIZE * columns,
-            self.north,
-        )
+        height, width = (settings.CELL_SIZE * n for n in self.shape)
+        return self.west, self.north - height, self.west + width, self.north
 
     @property
     def transform(self) -> Affine:

@@ -65,10 +65,5 @@ def _gridded_bounds(gdir: Any) -> list[tuple[float, float]]:
 
 
 def _flowline_bounds(gdir: Any) -> list[tuple[float, float]]:
-    bounds = []
-    for name in _FLOWLINES:
-        if gdir.has_file(name):
-            for line in gdir.read_pickle(name):
-                low = np.min(getattr(line, "bed_h", line.surface_h))
-                bounds.append((float(low), float(np.max(line.surface_h))))
-    return bounds
+    lines = [line for name in _FLOWLINES if gdir.has_file(name) for line in gdir.read_pickle(name)]
+    return [(float(np.min(getattr(f, "bed_h", f.surface_h))), float(np.max(f.surface_h))) for f in lines]

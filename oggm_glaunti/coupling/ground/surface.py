@@ -11,14 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.ground.dem_stack_file import (
-    VERTICAL_DATUM,
-    DemStack,
-    dem_stack_name,
-    read_dem_stack,
-    read_dem_stack_attributes,
-    run_again,
-)
+from oggm_glaunti.coupling.ground import dem_stack_file
+from oggm_glaunti.coupling.ground.dem_stack_file import DemStack, dem_stack_name
 from oggm_glaunti.coupling.ground.features_file import Features, OnCells
 from oggm_glaunti.coupling.ground.grid import SAME_COORDINATE
 from oggm_glaunti.coupling.oggm.messages import warn_once
@@ -62,10 +56,7 @@ def nearest_year(stack: DemStack, year: int) -> int:
 def warn_outside(stack: DemStack, years: Iterable[int], rgi_id: str) -> None:
     """Say in the log, once per glacier, years and process, which years lie outside a stack and what they take."""
     first, last = int(stack.years[0]), int(stack.years[-1])
-    beyond = (
-        ([year for year in years if year < first], first),
-        ([year for year in years if year > last], last),
-    )
+    beyond = ([y for y in years if y < first], first), ([y for y in years if y > last], last)
     taken = [f"for {_span(asked)} that of {year} is taken" for asked, year in beyond if asked]
     if taken:
         warn_once(log, f"({rgi_id}) the surfaces are of {first} to {last}: {', '.join(taken)}")
@@ -94,6 +85,16 @@ def layer_of_year(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return elevation and its 1-sigma uncertainty (H, W) of a year on some cells, m.
 
+    Parameters
+    ----------
+    cells : OnCells
+        those of the stack
+    stack : DemStack
+    year : int
+        the nearest year of the stack is taken
+    rgi_id, filesuffix : str
+        of the glacier and the stack's file, named in errors
+
     Raises
     ------
     oggm.exceptions.InvalidParamsError
@@ -105,23 +106,7 @@ def layer_of_year(
 
 
 def features_of_year(features: Features, stack: DemStack, year: int, rgi_id: str, filesuffix: str = "") -> Features:
-    """Return the features with the elevation and elevation_std of a year; outline and facies stay.
-
-    Parameters
-    ----------
-    features : Features
-    stack : DemStack
-        on the same cells
-    year : int
-        the nearest year of the stack is taken
-    rgi_id, filesuffix : str
-        of the glacier and the stack's file, named in errors
-
-    Raises
-    ------
-    oggm.exceptions.InvalidParamsError
-        if the stack is on other cells
-    """
+    """Return the features with elevation and elevation_std of a year, see :func:`layer_of_year`; the rest stays."""
     z, z_std = layer_of_year(features, stack, year, rgi_id, filesuffix)
     return replace(features, elevation=z, elevation_std=z_std)
 
@@ -134,7 +119,7 @@ def _require_same_cells(cells: OnCells, stack: DemStack, rgi_id: str, filesuffix
     if not same or not stack.crs.equals(cells.crs, ignore_axis_order=True):
         raise InvalidParamsError(
             f"{rgi_id}: {dem_stack_name(filesuffix)} is on other cells than the glacier's maps: {_in_words(stack)}; "
-            f"the maps have {_in_words(cells)}. {run_again(filesuffix)} again."
+            f"the maps have {_in_words(cells)}. {dem_stack_file.run_again(filesuffix)} again."
         )
 
 
@@ -211,8 +196,8 @@ def open_surface(gdir: Any, features: Features, years: Iterable[int], filesuffix
     oggm.exceptions.InvalidParamsError
         if it is damaged, or on other cells than the features
     """
-    stack = read_dem_stack(gdir, filesuffix)
-    datum = str(read_dem_stack_attributes(gdir, filesuffix)[VERTICAL_DATUM])
+    stack = dem_stack_file.read_dem_stack(gdir, filesuffix)
+    datum = str(dem_stack_file.read_dem_stack_attributes(gdir, filesuffix)[dem_stack_file.VERTICAL_DATUM])
     surface = YearlySurface(features, stack, gdir.rgi_id, datum, filesuffix)
     warn_outside(stack, list(years), gdir.rgi_id)
     _compare_datums(features, stack, gdir.rgi_id, surface.name)

@@ -8,17 +8,8 @@ from typing import Any, NamedTuple
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
-from oggm import cfg, utils
-from oggm.exceptions import (
-    DownloadCredentialsMissingException,
-    FTPSDownloadError,
-    HttpContentTooShortError,
-    HttpDownloadError,
-    InvalidDEMError,
-    InvalidParamsError,
-    InvalidWorkflowError,
-    NoInternetException,
-)
+from oggm import cfg, exceptions, utils
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from rasterio.warp import transform_bounds
 
 from oggm_glaunti import settings
@@ -32,13 +23,13 @@ _LOWEST, _HIGHEST = -500.0, 8900.0
 # By which OGGM says that tiles cannot be had. TypeError: it opens the list of Copernicus tiles before looking whether
 # that could be downloaded.
 _NO_TILES = (
-    InvalidDEMError,
+    exceptions.InvalidDEMError,
     InvalidParamsError,
-    NoInternetException,
-    HttpDownloadError,
-    HttpContentTooShortError,
-    FTPSDownloadError,
-    DownloadCredentialsMissingException,
+    exceptions.NoInternetException,
+    exceptions.HttpDownloadError,
+    exceptions.HttpContentTooShortError,
+    exceptions.FTPSDownloadError,
+    exceptions.DownloadCredentialsMissingException,
     OSError,
     TypeError,
 )

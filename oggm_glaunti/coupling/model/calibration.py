@@ -31,12 +31,12 @@ INFORMED_PRCP_WINDOW = (0.8, 1.2)
 
 
 class Reference(NamedTuple):
-    """What a glacier is calibrated to: kg m-2 yr-1, the years it is the mean of, and its name."""
+    """What a glacier is calibrated to: kg m-2 yr-1, period and years it is the mean of, and its name."""
 
     mb: float
-    err: float | None
-    years: np.ndarray
+    mb_err: float | None
     period: str
+    years: list[int]
     source: str
 
 
@@ -99,27 +99,24 @@ def calibrate_glaunti(
     The balance of a year is that of the calendar year, as everywhere in OGGM. The corrections of models C and D are
     computed with all tunable parameters at zero effect and do not change during the calibration.
     """
-    _check_order(order, gdir.rgi_id)
+    limits = _search_bounds(order, bounds, gdir.rgi_id)
     chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
     mb_model = unfitted(gdir, **{"corrector": "auto", **chosen})
     ref = _find_reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
-    specific = _specific_mb(gdir, mb_model, ref.years, use_2d_mb)
-    limits = _search_bounds(order, bounds, gdir.rgi_id)
-    residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits, gdir.rgi_id)
-    params = _params_of(gdir, mb_model, ref, residual, turned)
+    specific = _specific_mb(gdir, mb_model, np.array(ref.years), use_2d_mb)
+    residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits)
+    reference = {f"reference_{name}": value for name, value in ref._asdict().items()}
+    params = {**model_record(gdir, mb_model), **reference, "calibrated": turned, "residual": residual}
     write_calibration(gdir, params, filesuffix)
     mb_model.keep_table(filesuffix)
     return params
 
 
-def _check_order(order: Sequence[str], rgi_id: str) -> None:
-    if isinstance(order, str) or not order or set(order) - set(TUNABLE) or len(set(order)) != len(order):
-        raise InvalidParamsError(f"{rgi_id}: order: expected some of {TUNABLE}, each once, found {order!r}")
-
-
 def _search_bounds(
     order: Sequence[str], given: Mapping[str, tuple[float, float]] | None, rgi_id: str
 ) -> dict[str, tuple[float, float]]:
+    if isinstance(order, str) or not order or set(order) - set(TUNABLE) or len(set(order)) != len(order):
+        raise InvalidParamsError(f"{rgi_id}: order: expected some of {TUNABLE}, each once, found {order!r}")
     unknown = set(given or {}) - set(TUNABLE)
     if unknown:
         raise InvalidParamsError(f"{rgi_id}: bounds: expected some of {TUNABLE}, found {sorted(unknown)}")
@@ -130,13 +127,10 @@ def _search_bounds(
 
 
 def _turn(
-    mb_model: GlaUnTIMassBalance,
-    misfit: Any,
-    order: Sequence[str],
-    bounds: Mapping[str, tuple[float, float]],
-    rgi_id: str,
+    mb_model: GlaUnTIMassBalance, misfit: Any, order: Sequence[str], bounds: Mapping[str, tuple[float, float]]
 ) -> tuple[float, list[str]]:
     """Turn the tunable parameters in order until the misfit vanishes; return the rest (kg m-2 yr-1) and those used."""
+    rgi_id = mb_model.gdir.rgi_id
 
     def with_tunable(value: float, tunable: str) -> float:
         setattr(mb_model, tunable, value)
@@ -196,16 +190,19 @@ def _find_reference(
         raise InvalidParamsError(f"{gdir.rgi_id}: ref_source: expected 'geodetic' or 'wgms', found {source!r}")
     period = period or cfg.PARAMS["geodetic_mb_period"]
     years = _years_of(period, gdir.rgi_id)
-    _require_record(mb_model, years, gdir.rgi_id)
+    if years[0] < mb_model.ys or years[-1] > mb_model.ye:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: the reference needs the years {years[0]} to {years[-1]}, the daily climate holds "
+            f"{mb_model.ys} to {mb_model.ye}: process a longer record or give another ref_period"
+        )
     if mb is None:
-        mb, err = _geodetic_reference(gdir, period)
-        return Reference(mb, err, years, period, "OGGM's geodetic table")
+        return Reference(*_geodetic_reference(gdir, period), period, years, "OGGM's geodetic table")
     if not np.isfinite(mb):
         raise InvalidParamsError(f"{gdir.rgi_id}: ref_mb is {mb}, expected a finite balance in kg m-2 yr-1")
-    return Reference(float(mb), None if err is None else float(err), years, period, "given")
+    return Reference(float(mb), None if err is None else float(err), period, years, "given")
 
 
-def _years_of(period: str, rgi_id: str) -> np.ndarray:
+def _years_of(period: str, rgi_id: str) -> list[int]:
     try:
         first, last = (int(part.split("-")[0]) for part in period.split("_"))
     except (ValueError, AttributeError) as err:
@@ -214,15 +211,7 @@ def _years_of(period: str, rgi_id: str) -> np.ndarray:
         ) from err
     if last <= first:
         raise InvalidParamsError(f"{rgi_id}: ref_period {period!r} holds no years")
-    return np.arange(first, last)
-
-
-def _require_record(mb_model: GlaUnTIMassBalance, years: np.ndarray, rgi_id: str) -> None:
-    if years[0] < mb_model.ys or years[-1] > mb_model.ye:
-        raise InvalidParamsError(
-            f"{rgi_id}: the reference needs the years {years[0]} to {years[-1]}, the daily climate holds {mb_model.ys} "
-            f"to {mb_model.ye}: process a longer record or give another ref_period"
-        )
+    return list(range(first, last))
 
 
 def _geodetic_reference(gdir: GlacierDirectory, period: str) -> tuple[float, float]:
@@ -251,7 +240,7 @@ def _wgms_reference(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, period
         years = _years_of(period, gdir.rgi_id)
         first, last = max(first, years[0]), min(last, years[-1])
     try:
-        observed = gdir.get_ref_mb_data(y0=int(first), y1=int(last))["ANNUAL_BALANCE"]
+        observed = gdir.get_ref_mb_data(y0=first, y1=last)["ANNUAL_BALANCE"]
     except Exception as err:
         # OGGM raises whatever its lookup stumbles over (often without a message) where the WGMS has no such glacier.
         raise InvalidWorkflowError(
@@ -260,23 +249,6 @@ def _wgms_reference(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, period
     observed = observed[(observed.index >= first) & (observed.index <= last)]
     if observed.empty:
         raise InvalidWorkflowError(f"{gdir.rgi_id}: no WGMS balances between {first} and {last}. {remedy}")
-    years = observed.index.to_numpy(int)
-    return Reference(float(observed.mean()), None, years, f"{len(years)} years {years[0]} to {years[-1]}", "WGMS")
-
-
-# --- what is written ---
-
-
-def _params_of(
-    gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, ref: Reference, residual: float, turned: list[str]
-) -> dict[str, Any]:
-    return {
-        **model_record(gdir, mb_model),
-        "reference_mb": ref.mb,
-        "reference_mb_err": ref.err,
-        "reference_period": ref.period,
-        "reference_years": ref.years.tolist(),
-        "reference_source": ref.source,
-        "calibrated": turned,
-        "residual": residual,
-    }
+    years = observed.index.to_numpy(int).tolist()
+    period = f"{len(years)} years {years[0]} to {years[-1]}"
+    return Reference(float(observed.mean()), None, period, years, "WGMS")

@@ -20,8 +20,6 @@ from oggm_glaunti.coupling.model.params import write_json, write_params
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
-OGGM_SUFFIX = "_glaunti"
-
 
 class UnfittedMassBalance(GlaUnTIMassBalance):
     """The model with the weights' own temperature index, lapse rate and degree-day factor, whatever was calibrated."""
@@ -57,9 +55,7 @@ def model_record(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance) -> dict[s
         "model": mb_model.model_name,
         "corrector": mb_model.corrector,
         "variant": mb_model.variant,
-        "melt_f": mb_model.melt_f,
-        "prcp_fac": mb_model.prcp_fac,
-        "temp_bias": mb_model.temp_bias,
+        **vars(mb_model.tunable_params()),
         "bias": 0.0,
         "published_parameters": physical_values(mb_model.loaded_model.ti),
         "weights_sha256": mb_model.weights_sha256,
@@ -83,4 +79,4 @@ def write_calibration(gdir: GlacierDirectory, params: dict[str, Any], filesuffix
         "mb_global_params": {name: cfg.PARAMS[name] for name in MB_GLOBAL_PARAMS},
         "baseline_climate_source": params["climate_source"],
     }
-    write_json(Path(gdir.get_filepath("mb_calib", filesuffix=OGGM_SUFFIX + filesuffix)), calibration)
+    write_json(Path(gdir.get_filepath("mb_calib", filesuffix=f"_glaunti{filesuffix}")), calibration)

@@ -11,14 +11,7 @@ import numpy as np
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings, shop
-from oggm_glaunti.coupling.model.params import (
-    FITTED_GRADIENT,
-    checked_tunable,
-    checked_variant,
-    fitted_gradient,
-    fitted_parameters,
-    read_params_for,
-)
+from oggm_glaunti.coupling.model import params
 from oggm_glaunti.coupling.table.inputs import TUNABLE, TunableParams
 
 if TYPE_CHECKING:
@@ -32,14 +25,7 @@ DEFAULT_MODEL = "C"
 CALIBRATION_KWARGS = ("model", "corrector", "weights", "variant")
 CLIMATE_KWARGS = ("filename", "input_filesuffix")
 # ... and all that say which balance is meant.
-MB_KWARGS = (
-    *CALIBRATION_KWARGS,
-    *CLIMATE_KWARGS,
-    "mb_params_filesuffix",
-    "check_calib_params",
-    *TUNABLE,
-    "bias",
-)
+MB_KWARGS = (*CALIBRATION_KWARGS, *CLIMATE_KWARGS, "mb_params_filesuffix", "check_calib_params", *TUNABLE, "bias")
 
 
 def checked_mb_kwargs(
@@ -149,13 +135,16 @@ def choose_model(
         see :class:`~oggm_glaunti.GlaUnTIMassBalance`
     """
     from oggm_glaunti.core.glaunti import GlaUnTI
+    from oggm_glaunti.core.temperature_index import with_day
+    from oggm_glaunti.core.weights import ti_from_physical
 
     asked = given.get("model")
     if fixed_model is not None and asked not in (None, fixed_model):
         raise InvalidParamsError(f"GlaUnTIMassBalance{fixed_model} is model {fixed_model}, asked for model={asked!r}")
-    calibration, filesuffix = read_params_for(gdir, fixed_model or asked, filesuffix, strict)
+    calibration, filesuffix = params.read_params_for(gdir, fixed_model or asked, filesuffix, strict)
     if not use_calibration:
-        calibration = {k: v for k, v in calibration.items() if k not in (*TUNABLE, "parameters", FITTED_GRADIENT)}
+        numbers = (*TUNABLE, "parameters", params.FITTED_GRADIENT)
+        calibration = {key: value for key, value in calibration.items() if key not in numbers}
     name = fixed_model or asked or calibration.get("model") or DEFAULT_MODEL
     if name not in ("A", "C", "D"):
         raise InvalidParamsError(f"{gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {name!r}")
@@ -164,9 +153,10 @@ def choose_model(
     loaded = shop.load(name, weights)
     model = loaded.model
     assert isinstance(model, GlaUnTI)  # as A, C and D are
-    variant = checked_variant(given.get("variant") or calibration.get("variant", "smooth"), gdir.rgi_id)
-    parameters, gradient = fitted_parameters(calibration, gdir.rgi_id), fitted_gradient(calibration, gdir.rgi_id)
-    ti = _temperature_index(model.ti, parameters, variant)
+    variant = params.checked_variant(given.get("variant") or calibration.get("variant", "smooth"), gdir.rgi_id)
+    fitted = params.fitted_parameters(calibration, gdir.rgi_id)
+    gradient = params.fitted_gradient(calibration, gdir.rgi_id)
+    ti = with_day(model.ti if fitted is None else ti_from_physical(fitted), variant)
     defaults = {"melt_f": _melt_f(ti), "prcp_fac": 1.0, "temp_bias": 0.0, **calibration}
     tunables = {key: defaults[key] if given.get(key) is None else given[key] for key in TUNABLE}
     return ModelChoice(
@@ -174,10 +164,10 @@ def choose_model(
         weights_sha256=loaded.sha256,
         weights_path=None if weights is None else str(Path(weights).expanduser().absolute()),
         corrector=given.get("corrector") or calibration.get("corrector", "auto"),
-        fitted_parameters=parameters,
+        fitted_parameters=fitted,
         ti=ti,
         temp_gradient=settings.param("glaunti_temp_gradient") if gradient is None else gradient,
-        tunables=TunableParams(**{key: checked_tunable(key, value) for key, value in tunables.items()}),
+        tunables=TunableParams(**{key: params.checked_tunable(key, value) for key, value in tunables.items()}),
         calibration=calibration,
         params_filesuffix=filesuffix,
     )
@@ -190,13 +180,6 @@ def _recorded_weights(calibration: Mapping[str, Any], name: str) -> str | None:
     """
     recorded = calibration.get("weights_path") if calibration.get("model") == name else None
     return recorded if recorded and Path(recorded).exists() else None
-
-
-def _temperature_index(published: TIWeights, fitted: Mapping[str, float] | None, variant: str) -> TIWeights:
-    from oggm_glaunti.core.temperature_index import with_day
-    from oggm_glaunti.core.weights import ti_from_physical
-
-    return with_day(published if fitted is None else ti_from_physical(fitted), variant)
 
 
 def _melt_f(ti: TIWeights) -> float:

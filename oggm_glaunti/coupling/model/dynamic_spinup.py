@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from oggm import GlacierDirectory, entity_task
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.params import read_params_for, write_json
 from oggm_glaunti.coupling.oggm import versions
 from oggm_glaunti.coupling.oggm.writing import writing
@@ -58,7 +58,7 @@ def run_dynamic_spinup(gdir: GlacierDirectory, mb_model_class: type | None = Non
     RuntimeError
         by OGGM, if no spin-up meets the glacier's present area or volume and `ignore_errors` is not set
     """
-    return _run_spinup_task("run_dynamic_spinup", gdir, mb_model_class or _default_class(), kwargs)
+    return _run_spinup_task("run_dynamic_spinup", gdir, mb_model_class or GlaUnTIMassBalance, kwargs)
 
 
 @entity_task(log, writes=["glaunti_params"])
@@ -90,18 +90,12 @@ def run_dynamic_melt_f_calibration(
     RuntimeError
         by OGGM, if no melt_f meets the reference balance and `ignore_errors` is not set
     """
-    mb_model_class = mb_model_class or _default_class()
+    mb_model_class = mb_model_class or GlaUnTIMassBalance
     suffix = _params_suffix(gdir, mb_model_class)
     with _glaunti_calibration_in_place(gdir, suffix):
         model = _run_spinup_task("run_dynamic_melt_f_calibration", gdir, mb_model_class, kwargs)
         _note_reference(gdir, suffix, kwargs)
     return model
-
-
-def _default_class() -> type:
-    from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-
-    return GlaUnTIMassBalance
 
 
 def _params_suffix(gdir: GlacierDirectory, mb_model_class: type) -> str:
@@ -114,13 +108,12 @@ def _run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kw
     kwargs = dict(kwargs, print_log=False, add_to_log_file=False, continue_on_error=False, reset=True)
     run_kwargs = kwargs.get("kwargs_run_function") or {}
     suffix = kwargs.get("climate_input_filesuffix") or run_kwargs.get("climate_input_filesuffix", "")
-    on_new_melt_f = partial(_keep_melt_f, mb_model_class)
+
+    def keep_melt_f(gdir: GlacierDirectory, melt_f: float) -> None:
+        _set_melt_f(gdir, "glaunti_params", _params_suffix(gdir, mb_model_class), melt_f)
+
     with _years_of_daily_climate(gdir, suffix):
-        return versions.run_spinup_task(name, gdir, mb_model_class, kwargs, on_new_melt_f)
-
-
-def _keep_melt_f(mb_model_class: type, gdir: GlacierDirectory, melt_f: float) -> None:
-    _set_melt_f(gdir, "glaunti_params", _params_suffix(gdir, mb_model_class), melt_f)
+        return versions.run_spinup_task(name, gdir, mb_model_class, kwargs, keep_melt_f)
 
 
 def _set_melt_f(gdir: GlacierDirectory, basename: str, filesuffix: str, melt_f: float) -> None:
@@ -156,7 +149,7 @@ def _years_of_daily_climate(gdir: GlacierDirectory, filesuffix: str) -> Iterator
         if not info:
             raise InvalidWorkflowError(
                 f"{gdir.rgi_id}: no climate_historical{settings.DAILY_SUFFIX}.nc in {gdir.dir}; run "
-                f"process_daily_climate first"
+                "process_daily_climate first"
             )
         return info
 

@@ -25,8 +25,6 @@ from oggm_glaunti.coupling.weather.file import DailyClimate
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
-    from oggm_glaunti.core.glaunti import GlaUnTI
-
 settings.register()
 
 
@@ -76,6 +74,15 @@ class GlaUnTIMassBalance(OGGMAttributes):
         daily step of the temperature index: as published, or with snow that is conserved, see
         :func:`~oggm_glaunti.core.temperature_index.mass_conserving_day`. Default: the calibrated one, otherwise
         ``smooth``
+
+    Attributes
+    ----------
+    loaded_model : GlaUnTI
+        the model of the weights, without tunable parameters and fit
+    weights_sha256 : str
+        SHA-256 of the weights in use
+    store : TableStore
+        where the tables are kept, and what they are made from
 
     Raises
     ------
@@ -141,6 +148,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.choice = choice = choose_model(
             gdir, given, suffix, check_calib_params, self.fixed_model, self.use_calibration
         )
+        self.loaded_model, self.weights_sha256 = choice.model, choice.weights_sha256
         self.model_name, self.calib_params = choice.model.name, choice.calibration
         self.ti, self.fitted_parameters = choice.ti, choice.fitted_parameters
         self.temp_default_gradient = choice.temp_gradient
@@ -154,18 +162,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.corrector = resolve_mode(choice.corrector, self.model_name, self.climate_source)
         if check_calib_params:
             self._check_calibration(own_climate and not input_filesuffix)
-        self._store = TableStore(
-            gdir,
-            choice.model,
-            choice.weights_sha256,
-            self._files,
-            self.corrector,
-            choice.temp_gradient,
-            choice.params_filesuffix,
-            climate_suffix,
-            head,
-            choice.ti,
-        )
+        origin = choice.model, choice.weights_sha256, self._files, self.corrector, choice.temp_gradient, choice.ti
+        self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head)
 
     @property
     def variant(self) -> str:
@@ -217,22 +215,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     @property
     def table_inputs(self) -> TableInputs:
         """What the table is made from: weather, heights, temperature index, corrections (computed unless kept)."""
-        return self._store.inputs
-
-    @property
-    def loaded_model(self) -> GlaUnTI:
-        """The model of the weights, without tunable parameters and fit (:class:`oggm_glaunti.core.glaunti.GlaUnTI`)."""
-        return self.choice.model
-
-    @property
-    def weights_sha256(self) -> str:
-        """SHA-256 of the weights in use."""
-        return self.choice.weights_sha256
-
-    @property
-    def store(self) -> TableStore:
-        """Where the tables are kept, and what they are made from."""
-        return self._store
+        return self.store.inputs
 
     def tunable_params(self) -> TunableParams:
         """Return the current tunable parameters."""
@@ -242,7 +225,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         """Return the table of the current tunable parameters; that of the initial ones is kept in the directory."""
         if self._table is None:
             tunables = self.tunable_params()
-            self._table = self._store.table_of(tunables, on_disk=tunables.digest() == self.choice.tunables.digest())
+            self._table = self.store.table_of(tunables, on_disk=tunables.digest() == self.choice.tunables.digest())
         return self._table
 
     def __getstate__(self) -> dict[str, Any]:
@@ -250,7 +233,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
 
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the current tunable parameters, for models made from a calibration with that suffix."""
-        self._store.keep(self.tunable_params(), params_filesuffix)
+        self.store.keep(self.tunable_params(), params_filesuffix)
 
     def _year_index(self, year: float | None) -> int:
         if year is None:
@@ -345,7 +328,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
             raise InvalidParamsError("get_daily_mb gives the balance only; the weather is in the daily climate file")
         index = self._year_index(year)
         at = self.table()
-        days = daily_smb(self._store.inputs, self.tunable_params(), index, at.table)
+        days = daily_smb(self.store.inputs, self.tunable_params(), index, at.table)
         smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days], axis=1)
         return (1000.0 * smb - self.bias / len(days)) / cfg.SEC_IN_DAY / self.rho
 

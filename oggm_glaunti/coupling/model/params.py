@@ -32,17 +32,9 @@ FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
 # What defines the model to which the tunable parameters of a calibration belong.
 DEFINING = ("model", "corrector", "variant", "parameters", FITTED_GRADIENT, "weights_sha256", "weights_path")
-ENTRY_UNITS = {
-    "melt_f": "kg m-2 day-1 K-1",
-    "prcp_fac": "1",
-    "temp_bias": "K",
-    "bias": "kg m-2 yr-1",
-    "temp_gradient": "K m-1",
-    FITTED_GRADIENT: "K m-1",
-    "reference_mb": "kg m-2 yr-1",
-    "reference_mb_err": "kg m-2 yr-1",
-    "residual": "kg m-2 yr-1",
-}
+ENTRY_UNITS = {"melt_f": "kg m-2 day-1 K-1", "prcp_fac": "1", "temp_bias": "K", "bias": "kg m-2 yr-1"}
+ENTRY_UNITS |= dict.fromkeys(("temp_gradient", FITTED_GRADIENT), "K m-1")
+ENTRY_UNITS |= dict.fromkeys(("reference_mb", "reference_mb_err", "residual"), "kg m-2 yr-1")
 
 
 def read_params(gdir: GlacierDirectory, filesuffix: str = "") -> dict[str, Any]:
@@ -85,7 +77,7 @@ def _tunables_of_oggm(gdir: GlacierDirectory, calibrated: dict[str, Any]) -> dic
     tunables = {name: calibrated[name] for name in (*TUNABLE, "bias")}
     own = read_params(gdir)
     fitted = "parameters" in own or FITTED_GRADIENT in own or own.get("variant", "smooth") != "smooth"
-    return {**{name: own[name] for name in DEFINING if name in own}, **tunables} if fitted else tunables
+    return {name: own[name] for name in DEFINING if fitted and name in own} | tunables
 
 
 def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, float] | None:
@@ -132,12 +124,15 @@ def _checked_parameter(name: str, entry: Any, glacier: str) -> float:
         expected = {"value": "a number", "units": units}
         raise InvalidParamsError(f"{glacier}: parameters: {name}: expected {expected}, found {entry!r}")
     value = entry["value"]
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not low <= value <= high or value == parameter.above:
+    if not _is_number(value) or not low <= value <= high or value == parameter.above:
         raise InvalidParamsError(
             f"{glacier}: parameters: {name} is {value!r}, expected a number between {low:g} and {high:g} {units}"
         )
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
 def fitted_gradient(params: dict[str, Any], rgi_id: str = "") -> float | None:
@@ -157,7 +152,7 @@ def fitted_gradient(params: dict[str, Any], rgi_id: str = "") -> float | None:
     if value is None:
         return None
     low, high = GRADIENT_RANGE
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not low <= value <= high:
+    if not _is_number(value) or not low <= value <= high:
         raise InvalidParamsError(
             f"{params.get('rgi_id', rgi_id) or 'glaunti_params.json'}: {FITTED_GRADIENT} is {value!r}, expected {low} "
             f"to {high} K m-1"

@@ -135,9 +135,10 @@ def glaunti_smb(
             log.warning("(%s) glaunti_smb: the surface moves, the calibration was made on the fixed one", gdir.rgi_id)
         moving = open_surface(gdir, features, _years_run(mb_model, periods), dem_stack_filesuffix)
     gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact, moving)
-    maps = (
-        _run_calendar_years(gridded, mb_model, daily) if periods is None else _run_periods(gridded, mb_model, periods)
-    )
+    if periods is None:
+        maps = _run_calendar_years(gridded, mb_model, daily)
+    else:
+        maps = _run_periods(gridded, mb_model, periods)
     maps = _from_to(maps, mb_model.ys, mb_model.ye, gdir.rgi_id)
     return write_smb(gdir, gridded, mb_model, maps, output_filesuffix)
 
@@ -227,10 +228,8 @@ def _run_periods(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: l
         place, total = gridded.place(period.year), np.zeros(gridded.shape, np.float32)
         for name, part in zip(SEASON_MAPS, parts, strict=False):
             tunables = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
-            weights = season_weights(part.stop - part.start)
-            swe, smb, _ = _segment(
-                place, mb_model, swe, part, weights, longest, tunables, _corrections_on_cells(gridded, ds)
-            )
+            weights, on_cells = season_weights(part.stop - part.start), _corrections_on_cells(gridded, ds)
+            swe, smb, _ = _segment(place, mb_model, swe, part, weights, longest, tunables, on_cells)
             total += smb
             if period.mid is not None:
                 maps.fields[name].append(smb)
@@ -270,9 +269,8 @@ def _run_calendar_years(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, dai
                     _append(maps, day, day, None, None)
         if not daily:
             maps.fields["smb"].append(total)
-            begin = np.datetime64(f"{year}-01-01", "D")
-            ds = all_ds[index[y, 0]]
-            _append(maps, begin, np.datetime64(f"{year}-12-31", "D"), swe, ds)
+            first, last = (np.datetime64(f"{year}-{day}", "D") for day in ("01-01", "12-31"))
+            _append(maps, first, last, swe, all_ds[index[y, 0]])
     return maps
 
 

@@ -11,7 +11,6 @@ import netCDF4
 import numpy as np
 
 from oggm_glaunti.coupling.gridded.model import GriddedModel
-from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.features_file import write_coordinates
 from oggm_glaunti.coupling.ground.surface import YearlySurface
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
@@ -59,13 +58,18 @@ def write_smb(
     means = {name: np.array([gridded.glacier_mean(v) for v in values]) for name, values in maps.fields.items()}
     with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
         _write_head(nc, gdir, mb_model, gridded)
-        _write_grid(nc, gridded.features)
+        write_coordinates(nc, gridded.features)
+        outline = nc.createVariable("outline", "i1", ("y", "x"), zlib=True)
+        outline.units, outline.long_name, outline.grid_mapping = "1", "1 on the glacier, by cell centre", "crs"
+        outline[:] = gridded.features.outline.astype(np.int8)
         _write_time(nc, maps)
         if gridded.surface is not None:
             _write_surface(nc, gridded.surface, maps)
         for name, values in maps.fields.items():
             _write_cells(nc, gridded, name, values, f"{_LONG_NAMES[name]}, water equivalent")
-            _write_series(nc, f"{name}_glacier", means[name], f"{_LONG_NAMES[name]}, mean over the glacier")
+            series = nc.createVariable(f"{name}_glacier", "f8", ("time",))
+            series.units, series.long_name = "m", f"{_LONG_NAMES[name]}, mean over the glacier"
+            series[:] = means[name]
         if maps.swe:
             _write_cells(nc, gridded, "swe", maps.swe, "snow water equivalent at the end of the period")
         if maps.ds:
@@ -92,13 +96,6 @@ def _write_head(nc: netCDF4.Dataset, gdir: Any, mb_model: GlaUnTIMassBalance, gr
     nc.surface = "fixed" if gridded.surface is None else "yearly"
     nc.temp_gradient = mb_model.temp_default_gradient
     nc.setncatts(vars(mb_model.tunable_params()))
-
-
-def _write_grid(nc: netCDF4.Dataset, features: Features) -> None:
-    write_coordinates(nc, features)
-    outline = nc.createVariable("outline", "i1", ("y", "x"), zlib=True)
-    outline.units, outline.long_name, outline.grid_mapping = "1", "1 on the glacier, by cell centre", "crs"
-    outline[:] = features.outline.astype(np.int8)
 
 
 def _write_time(nc: netCDF4.Dataset, maps: SmbMaps) -> None:
@@ -132,12 +129,6 @@ def _write_cells(nc: netCDF4.Dataset, gridded: GriddedModel, name: str, values: 
         variable.standard_name = "lwe_thickness_of_surface_snow_amount"
     for i, value in enumerate(values):
         variable[i] = gridded.to_grid(value)
-
-
-def _write_series(nc: netCDF4.Dataset, name: str, values: np.ndarray, long_name: str) -> None:
-    variable = nc.createVariable(name, "f8", ("time",))
-    variable.units, variable.long_name = "m", long_name
-    variable[:] = values
 
 
 def _write_correction_maps(nc: netCDF4.Dataset, maps: SmbMaps) -> None:

@@ -28,10 +28,7 @@ _TABLE_FIELDS = {
     "prcp": (("year", "month"), "m", "precipitation of the month, water equivalent, before prec_scale"),
     "swe": (("year", "height"), "m", "snow water equivalent at the end of the year"),
 }
-_STANDARD_NAMES = {
-    "temp": "air_temperature",
-    "swe": "lwe_thickness_of_surface_snow_amount",
-}
+_STANDARD_NAMES = {"temp": "air_temperature", "swe": "lwe_thickness_of_surface_snow_amount"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,8 @@ def read_head(path: str | Path) -> TableHead | None:
     def head(nc: netCDF4.Dataset) -> TableHead | None:
         if not nc.variables.keys() >= _TABLE_FIELDS.keys():
             return None
-        heights, annual = _array(nc, "height"), _array(nc, "annual_smb")
-        return TableHead(getattr(nc, "table_digest", ""), getattr(nc, "input_files", ""), heights, annual)
+        digest, files = (getattr(nc, name, "") for name in ("table_digest", "input_files"))
+        return TableHead(digest, files, _array(nc, "height"), _array(nc, "annual_smb"))
 
     return _read(path, head)
 
@@ -70,30 +67,26 @@ def read_head(path: str | Path) -> TableHead | None:
 def read_kept_table(path: str | Path, digest: str) -> Table | None:
     """Read the table of a file; None if there is none made from the same inputs."""
 
-    def table(nc: netCDF4.Dataset) -> Table | None:
-        if getattr(nc, "table_digest", "") != digest:
-            return None
+    def table(nc: netCDF4.Dataset) -> Table:
         values = {name: _array(nc, name) for name in _TABLE_FIELDS}
         _array(nc, "annual_smb")  # a file in which it is damaged is not whole
         return Table(years=_array(nc, "year").astype(int), heights=_array(nc, "height"), **values)
 
-    return _read(path, table)
+    return _read(path, table, table_digest=digest)
 
 
 def read_corrections(path: str | Path, digest: str) -> BandCorrections | None:
     """Read the corrections of a file; None if there are none made from the same inputs."""
 
-    def corrections(nc: netCDF4.Dataset) -> BandCorrections | None:
-        if getattr(nc, "corrections_digest", "") != digest:
-            return None
+    def corrections(nc: netCDF4.Dataset) -> BandCorrections:
         ds = np.asarray(nc["corrections"][:], np.float32)
         return BandCorrections(_array(nc, "mb_year").astype(int), _array(nc, "band_height"), ds)
 
-    return _read(path, corrections)
+    return _read(path, corrections, corrections_digest=digest)
 
 
-def _read(path: str | Path, take: Callable[[netCDF4.Dataset], Any]) -> Any:
-    """Return what `take` reads from a file; None if it fails.
+def _read(path: str | Path, take: Callable[[netCDF4.Dataset], Any], **digest: str) -> Any:
+    """Return what `take` reads from a file of this `digest` (any, if none is given); None if it fails.
 
     A missing or damaged file counts as one of other inputs, since it can always be made again. HDF5 finds damage when
     the file is opened or, by its checksums, only when a variable is read.
@@ -101,7 +94,8 @@ def _read(path: str | Path, take: Callable[[netCDF4.Dataset], Any]) -> Any:
     try:
         with netCDF4.Dataset(path) as nc:
             nc.set_auto_mask(False)
-            return take(nc)
+            same = all(getattr(nc, name, "") == value for name, value in digest.items())
+            return take(nc) if same else None
     except (OSError, RuntimeError, LookupError, ValueError):
         return None
 
@@ -136,19 +130,15 @@ def write_table(
         nc.title = "GlaUnTI height-year table"
         nc.setncatts(attributes)
         _write_axes(nc, table)
-        _write_annual(nc, table)
+        # Flow models ask for nothing else. Not compressed, so that it is read at once; checksums tell damage.
+        annual = table.smb.astype(np.float64).sum(axis=1)
+        storage = {"fletcher32": True, "chunksizes": annual.shape}
+        about = "m", "surface mass balance of the year, water equivalent"
+        _write(nc, "annual_smb", ("year", "height"), annual, *about, storage)
         for name, (dims, units, long_name) in _TABLE_FIELDS.items():
             _write(nc, name, dims, getattr(table, name), units, long_name)
         if corrections is not None:
             _write_band_corrections(nc, corrections)
-
-
-def _write_annual(nc: netCDF4.Dataset, table: Table) -> None:
-    # Flow models ask for nothing else. Not compressed, so that it is read at once; checksums tell damage.
-    annual = table.smb.astype(np.float64).sum(axis=1)
-    long_name = "surface mass balance of the year, water equivalent"
-    storage = {"fletcher32": True, "chunksizes": annual.shape}
-    _write(nc, "annual_smb", ("year", "height"), annual, "m", long_name, storage)
 
 
 def _write(

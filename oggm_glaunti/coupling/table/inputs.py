@@ -121,18 +121,15 @@ class TableInputs:
     @cached_property
     def daily_blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weather as ``temp, prcp, valid`` of shape (Y, 12, 31)."""
-        return _blocks(self.climate)
-
-
-def _blocks(climate: DailyClimate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    months = climate.time.astype("datetime64[M]")
-    index = (months - months[0]).astype(int)
-    day = (climate.time - months.astype("datetime64[D]")).astype(int)
-    shape = (climate.years.size * 12, DAYS_IN_LONGEST_MONTH)
-    temp, prcp, valid = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
-    temp[index, day], prcp[index, day], valid[index, day] = climate.temp, climate.prcp, True
-    full = (climate.years.size, 12, DAYS_IN_LONGEST_MONTH)
-    return temp.reshape(full), prcp.reshape(full), valid.reshape(full)
+        climate = self.climate
+        months = climate.time.astype("datetime64[M]")
+        index = (months - months[0]).astype(int)
+        day = (climate.time - months.astype("datetime64[D]")).astype(int)
+        shape = (climate.years.size * 12, DAYS_IN_LONGEST_MONTH)
+        temp, prcp, valid = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
+        temp[index, day], prcp[index, day], valid[index, day] = climate.temp, climate.prcp, True
+        full = (-1, 12, DAYS_IN_LONGEST_MONTH)
+        return temp.reshape(full), prcp.reshape(full), valid.reshape(full)
 
 
 class InputFiles:

@@ -6,7 +6,6 @@ equations as :mod:`oggm_glaunti.core.temperature_index` (Maslov et al. 2026, mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -36,15 +35,11 @@ class MonthParameters(NamedTuple):
     t_pos_shift: np.ndarray
 
 
-def softplus_numpy(x: np.ndarray) -> np.ndarray:
-    """``log(1 + exp(x))`` without overflow."""
-    return np.logaddexp(x, 0.0)
-
-
 def _snowfall_and_degrees(p: MonthParameters, temp: np.ndarray, prcp: float) -> tuple[np.ndarray, np.ndarray]:
     """Snowfall (m w.e., prec_scale applied) and positive degrees (K day)."""
     snowfall = p.prec_scale * prcp / (1.0 + np.exp(-p.snow_to_rain_steepness * (p.snow_to_rain_centre - temp)))
-    return snowfall, softplus_numpy(p.t_softplus_sharpness * (temp + p.t_pos_shift)) / p.t_softplus_sharpness
+    # logaddexp(x, 0) is the softplus log(1 + exp(x)) without overflow, also below.
+    return snowfall, np.logaddexp(p.t_softplus_sharpness * (temp + p.t_pos_shift), 0.0) / p.t_softplus_sharpness
 
 
 def smooth_day_numpy(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> DayAtHeights:
@@ -62,14 +57,14 @@ def smooth_day_numpy(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp
 
     Returns
     -------
-    Day
+    DayAtHeights
     """
     solid, pdd = _snowfall_and_degrees(p, temp, prcp)
     power = (np.maximum(swe, 1e-9) / p.snow_depletion_centre) ** p.snow_depletion_steepness
     covered = power / (1.0 + power)
     snow_melt = p.ddf_snow * pdd * covered
     ice_melt = p.ddf_snow * p.ddf_relative_ice * pdd * (1.0 - covered)
-    swe = softplus_numpy(p.swe_softplus_sharpness * (swe + solid - snow_melt)) / p.swe_softplus_sharpness
+    swe = np.logaddexp(p.swe_softplus_sharpness * (swe + solid - snow_melt), 0.0) / p.swe_softplus_sharpness
     return DayAtHeights(solid - snow_melt - ice_melt, solid, pdd, swe)
 
 
@@ -91,19 +86,3 @@ def mass_conserving_day_numpy(p: MonthParameters, swe: np.ndarray, temp: np.ndar
 
 NUMPY_DAYS = {"smooth": smooth_day_numpy, "mass_conserving": mass_conserving_day_numpy}
 """The days by name, see :data:`oggm_glaunti.core.temperature_index.DAYS`."""
-
-
-def days_of_month(
-    p: MonthParameters,
-    swe: np.ndarray,
-    temp: np.ndarray,
-    prcp: np.ndarray,
-    temp_offset: np.ndarray,
-    day: str = "smooth",
-) -> Iterator[DayAtHeights]:
-    """Yield the days of a month; `temp`, `prcp` (days,) at the reference height, tunable parameters applied."""
-    one_day = NUMPY_DAYS[day]
-    for day_temp, day_prcp in zip(temp, prcp, strict=True):
-        result = one_day(p, swe, day_temp + temp_offset, day_prcp)
-        swe = result.swe
-        yield result

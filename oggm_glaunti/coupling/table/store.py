@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,11 @@ TABLES_KEPT = 4
 TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}|2000-v[\d.]+-[GC]-\d\d-\d{5})")
 
 
+@dataclass(eq=False, repr=False)
 class TableStore:
     """Tables of one glacier under one model, climate and corrector mode.
 
-    Parameters
+    Attributes
     ----------
     gdir : GlacierDirectory
     model : GlaUnTI
@@ -56,42 +57,35 @@ class TableStore:
     corrector : {'yearly', 'climatology', 'off'}
     temp_gradient : float
         K m-1
+    ti : TIWeights
+        temperature index of the tables, that of the weights or another; the corrections are those of the weights
     params_filesuffix, input_filesuffix : str
         of the calibration and of the climate: each pair has a file of its own, see :func:`table_path`
-    head : TableHead, optional
+    head : TableHead or None
         of that file, where it has been read already
-    ti : TIWeights, optional
-        temperature index of the tables, where it is not that of the weights; the corrections are those of the weights
     """
 
-    def __init__(
-        self,
-        gdir: GlacierDirectory,
-        model: GlaUnTI,
-        weights_sha256: str,
-        files: InputFiles,
-        corrector: str,
-        temp_gradient: float,
-        params_filesuffix: str,
-        input_filesuffix: str,
-        head: TableHead | None = None,
-        ti: TIWeights | None = None,
-    ):
-        self.gdir, self.model, self.weights_sha256, self.files = gdir, model, weights_sha256, files
-        self.ti = model.ti if ti is None else ti
-        self.corrector, self.temp_gradient = corrector, temp_gradient
-        self._suffixes = (params_filesuffix, input_filesuffix)
+    gdir: GlacierDirectory
+    model: GlaUnTI
+    weights_sha256: str
+    files: InputFiles
+    corrector: str
+    temp_gradient: float
+    ti: TIWeights
+    params_filesuffix: str
+    input_filesuffix: str
+    head: TableHead | None
+
+    def __post_init__(self) -> None:
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
-        tributary = TRIBUTARY.search(input_filesuffix)
+        tributary = TRIBUTARY.search(self.input_filesuffix)
         self._features_suffix = tributary.group() if tributary else ""
-        self._head = head
         self._in_memory: dict[str, Interpolator] = {}
 
     def path(self, params_filesuffix: str | None = None) -> Path:
         """Return the path of the table's file."""
-        params, climate = self._suffixes
-        params = params if params_filesuffix is None else params_filesuffix
-        return table_path(self.gdir, self.model.name, params, climate)
+        params = self.params_filesuffix if params_filesuffix is None else params_filesuffix
+        return table_path(self.gdir, self.model.name, params, self.input_filesuffix)
 
     # --- what a table is made from ---
 
@@ -110,21 +104,10 @@ class TableStore:
         """Heights of the tables, m (N,)."""
         return table_heights(self.files.height_bounds(), settings.param("glaunti_table_step"))
 
-    @property
-    def _weights(self) -> dict[str, float]:
-        return {name: float(getattr(self.ti, name)) for name in STORED_NAMES}
-
     @cached_property
     def bare_inputs(self) -> TableInputs:
         """What tables are made from, without the corrections."""
-        return TableInputs(
-            ti=self.ti,
-            climate=self.climate,
-            heights=self.heights,
-            temp_gradient=self.temp_gradient,
-            hemisphere=self.gdir.hemisphere,
-            corrections=None,
-        )
+        return TableInputs(self.ti, self.climate, self.heights, self.temp_gradient, self.gdir.hemisphere, None)
 
     @cached_property
     def yearly_corrections(self) -> BandCorrections | None:
@@ -149,12 +132,9 @@ class TableStore:
     def kept_corrections(self) -> BandCorrections | None:
         """Corrections of all mass-balance years, from any table's file of the directory that has them, or None."""
         own = self.path()
-        others = sorted(own.parent.glob("glaunti_table*.nc")) if own.parent.is_dir() else []
-        for path in (own, *others):
-            kept = read_corrections(path, self.corrections_digest)
-            if kept is not None:
-                return kept
-        return None
+        paths = [own, *sorted(own.parent.glob("glaunti_table*.nc"))]
+        found = (read_corrections(path, self.corrections_digest) for path in paths)
+        return next((kept for kept in found if kept is not None), None)
 
     def compute_corrections(self) -> BandCorrections:
         """Corrections of all mass-balance years, computed whatever the directory has."""
@@ -168,6 +148,7 @@ class TableStore:
 
     def digest(self, tunables: TunableParams) -> str:
         """Return the digest of everything a table is made from."""
+        weights = {name: float(getattr(self.ti, name)) for name in STORED_NAMES}
         parts = [
             f"{settings.NUMERICS_VERSION} {self.temp_gradient!r}",
             self.files.about_climate.sha256,
@@ -177,7 +158,7 @@ class TableStore:
             self.corrections_digest,
             hashlib.sha256(self.heights.tobytes()).hexdigest(),
             tunables.digest(),
-            f"{self.ti.day.name} {self._weights!r}",
+            f"{self.ti.day.name} {weights!r}",
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
@@ -203,8 +184,7 @@ class TableStore:
 
     def _by_head(self, tunables: TunableParams) -> Interpolator | None:
         """Open the directory's table of these tunable parameters; months and climate are read on demand."""
-        digest = self.digest(tunables)
-        head = self._head
+        digest, head = self.digest(tunables), self.head
         if head is None or head.table_digest != digest:
             head = read_head(self.path())
         if head is None or head.table_digest != digest:
@@ -219,10 +199,7 @@ class TableStore:
         table = self.read(tunables) if on_disk else None
         if table is None:
             table = build_table(self.inputs, tunables)
-            if on_disk:
-                self.adopt(table, tunables)
-            else:
-                self._require_finite(table, tunables)
+            (self.adopt if on_disk else self._require_finite)(table, tunables)
         return table
 
     def adopt(self, table: Table, tunables: TunableParams) -> None:
@@ -265,7 +242,7 @@ class TableStore:
 
     def __getstate__(self) -> dict[str, Any]:
         """Workers get the inputs and find or rebuild the tables themselves."""
-        return {**self.__dict__, "_in_memory": {}, "_head": None}
+        return {**self.__dict__, "_in_memory": {}, "head": None}
 
 
 def table_path(gdir: GlacierDirectory, model: str, params_filesuffix: str, input_filesuffix: str) -> Path:

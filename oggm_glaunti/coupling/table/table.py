@@ -16,7 +16,7 @@ import numpy as np
 from oggm_glaunti.core.parameters import physical_numbers
 from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
 from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
-from oggm_glaunti.coupling.table.numpy_kernel import DayAtHeights, MonthParameters, days_of_month
+from oggm_glaunti.coupling.table.numpy_kernel import NUMPY_DAYS, DayAtHeights, MonthParameters
 
 # Heights and years are rounded up to multiples of these, so that glaciers of like size share a compiled program.
 HEIGHTS_ROUNDED = 64
@@ -118,11 +118,9 @@ def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarr
     """Compute smb, solid_prcp, pdd, swe by the JAX kernel, padded to shapes that many glaciers share."""
     import jax
 
-    n_years, n = inputs.climate.years.size, inputs.heights.size
-    years = round_up(n_years, YEARS_ROUNDED) - n_years
+    ds, n_years, n = inputs.ds(), inputs.climate.years.size, inputs.heights.size
+    years, periods = (round_up(k, YEARS_ROUNDED) - k for k in (n_years, len(ds)))
     more = round_up(n, HEIGHTS_ROUNDED) - n
-    ds = inputs.ds()
-    periods = round_up(ds.shape[0], YEARS_ROUNDED) - ds.shape[0]
     blocks = [np.pad(block, ((0, years), (0, 0), (0, 0))) for block in inputs.daily_blocks]
     sums = _compiled()(
         jax.tree.map(np.float32, inputs.ti),
@@ -170,14 +168,14 @@ def days_of_year(
     """Run the days of a calendar year by month, from the snow `swe` (N,) at its beginning (NumPy)."""
     temp, prcp, valid = (block[year_index] for block in inputs.daily_blocks)
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
-    all_ds, index = inputs.ds(), inputs.ds_index()[year_index]
-    months = []
-    for month in range(12):
+    all_ds, index, one_day = inputs.ds(), inputs.ds_index()[year_index], NUMPY_DAYS[inputs.ti.day.name]
+    months: list[list[DayAtHeights]] = [[] for _ in range(12)]
+    for month, days in enumerate(months):
         params = month_parameters(inputs, tunables, all_ds[index[month]], month)
         weather = temp[month][valid[month]] + temp_bias[month], prcp[month][valid[month]] * prcp_fac[month]
-        days = list(days_of_month(params, swe, *weather, inputs.temp_offset, inputs.ti.day.name))
-        swe = days[-1].swe
-        months.append(days)
+        for day_temp, day_prcp in zip(*weather, strict=True):
+            days.append(one_day(params, swe, day_temp + inputs.temp_offset, day_prcp))
+            swe = days[-1].swe
     return months
 
 
@@ -207,10 +205,7 @@ def _sums_by_numpy(inputs: TableInputs, tunables: TunableParams) -> tuple[np.nda
     smb, solid, pdd, swes = np.empty(shape), np.empty(shape), np.empty(shape), np.empty((shape[0], shape[2]))
     for year in range(shape[0]):
         months = days_of_year(inputs, tunables, year, swe)
-        for month, days in enumerate(months):
-            smb[year, month] = sum(day.smb for day in days)
-            solid[year, month] = sum(day.solid_prcp for day in days)
-            pdd[year, month] = sum(day.pdd for day in days)
-        swe = months[-1][-1].swe
-        swes[year] = swe
+        for name, sums in (("smb", smb), ("solid_prcp", solid), ("pdd", pdd)):
+            sums[year] = [sum(getattr(day, name) for day in days) for days in months]
+        swe = swes[year] = months[-1][-1].swe
     return smb, solid, pdd, swes

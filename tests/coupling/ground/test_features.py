@@ -698,7 +698,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(gdir, monkeypa
     def full_disk(nc, features):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(features_file, "_write_fields", full_disk)
+    monkeypatch.setattr(features_file, "write_coordinates", full_disk)
     with pytest.raises(InvalidWorkflowError, match="No space left"):
         glaunti_features(gdir, elevation_std=9.0)
     assert Path(gdir.get_filepath("glaunti_features")).read_bytes() == before
