@@ -82,7 +82,7 @@ def sample_glaunti(
 
     Examples
     --------
-    >>> draws = sample_glaunti(gdir, observations, model="A")  # doctest: +SKIP
+    >>> draws = sample_glaunti(gdir, observations, mb_kwargs={"model": "A"})  # doctest: +SKIP
     >>> draws["ddf_snow"].quantile([0.16, 0.5, 0.84])  # doctest: +SKIP
     """
     _blackjax()
