@@ -20,11 +20,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from oggm_glaunti.core.arrays import AnyArray
-from oggm_glaunti.core.corrector import Corrector
-from oggm_glaunti.core.glaunti import as_response, correct, corrections_of_batch, response_step
+from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
+from oggm_glaunti.core.glaunti import as_response, correct, response_step
 from oggm_glaunti.core.monthly import MonthlySums, MonthlyTunables, monthly_sums
 from oggm_glaunti.core.run import ti_step
-from oggm_glaunti.core.temperature_index import TIParameters, TIWeights
+from oggm_glaunti.core.temperature_index import TIWeights
 
 
 class BatchWeather(NamedTuple):
@@ -47,32 +47,10 @@ class BatchWeather(NamedTuple):
         return BatchWeather(*(jax.lax.dynamic_index_in_dim(values, index, keepdims=False) for values in self))
 
 
-class BatchMaps(NamedTuple):
-    """The corrector's inputs that do not change from day to day, on maps of S cells a side.
-
-    Attributes
-    ----------
-    sizes : int array (G, 2)
-        rows and columns of each glacier's own map, which lies at the top left; (0, 0) if there is no glacier
-    place : array (G, S, S, C)
-        what describes the place, normalised: outline, elevation, elevation_std and, in model D, nine facies bands
-    start : int array (G, S, S)
-        first of the four heights between which a cell lies
-    weights : array (G, S, S, 4)
-        of the four
-    monthly : array (Y, G, 2, M)
-        the climate, see :func:`~oggm_glaunti.core.forcing.monthly_climate`
-    """
-
-    sizes: Int[AnyArray, "glacier 2"]
-    place: Float[AnyArray, "glacier side side channel"]
-    start: Int[AnyArray, "glacier side side"]
-    weights: Float[AnyArray, "glacier side side 4"]
-    monthly: Float[AnyArray, "year glacier 2 month"]
-
-
 class LanedCells(NamedTuple):
     """The glaciers' own cells in lanes, and the bands over which their snow is averaged.
+
+    Lanes are filled glacier by glacier, so that a program's shape depends on the number of cells of all together.
 
     Attributes
     ----------
@@ -99,6 +77,28 @@ class LanedCells(NamedTuple):
     band_count: Float[AnyArray, "glacier band"]
     below: Int[AnyArray, "glacier all_heights"]
     share: Float[AnyArray, "glacier all_heights"]
+
+
+def block_count(rows: int, width: int, columns: int | None) -> int:
+    """Into how many equal blocks to cut `rows` of `width` columns, so that none holds more than `columns`.
+
+    Examples
+    --------
+    >>> block_count(8, 256, 1024), block_count(6, 400, 1024), block_count(8, 256, None)
+    (2, 3, 1)
+    """
+    if columns is None:
+        return 1
+    return next(n for n in range(1, rows + 1) if rows % n == 0 and (rows // n * width <= columns or n == rows))
+
+
+def in_row_blocks(function: Callable[[Any], Any], arrays: Any, n_blocks: int) -> Any:
+    """Apply a function to arrays cut along their first axis, block by block, and join the results."""
+    if n_blocks == 1:
+        return function(arrays)
+    cut = jax.tree.map(lambda a: a.reshape(n_blocks, a.shape[0] // n_blocks, *a.shape[1:]), arrays)
+    done = jax.lax.map(function, cut)
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), done)
 
 
 @jax.jit
@@ -139,36 +139,50 @@ def responses(
     array (G, M, 3)
         zero beyond the heights run
     """
-    params, year, n = ti.resolve(), weather.year(index), offset.shape[1]
+    year, n = weather.year(index), offset.shape[1]
+    step = response_step(ti.resolve())
 
     def block(args: Any) -> Float[Array, "glacier height 3"]:
-        return _responses(params, *args)
+        swe, offset, *days = args
+
+        def one_day(carry, day):
+            temp, prcp, weight = (values[:, None] for values in day)
+            local = temp + offset
+            states, balances = step(carry[0], local, jnp.broadcast_to(prcp, local.shape), weight)
+            new = states, tuple(map(jnp.add, carry[1], balances))
+            return jax.tree.map(partial(_if_run, weight), new, carry), None
+
+        zero = jnp.zeros_like(swe)
+        (_, (smb0, warmer, wetter)), _ = jax.lax.scan(one_day, ((swe,) * 3, (zero,) * 3), tuple(d.T for d in days))
+        return as_response(smb0, warmer, wetter, axis=-1)
 
     arrays = (swe[:, :n], offset, *(days.T for days in year))
     at_heights = in_row_blocks(block, arrays, block_count(offset.shape[0], offset.shape[1], columns))
     return jnp.pad(at_heights, ((0, 0), (0, swe.shape[1] - n), (0, 0)))
 
 
-def _responses(
-    params: TIParameters,
-    swe: Float[AnyArray, "glacier height"],
-    offset: Float[AnyArray, "glacier height"],
-    temp: Float[AnyArray, "glacier day"],
-    prcp: Float[AnyArray, "glacier day"],
-    weight: Float[AnyArray, "glacier day"],
-) -> Float[Array, "glacier height 3"]:
-    step = response_step(params)
+class BatchMaps(NamedTuple):
+    """The corrector's inputs that do not change from day to day, on maps of S cells a side.
 
-    def one_day(carry, day):
-        temp, prcp, weight = (values[:, None] for values in day)
-        local = temp + offset
-        states, balances = step(carry[0], local, jnp.broadcast_to(prcp, local.shape), weight)
-        return jax.tree.map(partial(_if_run, weight), (states, tuple(map(jnp.add, carry[1], balances))), carry), None
+    Attributes
+    ----------
+    sizes : int array (G, 2)
+        rows and columns of each glacier's own map, which lies at the top left; (0, 0) if there is no glacier
+    place : array (G, S, S, C)
+        what describes the place, normalised: outline, elevation, elevation_std and, in model D, nine facies bands
+    start : int array (G, S, S)
+        first of the four heights between which a cell lies
+    weights : array (G, S, S, 4)
+        of the four
+    monthly : array (Y, G, 2, M)
+        the climate, see :func:`~oggm_glaunti.core.forcing.monthly_climate`
+    """
 
-    zero = jnp.zeros_like(swe)
-    carry = ((swe,) * 3, (zero,) * 3)
-    (_, (smb0, warmer, wetter)), _ = jax.lax.scan(one_day, carry, (temp.T, prcp.T, weight.T))
-    return as_response(smb0, warmer, wetter, axis=-1)
+    sizes: Int[AnyArray, "glacier 2"]
+    place: Float[AnyArray, "glacier side side channel"]
+    start: Int[AnyArray, "glacier side side"]
+    weights: Float[AnyArray, "glacier side side 4"]
+    monthly: Float[AnyArray, "year glacier 2 month"]
 
 
 def _if_run(weight: Array, new: Array, old: Array) -> Array:
@@ -190,7 +204,7 @@ def correction_maps(
 
     on_maps = jax.vmap(at_cells)(response, start, weights).reshape(*maps.start.shape, 3)
     monthly = jax.lax.dynamic_index_in_dim(maps.monthly, index, keepdims=False)
-    return corrections_of_batch(corrector, on_maps, maps.place, monthly, maps.sizes)
+    return run_corrector_batch(corrector, jnp.concatenate([on_maps, maps.place], axis=-1), monthly, maps.sizes)
 
 
 @partial(jax.jit, static_argnames="columns")
@@ -290,25 +304,3 @@ def tables(ti: TIWeights, arguments: TableArguments) -> MonthlySums:
 
     each = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, ti)
     return jax.vmap(one, in_axes=(each, *[0] * len(arguments)))(ti, *arguments)
-
-
-def block_count(rows: int, width: int, columns: int | None) -> int:
-    """Into how many equal blocks to cut `rows` of `width` columns, so that none holds more than `columns`.
-
-    Examples
-    --------
-    >>> block_count(8, 256, 1024), block_count(6, 400, 1024), block_count(8, 256, None)
-    (2, 3, 1)
-    """
-    if columns is None:
-        return 1
-    return next(n for n in range(1, rows + 1) if rows % n == 0 and (rows // n * width <= columns or n == rows))
-
-
-def in_row_blocks(function: Callable[[Any], Any], arrays: Any, n_blocks: int) -> Any:
-    """Apply a function to arrays cut along their first axis, block by block, and join the results."""
-    if n_blocks == 1:
-        return function(arrays)
-    cut = jax.tree.map(lambda a: a.reshape(n_blocks, a.shape[0] // n_blocks, *a.shape[1:]), arrays)
-    done = jax.lax.map(function, cut)
-    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), done)

@@ -16,16 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.core.arrays import EXACT, AnyArray
-from oggm_glaunti.core.network import (
-    InsideCells,
-    cells_of,
-    conv_block,
-    in_groups,
-    keep,
-    max_pool,
-    mean_pool,
-    stretch,
-)
+from oggm_glaunti.core.network import InsideCells, cells_of, conv_block, in_groups, keep, max_pool, mean_pool, stretch
 from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
 
 N_FIELDS = 15
@@ -73,16 +64,16 @@ class Corrector(eqx.Module):
 
 
 def run_corrector(
-    model: Corrector, fields: Float[AnyArray, "15 h w"], climate: Float[AnyArray, "2 month"]
+    model: Corrector, fields: Float[AnyArray, "field h w"], climate: Float[AnyArray, "2 month"]
 ) -> Float[Array, "5 h w"]:
     """Correction fields of one mass-balance year.
 
     Parameters
     ----------
     model : Corrector
-    fields : array (15, H, W)
-        normalised: smb0/10, d(smb0)/dT, d(smb0)/dP, outlines, elevation, elevation_std, nine facies bands; H and W at
-        least 16
+    fields : array (15, H, W) or (6, H, W)
+        normalised: smb0/10, d(smb0)/dT, d(smb0)/dP, outlines, elevation, elevation_std; then the nine facies bands, or
+        nothing if no map exists, which means the same as -1 in all of them and is faster; H and W at least 16
     climate : array (2, M)
         normalised monthly temperature and precipitation of the 12 to 14 months the period touches
 
@@ -98,7 +89,6 @@ def run_corrector(
 
     See Also
     --------
-    correction_fields : the same without the facies bands if there is no map: faster
     run_corrector_batch : many glaciers at once
 
     Notes
@@ -106,33 +96,10 @@ def run_corrector(
     The norm and the floor of the pools depend on the whole rectangle: the same glacier with another margin gets other
     corrections. Always give 100 m cells, north up, with 15 cells around the outline's bounding box.
     """
-    if fields.shape[0] != N_FIELDS:
-        raise ValueError(_expected(f"fields ({N_FIELDS}, H, W)", fields, climate))
-    return correction_fields(model, jnp.moveaxis(fields, 0, -1), climate)
-
-
-def correction_fields(
-    model: Corrector, inputs: Float[AnyArray, "h w field"], climate: Float[AnyArray, "2 month"]
-) -> Float[Array, "5 h w"]:
-    """Correction fields of one mass-balance year from inputs with the channels last.
-
-    Parameters
-    ----------
-    model : Corrector
-    inputs : array (H, W, 6) or (H, W, 15)
-        smb0/10, d(smb0)/dT, d(smb0)/dP, outlines, elevation, elevation_std, as in :func:`run_corrector`; then the nine
-        facies bands, or nothing if no map exists, which means the same as -1 in all of them
-    climate : array (2, M)
-
-    Returns
-    -------
-    array (5, H, W)
-
-    Raises
-    ------
-    ValueError
-        as :func:`run_corrector`
-    """
+    if fields.shape[0] not in (N_WITHOUT_FACIES, N_FIELDS):
+        wanted = f"fields ({N_FIELDS}, H, W), or {N_WITHOUT_FACIES} without facies bands,"
+        raise ValueError(_expected(wanted, fields, climate))
+    inputs = jnp.moveaxis(fields, 0, -1)
     _require_inputs(inputs, climate)
     h, w = inputs.shape[:2]
     if min(h, w) < MIN_SIDE:
@@ -153,8 +120,8 @@ def run_corrector_batch(
     ----------
     model : Corrector
     inputs : array (G, H, W, 6) or (G, H, W, 15)
-        as in :func:`correction_fields`; a glacier occupies the top left of the bucket, what lies beyond is never looked
-        at and may be anything
+        as in :func:`run_corrector`, fields last; a glacier occupies the top left of the bucket, what lies beyond is
+        never looked at and may be anything
     climate : array (G, 2, M)
     sizes : int array (G, 2)
         rows and columns of each glacier, see :func:`require_sizes`; (0, 0) is an empty slot

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from oggm_glaunti.core.arrays import AnyArray, Field
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
-from oggm_glaunti.core.corrector import Corrector, run_corrector, run_corrector_batch
+from oggm_glaunti.core.corrector import Corrector, run_corrector
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, Step, run_days, ti_step
 from oggm_glaunti.core.sensitivity import run_smooth
@@ -118,10 +118,7 @@ def correct(params: TIParameters, ds: Float[AnyArray, "5 ..."]) -> TIParameters:
 
 
 def run_seasons(
-    params: TIParameters,
-    swe: Float[AnyArray, "..."],
-    seasons: tuple[Season, ...],
-    observe: Observe | None = None,
+    params: TIParameters, swe: Float[AnyArray, "..."], seasons: tuple[Season, ...], observe: Observe | None = None
 ) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
     """Run seasons one after the other, the snow carried over.
 
@@ -211,21 +208,6 @@ def corrections(
         raise ValueError("model A has no corrections")
     inputs = jnp.concatenate([response, require_finite("corrector fields", fields)])
     return run_corrector(model.corrector, inputs, require_finite("monthly climate", climate))
-
-
-def corrections_of_batch(
-    corrector: Corrector,
-    response: Float[AnyArray, "g h w 3"],
-    place: Float[AnyArray, "g h w channel"],
-    climate: Float[AnyArray, "g 2 month"],
-    sizes: Int[AnyArray, "g 2"],
-) -> Float[Array, "g h w 5"]:
-    """Compute the corrections of one mass-balance year of many glaciers, channels last; nothing is checked.
-
-    `response` is that of :func:`response_fields`, `place` that of :func:`geometry_fields`, with or without its facies
-    bands; see :func:`~oggm_glaunti.core.corrector.run_corrector_batch` for `climate` and `sizes`.
-    """
-    return run_corrector_batch(corrector, jnp.concatenate([response, place], axis=-1), climate, sizes)
 
 
 def corrected_run(

@@ -5,6 +5,8 @@ Maslov et al. 2026, model B; the cell is the usual GRU with a bias inside the re
 
 from __future__ import annotations
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -52,9 +54,7 @@ class GRU(eqx.Module):
         return _product(hidden, self.out_weight[0]) + self.out_bias[0]
 
 
-def _product(a: AnyArray, b: AnyArray) -> Array:
-    """Matrix product in full float32: GPUs would round to TF32 by default."""
-    return jnp.matmul(a, b, precision=EXACT)
+_product = partial(jnp.matmul, precision=EXACT)
 
 
 def run_gru(

@@ -12,7 +12,7 @@ no ``S``.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,59 +33,38 @@ INITIAL_SWE = "swe"
 SENSITIVE_BLOCK = 256
 
 
-class _Day(NamedTuple):
-    """What the derivatives of a day are made of; notation as in the module's description."""
-
-    solid: Field
-    solid_slope: Field
-    temp_above_centre: Field
-    energy: Field
-    pdd: Field
-    pdd_slope: Field
-    temp_shifted: Field
-    cover: Field
-    swe: Field
-
-
-def _explicit(params: TIParameters, day: _Day) -> dict[str, tuple[Any, Any, Any, Any]]:
-    """Explicit derivatives ``da, dE, dF, dr`` of a day by each of the parameters that have any."""
-    mixed = day.cover * (1.0 - day.cover)
-    by_sharpness = (day.temp_shifted * day.pdd_slope - day.pdd) / params.t_softplus_sharpness
-    by_centre = -mixed * params.snow_depletion_steepness / params.snow_depletion_centre
-    return {
-        "prec_scale": (day.solid, 0.0, 0.0, 0.0),
-        "ddf_snow": (0.0, day.pdd, 0.0, 0.0),
-        "ddf_relative_ice": (0.0, 0.0, 0.0, 1.0),
-        "snow_to_rain_steepness": (-params.prec_scale * day.solid_slope * day.temp_above_centre, 0.0, 0.0, 0.0),
-        "snow_to_rain_centre": (params.prec_scale * day.solid_slope * params.snow_to_rain_steepness, 0.0, 0.0, 0.0),
-        "snow_depletion_steepness": (0.0, 0.0, mixed * jnp.log(day.swe / params.snow_depletion_centre), 0.0),
-        "snow_depletion_centre": (0.0, 0.0, by_centre, 0.0),
-        "t_softplus_sharpness": (0.0, params.ddf_snow * by_sharpness, 0.0, 0.0),
-        "t_pos_shift": (0.0, params.ddf_snow * day.pdd_slope, 0.0, 0.0),
-    }
-
-
-def _step(params: TIParameters, wrt: tuple[str, ...]):
+def _step(p: TIParameters, wrt: tuple[str, ...]):
     """Return a step of model A that carries derivatives of SWE by `wrt` and returns those of the balance."""
 
     def step(state, temp, prcp, weight):
         swe, by = state
-        cover = snow_cover(params, swe)
-        above = temp - params.snow_to_rain_centre
-        fraction = sigmoid(-params.snow_to_rain_steepness * above)
-        shifted = temp + params.t_pos_shift
-        pdd, pdd_slope = softplus_with_slope(shifted, params.t_softplus_sharpness)
+        cover, floored = snow_cover(p, swe), jnp.maximum(swe, 1e-9)
+        above = temp - p.snow_to_rain_centre
+        fraction = sigmoid(-p.snow_to_rain_steepness * above)
+        shifted = temp + p.t_pos_shift
+        pdd, pdd_slope = softplus_with_slope(shifted, p.t_softplus_sharpness)
         solid = prcp * fraction
-        energy = params.ddf_snow * pdd
-        day = _Day(
-            solid, solid * (1.0 - fraction), above, energy, pdd, pdd_slope, shifted, cover, jnp.maximum(swe, 1e-9)
-        )
-        accumulation, ice = params.prec_scale * solid, params.ddf_relative_ice
+        energy = p.ddf_snow * pdd
+        accumulation, ice = p.prec_scale * solid, p.ddf_relative_ice
         balance_of_snow = weight * (accumulation - energy * cover)
         raw = swe + balance_of_snow
-        new_swe, slope = softplus_with_slope(raw, params.swe_softplus_sharpness)
-        cover_slope = params.snow_depletion_steepness * cover * (1.0 - cover) / day.swe
-        bare, explicit = 1.0 - cover, _explicit(params, day)
+        new_swe, slope = softplus_with_slope(raw, p.swe_softplus_sharpness)
+        cover_slope = p.snow_depletion_steepness * cover * (1.0 - cover) / floored
+        bare = 1.0 - cover
+        mixed, solid_slope = cover * (1.0 - cover), solid * (1.0 - fraction)
+        by_sharpness = (shifted * pdd_slope - pdd) / p.t_softplus_sharpness
+        # The explicit derivatives da, dE, dF, dr by each of the parameters that have any.
+        explicit = {
+            "prec_scale": (solid, 0.0, 0.0, 0.0),
+            "ddf_snow": (0.0, pdd, 0.0, 0.0),
+            "ddf_relative_ice": (0.0, 0.0, 0.0, 1.0),
+            "snow_to_rain_steepness": (-p.prec_scale * solid_slope * above, 0.0, 0.0, 0.0),
+            "snow_to_rain_centre": (p.prec_scale * solid_slope * p.snow_to_rain_steepness, 0.0, 0.0, 0.0),
+            "snow_depletion_steepness": (0.0, 0.0, mixed * jnp.log(floored / p.snow_depletion_centre), 0.0),
+            "snow_depletion_centre": (0.0, 0.0, -mixed * p.snow_depletion_steepness / p.snow_depletion_centre, 0.0),
+            "t_softplus_sharpness": (0.0, p.ddf_snow * by_sharpness, 0.0, 0.0),
+            "t_pos_shift": (0.0, p.ddf_snow * pdd_slope, 0.0, 0.0),
+        }
 
         def derivative(name):
             da, de, df, dr = explicit.get(name, (0.0,) * 4)
@@ -95,7 +74,7 @@ def _step(params: TIParameters, wrt: tuple[str, ...]):
                 return None, weight * own
             new = slope * (by[name] + weight * (da - de * cover - energy * through_swe))
             if name == "swe_softplus_sharpness":
-                new = new + (raw * slope - new_swe) / params.swe_softplus_sharpness
+                new = new + (raw * slope - new_swe) / p.swe_softplus_sharpness
             return new, weight * own
 
         derivatives = {name: derivative(name) for name in wrt}

@@ -120,15 +120,7 @@ def _correct_columns(model, swe, seasons, fields, climate, columns, ds):
 def run_seasons_threaded(
     params: TIParameters, swe: Float[AnyArray, "..."], seasons: tuple[Season, ...], threads: int | None = None
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """:func:`~oggm_glaunti.core.glaunti.run_seasons` (smooth, nothing observed) on several cores.
-
-    Returns
-    -------
-    swe : array (...)
-        snow at the end, m w.e.
-    smb : tuple of arrays (...)
-        balance of each season, m w.e.
-    """
+    """:func:`~oggm_glaunti.core.glaunti.run_seasons` (smooth, nothing observed) on several cores: `swe` and `smb`."""
     return _in_shares(_run_span, params, require_finite("swe", swe), checked(seasons), threads)
 
 

@@ -8,10 +8,12 @@ and writes streams; finding files is left to other modules.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from tokenize import TokenError
 from typing import Any, BinaryIO
 
+import jax
 import numpy as np
 import numpy.typing
 
@@ -174,22 +176,9 @@ def model_from_leaves(name: str, leaves: list[np.ndarray], source: str = "weight
 
 def leaves_of(model: Model) -> list[np.ndarray]:
     """Leaves of a model in file order, as NumPy arrays."""
-    if isinstance(model, GRU):
-        return [np.asarray(getattr(model, field)) for field in GRU.__dataclass_fields__]
-    corrector = [] if model.corrector is None else _corrector_leaves(model.corrector)
-    return [np.asarray(leaf) for leaf in [*corrector, *(getattr(model.ti, name) for name in STORED_NAMES)]]
-
-
-def _corrector_leaves(c: Corrector) -> list[np.ndarray]:
-    def of(double: DoubleConv) -> list[Any]:
-        return [leaf for b in (double.block1, double.block2) for leaf in (b.conv, b.scale, b.shift)]
-
-    leaves: list[Any] = []
-    for branch in (c.branch_2d, c.branch_1d):
-        leaves.append(branch.in_conv)
-        for double in (*branch.downs, branch.bottleneck):
-            leaves += of(double) if double is not None else []
-    return [*leaves, c.reproj_1d_to_2d, *of(c.fuse), c.out_conv, c.out_bias]
+    # The fields of all modules are in file order.
+    parts = model if isinstance(model, GRU) else (model.corrector, model.ti)
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(parts)]
 
 
 def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Model, dict[str, Any]]:
@@ -229,19 +218,17 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
 
 
 def _more(stream: BinaryIO) -> bool:
-    position = stream.tell()
     found = stream.read(1)
-    stream.seek(position)
+    stream.seek(-len(found), os.SEEK_CUR)
     return bool(found)
 
 
 def _read_header(stream: BinaryIO, name: str, source: str) -> dict[str, Any]:
     """Header of our own format, empty for a published file; the stream stands at the first leaf afterwards."""
-    position = stream.tell()
-    if stream.read(1) != b"{":
-        stream.seek(position)
+    begins = stream.read(1)
+    stream.seek(-len(begins), os.SEEK_CUR)
+    if begins != b"{":
         return {}
-    stream.seek(position)
     try:
         header = json.loads(stream.readline())
     except ValueError as err:

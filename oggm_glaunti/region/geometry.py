@@ -31,20 +31,16 @@ class Geometry(NamedTuple):
     areas: np.ndarray
     volume: np.ndarray | None
 
-    def of_year(self, year: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the heights and areas (P,) on 1 January of a year."""
+    def of_year(self, year: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return the heights and areas (P,) and the volume (m3; NaN if unknown) on 1 January of a year."""
         row = 0 if self.years is None else int(np.flatnonzero(self.years == year)[0])
-        return self.heights[row], self.areas[row]
-
-    def volume_of_year(self, year: int) -> float:
-        """Return the volume on 1 January of a year, m3; NaN if unknown."""
-        if self.volume is None or self.years is None:
-            return float("nan")
-        return float(self.volume[np.flatnonzero(self.years == year)[0]])
+        return self.heights[row], self.areas[row], float("nan") if self.volume is None else float(self.volume[row])
 
 
 def read_geometry(gdir: GlacierDirectory, run_filesuffix: str | None) -> Geometry:
     """Read the geometry of a run, or the mapped one.
+
+    That of a run is read on every 1 January, from ``fl_diagnostics`` or, if missing, ``model_geometry``.
 
     Parameters
     ----------
@@ -55,9 +51,20 @@ def read_geometry(gdir: GlacierDirectory, run_filesuffix: str | None) -> Geometr
     Raises
     ------
     InvalidWorkflowError
-        If the directory lacks the files, or its glacier was merged with its tributaries
+        If the directory lacks the files, the run stored neither, or its glacier was merged with its tributaries
     """
-    return mapped_geometry(gdir) if run_filesuffix is None else run_geometry(gdir, run_filesuffix)
+    suffix = run_filesuffix
+    if suffix is None:
+        return mapped_geometry(gdir)
+    _require_one_glacier(gdir, gdir.read_pickle("model_flowlines") if gdir.has_file("model_flowlines") else [])
+    if gdir.has_file("fl_diagnostics", filesuffix=suffix):
+        return _of_diagnostics(gdir, gdir.get_filepath("fl_diagnostics", filesuffix=suffix))
+    if gdir.has_file("model_geometry", filesuffix=suffix):
+        return _of_model_geometry(gdir.get_filepath("model_geometry", filesuffix=suffix))
+    raise InvalidWorkflowError(
+        f"{gdir.rgi_id}: neither fl_diagnostics{suffix}.nc nor model_geometry{suffix}.nc; run the dynamics "
+        "with store_fl_diagnostics=True (or store_model_geometry=True), without which heights and areas are not known"
+    )
 
 
 def mapped_geometry(gdir: GlacierDirectory) -> Geometry:
@@ -80,25 +87,6 @@ def _require_one_glacier(gdir: GlacierDirectory, fls: list) -> None:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: merged with {sorted(others)}, whose weather is another; compile the glaciers one by one"
         )
-
-
-def run_geometry(gdir: GlacierDirectory, filesuffix: str) -> Geometry:
-    """Read the glacier on every 1 January of a run, from ``fl_diagnostics`` or, if missing, ``model_geometry``.
-
-    Raises
-    ------
-    InvalidWorkflowError
-        If the run stored neither
-    """
-    _require_one_glacier(gdir, gdir.read_pickle("model_flowlines") if gdir.has_file("model_flowlines") else [])
-    if gdir.has_file("fl_diagnostics", filesuffix=filesuffix):
-        return _of_diagnostics(gdir, gdir.get_filepath("fl_diagnostics", filesuffix=filesuffix))
-    if gdir.has_file("model_geometry", filesuffix=filesuffix):
-        return _of_model_geometry(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
-    raise InvalidWorkflowError(
-        f"{gdir.rgi_id}: neither fl_diagnostics{filesuffix}.nc nor model_geometry{filesuffix}.nc; run the dynamics "
-        "with store_fl_diagnostics=True (or store_model_geometry=True), without which heights and areas are not known"
-    )
 
 
 def _of_diagnostics(gdir: GlacierDirectory, path: str) -> Geometry:

@@ -78,10 +78,7 @@ def glacier_balance(
     chosen = _common_years(gdir, table.years, geometry, years, (ys, ye))
     start = settings.MASS_BALANCE_YEAR_START[gdir.hemisphere] if years == "mass_balance" else None
     profiles = yearly_profiles(table, chosen, start, mb_model.bias)
-    rows = [
-        balance_of(profiles, i, *geometry.of_year(year), volume=geometry.volume_of_year(year))
-        for i, year in enumerate(chosen)
-    ]
+    rows = [balance_of(profiles, i, *geometry.of_year(year)) for i, year in enumerate(chosen)]
     fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     origin = {name: str(getattr(mb_model, name)) for name in ("corrector", "climate_source")}
     return GlacierBalance(chosen, fields, {"model": mb_model.model_name, **origin})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from oggm_glaunti.core.corrector import correction_fields, require_sizes, run_corrector, run_corrector_batch
+from oggm_glaunti.core.corrector import require_sizes, run_corrector, run_corrector_batch
 from oggm_glaunti.core.network import convolve, convolve_by_products, in_groups, stretch, stretch_weights
 
 from . import plain
@@ -51,9 +51,9 @@ def test_a_batch_is_its_glaciers_one_by_one_in_single_precision(n_fields):
     sizes = np.array([(17, 39), (56, 56), (56, 56), (17, 39), (17, 39)])
     together = batch(c, inputs, climate, sizes)
     assert together.dtype == np.float32
-    alone = jax.jit(correction_fields)
+    alone = jax.jit(run_corrector)
     for found, x, months, (h, w) in zip(together, inputs, climate, sizes, strict=True):
-        expected = np.moveaxis(alone(c, x[:h, :w], months), 0, -1)
+        expected = np.moveaxis(alone(c, np.moveaxis(x[:h, :w], -1, 0), months), 0, -1)
         np.testing.assert_allclose(found[:h, :w], expected, atol=1e-6)
 
 

@@ -20,8 +20,8 @@ from jaxtyping import Array, Float
 
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.columns import Span, run_columns
-from oggm_glaunti.core.corrector import Corrector
-from oggm_glaunti.core.glaunti import GlaUnTI, Season, correct, corrected_run, corrections_of_batch, response_fields
+from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
+from oggm_glaunti.core.glaunti import GlaUnTI, Season, correct, corrected_run, response_fields
 from oggm_glaunti.core.gru import GRU, gru_step
 from oggm_glaunti.core.run import run_days, ti_step
 from oggm_glaunti.core.temperature_index import TIWeights
@@ -123,7 +123,8 @@ def response(ti: TIWeights, swe: Float[Array, " cell"], seasons: tuple[Season, .
 def _network(corrector: Corrector, response: Float[Array, "3 cell"], maps: NetworkMaps) -> Float[Array, "5 cell"]:
     side = maps.place.shape[1]
     on_map = jnp.zeros((side * side, 3), response.dtype).at[maps.cell].set(response.T)
-    ds = corrections_of_batch(corrector, on_map.reshape(1, side, side, 3), maps.place, maps.climate, maps.sizes)
+    inputs = jnp.concatenate([on_map.reshape(1, side, side, 3), maps.place], axis=-1)
+    ds = run_corrector_batch(corrector, inputs, maps.climate, maps.sizes)
     return ds.reshape(-1, ds.shape[-1])[maps.cell].T
 
 
