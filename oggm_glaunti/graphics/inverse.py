@@ -102,13 +102,12 @@ def _draw_balances(ax: Axes, balances: pd.DataFrame) -> None:
 def _draw_change(ax: Axes, found: Inversion, name: str) -> None:
     from matplotlib.ticker import NullLocator
 
-    colour = CONTROL_COLOURS[name]
-    starts = found.change.index
+    colour, starts = CONTROL_COLOURS[name], found.change.index
     edges = _as_years([*starts, starts[-1] + STEP_LENGTHS[found.resolution]], found)
     value, sd = found.change[name].to_numpy(), found.change[f"{name}_sd"].to_numpy()
     low, high = value - sd, value + sd
     if name == "dP":
-        value, low, high = np.exp(value), np.exp(low), np.exp(high)
+        value, low, high = np.exp([value, low, high])
         ax.set_yscale("log")
         ticks = [tick for tick in (0.1, 0.2, 0.5, 0.8, 1.0, 1.25, 2.0, 5.0, 10.0) if low.min() <= tick <= high.max()]
         ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -124,6 +123,5 @@ def _draw_change(ax: Axes, found: Inversion, name: str) -> None:
 
 def _as_years(dates: list[pd.Timestamp], found: Inversion) -> np.ndarray:
     """Convert dates to numbers on an axis on which year Y stands in the middle of its days."""
-    first = pd.Timestamp(dates[0])
     begin = found.balances.index[0] - 0.5
-    return np.array([begin + (pd.Timestamp(date) - first).days / 365.25 for date in dates])
+    return begin + (pd.DatetimeIndex(dates) - dates[0]).days.to_numpy() / 365.25

@@ -50,12 +50,6 @@ def plot_surface_change(
             "end on the same days; expected the same"
         )
     balances = {"fixed surface": np.asarray(fixed["smb"]), "surface of the year": np.asarray(yearly["smb"])}
-    return _change_figure(years, balances, height_change, title)
-
-
-def _change_figure(
-    years: NDArray[np.int64], balances: Mapping[str, NDArray], height_change: ArrayLike | None, title: str
-) -> Figure:
     rows = 2 if height_change is None else 3
     figure, grid = panels(rows, 1, (8.0, 1.1 + 1.6 * rows + 0.6), sharex=True, height_ratios=(1.5, 1.0, 1.0)[:rows])
     axes = grid[:, 0]
