@@ -112,13 +112,14 @@ def glacier_run(
     inputs, surface = mb_model.table_inputs, surface_of(gdir)
     complete = inputs.climate.ys + (year_type == "hydrological"), inputs.climate.ye
     first, last = years_within(gdir, years, complete, kind=f"{year_type} ")
-    rows = rows_of_balance_years(inputs.climate.time, last, _first_month(year_type, gdir.hemisphere))
+    month = 1 if year_type == "calendar" else settings.MASS_BALANCE_YEAR_START[gdir.hemisphere]
+    rows = rows_of_balance_years(inputs.climate.time, last, month)
     days = inputs.climate.time[rows].astype("M8[D]")
     heights = heights_around(surface, np.zeros(0))
     trajectory = Trajectory(
         **on_heights(inputs, rows, heights),
         area=spread_over(surface.heights, surface.areas, heights).astype(np.float32),
-        period=balance_year_of_days(days, first, _first_month(year_type, gdir.hemisphere)),
+        period=balance_year_of_days(days, first, month),
         years=np.arange(first, last + 1, dtype=np.int32),
         bias=np.asarray(mb_model.bias / 1000.0 / DAYS_A_YEAR, np.float32),
     )
@@ -171,10 +172,6 @@ def years_within(
             + (f" to {last}" if last > first else "")
         )
     return first, last
-
-
-def _first_month(year_type: str, hemisphere: str) -> int:
-    return 1 if year_type == "calendar" else settings.MASS_BALANCE_YEAR_START[hemisphere]
 
 
 def rows_of_balance_years(time: NDArray[Any], last: int, month: int) -> slice:

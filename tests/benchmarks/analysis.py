@@ -60,8 +60,8 @@ def uncertainty(quick: bool) -> list[Subject]:
         return jnp.sqrt(columns(tuned, trajectory, blocks, blocks.n))
 
     def by_blocks() -> Any:
-        series = u.run_propagate(tuned, trajectory, blocks)
-        return jnp.sqrt(u.run_forcing_variance(series, blocks).total)
+        series = u.propagate(tuned, trajectory, blocks)
+        return jnp.sqrt(u.forcing_variance(series, blocks).total)
 
     exact = functools.cache(lambda: np.asarray(by_columns(), np.float64))
 

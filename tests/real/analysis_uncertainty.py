@@ -43,8 +43,8 @@ def first_order(run: Any, blocks: Any) -> Callable[[], np.ndarray]:
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
     def sd() -> np.ndarray:
-        series = u.run_propagate(run.tuned, run.trajectory, blocks)
-        return np.sqrt(np.asarray(u.run_forcing_variance(series, blocks).total))
+        series = u.propagate(run.tuned, run.trajectory, blocks)
+        return np.sqrt(np.asarray(u.forcing_variance(series, blocks).total))
 
     return sd
 
@@ -63,8 +63,8 @@ def against_jvps(run: Any, blocks: Any, chosen: np.ndarray) -> tuple[float, floa
 
     with jax.enable_x64(True):
         tuned, trajectory = jax.tree.map(_double, (run.tuned, run.trajectory))
-        series = u.run_propagate(tuned, trajectory, blocks)
-        double = np.sqrt(np.asarray(u.run_forcing_variance(series, blocks).total))
+        series = u.propagate(tuned, trajectory, blocks)
+        double = np.sqrt(np.asarray(u.forcing_variance(series, blocks).total))
         assert double.dtype == np.float64, double.dtype
         none, worst, largest = jnp.zeros(blocks.n), 0.0, 0.0
         jvp = jax.jit(
@@ -114,8 +114,8 @@ def measure_ensemble(run: Any, blocks: Any, scale: float) -> str:
     sigmas = scale * SIGMA_TEMP, scale * SIGMA_LOG_PRCP
     errors = draw_errors(0, MEMBERS, blocks.middles, WeatherErrors(*sigmas))
     args = (run.tuned, run.trajectory, blocks, errors)
-    first, warm, members = timed(lambda: np.asarray(u.run_ensemble(*args), np.float64), 1)
-    smb = np.asarray(u.run_propagate(run.tuned, run.trajectory, blocks).smb)
+    first, warm, members = timed(lambda: np.asarray(u.ensemble(*args), np.float64), 1)
+    smb = np.asarray(u.propagate(run.tuned, run.trajectory, blocks).smb)
     ratio = scale * first_order(run, blocks)() / members.std(axis=0)
     return (
         f"{MEMBERS} members, sigma_T {sigmas[0]:.3f} K, sigma_logP {sigmas[1]:.3f}: first order over ensemble "

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.attribution.results import M_WE, warn_incomplete, with_numbers, years_compared
+from oggm_glaunti.analysis.attribution.tasks import M_WE, warn_incomplete, with_numbers, years_compared
 from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
 from oggm_glaunti.coupling.gridded.corrections import correction_years
 from oggm_glaunti.coupling.gridded.model import GriddedModel
@@ -119,27 +119,21 @@ def _corrector_geometry(gridded: GriddedModel, heights: np.ndarray) -> Corrector
     return CorrectorGeometry(np.asarray(gridded.fields), *cells, count, to_heights.astype(np.float32))
 
 
-class _Ends(NamedTuple):
-    """Glacier-wide balances under the corrections of the mean inputs and of the year's, m w.e."""
-
-    start: float
-    end: float
-
-
 def _integrated(
     run: GlacierRun, gridded: GriddedModel, year: int, start: CorrectorInputs, end: CorrectorInputs
-) -> tuple[Any, _Ends]:
+) -> tuple[Any, tuple[float, float]]:
+    """Return contributions, and balances under the corrections of the mean inputs and of the year's, m w.e."""
     from oggm_glaunti.analysis.attribution.network_gradients import CorrectedRun, corrected_balance, integrate
     from oggm_glaunti.analysis.attribution.paths import year_of
 
     corrector, geometry = run.mb_model.loaded_model.corrector, _corrector_geometry(gridded, run.heights)
     assert corrector is not None, "checked with the mode of the corrector"
     corrected = CorrectedRun(corrector, run.tuned, geometry, *year_of(run.tuned, run.trajectory, year))
-    ends = _Ends(*(float(corrected_balance(corrected, inputs)) for inputs in (start, end)))
-    return integrate(corrected, start, end, ends.end - ends.start), ends
+    there, here = (float(corrected_balance(corrected, inputs)) for inputs in (start, end))
+    return integrate(corrected, start, end, here - there), (there, here)
 
 
-def _corrections_dataset(features: Features, period: Period, found: Any, ends: _Ends) -> xr.Dataset:
+def _corrections_dataset(features: Features, period: Period, found: Any, ends: tuple[float, float]) -> xr.Dataset:
     maps, monthly = (np.asarray(part) for part in found.contributions)
     months = np.arange(period.begin.astype("M8[M]"), period.end.astype("M8[M]") + 1).astype(int) % 12 + 1
     data: dict[str, Any] = {
@@ -149,9 +143,10 @@ def _corrections_dataset(features: Features, period: Period, found: Any, ends: _
     for name, values, what in zip(("temp", "prcp"), monthly, ("temperature", "precipitation"), strict=True):
         data[name] = ("month", values, {**M_WE, "long_name": f"contribution of the monthly {what} in the network"})
     coords = {"y": ("y", features.y, {"units": "m"}), "x": ("x", features.x, {"units": "m"}), "month": months}
+    there, here = ends
     numbers = {
-        "balance": (ends.end, "balance under the year's corrections"),
-        "reference_balance": (ends.start, "balance under the corrections of the mean inputs"),
+        "balance": (here, "balance under the year's corrections"),
+        "reference_balance": (there, "balance under the corrections of the mean inputs"),
         "difference": (float(found.difference), "difference of the two"),
     }
     result = xr.Dataset(data, coords, {"year": period.year, "crs": features.crs.to_wkt()})

@@ -255,10 +255,6 @@ def until_complete(
         0.1 m w.e.
     most : int
         largest number of nodes; if they do not suffice, the result is marked as incomplete
-
-    Returns
-    -------
-    Integrated
     """
     difference = np.asarray(difference)
     allowed = np.maximum(tolerance * np.abs(difference), FLOOR)

@@ -11,8 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.attribution.results import M_WE, warn_incomplete, with_numbers, years_compared
-from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run, years_within
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 
@@ -28,6 +27,7 @@ REFERENCE_BALANCE = {
     "mean": "balance in the mean weather of the reference years",
 }
 BASELINES = tuple(REFERENCE_BALANCE)
+M_WE = {"units": "m w.e."}
 GROUPS = {
     "temp": "temperature",
     "prcp": "precipitation",
@@ -59,15 +59,12 @@ def attribute_year(
         year to explain
     reference : (first, last), optional
         years to compare with, both included; default: all complete years of the record
-    year_type : {'hydrological', 'calendar'}
+    year_type, mb_kwargs
         see :func:`~oggm_glaunti.analysis.glaciers.glacier_run`
     baseline : {'years', 'mean'}
         'years': contributions are means over paths from each of the reference years, and add up to the difference from
         the mean of their balances. 'mean': one path from their mean weather (the mean of each day); contributions add
         up to the difference from the balance in that weather, ``mean_climate_balance``, which is another number
-    mb_kwargs : mapping, optional
-        arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `filename`,
-        `mb_params_filesuffix` and so on
 
     Returns
     -------
@@ -177,6 +174,51 @@ def attribute_heights(
     mean = float(run.heights @ np.asarray(run.trajectory.area, np.float64))
     result = _with_maps(run, with_numbers(data, numbers, found), groups)
     return result.assign_attrs(year=year, year_type=run.year_type, mean_height=round(mean, 1))
+
+
+# --- what all attributions have in common ---
+
+
+def years_compared(run: GlacierRun, year: int, reference: tuple[int, int] | None) -> list[int]:
+    """Return the reference years after checking that the record holds them and the year to explain.
+
+    Parameters
+    ----------
+    run : GlacierRun
+    year : int
+        to explain
+    reference : (first, last), optional
+        both included; default: all years of the record
+
+    Raises
+    ------
+    InvalidParamsError
+        for no years, or years that the record does not hold
+    """
+    years_within(run.gdir, (year, year), run.years, "year")
+    first, last = years_within(run.gdir, reference, run.years, "reference")
+    return list(range(first, last + 1))
+
+
+def warn_incomplete(gdir: GlacierDirectory, found: Any, log: logging.Logger) -> None:
+    """Warn if the contributions do not add up with the largest number of nodes; the result holds the gap."""
+    if not found.complete:
+        log.warning(
+            "(%s) the difference of %+.4f m w.e. and the sum of its contributions are %+.4f apart, with %d nodes",
+            gdir.rgi_id,
+            float(found.difference),
+            float(found.gap),
+            found.nodes,
+        )
+
+
+def with_numbers(data: xr.Dataset, numbers: dict[str, tuple[float, str]], found: Integrated) -> xr.Dataset:
+    """Add numbers in m w.e. with their descriptions, the gap and the nodes of the quadrature."""
+    numbers = {**numbers, "gap": (float(found.gap), "difference minus the sum of all contributions")}
+    for name, (value, what) in numbers.items():
+        data[name] = ((), value, {**M_WE, "long_name": what})
+    data["nodes"] = ((), found.nodes, {"units": "1", "long_name": "nodes of the quadrature"})
+    return data.assign_attrs(complete=int(found.complete))
 
 
 # --- tables ---

@@ -145,16 +145,9 @@ def invert_series(
         raise ValueError(f"prior: a {resolution} series has more values than targets and needs standard deviations")
     slot, times = slots_of(run, resolution)
     number, days = run.trajectory.temp.dtype.type, (times - times[0]).astype(float)
-    problem = SeriesProblem(
-        run.tuned,
-        run.trajectory,
-        slot,
-        carried(days, correlation).astype(number),
-        Change(*(number(sd) for sd in prior_scales(control, prior)[0])),
-        wanted.weights(run.years).astype(number),
-        wanted.value.astype(number),
-        wanted.sigmas(run.years).astype(number),
-    )
+    left, sd = carried(days, correlation).astype(number), Change(*map(number, prior_scales(control, prior)[0]))
+    targets = (wanted.weights(run.years), wanted.value, wanted.sigmas(run.years))
+    problem = SeriesProblem(run.tuned, run.trajectory, slot, left, sd, *(field.astype(number) for field in targets))
     found = solve_series(problem)
     mean = float(problem.weights.mean(axis=0) @ found.annual)
     require_reached(run.gdir.rgi_id, found.outcome, control, np.mean(found.change, axis=1), mean, wanted)

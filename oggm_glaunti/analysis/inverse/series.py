@@ -186,10 +186,6 @@ def solve_series(problem: SeriesProblem, max_iterations: int = LBFGS_ITERATIONS)
     problem : SeriesProblem
     max_iterations : int
 
-    Returns
-    -------
-    SeriesSolution
-
     Raises
     ------
     ValueError

@@ -177,10 +177,6 @@ def best_in_turn(
         second stake at the same place, with an error of its own
     n : int
         number of measurements to choose
-
-    Returns
-    -------
-    Chosen
     """
     everything = jnp.concatenate([target[None], candidates])
     start = jnp.matmul(everything, everything.T, precision=EXACT)
@@ -230,10 +226,6 @@ def survey(
         wanted quantities: :data:`SMB`, or some of `names`
     n_best : int
         number of measurements to choose for each of the targets
-
-    Returns
-    -------
-    Survey
     """
     jacobians = balance_jacobians(tuned, trajectory, periods, names)
     of_targets = spreads(wanted(jacobians, trajectory.area, names, targets), periods.weeks, uncertainty)

@@ -10,7 +10,7 @@ import numpy as np
 from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.analysis.uncertainty.blocks import Blocks
 from oggm_glaunti.analysis.uncertainty.draws import SCALES, WEEKLY_ERRORS, WeatherErrors, draw_errors
-from oggm_glaunti.analysis.uncertainty.propagation import run_ensemble, run_forcing_variance, run_propagate
+from oggm_glaunti.analysis.uncertainty.propagation import ensemble, forcing_variance, propagate
 from oggm_glaunti.core.on_heights import Tuned
 
 RATIO_TOLERANCE = 0.1
@@ -89,14 +89,14 @@ def linearity(
     Linearity
         of the balance over all blocks
     """
-    jacobians = run_propagate(tuned, trajectory, blocks)
-    first_order = float(np.sqrt(run_forcing_variance(jacobians, blocks, errors).total[-1]))
+    jacobians = propagate(tuned, trajectory, blocks)
+    first_order = float(np.sqrt(forcing_variance(jacobians, blocks, errors).total[-1]))
     temp, log_prcp = (np.asarray(field[-1], np.float64) for field in (jacobians.temp, jacobians.log_prcp))
     rows = []
     for scale in scales:
         scaled = errors._replace(sigma_temp=scale * errors.sigma_temp, sigma_log_prcp=scale * errors.sigma_log_prcp)
         drawn = draw_errors(seed, members, blocks.middles, scaled)
-        series = run_ensemble(tuned, trajectory, blocks, drawn, chunk=chunk)
+        series = ensemble(tuned, trajectory, blocks, drawn, chunk=chunk)
         whole = np.asarray(series[:, -1], np.float64)
         line = drawn.temp @ temp + drawn.log_prcp @ log_prcp
         rows.append((scale, scale * first_order, whole.std(), line.std(), whole.mean() - float(jacobians.smb[-1])))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -91,6 +92,7 @@ def year_ends(period: np.ndarray, blocks: Blocks) -> np.ndarray:
     return np.searchsorted(stops, last)
 
 
+@jax.jit
 def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> Propagated:
     """Compute the cumulative balance at the end of each block and its exact derivatives to the weather of all blocks.
 
@@ -100,10 +102,6 @@ def propagate(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> Propagate
     trajectory : Trajectory
         the result is the mean over its realisations
     blocks : Blocks
-
-    Returns
-    -------
-    Propagated
     """
     derivatives, area = block_derivatives(tuned, trajectory, blocks), jnp.asarray(trajectory.area)
     of_blocks = jnp.sum(derivatives.smb * area, axis=-1)
@@ -134,6 +132,7 @@ def independent(
     return columns.T * jnp.insert(fresh, 0, 1.0)
 
 
+@jax.jit
 def forcing_variance(jacobians: Propagated, blocks: Blocks, errors: WeatherErrors = WEEKLY_ERRORS) -> ForcingVariance:
     """Compute the variance of each balance caused by errors of the weather, m2 w.e.
 
@@ -152,6 +151,7 @@ def forcing_variance(jacobians: Propagated, blocks: Blocks, errors: WeatherError
     return ForcingVariance(*(jnp.sum(field**2, axis=1) for field in unit_errors(jacobians, blocks, errors)))
 
 
+@jax.jit
 def forcing_covariance(jacobians: Propagated, blocks: Blocks, errors: WeatherErrors = WEEKLY_ERRORS) -> ForcingVariance:
     """Compute the covariances (K, K) of balances, m2 w.e.; arguments as in :func:`forcing_variance`."""
     units = unit_errors(jacobians, blocks, errors)
@@ -195,6 +195,7 @@ def moved(tuned: Tuned, names: Sequence[str], by: Float[AnyArray, " parameter"])
     return tuned._replace(ti=replace(tuned.ti, **stored), **at_top)
 
 
+@partial(jax.jit, static_argnames="names")
 def parameter_jacobian(
     tuned: Tuned, trajectory: Trajectory, blocks: Blocks, names: tuple[str, ...]
 ) -> Float[Array, "block parameter"]:
@@ -242,6 +243,7 @@ def cumulative(
     return jnp.cumsum(sums[:-1])
 
 
+@partial(jax.jit, static_argnames=("names", "chunk"))
 def ensemble(
     tuned: Tuned,
     trajectory: Trajectory,
@@ -270,11 +272,3 @@ def ensemble(
         return cumulative(moved(tuned, names, member[1]), trajectory, blocks, member[0])
 
     return jax.lax.map(one, (jax.tree.map(jnp.asarray, errors), by), batch_size=chunk)
-
-
-# Compiled once for arrays of the same shapes.
-run_propagate = jax.jit(propagate)
-run_forcing_variance = jax.jit(forcing_variance)
-run_forcing_covariance = jax.jit(forcing_covariance)
-run_parameter_jacobian = jax.jit(parameter_jacobian, static_argnames="names")
-run_ensemble = jax.jit(ensemble, static_argnames=("names", "chunk"))

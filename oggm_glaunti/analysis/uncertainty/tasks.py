@@ -78,11 +78,11 @@ def smb_uncertainty(
     run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_uncertainty")
     spread = _spread(run, parameters)
     ends = u.year_ends(run.trajectory.period, blocks)
-    series = u.run_propagate(run.tuned, run.trajectory, blocks)
-    slopes = u.run_parameter_jacobian(run.tuned, run.trajectory, blocks, names=spread.names)
+    series = u.propagate(run.tuned, run.trajectory, blocks)
+    slopes = u.parameter_jacobian(run.tuned, run.trajectory, blocks, names=spread.names)
     annual, annual_slopes = series.rows(ends), np.asarray(u.between(slopes, ends), np.float64)
-    by_year = u.run_forcing_covariance(annual, blocks, errors)
-    by_time = u.run_forcing_variance(series, blocks, errors)
+    by_year = u.forcing_covariance(annual, blocks, errors)
+    by_time = u.forcing_variance(series, blocks, errors)
     by_year_sd = [np.diagonal(field) for field in by_year]
     fields = {
         **_fields("time", series.smb, [*by_time, u.parameter_variance(slopes, spread.covariance)]),
@@ -142,7 +142,7 @@ def smb_ensemble(
     else:
         names, by = _deviations(run, draws)
     drawn = draw_errors([seed, WEATHER_SEED], len(by), blocks.middles, errors)
-    series = u.run_ensemble(run.tuned, run.trajectory, blocks, drawn, names=names, by=by)
+    series = u.ensemble(run.tuned, run.trajectory, blocks, drawn, names=names, by=by)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
     fields = {"smb": (("member", "time"), np.asarray(series)), "annual_smb": (("member", "year"), np.asarray(annual))}
     result = _uncertainty_dataset(run, blocks, fields, errors, names)

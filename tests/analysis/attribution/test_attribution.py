@@ -507,7 +507,7 @@ def test_years_and_baselines_that_cannot_be_are_named(aletsch):
 def test_too_few_nodes_are_reported_in_the_log(caplog):
     from types import SimpleNamespace
 
-    from oggm_glaunti.analysis.attribution.results import warn_incomplete
+    from oggm_glaunti.analysis.attribution.tasks import warn_incomplete
 
     found = ig.Integrated(None, -0.5, 0.01, 256, False)
     with caplog.at_level(logging.WARNING):

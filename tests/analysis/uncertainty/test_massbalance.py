@@ -124,9 +124,9 @@ def test_small_draws_spread_around_the_plain_model_as_the_first_order_says(hef_g
     # What a straight line makes of the very same draws: what chance does to both drops out.
     run = glacier_run(hef_gdir, year_type="calendar")
     blocks = weekly_blocks(run.trajectory.period)
-    series = u.run_propagate(run.tuned, run.trajectory, blocks)
+    series = u.propagate(run.tuned, run.trajectory, blocks)
     names = tuple(models[0].draw.parameters)
-    slopes = u.run_parameter_jacobian(run.tuned, run.trajectory, blocks, names=names)[-1]
+    slopes = u.parameter_jacobian(run.tuned, run.trajectory, blocks, names=names)[-1]
     expected = np.array(
         [
             series.temp[-1] @ model.draw.temp[blocks.starts]

@@ -43,7 +43,7 @@ def world():
     with x64():
         t = worlds.trajectory()
         blocks = blocks_of(t, cuts=year_cuts(t.period))
-        return t, blocks, u.run_propagate(TUNED, t, blocks)
+        return t, blocks, u.propagate(TUNED, t, blocks)
 
 
 # --- blocks ---
@@ -174,12 +174,10 @@ def test_equal_blocks_have_equal_derivatives_where_nothing_is_left_between_them(
 
 
 def test_single_precision_is_good_to_a_thousandth_of_the_largest_derivative(world):
-    single = u.run_propagate(
-        worlds.tuned("float32"), worlds.trajectory(dtype="float32"), blocks_of(worlds.trajectory())
-    )
+    single = u.propagate(worlds.tuned("float32"), worlds.trajectory(dtype="float32"), blocks_of(worlds.trajectory()))
     assert {field.dtype for field in single} == {np.dtype("float32")}
     with x64():
-        double = u.run_propagate(TUNED, worlds.trajectory(), blocks_of(worlds.trajectory()))
+        double = u.propagate(TUNED, worlds.trajectory(), blocks_of(worlds.trajectory()))
     for mine, exact in zip(single[1:], double[1:], strict=True):
         np.testing.assert_allclose(mine, exact, atol=1e-3 * np.abs(exact).max())
 
@@ -202,7 +200,7 @@ def test_variances_are_those_of_an_explicit_covariance(world, correlation_days, 
     _, blocks, jacobians = world
     with x64():
         arguments = (jacobians, blocks, WeatherErrors(sigma_temp, sigma_log_prcp, correlation_days))
-        variance, covariance = u.run_forcing_variance(*arguments), u.run_forcing_covariance(*arguments)
+        variance, covariance = u.forcing_variance(*arguments), u.forcing_covariance(*arguments)
         for name, sigma in (("temp", sigma_temp), ("log_prcp", sigma_log_prcp)):
             expected = explicit(getattr(jacobians, name), blocks, sigma, correlation_days)
             found = getattr(covariance, name)
@@ -215,9 +213,7 @@ def test_variances_are_those_of_an_explicit_covariance(world, correlation_days, 
 def test_errors_without_memory_add_in_squares_and_one_error_for_all_adds_up(world):
     _, blocks, jacobians = world
     with x64():
-        none, full = (
-            u.run_forcing_variance(jacobians, blocks, WeatherErrors(1.0, 1.0, days)) for days in (0.0, np.inf)
-        )
+        none, full = (u.forcing_variance(jacobians, blocks, WeatherErrors(1.0, 1.0, days)) for days in (0.0, np.inf))
         for name in ("temp", "log_prcp"):
             jacobian = np.asarray(getattr(jacobians, name))
             np.testing.assert_allclose(getattr(none, name), (jacobian**2).sum(axis=1), rtol=1e-12)
@@ -229,8 +225,8 @@ def test_years_are_differences_of_rows(world):
     with x64():
         by_year = jacobians.rows(u.year_ends(t.period, blocks))
         np.testing.assert_allclose(by_year.smb, jax.jit(annual)(TUNED, t), atol=1e-12)
-        covariance = u.run_forcing_covariance(by_year, blocks, WeatherErrors(correlation_days=30.0)).total
-        variance = u.run_forcing_variance(jacobians, blocks, WeatherErrors(correlation_days=30.0)).total
+        covariance = u.forcing_covariance(by_year, blocks, WeatherErrors(correlation_days=30.0)).total
+        variance = u.forcing_variance(jacobians, blocks, WeatherErrors(correlation_days=30.0)).total
         # The whole is the sum of its years, their covariances included.
         assert float(np.sum(covariance)) == pytest.approx(float(variance[-1]), rel=1e-12)
         assert abs(covariance[0, 1]) > 0.0
@@ -253,10 +249,10 @@ def test_a_batch_of_glaciers_is_each_of_them(world):
         for i, (t, own) in enumerate(
             zip(several, (blocks_of(t, cuts=year_cuts(t.period)) for t in several), strict=True)
         ):
-            alone = u.run_propagate(TUNED, t, own)
+            alone = u.propagate(TUNED, t, own)
             for together, single in zip(found, alone, strict=True):
                 np.testing.assert_allclose(together[i], single, atol=1e-12)
-            np.testing.assert_allclose(variance.total[i], u.run_forcing_variance(alone, own).total, rtol=1e-10)
+            np.testing.assert_allclose(variance.total[i], u.forcing_variance(alone, own).total, rtol=1e-10)
 
 
 # --- parameters ---
@@ -265,7 +261,7 @@ def test_a_batch_of_glaciers_is_each_of_them(world):
 def test_derivatives_to_parameters_are_central_differences(world):
     t, blocks, jacobians = world
     with x64():
-        found = u.run_parameter_jacobian(TUNED, t, blocks, names=KNOWN)
+        found = u.parameter_jacobian(TUNED, t, blocks, names=KNOWN)
         series = jax.jit(lambda by: u.cumulative(u.moved(TUNED, KNOWN, by), t, blocks))
         np.testing.assert_allclose(series(np.zeros(len(KNOWN))), jacobians.smb, atol=1e-12)
         for i, name in enumerate(KNOWN):
@@ -281,8 +277,8 @@ def test_parameters_add_their_variance_as_an_ensemble_has_it(world):
     with x64():
         by = draw_parameters(0, 500, covariance)
         none = BlockErrors(*np.zeros((2, 500, blocks.n)))
-        members = u.run_ensemble(TUNED, t, blocks, none, names=names, by=by.astype(float))
-        slopes = u.run_parameter_jacobian(TUNED, t, blocks, names=names)
+        members = u.ensemble(TUNED, t, blocks, none, names=names, by=by.astype(float))
+        slopes = u.parameter_jacobian(TUNED, t, blocks, names=names)
         first_order = np.sqrt(u.parameter_variance(slopes, covariance))
         np.testing.assert_allclose(first_order, np.asarray(members).std(axis=0), rtol=0.1)
 
@@ -297,8 +293,8 @@ def test_first_order_is_what_500_members_spread_where_errors_are_small_and_not_w
         for scale in (0.1, 2.0):
             sigmas = scale * 1.5889038, scale * 0.96401421
             errors = draw_errors(1, 500, blocks.middles, WeatherErrors(*sigmas, 20.0))
-            members = u.run_ensemble(TUNED, t, blocks, errors)
-            first_order = np.sqrt(u.run_forcing_variance(jacobians, blocks, WeatherErrors(*sigmas, 20.0)).total)
+            members = u.ensemble(TUNED, t, blocks, errors)
+            first_order = np.sqrt(u.forcing_variance(jacobians, blocks, WeatherErrors(*sigmas, 20.0)).total)
             ratios[scale] = np.asarray(first_order) / np.asarray(members).std(axis=0)
         np.testing.assert_allclose(ratios[0.1], 1.0, atol=0.1)
         assert ratios[2.0][-1] < 0.7
@@ -310,7 +306,7 @@ def test_a_member_is_the_model_under_its_errors_whatever_the_chunk(world):
     with x64():
         errors = BlockErrors(*np.random.default_rng(3).normal(0.0, 1.0, (2, 5, blocks.n)))
         errors.temp[0], errors.log_prcp[0] = 0.0, 0.0
-        few, many = (u.run_ensemble(TUNED, t, blocks, errors, chunk=chunk) for chunk in (2, 16))
+        few, many = (u.ensemble(TUNED, t, blocks, errors, chunk=chunk) for chunk in (2, 16))
         np.testing.assert_allclose(few, many, atol=1e-13)
         np.testing.assert_allclose(few[0], jacobians.smb, atol=1e-12)
         alone = jax.jit(u.cumulative)(TUNED, t, blocks, BlockErrors(errors.temp[3], errors.log_prcp[3]))
@@ -321,7 +317,7 @@ def test_linearity_says_where_it_ends(world):
     t, blocks, jacobians = world
     with x64():
         found = linearity(TUNED, t, blocks, scales=(0.1, 2.0), members=500)
-        first_order = np.sqrt(float(u.run_forcing_variance(jacobians, blocks).total[-1]))
+        first_order = np.sqrt(float(u.forcing_variance(jacobians, blocks).total[-1]))
     np.testing.assert_allclose(found.first_order, np.array([0.1, 2.0]) * first_order, rtol=1e-9)
     assert found.ratio[0] == pytest.approx(1.0, abs=0.05)
     assert found.ratio[1] < 0.7
