@@ -1,7 +1,5 @@
 """The arrays that the numerics take, JAX's or NumPy's, and the precision of their products."""
 
-from __future__ import annotations
-
 import jax
 import numpy as np
 from jaxtyping import Array, Float

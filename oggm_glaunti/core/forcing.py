@@ -46,9 +46,10 @@ class Forcing(eqx.Module):
     def at(self, day: PyTree) -> tuple[Array, Array]:
         """Return temperature and precipitation of one day at the points."""
 
-    @abstractmethod
     def block(self, start: Int[AnyArray, ""], size: int) -> Forcing:
         """Return the weather of `size` neighbouring points, all points taken as one row."""
+        of_points = {name: values.reshape(-1) for name, values in vars(self).items() if name not in ("temp", "prcp")}
+        return replace(self, **{k: jax.lax.dynamic_slice_in_dim(v, start, size) for k, v in of_points.items()})
 
     def shifted(self: AnyForcing, temp_bias: float | Field = 0.0, prcp_fac: float | Field = 1.0) -> AnyForcing:
         """Return the same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
@@ -139,11 +140,6 @@ class StationForcing(Forcing):
         temp, prcp = day
         return temp + self.temp_offset, jnp.broadcast_to(prcp, self.temp_offset.shape)
 
-    def block(self, start: Int[AnyArray, ""], size: int) -> StationForcing:
-        """Return the weather of `size` neighbouring points, all points taken as one row."""
-        offset = jax.lax.dynamic_slice_in_dim(self.temp_offset.reshape(-1), start, size)
-        return StationForcing(self.temp, self.prcp, offset)
-
     def checked(self, weights: Float[AnyArray, " time"]) -> StationForcing:
         """Return the same; raise an error that names the field if a day that is run holds a NaN."""
         return replace(super().checked(weights), temp_offset=require_finite("elevation", self.temp_offset))
@@ -179,13 +175,6 @@ class CoarseForcing(Forcing):
         """Return temperature and precipitation of one day at the points."""
         temp, prcp = day
         return temp[self.cell] + self.temp_offset, prcp[self.cell]
-
-    def block(self, start: Int[AnyArray, ""], size: int) -> CoarseForcing:
-        """Return the weather of `size` neighbouring points, all points taken as one row."""
-        cell, offset = (
-            jax.lax.dynamic_slice_in_dim(values.reshape(-1), start, size) for values in (self.cell, self.temp_offset)
-        )
-        return CoarseForcing(self.temp, self.prcp, cell, offset)
 
     def checked(self, weights: Float[AnyArray, " time"]) -> CoarseForcing:
         """Return the same; raise an error that names the field if a day that is run holds a NaN."""

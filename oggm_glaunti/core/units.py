@@ -1,7 +1,5 @@
 """Units, and the constants with which the published corrector was trained."""
 
-from __future__ import annotations
-
 DAYS_PER_MONTH = 365.0 / 12.0
 """Mean days in a month as OGGM counts them (its SEC_IN_MONTH is a twelfth of 365 days)."""
 

@@ -106,17 +106,12 @@ def region_dataset(
     for name, long_name in ORIGIN.items():
         origin = [balance.origin[name] if balance is not None else "" for balance in balances]
         ds[name] = ("rgi_id", np.array(origin, dtype=object), {"long_name": long_name})
-    ds["compiled"] = ("rgi_id", np.array([b is not None for b in balances], np.int8), _FLAG)
+    flag = {"flag_values": np.array([0, 1], np.int8), "flag_meanings": "missing compiled"}
+    flag = {"long_name": "whether the glacier's balance could be computed", **flag}
+    ds["compiled"] = ("rgi_id", np.array([b is not None for b in balances], np.int8), flag)
     for name, values in region_sums(ds).items():
         ds[name] = ("time", values, REGION_SUMS[name])
     return ds.assign_attrs(_head(years, gdirs[0].hemisphere, run_filesuffix))
-
-
-_FLAG = {
-    "long_name": "whether the glacier's balance could be computed",
-    "flag_values": np.array([0, 1], np.int8),
-    "flag_meanings": "missing compiled",
-}
 
 
 def _log_missing(gdirs: list[GlacierDirectory], balances: list[GlacierBalance | None]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oggm_glaunti.core.units import LANE
+from oggm_glaunti.core.units import LANE, N_CORRECTIONS
 from oggm_glaunti.coupling.table.table import HEIGHTS_ROUNDED, YEARS_ROUNDED, round_up
 
 SIDES = (40, 48, 64, 96, 128, 192, 256)
@@ -225,11 +225,11 @@ def corrections_memory(side: int, channels: int, years: int) -> int:
     network = NETWORK_COPIES * CHANNELS * cells
     maps = INPUT_COPIES * (channels + 10) * cells
     weather = INPUT_COPIES * 3 * LONGEST_YEAR * years
-    on_cells = 2 * 5 * years * cells  # at most all cells are glacier
+    on_cells = 2 * N_CORRECTIONS * years * cells  # at most all cells are glacier
     return FLOAT * (network + maps + weather + on_cells)
 
 
 def table_memory(heights: int, years: int, periods: int) -> int:
     """Estimate the peak memory of one place in a batch of tables (float32 sums, tables in float64), bytes."""
     sums, weather = 3 * 12 * heights * years, 3 * 12 * 31 * years
-    return FLOAT * (sums * 5 + weather * INPUT_COPIES + 5 * heights * periods * INPUT_COPIES)
+    return FLOAT * (sums * 5 + weather * INPUT_COPIES + N_CORRECTIONS * heights * periods * INPUT_COPIES)

@@ -198,16 +198,15 @@ def write_region(ds: xr.Dataset, path: str | os.PathLike[str], format: str = "ne
 
 def _encoding(ds: xr.Dataset, format: str, compress: bool) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {name: {"_FillValue": None} for name in ("cenlon", "cenlat", "rgi_area")}
-    encoding |= {"time": dict(_TIME), "time_bnds": dict(_TIME)}
+    # OGGM's epoch.
+    time = {"units": "days since 1801-01-01", "calendar": "standard", "dtype": "int32"}
+    encoding |= {"time": dict(time), "time_bnds": dict(time)}
     for name in (str(name) for name, values in ds.data_vars.items() if values.dims == ("rgi_id", "time")):
         chunks = min(GLACIERS_PER_CHUNK, ds.sizes["rgi_id"]), ds.sizes["time"]
         encoding[name] = {"dtype": "float32", "chunks" if format == "zarr" else "chunksizes": chunks}
         if compress and format == "netcdf":
             encoding[name] |= {"zlib": True, "complevel": 5}
     return encoding
-
-
-_TIME = {"units": "days since 1801-01-01", "calendar": "standard", "dtype": "int32"}  # OGGM's epoch
 
 
 def _require_package(format: str) -> None:

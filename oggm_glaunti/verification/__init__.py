@@ -17,8 +17,6 @@ counts as outside tolerance.
     layouts, reading, the whole file
 """
 
-from __future__ import annotations
-
 from oggm_glaunti.verification.files import verify_file
 from oggm_glaunti.verification.real_glacier import scores_against_bands
 from oggm_glaunti.verification.report import ArrayResult, Group, Report, Tolerance, VerificationError, print_report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,6 +101,7 @@ def weights_loader(weights_dir: str | Path | None) -> Load:
     if weights_dir is not None and not Path(weights_dir).is_dir():
         raise VerificationError(f"{weights_dir}: no such folder of weights")
 
+    @cache
     def load(name: str, glacier: str | None) -> Model:
         try:
             return shop.load_model(name, path=weights_dir, glacier=glacier)

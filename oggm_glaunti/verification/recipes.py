@@ -33,7 +33,7 @@ class Source:
 
     def model(self, name: str, glacier: str | None = None) -> Any:
         """Weights by name, read once."""
-        return self.once(_load, name=name, glacier=glacier)
+        return self.load(name, glacier)
 
     def finite(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """Return an input without NaN and, if given, of that shape; raise a ValueError that names it otherwise."""
@@ -46,10 +46,6 @@ class Source:
         if key not in self.memory:
             self.memory[key] = function(self, **kwargs)
         return self.memory[key]
-
-
-def _load(source: Source, name: str, glacier: str | None) -> Model:
-    return source.load(name, glacier)
 
 
 class Recipe(NamedTuple):

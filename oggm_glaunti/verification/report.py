@@ -69,21 +69,6 @@ class Group:
     arrays: tuple[ArrayResult, ...]
 
     @property
-    def absolute(self) -> float:
-        """Largest absolute difference."""
-        return float(np.max([array.absolute for array in self.arrays]))
-
-    @property
-    def relative(self) -> float:
-        """Largest relative difference."""
-        return float(np.max([array.relative for array in self.arrays]))
-
-    @property
-    def tolerance(self) -> str:
-        """Tolerance in words."""
-        return self.arrays[0].tolerance
-
-    @property
     def outside(self) -> tuple[ArrayResult, ...]:
         """Arrays outside tolerance."""
         return tuple(array for array in self.arrays if not array.ok)
@@ -128,10 +113,10 @@ def print_report(report: Report, file: TextIO | None = None) -> None:
     write = partial(print, file=sys.stdout if file is None else file)
     write(f"{report.path}: {report.layout}; {report.environment}")
     for group in report.groups:
-        verdict = "OUTSIDE" if group.outside else "ok"
+        absolute, relative = np.max([(array.absolute, array.relative) for array in group.arrays], axis=0)
         write(
-            f"{group.name:<36}{len(group.arrays):>4} arrays  max abs {group.absolute:.1e}  max rel {group.relative:.1e}"
-            f"  tolerance {group.tolerance:<25} {verdict}"
+            f"{group.name:<36}{len(group.arrays):>4} arrays  max abs {absolute:.1e}  max rel {relative:.1e}"
+            f"  tolerance {group.arrays[0].tolerance:<25} {'OUTSIDE' if group.outside else 'ok'}"
         )
         for array in group.outside:
             write(f"    {array.name}: {array.note or f'differs by {array.absolute:.2e}, allowed {array.limit:.2e}'}")
