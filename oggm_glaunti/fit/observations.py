@@ -87,16 +87,8 @@ def as_observations(columns: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> table = as_observations(
-    ...     {
-    ...         "glacier": ["RGI60-11.00897"],
-    ...         "kind": "point",
-    ...         "begin": "2018-10-01",
-    ...         "end": "2019-09-30",
-    ...         "height": 2800.0,
-    ...         "value": -2.1,
-    ...     }
-    ... )
+    >>> year = {"glacier": ["RGI60-11.00897"], "begin": "2018-10-01", "end": "2019-09-30"}
+    >>> table = as_observations({**year, "kind": "point", "height": 2800.0, "value": -2.1})
     >>> table[["season", "height_range", "sigma"]].values.tolist()
     [['free', 0.0, 0.2]]
     """
@@ -142,16 +134,8 @@ def check_observations(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
 
     Examples
     --------
-    >>> table = as_observations(
-    ...     {
-    ...         "glacier": "A",
-    ...         "kind": "glacier-wide",
-    ...         "begin": "2018-10-01",
-    ...         "end": "2019-09-30",
-    ...         "value": [-0.8, -812.0],
-    ...     }
-    ...     | {"season": "annual"}
-    ... )
+    >>> year = {"glacier": "A", "season": "annual", "begin": "2018-10-01", "end": "2019-09-30"}
+    >>> table = as_observations({**year, "kind": "glacier-wide", "value": [-0.8, -812.0]})
     >>> good, bad = check_observations(table)
     >>> len(good), bad.problem.tolist()
     (1, ['value -812 m w.e. looks like mm'])

@@ -121,16 +121,15 @@ class FitProblem(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
 
 
-def _data_residuals(z: Float[Array, " parameter"], problem: FitProblem) -> Float[Array, " observation"]:
-    """Compute ``(model - observation) / expected difference``, concatenated over sites."""
-    tuned = place(problem.start, problem.names, problem.mean + problem.sd * z)
-    modelled = [predictions(tuned, site) - site.observed for site in problem.sites]
-    return jnp.concatenate(modelled) / problem.expected
-
-
 def _data_and_jacobian(z: Float[Array, " parameter"], problem: FitProblem) -> tuple[Array, Array]:
-    """Compute the residuals of the data and their derivatives (O, P), in one run through the days."""
-    jacobian, data = jax.jacfwd(lambda z: (_data_residuals(z, problem),) * 2, has_aux=True)(z)
+    """Compute ``(model - observation) / expected difference``, concatenated over sites, and its derivatives (O, P)."""
+
+    def residuals(z):
+        tuned = place(problem.start, problem.names, problem.mean + problem.sd * z)
+        modelled = [predictions(tuned, site) - site.observed for site in problem.sites]
+        return (jnp.concatenate(modelled) / problem.expected,) * 2
+
+    jacobian, data = jax.jacfwd(residuals, has_aux=True)(z)  # in one run through the days
     return data, jacobian
 
 
@@ -195,7 +194,9 @@ def fit_map(start: Tuned, sites: Sequence[Site], priors: Priors, model_error: fl
     runs = found.runs
     for _ in range(ROUNDS if model_error is None else 0):
         sigma, years = (_of_all_sites(problem.sites, name, np.float64) for name in ("sigma", "years"))
-        error = estimated_model_error(_differences(problem, found), sigma, years, _effective_parameters(found))
+        known = np.linalg.eigvalsh(found.jacobian.T @ found.jacobian)
+        n_eff = float(np.sum(known / (1.0 + known)))  # trace of the hat matrix
+        error = estimated_model_error(_differences(problem, found), sigma, years, n_eff)
         problem = fit_problem(start, problem.sites, priors, error)
         found = _minimum(problem, found.z)
         runs += found.runs
@@ -219,12 +220,6 @@ def _of_all_sites(sites: Sequence[Site], name: str, dtype: Any = None) -> np.nda
 def _differences(problem: FitProblem, found: _Minimum) -> np.ndarray:
     """Compute model - observation, concatenated over sites, m w.e."""
     return found.data * np.asarray(problem.expected, np.float64)
-
-
-def _effective_parameters(found: _Minimum) -> float:
-    """Compute the effective number of parameters, the trace of the hat matrix: so many differences a fit removes."""
-    known = np.linalg.eigvalsh(found.jacobian.T @ found.jacobian)
-    return float(np.sum(known / (1.0 + known)))
 
 
 def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.ndarray, n_eff: float = 0.0) -> float:

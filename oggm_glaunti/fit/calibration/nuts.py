@@ -93,12 +93,8 @@ def sample_glaunti(
     names = found.posterior.priors.names
     draws = {name: [physical(name, number) for number in samples.numbers[:, i]] for i, name in enumerate(names)}
     table = pd.DataFrame(draws)
-    table.attrs = {
-        "ess": dict(zip(names, samples.ess.tolist(), strict=True)),
-        "rhat": dict(zip(names, samples.rhat.tolist(), strict=True)),
-        "divergences": samples.divergences,
-        "acceptance": samples.acceptance,
-    }
+    by_name = {name: dict(zip(names, getattr(samples, name).tolist(), strict=True)) for name in ("ess", "rhat")}
+    table.attrs = {**by_name, "divergences": samples.divergences, "acceptance": samples.acceptance}
     return table
 
 
@@ -136,10 +132,8 @@ def sample_posterior(
     u, divergent, accepted = (np.asarray(array)[n_warmup:] for array in draws)
     z = np.asarray(peak, np.float64) + u.astype(np.float64) @ np.asarray(shape, np.float64).T
     halves = jnp.asarray(z[n_samples % 2 :].reshape(2, n_samples // 2, -1))
-    ess, rhat = (
-        jax.jit(blackjax.diagnostics.effective_sample_size)(z[None]),
-        jax.jit(blackjax.diagnostics.potential_scale_reduction)(halves),
-    )
+    ess = jax.jit(blackjax.diagnostics.effective_sample_size)(z[None])
+    rhat = jax.jit(blackjax.diagnostics.potential_scale_reduction)(halves)
     # Draws that never moved have a variance of 0.
     ess, rhat = np.nan_to_num(np.asarray(ess), nan=0.0), np.nan_to_num(np.asarray(rhat), nan=np.inf)
     return Samples(posterior.priors.mean + sd * z, ess, rhat, int(divergent.sum()), float(accepted.mean()))

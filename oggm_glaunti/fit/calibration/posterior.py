@@ -40,16 +40,12 @@ def summary(posterior: Posterior) -> dict[str, dict[str, float]]:
         range after it, in physical units; ``contraction = posterior sd / prior sd``
     """
     rows = zip(*posterior.priors, posterior.mean, posterior.sd, strict=True)
-    return {
-        name: {
-            "prior": physical(name, before),
-            "value": physical(name, after),
-            "low": physical(name, after - sd),
-            "high": physical(name, after + sd),
-            "contraction": float(sd / prior_sd),
-        }
-        for name, before, prior_sd, after, sd in rows
-    }
+    found = {}
+    for name, before, prior_sd, after, sd in rows:
+        stored = {"prior": before, "value": after, "low": after - sd, "high": after + sd}
+        found[name] = {key: physical(name, number) for key, number in stored.items()}
+        found[name]["contraction"] = float(sd / prior_sd)
+    return found
 
 
 def correlations(posterior: Posterior) -> np.ndarray:
@@ -69,7 +65,9 @@ def identifiability(posterior: Posterior) -> list[str]:
     names = posterior.priors.names
     ratio = posterior.sd / posterior.priors.sd
     moved = np.abs(posterior.mean - posterior.priors.mean) / posterior.priors.sd
-    n = _n_constrained(posterior.information)
+    # Directions, in units of the priors, in which the data leave less than half of the prior uncertainty.
+    known = np.linalg.eigvalsh(posterior.information)
+    n = int((1.0 / np.sqrt(1.0 + np.maximum(known, 0.0)) < IDENTIFIED).sum())
     sentences = [f"The observations constrain {n} of {len(names)} combinations of parameters."]
     sentences += [
         f"{name} is hardly constrained: {100 * r:.0f} % of its prior uncertainty is left."
@@ -86,12 +84,6 @@ def identifiability(posterior: Posterior) -> list[str]:
     sentences += [f"{names[j]} and {names[i]} cannot be told apart (correlation {corr[i, j]:+.2f})." for i, j in pairs]
     sentences.append(f"The structural model error is taken to be {posterior.model_error:.2f} m w.e. a year.")
     return sentences
-
-
-def _n_constrained(information: np.ndarray) -> int:
-    """Count the directions, in units of the priors, in which the data leave less than half of the prior uncertainty."""
-    known = np.linalg.eigvalsh(information)
-    return int((1.0 / np.sqrt(1.0 + np.maximum(known, 0.0)) < IDENTIFIED).sum())
 
 
 def spread_of(posterior: Posterior) -> dict[str, Any]:

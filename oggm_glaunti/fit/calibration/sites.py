@@ -95,21 +95,14 @@ def as_table(observations: Any) -> pd.DataFrame:
     return table
 
 
-def observations_of(gdir: GlacierDirectory, observations: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of a glacier, by RGI id or name.
-
-    Raises
-    ------
-    InvalidParamsError
-        if there are none; it names the glaciers of the table
-    """
+def _observations_of(gdir: GlacierDirectory, observations: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows of a glacier, by RGI id or name; an error names the glaciers of the table if there are none."""
     names = {gdir.rgi_id, getattr(gdir, "name", "") or gdir.rgi_id}
     own = observations[observations["glacier"].isin(names)]
     if own.empty:
-        known = ", ".join(map(str, observations["glacier"].unique()[:10]))
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: no observations; column glacier has {known or 'nothing'}, expected one of {sorted(names)}"
-        )
+        known = ", ".join(map(str, observations["glacier"].unique()[:10])) or "nothing"
+        words = f"no observations; column glacier has {known}, expected one of {sorted(names)}"
+        raise InvalidParamsError(f"{gdir.rgi_id}: {words}")
     return own
 
 
@@ -133,7 +126,7 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
 
     inputs = mb_model.table_inputs
     surface = surface_of(gdir)
-    used, rejected = _comparable(gdir, observations_of(gdir, observations), inputs.climate.time, surface)
+    used, rejected = _comparable(gdir, _observations_of(gdir, observations), inputs.climate.time, surface)
     begin, end = (used[name].to_numpy().astype("M8[D]") for name in ("begin", "end"))
     rows = _days_to_run(inputs.climate.time.astype("M8[D]"), begin, end)
     days = inputs.climate.time[rows].astype("M8[D]")
@@ -165,9 +158,8 @@ def _comparable(
     left_out = pd.DataFrame({"row": good.index, "glacier": good["glacier"], "problem": problem})[~use]
     rejected = pd.concat([table for table in (bad, outside, left_out) if len(table)] or [bad], ignore_index=True)
     if not use.any():
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: none of {len(own)} observations can be used, first: {rejected['problem'].iloc[0]}"
-        )
+        first = rejected["problem"].iloc[0]
+        raise InvalidParamsError(f"{gdir.rgi_id}: none of {len(own)} observations can be used, first: {first}")
     return good[use], rejected
 
 
@@ -176,9 +168,8 @@ def _obstacles(good: pd.DataFrame, time: NDArray[Any], surface: Surface) -> NDAr
     problem = np.full(len(good), "", object)
     for i, row in enumerate(good.itertuples()):
         if row.begin < time[0] or row.end > time[-1]:
-            problem[i] = (
-                f"{row.begin:%Y-%m-%d} to {row.end:%Y-%m-%d} is not within the weather, {time[0]} to {time[-1]}"
-            )
+            period = f"{row.begin:%Y-%m-%d} to {row.end:%Y-%m-%d}"
+            problem[i] = f"{period} is not within the weather, {time[0]} to {time[-1]}"
         elif row.kind == "point" and not np.isfinite(row.height):
             problem[i] = "a point without a height"
         elif row.kind == "point" and row.height_range > 0 and not _in_band(row, surface).any():
@@ -218,12 +209,13 @@ def on_heights(inputs: TableInputs, rows: slice, heights: NDArray[np.float64]) -
         m
     """
     climate = inputs.climate
+    years, months = (climate.time[rows].astype("M8[D]").astype(f"M8[{unit}]").astype(int) for unit in "YM")
     return {
         "temp": np.stack([weather.temp[rows] for weather in climate.realisations]),
         "prcp": np.stack([weather.prcp[rows] for weather in climate.realisations]),
         "above_ref": (heights - climate.ref_hgt).astype(np.float32),
         "ds": corrections_at(inputs, heights),
-        "ds_index": corrections_of_days(inputs, climate.time[rows].astype("M8[D]")),
+        "ds_index": inputs.ds_index()[years + 1970 - climate.ys, months % 12].astype(np.int32),
     }
 
 
@@ -234,21 +226,12 @@ def corrections_at(inputs: Any, heights: NDArray[np.float64]) -> NDArray[np.floa
     return inputs.corrections.at(heights)
 
 
-def corrections_of_days(inputs: Any, days: NDArray[Any]) -> NDArray[np.int32]:
-    """Return which of the corrections applies on each day, int array (T,); `inputs` are a table's."""
-    years, months = (days.astype(f"M8[{unit}]").astype(int) for unit in "YM")
-    by_month = inputs.ds_index()
-    return by_month[years + 1970 - inputs.climate.ys, months % 12].astype(np.int32)
-
-
 def _observed_shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute the shares of the heights in an observation, linear between the neighbours of observed cells."""
-    if row.kind != "point":
-        return spread_over(surface.heights, surface.areas, heights)
-    if row.height_range > 0:
-        inside = _in_band(row, surface)
-        return spread_over(surface.heights[inside], surface.areas[inside], heights)
-    return spread_over(np.array([row.height]), np.ones(1), heights)
+    if row.kind == "point" and not row.height_range > 0:
+        return spread_over(np.array([row.height]), np.ones(1), heights)
+    cells = _in_band(row, surface) if row.kind == "point" else np.full(surface.heights.shape, True)
+    return spread_over(surface.heights[cells], surface.areas[cells], heights)
 
 
 def spread_over(

@@ -186,9 +186,8 @@ def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
 
     tunables = {name: getattr(mb_model, name) for name in ("melt_f", "prcp_fac", "temp_bias")}
     if any(np.ndim(value) for value in tunables.values()):
-        raise InvalidParamsError(
-            f"{label}: tunable parameters by month can be neither fitted nor differentiated: {tunables}"
-        )
+        words = "tunable parameters by month can be neither fitted nor differentiated"
+        raise InvalidParamsError(f"{label}: {words}: {tunables}")
     moved: dict[str, Any] = {
         "ddf_snow_log": np.float32(np.log(tunables["melt_f"] / 1000.0)),
         "prec_scale_log": np.float32(mb_model.ti.prec_scale_log + np.log(tunables["prcp_fac"])),
@@ -240,6 +239,8 @@ def estimate(
     """
     label = ", ".join(gdir.rgi_id for gdir in gdirs)
     require_jax(f"{label}: fitting to observations")
+    from oggm_glaunti.fit.calibration.map_estimate import NoConvergence, fit_map
+
     allowed = (*CALIBRATION_KWARGS, *CLIMATE_KWARGS)
     chosen = {"corrector": "auto", **checked_mb_kwargs("fit_glaunti", mb_kwargs, allowed)}
     first = unfitted(gdirs[0], **chosen)
@@ -249,7 +250,19 @@ def estimate(
     sites = [glacier_site(gdir, m, table) for gdir, m in zip(gdirs, models, strict=True)]
     for gdir, glacier in zip(gdirs, sites, strict=True):
         _report_rejected(gdir, glacier)
-    return Estimate(_fit_posterior(label, first, sites, free, spread, model_error), sites, first, chosen)
+    start = as_tuned(label, first)
+    try:
+        priors = priors_around(start, free, spread)
+        if model_error is not None and not 0.0 <= model_error < np.inf:
+            raise ValueError(f"model_error: expected 0 or more, found {model_error}")
+    except ValueError as err:
+        raise InvalidParamsError(f"{label}: {err}") from err
+    try:
+        posterior = fit_map(start, [glacier.site for glacier in sites], priors, model_error)
+    except NoConvergence as err:
+        remedy = f"Check the observations, or free fewer parameters than {list(priors.names)}."
+        raise MassBalanceCalibrationError(f"{label}: {err}. {remedy}") from err
+    return Estimate(posterior, sites, first, chosen)
 
 
 def _write_fit(found: Estimate, gdirs: Sequence[GlacierDirectory], filesuffix: str) -> list[dict[str, Any]]:
@@ -275,31 +288,6 @@ def _same_model(first: GlaUnTIMassBalance, gdir: GlacierDirectory, chosen: dict[
 def _report_rejected(gdir: GlacierDirectory, glacier: GlacierSite) -> None:
     for row in glacier.rejected.itertuples():
         log.warning("(%s) observation %s is left out: %s", gdir.rgi_id, row.row, row.problem)
-
-
-def _fit_posterior(
-    label: str,
-    mb_model: GlaUnTIMassBalance,
-    sites: Sequence[GlacierSite],
-    free: Sequence[str],
-    spread: Mapping[str, float] | None,
-    model_error: float | None,
-) -> Posterior:
-    from oggm_glaunti.fit.calibration.map_estimate import NoConvergence, fit_map
-
-    start = as_tuned(label, mb_model)
-    try:
-        priors = priors_around(start, free, spread)
-        if model_error is not None and not 0.0 <= model_error < np.inf:
-            raise ValueError(f"model_error: expected 0 or more, found {model_error}")
-    except ValueError as err:
-        raise InvalidParamsError(f"{label}: {err}") from err
-    try:
-        return fit_map(start, [glacier.site for glacier in sites], priors, model_error)
-    except NoConvergence as err:
-        raise MassBalanceCalibrationError(
-            f"{label}: {err}. Check the observations, or free fewer parameters than {list(priors.names)}."
-        ) from err
 
 
 def _fit_record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str, Any]:

@@ -73,12 +73,11 @@ def read_dataset(folder: str | Path) -> tuple[list[GlacierData], list[Problem]]:
         what = _entry_problem(folder, entry)
         if what:
             found.append(Problem(INDEX, int(row), what))
-            continue
-        glaciers.append(_open_glacier(folder / entry["name"], entry, int(row)))
+        else:
+            glaciers.append(_open_glacier(folder / entry["name"], entry, int(row)))
     if not glaciers:
-        raise InvalidParamsError(
-            "\n".join([f"{folder}: none of the glaciers of {INDEX} has a folder", *map(str, found)])
-        )
+        words = [f"{folder}: none of the glaciers of {INDEX} has a folder", *map(str, found)]
+        raise InvalidParamsError("\n".join(words))
     return glaciers, found + [problem for glacier in glaciers for problem in glacier.problems]
 
 

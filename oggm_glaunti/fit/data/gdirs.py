@@ -121,10 +121,8 @@ class DirectorySource:
 
     def place(self, year: int, facies: bool) -> YearMaps:
         """Return the maps of the directory; elevation and its uncertainty are of the year if the surface moves."""
-        features = self._features if self._surface is None else self._surface.features_of(year)
-        return YearMaps(
-            features.outline, features.elevation, features.elevation_std, features.facies if facies else None
-        )
+        of = self._features if self._surface is None else self._surface.features_of(year)
+        return YearMaps(of.outline, of.elevation, of.elevation_std, of.facies if facies else None)
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
         """Return the daily series from `begin` to `end`, transferred to the cells with the lapse rate."""

@@ -68,7 +68,7 @@ class MapFile:
             if variable.dimensions[-2] in LATITUDES and variable.dimensions[-1] in LONGITUDES:
                 return CRS.from_epsg(4326)
             others = [v for v in nc.variables.values() if {*v.ncattrs()} & {*CRS_ATTRIBUTES[:3], "grid_mapping_name"}]
-            named = [nc.variables[n] for n in (_attribute_of(variable, "grid_mapping"),) if n in nc.variables]
+            named = [nc.variables[n] for n in (getattr(variable, "grid_mapping", None),) if n in nc.variables]
             for holder in (*named, variable, *others, nc):
                 found = _crs_of(holder, self.label)
                 if found is not None:
@@ -166,16 +166,12 @@ def _require_even(label: str, values: NDArray[np.float64]) -> None:
         raise InvalidParamsError(f"{label} has {found}; expected two or more, evenly spaced")
 
 
-def _attribute_of(holder: Any, name: str) -> Any:
-    return holder.getncattr(name) if name in holder.ncattrs() else None
-
-
 def _crs_of(holder: Any, label: str) -> CRS | None:
-    text = next((a for a in (_attribute_of(holder, name) for name in CRS_ATTRIBUTES) if a is not None), None)
+    text = next((getattr(holder, name) for name in CRS_ATTRIBUTES if name in holder.ncattrs()), None)
     try:
         if text is not None:
             return CRS.from_user_input(int(text) if isinstance(text, np.integer) else text)
-        if _attribute_of(holder, "grid_mapping_name") is not None:
+        if "grid_mapping_name" in holder.ncattrs():
             return CRS.from_cf({key: holder.getncattr(key) for key in holder.ncattrs()})
     except CRSError as err:
         raise InvalidParamsError(f"{label}: the coordinate system cannot be read: {err}") from err

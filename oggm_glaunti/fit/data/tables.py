@@ -116,9 +116,8 @@ def no_points() -> pd.DataFrame:
 
 def only_in_seasons(points: pd.DataFrame, periods: dict[int, Period], findings: Findings) -> pd.DataFrame:
     """Keep points whose season has dates: winter and summer need a midseason date; the others are counted."""
-    seasonal = points["season"] != "annual"
     with_mid = points["year"].isin([year for year, period in periods.items() if period.mid is not None])
-    no_season = seasonal & ~with_mid
+    no_season = (points["season"] != "annual") & ~with_mid
     findings.count(NO_MID.format("point of"), int(no_season.sum()))
     return points[~no_season]
 
@@ -160,7 +159,9 @@ def _read_total(
             findings.count("row after the last year of the index")
             continue
         unreadable = [name for name, (_, bad) in days.items() if bad[row]]
-        period = _period_of_row(years[row], unreadable, *(_day(days[name][0][row]) for name in DATES))
+        stamps = (days[name][0][row] for name in DATES)
+        dates = (None if pd.isnull(stamp) else np.datetime64(stamp, "D") for stamp in stamps)
+        period = _period_of_row(years[row], unreadable, *dates)
         if isinstance(period, str):
             findings.add(file, row, period)
         elif period.year in periods:
@@ -178,10 +179,6 @@ def _read_total(
                 elif np.isfinite(values[row]):
                     glacier[period.year, season] = float(values[row])
     return periods, glacier
-
-
-def _day(stamp: Any) -> np.datetime64 | None:
-    return None if pd.isnull(stamp) else np.datetime64(stamp, "D")
 
 
 def _period_of_row(year: float, unreadable: list[str], *dates: np.datetime64 | None) -> Period | str:

@@ -140,11 +140,10 @@ class DailyFields:
             stored = np.squeeze(nc.variables[VARIABLE_NAMES["hgt"]][...])
         values = np.flip(np.ma.masked_array(stored, dtype=np.float64).filled(np.nan), self._flips_of("hgt"))
         values = values if self._near is None else values.reshape(-1)[self._near.first]
-        if not np.isfinite(values).all():
-            n = (~np.isfinite(values)).sum()
-            raise InvalidParamsError(
-                f"{file.label}: '{VARIABLE_NAMES['hgt']}' is missing in {n} of {values.size} cells"
-            )
+        missing = (~np.isfinite(values)).sum()
+        if missing:
+            where = f"{missing} of {values.size} cells"
+            raise InvalidParamsError(f"{file.label}: '{VARIABLE_NAMES['hgt']}' is missing in {where}")
         return values
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
@@ -210,16 +209,13 @@ class DailyFields:
                 rows = slice(at, min(at + step, stop))
                 values = variable[rows]
                 values = np.ma.filled(values if values.dtype.kind == "f" else values.astype(np.float64), np.nan)
-                values = np.flip(self._convert(key, values), flips)
+                if self._units[key] != (1.0, 0.0):
+                    factor, offset = self._units[key]
+                    values = values.astype(np.float64) * factor + offset
+                values = np.flip(values.astype(np.float32, copy=False), flips)
                 used = values if self._near is None else values.reshape(len(values), -1)[:, self._near.first]
                 _require_values(f"{file.label}: '{name}'", key, self._days[key][rows], used)
                 yield values
-
-    def _convert(self, key: str, values: NDArray[Any]) -> NDArray[np.float32]:
-        factor, offset = self._units[key]
-        if (factor, offset) != (1.0, 0.0):
-            values = values.astype(np.float64) * factor + offset
-        return values.astype(np.float32, copy=False)
 
 
 def _require_values(label: str, key: str, days: NDArray[np.datetime64], values: NDArray[np.float32]) -> None:
@@ -229,11 +225,9 @@ def _require_values(label: str, key: str, days: NDArray[np.datetime64], values: 
         return
     of_day = bad.reshape(len(days), -1)
     missing = int(np.isnan(values).sum())
-    what = (
-        "are missing" if missing == bad.sum() else f"are missing ({missing}) or outside {low:g}..{high:g}, check units"
-    )
+    what = "missing" if missing == bad.sum() else f"missing ({missing}) or outside {low:g}..{high:g}, check units"
     raise InvalidParamsError(
-        f"{label}: {bad.sum()} values {what}, on {ds.spell(days[of_day.any(axis=1)])}, in up to "
+        f"{label}: {bad.sum()} values are {what}, on {ds.spell(days[of_day.any(axis=1)])}, in up to "
         f"{of_day.sum(axis=1).max()} of {of_day.shape[1]} cells. Fill them in the file."
     )
 

@@ -265,14 +265,14 @@ class GlacierData:
         from oggm_glaunti.core.glaunti import Season, geometry_fields
         from oggm_glaunti.core.run import season_weights
 
+        source, period = self._source, self.period(year)
         if not self.holds(year):
-            source, period = self._source, self.period(year)
             raise InvalidParamsError(
                 f"{self.name}: the weather holds {source.first} to {source.last}, not {period.begin} to {period.end}, "
                 f"the mass-balance year {year}"
             )
-        period, place = self.period(year), self._source.place(year, facies)
-        forcing = self._source.forcing(period.begin, period.end, place.elevation)
+        place = source.place(year, facies)
+        forcing = source.forcing(period.begin, period.end, place.elevation)
         seasons = tuple(
             Season(select_days(forcing, part), season_weights(part.stop - part.start))
             for part in (slice(*((day - period.begin).astype(int) for day in (b, e + 1))) for b, e in period.seasons())
@@ -297,9 +297,11 @@ class GlacierData:
         found = {}
         for season in season_dates(self.period(year)):
             own = points[points["season"] == season]
-            glacier = self._observed.glacier.get((year, season), float("nan"))
+            glacier = float(self._observed.glacier.get((year, season), float("nan")))
             if len(own) or np.isfinite(glacier):
-                found[season] = _season_targets(own, float(glacier))
+                rows, cols = (own[name].to_numpy(np.int32) for name in ("row", "col"))
+                value, weight = (own[name].to_numpy(np.float32) for name in ("value", "weight"))
+                found[season] = Targets(rows, cols, value, weight, glacier)
         return found
 
     @cached_property
@@ -317,12 +319,6 @@ def season_dates(period: Period) -> dict[str, tuple[np.datetime64, np.datetime64
     if period.mid is not None:
         dates |= {"winter": (period.begin, period.mid), "summer": (period.mid, period.end)}
     return dates
-
-
-def _season_targets(points: pd.DataFrame, glacier: float) -> Targets:
-    rows, cols = (points[name].to_numpy(np.int32) for name in ("row", "col"))
-    value, weight = (points[name].to_numpy(np.float32) for name in ("value", "weight"))
-    return Targets(rows, cols, value, weight, glacier)
 
 
 def _weights(points: pd.DataFrame, dates: NDArray[np.datetime64]) -> NDArray[np.float32]:

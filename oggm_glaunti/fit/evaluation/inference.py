@@ -14,7 +14,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_seasons, run_year
@@ -121,16 +121,12 @@ def _maps_by_season(balances: list[np.ndarray]) -> dict[str, np.ndarray]:
     return annual | dict(zip(("winter", "summer"), balances, strict=True)) if len(balances) == 2 else annual
 
 
-def _same(smb: Array) -> Array:
-    return smb
-
-
 @eqx.filter_jit
 def run_glaunti(
     model: GlaUnTI, swe: AnyArray, seasons: tuple[Season, ...], fields: AnyArray, climate: AnyArray, daily: bool
 ):
     """Run the seasons of a year; days are recorded if `daily`."""
-    observe = _same if daily else None
+    observe = (lambda smb: smb) if daily else None
     if model.corrector is None:
         swe, smb, observed = run_seasons(model.ti.resolve(), swe, seasons, observe)
         return swe, smb, None, observed
@@ -141,8 +137,8 @@ def run_glaunti(
 @eqx.filter_jit
 def _run_gru(model: GRU, hidden: AnyArray, seasons: tuple[Season, ...], first_day_seen: AnyArray, daily: bool):
     balances, observations = [], []
+    observe = (lambda smb: smb) if daily else None
     for season in seasons:
-        observe = _same if daily else None
         hidden, smb, observed = run_gru(model, hidden, *season, observe, first_day_seen=first_day_seen)
         balances.append(smb)
         observations.append(observed)
@@ -232,9 +228,8 @@ def predict_observations(model: Model, glaciers: Iterable[GlacierData], name: st
 def _year_rows(glacier: str, data: YearData, predicted: PredictedYear) -> Iterator[tuple]:
     for season, targets in data.targets.items():
         if season not in predicted.maps:
-            raise ValueError(
-                f"{glacier}, {data.year}: {season} balances were observed, the year has no mid-season date"
-            )
+            what = f"{season} balances were observed, the year has no mid-season date"
+            raise ValueError(f"{glacier}, {data.year}: {what}")
         smb = predicted.maps[season]
         require_inside(targets.rows, targets.cols, smb.shape)
         for observed, value in zip(targets.observed, smb[targets.rows, targets.cols], strict=True):

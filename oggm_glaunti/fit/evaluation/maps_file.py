@@ -16,11 +16,9 @@ from oggm_glaunti.fit.evaluation.inference import PredictedYear, glacier_mean
 
 FIRST_DAY = np.datetime64("1801-01-01", "D")  # OGGM's
 VARIABLE_OF = {"annual": "smb", "winter": "smb_winter", "summer": "smb_summer"}
-LONG_NAMES = {
-    "smb": "surface mass balance of the mass-balance year",
-    "smb_winter": "surface mass balance of the winter season",
-    "smb_summer": "surface mass balance of the summer season",
-}
+LONG_NAMES = {"smb": "surface mass balance of the mass-balance year"}
+LONG_NAMES |= {f"smb_{season}": f"surface mass balance of the {season} season" for season in ("winter", "summer")}
+CORRECTIONS = "ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
 HALF_DAYS = "The first and the last day of a season count half, so that seasons which share a day add up to the year."
 WHOLE_DAYS = "Every day counts in full. Where two seasons hold a day, the mean of both, weighted as in their sums."
 
@@ -75,7 +73,8 @@ def _write_year(nc: netCDF4.Dataset, i: int, data: Any, predicted: PredictedYear
         nc["swe"][i] = on_glacier(predicted.state.values, data.outline)
     if predicted.ds is not None:
         if "corrections" not in nc.variables:
-            _create_corrections(nc)
+            nc.createDimension("correction", 5)
+            _create(nc, "corrections", "f4", ("time", "correction", "y", "x"), "1", f"corrections: {CORRECTIONS}")
         nc["corrections"][i] = on_glacier(predicted.ds, data.outline)
 
 
@@ -169,12 +168,6 @@ def _create_maps(nc: netCDF4.Dataset, name: str, long_name: str, kind: str = "f4
 def _create_series(nc: netCDF4.Dataset, name: str, long_name: str) -> None:
     variable = nc.createVariable(name, "f8", ("time",), fill_value=np.nan)
     variable.setncatts({"units": "m", "long_name": long_name})
-
-
-def _create_corrections(nc: netCDF4.Dataset) -> None:
-    nc.createDimension("correction", 5)
-    names = "ln prec_scale, ln ddf_snow, ln ddf_relative_ice, snow_to_rain_centre (K), t_pos_shift (K)"
-    _create(nc, "corrections", "f4", ("time", "correction", "y", "x"), "1", f"corrections: {names}")
 
 
 def _create(

@@ -10,9 +10,8 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,8 +107,11 @@ def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
     _require_known(table, path, "season", ALL_SEASONS)
     for name in ("true", *models.values()):
         table[name] = _numbers(table[name], path)
-    table["year"] = _whole_numbers(table["year"], path)
-    return table
+    bad = ~table["year"].str.fullmatch(r"\s*-?\d+\s*")
+    if bad.any():
+        found = table["year"][bad].iloc[0]
+        raise ValueError(f"{path}: {_line_of(bad)}: year is {found!r}; expected a whole number")
+    return table.assign(year=table["year"].astype(np.int64))
 
 
 def _line_of(bad: pd.Series) -> str:
@@ -129,17 +131,9 @@ def _numbers(column: pd.Series, path: str | os.PathLike[str]) -> pd.Series:
     values = pd.to_numeric(column.where(~empty), errors="coerce").astype(np.float64)
     bad = (values.isna() & ~empty) | np.isinf(values)
     if bad.any():
-        raise ValueError(
-            f"{path}: {_line_of(bad)}: {column.name} is {column[bad].iloc[0]!r}; expected a number of m w.e."
-        )
+        found = column[bad].iloc[0]
+        raise ValueError(f"{path}: {_line_of(bad)}: {column.name} is {found!r}; expected a number of m w.e.")
     return values
-
-
-def _whole_numbers(column: pd.Series, path: str | os.PathLike[str]) -> pd.Series:
-    bad = ~column.str.fullmatch(r"\s*-?\d+\s*")
-    if bad.any():
-        raise ValueError(f"{path}: {_line_of(bad)}: year is {column[bad].iloc[0]!r}; expected a whole number")
-    return column.astype(np.int64)
 
 
 def write_predictions(predictions: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
@@ -281,26 +275,19 @@ def write_scores(predictions: pd.DataFrame, folder: str | os.PathLike[str], sour
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     pooled, sites = pooled_scores(predictions), scores_per_glacier(predictions)
+    records = [table.astype(object).where(table.notna(), None).to_dict("records") for table in (pooled, sites)]
     about = {
         "source": source,
         "package_version": importlib.metadata.version("oggm-glaunti"),
         "units": {"rmse": "m w.e.", "mae": "m w.e.", "bias": "m w.e., predicted minus observed"},
-        "pooled": _records(pooled),
-        "glaciers": _records(sites),
+        "pooled": records[0],
+        "glaciers": records[1],
     }
     texts = {
-        "scores.csv": _csv(pooled, POOLED_COLUMNS),
-        "scores_per_glacier.csv": _csv(sites, SITE_COLUMNS),
+        "scores.csv": pooled.round(DECIMALS).to_csv(index=False, columns=[*POOLED_COLUMNS]),
+        "scores_per_glacier.csv": sites.round(DECIMALS).to_csv(index=False, columns=[*SITE_COLUMNS]),
         "scores.json": json.dumps(about, indent=1, allow_nan=False) + "\n",
     }
     for name, text in texts.items():
         write_text(folder / name, text)
     return {name: folder / name for name in texts}
-
-
-def _csv(table: pd.DataFrame, columns: Sequence[str]) -> str:
-    return table.round(DECIMALS).to_csv(index=False, columns=list(columns))
-
-
-def _records(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -54,29 +54,23 @@ def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
     >>> print(scores([-1.0, 0.0, 1.5], [-1.0, -0.5, 1.0]))
     r 0.99, RMSE 0.41, bias +0.33, n = 3
     """
-    modelled, observed = np.asarray(modelled, np.float64), np.asarray(observed, np.float64)
-    if modelled.shape != observed.shape or modelled.ndim != 1:
-        raise ValueError(
-            f"expected two series of one length; found {modelled.shape} modelled and {observed.shape} observed"
-        )
-    for name, values in (("modelled", modelled), ("observed", observed)):
+    model, truth = np.asarray(modelled, np.float64), np.asarray(observed, np.float64)
+    if model.shape != truth.shape or model.ndim != 1:
+        raise ValueError(f"expected two series of one length; found {model.shape} modelled and {truth.shape} observed")
+    for name, values in (("modelled", model), ("observed", truth)):
         if np.isinf(values).any():
             raise ValueError(f"{name}: {int(np.isinf(values).sum())} of {values.size} values are infinite")
-    there = ~(np.isnan(modelled) | np.isnan(observed))
-    return _scores(modelled[there], observed[there])._replace(n_dropped=int((~there).sum()))
-
-
-def _scores(modelled: NDArray[np.float64], observed: NDArray[np.float64]) -> Scores:
-    n = observed.size
+    there = ~(np.isnan(model) | np.isnan(truth))
+    model, truth, n, n_dropped = model[there], truth[there], int(there.sum()), int((~there).sum())
     if n == 0:
-        return Scores(0, NAN, NAN, NAN, NAN, NAN, NAN)
-    misfit = modelled - observed
-    r = _correlation(modelled, observed)
+        return Scores(0, NAN, NAN, NAN, NAN, NAN, NAN, n_dropped)
+    misfit = model - truth
+    r = _correlation(model, truth)
     # The mean of equal values may differ from them in the last digit: the range tells whether there is variance.
-    spread = float(np.sum((observed - observed.mean()) ** 2)) if np.ptp(observed) > 0 else 0.0
+    spread = float(np.sum((truth - truth.mean()) ** 2)) if np.ptp(truth) > 0 else 0.0
     skill = 1.0 - float(np.sum(misfit**2)) / spread if spread > 0 else NAN
     rmse, mae = float(np.sqrt(np.mean(misfit**2))), float(np.mean(np.abs(misfit)))
-    return Scores(n, r, _p_value(r, n), rmse, mae, float(misfit.mean()), skill)
+    return Scores(n, r, _p_value(r, n), rmse, mae, float(misfit.mean()), skill, n_dropped)
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

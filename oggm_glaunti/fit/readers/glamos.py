@@ -8,15 +8,9 @@ from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each, with_late_winters_noted
 from oggm_glaunti.fit.readers.text_table import NOTE, read_table, settle
 
-HEADER = {
-    "glacier name": "glacier",
-    "start date of observation": "begin",
-    "end date of winter observation": "mid",
-    "end date of observation": "end",
-    "winter mass balance": "winter",
-    "summer mass balance": "summer",
-    "annual mass balance": "annual",
-}
+HEADER = {"glacier name": "glacier", "start date of observation": "begin"}
+HEADER |= {"end date of winter observation": "mid", "end date of observation": "end"}
+HEADER |= {f"{season} mass balance": season for season in ("winter", "summer", "annual")}
 
 
 def read_glamos(path: str | Path) -> Read:
@@ -26,11 +20,6 @@ def read_glamos(path: str | Path) -> Read:
     ----------
     path : path
         ``;`` between columns, dates as 30.09.2015 or 2015-09-30, balances in mm w.e.
-
-    Raises
-    ------
-    InvalidParamsError
-        if the file is not such a table
 
     Notes
     -----

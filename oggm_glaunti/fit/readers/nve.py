@@ -10,28 +10,13 @@ from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each, with_late_winters_noted
 from oggm_glaunti.fit.readers.text_table import NOTE, is_missing, read_table, settle
 
-GLACIER_WIDE = {
-    "Year": "year",
-    "DateMinPrevYear": "begin",
-    "DateMax": "mid",
-    "DateMin": "end",
-    "Bw": "winter",
-    "Bs": "summer",
-    "Ba": "annual",
-}
+GLACIER_WIDE = {"Year": "year", "DateMinPrevYear": "begin", "DateMax": "mid", "DateMin": "end"}
+GLACIER_WIDE |= {"Bw": "winter", "Bs": "summer", "Ba": "annual"}
 # 1 January stands for an unknown day of the year.
 YEAR_ALONE = r"^01\.01\.(\d{4})(?: 00:00)?$"
-STAKES = {
-    "lat": "lat",
-    "lon": "lon",
-    "altitude": "height",
-    "dt_prev_year_min_date": "begin",
-    "dt_curr_year_max_date": "mid",
-    "dt_curr_year_min_date": "end",
-    "balance_winter": "winter",
-    "balance_summer": "summer",
-    "balance_netto": "annual",
-}
+STAKES = {"lat": "lat", "lon": "lon", "altitude": "height"}
+STAKES |= {"dt_prev_year_min_date": "begin", "dt_curr_year_max_date": "mid", "dt_curr_year_min_date": "end"}
+STAKES |= {"balance_winter": "winter", "balance_summer": "summer", "balance_netto": "annual"}
 
 
 def read_nve_glacier_wide(path: str | Path, default_dates: bool = False) -> Read:
@@ -44,11 +29,6 @@ def read_nve_glacier_wide(path: str | Path, default_dates: bool = False) -> Read
     default_dates : bool
         use nominal dates of the mass-balance year if one is missing (or 1 January); by default such balances are
         rejected
-
-    Raises
-    ------
-    InvalidParamsError
-        if the file is not such a table
     """
     return _read_nve(path, GLACIER_WIDE, "glacier-wide", "NVE glacier-wide", default_dates)
 
@@ -62,11 +42,6 @@ def read_nve_stakes(path: str | Path, default_dates: bool = False) -> Read:
         columns ``RGIID,BREID,...,altitude,balance_winter,...,dt_prev_year_min_date,...,lat,lon``
     default_dates
         see :func:`read_nve_glacier_wide`
-
-    Raises
-    ------
-    InvalidParamsError
-        if the file is not such a table
     """
     return _read_nve(path, STAKES, "point", "NVE stakes", default_dates)
 

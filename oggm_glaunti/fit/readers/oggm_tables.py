@@ -51,11 +51,8 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
     """
     table = _ref_mb_data(gdir)
     files = _wgms_files(gdir)
-    cells = (
-        table.reindex(columns=list(REF_MB_COLUMNS))
-        .rename(columns=REF_MB_COLUMNS)
-        .map(lambda value: "" if pd.isna(value) else repr(float(value)))
-    )
+    cells = table.reindex(columns=list(REF_MB_COLUMNS)).rename(columns=REF_MB_COLUMNS)
+    cells = cells.map(lambda value: "" if pd.isna(value) else repr(float(value)))
     cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
     cells = cells.assign(begin="", mid="", end="").set_axis(range(FIRST_ROW, FIRST_ROW + len(table)))
     profile = None

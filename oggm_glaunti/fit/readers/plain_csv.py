@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.text_table import NOTE, PER_METRE, is_missing, read_table, settle
 
@@ -33,16 +34,9 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "year": ("year",),
     "source": ("source",),
 }
-SEASON_SPELLINGS = {
-    "": "free",
-    "a": "annual",
-    "ba": "annual",
-    "year": "annual",
-    "w": "winter",
-    "bw": "winter",
-    "s": "summer",
-}
-SEASON_SPELLINGS |= {"bs": "summer", "annual": "annual", "winter": "winter", "summer": "summer", "free": "free"}
+# annual, a and ba, and so on.
+SEASON_SPELLINGS = {name: season for season in SEASONS for name in (season, season[0], f"b{season[0]}")}
+SEASON_SPELLINGS |= {"": "free", "free": "free", "year": "annual"}
 KIND_SPELLINGS = {"": "point", "stake": "point", "snow pit": "point", "pit": "point", "glacierwide": "glacier-wide"}
 _WITH_UNIT = re.compile(r"^(?P<name>[^\[(]*)[\[(](?P<unit>[^\])]*)[\])]\s*$")
 
@@ -134,9 +128,8 @@ def _renamed(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict[
 
 
 def _one_unit(units: dict[str, str], path: str | Path) -> str | None:
-    unknown = [unit for unit in units.values() if unit.lower() not in PER_METRE]
-    if unknown or len({unit.lower() for unit in units.values()}) > 1:
-        raise InvalidParamsError(
-            f"{path}: units {units} in the header; expected one of {', '.join(PER_METRE)} for both"
-        )
-    return next(iter(units.values())).lower() if units else None
+    found = {unit.lower() for unit in units.values()}
+    if found - set(PER_METRE) or len(found) > 1:
+        known = ", ".join(PER_METRE)
+        raise InvalidParamsError(f"{path}: units {units} in the header; expected one of {known} for both")
+    return found.pop() if found else None

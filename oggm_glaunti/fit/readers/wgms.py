@@ -1,7 +1,8 @@
 """WGMS, Fluctuations of Glaciers (doi 10.5904/wgms-fog): whole glaciers, elevation bands and points.
 
 Tables of the older layout have upper-case columns and mm w.e., those of the newer one lower-case columns and m w.e.
-OGGM's copies of them (``mbdata_WGMS-00491.csv``, ``profile_WGMS-00491.csv``) are read as well.
+OGGM's copies of them (``mbdata_WGMS-00491.csv``, ``profile_WGMS-00491.csv``) are read as well, and the points of
+MassBalanceMachine (https://github.com/ODINN-SciML/MassBalanceMachine), which have the newer layout.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import numpy as np
 import pandas as pd
 
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.observations import MOST_A_YEAR, Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import NOTE, is_missing, parse_numbers, read_table, settle
 
 # Our name of a column: its names in the files, lower case, in order of preference.
-POINT_NAMES = {
-    "glacier": ("rgi_id", "glacier_name", "name"),
-    "year": ("year",),
+COMMON_NAMES = {"glacier": ("rgi_id", "glacier_name", "name"), "year": ("year",)}
+POINT_NAMES = COMMON_NAMES | {
     "begin": ("begin_date", "from_date"),
     "end": ("end_date", "to_date"),
     "lat": ("latitude", "point_lat"),
@@ -30,23 +31,17 @@ POINT_NAMES = {
     "sigma": ("balance_unc", "point_balance_unc", "point_balance_uncertainty"),
     "code": ("balance_code", "point_balance_code"),
 }
-BALANCE_NAMES = {
-    "glacier": ("rgi_id", "glacier_name", "name"),
+BALANCE_NAMES = COMMON_NAMES | {
     "wgms_id": ("wgms_id", "glacier_id"),
-    "year": ("year",),
     "begin": ("begin_date", "begin_period"),
     "mid": ("midseason_date", "end_winter"),
     "end": ("end_date", "end_period"),
     "low": ("lower_bound", "lower_elevation"),
     "high": ("upper_bound", "upper_elevation"),
-    "winter": ("winter_balance",),
-    "summer": ("summer_balance",),
-    "annual": ("annual_balance",),
-    "winter_sigma": ("winter_balance_unc",),
-    "summer_sigma": ("summer_balance_unc",),
-    "annual_sigma": ("annual_balance_unc",),
+    **{season: (f"{season}_balance",) for season in SEASONS},
+    **{f"{season}_sigma": (f"{season}_balance_unc",) for season in SEASONS},
 }
-CODES = {"bw": "winter", "bs": "summer", "ba": "annual", "winter": "winter", "summer": "summer", "annual": "annual"}
+CODES = {name: season for season in SEASONS for name in (season, f"b{season[0]}")}
 # In place of a bound in metres: the row is of the whole glacier.
 WHOLE_GLACIER = "9999"
 FEWEST_FOR_UNIT = 5  # balances from which the unit is judged
@@ -85,6 +80,21 @@ def read_fog_points(
     cells["season"] = code.map(CODES).fillna("balance code '" + cells["code"] + "'")
     cells["kind"] = "point"
     return settle(cells.drop(columns="code"), "WGMS points", unit, default_dates, hemisphere)
+
+
+def read_mass_balance_machine(path: str | Path, default_dates: bool = False, hemisphere: str = "nh") -> Read:
+    """Read MassBalanceMachine's points of a region, balances in m w.e.; `glacier` is the name given in the file.
+
+    Parameters
+    ----------
+    path : path
+        such as ``01_Alaska.csv``: ``glacier_name;year;begin_date;end_date;latitude;longitude;elevation;balance;...``
+    default_dates, hemisphere
+        see :func:`read_fog_points`
+    """
+    points = read_fog_points(path, "m", default_dates, hemisphere)
+    points.observations["source"] = points.observations["source"].replace("WGMS points", "MassBalanceMachine")
+    return points
 
 
 def read_wgms_balances(
@@ -238,9 +248,7 @@ def _checked_unit(table: pd.DataFrame, cells: pd.Series, unit: str | None, path:
     """Return the unit, by default that of the layout; refuse m taken for mm: these are whole numbers, or exceed 30."""
     unit = unit or ("mm" if all(name == name.upper() for name in table.columns.drop(NOTE)) else "m")
     values = parse_numbers(cells, "value")[0].dropna()
-    small = values.size >= FEWEST_FOR_UNIT and values.abs().max() <= MOST_A_YEAR
-    if unit == "mm" and small and (values % 1 != 0).any():
-        raise InvalidParamsError(
-            f"{path}: no balance is above {values.abs().max():g} mm, so they look like m w.e.; give unit='m'"
-        )
+    most = values.abs().max()
+    if unit == "mm" and values.size >= FEWEST_FOR_UNIT and most <= MOST_A_YEAR and (values % 1 != 0).any():
+        raise InvalidParamsError(f"{path}: no balance is above {most:g} mm, so they look like m w.e.; give unit='m'")
     return unit

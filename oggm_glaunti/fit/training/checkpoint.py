@@ -19,6 +19,7 @@ import numpy as np
 from oggm_glaunti.files import replacing
 
 CHECKPOINT_FORMAT = "oggm-glaunti-checkpoint-1"
+TREES, NUMBERS = ("trained", "optimiser", "best"), ("epoch", "best_epoch", "best_error", "log")
 
 
 class Progress(NamedTuple):
@@ -61,14 +62,11 @@ def write_checkpoint(path: Path, progress: Progress, config: dict[str, Any]) -> 
     """
     arrays: dict[str, Any] = {
         f"{name}_{k:03d}": np.asarray(leaf)
-        for name in ("trained", "optimiser", "best")
+        for name in TREES
         for k, leaf in enumerate(jax.tree.leaves(getattr(progress, name)))
     }
-    head = {
-        "format": CHECKPOINT_FORMAT,
-        "config": config,
-        **{name: getattr(progress, name) for name in ("epoch", "best_epoch", "best_error", "log")},
-    }
+    numbers = {name: getattr(progress, name) for name in NUMBERS}
+    head = {"format": CHECKPOINT_FORMAT, "config": config, **numbers}
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, head=np.array(json.dumps(head)), **arrays)
         stream.flush()
@@ -98,14 +96,11 @@ def read_checkpoint(path: Path, like: Progress, config: dict[str, Any]) -> Progr
         raise ValueError(f"{path}: cannot be read ({err}). Delete it to start anew.") from err
     if head.get("format") != CHECKPOINT_FORMAT:
         raise ValueError(f"{path}: expected format {CHECKPOINT_FORMAT!r}, found {head.get('format')!r}")
-    different = differences(head["config"], config)
+    different = "; ".join(differences(head["config"], config))
     if different:
-        raise ValueError(
-            f"{path}: belongs to another training; {'; '.join(different)}. Use its options, or another folder."
-        )
-    trees = {name: _filled(path, name, getattr(like, name), arrays) for name in ("trained", "optimiser", "best")}
-    rest = {name: head[name] for name in ("epoch", "best_epoch", "best_error", "log")}
-    return Progress(**trees, **rest)
+        raise ValueError(f"{path}: belongs to another training; {different}. Use its options, or another folder.")
+    trees = {name: _filled(path, name, getattr(like, name), arrays) for name in TREES}
+    return Progress(**trees, **{name: head[name] for name in NUMBERS})
 
 
 def _filled(path: Path, name: str, like: Any, arrays: dict[str, np.ndarray]) -> Any:

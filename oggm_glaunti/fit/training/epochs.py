@@ -61,7 +61,9 @@ class WorkerPool:
             with jax.default_device(glacier.device):
                 result = glacier_terms(copies[glacier.device], glacier, kinds)
             result = jax.tree.map(lambda a: np.asarray(a, np.float64), result)
-            _require_finite(glacier.name, result)
+            if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result)):
+                what = "the loss or its gradient is not finite. Training may have diverged: lower the learning rate."
+                raise FloatingPointError(f"{glacier.name}: {what}")
             return result
 
         with ThreadPoolExecutor(max(1, min(self.threads, len(glaciers)))) as threads:
@@ -71,13 +73,6 @@ class WorkerPool:
         """Compute the errors of a model, averaged over glaciers."""
         terms = total([terms for terms, _ in self.run(model, glaciers)])
         return jax.tree.map(lambda a: a / len(glaciers), terms)
-
-
-def _require_finite(name: str, result: Any) -> None:
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result)):
-        raise FloatingPointError(
-            f"{name}: the loss or its gradient is not finite. Training may have diverged: lower the learning rate."
-        )
 
 
 def total(trees: Sequence[Any]) -> Any:

@@ -188,7 +188,6 @@ def corrector_regulariser(
         1 on the glacier, 0 elsewhere
     size, spread, agreement : float
         strengths of the three terms
-        strengths of the three terms
 
     Examples
     --------

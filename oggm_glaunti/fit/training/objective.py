@@ -28,7 +28,7 @@ from oggm_glaunti.core.temperature_index import TIWeights
 from oggm_glaunti.core.weights import Model
 from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training import losses
-from oggm_glaunti.fit.training.arrays import GlacierYears, NetworkMaps, SeenYear, YearArrays, weather_at
+from oggm_glaunti.fit.training.arrays import GlacierYears, NetworkMaps, YearArrays, weather_at
 from oggm_glaunti.fit.training.survey import Scale
 
 Trained = dict[str, Any]
@@ -89,9 +89,8 @@ def trained_part(model: Model, kinds: tuple[str, ...]) -> Trained:
         parts = {"ti": ti, **({} if model.corrector is None else {"corrector": model.corrector})}
     missing = set(kinds) - set(parts)
     if missing or not kinds:
-        raise ValueError(
-            f"model {model_name(model)}: can train {' and '.join(parts)}, asked for {', '.join(kinds) or 'nothing'}"
-        )
+        asked = ", ".join(kinds) or "nothing"
+        raise ValueError(f"model {model_name(model)}: can train {' and '.join(parts)}, asked for {asked}")
     return {kind: parts[kind] for kind in kinds}
 
 
@@ -154,12 +153,9 @@ def _ti_terms(free: dict[str, Any], model: GlaUnTI, swe: Float[Array, " cell"], 
         end = jnp.concatenate([end, end_of_others])
     terms = _terms(smb, year, scale)
     if ds is not None:
-        terms = terms._replace(corrections=scale.corrections * _regulariser(ds[:, :n], year.outline))
+        regulariser = losses.corrector_regulariser(ds[:, None, :n], year.outline[None])
+        terms = terms._replace(corrections=scale.corrections * regulariser)
     return terms, jax.lax.stop_gradient(end)
-
-
-def _regulariser(ds: Float[Array, "5 cell"], outline: Float[AnyArray, " cell"]) -> Float[Array, ""]:
-    return losses.corrector_regulariser(ds[:, None], outline[None])
 
 
 def _gru_terms(free: dict[str, Any], hidden: Float[Array, "cell 16"], year: YearArrays, scale: Scale):
@@ -173,25 +169,12 @@ def _gru_terms(free: dict[str, Any], hidden: Float[Array, "cell 16"], year: Year
 
 def _terms(smb: tuple[Float[AnyArray, " cell"], ...], year: YearArrays, scale: Scale) -> Terms:
     """Compute the errors of a year; without a midseason date only those of the annual balance count."""
-    seen, balances = year.observed, jnp.stack([sum(smb), *smb])
-    return Terms(
-        scale.points * _point_errors(balances, seen),
-        scale.glacier * _glacier_errors(balances, year.outline, seen),
-        jnp.zeros((), balances.dtype),
-    )
-
-
-def _point_errors(balances: Float[Array, "3 cell"], seen: SeenYear) -> Float[Array, "3"]:
+    seen, balances, outline = year.observed, jnp.stack([sum(smb), *smb]), year.outline[None]
     weights = [jnp.where(seen.season == k, seen.weight, 0.0) for k in range(len(SEASONS))]
-    return jnp.stack([losses.point_error(balances, seen.season, seen.cell, seen.balance, w)[0] for w in weights])
-
-
-def _glacier_errors(
-    balances: Float[Array, "3 cell"], outline: Float[AnyArray, " cell"], seen: SeenYear
-) -> Float[AnyArray, "3"]:
-    seasons = range(len(SEASONS))
-    errors = [losses.glacier_error(balances[k, None], outline[None], seen.glacier[k]) for k in seasons]
-    return seen.has_glacier * jnp.stack(errors)
+    points = [losses.point_error(balances, seen.season, seen.cell, seen.balance, w)[0] for w in weights]
+    glacier = [losses.glacier_error(balances[k, None], outline, seen.glacier[k]) for k in range(len(SEASONS))]
+    of_glacier = scale.glacier * (seen.has_glacier * jnp.stack(glacier))
+    return Terms(scale.points * jnp.stack(points), of_glacier, jnp.zeros((), balances.dtype))
 
 
 def _with_total(run: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -141,27 +140,21 @@ def survey_glacier(part: Part, whole_map: bool, facies: bool) -> GlacierSurvey:
         turns.append(Turn(year, counted, end is not None and bool(data.begin == end)))
         end = data.end
         for k, target in by_season(data) if counted else ():
-            _check_points(f"{glacier.name} {year}, {SEASONS[k]}", target, matters.shape)
+            try:
+                losses.require_inside(target.rows, target.cols, matters.shape)
+            except ValueError as err:
+                raise ValueError(f"{glacier.name} {year}, {SEASONS[k]}: {err}") from err
             matters[target.rows, target.cols] = True
             weights[k] += np.sum(target.weights, dtype=np.float64)
             glaciers[k] += np.isfinite(target.glacier)
     n_counted = sum(turn.counted for turn in turns)
     if not n_counted:
-        raise ValueError(f"{glacier.name}: no observation in {_spelled_years(part.years)}")
+        numbers = ", ".join(map(str, sorted(part.years or ()))) or "(none)"
+        years = "any year" if part.years is None else f"the years {numbers}"
+        raise ValueError(f"{glacier.name}: no observation in {years}")
     last = max(k for k, turn in enumerate(turns) if turn.counted)
     scale = Scale(*(_one_over(n) for n in (weights, glaciers, np.asarray(float(n_counted)))))
     return GlacierSurvey(*_cells(matters, whole_map), scale, tuple(turns[: last + 1]), digest.hexdigest())
-
-
-def _check_points(name: str, target: Targets, shape: tuple[int, ...]) -> None:
-    try:
-        losses.require_inside(target.rows, target.cols, shape)
-    except ValueError as err:
-        raise ValueError(f"{name}: {err}") from err
-
-
-def _spelled_years(years: Iterable[int] | None) -> str:
-    return "any year" if years is None else f"the years {', '.join(map(str, sorted(years))) or '(none)'}"
 
 
 def _one_over(n: np.ndarray) -> np.ndarray:
@@ -179,11 +172,10 @@ def _require_usable(name: str, data: YearData) -> None:
     unknown = set(data.targets) - set(SEASONS)
     if unknown:
         raise ValueError(f"{name} {data.year}: expected observations of {SEASONS}, found {sorted(unknown)}")
-    if len(data.seasons) == 1 and set(data.targets) - {"annual"}:
-        raise ValueError(
-            f"{name} {data.year}: {' and '.join(sorted(set(data.targets) - {'annual'}))} observed, but the year has no "
-            "midseason date and is run as one annual season"
-        )
+    seasonal = " and ".join(sorted(set(data.targets) - {"annual"}))
+    if len(data.seasons) == 1 and seasonal:
+        without = "the year has no midseason date and is run as one annual season"
+        raise ValueError(f"{name} {data.year}: {seasonal} observed, but {without}")
 
 
 def _digest_year(digest: Any, data: YearData, counted: bool) -> None:

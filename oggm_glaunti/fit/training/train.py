@@ -136,11 +136,8 @@ def split_by_years(
         frozenset(year for year in glacier.years if first < year <= last)
         for first, last in ((-(10**6), train_to), (train_to, validate_to), (validate_to, 10**6))
     ]
-    return Split(*([Part(glacier, years)] if _any_observed(glacier, years) else [] for years in groups))
-
-
-def _any_observed(glacier: GlacierData, years: frozenset[int]) -> bool:
-    return any(glacier.load(year).targets for year in sorted(years))
+    parts = [[Part(glacier, years)] if any(glacier.load(y).targets for y in sorted(years)) else [] for years in groups]
+    return Split(*parts)
 
 
 def train(
@@ -273,7 +270,10 @@ def _fit(model: Model, split: Split, out: Path, stem: str, options: Options, res
         raise ValueError("no glacier, or no year, to train on: all are for validation or test")
     kinds = options.kinds or USUAL[model_name(model)]
     trained = jax.tree.map(jnp.asarray, trained_part(model, kinds))
-    checkpoint = _checkpoint(out, stem, resume)
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = out / f"{stem}_checkpoint.npz"
+    if checkpoint.exists() and not resume:
+        raise FileExistsError(f"{checkpoint}: there is such a training already. Resume it, or use another folder.")
     pool, room = WorkerPool(options.threads), Room(options.memory)
     training, validation = (_prepare(model, parts, options, room, pool) for parts in (split.training, split.validation))
     task = TrainingTask(model, kinds, training, validation, options, pool)
@@ -293,15 +293,6 @@ def _fit(model: Model, split: Split, out: Path, stem: str, options: Options, res
     best = _save(task, state, out / f"{stem}.eqx")
     error = state.best_error if validation else float("nan")
     return Training(best, state.best_epoch, error, pd.DataFrame(state.log), out / f"{stem}.eqx")
-
-
-def _checkpoint(out: Path, stem: str, resume: bool) -> Path:
-    """Return the path of the checkpoint of a training, which need not exist."""
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / f"{stem}_checkpoint.npz"
-    if checkpoint.exists() and not resume:
-        raise FileExistsError(f"{checkpoint}: there is such a training already. Resume it, or use another folder.")
-    return checkpoint
 
 
 def _config(task: TrainingTask) -> dict[str, Any]:
