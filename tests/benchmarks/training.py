@@ -145,7 +145,10 @@ def package_epoch(name: str, quick: bool, threads: int | None) -> Callable[[], A
 
     room, pool = Room(1000.0), WorkerPool(threads)
     model = jax.tree.map(jnp.asarray, synthetic.model(name))
-    years = [GlacierYears(Part(g), name == "C", False, room, pool.device(k)) for k, g in enumerate(glaciers(quick))]
+    years = [
+        GlacierYears(Part(g), name == "C", False, room, pool.devices[k % len(pool.devices)])
+        for k, g in enumerate(glaciers(quick))
+    ]
 
     def run() -> Any:
         terms, gradients = zip(*pool.run(model, years, USUAL[name]), strict=True)

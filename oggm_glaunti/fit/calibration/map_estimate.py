@@ -157,9 +157,7 @@ def predict(tuned: Tuned, sites: Sequence[Site]) -> list[np.ndarray]:
     return [np.asarray(p, np.float64) for p in _predictions(_as_arrays(tuned), tuple(sites))]
 
 
-@jax.jit
-def _predictions(tuned, sites):
-    return [predictions(tuned, site) for site in sites]
+_predictions = jax.jit(lambda tuned, sites: [predictions(tuned, site) for site in sites])
 
 
 def _as_arrays(tree):

@@ -205,7 +205,7 @@ class GlacierData:
         self.name, self.wgms_name, self.fold, self.region = name, wgms_name, int(fold), region
         self.shape, self.problems, self.left_out = source.shape, tuple(problems), dict(left_out or {})
         self._source, self._observed = source, observed
-        self._with_points = set(observed.points["year"])
+        self._with_targets = {year for year, _ in observed.glacier} | set(observed.points["year"])
         self.spin_up_years, self.years = self._find_years()
         self._count_without_weather()
 
@@ -219,18 +219,15 @@ class GlacierData:
         return self._source.grid
 
     def _find_years(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        with_targets = {year for year, _ in self._observed.glacier} | self._with_points
         spin_up = tuple(year for year in range(SPIN_UP[0], SPIN_UP[1] + 1) if self.holds(year))
-        if not with_targets:
+        if not self._with_targets:
             return spin_up, ()
         begin = int(self._source.first.astype("M8[Y]").astype(int)) + 1970
-        first = min(min(with_targets), spin_up[-1] + 1) if spin_up else begin
-        last = max(with_targets)
-        return spin_up, tuple(year for year in range(first, last + 1) if self.holds(year))
+        first = min(min(self._with_targets), spin_up[-1] + 1) if spin_up else begin
+        return spin_up, tuple(year for year in range(first, max(self._with_targets) + 1) if self.holds(year))
 
     def _count_without_weather(self) -> None:
-        outside = {year for year, _ in self._observed.glacier} | self._with_points
-        outside -= {*self.years, *self.spin_up_years}
+        outside = self._with_targets - {*self.years, *self.spin_up_years}
         n = sum(year in outside for year, _ in self._observed.glacier)
         n += int(self._observed.points["year"].isin(outside).sum())
         if n:
@@ -278,18 +275,10 @@ class GlacierData:
             for part in (slice(*((day - period.begin).astype(int) for day in (b, e + 1))) for b, e in period.seasons())
         )
         days = np.arange(period.begin, period.end + 1)
-        return YearData(
-            year,
-            period.begin,
-            period.mid,
-            period.end,
-            seasons,
-            np.asarray(geometry_fields(place.outline, place.elevation, place.elevation_std, place.facies), np.float32),
-            monthly_climate(days, *outline_means(forcing, place.outline)),
-            place.outline,
-            place.elevation,
-            self.targets(year),
-        )
+        fields = np.asarray(geometry_fields(*place), np.float32)
+        climate = monthly_climate(days, *outline_means(forcing, place.outline))
+        of_year = (fields, climate, place.outline, place.elevation, self.targets(year))
+        return YearData(year, period.begin, period.mid, period.end, seasons, *of_year)
 
     def targets(self, year: int) -> dict[str, Targets]:
         """Return the observations of a year, by season; no maps and no weather are read."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,23 +59,15 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
         wgms_id, folder = files
         cells = with_dates(cells.assign(wgms_id=str(wgms_id)), folder / DATES_FILE)
         profile = folder / "mb_profiles" / f"profile_WGMS-{wgms_id:05d}.csv"
-    reads = [settle(one_row_each(cells), "WGMS", "mm", default_dates, gdir.hemisphere)]
+    reads = {"balances": settle(one_row_each(cells), "WGMS", "mm", default_dates, gdir.hemisphere)}
     if bands and profile is not None and profile.exists():
         dates = profile.parents[1] / DATES_FILE
-        reads.append(read_wgms_profiles(profile, dates, gdir.rgi_id, default_dates, gdir.hemisphere))
-    return _merged(reads, ("balances", "bands"))
-
-
-def _merged(reads: list[Read], names: Iterable[str]) -> Read:
-    rejected = [
-        read.rejected.assign(problem=[f"{name}: {words}" for words in read.rejected["problem"]])
-        for read, name in zip(reads, names, strict=False)
-    ]
-    return Read(
-        pd.concat([read.observations for read in reads], ignore_index=True),
-        pd.concat(rejected, ignore_index=True),
-        np.concatenate([read.rows for read in reads]),
-    )
+        reads["bands"] = read_wgms_profiles(profile, dates, gdir.rgi_id, default_dates, gdir.hemisphere)
+    for name, read in reads.items():
+        read.rejected["problem"] = [f"{name}: {words}" for words in read.rejected["problem"]]
+    observations, rejected, rows = zip(*reads.values(), strict=True)
+    merged = (pd.concat(tables, ignore_index=True) for tables in (observations, rejected))
+    return Read(*merged, np.concatenate(rows))
 
 
 def _ref_mb_data(gdir: GlacierDirectory) -> pd.DataFrame:

@@ -151,7 +151,7 @@ def settle(
     for name in ("begin", "end"):
         table[name], notes[name] = parse_days(cells[name], name)
     if default_dates:
-        table, notes = _with_nominal_dates(table, notes, cells, hemisphere)
+        _fill_in_nominal_dates(table, notes, cells, hemisphere)
     table, notes["unit"] = _in_metres(table, cells, unit)
     table["height_range"] = table.get("height_range", pd.Series(0.0, cells.index)).fillna(0.0)
     table["source"] = cells.get("source", pd.Series("", cells.index)).replace("", source)
@@ -172,9 +172,9 @@ def _split_with_notes(table: pd.DataFrame, notes: pd.DataFrame, rows: pd.Index) 
     return Read(good.reset_index(drop=True), bad, good.index.to_numpy(int))
 
 
-def _with_nominal_dates(
+def _fill_in_nominal_dates(
     table: dict[str, pd.Series], notes: pd.DataFrame, cells: pd.DataFrame, hemisphere: str
-) -> tuple[dict[str, pd.Series], pd.DataFrame]:
+) -> None:
     unknown = pd.Series(np.nan, cells.index)
     year = parse_numbers(cells["year"], "year")[0] if "year" in cells else unknown
     lat = table.get("lat", unknown)
@@ -184,7 +184,6 @@ def _with_nominal_dates(
         absent = is_missing(cells[name]) | notes[name].str.endswith(UNKNOWN)
         table[name] = table[name].where(~absent, days)
         notes[name] = notes[name].where(~(absent & days.notna()), "")
-    return table, notes
 
 
 def _in_metres(table: dict[str, pd.Series], cells: pd.DataFrame, unit: str) -> tuple[dict[str, pd.Series], pd.Series]:

@@ -210,15 +210,14 @@ def with_dates(rows: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """
     names = {"BEGIN_PERIOD": "begin", "END_WINTER": "mid", "END_PERIOD": "end"}
     table = read_table(path, needed=["Year", "WGMS_ID", *names])
-    keys = [_as_integer(table["WGMS_ID"]), _as_integer(table["Year"])]
-    known = table[list(names)].rename(columns=names).set_index(pd.MultiIndex.from_arrays(keys))
+    known = table[list(names)].rename(columns=names).set_index(_glacier_years(table["WGMS_ID"], table["Year"]))
     known = known[~known.index.duplicated()]
-    mine = pd.MultiIndex.from_arrays([_as_integer(rows["wgms_id"]), _as_integer(rows["year"])])
+    mine = _glacier_years(rows["wgms_id"], rows["year"])
     return rows.assign(**{name: known[name].reindex(mine).fillna("").to_numpy() for name in names.values()})
 
 
-def _as_integer(cells: pd.Series) -> pd.Series:
-    return pd.to_numeric(cells, errors="coerce").fillna(-1).astype(int)
+def _glacier_years(*cells: pd.Series) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([pd.to_numeric(c, errors="coerce").fillna(-1).astype(int) for c in cells])
 
 
 def _with_bands(rows: pd.DataFrame) -> pd.DataFrame:

@@ -41,10 +41,6 @@ class WorkerPool:
         self.devices = jax.local_devices()
         self.threads = threads or max(available_threads(), len(self.devices))
 
-    def device(self, k: int) -> Any:
-        """Return the device of the k-th glacier."""
-        return self.devices[k % len(self.devices)]
-
     def run(
         self, model: Model, glaciers: Sequence[GlacierYears], kinds: tuple[str, ...] = ()
     ) -> list[tuple[Terms, Trained | None]]:

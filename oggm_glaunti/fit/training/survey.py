@@ -153,12 +153,9 @@ def survey_glacier(part: Part, whole_map: bool, facies: bool) -> GlacierSurvey:
         years = "any year" if part.years is None else f"the years {numbers}"
         raise ValueError(f"{glacier.name}: no observation in {years}")
     last = max(k for k, turn in enumerate(turns) if turn.counted)
-    scale = Scale(*(_one_over(n) for n in (weights, glaciers, np.asarray(float(n_counted)))))
+    sums = (weights, glaciers, np.asarray(float(n_counted)))
+    scale = Scale(*(np.where(n > 0, 1.0 / np.where(n > 0, n, 1.0), 0.0).astype(np.float32) for n in sums))
     return GlacierSurvey(*_cells(matters, whole_map), scale, tuple(turns[: last + 1]), digest.hexdigest())
-
-
-def _one_over(n: np.ndarray) -> np.ndarray:
-    return np.where(n > 0, 1.0 / np.where(n > 0, n, 1.0), 0.0).astype(np.float32)
 
 
 def by_season(data: YearData) -> list[tuple[int, Targets]]:

@@ -7,6 +7,7 @@ with the least error on the validation glaciers is kept. Maslov et al. 2026, sec
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -259,10 +260,9 @@ def mean_errors(model: Model, parts: Sequence[Part], options: Options | None = N
 def _prepare(model: Model, parts: Sequence[Part], options: Options, room: Room, pool: WorkerPool) -> list[GlacierYears]:
     name = model_name(model)
     whole_map, facies = name in ("C", "D"), name == "D"
-    return [
-        GlacierYears(part, whole_map, facies, room, pool.device(k), options.corrector_strength)
-        for k, part in enumerate(parts)
-    ]
+    devices = itertools.cycle(pool.devices)
+    strength = options.corrector_strength
+    return [GlacierYears(part, whole_map, facies, room, next(devices), strength) for part in parts]
 
 
 def _fit(model: Model, split: Split, out: Path, stem: str, options: Options, resume: bool, progress: bool) -> Training:
