@@ -66,8 +66,9 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
     for name, read in reads.items():
         read.rejected["problem"] = [f"{name}: {words}" for words in read.rejected["problem"]]
     observations, rejected, rows = zip(*reads.values(), strict=True)
-    merged = (pd.concat(tables, ignore_index=True) for tables in (observations, rejected))
-    return Read(*merged, np.concatenate(rows))
+    return Read(
+        pd.concat(observations, ignore_index=True), pd.concat(rejected, ignore_index=True), np.concatenate(rows)
+    )
 
 
 def _ref_mb_data(gdir: GlacierDirectory) -> pd.DataFrame:
