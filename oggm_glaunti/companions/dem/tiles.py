@@ -29,12 +29,12 @@ _YEARLY = {"z": "Z", "z_std": "ZSTDDEV"}
 _REFERENCE = {"dem_ref": "elevation", "slope": "slope", "aspect": "aspect"}
 _YEARLY_NAME = re.compile(r"(Z|ZSTDDEV)_(?P<name>.+)_(?P<year>\d{4})\.tif")
 _ABOUT = {
-    "z": ("surface elevation", "m"),
-    "z_std": ("1-sigma uncertainty of the surface elevation", "m"),
-    "dem_ref": ("surface elevation of the reference", "m"),
-    "slope": ("slope of the reference", "degree"),
-    "aspect": ("direction into which the reference falls, clockwise from north", "degree"),
-    "pieces": ("tile of one degree in which the cell lies", "1"),
+    "z": {"long_name": "surface elevation", "units": "m"},
+    "z_std": {"long_name": "1-sigma uncertainty of the surface elevation", "units": "m"},
+    "dem_ref": {"long_name": "surface elevation of the reference", "units": "m"},
+    "slope": {"long_name": "slope of the reference", "units": "degree"},
+    "aspect": {"long_name": "direction into which the reference falls, clockwise from north", "units": "degree"},
+    "pieces": {"long_name": "tile of one degree in which the cell lies", "units": "1"},
 }
 # Share of a cell by which equal grids may differ.
 _SAME_CELL = 1e-3
@@ -174,10 +174,7 @@ def _as_dataset(years: list[int], layers: list[_Layer], files: list[str]) -> xr.
     fields: dict[str, NDArray[Any]] = {"z": np.stack(values[:count]), "z_std": np.stack(values[count : 2 * count])}
     fields |= dict(zip(_REFERENCE, values[2 * count :], strict=True))
     fields["pieces"] = degree_tiles(coordinates["x"], coordinates["y"], first.crs)
-    variables = {
-        key: (("year", "y", "x")[-field.ndim :], field, dict(zip(("long_name", "units"), _ABOUT[key], strict=True)))
-        for key, field in fields.items()
-    }
+    variables = {key: (("year", "y", "x")[-field.ndim :], field, _ABOUT[key]) for key, field in fields.items()}
     return xr.Dataset(variables, coordinates, {"crs_wkt": first.crs.to_wkt(), "files": ", ".join(files)})
 
 

@@ -40,14 +40,6 @@ def hef(hef_gdir):
 
 
 @pytest.fixture
-def features(hef):
-    """The directory's grid."""
-    from oggm_glaunti.coupling.ground.features import read_features
-
-    return read_features(hef)
-
-
-@pytest.fixture
 def climate(hef):
     from oggm_glaunti.coupling.weather.file import read_daily_climate
 
@@ -58,6 +50,14 @@ def climate(hef):
 def own(climate):
     """The directory's series."""
     return Series(climate.temp, 1000.0 * climate.prcp, climate.ref_hgt)
+
+
+@pytest.fixture
+def features(hef):
+    """The directory's grid."""
+    from oggm_glaunti.coupling.ground.features import read_features
+
+    return read_features(hef)
 
 
 @pytest.fixture
