@@ -204,10 +204,8 @@ def _seams(
     """Find the rows and columns by which labels have to be moved for the smallest height differences."""
     if len(shifts) == 1:
         return (0, 0)
-    misfit = np.zeros((len(shifts), *surface.shape))
-    for k, shift in enumerate(shifts.values()):
-        apart = np.abs(surface - shifted(reference, shift.rows, shift.cols) - shift.median)
-        misfit[k] = np.where(known, np.fmin(apart, LARGEST_MISFIT), 0.0)
+    apart = [np.abs(surface - shifted(reference, shift.rows, shift.cols) - shift.median) for shift in shifts.values()]
+    misfit = np.where(known, np.fmin(apart, LARGEST_MISFIT), 0.0)
     index = np.searchsorted(list(shifts), pieces)
     reach = range(-SEAM_REACH, SEAM_REACH + 1)
     # Nearest first: of equal sums, that closest to the expected seams wins.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from oggm_glaunti.companions.dem.arrays import Floats, Mask
@@ -20,6 +20,14 @@ from oggm_glaunti.companions.dem.voids import EIGHT_NEIGHBOURS, VOID_SHARE, disc
 PIXELS_TRIED, MOST_ROUNDS = 1000, 5
 # Share of the known pixels up to which a void is tried in its own shape.
 LARGEST_TRIED = 0.02
+# Attributes of the variables of a result.
+ABOUT_RESULT = {
+    "z": {"units": "m", "long_name": "surface elevation"},
+    "z_std": {"units": "m", "long_name": "standard deviation of z"},
+    "imputed": {"long_name": "z was filled"},
+    "dh_trend": {"units": "m yr-1", "long_name": "trend of z"},
+    "reference": {"units": "m", "long_name": "surface elevation of the reference, moved under the surface"},
+}
 
 
 def impute_dem_stack(
@@ -110,7 +118,8 @@ def impute_dem_stack(
     # Pixels with heights in most years: the line through those heights.
     heights = np.where(np.isnan(heights), known.lines.at(stack.years), heights)
     spread = np.where(np.isnan(spread), _at_least_median(stack, known.lines.std(stack.years)), spread)
-    return _result(z, stack, known, heights, spread, trend, attributes)
+    fields = {"z": heights, "z_std": spread, "imputed": np.isnan(stack.z), "dh_trend": trend}
+    return _as_dataset(z, stack.years, fields | {"reference": known.ground.elevation}, attributes)
 
 
 def _put(stack: Floats, values: Floats, wanted: Mask) -> None:
@@ -192,28 +201,12 @@ def _about_registration(stack: Stack, known: Known) -> dict[str, Any]:
     }
 
 
-def _result(
-    z: xr.DataArray,
-    stack: Stack,
-    known: Known,
-    heights: Floats,
-    spread: Floats,
-    trend: Floats,
-    attributes: dict[str, Any],
+def _as_dataset(
+    z: xr.DataArray, years: NDArray[np.int64], fields: dict[str, Any], attributes: dict[str, Any]
 ) -> xr.Dataset:
-    cells, maps = ("year", "y", "x"), ("y", "x")
-    return xr.Dataset(
-        {
-            "z": (cells, heights.astype(np.float32), {"units": "m", "long_name": "surface elevation"}),
-            "z_std": (cells, spread.astype(np.float32), {"units": "m", "long_name": "standard deviation of z"}),
-            "imputed": (cells, np.isnan(stack.z), {"long_name": "z was filled"}),
-            "dh_trend": (maps, trend.astype(np.float32), {"units": "m yr-1", "long_name": "trend of z"}),
-            "reference": (
-                maps,
-                known.ground.elevation.astype(np.float32),
-                {"units": "m", "long_name": "surface elevation of the reference, moved under the surface"},
-            ),
-        },
-        {"year": stack.years, "y": z.y.values, "x": z.x.values},
-        attributes,
-    )
+    types: dict[str, type] = dict.fromkeys(fields, np.float32) | {"imputed": bool}
+    variables = {
+        name: (("year", "y", "x")[-values.ndim :], values.astype(types[name]), ABOUT_RESULT[name])
+        for name, values in fields.items()
+    }
+    return xr.Dataset(variables, {"year": years, "y": z.y.values, "x": z.x.values}, attributes)

@@ -104,10 +104,8 @@ def random_features(
     with threadpool_limits(1, user_api="blas"):
         ridge.fit(sampler.transform(flat[learned]), values, sample_weight=weight / weight.mean())
     mean = [ridge.predict(sampler.transform(part)) for part in _portions(flat)]
-    std = [
-        ridge.predict(sampler.transform(part), return_std=True)[1]
-        for part in _portions(flat[sample.wanted.reshape(-1)])
-    ]
+    wanted = flat[sample.wanted.reshape(-1)]
+    std = [ridge.predict(sampler.transform(part), return_std=True)[1] for part in _portions(wanted)]
     # Without the scatter about the regression, which is accounted for by the residuals.
     of_mean = np.sqrt(np.maximum(np.concatenate(std) ** 2 - 1.0 / ridge.alpha_, 0.0))
     return Regression(np.concatenate(mean).reshape(sample.values.shape), of_mean)

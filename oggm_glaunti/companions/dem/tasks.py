@@ -120,15 +120,20 @@ def process_dem_stack(
     require_datum(gdir.rgi_id, vertical_datum, geoid_height)
     chosen = _checked_imputation(gdir, imputation)
     grid, outline = outline_on_grid(gdir)
+    on_glacier = outline > 0
     terrain = find_terrain(gdir, grid, dem_file)
     inputs = read_inputs(gdir.rgi_id, z, z_std, grid, glacier)
     years = np.array(inputs.years)
-    placed = _placed(gdir, inputs, grid, terrain, outline > 0, coregister)
+    placed = _placed(gdir, inputs, grid, terrain, on_glacier, coregister)
     geoid, geoid_source = _geoid(gdir, grid, geoid_height)
     stable, stable_in_words = stable_ground(gdir.rgi_id, placed.difference, placed.z, years, terrain.elevation)
     datum = find_datum(gdir.rgi_id, stable, vertical_datum, geoid, geoid_source)
     _log_datum(gdir, datum)
-    filled = _imputed(gdir, inputs.years, placed, datum, grid, terrain, outline > 0, chosen)
+    heights = xr.DataArray(placed.z - datum.shift, {"year": years, "y": grid.y, "x": grid.x}, ("year", "y", "x"))
+    try:
+        filled = impute_dem_stack(heights, placed.z_std, terrain.elevation, mask=on_glacier, coregister=False, **chosen)
+    except ValueError as err:
+        raise InvalidParamsError(f"{gdir.rgi_id}: yearly heights cannot be completed: {err}") from err
     fields = {name: filled[name].values for name in ("z", "z_std", "imputed", "dh_trend")}
     stack = DemStack(years=years, **fields, x=grid.x, y=grid.y, crs=grid.crs)
     attributes = {
@@ -136,12 +141,11 @@ def process_dem_stack(
         **_about_placement(placed, datum, terrain, coregister),
         "stable_ground": stable_in_words,
         "median_difference": float(np.nanmedian(stable - datum.shift)),
-        **_about_imputation(filled, outline > 0),
+        **_about_imputation(filled, on_glacier),
     }
     path = write_dem_stack(gdir, stack, attributes, filesuffix)
-    log.info(
-        "(%s) %s: %d years, %.3g %% imputed", gdir.rgi_id, path.name, len(inputs.years), 100 * stack.imputed.mean()
-    )
+    share = 100 * stack.imputed.mean()
+    log.info("(%s) %s: %d years, %.3g %% imputed", gdir.rgi_id, path.name, years.size, share)
 
 
 # --- position ---
@@ -287,25 +291,6 @@ def _checked_imputation(gdir: GlacierDirectory, imputation: Mapping[str, Any] | 
     return imputation or {}
 
 
-def _imputed(
-    gdir: GlacierDirectory,
-    years: tuple[int, ...],
-    placed: _Placed,
-    datum: Datum,
-    grid: CellGrid,
-    terrain: Terrain,
-    glacier: Mask,
-    chosen: Mapping[str, Any],
-) -> xr.Dataset:
-    axes = {"year": list(years), "y": grid.y, "x": grid.x}
-    z, z_std = (xr.DataArray(values, axes, ("year", "y", "x")) for values in (placed.z - datum.shift, placed.z_std))
-    dem = xr.DataArray(terrain.elevation, {"y": grid.y, "x": grid.x}, ("y", "x"))
-    try:
-        return impute_dem_stack(z, z_std, dem, mask=glacier, coregister=False, **chosen)
-    except ValueError as err:
-        raise InvalidParamsError(f"{gdir.rgi_id}: yearly heights cannot be completed: {err}") from err
-
-
 def _about_inputs(inputs: YearlyRasters, terrain: Terrain) -> dict[str, str | float]:
     return {
         "source_files": ", ".join(path.name for path in inputs.files),
@@ -320,11 +305,10 @@ def _about_inputs(inputs: YearlyRasters, terrain: Terrain) -> dict[str, str | fl
 def _about_placement(
     placed: _Placed, datum: Datum, terrain: Terrain, coregister: bool
 ) -> dict[str, str | float | list[float]]:
-    shift = float(np.median(datum.shift))
     return {
         "vertical_datum": _datum_in_words(terrain),
         "input_vertical_datum": datum.said,
-        "vertical_shift": shift,
+        "vertical_shift": float(np.median(datum.shift)),
         "vertical_shift_source": datum.source,
         "coregistered": "beside the glacier" if coregister else "no",
         "tiles": ", ".join(tile_name(label) for label in placed.moves) if coregister else "all",
