@@ -37,6 +37,10 @@ WEIGHTS_SHA256 = {
 }
 
 
+# Where a user has weights; None: not said.
+_Place = str | Path | None
+
+
 class WeightsNotFoundError(FileNotFoundError):
     """No weights were found; the message names the places that were searched and the ways out."""
 
@@ -124,16 +128,6 @@ def download(url: str) -> Path:
     )
 
 
-def _check_sha256(path: Path, filename: str) -> Path:
-    expected, found = WEIGHTS_SHA256.get(filename), sha256_of(path)
-    if expected is not None and found != expected:
-        raise ValueError(
-            f"{path}: expected SHA-256 {expected} for {filename}, found {found}. The file is damaged or another: "
-            "delete it and run again."
-        )
-    return path
-
-
 def _not_found(filename: str, looked: list[str]) -> WeightsNotFoundError:
     return WeightsNotFoundError(
         f"GlaUnTI weights {filename} not found. Searched: {'; '.join(looked).rstrip('.')}. Three ways out: "
@@ -143,9 +137,7 @@ def _not_found(filename: str, looked: list[str]) -> WeightsNotFoundError:
     )
 
 
-def find_weights(
-    name: str, path: str | Path | None = None, glacier: str | None = None, allow_download: bool = True
-) -> Path:
+def find_weights(name: str, path: _Place = None, glacier: str | None = None, allow_download: bool = True) -> Path:
     """Return the path of published weights, or of your own given by path or environment variable.
 
     Parameters
@@ -216,12 +208,16 @@ def _find_published(filename: str, allow_download: bool, before: str) -> Path:
             cached = download(url)
         except FileNotFoundError as err:
             raise _not_found(filename, [*looked, str(err)]) from err
-    return _check_sha256(cached, filename)
+    expected, found = WEIGHTS_SHA256.get(filename), sha256_of(cached)
+    if expected is not None and found != expected:
+        raise ValueError(
+            f"{cached}: expected SHA-256 {expected} for {filename}, found {found}. The file is damaged or another: "
+            "delete it and run again."
+        )
+    return cached
 
 
-def load(
-    name: str, path: str | Path | None = None, glacier: str | None = None, allow_download: bool = True
-) -> LoadedModel:
+def load(name: str, path: _Place = None, glacier: str | None = None, allow_download: bool = True) -> LoadedModel:
     """Load a model with its provenance, in float32; arguments as in :func:`find_weights`.
 
     Model A without a path or a glacier is the one embedded in the package. Weights of your own in float64 are rounded:

@@ -47,9 +47,8 @@ def add_invert(subparsers: common.Subparsers) -> None:
     parser.add_argument("--geodetic", action="store_true", help="target and years are those of OGGM's geodetic table")
     parser.add_argument("--control", choices=("dT", "dP", "both"), default="dT", help="what changes (default: dT)")
     parser.add_argument("--resolution", choices=("scalar", "monthly", "daily"), default="scalar")
-    parser.add_argument(
-        "--prior", type=float, nargs="+", help="standard deviation of the change: K, or 1 for dP; both: two of them"
-    )
+    prior = "standard deviation of the change: K, or 1 for dP; both: two of them"
+    parser.add_argument("--prior", type=float, nargs="+", help=prior)
 
 
 def add_attribute(subparsers: common.Subparsers) -> None:
@@ -58,9 +57,8 @@ def add_attribute(subparsers: common.Subparsers) -> None:
     example = "--year 2003 --reference 1991 2020 --out attribution"
     parser = _add_analysis(subparsers, "attribute", what, example, _attribute, years=False)
     parser.add_argument("--year", type=int, required=True, help="year to explain")
-    parser.add_argument(
-        "--reference", type=int, nargs=2, metavar=("FIRST", "LAST"), help="years to compare with (default: all)"
-    )
+    reference = "years to compare with (default: all)"
+    parser.add_argument("--reference", type=int, nargs=2, metavar=("FIRST", "LAST"), help=reference)
 
 
 def add_uncertainty(subparsers: common.Subparsers) -> None:

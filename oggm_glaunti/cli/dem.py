@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oggm_glaunti.cli import common
 
@@ -66,24 +66,23 @@ def _impute(args: argparse.Namespace) -> xr.Dataset:
     }
     write_imputed(args.out, filled, CRS.from_wkt(tiles.attrs["crs_wkt"]), about)
     if args.figure is not None:
-        _save_map(filled, name, args.figure)
+        from oggm_glaunti.graphics import plot_voids, save_png
+
+        args.figure.parent.mkdir(parents=True, exist_ok=True)
+        save_png(plot_voids(filled, title=name), args.figure)
     return filled.assign_attrs(glacier=name)
-
-
-def _save_map(filled: xr.Dataset, name: str, path: Path) -> None:
-    from oggm_glaunti.graphics import plot_voids, save_png
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_png(plot_voids(filled, title=name), path)
 
 
 def _summary_of(filled: xr.Dataset, seconds: float) -> list[str]:
     about, imputed, years = filled.attrs, filled["imputed"].values, filled["year"].values
     void, count = int(imputed.any(axis=0).sum()), int(imputed.sum())
+    pairs = zip(about["shift_rows"], about["shift_cols"], strict=True)
+    moved = " and ".join(f"{rows:+.2f} rows, {cols:+.2f} columns" for rows, cols in pairs)
     lines = [
         f"{about['glacier']}, {years[0]}-{years[-1]}: {void} of {imputed[0].size} cells void, {count} heights "
         f"filled by {about['method']} in {seconds:.1f} s",
-        f"  {_registration_of(about)}median difference to the reference {about['median_dh']:+.1f} m",
+        f"  reference moved by {moved} (NMAD {about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m), median "
+        f"difference to the reference {about['median_dh']:+.1f} m",
     ]
     if "rmse" in about:
         lines.append(
@@ -92,9 +91,3 @@ def _summary_of(filled: xr.Dataset, seconds: float) -> list[str]:
             f"{about['std_scale']:.2f}"
         )
     return lines
-
-
-def _registration_of(about: dict[str, Any]) -> str:
-    pairs = zip(about["shift_rows"], about["shift_cols"], strict=True)
-    moved = " and ".join(f"{rows:+.2f} rows, {cols:+.2f} columns" for rows, cols in pairs)
-    return f"reference moved by {moved} (NMAD {about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m), "

@@ -56,12 +56,8 @@ def add_evaluate(subparsers: common.Subparsers) -> None:
     summary, errors = "score predictions, or a trained model on a data set", (RuntimeError,)
     parser = common.add_verb(subparsers, "evaluate", run_evaluate, summary, EVALUATE, EVALUATE_FILES, errors=errors)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--predictions",
-        metavar="FILE.csv",
-        type=Path,
-        help="columns glacier, kind, season, year, true and pred_<model> for each model; m w.e.",
-    )
+    columns = "columns glacier, kind, season, year, true and pred_<model> for each model; m w.e."
+    what.add_argument("--predictions", metavar="FILE.csv", type=Path, help=columns)
     what.add_argument("--data", metavar="DIR", type=Path, help="data set to predict, in the published layout")
     _add_model_and_weights(parser, required=False)
     folds = "of --data (default: 0, the test glaciers)"

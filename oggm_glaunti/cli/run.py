@@ -33,6 +33,13 @@ example:
   oggm-glaunti run --shapefile outlines.shp --dem dem.tif --climate station.csv --ref-hgt 2919 --temp-units degC \\
       --prcp-units mm/day --years 2014 2022 --model a --out region"""
 
+CLIMATE = """\
+W5E5_daily (network), monthly (made at random from the monthly weather of pre-processed directories), or a NetCDF or CSV
+file of one series; {rgi_id} in its name is replaced, for a file per glacier"""
+REF_MB = """\
+calibrate melt_f of every glacier to this balance (kg m-2 yr-1), or to OGGM's geodetic table (network); default: none,
+the published parameters"""
+
 
 def add_run(subparsers: common.Subparsers) -> None:
     """Add ``run``."""
@@ -58,13 +65,7 @@ def _add_glaciers(parser: argparse.ArgumentParser) -> None:
 
 def _add_climate(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("daily weather")
-    group.add_argument(
-        "--climate",
-        metavar="W5E5_daily|monthly|FILE",
-        required=True,
-        help="W5E5_daily (network), monthly (made at random from the monthly weather of pre-processed directories), or "
-        "a NetCDF or CSV file of one series; {rgi_id} in its name is replaced, for a file per glacier",
-    )
+    group.add_argument("--climate", metavar="W5E5_daily|monthly|FILE", required=True, help=CLIMATE)
     group.add_argument("--ref-hgt", metavar="M", type=float, help="FILE: height the temperature is for, m")
     group.add_argument("--temp-units", metavar="UNIT", help="FILE: degC or K")
     group.add_argument("--prcp-units", metavar="UNIT", help="FILE: mm/day, kg m-2 day-1, kg m-2 s-1 or m/day")
@@ -79,13 +80,7 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
     common.add_years(group, required=True, help="first and last year")
     common.add_model(group, "ACD", default="C", help="default: C")
     common.add_weights(group, "file or folder, for models C and D")
-    group.add_argument(
-        "--ref-mb",
-        metavar="MB|geodetic|none",
-        type=_reference_balance,
-        help="calibrate melt_f of every glacier to this balance (kg m-2 yr-1), or to OGGM's geodetic table (network); "
-        "default: none, the published parameters",
-    )
+    group.add_argument("--ref-mb", metavar="MB|geodetic|none", type=_reference_balance, help=REF_MB)
     group.add_argument("--ref-period", metavar="P", help="of --ref-mb: 2000-01-01_2020-01-01, last year excluded")
     group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
 

@@ -65,31 +65,17 @@ def _add_training(parser: argparse.ArgumentParser, models: str, epochs: int, rat
     common.add_model(parser, models, required=True)
     parser.add_argument("--data", metavar="DIR", type=Path, required=True, help="folder with index.csv")
     common.add_out(parser)
-    parser.add_argument(
-        "--from",
-        dest="start",
-        metavar="FILE",
-        type=Path,
-        help="weights to begin with; default: those in DIR, for A its priors and for B random numbers",
-    )
+    start = "weights to begin with; default: those in DIR, for A its priors and for B random numbers"
+    parser.add_argument("--from", dest="start", metavar="FILE", type=Path, help=start)
     parser.add_argument("--epochs", metavar="N", type=int, default=epochs, help="default: %(default)s")
     parser.add_argument("--learning-rate", metavar="R", type=float, default=rate, help="default: %(default)s")
     parser.add_argument("--patience", metavar="N", type=int, help="stop N epochs after the least validation error")
     parser.add_argument("--threads", metavar="N", type=int, help="glaciers at once; default: one for each core")
-    parser.add_argument(
-        "--memory",
-        metavar="MB",
-        type=float,
-        default=2000.0,
-        help="of prepared years, which are kept and not read again each epoch (default: %(default)g)",
-    )
+    memory = "of prepared years, which are kept and not read again each epoch (default: %(default)g)"
+    parser.add_argument("--memory", metavar="MB", type=float, default=2000.0, help=memory)
     parser.add_argument("--no-ti-pull", action="store_true", help="do not pull the temperature index to its priors")
-    parser.add_argument(
-        "--bad-rows",
-        choices=("raise", "report"),
-        default="raise",
-        help="invalid rows of the data: stop and list them, or leave them out (default: %(default)s)",
-    )
+    bad_rows = "invalid rows of the data: stop and list them, or leave them out (default: %(default)s)"
+    parser.add_argument("--bad-rows", choices=("raise", "report"), default="raise", help=bad_rows)
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch, if there is one")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -102,11 +88,9 @@ def run_train(args: argparse.Namespace) -> int:
     if args.unfreeze_ti and args.model not in BEFORE:
         raise ValueError(f"--unfreeze-ti is for {' and '.join(BEFORE)}; A's temperature index is trained anyway")
     options = _options(args, ("ti", "corrector") if args.unfreeze_ti else None)
-    before = BEFORE.get(args.model)
-    begins = before is not None or args.start is not None
-    start = (
-        _weights_to_begin_with(args, before or "", f", or train {before} with the same --out first") if begins else None
-    )
+    before, start = BEFORE.get(args.model), None
+    if before is not None or args.start is not None:
+        start = _weights_to_begin_with(args, before or "", f", or train {before} with the same --out first")
     data = _read_data(args)
     _print_training(train(args.model, data, args.out, start, options, args.resume, not args.quiet))
     return common.OK

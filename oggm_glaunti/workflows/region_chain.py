@@ -144,15 +144,9 @@ class _Chain:
         from oggm_glaunti.region.store import compile_glaunti_output
 
         out, dynamics = self.request.out, self.request.dynamics
-        first, last = self.request.years
-        ds = compile_glaunti_output(
-            self.gdirs,
-            path=out / OUTPUT,
-            input_filesuffix=FILESUFFIX if dynamics else None,
-            ys=first,
-            ye=last,
-            mb_kwargs={"model": self.request.model},
-        )
+        (ys, ye), model = self.request.years, {"model": self.request.model}
+        suffix = FILESUFFIX if dynamics else None
+        ds = compile_glaunti_output(self.gdirs, out / OUTPUT, ys=ys, ye=ye, input_filesuffix=suffix, mb_kwargs=model)
         ds.close()
         lost = ds["rgi_id"].values[ds["compiled"].values == 0] if "compiled" in ds else ()
         self._drop("output", {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in lost})
@@ -171,7 +165,9 @@ class _Chain:
             tasks = tasks_of(gdir)
             # Files named in the arguments may have changed since.
             files = [_of_file(kwargs.get("path")) for _, kwargs in tasks]
-            work.append((gdir, {"stage": stage, "digest": _digest([self.asked, files]), "tasks": tasks}))
+            asked = json.dumps([self.asked, files], sort_keys=True, default=str)
+            digest = hashlib.sha256(asked.encode()).hexdigest()
+            work.append((gdir, {"stage": stage, "digest": digest, "tasks": tasks}))
         results = workflow.execute_entity_task(do_stage, work)
         by_id = dict(zip([gdir.rgi_id for gdir in self.gdirs], results, strict=True))
         kept = sum(result == KEPT for result in results)
@@ -184,8 +180,7 @@ class _Chain:
         self.gdirs = [gdir for gdir in self.gdirs if gdir.rgi_id not in failed]
 
 
-# --- one stage of one glacier, in a worker ---
-
+# What a worker answers for one stage of one glacier, otherwise the error.
 DONE, KEPT = "done", "kept"
 
 
@@ -331,7 +326,3 @@ def _of_file(path: Any) -> list[Any]:
         return [None if path is None else str(path)]
     found = Path(path).resolve()
     return [str(found), found.stat().st_size, found.stat().st_mtime_ns]
-
-
-def _digest(values: Any) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()

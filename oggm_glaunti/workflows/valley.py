@@ -163,10 +163,8 @@ def make_valley_glacier(working_dir: str | os.PathLike[str], params: dict[str, A
 
     Parameters
     ----------
-    working_dir : str or path
-        folder of the glacier directory; made if missing
-    params : dict, optional
-        parameters to set in ``cfg.PARAMS``
+    working_dir, params
+        see :func:`oggm_glaunti.start_offline`
 
     Returns
     -------

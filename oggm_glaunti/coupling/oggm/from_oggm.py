@@ -3,17 +3,10 @@
 Importing ``oggm`` itself needs care offline (see :mod:`oggm_glaunti.coupling`); whoever imports from here has taken it.
 """
 
-from oggm import GlacierDirectory, cfg, entity_task, utils
-from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
-from oggm.utils import global_task
-
-__all__ = [
-    "GlacierDirectory",
-    "InvalidParamsError",
-    "InvalidWorkflowError",
-    "MassBalanceCalibrationError",
-    "cfg",
-    "entity_task",
-    "global_task",
-    "utils",
-]
+from oggm import GlacierDirectory as GlacierDirectory, cfg as cfg, entity_task as entity_task, utils as utils
+from oggm.exceptions import (
+    InvalidParamsError as InvalidParamsError,
+    InvalidWorkflowError as InvalidWorkflowError,
+    MassBalanceCalibrationError as MassBalanceCalibrationError,
+)
+from oggm.utils import global_task as global_task

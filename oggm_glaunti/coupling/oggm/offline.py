@@ -161,22 +161,17 @@ def start_offline(
     >>> cfg.PARAMS["border"], cfg.PARAMS["has_internet"]
     (40, False)
     """
+    import pandas as pd
     from oggm import cfg
+    from oggm.utils import _funcs as oggm_funcs
 
     cfg.initialize_minimal(logging_level=logging_level)
     settings.set_params({"has_internet": False, "use_intersects": False, **(params or {})})
     settings.register()
-    _fill_in_rgi_regions(rgi_version)
+    names, subregions = re.split(r",\s", _RGI_REGIONS), {"00-00": "None"}
+    tables = pd.DataFrame({"Full_name": names}), pd.DataFrame({"Full_name": subregions})
+    oggm_funcs._RGI_METADATA.setdefault(rgi_version, tables)
     path = Path(working_dir).resolve()
     path.mkdir(parents=True, exist_ok=True)
     cfg.PATHS["working_dir"] = str(path)
     return path
-
-
-def _fill_in_rgi_regions(rgi_version: str) -> None:
-    import pandas as pd
-    from oggm.utils import _funcs as oggm_funcs
-
-    names = pd.DataFrame({"Full_name": re.split(r",\s", _RGI_REGIONS)})
-    subregions = pd.DataFrame({"Full_name": {"00-00": "None"}})
-    oggm_funcs._RGI_METADATA.setdefault(rgi_version, (names, subregions))

@@ -39,7 +39,7 @@ _AMOUNTS_PER_STEP = ("kg m-2", "mm")
 
 @dataclass(frozen=True)
 class AboutClimate:
-    """A daily record without its days.
+    """A daily record without its days, which tables keep; see :meth:`DailyClimate.about`.
 
     Attributes
     ----------
@@ -231,7 +231,10 @@ def read_daily_climate(
         days = ds.to_days(label, netcdf.read_time(label, nc))
         first, *others = _read_realisations(label, nc)
         height, lon, lat, source = (netcdf.read_attribute(label, nc, name) for name in ATTRIBUTES)
-    _require_first_and_last_day(label, days)
+    first_year, last_year = ds.calendar_years(days[[0, -1]])
+    if str(days[0]) != f"{first_year:04d}-01-01" or str(days[-1]) != f"{last_year:04d}-12-31":
+        covered = f"covers {days[0]}..{days[-1]}"
+        raise InvalidParamsError(f"{label} {covered}; expected whole calendar years, 1 January to 31 December")
     ds.rows_of_years(label, days, *ds.span_of_whole_years(label, days))
     for number, (temp, prcp) in enumerate((first, *others), start=1):
         ds.check_values(label if number == 1 else f"{label}: realisation {number}", days, temp, prcp)
@@ -254,14 +257,6 @@ def _read_realisations(label: str, nc: netCDF4.Dataset) -> list[tuple[NDArray[np
         more = (np.ma.masked_array(var[:]).filled(np.nan) for var in (temps, prcps))
         found += zip(*more, strict=True)
     return [(ds.to_celsius(label, t, temp_units), ds.to_kg_per_day(label, p, prcp_units)) for t, p in found]
-
-
-def _require_first_and_last_day(label: str, days: NDArray[np.datetime64]) -> None:
-    first, last = ds.calendar_years(days[[0, -1]])
-    if str(days[0]) != f"{first:04d}-01-01" or str(days[-1]) != f"{last:04d}-12-31":
-        raise InvalidParamsError(
-            f"{label} covers {days[0]}..{days[-1]}; expected whole calendar years, 1 January to 31 December"
-        )
 
 
 def _label(gdir: GlacierDirectory, path: str) -> str:

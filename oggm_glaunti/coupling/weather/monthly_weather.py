@@ -135,16 +135,11 @@ def daily_precipitation(
     most = weather.prcp / WET_DAY / months.days
     fraction = np.clip(np.minimum(statistics.wet_fraction[months.calendar], most), 0.5 / months.days, None)
     rank = (norm.cdf(noise) - 1.0 + fraction[months.index]) / fraction[months.index]
-    wettest = _wettest_days(months, noise)
+    # Of each month, the day on which the noise is largest.
+    wettest = np.lexsort((noise, months.index))[np.cumsum(months.days) - 1]
     rank[wettest] = np.maximum(rank[wettest], 0.5)
     shape = statistics.shape[months.calendar][months.index]
     wet = rank > 0
     amounts = np.zeros(rank.size)
     amounts[wet] = gamma.ppf(np.minimum(rank[wet], 1.0 - 1e-9), shape[wet])
     return amounts * (weather.prcp / months.sum(amounts))[months.index]
-
-
-def _wettest_days(months: Months, noise: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the day of each month on which the noise is largest."""
-    order = np.lexsort((noise, months.index))
-    return order[np.cumsum(months.days) - 1]

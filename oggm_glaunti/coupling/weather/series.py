@@ -17,6 +17,7 @@ from oggm.exceptions import InvalidParamsError
 
 log = logging.getLogger(__name__)
 
+Days = NDArray[np.datetime64]
 # First and last calendar year asked for, both included; None: the source's own.
 Years = tuple[int | None, int | None]
 
@@ -76,6 +77,8 @@ class DailyWeather:
 @dataclass(frozen=True, eq=False)
 class DailySeries(DailyWeather):
     """A checked series as it goes into the glacier directory's file: precipitation (T,) is in kg m-2 day-1.
+
+    Made by the sources and written by :func:`~oggm_glaunti.coupling.weather.file.write_daily_climate`.
 
     Attributes
     ----------
@@ -180,12 +183,12 @@ def _step_in_words(step: float) -> str:
     return f"steps of {step:g} days"
 
 
-def calendar_years(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
+def calendar_years(days: Days) -> NDArray[np.int64]:
     """Return the calendar year of each day."""
     return days.astype("M8[Y]").astype(np.int64) + 1970
 
 
-def span_of_whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, int]:
+def span_of_whole_years(label: str, days: Days) -> tuple[int, int]:
     """Return the first and last calendar year covered from 1 January to 31 December; gaps inside are not checked.
 
     Raises
@@ -206,7 +209,7 @@ def span_of_whole_years(label: str, days: NDArray[np.datetime64]) -> tuple[int, 
     return first, last
 
 
-def rows_of_years(label: str, days: NDArray[np.datetime64], ys: int, ye: int, remedy: str = CHOOSE_YEARS) -> slice:
+def rows_of_years(label: str, days: Days, ys: int, ye: int, remedy: str = CHOOSE_YEARS) -> slice:
     """Return the rows of the calendar years `ys` to `ye`, both included, refusing missing days.
 
     Parameters
@@ -238,7 +241,7 @@ def require_covered(label: str, covered: tuple[int, int], ys: int, ye: int) -> N
         raise InvalidParamsError(f"{label} covers the years {covered[0]}-{covered[1]}; asked for {ys}-{ye}")
 
 
-def spell(days: NDArray[np.datetime64], most: int = 5) -> str:
+def spell(days: Days, most: int = 5) -> str:
     """Write days as text: consecutive ones as a range, the first few of them and how many more there are.
 
     Examples
@@ -293,9 +296,7 @@ def _lookup(label: str, name: str, units: str, table: dict[str, float], expected
     return table[_plain_unit(units)]
 
 
-def check_values(
-    label: str, days: NDArray[np.datetime64], temp: NDArray[Any], prcp: NDArray[Any], remedy: str = CHOOSE_YEARS
-) -> None:
+def check_values(label: str, days: Days, temp: NDArray[Any], prcp: NDArray[Any], remedy: str = CHOOSE_YEARS) -> None:
     """Refuse NaN, temperatures (degC) outside their limits, negative or excessive precipitation (kg m-2 day-1).
 
     Raises
@@ -316,7 +317,7 @@ def check_values(
         raise InvalidParamsError(f"{label}: {'; '.join(found)}. {remedy}")
 
 
-def _fault_in_words(what: str, days: NDArray[np.datetime64], values: NDArray[Any], bad: NDArray[np.bool_]) -> str:
+def _fault_in_words(what: str, days: Days, values: NDArray[Any], bad: NDArray[np.bool_]) -> str:
     first = values[bad][0]
     example = f" (first value: {first:g})" if np.isfinite(first) else ""
     return f"{what} on {int(bad.sum())} of {bad.size} days: {spell(days[bad])}{example}"
@@ -325,7 +326,7 @@ def _fault_in_words(what: str, days: NDArray[np.datetime64], values: NDArray[Any
 # --- what is taken of a source: the years asked for, units and height as given or as in the file ---------------------
 
 
-def choose_rows(label: str, days: NDArray[np.datetime64], years: Years) -> slice:
+def choose_rows(label: str, days: Days, years: Years) -> slice:
     """Return the rows of the years asked for; incomplete years at the ends are left out and logged."""
     first, last = span_of_whole_years(label, days)
     cropped = days[(calendar_years(days) < first) | (calendar_years(days) > last)]

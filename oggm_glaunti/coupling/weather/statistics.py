@@ -21,6 +21,8 @@ FEWEST_DAYS = 84
 class WeatherStatistics:
     """Within-month statistics of daily weather; those of 12 values are by calendar month, January first.
 
+    Estimated from a daily series by :func:`statistics_of`, or :data:`ALPINE`.
+
     Attributes
     ----------
     temp_memory : float

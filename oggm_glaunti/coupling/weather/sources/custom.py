@@ -109,12 +109,9 @@ def _read_csv(label: str, path: Path, temp_name: str, prcp_name: str, time_name:
         raise InvalidParamsError(
             f"{label}: {bad.size} dates are not YYYY-MM-DD, first in row {bad.index[0]}: {bad.iloc[0]}"
         )
-    temp, prcp = _column(label, table, "temp_name", temp_name), _column(label, table, "prcp_name", prcp_name)
-    return _Raw(
-        stamps.dt.tz_localize(None).to_numpy("M8[s]"),
-        pd.to_numeric(temp, errors="coerce").to_numpy(np.float64),
-        pd.to_numeric(prcp, errors="coerce").to_numpy(np.float64),
-    )
+    columns = _column(label, table, "temp_name", temp_name), _column(label, table, "prcp_name", prcp_name)
+    temp, prcp = (pd.to_numeric(column, errors="coerce").to_numpy(np.float64) for column in columns)
+    return _Raw(stamps.dt.tz_localize(None).to_numpy("M8[s]"), temp, prcp)
 
 
 def _refuse_offsets(label: str, dates: pd.Series) -> None:

@@ -21,7 +21,8 @@ _SOURCE = "ERA5-Land_daily"
 # m. Packed files of 16 bits round accumulations; a fall by more is no accumulation.
 _ROUNDING = 1e-4
 _HOUR = np.timedelta64(1, "h")
-_Given = str | PathLike[str] | Sequence[str | PathLike[str]] | None
+_Path = str | PathLike[str]
+_Given = _Path | Sequence[_Path] | None
 # Days (D,) and a value of each; hours of days (D, 24) to such values.
 _Daily = tuple[NDArray[np.datetime64], NDArray[np.floating]]
 _Reduce = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -82,7 +83,7 @@ def era5_land(
     years: ds.Years,
     *,
     path: _Given = None,
-    orography: str | PathLike[str] | None = None,
+    orography: _Path | None = None,
     ref_hgt: float | None = None,
     temp_units: str | None = None,
     prcp_units: str | None = None,
@@ -270,21 +271,20 @@ def _require_one_cell(label: str, paths: list[Path], cells: list[tuple[float, fl
 
 def _read_series(label: str, cell: xr.Dataset, names: tuple[str, ...]) -> list[_CellSeries]:
     """Read the variable of one of these names at the cell, if the file has it."""
-    found = [name for name in names if name in cell.data_vars]
+    found = [known for known in names if known in cell.data_vars]
     if len(found) > 1:
         raise InvalidParamsError(f"{label} has {' and '.join(found)}; give temp_name= or prcp_name=")
     if not found:
         return []
-    var = _without_expver(cell[found[0]]).squeeze(drop=True)
-    times = [name for name in _TIMES if name in var.dims]
+    name, dims = found[0], cell[found[0]].dims
+    var = _without_expver(cell[name]).squeeze(drop=True)
+    times = [time for time in _TIMES if time in var.dims]
     if len(var.dims) != 1 or not times:
-        raise InvalidParamsError(
-            f"{label}: '{found[0]}' has dimensions {cell[found[0]].dims} besides the cell; expected time"
-        )
+        raise InvalidParamsError(f"{label}: '{name}' has dimensions {dims} besides the cell; expected time")
     stamps = var[times[0]].values
     if stamps.dtype.kind != "M":
         raise InvalidParamsError(f"{label}: time is not of a calendar with real dates ({type(stamps[0]).__name__})")
-    return [_CellSeries(found[0], stamps.astype("M8[s]"), var.values.astype(np.float64), var.attrs.get("units"))]
+    return [_CellSeries(name, stamps.astype("M8[s]"), var.values.astype(np.float64), var.attrs.get("units"))]
 
 
 def _without_expver(var: xr.DataArray) -> xr.DataArray:
@@ -328,9 +328,7 @@ def _height(label: str, var: xr.DataArray) -> float:
     raise InvalidParamsError(f"{label}: '{var.name}' has units '{units}'; expected 'm' or, for geopotential, 'm2 s-2'")
 
 
-def _choose_cell_height(
-    gdir: GlacierDirectory, cell: _Cell, orography: str | PathLike[str] | None, given: float | None
-) -> float:
+def _choose_cell_height(gdir: GlacierDirectory, cell: _Cell, orography: _Path | None, given: float | None) -> float:
     """Return the height of the cell, m: of the files, of the orography's file, or given; all must agree."""
     heights = list(cell.heights)
     if orography is not None:

@@ -152,20 +152,17 @@ def _monthly_weather(
     else:
         std, origin = _calendar_std(gdir, label, temp_std, statistics)
         std = std[months.calendar]
-    if not ((std >= 0) & (std < 30)).all():
-        raise InvalidParamsError(
-            f"{label}: temp_std is outside 0..30 K in {_spell_months(months, ~((std >= 0) & (std < 30)))}"
-        )
+    invalid = ~((std >= 0) & (std < 30))
+    if invalid.any():
+        raise InvalidParamsError(f"{label}: temp_std is outside 0..30 K in {_spell_months(months, invalid)}")
     return MonthlyWeather(months, temp.astype(np.float64), prcp, std), origin
 
 
 def _without_negative(label: str, prcp: NDArray[np.float64], months: Months) -> NDArray[np.float64]:
     """Set sums a little below zero, as the interpolation of HISTALP leaves them, to zero; the log names them."""
-    impossible, negative = prcp < LOWEST_PRCP, prcp < 0
-    if impossible.any():
-        raise InvalidParamsError(
-            f"{label}: prcp is below {LOWEST_PRCP:g} kg m-2 in {_spell_months(months, impossible)}"
-        )
+    invalid, negative = prcp < LOWEST_PRCP, prcp < 0
+    if invalid.any():
+        raise InvalidParamsError(f"{label}: prcp is below {LOWEST_PRCP:g} kg m-2 in {_spell_months(months, invalid)}")
     if negative.any():
         log.warning("%s: prcp is negative and taken as zero in %s", label, _spell_months(months, negative))
     return np.maximum(prcp, 0.0)
