@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -28,13 +28,6 @@ OUTPUT, RUN_OUTPUT, STATUS = "glaunti_output.nc", "run_output.nc", "glaciers.csv
 # A task and its keyword arguments.
 EntityTask = tuple[Callable, dict[str, Any]]
 Say = Callable[[str], None]
-
-
-class Failure(NamedTuple):
-    """Where a glacier failed, and why."""
-
-    stage: str
-    message: str
 
 
 def run_region(request: Request, say: Say = print) -> pd.DataFrame:
@@ -64,7 +57,7 @@ def run_region(request: Request, say: Say = print) -> pd.DataFrame:
 
     gdirs, failures = open_directories(request, say)
     shop.load(request.model, request.weights)  # rather now than once a glacier
-    chain = _Chain(request, gdirs, {rgi_id: Failure("directory", text) for rgi_id, text in failures.items()}, say)
+    chain = _Chain(request, gdirs, {rgi_id: ("directory", text) for rgi_id, text in failures.items()}, say)
     chain.geometry_and_climate()
     chain.tables()
     chain.balance_and_ice()
@@ -73,9 +66,9 @@ def run_region(request: Request, say: Say = print) -> pd.DataFrame:
 
 
 class _Chain:
-    """The glaciers that have not failed so far, and the failures of the others."""
+    """The glaciers that have not failed so far, and the failures of the others: stage and message, by id."""
 
-    def __init__(self, request: Request, gdirs: list[GlacierDirectory], failures: dict[str, Failure], say: Say):
+    def __init__(self, request: Request, gdirs: list[GlacierDirectory], failures: dict[str, tuple[str, str]], say: Say):
         self.request, self.gdirs, self.failures, self.say = request, gdirs, failures, say
         self.rgi_ids = [*failures, *(gdir.rgi_id for gdir in gdirs)]
         self.asked: list[Any] = []
@@ -175,8 +168,7 @@ class _Chain:
         self.say(f"{stage}: {len(self.gdirs)} glaciers" + (f", {kept} from before" if kept else ""))
 
     def _drop(self, stage: str, failed: dict[str, str]) -> None:
-        for rgi_id, message in failed.items():
-            self.failures[rgi_id] = Failure(stage, message)
+        self.failures |= {rgi_id: (stage, message) for rgi_id, message in failed.items()}
         self.gdirs = [gdir for gdir in self.gdirs if gdir.rgi_id not in failed]
 
 

@@ -39,7 +39,9 @@ _AMOUNTS_PER_STEP = ("kg m-2", "mm")
 
 @dataclass(frozen=True)
 class AboutClimate:
-    """A daily record without its days, which tables keep; see :meth:`DailyClimate.about`.
+    """A daily record without its days.
+
+    Made by :meth:`DailyClimate.about`, and kept with a table to tell what it was made from.
 
     Attributes
     ----------

@@ -206,7 +206,10 @@ def _read_cell(gdir: GlacierDirectory, given: _Given, temp_name: str | None, prc
             heights += _heights_of(one, cell)
             temp += _read_series(one, cell, temp_names)
             prcp += _read_series(one, cell, prcp_names)
-    _require_one_cell(label, paths, places)
+    for path, place in zip(paths, places, strict=True):
+        if not np.allclose(place, places[0], atol=1e-3):
+            what = f"nearest cells {places[0]} and {place} ({path.name})"
+            raise InvalidParamsError(f"{label}: files of different grids; {what}")
     series = _join_series(label, "temp", temp_names, temp), _join_series(label, "prcp", prcp_names, prcp)
     return _Cell(label, places[0], *series, heights, ", ".join(path.name for path in paths))
 
@@ -259,14 +262,6 @@ def _coordinate(label: str, file: xr.Dataset, names: tuple[str, ...]) -> str:
         if name in file.coords:
             return name
     raise InvalidParamsError(f"{label}: no coordinate {' or '.join(names)}; found: {', '.join(map(str, file.coords))}")
-
-
-def _require_one_cell(label: str, paths: list[Path], cells: list[tuple[float, float]]) -> None:
-    """Raise InvalidParamsError if the nearest cells of several files are not the same."""
-    for path, cell in zip(paths, cells, strict=True):
-        if not np.allclose(cell, cells[0], atol=1e-3):
-            what = f"nearest cells {cells[0]} and {cell} ({path.name})"
-            raise InvalidParamsError(f"{label}: files of different grids; {what}")
 
 
 def _read_series(label: str, cell: xr.Dataset, names: tuple[str, ...]) -> list[_CellSeries]:
