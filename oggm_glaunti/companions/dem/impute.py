@@ -14,7 +14,7 @@ from oggm_glaunti.companions.dem.coregister import Registration, nmad
 from oggm_glaunti.companions.dem.fill import FillOptions, Known, fill, require_method, what_is_known
 from oggm_glaunti.companions.dem.scores import HeldOut, VoidScores, hold_out, joined, score
 from oggm_glaunti.companions.dem.stack import Stack, checked_stack
-from oggm_glaunti.companions.dem.voids import EIGHT_NEIGHBOURS, VOID_SHARE, disc, place_voids
+from oggm_glaunti.companions.dem.voids import VOID_SHARE, components, disc, place_voids
 
 # Pixels that a trial should hide, and rounds of voids in which it may do so.
 PIXELS_TRIED, MOST_ROUNDS = 1000, 5
@@ -175,16 +175,10 @@ def own_shapes(void: Mask) -> list[Mask]:
     if not void.any():
         return [disc(1.0)]
     most = LARGEST_TRIED * (~void).sum()
-    depths = _depths(void)
-    widest = max(1.0, np.sqrt(most / np.pi))
-    return [depth > 0 if (depth > 0).sum() <= most else disc(min(depth.max(), widest)) for depth in depths]
-
-
-def _depths(void: Mask) -> list[Floats]:
-    """Return for each void the distance of its pixels from known ones, 0 outside of it, cropped to its box."""
-    labels, _ = ndimage.label(void, structure=EIGHT_NEIGHBOURS)
-    depth = ndimage.distance_transform_edt(void)
-    return [np.where(labels[box] == k + 1, depth[box], 0.0) for k, box in enumerate(ndimage.find_objects(labels))]
+    widest, depth = max(1.0, np.sqrt(most / np.pi)), ndimage.distance_transform_edt(void)
+    return [
+        shape if shape.sum() <= most else disc(min(depth[box][shape].max(), widest)) for box, shape in components(void)
+    ]
 
 
 def _about_registration(stack: Stack, known: Known) -> dict[str, Any]:

@@ -99,10 +99,9 @@ def checked_stack(
             f"z: found the years {years.tolist()}; expected two or more that differ: a single year "
             "does not tell how the surface changes in time"
         )
-    heights, spread = (
-        _finite_or_nan(_on_pixels_of(z, field, name)[order]) for field, name in ((z, "z"), (z_std, "z_std"))
-    )
-    spread[np.isnan(heights)] = np.nan
+    heights, spread = (_on_pixels_of(z, field, name)[order] for field, name in ((z, "z"), (z_std, "z_std")))
+    heights[~np.isfinite(heights)] = np.nan
+    spread[np.isnan(heights) | ~np.isfinite(spread)] = np.nan
     _check_values(heights, spread, years)
     steepness = None if slope is None else _complete(z[0], slope, "slope")
     angle = None if aspect is None else _on_pixels_of(z[0], aspect, "aspect")
@@ -137,10 +136,6 @@ def _on_pixels_of(z: xr.DataArray, field: ArrayLike, name: str) -> Floats:
         for axis in (name for name in z.dims if name in field.coords):
             _require_same_axis(z, field, str(axis), name)
     return values
-
-
-def _finite_or_nan(values: Floats) -> Floats:
-    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _require_same_axis(z: xr.DataArray, field: xr.DataArray, axis: str, name: str) -> None:

@@ -15,7 +15,6 @@ VOID_SHARE = 0.0469
 TRIES = 100
 # Consecutive shapes without a place after which the raster counts as full.
 MISSES = 20
-EIGHT_NEIGHBOURS = np.ones((3, 3), int)
 
 
 def void_library(masks: Iterable[Mask]) -> list[Mask]:
@@ -42,13 +41,16 @@ def void_library(masks: Iterable[Mask]) -> list[Mask]:
     >>> [shape.astype(int).tolist() for shape in void_library([mask])]
     [[[1, 0], [0, 1]], [[1, 1, 1]]]
     """
-    shapes = []
-    for mask in masks:
-        labels, _ = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
-        shapes += [labels[box] == k + 1 for k, box in enumerate(ndimage.find_objects(labels))]
+    shapes = [shape for mask in masks for _, shape in components(mask)]
     if not shapes:
         raise ValueError("masks: none of them has a void; shapes are taken from real ones")
     return shapes
+
+
+def components(mask: Mask) -> list[tuple[tuple[slice, ...], Mask]]:
+    """Return the bounding box of each 8-connected component of a mask (H, W), and its pixels there (h, w)."""
+    labels, _ = ndimage.label(mask, structure=np.ones((3, 3), int))
+    return [(box, labels[box] == k + 1) for k, box in enumerate(ndimage.find_objects(labels))]
 
 
 def place_voids(mask: Mask, library: Sequence[Mask], share: float, rng: np.random.Generator) -> Mask:

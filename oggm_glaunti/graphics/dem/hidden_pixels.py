@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.companions.dem.scores import HeldOut, VoidScores, score
+from oggm_glaunti.companions.dem.scores import HeldOut, score
 from oggm_glaunti.graphics.style import COLOURS, LINES, light_grid, panels, plain_log, series_style
 
 if TYPE_CHECKING:
@@ -96,18 +96,15 @@ def _true_and_predicted(figure: Figure, ax: Axes, flat: HeldOut) -> None:
     else:
         ax.scatter(true[inside], predicted[inside], s=8, alpha=0.5, linewidths=0, color=COLOURS[1])
     said = f"{true.size} heights" + (f", {(~inside).sum()} of them beyond the axes" if not inside.all() else "")
-    label = f"1:1 ({said})\n{_scores_in_words(score(flat))}"
+    found = score(flat)
+    label = (
+        f"1:1 ({said})\nRMSE {found.rmse:.1f} m, median |error| {found.median_error:.1f} m,\n"
+        f"NMAD {found.nmad:.1f} m, {100 * found.coverage_90:.0f} % within 90 % intervals"
+    )
     ax.plot((low, high), (low, high), color="black", linewidth=0.8, label=label)
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="true height above the reference (m)")
     ax.set_ylabel("predicted height above the reference (m)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small", handlelength=1.0)
-
-
-def _scores_in_words(found: VoidScores) -> str:
-    return (
-        f"RMSE {found.rmse:.1f} m, median |error| {found.median_error:.1f} m,\n"
-        f"NMAD {found.nmad:.1f} m, {100 * found.coverage_90:.0f} % within 90 % intervals"
-    )
 
 
 def _errors_by_distance_and_slope(figure: Figure, axes: Sequence[Axes], flat: Mapping[str, HeldOut]) -> None:
