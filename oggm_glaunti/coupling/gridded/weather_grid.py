@@ -92,11 +92,11 @@ def nearest_cells(file: CoarseCells, features: Features | CellGrid, rgi_id: str)
     at = positions(file, features)
     _require_inside(file, at, rgi_id)
     _require_coarse(file, at, rgi_id)
-    ranges = [
-        (max(0, int(np.floor(p.min())) - AROUND), min(n, int(np.ceil(p.max())) + AROUND + 1))
+    around = (
+        slice(max(0, int(np.floor(p.min())) - AROUND), min(n, int(np.ceil(p.max())) + AROUND + 1))
         for p, n in zip(at, (file.y.size, file.x.size), strict=True)
-    ]
-    window = Window(*(slice(first, last) for first, last in ranges))
+    )
+    window = Window(*around)
     from_file = Transformer.from_crs(file.crs, features.crs, always_xy=True)
     x, y = from_file.transform(*np.meshgrid(file.x[window.cols], file.y[window.rows]))
     own = np.stack(np.meshgrid(features.x, features.y), axis=-1)
@@ -106,12 +106,12 @@ def nearest_cells(file: CoarseCells, features: Features | CellGrid, rgi_id: str)
 
 def _require_inside(file: CoarseCells, at: tuple[NDArray[np.float64], ...], rgi_id: str) -> None:
     sizes = file.y.size, file.x.size
-    inside = [(p >= -0.5 - SAME_CELL) & (p <= n - 0.5 + SAME_CELL) for p, n in zip(at, sizes, strict=True)]
-    if not (inside[0] & inside[1]).all():
+    inside = np.all([(p >= -0.5 - SAME_CELL) & (p <= n - 0.5 + SAME_CELL) for p, n in zip(at, sizes, strict=True)], 0)
+    if not inside.all():
         raise InvalidParamsError(
             f"{file.label}: does not reach all cells of {rgi_id}'s maps: it spans {file.x.min():g} to {file.x.max():g} "
             f"and {file.y.min():g} to {file.y.max():g} ({file.crs.name}), and "
-            f"{100 * (1 - (inside[0] & inside[1]).mean()):.3g} % of the cells lie outside"
+            f"{100 * (1 - inside.mean()):.3g} % of the cells lie outside"
         )
 
 

@@ -23,15 +23,6 @@ BASENAME = "glaunti_dem_stack"
 # What a file must say about itself: heights without a datum cannot be compared with any other.
 VERTICAL_DATUM = "vertical_datum"
 
-_TYPES = {
-    "years": np.int64,
-    "z": np.float32,
-    "z_std": np.float32,
-    "imputed": np.bool_,
-    "dh_trend": np.float32,
-    "x": np.float64,
-    "y": np.float64,
-}
 # Attributes of the variables; also of files of imputed tiles.
 STACK_VARIABLES: dict[str, dict[str, Any]] = {
     "z": {
@@ -56,7 +47,7 @@ STACK_VARIABLES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class DemStack:
+class DemStack(cells.ArraysOnCells):
     """Surfaces of several years on the cells of a glacier's features, every cell filled; row 0 is north.
 
     Attributes
@@ -98,35 +89,19 @@ class DemStack:
     crs: CRS
 
     def __post_init__(self) -> None:
-        cells.convert_arrays(self, _TYPES)
+        floats = dict.fromkeys(("z", "z_std", "dh_trend"), np.float32)
+        self._convert({"years": np.int64, "imputed": np.bool_, **floats})
         if self.years.ndim != 1 or self.years.size == 0 or (np.diff(self.years) <= 0).any():
             raise ValueError(f"years: expected at least one, rising, found {self.years.tolist()}")
         layers = (self.years.size, *self.shape)
-        cells.require_shapes(self, {"z": layers, "z_std": layers, "imputed": layers, "dh_trend": self.shape})
-        cells.require_cells(self)
-        cells.require_finite(self, ("z", "z_std", "dh_trend"))
+        shapes = {"z": layers, "z_std": layers, "imputed": layers, "dh_trend": self.shape}
+        self._require(shapes, finite=floats)
         if (self.z_std < 0).any():
             raise ValueError(f"z_std: {(self.z_std < 0).sum()} of {self.z_std.size} values are negative")
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows, columns."""
-        return self.y.size, self.x.size
-
-    def digest(self) -> str:
-        """SHA-256 over all arrays and the coordinate system, hexadecimal."""
-        return cells.digest_of_cells(self)
-
 
 def read_dem_stack(gdir: Any, filesuffix: str = "") -> DemStack:
-    """Read and check ``glaunti_dem_stack.nc``; errors as in :func:`~.features_file.read_cells_file`.
-
-    Parameters
-    ----------
-    gdir : oggm.GlacierDirectory
-    filesuffix : str
-        of the file
-    """
+    """Read and check ``glaunti_dem_stack.nc``; arguments and errors as in :func:`~.features_file.read_features`."""
     return cells.read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _stack_in)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -70,8 +70,58 @@ class OnCells(Protocol):
         """UTM."""
 
 
+class ArraysOnCells:
+    """Part of frozen dataclasses of arrays on a glacier's cells, by which they check themselves.
+
+    Cells are 100 m, north up, in a UTM zone, centres `x` (W,), `y` (H,) in m, row 0 in the north; see :class:`OnCells`.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    crs: CRS
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return self.y.size, self.x.size
+
+    def digest(self) -> str:
+        """SHA-256 over all arrays and the coordinate system, hexadecimal."""
+        sha = hashlib.sha256(self.crs.to_wkt().encode())
+        for name, values in vars(self).items():
+            if isinstance(values, np.ndarray):
+                sha.update(f"{name} {values.shape}".encode() + values.tobytes())
+        return sha.hexdigest()
+
+    def _convert(self, dtypes: Mapping[str, type]) -> None:
+        """Convert arrays and coordinate system in place; None stays."""
+        for name, dtype in {**dtypes, "x": np.float64, "y": np.float64}.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
+        object.__setattr__(self, "crs", CRS.from_user_input(self.crs))
+
+    def _require(self, shapes: Mapping[str, tuple[int, ...]], finite: Iterable[str]) -> None:
+        """Raise ValueError if an array has another shape, cells are others than expected or values are not finite."""
+        for name, shape in shapes.items():
+            values = getattr(self, name)
+            if values is not None and values.shape != shape:
+                raise ValueError(f"{name} has shape {values.shape}; expected {shape} for y, x of {shape[-2:]}")
+        for name, step in (("x", settings.CELL_SIZE), ("y", -settings.CELL_SIZE)):
+            steps = np.diff(getattr(self, name))
+            if not np.allclose(steps, step, rtol=0, atol=SAME_COORDINATE):
+                raise ValueError(
+                    f"{name} has steps of {steps.min():g} to {steps.max():g} m; expected {step:g} m (north-up cells)"
+                )
+        if self.crs.utm_zone is None:
+            raise ValueError(f"crs is {self.crs.name!r}; expected a UTM zone")
+        for name in finite:
+            values = getattr(self, name)
+            if values is not None and not np.isfinite(values).all():
+                raise ValueError(f"{name}: {_share(~np.isfinite(values))} are NaN or infinite")
+
+
 @dataclass(frozen=True, eq=False)
-class Features:
+class Features(ArraysOnCells):
     """What the corrector sees of a glacier, on north-up UTM cells of 100 m; row 0 is north.
 
     Attributes
@@ -112,11 +162,9 @@ class Features:
     crs: CRS
 
     def __post_init__(self) -> None:
-        convert_arrays(self, {**dict.fromkeys(_FEATURE_ATTRIBUTES, np.float32), "x": np.float64, "y": np.float64})
-        shape = (self.y.size, self.x.size)
-        require_shapes(self, {**dict.fromkeys(_FEATURE_ATTRIBUTES, shape), "facies": (len(FACIES_BANDS), *shape)})
-        require_cells(self)
-        require_finite(self, _FEATURE_ATTRIBUTES)
+        self._convert(dict.fromkeys(_FEATURE_ATTRIBUTES, np.float32))
+        shapes = {**dict.fromkeys(_FEATURE_ATTRIBUTES, self.shape), "facies": (len(FACIES_BANDS), *self.shape)}
+        self._require(shapes, finite=_FEATURE_ATTRIBUTES)
         if not np.isin(self.outline, (0, 1)).all() or not self.outline.any():
             raise ValueError("outline: expected 0 and 1, and 1 in at least one cell")
         if (self.elevation_std < 0).any():
@@ -125,64 +173,9 @@ class Features:
             raise ValueError(f"facies: {_share(bad)} are neither scores from 0 to 1 nor -1 in all bands")
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Rows, columns."""
-        return self.outline.shape
-
-    @property
     def glacier(self) -> NDArray[np.bool_]:
         """Cells inside the outline, (H, W)."""
         return self.outline > 0
-
-    def digest(self) -> str:
-        """SHA-256 over all arrays and the coordinate system, hexadecimal."""
-        return digest_of_cells(self)
-
-
-def convert_arrays(cells: Any, dtypes: Mapping[str, type]) -> None:
-    """Convert the arrays and the coordinate system of a frozen dataclass in place; None stays."""
-    for name, dtype in dtypes.items():
-        if getattr(cells, name) is not None:
-            object.__setattr__(cells, name, np.ascontiguousarray(getattr(cells, name), dtype))
-    object.__setattr__(cells, "crs", CRS.from_user_input(cells.crs))
-
-
-def require_shapes(cells: OnCells, expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise ValueError if an array has another shape than expected."""
-    for name, shape in expected.items():
-        values = getattr(cells, name)
-        if values is not None and values.shape != shape:
-            raise ValueError(f"{name} has shape {values.shape}; expected {shape} for y, x of {shape[-2:]}")
-
-
-def require_finite(cells: OnCells, names: Iterable[str]) -> None:
-    """Raise ValueError if an array has values that are not finite."""
-    for name in names:
-        values = getattr(cells, name)
-        if values is not None and not np.isfinite(values).all():
-            raise ValueError(f"{name}: {_share(~np.isfinite(values))} are NaN or infinite")
-
-
-def digest_of_cells(cells: Any) -> str:
-    """SHA-256 over all arrays of a dataclass and its coordinate system, hexadecimal."""
-    sha = hashlib.sha256(cells.crs.to_wkt().encode())
-    for field in fields(cells):
-        values = getattr(cells, field.name)
-        if isinstance(values, np.ndarray):
-            sha.update(f"{field.name} {values.shape}".encode() + values.tobytes())
-    return sha.hexdigest()
-
-
-def require_cells(cells: OnCells) -> None:
-    """Raise ValueError where cells are not 100 m, north up, in a UTM zone."""
-    for name, step in (("x", settings.CELL_SIZE), ("y", -settings.CELL_SIZE)):
-        steps = np.diff(getattr(cells, name))
-        if not np.allclose(steps, step, rtol=0, atol=SAME_COORDINATE):
-            raise ValueError(
-                f"{name} has steps of {steps.min():g} to {steps.max():g} m; expected {step:g} m (north-up cells)"
-            )
-    if cells.crs.utm_zone is None:
-        raise ValueError(f"crs is {cells.crs.name!r}; expected a UTM zone")
 
 
 def impossible_facies(facies: NDArray[np.float32]) -> NDArray[np.bool_]:

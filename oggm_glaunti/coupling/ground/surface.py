@@ -191,10 +191,8 @@ def open_surface(gdir: Any, features: Features, years: Iterable[int], filesuffix
 
     Raises
     ------
-    oggm.exceptions.InvalidWorkflowError
-        if the file is not there
-    oggm.exceptions.InvalidParamsError
-        if it is damaged, or on other cells than the features
+    oggm.exceptions.InvalidWorkflowError, oggm.exceptions.InvalidParamsError
+        see :func:`~.dem_stack_file.read_dem_stack` and :class:`YearlySurface`
     """
     stack = dem_stack_file.read_dem_stack(gdir, filesuffix)
     datum = str(dem_stack_file.read_dem_stack_attributes(gdir, filesuffix)[dem_stack_file.VERTICAL_DATUM])

@@ -14,7 +14,7 @@ from rasterio.warp import transform_bounds
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.ground.grid import CellGrid, directory_grid
-from oggm_glaunti.coupling.ground.rasters import PathLike, Raster, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.ground.rasters import PathLike, bilinear_on_grid, read_around
 
 # m. Below this OGGM takes a height for a missing value that the file does not declare.
 _UNDECLARED_NODATA = -999.0
@@ -101,19 +101,14 @@ def find_terrain(gdir: Any, grid: CellGrid, dem_file: PathLike | None = None) ->
         remedy = "Give a dem_file, or make the glacier directory with a larger cfg.PARAMS['border']."
     terrain = found[-1]
     if isinstance(terrain, str) or terrain.missing:
-        raise InvalidWorkflowError(_nothing_covers(gdir, grid, found) + remedy)
+        reasons = [t if isinstance(t, str) else f"{t.origin} misses {100 * t.missing:.3g} % of them" for t in found]
+        rows, columns = grid.shape
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: heights are needed for {rows} x {columns} cells of {settings.CELL_SIZE:.0f} m, the "
+            f"outline and {settings.MARGIN_CELLS} cells around it, and terrain is never invented: "
+            f"{'; '.join(reasons)}. {remedy}"
+        )
     return _possible(gdir, terrain)
-
-
-def _nothing_covers(gdir: Any, grid: CellGrid, found: list[Terrain | str]) -> str:
-    reasons = [
-        look if isinstance(look, str) else f"{look.origin} misses {100 * look.missing:.3g} % of them" for look in found
-    ]
-    rows, columns = grid.shape
-    return (
-        f"{gdir.rgi_id}: heights are needed for {rows} x {columns} cells of {settings.CELL_SIZE:.0f} m, the outline "
-        f"and {settings.MARGIN_CELLS} cells around it, and terrain is never invented: {'; '.join(reasons)}. "
-    )
 
 
 def _possible(gdir: Any, terrain: Terrain) -> Terrain:
@@ -159,17 +154,16 @@ def _from_users_file(gdir: Any, grid: CellGrid) -> Terrain | str:
 
 
 def _from_file(gdir: Any, grid: CellGrid, path: PathLike, what: str) -> Terrain:
-    raster = read_around(f"{gdir.rgi_id}: {what}", [path], grid)
     name = Path(path).name
-    return Terrain(_heights(raster, grid, "USER"), "USER", f"{name} ({what})", (name,))
+    return Terrain(_heights(gdir, what, [path], grid, "USER"), "USER", f"{name} ({what})", (name,))
 
 
 def _from_dem_tif(gdir: Any, grid: CellGrid) -> Terrain | str:
     if not gdir.has_file("dem"):
         return "the directory has no dem.tif"
     source = _recorded_source(gdir)
-    raster = read_around(f"{gdir.rgi_id}: dem.tif", [gdir.get_filepath("dem")], grid)
-    return Terrain(_heights(raster, grid, source), source, "the directory's dem.tif", ("dem.tif",))
+    heights = _heights(gdir, "dem.tif", [gdir.get_filepath("dem")], grid, source)
+    return Terrain(heights, source, "the directory's dem.tif", ("dem.tif",))
 
 
 def _from_tiles(gdir: Any, grid: CellGrid) -> Terrain | str:
@@ -183,11 +177,12 @@ def _from_tiles(gdir: Any, grid: CellGrid) -> Terrain | str:
         )
     except _NO_TILES as err:
         return f"tiles of {source} cannot be had ({type(err).__name__}: {err})"
-    raster = read_around(f"{gdir.rgi_id}: {source}", files, grid)
-    return Terrain(_heights(raster, grid, source), source, f"tiles of {source}", tuple(Path(f).name for f in files))
+    heights = _heights(gdir, source, files, grid, source)
+    return Terrain(heights, source, f"tiles of {source}", tuple(Path(f).name for f in files))
 
 
-def _heights(raster: Raster, grid: CellGrid, source: str) -> NDArray[np.float32]:
+def _heights(gdir: Any, what: str, files: list[Any], grid: CellGrid, source: str) -> NDArray[np.float32]:
+    raster = read_around(f"{gdir.rgi_id}: {what}", files, grid)
     values = np.where(raster.values <= _UNDECLARED_NODATA, np.float32(np.nan), raster.values)
     if source.startswith("COPDEM"):
         values = np.where(np.isnan(values) & raster.covered, np.float32(0.0), values)

@@ -266,7 +266,9 @@ def write_params(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str
         if a number is not finite, or ``parameters``, ``fitted_temp_gradient`` or ``variant`` are invalid, see
         :func:`fitted_parameters` and :func:`fitted_gradient`
     """
-    values = {key: _plain(value) for key, value in params.items() if key != "units"}
+    # NumPy scalars and arrays become plain Python.
+    values = json.loads(json.dumps(params, default=lambda value: value.tolist()))
+    values.pop("units", None)
     fitted_parameters(values, gdir.rgi_id)
     fitted_gradient(values, gdir.rgi_id)
     checked_variant(values.get("variant", "smooth"), gdir.rgi_id)
@@ -282,12 +284,3 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     text = json.dumps(values, indent=2, allow_nan=False) + "\n"
     with writing(path, str(values.get("rgi_id", path.parent.name))) as temporary:
         temporary.write_text(text)
-
-
-def _plain(value: Any) -> Any:
-    """Convert NumPy scalars and arrays to plain Python, also within dictionaries."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return value.item() if isinstance(value, np.generic) else value

@@ -133,7 +133,10 @@ def glaunti_smb(
     if surface == "yearly":
         if mb_model.calib_params:
             log.warning("(%s) glaunti_smb: the surface moves, the calibration was made on the fixed one", gdir.rgi_id)
-        moving = open_surface(gdir, features, _years_run(mb_model, periods), dem_stack_filesuffix)
+        # A climatology is made from the whole record.
+        whole = periods is None or mb_model.corrector == "climatology"
+        asked = mb_model.climate.years.tolist() if whole else [period.year for period in periods or ()]
+        moving = open_surface(gdir, features, asked, dem_stack_filesuffix)
     gridded = GriddedModel(mb_model.loaded_model, climate or mb_model.climate, features, gdir.rgi_id, exact, moving)
     if periods is None:
         maps = _run_calendar_years(gridded, mb_model, daily)
@@ -183,13 +186,6 @@ def _periods(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, years: str, d
         return None
     remedy = "; years='mass_balance' needs two calendar years of weather or more (or take years='calendar')"
     return require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id, remedy)
-
-
-def _years_run(mb_model: GlaUnTIMassBalance, periods: list[Period] | None) -> list[int]:
-    """Years whose surfaces a run asks for; a climatology is made from the whole record."""
-    if periods is None or mb_model.corrector == "climatology":
-        return mb_model.climate.years.tolist()
-    return [period.year for period in periods]
 
 
 # --- runs ---
@@ -266,7 +262,7 @@ def _run_calendar_years(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, dai
             if series is not None and year >= mb_model.ys:
                 for day, day_map in zip(climate.time[days], series, strict=False):
                     maps.fields["smb"].append(day_map)
-                    _append(maps, day, day, None, None)
+                    _append(maps, day, day)
         if not daily:
             maps.fields["smb"].append(total)
             first, last = (np.datetime64(f"{year}-{day}", "D") for day in ("01-01", "12-31"))
@@ -274,15 +270,11 @@ def _run_calendar_years(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, dai
     return maps
 
 
-def _append(
-    maps: SmbMaps, first: np.datetime64, last: np.datetime64, swe: np.ndarray | None, ds: np.ndarray | None
-) -> None:
-    maps.first.append(first)
-    maps.last.append(last)
-    if swe is not None:
-        maps.swe.append(swe)
-    if ds is not None:
-        maps.ds.append(ds)
+def _append(maps: SmbMaps, first: Any, last: Any, swe: np.ndarray | None = None, ds: np.ndarray | None = None) -> None:
+    lists: tuple[list[Any], ...] = (maps.first, maps.last, maps.swe, maps.ds)
+    for values, value in zip(lists, (first, last, swe, ds), strict=True):
+        if value is not None:
+            values.append(value)
 
 
 def _segment(

@@ -6,10 +6,9 @@ Both are kept with the digest of what they were made from; a file made from anyt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
@@ -31,8 +30,7 @@ _TABLE_FIELDS = {
 _STANDARD_NAMES = {"temp": "air_temperature", "swe": "lwe_thickness_of_surface_snow_amount"}
 
 
-@dataclass(frozen=True)
-class TableHead:
+class TableHead(NamedTuple):
     """What annual balances need of a table's file, and what says whether it may be used.
 
     Attributes

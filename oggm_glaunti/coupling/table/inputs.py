@@ -58,8 +58,7 @@ class TunableParams:
 
     def digest(self) -> str:
         """Return the digest of the values."""
-        values = (self.melt_f, self.prcp_fac, self.temp_bias)
-        by_month = [np.broadcast_to(np.asarray(value, np.float64), (12,)) for value in values]
+        by_month = [np.broadcast_to(np.asarray(value, np.float64), (12,)) for value in vars(self).values()]
         return hashlib.sha256(np.stack(by_month).tobytes()).hexdigest()
 
 

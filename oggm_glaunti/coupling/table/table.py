@@ -73,11 +73,7 @@ def build_table(inputs: TableInputs, tunables: TunableParams, backend: str = "au
     if backend == "auto":
         backend = "numpy" if jax_is_unsafe() else "jax"
     sums = {"jax": _sums_by_jax, "numpy": _sums_by_numpy}[backend]
-    return _mean([table_of_sums(one, tunables, sums(one, tunables)) for one in inputs.realisations()])
-
-
-def _mean(tables: list[Table]) -> Table:
-    """Average tables of the same years and heights."""
+    tables = [table_of_sums(one, tunables, sums(one, tunables)) for one in inputs.realisations()]
     if len(tables) == 1:
         return tables[0]
     names = Table.__dataclass_fields__.keys() - {"years", "heights"}
@@ -90,17 +86,10 @@ def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sequence[n
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     scale = physical_numbers(inputs.ti)["prec_scale"] * np.exp(inputs.ds()[:, 0].astype(np.float64))
     smb, solid_prcp, pdd, swe = sums
-    return Table(
-        inputs.climate.years,
-        inputs.heights,
-        smb,
-        solid_prcp,
-        pdd,
-        temp=(temp * valid).sum(-1) / valid.sum(-1) + temp_bias,
-        prcp=(prcp * valid).sum(-1) * prcp_fac,
-        prec_scale=scale[inputs.ds_index()],
-        swe=swe,
-    )
+    temp = (temp * valid).sum(-1) / valid.sum(-1) + temp_bias
+    prcp = (prcp * valid).sum(-1) * prcp_fac
+    years, heights, scale = inputs.climate.years, inputs.heights, scale[inputs.ds_index()]
+    return Table(years, heights, smb, solid_prcp, pdd, temp, prcp, scale, swe)
 
 
 def round_up(n: int, multiple: int) -> int:
@@ -184,10 +173,9 @@ def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, tab
 
     `table` is that of the inputs and tunable parameters; it says what snow there is at the beginning of the year.
     """
-    each = inputs.realisations()
-    tables = [table] if len(each) == 1 else [build_table(one, tunables) for one in each]
-    smb = []
-    for one, own in zip(each, tables, strict=True):
+    each, smb = inputs.realisations(), []
+    for one in each:
+        own = table if len(each) == 1 else build_table(one, tunables)
         swe = own.swe[year_index - 1] if year_index else table_initial_swe(one)
         smb.append([day.smb for month in days_of_year(one, tunables, year_index, swe) for day in month])
     return np.mean(smb, axis=0)
