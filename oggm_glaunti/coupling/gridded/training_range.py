@@ -14,7 +14,6 @@ log = logging.getLogger(__name__)
 
 # Corrector inputs met in training: highest cell (m) and wettest day (m w.e.) are the normalisation constants of the
 # published weights, the sides of the rectangle (cells) those of the published list of training glaciers.
-TRAINING_ELEVATION, TRAINING_PRCP = ELEVATION_NORM, PRCP_NORM
 TRAINING_SIDES = (28, 575)
 
 
@@ -35,10 +34,10 @@ def warn_outside_training(climate: DailyClimate, features: Features, rgi_id: str
     """
     highest, wettest, sides = float(features.elevation.max()), float(climate.prcp.max()), features.shape
     outside = []
-    if highest > TRAINING_ELEVATION:
-        outside.append(f"elevation up to {highest:.0f} m (training: {TRAINING_ELEVATION:.0f} m)")
-    if wettest > TRAINING_PRCP:
-        outside.append(f"{1000 * wettest:.0f} mm on the wettest day (training: {1000 * TRAINING_PRCP:.0f} mm)")
+    if highest > ELEVATION_NORM:
+        outside.append(f"elevation up to {highest:.0f} m (training: {ELEVATION_NORM:.0f} m)")
+    if wettest > PRCP_NORM:
+        outside.append(f"{1000 * wettest:.0f} mm on the wettest day (training: {1000 * PRCP_NORM:.0f} mm)")
     if min(sides) < TRAINING_SIDES[0] or max(sides) > TRAINING_SIDES[1]:
         outside.append(
             f"a grid of {sides[0]} x {sides[1]} cells (training: {TRAINING_SIDES[0]} to {TRAINING_SIDES[1]})"

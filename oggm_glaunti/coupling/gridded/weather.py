@@ -130,7 +130,9 @@ class WeatherOfFile(Weather):
         file, sha = self._file, hashlib.sha256()
         for values in (file.time, *place):
             sha.update(np.ascontiguousarray(values).tobytes())
-        parts = [self._look_at(rows, sha) for rows in _rows_of_years(file.time)]
+        years = ds.calendar_years(file.time)
+        starts = [*np.flatnonzero(np.r_[True, years[1:] != years[:-1]]).tolist(), file.time.size]
+        parts = [self._look_at(slice(*rows), sha) for rows in pairwise(starts)]
         low_temp, low_prcp, high_temp, high_prcp, temp, prcp = (np.concatenate(p) for p in zip(*parts, strict=True))
         file.require_values(low_temp, low_prcp)
         file.require_values(high_temp, high_prcp)
@@ -282,9 +284,3 @@ def with_offset(forcing: Any, extra: NDArray[Any]) -> Any:
     if hasattr(forcing, "temp_offset"):
         return replace(forcing, temp_offset=forcing.temp_offset + extra)
     return replace(forcing, temp=forcing.temp + extra)
-
-
-def _rows_of_years(time: NDArray[np.datetime64]) -> list[slice]:
-    years = ds.calendar_years(time)
-    starts = [*np.flatnonzero(np.r_[True, years[1:] != years[:-1]]).tolist(), time.size]
-    return [slice(first, last) for first, last in pairwise(starts)]

@@ -204,15 +204,11 @@ class WeatherFile:
             for start in range(0, len(out), SLAB):
                 days = slice(first + start, first + min(start + SLAB, len(out)))
                 values = np.ma.masked_array(variable[days, window.rows, window.cols], dtype=np.float64).filled(np.nan)
-                out[start : start + SLAB] = self._convert(name, values)
+                convert = ds.to_celsius if name == "temp" else ds.to_kg_per_day
+                converted = convert(self._labels[name], values, self._units[name])
+                # Of precipitation the same two roundings as the glacier directory's own file has.
+                out[start : start + SLAB] = converted if name == "temp" else converted.astype(np.float64) * 1e-3
         return out
-
-    def _convert(self, name: str, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        label, units = self._labels[name], self._units[name]
-        if name == "temp":
-            return ds.to_celsius(label, values, units)
-        # The same two roundings as the glacier directory's own file has.
-        return (ds.to_kg_per_day(label, values, units).astype(np.float64) * 1e-3).astype(np.float32)
 
     def require_values(self, temp: NDArray[np.float32], prcp: NDArray[np.float32]) -> None:
         """Raise InvalidParamsError that names variable and dates where a day's value (T,) is missing or invalid."""

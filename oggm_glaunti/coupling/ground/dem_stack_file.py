@@ -157,17 +157,12 @@ def write_dem_stack(
         year.setncatts({"long_name": "calendar year; the surface is that of its 1 January", "units": "1"})
         year[:] = stack.years
         cells.write_coordinates(nc, stack)
-        _write_layers(nc, stack)
+        for name, about in STACK_VARIABLES.items():
+            values = getattr(stack, name)
+            dims, kind = ("year", "y", "x")[-values.ndim :], "i1" if name == "imputed" else "f4"
+            # One chunk a year: runs and figures read years.
+            chunks = (1, *stack.shape)[-values.ndim :]
+            variable = nc.createVariable(name, kind, dims, zlib=True, complevel=1, chunksizes=chunks)
+            variable.setncatts({**about, "grid_mapping": "crs"})
+            variable[:] = values
     return path
-
-
-def _write_layers(nc: netCDF4.Dataset, stack: DemStack) -> None:
-    for name, attributes in STACK_VARIABLES.items():
-        values = getattr(stack, name)
-        dimensions = ("year", "y", "x")[-values.ndim :]
-        kind = "i1" if name == "imputed" else "f4"
-        # One chunk a year: runs and figures read years.
-        chunks = (1, *stack.shape)[-values.ndim :]
-        variable = nc.createVariable(name, kind, dimensions, zlib=True, complevel=1, chunksizes=chunks)
-        variable.setncatts({**attributes, "grid_mapping": "crs"})
-        variable[:] = values

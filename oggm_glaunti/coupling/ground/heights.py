@@ -47,8 +47,9 @@ def height_bounds(gdir: Any) -> tuple[float, float]:
     InvalidWorkflowError
         if the directory has neither gridded data nor flowlines
     """
-    bounds = [*_gridded_bounds(gdir), *_flowline_bounds(gdir)]
-    if not bounds:
+    lines = [line for name in _FLOWLINES if gdir.has_file(name) for line in gdir.read_pickle(name)]
+    of_lines = [(float(np.min(getattr(f, "bed_h", f.surface_h))), float(np.max(f.surface_h))) for f in lines]
+    if not (bounds := [*_gridded_bounds(gdir), *of_lines]):
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: gridded_data.nc has no glacier heights and there are no flowlines; run "
             "oggm.tasks.simple_glacier_masks first"
@@ -62,8 +63,3 @@ def _gridded_bounds(gdir: Any) -> list[tuple[float, float]]:
     with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
         low, high = (getattr(nc, name, np.nan) for name in ("min_h_glacier", "max_h_glacier"))
     return [(float(low) - BELOW, float(high) + ABOVE)] if np.isfinite([low, high]).all() else []
-
-
-def _flowline_bounds(gdir: Any) -> list[tuple[float, float]]:
-    lines = [line for name in _FLOWLINES if gdir.has_file(name) for line in gdir.read_pickle(name)]
-    return [(float(np.min(getattr(f, "bed_h", f.surface_h))), float(np.max(f.surface_h))) for f in lines]

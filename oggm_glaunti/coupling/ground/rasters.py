@@ -95,7 +95,8 @@ def bilinear_on_grid(raster: Raster, grid: CellGrid) -> NDArray[np.float32]:
     shrink.
     """
     rows, columns = _pixels_of_centres(raster, grid)
-    per_cell = [max(1, int(_largest_step(positions) + 1e-6)) for positions in (rows, columns)]
+    steps = [max(abs(np.diff(at, axis=axis)).max() for axis in (0, 1)) for at in (rows, columns)]
+    per_cell = [max(1, int(step + 1e-6)) for step in steps]
     values = _block_means(raster.values, *per_cell)
     rows, columns = ((p + 0.5) / n - 0.5 for p, n in zip((rows, columns), per_cell, strict=True))
     known = np.isfinite(values)
@@ -110,10 +111,6 @@ def _pixels_of_centres(raster: Raster, grid: CellGrid) -> tuple[NDArray[np.float
     x, y = to_raster.transform(*np.meshgrid(grid.x, grid.y))
     a, _, c, _, e, f = raster.transform[:6]
     return (y - f) / e - 0.5, (x - c) / a - 0.5
-
-
-def _largest_step(positions: NDArray[np.float64]) -> float:
-    return float(max(abs(np.diff(positions, axis=axis)).max() for axis in (0, 1)))
 
 
 def _block_means(values: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.float64]:

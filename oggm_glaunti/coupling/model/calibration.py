@@ -13,7 +13,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanc
 from scipy.optimize import brentq
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.model.calibration_file import model_record, unfitted, write_calibration
+from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
@@ -101,7 +101,7 @@ def calibrate_glaunti(
     """
     limits = _search_bounds(order, bounds, gdir.rgi_id)
     chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
-    mb_model = unfitted(gdir, **{"corrector": "auto", **chosen})
+    mb_model = UnfittedMassBalance(gdir, **{"corrector": "auto", **chosen})
     ref = _find_reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
     specific = _specific_mb(gdir, mb_model, np.array(ref.years), use_2d_mb)
     residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits)

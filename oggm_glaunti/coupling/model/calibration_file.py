@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 
 
 class UnfittedMassBalance(GlaUnTIMassBalance):
-    """The model with the weights' own temperature index, lapse rate and degree-day factor, whatever was calibrated."""
-
-    use_calibration = False
-
-
-def unfitted(gdir: GlacierDirectory, **given: Any) -> UnfittedMassBalance:
-    """Return the model at its published parameters.
+    """The model with the weights' own temperature index, lapse rate and degree-day factor, whatever was calibrated.
 
     Parameters
     ----------
@@ -37,7 +31,11 @@ def unfitted(gdir: GlacierDirectory, **given: Any) -> UnfittedMassBalance:
         `model`, `corrector`, `weights`, `variant`, `filename`, `input_filesuffix` of
         :class:`~oggm_glaunti.GlaUnTIMassBalance`; default: those of the calibration before
     """
-    return UnfittedMassBalance(gdir, **{**given, "check_calib_params": False})
+
+    use_calibration = False
+
+    def __init__(self, gdir: GlacierDirectory, **given: Any):
+        super().__init__(gdir, **{**given, "check_calib_params": False})
 
 
 def model_record(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance) -> dict[str, Any]:

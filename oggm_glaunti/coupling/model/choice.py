@@ -149,7 +149,11 @@ def choose_model(
     if name not in ("A", "C", "D"):
         raise InvalidParamsError(f"{gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {name!r}")
     weights = given.get("weights")
-    weights = _recorded_weights(calibration, name) if weights is None else weights
+    if weights is None and calibration.get("model") == name:
+        # Those of the calibration if they exist on this machine. Otherwise the usual search goes on; the checksum is
+        # compared in any case.
+        recorded = calibration.get("weights_path")
+        weights = recorded if recorded and Path(recorded).exists() else None
     loaded = shop.load(name, weights)
     model = loaded.model
     assert isinstance(model, GlaUnTI)  # as A, C and D are
@@ -171,15 +175,6 @@ def choose_model(
         calibration=calibration,
         params_filesuffix=filesuffix,
     )
-
-
-def _recorded_weights(calibration: Mapping[str, Any], name: str) -> str | None:
-    """Return the path of the weights that a model was calibrated with, if it exists on this machine.
-
-    Otherwise the usual search goes on; the checksum is compared in any case.
-    """
-    recorded = calibration.get("weights_path") if calibration.get("model") == name else None
-    return recorded if recorded and Path(recorded).exists() else None
 
 
 def _melt_f(ti: TIWeights) -> float:

@@ -182,7 +182,13 @@ def read_params_for(
     """
     params = read_params(gdir, filesuffix)
     if strict and model is None and not params:
-        _require_no_other(gdir)
+        others = sorted(path.name for path in Path(gdir.dir).glob("glaunti_params_*.json"))
+        if others:
+            raise InvalidWorkflowError(
+                f"{gdir.rgi_id}: there is no glaunti_params.json, but {', '.join(others)}. Name one by "
+                "mb_params_filesuffix, name the model (GlaUnTIMassBalanceC finds glaunti_params_C.json), or calibrate "
+                "without filesuffix."
+            )
     if model is not None and not filesuffix and params.get("model", model if params else None) != model:
         beside = f"_{model}"
         if Path(gdir.get_filepath("glaunti_params", filesuffix=beside)).exists():
@@ -235,17 +241,6 @@ def require_calibrated_with(params: dict[str, Any], used: dict[str, Any], rgi_id
                 "again (a second model beside the first: with filesuffix='_A', '_C' or '_D'), or set "
                 "check_calib_params=False, to use the tunable parameters all the same."
             )
-
-
-def _require_no_other(gdir: GlacierDirectory) -> None:
-    """Raise InvalidWorkflowError if there are calibrations under a suffix and none without."""
-    others = sorted(path.name for path in Path(gdir.dir).glob("glaunti_params_*.json"))
-    if others:
-        raise InvalidWorkflowError(
-            f"{gdir.rgi_id}: there is no glaunti_params.json, but {', '.join(others)}. Name one by "
-            "mb_params_filesuffix, name the model (GlaUnTIMassBalanceC finds glaunti_params_C.json), or calibrate "
-            "without filesuffix."
-        )
 
 
 def _read_json(path: Path, rgi_id: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,15 +15,10 @@ from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import N_CORRECTIONS
+from oggm_glaunti.coupling.gridded import periods as mb_periods
 from oggm_glaunti.coupling.gridded.corrections import climatological_fields, correction_years
 from oggm_glaunti.coupling.gridded.model import GriddedModel
-from oggm_glaunti.coupling.gridded.periods import (
-    Period,
-    day_slice,
-    mass_balance_year_of_months,
-    periods_from_dates,
-    require_mass_balance_years,
-)
+from oggm_glaunti.coupling.gridded.periods import Period, day_slice
 from oggm_glaunti.coupling.gridded.place import Place
 from oggm_glaunti.coupling.gridded.weather import Weather, open_weather, shifted_by_day, with_offset
 from oggm_glaunti.coupling.ground.features import read_features
@@ -32,7 +28,6 @@ from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.smb_file import SmbMaps, write_smb
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.coupling.table.inputs import TUNABLE, InputFiles
-from oggm_glaunti.coupling.weather.file import DailyClimate
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -146,15 +141,6 @@ def glaunti_smb(
     return write_smb(gdir, gridded, mb_model, maps, output_filesuffix)
 
 
-class _GivenWeather(InputFiles):
-    """Other weather than that of the glacier directory: means over the outline."""
-
-    def __init__(self, gdir: GlacierDirectory, climate: DailyClimate):
-        super().__init__(gdir, "climate_historical", "")
-        self.climate = climate
-        self.about_climate = climate.about()
-
-
 class _ModelOnWeather(GlaUnTIMassBalance):
     """The directory's model and calibration, on other weather than the directory's if some is given."""
 
@@ -163,9 +149,11 @@ class _ModelOnWeather(GlaUnTIMassBalance):
         super().__init__(gdir, **kwargs)
 
     def _open_files(self, filename: str, input_filesuffix: str, record: str) -> InputFiles:
+        files = super()._open_files(filename, input_filesuffix, record)
         if self._weather is not None:
-            return _GivenWeather(self.gdir, self._weather.climate)
-        return super()._open_files(filename, input_filesuffix, record)
+            # Means over the outline, in place of what the directory holds.
+            files.climate, files.about_climate = self._weather.climate, self._weather.climate.about()
+        return files
 
 
 def _require_in_record(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, ys: int | None, ye: int | None) -> None:
@@ -181,11 +169,11 @@ def _require_in_record(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, ys:
 def _periods(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, years: str, dates: Any) -> list[Period] | None:
     """Periods to run one by one; None for calendar years."""
     if dates is not None:
-        return periods_from_dates(dates, gdir.rgi_id)
+        return mb_periods.periods_from_dates(dates, gdir.rgi_id)
     if years == "calendar":
         return None
     remedy = "; years='mass_balance' needs two calendar years of weather or more (or take years='calendar')"
-    return require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id, remedy)
+    return mb_periods.require_mass_balance_years(mb_model.climate, gdir.hemisphere, gdir.rgi_id, remedy)
 
 
 # --- runs ---
@@ -245,7 +233,8 @@ def _run_calendar_years(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, dai
     all_ds = [None] if off else _period_corrections(gridded, mb_model, periods)
     cells = [_corrections_on_cells(gridded, ds) for ds in all_ds]
     first_year = periods[0].year if periods else climate.ys
-    index = np.clip(mass_balance_year_of_months(climate.years, mb_model.hemisphere) - first_year, 0, len(all_ds) - 1)
+    ends = mb_periods.mass_balance_year_of_months(climate.years, mb_model.hemisphere)
+    index = np.clip(ends - first_year, 0, len(all_ds) - 1)
     temp_bias, prcp_fac, ddf = mb_model.tunable_params().by_month()
     months = climate.time.astype("datetime64[M]")
     maps = SmbMaps([], [], {"smb": []}, [], [], JANUARY)
@@ -323,12 +312,12 @@ def _segment_program() -> Callable[..., Any]:
 def _from_to(maps: SmbMaps, ys: int, ye: int, rgi_id: str) -> SmbMaps:
     """Keep only the periods that end in the requested years."""
     ends = np.array(maps.last, "datetime64[Y]").astype(int) + 1970
-    keep = np.flatnonzero((ends >= ys) & (ends <= ye))
-    if keep.size == 0:
+    keep = (ends >= ys) & (ends <= ye)
+    if not keep.any():
         raise InvalidParamsError(f"{rgi_id}: no period ends between {ys} and {ye}")
 
     def only(values):
-        return [values[i] for i in keep] if values else []
+        return list(compress(values, keep))
 
     fields = {name: only(values) for name, values in maps.fields.items()}
     return SmbMaps(only(maps.first), only(maps.last), fields, only(maps.ds), only(maps.swe), maps.ds_when)

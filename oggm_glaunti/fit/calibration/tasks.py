@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.model.calibration_file import model_record, unfitted, write_calibration
+from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, CLIMATE_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.params import FITTED_GRADIENT
@@ -167,7 +167,7 @@ def modelled(
     from oggm_glaunti.fit.calibration.map_estimate import predict
 
     chosen = checked_mb_kwargs("modelled", mb_kwargs)
-    mb_model = unfitted(gdir, **chosen) if published else GlaUnTIMassBalance(gdir, **chosen)
+    mb_model = UnfittedMassBalance(gdir, **chosen) if published else GlaUnTIMassBalance(gdir, **chosen)
     glacier = glacier_site(gdir, mb_model, as_table(observations))
     _report_rejected(gdir, glacier)
     (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site])
@@ -243,7 +243,7 @@ def estimate(
 
     allowed = (*CALIBRATION_KWARGS, *CLIMATE_KWARGS)
     chosen = {"corrector": "auto", **checked_mb_kwargs("fit_glaunti", mb_kwargs, allowed)}
-    first = unfitted(gdirs[0], **chosen)
+    first = UnfittedMassBalance(gdirs[0], **chosen)
     chosen = {**chosen, "model": first.model_name, "variant": first.variant}
     models = [first, *(_same_model(first, gdir, chosen) for gdir in gdirs[1:])]
     table = as_table(observations)
@@ -276,7 +276,7 @@ def _write_fit(found: Estimate, gdirs: Sequence[GlacierDirectory], filesuffix: s
 
 def _same_model(first: GlaUnTIMassBalance, gdir: GlacierDirectory, chosen: dict[str, Any]) -> GlaUnTIMassBalance:
     """Make the same model of another glacier, which must have the same weights."""
-    mb_model = unfitted(gdir, **chosen)
+    mb_model = UnfittedMassBalance(gdir, **chosen)
     if mb_model.weights_sha256 != first.weights_sha256:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: its calibration names other weights ({mb_model.choice.weights_path}) than that of "
