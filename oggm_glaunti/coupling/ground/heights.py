@@ -48,18 +48,15 @@ def height_bounds(gdir: Any) -> tuple[float, float]:
         if the directory has neither gridded data nor flowlines
     """
     lines = [line for name in _FLOWLINES if gdir.has_file(name) for line in gdir.read_pickle(name)]
-    of_lines = [(float(np.min(getattr(f, "bed_h", f.surface_h))), float(np.max(f.surface_h))) for f in lines]
-    if not (bounds := [*_gridded_bounds(gdir), *of_lines]):
+    bounds = [(float(np.min(getattr(f, "bed_h", f.surface_h))), float(np.max(f.surface_h))) for f in lines]
+    if gdir.has_file("gridded_data"):
+        with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
+            low, high = (float(getattr(nc, name, np.nan)) for name in ("min_h_glacier", "max_h_glacier"))
+        if np.isfinite([low, high]).all():
+            bounds.append((low - BELOW, high + ABOVE))
+    if not bounds:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: gridded_data.nc has no glacier heights and there are no flowlines; run "
             "oggm.tasks.simple_glacier_masks first"
         )
     return min(low for low, _ in bounds), max(high for _, high in bounds)
-
-
-def _gridded_bounds(gdir: Any) -> list[tuple[float, float]]:
-    if not gdir.has_file("gridded_data"):
-        return []
-    with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
-        low, high = (getattr(nc, name, np.nan) for name in ("min_h_glacier", "max_h_glacier"))
-    return [(float(low) - BELOW, float(high) + ABOVE)] if np.isfinite([low, high]).all() else []

@@ -102,7 +102,7 @@ def calibrate_glaunti(
     limits = _search_bounds(order, bounds, gdir.rgi_id)
     chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
     mb_model = UnfittedMassBalance(gdir, **{"corrector": "auto", **chosen})
-    ref = _find_reference(gdir, mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
+    ref = _find_reference(mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
     specific = _specific_mb(gdir, mb_model, np.array(ref.years), use_2d_mb)
     residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits)
     reference = {f"reference_{name}": value for name, value in ref._asdict().items()}
@@ -177,13 +177,9 @@ def _specific_mb(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, years: np
 
 
 def _find_reference(
-    gdir: GlacierDirectory,
-    mb_model: GlaUnTIMassBalance,
-    mb: float | None,
-    err: float | None,
-    period: str | None,
-    source: str,
+    mb_model: GlaUnTIMassBalance, mb: float | None, err: float | None, period: str | None, source: str
 ) -> Reference:
+    gdir = mb_model.gdir
     if mb is None and source == "wgms":
         return _wgms_reference(gdir, mb_model, period)
     if source not in ("geodetic", "wgms"):

@@ -144,10 +144,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.repeat, self.bias = repeat, bias
         given = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
         given |= {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
-        suffix = mb_params_filesuffix or settings_filesuffix
-        self.choice = choice = choose_model(
-            gdir, given, suffix, check_calib_params, self.fixed_model, self.use_calibration
-        )
+        how = mb_params_filesuffix or settings_filesuffix, check_calib_params, self.fixed_model, self.use_calibration
+        self.choice = choice = choose_model(gdir, given, *how)
         self.loaded_model, self.weights_sha256 = choice.model, choice.weights_sha256
         self.model_name, self.calib_params = choice.model.name, choice.calibration
         self.ti, self.fitted_parameters = choice.ti, choice.fitted_parameters

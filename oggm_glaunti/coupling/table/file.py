@@ -127,7 +127,13 @@ def write_table(
         nc.Conventions = "CF-1.8"
         nc.title = "GlaUnTI height-year table"
         nc.setncatts(attributes)
-        _write_axes(nc, table)
+        for name, values, units, long_name in (
+            ("year", table.years.astype(np.float64), "1", "calendar year"),
+            ("month", np.arange(1.0, 13.0), "1", "calendar month"),
+            ("height", table.heights, "m", "height of the surface"),
+        ):
+            nc.createDimension(name, values.size)
+            _write(nc, name, (name,), values, units, long_name)
         # Flow models ask for nothing else. Not compressed, so that it is read at once; checksums tell damage.
         annual = table.smb.astype(np.float64).sum(axis=1)
         storage = {"fletcher32": True, "chunksizes": annual.shape}
@@ -155,16 +161,6 @@ def _write(
     if name in _STANDARD_NAMES:
         variable.standard_name = _STANDARD_NAMES[name]
     variable[:] = values
-
-
-def _write_axes(nc: netCDF4.Dataset, table: Table) -> None:
-    for name, values, units, long_name in (
-        ("year", table.years.astype(np.float64), "1", "calendar year"),
-        ("month", np.arange(1.0, 13.0), "1", "calendar month"),
-        ("height", table.heights, "m", "height of the surface"),
-    ):
-        nc.createDimension(name, values.size)
-        _write(nc, name, (name,), values, units, long_name)
 
 
 def _write_band_corrections(nc: netCDF4.Dataset, corrections: BandCorrections) -> None:
