@@ -137,7 +137,7 @@ def test_a_killed_writer_leaves_a_whole_file(hef_gdir):
 KILLED_WHILE_WRITING = """
 import os, signal
 from oggm_glaunti.coupling.table import file as table_file
-table_file._write_axes = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+table_file._write = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
 GlaUnTIMassBalanceA(gdir, melt_f=9.0).get_annual_mb([3000.0], year=2018)
 """
 

@@ -386,7 +386,7 @@ from oggm_glaunti.coupling.ground import dem_stack_file
 gdir = oggm.GlacierDirectory("RGI60-11.99999", base_dir=f"{folder}/per_glacier")
 oggm.cfg.PATHS["dem_file"] = f"{folder}/dem.tif"
 if case == "killed":
-    dem_stack_file._write_layers = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+    dem_stack_file.cells.write_coordinates = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
 calls = [(gdir, {"z": z, "imputation": {"method": "hypsometric"}, "filesuffix": suffix}) for suffix in ("_one", "_two")]
 workflow.execute_entity_task(gtasks.process_dem_stack, calls)
 """
