@@ -57,7 +57,7 @@ class Interrupted(Exception):
 
 
 WRITERS = {
-    "table": (table_file, "_write_axes", lambda gdir: balance(gdir, melt_f=7.0)),
+    "table": (table_file, "_write", lambda gdir: balance(gdir, melt_f=7.0)),
     "maps": (smb_file, "_write_time", lambda gdir: gtasks.glaunti_smb(gdir, mb_kwargs={"model": "A"})),
     "calibration": (params.json, "dumps", lambda gdir: write_params(gdir, {"melt_f": 4.0})),
 }

@@ -365,7 +365,8 @@ def test_an_error_on_the_way_leaves_the_old_file_and_nothing_else(gdir, years, m
         raise Interrupted(when)
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((dem_stack_file, "_write_layers") if when == "while writing" else (os, "replace")), fails)
+        step = (dem_stack_file.cells, "write_coordinates") if when == "while writing" else (os, "replace")
+        patch.setattr(*step, fails)
         with pytest.raises(Interrupted, match=when):
             gtasks.process_dem_stack(gdir, **years, imputation={**QUICK["imputation"], "seed": 1})
     assert path.read_bytes() == before
