@@ -22,6 +22,9 @@ CRS_ATTRIBUTES = ("crs_wkt", "spatial_ref", "pyproj_srs", "crs", "proj4", "proje
 # Part of a cell by which coordinates may differ and still mean the same cells.
 SAME_PLACE = 0.1
 
+Axes = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Coordinates y and x of cells."""
+
 
 class MapFile:
     """One NetCDF file of maps.
@@ -45,7 +48,7 @@ class MapFile:
             raise InvalidParamsError(f"{self.label}: not found in {self.path.parent}")
         return open_netcdf(self.label, str(self.path))
 
-    def _axes(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _axes(self, name: str) -> Axes:
         """Return the coordinates y, x of a variable's cells in the order of the file."""
         with self.open() as nc:
             variable = read_variable(self.label, nc, name)
@@ -97,7 +100,7 @@ class MapFile:
             if its cells are not those of `grid`
         """
         y, x = self.axes(name)
-        flips = orientation(y, x, grid)
+        flips = orientation((y, x), (grid.y, grid.x))
         if flips is None:
             raise InvalidParamsError(
                 f"{self.label}: '{name}' is on {y.size} x {x.size} cells from x {x.min():g}, y {y.min():g}; expected "
@@ -122,16 +125,14 @@ def layer_of(years: NDArray[np.int64], year: int) -> int:
     return int(np.argmax(earlier) if (years <= year).any() else np.argmin(years))
 
 
-def orientation(y: NDArray[np.float64], x: NDArray[np.float64], grid: CellGrid) -> tuple[int, ...] | None:
-    """Return the axes, from the end, along which cells at `y`, `x` run against a grid; None for other cells."""
-    if (y.size, x.size) != grid.shape:
-        return None
+def orientation(own: Axes, wanted: Axes) -> tuple[int, ...] | None:
+    """Return the axes, from the end, along which cells run against the wanted ones; None if they are other cells."""
     flips = []
-    for axis, own, wanted in ((-2, y, grid.y), (-1, x, grid.x)):
-        if (own[-1] - own[0]) * (wanted[-1] - wanted[0]) < 0:
+    for axis, mine, theirs in zip((-2, -1), own, wanted, strict=True):
+        if (mine[-1] - mine[0]) * (theirs[-1] - theirs[0]) < 0:
             flips.append(axis)
-            own = own[::-1]
-        if np.abs(own - wanted).max() > SAME_PLACE * settings.CELL_SIZE:
+            mine = mine[::-1]
+        if mine.size != theirs.size or np.abs(mine - theirs).max() > SAME_PLACE * abs(theirs[1] - theirs[0]):
             return None
     return tuple(flips)
 

@@ -68,9 +68,10 @@ class DailyFields:
         self.first = max(days[0] for days in self._days.values())
         self.last = min(days[-1] for days in self._days.values())
         self.y, self.x = self._files["temp"].axes(VARIABLE_NAMES["temp"])
-        self._flips = orientation(self.y, self.x, grid)
+        on_maps = orientation((self.y, self.x), (grid.y, grid.x)) is not None
+        self._axes = (grid.y, grid.x) if on_maps else (self.y, self.x)  # in the order of which the cells are read
         self._require_one_grid()
-        self._near = None if self._flips is not None else self._nearest(name)
+        self._near = None if on_maps else self._nearest(name)
         self.heights = self._read_heights()
 
     def _read_days(self, key: str) -> NDArray[np.datetime64]:
@@ -99,20 +100,11 @@ class DailyFields:
     def _require_one_grid(self) -> None:
         for key in ("prcp", "hgt"):
             y, x = self._files[key].axes(VARIABLE_NAMES[key])
-            if not self._same_axes(y, x):
+            if orientation((y, x), self._axes) is None:
                 raise InvalidParamsError(
                     f"{self._files[key].label}: '{VARIABLE_NAMES[key]}' is on {y.size} x {x.size} cells, not on those "
                     f"({self.y.size} x {self.x.size}) of {VARIABLE_NAMES['temp']}"
                 )
-
-    def _same_axes(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> bool:
-        if self._flips is not None:
-            return orientation(y, x, self._grid) is not None
-        return all(
-            own.shape == other.shape
-            and np.allclose(np.sort(own), np.sort(other), rtol=0, atol=0.1 * abs(own[1] - own[0]))
-            for own, other in ((y, self.y), (x, self.x))
-        )
 
     def _nearest(self, name: str) -> CellBlocks:
         """Find the coarse cells that are used, and the nearest of them for each cell of the maps."""
@@ -127,11 +119,7 @@ class DailyFields:
 
     def _flips_of(self, key: str) -> tuple[int, ...]:
         """Return the axes to flip so that a file's cells are in the order of the maps, or of the coarse temperature."""
-        y, x = self._files[key].axes(VARIABLE_NAMES[key])
-        if self._near is None:
-            return orientation(y, x, self._grid) or ()
-        axes = ((-2, y, self.y), (-1, x, self.x))
-        return tuple(axis for axis, own, wanted in axes if (own[1] - own[0]) * (wanted[1] - wanted[0]) < 0)
+        return orientation(self._files[key].axes(VARIABLE_NAMES[key]), self._axes) or ()
 
     def _read_heights(self) -> NDArray[np.float64]:
         """Read the reference heights of temperature, m: of the cells (H, W), or of the coarse cells used (K,)."""

@@ -103,22 +103,19 @@ def predict_year(model: Model, state: State, data: YearData, daily: bool = False
         ds = None
     else:
         values, smb, ds, observed = run_glaunti(model, state.values, seasons, data.fields, data.climate, daily)
+    balances = [np.asarray(balance) for balance in smb]
+    seasonal = dict(zip(("winter", "summer"), balances, strict=True)) if len(balances) == 2 else {}
     lengths = [season.weights.size for season in data.seasons]
     return PredictedYear(
         year=data.year,
         begin=data.begin,
         mid=data.mid,
         end=data.end,
-        maps=_maps_by_season([np.asarray(balance) for balance in smb]),
+        maps={"annual": np.asarray(balances).sum(axis=0, dtype=np.float32), **seasonal},
         state=State(np.asarray(values), data.end),
         ds=None if ds is None else np.asarray(ds),
         daily=tuple(np.asarray(o)[:n] for o, n in zip(observed, lengths, strict=True)) if daily else (),
     )
-
-
-def _maps_by_season(balances: list[np.ndarray]) -> dict[str, np.ndarray]:
-    annual = {"annual": np.asarray(balances).sum(axis=0, dtype=np.float32)}
-    return annual | dict(zip(("winter", "summer"), balances, strict=True)) if len(balances) == 2 else annual
 
 
 @eqx.filter_jit

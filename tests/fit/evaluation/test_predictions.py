@@ -101,16 +101,16 @@ def test_blocks_come_in_the_order_of_the_paper_whatever_the_order_of_the_rows(wr
     assert found == [("point", "annual"), ("point", "summer"), ("glacier-wide", "annual"), ("glacier-wide", "summer")]
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("x,stake,annual,2001,1,1,1", "line 3: kind 'stake'; expected one of point, glacier-wide, geodetic"),
-        ("x,point,spring,2001,1,1,1", "line 3: season 'spring'; expected one of annual, winter, summer, free"),
-        ("x,point,annual,2001,about 1,1,1", "line 3: true is 'about 1'; expected a number"),
-        ("x,point,annual,2001,1,inf,1", "line 3: pred_a is 'inf'; expected a number"),
-        ("x,point,annual,2001.5,1,1,1", "line 3: year is '2001.5'; expected a whole number"),
-    ],
-)
+BAD_LINES = {
+    "x,stake,annual,2001,1,1,1": "line 3: kind 'stake'; expected one of point, glacier-wide, geodetic",
+    "x,point,spring,2001,1,1,1": "line 3: season 'spring'; expected one of annual, winter, summer, free",
+    "x,point,annual,2001,about 1,1,1": "line 3: true is 'about 1'; expected a number",
+    "x,point,annual,2001,1,inf,1": "line 3: pred_a is 'inf'; expected a number",
+    "x,point,annual,2001.5,1,1,1": "line 3: year is '2001.5'; expected a whole number",
+}
+
+
+@pytest.mark.parametrize(("line", "message"), BAD_LINES.items())
 def test_a_line_that_cannot_be_used_is_named(write, line, message):
     with pytest.raises(ValueError, match=message):
         evaluation.read_predictions(write("x,point,annual,2001,1,1,1", line))
