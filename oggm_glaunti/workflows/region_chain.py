@@ -138,8 +138,8 @@ class _Chain:
 
         out, dynamics = self.request.out, self.request.dynamics
         (ys, ye), model = self.request.years, {"model": self.request.model}
-        suffix = FILESUFFIX if dynamics else None
-        ds = compile_glaunti_output(self.gdirs, out / OUTPUT, ys=ys, ye=ye, input_filesuffix=suffix, mb_kwargs=model)
+        path, suffix = out / OUTPUT, FILESUFFIX if dynamics else None
+        ds = compile_glaunti_output(self.gdirs, path=path, ys=ys, ye=ye, input_filesuffix=suffix, mb_kwargs=model)
         ds.close()
         lost = ds["rgi_id"].values[ds["compiled"].values == 0] if "compiled" in ds else ()
         self._drop("output", {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in lost})
