@@ -16,6 +16,7 @@ from oggm_glaunti.analysis.trajectory import Trajectory, annual
 from oggm_glaunti.core.on_heights import Tuned, stepper
 
 
+@eqx.filter_jit
 def snow_at(tuned: Tuned, trajectory: Trajectory) -> Float[Array, "time realisation height"]:
     """Return the snow at the beginning of every day of the whole run, m w.e."""
     swe, step = stepper(tuned, trajectory)
@@ -28,7 +29,6 @@ def snow_at(tuned: Tuned, trajectory: Trajectory) -> Float[Array, "time realisat
     return jax.lax.scan(one_day, jnp.broadcast_to(swe, (trajectory.temp.shape[0], *swe.shape)), days)[1]
 
 
-_snow_at = eqx.filter_jit(snow_at)
 annual_balance = eqx.filter_jit(annual)
 
 
@@ -47,7 +47,7 @@ def year_of(tuned: Tuned, trajectory: Trajectory, year: int) -> tuple[Trajectory
     ValueError
         for another year
     """
-    return _cut_year(trajectory, year), _snow_at(tuned, trajectory)[days_of(trajectory, year)[0]]
+    return _cut_year(trajectory, year), snow_at(tuned, trajectory)[days_of(trajectory, year)[0]]
 
 
 def days_of(trajectory: Trajectory, year: int) -> np.ndarray:
@@ -100,7 +100,7 @@ def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence
     if len(reference) == 0:
         raise ValueError("reference: expected at least one year, found none")
     here, *others = (_cut_year(trajectory, y) for y in (year, *reference))
-    snow = np.asarray(_snow_at(tuned, trajectory))
+    snow = np.asarray(snow_at(tuned, trajectory))
     swe = [snow[days_of(trajectory, y)[0]] for y in (year, *reference)]
     # A calendar year overlaps two sets of corrections, but only one at either end of the record.
     widest = max((here, *others), key=lambda one: one.ds.shape[0])

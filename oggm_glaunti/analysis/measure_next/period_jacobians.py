@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.analysis.trajectory import Trajectory
-from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, jacobian_by_height
+from oggm_glaunti.analysis.uncertainty.blocks import Blocks, block_derivatives, consecutive_blocks, jacobian_by_height
 from oggm_glaunti.analysis.uncertainty.propagation import moved
 from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned, stepper
@@ -91,14 +91,12 @@ def periods_between(weeks: Blocks, days: Sequence[tuple[int, int]], scale: Seque
     all_days = int(weeks.starts[0]), int(weeks.stops[-1])
     if not ((all_days[0] <= begin) & (begin < end) & (end <= all_days[1])).all():
         raise ValueError(f"periods: expected days within {all_days}, each begin before its end, found {[*days]}")
-    starts = np.union1d(weeks.starts, np.setdiff1d([*begin, *end], all_days[1])).astype(np.int32)
-    stops = np.append(starts[1:], all_days[1]).astype(np.int32)
-    index = np.full(np.size(weeks.of_day), -1, np.int32)
-    index[all_days[0] : all_days[1]] = np.repeat(np.arange(starts.size), stops - starts)
+    starts = np.union1d(weeks.starts, np.setdiff1d([*begin, *end], all_days[1]))
     first, stop = (np.searchsorted(np.append(starts, all_days[1]), edge).astype(np.int32) for edge in (begin, end))
     week = np.asarray(weeks.of_day)[starts]
     factors = np.ones(begin.size) if scale is None else np.asarray(scale, np.float64)
-    return Periods(weeks, Blocks(index, starts, stops), week, first, stop, factors)
+    pieces = consecutive_blocks(starts, all_days[1], np.size(weeks.of_day))
+    return Periods(weeks, pieces, week, first, stop, factors)
 
 
 def period_balances(tuned: Tuned, trajectory: Trajectory, periods: Periods) -> Float[Array, "period height"]:
@@ -109,7 +107,7 @@ def period_balances(tuned: Tuned, trajectory: Trajectory, periods: Periods) -> F
     tuned : Tuned
     trajectory : Trajectory
     periods : Periods
-        see :func:`~oggm_glaunti.analysis.trajectory.stepper`
+        see :func:`~oggm_glaunti.core.on_heights.stepper`
     """
     swe, step = stepper(tuned, trajectory)
     index = jnp.asarray(periods.pieces.of_day)[:, None]

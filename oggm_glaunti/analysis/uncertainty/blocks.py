@@ -104,9 +104,13 @@ def weekly_blocks(period: np.ndarray, length: int = 7, cuts: Sequence[int] = ())
     first, end = int(days[0]), int(days[-1]) + 1
     edges = sorted({first, end, *(int(cut) for cut in cuts if first < cut < end)})
     starts = np.concatenate([a + length * np.arange(max((b - a) // length, 1)) for a, b in pairwise(edges)])
-    stops = np.append(starts[1:], end)
-    index = np.full(np.size(period), -1, np.int32)
-    index[first:end] = np.repeat(np.arange(starts.size), stops - starts)
+    return consecutive_blocks(starts, end, np.size(period))
+
+
+def consecutive_blocks(starts: np.ndarray, end: int, days: int) -> Blocks:
+    """Return the blocks of a record of so many days that begin at `starts`, the last of them up to `end`."""
+    stops, index = np.append(starts[1:], end), np.full(days, -1, np.int32)
+    index[starts[0] : end] = np.repeat(np.arange(starts.size), stops - starts)
     return Blocks(index, starts.astype(np.int32), stops.astype(np.int32))
 
 
@@ -130,7 +134,7 @@ def block_derivatives(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> B
     tuned : Tuned
     trajectory : Trajectory
     blocks : Blocks
-        see :func:`~oggm_glaunti.analysis.trajectory.stepper`
+        see :func:`~oggm_glaunti.core.on_heights.stepper`
 
     Returns
     -------
