@@ -24,11 +24,7 @@ NEEDED = {
         "reference/upstream",
         "reference/hef_real_rows.csv",
     ),
-    "03_region.ipynb": (
-        "data/oggm-sample-data",
-        "reference/upstream",
-        "reference/hef_real.npz",
-    ),
+    "03_region.ipynb": ("data/oggm-sample-data", "reference/upstream", "reference/hef_real.npz"),
     "04_your_own_observations.ipynb": (
         "data/aletsch_gdir",
         "data/camels_ch_glaciers",

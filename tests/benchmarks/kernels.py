@@ -158,10 +158,7 @@ def table(quick: bool) -> list[Subject]:
     climate, heights = s.daily_climate(2 if quick else 40), 1600.0 + 10.0 * np.arange(8 if quick else 200)
     work = plain_table(climate, heights)
     error = lambda result: f"{np.abs(np.asarray(result) - np.asarray(work())).max():.1e} m a month, against plain"
-    return [
-        Subject("plain", work),
-        Subject("table rebuilt", s.table_of(climate, heights), error, limit=0.040),
-    ]
+    return [Subject("plain", work), Subject("table rebuilt", s.table_of(climate, heights), error, limit=0.040)]
 
 
 def corrected_table(quick: bool) -> list[Subject]:

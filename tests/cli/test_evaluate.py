@@ -107,10 +107,7 @@ def test_a_missing_file_exits_2(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        (["--data", "x"], "--data goes with --model"),
-        (["--predictions", "x.csv", "--model", "a"], "go with --data"),
-    ],
+    [(["--data", "x"], "--data goes with --model"), (["--predictions", "x.csv", "--model", "a"], "go with --data")],
 )
 def test_options_that_do_not_go_together_exit_2(arguments, message, tmp_path, capsys):
     assert main(["evaluate", *arguments, "--out", str(tmp_path)]) == 2

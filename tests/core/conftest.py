@@ -26,9 +26,5 @@ def float64() -> Iterator[None]:
 @pytest.fixture(params=["float32", "float64"])
 def strict(request: pytest.FixtureRequest) -> Iterator[str]:
     """Nothing is promoted in silence, neither dtypes nor ranks; the value is the dtype to work in."""
-    with (
-        x64(request.param == "float64"),
-        jax.numpy_dtype_promotion("strict"),
-        jax.numpy_rank_promotion("raise"),
-    ):
+    with x64(request.param == "float64"), jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         yield request.param

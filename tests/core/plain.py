@@ -60,12 +60,7 @@ def mass_conserving(p: Numbers, swe: float, temp: float, prcp: float, weight: fl
     return left, snowfall - snow_melt - p["ddf_relative_ice"] * (potential - snow_melt)
 
 
-DAYS = {
-    "smooth": smooth,
-    "classical": classical,
-    "single_factor": single_factor,
-    "mass_conserving": mass_conserving,
-}
+DAYS = {"smooth": smooth, "classical": classical, "single_factor": single_factor, "mass_conserving": mass_conserving}
 
 
 def run(

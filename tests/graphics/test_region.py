@@ -26,11 +26,7 @@ def make_region(seasons: bool = True, missing: bool = False) -> xr.Dataset:
         smb[2], area[2] = np.nan, np.nan
     dims = ("rgi_id", "time")
     ds = xr.Dataset(
-        {
-            "specific_mb": (dims, smb, {"units": "m year-1"}),
-            "area": (dims, area),
-            "ela": (dims, 3000 - 200 * smb),
-        },
+        {"specific_mb": (dims, smb, {"units": "m year-1"}), "area": (dims, area), "ela": (dims, 3000 - 200 * smb)},
         coords={
             "rgi_id": IDS,
             "time": years.astype(str).astype("M8[Y]").astype("M8[ns]") + np.timedelta64(272, "D"),

@@ -314,9 +314,7 @@ def test_realisations_contribute_their_mean():
         both = ig.compiled_contributions(worlds.tuned(), path(t), *ig.gauss_legendre(8, np.float64))
         each = [
             ig.compiled_contributions(
-                worlds.tuned(),
-                path(t.replace(temp=t.temp[[r]], prcp=t.prcp[[r]])),
-                *ig.gauss_legendre(8, np.float64),
+                worlds.tuned(), path(t.replace(temp=t.temp[[r]], prcp=t.prcp[[r]])), *ig.gauss_legendre(8, np.float64)
             )
             for r in range(2)
         ]

@@ -49,9 +49,7 @@ def test_tangents_of_the_table_are_its_central_differences(variant):
             move, ends = direction(control, jax.tree.map(jax.numpy.asarray, tuned), calendar(t)), []
             for step in (1e-4, -1e-4):
                 moved, change = jax.tree.map(
-                    lambda here, move, step=step: here + step * move,
-                    (tuned, Change(np.zeros(()), np.zeros(()))),
-                    move,
+                    lambda here, move, step=step: here + step * move, (tuned, Change(np.zeros(()), np.zeros(()))), move
                 )
                 ends.append(np.asarray(annual_by_height(moved, t, change)))
             expected = (ends[0] - ends[1]) / 2e-4
@@ -118,10 +116,7 @@ def test_more_modes_leave_less_outside_and_what_is_left_is_orthogonal(seed, bloc
 def test_a_tangent_of_nothing_moves_nothing():
     nothing = np.zeros((2, 3))
     line = dynamics.Line(np.sum, nothing, nothing, np.full(3, 1 / 3))
-    for slope in (
-        dynamics.difference_along(line, 0.1),
-        dynamics.secant_along(line, 0.1, np.array(0.0), np.array(0.1)),
-    ):
+    for slope in (dynamics.difference_along(line, 0.1), dynamics.secant_along(line, 0.1, np.array(0.0), np.array(0.1))):
         assert slope == (0.0, 0.0)
 
 

@@ -205,12 +205,7 @@ def test_impossible_arguments_are_named(given, words):
 
 
 @settings(max_examples=30)
-@given(
-    target=st.floats(-3.0, 3.0),
-    steep=st.floats(0.01, 5.0),
-    bend=st.floats(0.0, 20.0),
-    rising=st.booleans(),
-)
+@given(target=st.floats(-3.0, 3.0), steep=st.floats(0.01, 5.0), bend=st.floats(0.0, 20.0), rising=st.booleans())
 def test_a_root_is_found_however_bent_the_function(target, steep, bend, rising):
     sign = 1.0 if rising else -1.0
 

@@ -420,10 +420,7 @@ def test_parameters_have_the_covariance_of_the_fit_and_others_their_prior():
         ({"free": ["ddf_ice"]}, "expected some of .*found \\['ddf_ice'\\]"),
         ({"spread": {"prec_scale": 0.0}}, "positive standard deviations, found {'prec_scale': 0.0}"),
         ({"run": glacier(fitted()), "spread": {"ddf_snow": 0.1}}, "spread: \\['ddf_snow'\\] were fitted"),
-        (
-            {"run": glacier(fitted(correlation=1.2))},
-            "fit.posterior of glaunti_params.json is no covariance",
-        ),
+        ({"run": glacier(fitted(correlation=1.2))}, "fit.posterior of glaunti_params.json is no covariance"),
         (
             {"run": glacier(variant="mass_conserving"), "free": ["snow_depletion_steepness"]},
             "no effect in the variant 'mass_conserving'",

@@ -39,14 +39,7 @@ def files(gdir) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "order",
-    [
-        ("melt_f",),
-        ("prcp_fac",),
-        ("temp_bias",),
-        ("prcp_fac", "melt_f", "temp_bias"),
-        ["temp_bias", "melt_f"],
-    ],
+    "order", [("melt_f",), ("prcp_fac",), ("temp_bias",), ("prcp_fac", "melt_f", "temp_bias"), ["temp_bias", "melt_f"]]
 )
 def test_the_reference_is_met_to_one_millimetre(aletsch_gdir, order):
     params = calibrate_glaunti(aletsch_gdir, **GEODETIC, mb_kwargs={"model": "A"}, order=order)

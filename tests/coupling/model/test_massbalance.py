@@ -16,13 +16,7 @@ from oggm.core.massbalance import MassBalanceModel, MonthlyTIModel
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm.utils import date_to_floatyear
 
-from oggm_glaunti import (
-    GlaUnTIMassBalance,
-    GlaUnTIMassBalanceA,
-    GlaUnTIMassBalanceC,
-    GlaUnTIMassBalanceD,
-    settings,
-)
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, GlaUnTIMassBalanceD, settings
 from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.table import store as table_store
 from oggm_glaunti.shop import WeightsNotFoundError

@@ -97,8 +97,7 @@ def write_through_a_memory_map(path):
 
 
 @pytest.mark.parametrize(
-    "change",
-    [rewrite, rewrite_and_set_time_back, replace_by_another_with_its_times, write_through_a_memory_map],
+    "change", [rewrite, rewrite_and_set_time_back, replace_by_another_with_its_times, write_through_a_memory_map]
 )
 def test_no_change_of_the_same_size_is_missed(path, find, record, change):
     change(path)

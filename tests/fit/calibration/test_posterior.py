@@ -67,13 +67,7 @@ def test_half_of_the_priors_uncertainty_is_where_told_begins():
 def test_the_summary_is_in_physical_units_and_its_range_that_of_the_stored_number():
     rows = summary(posterior(np.diag([3.0, 0.0, 8.0])))
     assert rows["ddf_snow"] == pytest.approx(
-        {
-            "prior": np.exp(-5.3),
-            "value": np.exp(-5.2),
-            "low": np.exp(-5.35),
-            "high": np.exp(-5.05),
-            "contraction": 0.5,
-        }
+        {"prior": np.exp(-5.3), "value": np.exp(-5.2), "low": np.exp(-5.35), "high": np.exp(-5.05), "contraction": 0.5}
     )
     assert rows["snow_to_rain_centre"]["contraction"] == 1.0
     assert rows["temp_bias"]["low"] == pytest.approx(-0.5 - 1 / 3)

@@ -91,11 +91,7 @@ def relative(found, true) -> float:
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
-CASES = {
-    "A": {"years": 2},
-    "B": {"years": 1},
-    "D": {"facies": True, "gridded": True, "years": 1},
-}
+CASES = {"A": {"years": 2}, "B": {"years": 1}, "D": {"facies": True, "gridded": True, "years": 1}}
 
 
 @pytest.mark.slow
