@@ -130,7 +130,7 @@ def _in_shares(program, params, swe, seasons, threads):
     # Here and not in each thread: one copy to the device for all.
     arguments = jax.device_put((params, swe, seasons))
     joined = share_out(lambda span: program(*arguments, *span), math.prod(shape), threads)
-    return jax.tree.map(lambda out: out.reshape(*out.shape[:-1], *shape), joined)
+    return jax.tree.map(lambda out: out.reshape((*out.shape[:-1], *shape)), joined)
 
 
 def run_year_threaded(

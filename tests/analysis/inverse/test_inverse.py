@@ -164,7 +164,7 @@ def test_blocks_of_a_batch_change_nothing(monkeypatch):
         every = jax.tree.map(lambda leaf: np.stack([leaf] * 5), worlds.tuned())
         given = (np.zeros((5, 1)), np.tile(HALF, (5, 1, 1)), np.full((5, 1), 0.1))
         together = solve_shifts(every, t, *given)
-        monkeypatch.setattr(inverse, "COLUMNS", 7)  # two glaciers of three heights at a time
+        monkeypatch.setattr(inverse, "CACHED_COLUMNS", 7)  # two glaciers of three heights at a time
         inverse.annual_and_slope.clear_cache()
         np.testing.assert_allclose(solve_shifts(every, t, *given).shift, together.shift, rtol=1e-9)
 
