@@ -68,10 +68,10 @@ def report(gdir: Any, name: str, folder: Path | None, shifts: Sequence[float] = 
 
 def small_steps(ready: Any) -> float:
     """What OGGM's model itself does where the change is as small as its time steps let one see."""
-    from oggm_glaunti.analysis.dynamics.tables import difference_along
+    from oggm_glaunti.analysis.dynamics.tables import Line, difference_along
 
     volume = lambda table: ready.run(table)[-1, 0]
-    return float(difference_along(volume, ready.table, ready.tangents[0], ready.weights, 0.001).value)
+    return float(difference_along(Line(volume, ready.table, ready.tangents[0], ready.weights), 0.001).value)
 
 
 def whole_runs(ready: Any, found: Any, exact: Any, shifts: Sequence[float]) -> None:
