@@ -20,6 +20,7 @@ def glacier():
     return synthetic.glacier(24)
 
 
+@pytest.mark.slow
 def test_the_plain_baseline_is_the_exact_path(glacier):
     from tests.benchmarks import kernels, subjects
 
@@ -27,6 +28,7 @@ def test_the_plain_baseline_is_the_exact_path(glacier):
         np.testing.assert_allclose(baseline(glacier)(), exact(glacier)(), atol=2e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gridded_c", "gradient_a", "gradient_c", "table"])
 def test_all_sides_of_a_case_compute_the_same(name):
     baseline, *others = (
@@ -38,6 +40,7 @@ def test_all_sides_of_a_case_compute_the_same(name):
         assert np.linalg.norm(other - baseline) < 1e-3 * np.linalg.norm(baseline)
 
 
+@pytest.mark.slow
 def test_the_plain_baseline_runs_seasons_like_the_package(glacier):
     from oggm_glaunti.core.forcing import StationForcing
     from oggm_glaunti.core.glaunti import Season, run_seasons
@@ -152,6 +155,7 @@ def test_peak_memory_is_that_of_the_process_itself():
     del taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in cases.all_cases() if n not in (*DATA_CASES, *REGIONS)])
 def test_every_case_of_the_numerics_runs(name, capsys):
     assert program.main(["--quick", "--case", name]) == 0

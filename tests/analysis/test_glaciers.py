@@ -31,6 +31,7 @@ def test_calendar_years_are_those_of_the_mass_balance_model(aletsch):
         assert abs(difference @ glacier.trajectory.area) < 3e-4
 
 
+@pytest.mark.slow
 def test_corrections_of_model_c_and_their_years_are_in_the_trajectory(aletsch):
     chosen = {"model": "C", "corrector": "yearly", "check_calib_params": False}
     glacier = glacier_run(aletsch, (1990, 1992), "calendar", chosen)

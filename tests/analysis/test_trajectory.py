@@ -35,6 +35,7 @@ def plain_loop(tuned, t, change):
     return np.mean(of_each, axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_is_a_loop_over_the_days(variant):
     with x64():
@@ -48,6 +49,7 @@ def test_a_run_is_a_loop_over_the_days(variant):
         np.testing.assert_allclose(annual(tuned, t, change), by_year @ t.area, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_a_change_by_day_and_height_is_that_of_each_height():
     with x64():
         t = worlds.trajectory()

@@ -24,6 +24,7 @@ def run(verb, directory, out, *more):
     return main([verb, str(directory), "--out", str(out), *CHOSEN, *more])
 
 
+@pytest.mark.slow
 def test_each_verb_leaves_its_tables_fields_and_figures(directory, tmp_path, capsys):
     out = tmp_path / "out"
     before = {path for path in directory.rglob("*") if path.is_file()}

@@ -54,6 +54,7 @@ def test_voids_are_filled_flagged_and_told(tiles, tmp_path, capsys):
         assert made.attrs["median_dh"] == pytest.approx(OFFSET, abs=2.0)
 
 
+@pytest.mark.slow
 def test_a_figure_is_drawn_where_one_is_asked_for(tiles, tmp_path):
     figure = tmp_path / "figures" / "valley.png"
     assert impute(tiles, tmp_path / "valley.nc", "--figure", str(figure)) == 0
@@ -108,6 +109,7 @@ def test_a_full_disk_leaves_no_half_of_a_file(tiles, tmp_path, small_files, caps
     assert list(out.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["while writing", "while renaming"])
 def test_an_interrupted_call_keeps_the_old_file(tiles, tmp_path, monkeypatch, when):
     out = tmp_path / "out" / "valley.nc"

@@ -114,6 +114,7 @@ def test_options_that_do_not_go_together_exit_2(arguments, message, tmp_path, ca
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_scoring_a_file_does_not_import_jax(predictions, tmp_path):
     arguments = ["evaluate", "--predictions", str(predictions), "--out", str(tmp_path / "out")]
     code = f"""
@@ -129,6 +130,7 @@ print("jax" in sys.modules)
 # --- a data set ---
 
 
+@pytest.mark.slow
 def test_a_model_is_scored_on_the_test_glaciers_of_a_data_set(data, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["evaluate", "--model", "a", "--data", str(data), "--out", str(out), "--no-figures"]) == 0
@@ -160,6 +162,7 @@ def test_weights_of_one_s_own_are_used(data, tmp_path):
     assert (own - published).abs().max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("daily", [False, True])
 def test_infer_writes_a_file_per_glacier(data, tmp_path, capsys, daily):
     out = tmp_path / "out"

@@ -63,6 +63,7 @@ def test_version_is_the_package_s(capsys):
     assert config["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "oggm_glaunti.__version__"}
 
 
+@pytest.mark.slow
 def test_verify_within_tolerance_exits_0(file, weights, capsys):
     assert main(["verify", str(file), "--weights", str(weights)]) == 0
     out, err = capsys.readouterr()
@@ -111,6 +112,7 @@ def test_missing_weights_end_with_the_three_ways_out(file, oggm_env, monkeypatch
     assert "Three ways out" in line
 
 
+@pytest.mark.slow
 def test_weights_named_by_the_environment_need_no_oggm(file, weights):
     code = f"""
 import os, sys

@@ -116,6 +116,7 @@ def test_a_region_is_run_goes_on_where_it_was_and_follows_what_is_asked_for(inpu
     np.testing.assert_allclose(output(out)["specific_mb"], first["specific_mb"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_balance_of_mapped_glaciers_is_that_of_the_class_in_python(tmp_path, run):
     import oggm
 
@@ -165,6 +166,7 @@ def test_a_record_without_a_balance_year_is_named(tmp_path, run):
     assert pd.read_csv(tmp_path / "out" / "glaciers.csv")["stage"].tolist() == ["climate"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_says_so_in_one_line_and_goes_on(tmp_path, run, monkeypatch):
     from oggm_glaunti.workflows import region_chain
 
@@ -284,6 +286,7 @@ def prepro(inputs, tmp_path, monkeypatch, oggm_env) -> str:
     return server.as_uri()
 
 
+@pytest.mark.slow
 def test_prepared_directories_keep_their_ice_and_one_that_is_missing_is_named(inputs, prepro, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = ["run", "--rgi-ids", GOOD, "RGI60-11.99997", "--prepro-url", prepro, "--border", "40", *CSV_UNITS]
@@ -308,6 +311,7 @@ def test_prepared_directories_keep_their_ice_and_one_that_is_missing_is_named(in
     assert "directories: 1 of 2, 1 from before" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_prepared_directories_run_on_days_made_from_their_months(prepro, tmp_path):
     out = tmp_path / "out"
     arguments = ["run", "--rgi-ids", GOOD, "--prepro-url", prepro, "--border", "40", "--climate", "monthly"]

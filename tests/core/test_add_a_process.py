@@ -53,6 +53,7 @@ def balance_of_run(one: TableInputs) -> np.ndarray:
     return np.asarray(run_ti(params, initial_swe(params, (3,)), forcing, continuous_weights(climate.time.size))[1])
 
 
+@pytest.mark.slow
 def test_a_process_runs_by_its_name_day_by_day_and_in_the_table(with_rain_heat, climate):
     new, published = inputs(climate, "rain_heat"), inputs(climate, "smooth")
     difference = balance_of_run(new) - balance_of_run(published)

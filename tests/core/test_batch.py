@@ -133,6 +133,7 @@ def glaciers():
     return [Glacier(shape, seed) for seed, shape in enumerate(SIZES)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("garbage", "columns"), [(0.0, None), (1e3, 256)])
 def test_years_of_a_batch_are_the_years_of_each_glacier_alone(glaciers, garbage, columns):
     model = random_model()
@@ -157,6 +158,7 @@ def test_profiles_are_means_of_bands_linear_between_and_flat_beyond(glaciers):
         np.testing.assert_allclose(found[place, : own.nodes.size], alone, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving"])
 @pytest.mark.parametrize("fitted", [False, True])
 def test_tables_of_a_batch_are_the_tables_of_each_glacier_alone(variant, fitted):

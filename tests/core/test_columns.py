@@ -52,6 +52,7 @@ def test_blocks_are_never_larger_than_asked_for_nor_than_there_are_columns(n, mo
     assert -(-n // size) <= -(-n // most) + n // most // 4 + 1
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(n=st.integers(1, 150))
 def test_every_column_comes_back_once_and_in_order(n):
@@ -63,6 +64,7 @@ def test_every_column_comes_back_once_and_in_order(n):
     np.testing.assert_array_equal(twice, [np.arange(n)] * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (31,), (33,), (130,), (9, 17), (3, 5, 7)])
 @pytest.mark.parametrize("gridded", [False, True], ids=["station", "gridded"])
 def test_a_run_in_blocks_is_the_run(shape, gridded):
@@ -94,6 +96,7 @@ def test_a_span_is_its_part_of_the_whole():
     np.testing.assert_allclose(part, np.asarray(whole)[:, 13:63], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_the_number_of_threads_changes_nothing(count):
     temp, prcp, offset = weather(203)
@@ -128,6 +131,7 @@ def test_threads_keep_double_precision():
     np.testing.assert_allclose(smb, true_smb, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_threads_run_a_corrected_year_as_one_program_does():
     place = worlds.world((17, 22))
     model, swe = worlds.model("C"), np.full((17, 22), 0.05, np.float32)
@@ -137,6 +141,7 @@ def test_threads_run_a_corrected_year_as_one_program_does():
         np.testing.assert_allclose(getattr(found, name), np.asarray(getattr(expected, name)), atol=2e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_threads_run_the_fast_path_as_one_program_does():
     place = worlds.world((17, 22))
     nodes = even_heights(float(place.elevation.min()), float(place.elevation.max()), 10.0)

@@ -21,6 +21,7 @@ def inputs(shape=(19, 17), months=12, dtype="float32", seed=4) -> tuple[np.ndarr
     return rng.normal(size=(15, *shape)).astype(dtype), rng.normal(size=(2, months)).astype(dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "months"), [((19, 17), 12), ((16, 25), 13)])
 def test_the_network_is_the_published_architecture(shape, months, float64):
     c = model("C", "float64").corrector
@@ -92,6 +93,7 @@ def test_a_common_factor_on_all_fields_or_months_is_normalised_away():
     np.testing.assert_allclose(run(c, fields, 3.0 * climate), found, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_the_same_glacier_with_another_margin_gets_other_corrections():
     # Published behaviour: the norm and the floor of the pools see the whole rectangle. So the margin is fixed.
     c, place = model("C").corrector, world((32, 24), mid=None)
@@ -109,6 +111,7 @@ def test_upside_down_is_another_glacier():
     assert np.abs(flipped - run(c, fields, climate)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_batch_of_glaciers_is_each_by_itself():
     c = model("C").corrector
     many = [inputs((16, 16), seed=seed) for seed in range(2)]
@@ -143,6 +146,7 @@ def test_convolution_pads_with_zeros_and_keeps_the_size(float64):
     np.testing.assert_allclose(jax.jit(convolve)(line, taps)[0, :, 0], [10.0, 1.0, 200.0, 20.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(19, 17)])
 def test_the_fast_network_is_the_plain_one(shape):
     c, (fields, climate) = model("C").corrector, inputs(shape)
@@ -155,6 +159,7 @@ def test_the_fast_network_is_the_plain_one(shape):
     np.testing.assert_allclose(fast(c.branch_1d, climate), slow(c.branch_1d, climate), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_no_facies_bands_mean_the_same_as_minus_one_in_all_of_them():
     c, (fields, climate) = model("C").corrector, inputs((33, 22))
     fields[6:] = -1.0
@@ -168,6 +173,7 @@ def test_the_climate_branch_ends_in_one_number_a_channel():
         assert found.shape == (8, 1)
 
 
+@pytest.mark.slow
 def test_the_derivative_along_all_weights_is_a_central_difference(float64):
     c = jax.tree.map(np.asarray, model("C", "float64").corrector)
     fields, climate = inputs((16, 16), dtype="float64")

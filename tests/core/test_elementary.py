@@ -136,6 +136,7 @@ SIDE_BY_SIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIDE_BY_SIDE)
 @pytest.mark.parametrize("order", [1, 2], ids=["first", "second"])
 @pytest.mark.parametrize("mode", [jax.grad, jax.jacfwd], ids=["reverse", "forward"])

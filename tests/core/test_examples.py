@@ -11,6 +11,7 @@ import oggm_glaunti.core as core
 MODULES = [module.name for module in pkgutil.iter_modules(core.__path__)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_are_true(name):
     failed, _ = doctest.testmod(importlib.import_module(f"oggm_glaunti.core.{name}"))

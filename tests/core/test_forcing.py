@@ -58,6 +58,7 @@ def test_a_station_is_carried_to_heights_by_the_gradient():
     np.testing.assert_allclose(prcp, [0.01, 0.01, 0.01])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [gridded, coarse])
 def test_all_kinds_of_forcing_give_the_same_balance(other):
     params, weights = small_a(), season_weights(365)
@@ -119,6 +120,7 @@ def test_blocks_of_coarse_weather_are_its_points_in_a_row():
         np.testing.assert_array_equal(whole[1:4], part)
 
 
+@pytest.mark.slow
 def test_derivatives_under_coarse_weather_are_those_under_the_station():
     params, swe, weights, forcing = small_a(), np.full(5, 0.1, np.float32), season_weights(60), station(60)
 

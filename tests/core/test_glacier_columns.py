@@ -80,6 +80,7 @@ def largest_difference(columns, exact, fast):
     )
 
 
+@pytest.mark.slow
 def test_under_coarse_weather_the_first_year_on_columns_is_that_of_the_whole_grid(place, runs):
     (exact, _), (fast, _), _ = runs
     np.testing.assert_allclose(fast.response, exact.response, atol=1e-5)
@@ -102,6 +103,7 @@ def test_threads_change_nothing_under_coarse_weather(runs):
             np.testing.assert_allclose(mine, other, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_threads_run_the_whole_grid_under_coarse_weather(place, runs):
     (exact, _), _, _ = runs
     year = run_year_threaded(model("C"), place.swe, coarse_seasons(place), place.fields, place.climate, threads=2)
@@ -109,6 +111,7 @@ def test_threads_run_the_whole_grid_under_coarse_weather(place, runs):
         np.testing.assert_allclose(one, two, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_coarse_cells_that_hold_the_same_give_the_station_run_exactly(place):
     cell = quarters(place.elevation.shape)
     columns = glacier_columns(

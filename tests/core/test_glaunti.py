@@ -110,6 +110,7 @@ def test_no_correction_leaves_model_a():
     assert numbers(correct(params, np.zeros(5, np.float32))) == pytest.approx(numbers(params), rel=1e-7)
 
 
+@pytest.mark.slow
 def test_a_corrected_year_follows_the_equations_at_every_cell(float64):
     place, year = world(dtype="float64"), one_year("float64")
     p = numbers(small_a("float64"))
@@ -124,6 +125,7 @@ def test_a_corrected_year_follows_the_equations_at_every_cell(float64):
         assert float(year.swe[row, col]) == pytest.approx(swe, abs=1e-11)
 
 
+@pytest.mark.slow
 def test_the_corrector_sees_the_balance_and_its_response_to_warmer_and_to_wetter_weather():
     place, params = world(), small_a()
     year = one_year()
@@ -140,6 +142,7 @@ def test_the_corrector_sees_the_balance_and_its_response_to_warmer_and_to_wetter
     assert (year.response[2] > 0.0).all()
 
 
+@pytest.mark.slow
 def test_the_corrections_are_asked_for_once_and_serve_winter_and_summer():
     place, c, year = world(), model("C"), one_year()
     ds = jax.jit(corrections)(c, year.response, place.fields, place.climate)
@@ -150,6 +153,7 @@ def test_the_corrections_are_asked_for_once_and_serve_winter_and_summer():
         np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_seasons_carry_the_snow_on():
     place, params = world(), small_a()
     swe, smb, observed = uncorrected(params, place.swe, place.seasons, lambda smb: smb[3, 4])
@@ -170,6 +174,7 @@ def test_single_precision_is_near_double():
         np.testing.assert_allclose(one, two, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_gridded_fields_and_a_station_give_the_same_seasons():
     place = world()
     seasons = []
@@ -183,6 +188,7 @@ def test_gridded_fields_and_a_station_give_the_same_seasons():
         np.testing.assert_allclose(one, two, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_the_derivative_to_the_corrector_is_a_central_difference(float64):
     place, c = world((16, 16), "float64", mid=None), model("C", "float64")
 
@@ -199,6 +205,7 @@ def test_the_derivative_to_the_corrector_is_a_central_difference(float64):
     np.testing.assert_allclose(gradient.ravel(), rough, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_gradient_flows_through_the_response(float64):
     # As in the published training: the derivative to the temperature index takes the corrections as given.
     place, c = world((16, 16), "float64", mid=None), model("C", "float64")
@@ -223,6 +230,7 @@ def test_the_response_has_no_derivative():
     assert all((leaf == 0.0).all() for leaf in jax.tree.leaves(response))
 
 
+@pytest.mark.slow
 def test_the_fast_path_has_the_inputs_and_answers_of_the_published_one_in_the_first_year(c):
     place = world()
     columns = columns_of(place)
@@ -251,6 +259,7 @@ def test_the_fast_path_stays_near_the_published_one_while_snow_is_carried(c):
     assert abs(difference.mean()) < 1e-3
 
 
+@pytest.mark.slow
 def test_given_corrections_are_used_instead_of_asking_the_corrector():
     place, columns = world(), columns_of(world())
     swe, *rest = inputs_of(place)

@@ -52,6 +52,7 @@ def test_the_state_starts_as_learned_everywhere():
     np.testing.assert_array_equal(state, np.broadcast_to(b.init_h, (2, 3, 16)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", [1, 100, 364])
 def test_a_restart_at_any_day_is_no_restart(day):
     b, forcing = model("B"), station()
@@ -100,6 +101,7 @@ def test_single_precision_is_near_double():
     np.testing.assert_allclose(single, double, rtol=2e-6, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradients_are_central_differences(float64):
     b, forcing = model("B", "float64"), station(40, "float64")
     weights = season_weights(40, "f8")

@@ -76,6 +76,7 @@ def by_month(values: np.ndarray) -> np.ndarray:
     return added
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", sorted(DAYS))
 def test_months_are_the_sums_of_their_days(variant):
     np.testing.assert_allclose(sums(variant=variant).smb, by_month(daily(variant)), atol=5e-6)

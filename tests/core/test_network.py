@@ -31,6 +31,7 @@ def as_published(inputs: np.ndarray) -> np.ndarray:
     return np.moveaxis(inputs, -1, 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=2)
 @given(sizes=st.lists(st.tuples(sides, sides), min_size=SLOTS, max_size=SLOTS))
 def test_every_glacier_of_a_batch_is_as_if_it_were_alone(sizes):
@@ -44,6 +45,7 @@ def test_every_glacier_of_a_batch_is_as_if_it_were_alone(sizes):
             assert np.abs(found[h:]).max(initial=0.0) == np.abs(found[:, w:]).max(initial=0.0) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_fields", [6, 15])
 def test_a_batch_is_its_glaciers_one_by_one_in_single_precision(n_fields):
     c, (inputs, climate) = model("C").corrector, glaciers(n_fields=n_fields)
@@ -67,6 +69,7 @@ def test_what_lies_beyond_a_glacier_is_never_looked_at(rubbish):
     np.testing.assert_array_equal(batch(c, spoiled, climate, sizes), batch(c, inputs, climate, sizes))
 
 
+@pytest.mark.slow
 def test_no_gradient_comes_from_beyond_a_glacier_or_from_an_empty_slot():
     c, (inputs, climate) = model("C").corrector, glaciers()
     sizes = np.array([(17, 39), (56, 56), (40, 41), (31, 16), (0, 0)])
@@ -88,6 +91,7 @@ def test_an_empty_slot_gives_zeros():
     np.testing.assert_array_equal(found, np.zeros((SLOTS, *BUCKET, 5)))
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_batch_is_the_sum_of_the_plain_ones(float64):
     c, (inputs, climate) = model("C", "float64").corrector, glaciers(2, (24, 24), dtype="float64")
     sizes = [(17, 24), (24, 19)]
@@ -102,6 +106,7 @@ def test_the_gradient_of_a_batch_is_the_sum_of_the_plain_ones(float64):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["c", "d"])
 def test_the_published_weights_give_what_they_gave(name, weights_dir):
     from oggm_glaunti.core.weights import read_model
@@ -165,6 +170,7 @@ def test_the_derivative_of_a_convolution_is_jaxs_own_in_both_modes(float64):
         np.testing.assert_allclose(mine, expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_to", [16, 17, 23, 50, 56])
 def test_the_resize_is_jaxs_bilinear_one(n_to, float64):
     x = np.random.default_rng(1).normal(size=(1, 7, 7, 2))

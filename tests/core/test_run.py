@@ -50,6 +50,7 @@ def test_a_year_follows_the_equations_day_by_day(variant, weights, float64):
         assert (float(swe[i]), float(smb[i])) == pytest.approx(expected, abs=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_single_precision_is_within_2e_5_m_of_double(variant):
     single = run(small_a(), start(), station(), season_weights(365), variant=variant)
@@ -82,6 +83,7 @@ def test_snow_starts_at_the_depletion_centre():
     np.testing.assert_array_equal(start(shape=(2, 3)), np.full((2, 3), small_a().snow_depletion_centre))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("day", [1, 92, 211, 364])
 def test_a_restart_at_any_day_is_no_restart(variant, day):
@@ -118,6 +120,7 @@ def test_without_snow_the_seasons_add_up_to_the_year_exactly(float64):
     np.testing.assert_allclose(seasons, year, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "most"), [("smooth", 2e-6), ("classical", 1e-12), ("mass_conserving", 1e-12)])
 def test_with_deep_snow_on_the_shared_day_the_seasons_add_up_to_the_year(variant, most, float64):
     # The shared day is run in two halves. Where the surface is snow before and after, the halves make the whole.
@@ -132,12 +135,14 @@ def over_thin_snow(variant: str) -> float:
     return float(np.abs(difference).max())
 
 
+@pytest.mark.slow
 def test_over_thin_snow_the_published_seasons_miss_the_year_by_less_than_two_centimetres(float64):
     # The second half of the shared day starts from the snow that the first half left, which moves part of a day's melt
     # between snow and ice; the published softplus adds its bit of snow once more.
     assert 1e-5 < over_thin_snow("smooth") < 0.02
 
 
+@pytest.mark.slow
 def test_mass_conserving_two_half_days_melt_what_one_day_melts_also_thin_snow(float64):
     assert over_thin_snow("mass_conserving") < 1e-12
 
@@ -221,6 +226,7 @@ def test_a_batch_of_weathers_is_each_by_itself():
     np.testing.assert_allclose(together, np.stack(alone), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_compiled_and_not_compiled_are_the_same(variant):
     forcing, weights = station(12), season_weights(12)
@@ -253,6 +259,7 @@ def annual(variant: str, forcing: StationForcing, swe: float) -> np.ndarray:
 ORDERED = ["smooth", "mass_conserving", "single_factor"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ORDERED)
 @given(climate=climates(), swe=st.floats(0.0, 2.0), warmer=st.floats(0.0, 5.0))
 def test_a_warmer_year_is_never_more_mass(variant, climate, swe, warmer):
@@ -296,6 +303,7 @@ def mean_balance(stored: TIWeights, temp_bias, prcp_fac, variant: str, dtype="fl
     return run_ti(params, initial_swe(params, (5,)), forcing, season_weights(365, dtype))[1].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_gradients_of_a_year_are_central_differences(variant, float64):
     leaves, tree = jax.tree.flatten((model("A", "float64").ti, np.float64(0.3), np.float64(1.1)))
@@ -310,6 +318,7 @@ def test_gradients_of_a_year_are_central_differences(variant, float64):
     np.testing.assert_allclose(jax.jit(jax.grad(balance))(at), rough, rtol=1e-5, atol=1e-8)
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(warm=st.floats(-50.0, 30.0), wet=st.floats(0.0, 5.0))
 def test_gradients_of_a_year_are_finite_in_any_climate(warm, wet):

@@ -53,6 +53,7 @@ def loss_of(run):
     return loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*DIFFERENTIABLE, INITIAL_SWE])
 def test_each_derivative_is_that_of_a_finite_difference(name):
     with x64():
@@ -72,6 +73,7 @@ def test_each_derivative_is_that_of_a_finite_difference(name):
             np.testing.assert_allclose(by[name][1:], expected[1:], rtol=2e-5, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_reverse_mode_through_all_days():
     with x64():
         arguments = setting()
@@ -79,6 +81,7 @@ def test_gradients_are_those_of_reverse_mode_through_all_days():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), found, expected)
 
 
+@pytest.mark.slow
 def test_gradients_in_single_precision_are_good_to_3e5():
     single, double = setting(np.float32), setting()
     found = jax.jit(jax.grad(loss_of(run_smooth)))(*single)
@@ -89,6 +92,7 @@ def test_gradients_in_single_precision_are_good_to_3e5():
         np.testing.assert_allclose(a, b, atol=3e-5 * np.abs(b).max(), err_msg=name)
 
 
+@pytest.mark.slow
 def test_derivatives_by_the_weather_are_there_too():
     with x64():
         arguments = setting()
@@ -97,6 +101,7 @@ def test_derivatives_by_the_weather_are_there_too():
         assert float(np.abs(found.temp).max()) > 0.0
 
 
+@pytest.mark.slow
 def test_days_that_are_not_run_may_hold_anything_for_derivatives_too():
     with x64():
         params, swe, forcing, weights = setting()
@@ -108,6 +113,7 @@ def test_days_that_are_not_run_may_hold_anything_for_derivatives_too():
                 jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14), found, expected)
 
 
+@pytest.mark.slow
 def test_forward_mode_and_second_derivatives_work():
     with x64():
         params, swe, forcing, weights = setting()

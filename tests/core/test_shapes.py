@@ -43,6 +43,7 @@ def dtypes(tree) -> set[str]:
     return {str(leaf.dtype) for leaf in jax.tree.leaves(tree)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving", "classical", "single_factor"])
 @pytest.mark.parametrize("shape", [(), (5,), (4, 3)])
 def test_days_and_years_keep_the_spatial_shape(core, variant, shape):
@@ -64,6 +65,7 @@ def test_the_gru_keeps_the_spatial_shape(core):
     assert (hidden.shape, smb.shape) == ((5, 16), (5,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["C", "D"])
 def test_a_corrected_year_has_the_shape_of_the_grid(core, name):
     place = worlds.world((17, 22))

@@ -23,6 +23,7 @@ def dtypes(tree) -> set[str]:
     return {str(leaf.dtype) for leaf in jax.tree.leaves(tree)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", sorted(DAYS))
 def test_a_year_of_the_temperature_index(strict, variant):
     params, forcing, weights = small_a(strict), station(dtype=strict), season_weights(365, strict)
@@ -44,12 +45,14 @@ def test_a_year_of_the_gru(strict):
     assert dtypes(run_gru(b, b.initial_state((5,)), station(dtype=strict), season_weights(365, strict))) == {strict}
 
 
+@pytest.mark.slow
 def test_a_year_with_corrections(strict):
     place = world((16, 17), strict)
     year = jax.eval_shape(run_year, model("C", strict), place.swe, place.seasons, place.fields, place.climate)
     assert dtypes(year) == {strict}
 
 
+@pytest.mark.slow
 def test_a_year_on_columns():
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         place = world((16, 17))
@@ -87,6 +90,7 @@ def test_the_gradient_of_a_year(strict):
     assert dtypes(jax.eval_shape(jax.grad(balance), model("A", strict).ti)) == {strict}
 
 
+@pytest.mark.slow
 def test_single_precision_stays_single_where_double_is_allowed():
     with x64():
         place, a, b = world((16, 17)), small_a(), model("B")

@@ -112,6 +112,7 @@ def test_deep_snow_covers_all_whatever_the_steepness():
     assert float(cover) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_values_and_gradients_are_finite_over_the_whole_range(variant):
     swe, temp, prcp = grid_of_days()
@@ -135,6 +136,7 @@ def value_and_jacobian(variant, params, at):
     return both(at), jax.jacfwd(both)(at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving", "single_factor"])
 @given(swe=st.floats(0.001, 2.0), temp=st.floats(-30.0, 30.0), prcp=PRCP)
 def test_gradients_are_central_differences(variant, swe, temp, prcp):
@@ -282,6 +284,7 @@ def test_ice_melts_under_thin_snow_only():
     np.testing.assert_allclose(share, [1.0, 0.585, 0.136, 1.4e-3, 0.0], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [jax.jacfwd, jax.jacrev])
 def test_mass_conserving_derivatives_are_finite_from_no_snow_to_firn_of_decades(mode):
     swe, temp, prcp = grid_of_days()
@@ -349,6 +352,7 @@ def test_the_single_factor_is_the_mean_of_snow_and_ice_and_leaves_the_snow_alone
     assert float(smb) == pytest.approx(-0.06, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [smooth_day, mass_conserving_day, classical_day])
 def test_parameters_may_be_fields(function):
     ddf = np.array([0.003, 0.005, 0.008], np.float32)

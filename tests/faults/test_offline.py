@@ -58,6 +58,7 @@ def run_offline(unshare: list[str], home: Path, code: str, *args: str) -> subpro
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=True)
 
 
+@pytest.mark.slow
 def test_oggm_is_imported_without_network_and_warns_once(unshare, tmp_path):
     first = run_offline(unshare, tmp_path / "home", REPORT)
     assert "IMPORTED Grid oggm.cfg False" in first.stdout
@@ -72,6 +73,7 @@ def test_oggm_is_imported_without_network_and_warns_once(unshare, tmp_path):
     assert "LOGGED" not in second.stderr
 
 
+@pytest.mark.slow
 def test_a_glacier_directory_is_made_without_network(unshare, tmp_path):
     done = run_offline(unshare, tmp_path / "home", START, str(tmp_path / "work"))
     assert "REGION 11: Central Europe 20 True" in done.stdout

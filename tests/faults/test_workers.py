@@ -163,6 +163,7 @@ def test_a_spawned_pool_computes_maps_and_knows_our_files(run):
     assert np.isfinite(found["elas"]).all()
 
 
+@pytest.mark.slow
 def test_a_ready_table_is_read_without_starting_jax(run, tmp_path, hef_prepared, oggm_env):
     expected = []
     for folder in (tmp_path / "one", tmp_path / "two"):

@@ -63,6 +63,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("when", ["while writing", "while renaming"])
 def test_an_error_leaves_the_old_file_and_nothing_else(hef_gdir, monkeypatch, name, when):
@@ -117,6 +118,7 @@ for i in count():
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_a_whole_file(hef_gdir):
     """Killed at some moment of writing again and again."""
     writer = start(ENDLESS, hef_gdir)
@@ -142,6 +144,7 @@ GlaUnTIMassBalanceA(gdir, melt_f=9.0).get_annual_mb([3000.0], year=2018)
 """
 
 
+@pytest.mark.slow
 def test_a_writer_killed_in_the_middle_changes_nothing_under_the_real_name(hef_gdir):
     expected = balance(hef_gdir)
     before = table_path(hef_gdir).read_bytes()
@@ -152,6 +155,7 @@ def test_a_writer_killed_in_the_middle_changes_nothing_under_the_real_name(hef_g
     np.testing.assert_array_equal(balance(hef_gdir), expected)
 
 
+@pytest.mark.slow
 def test_two_writers_of_one_table_leave_a_whole_one(hef_gdir):
     code = """
 for factor in (4.0, float(sys.argv[3])) * 10:
@@ -210,6 +214,7 @@ for melt_f in (None, 7.0):
 """
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_read_only_can_be_read_and_says_so_when_it_should_be_written(hef_gdir):
     expected = GlaUnTIMassBalanceA(hef_gdir).get_annual_mb([3000.0], year=2018)
     folder = Path(hef_gdir.dir)

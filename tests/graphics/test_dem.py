@@ -75,6 +75,7 @@ def test_voids_are_outlined_along_the_edges_of_their_cells(filled):
     np.testing.assert_allclose(corners.max(axis=0), [501.3, 5202.0])
 
 
+@pytest.mark.slow
 def test_a_raster_whose_first_row_is_south_gives_the_same_figure(filled, tmp_path):
     reference, outline = shifted(ground(), -0.4, 0.2), ground() > 2800
     pictures = []

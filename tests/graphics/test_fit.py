@@ -79,6 +79,7 @@ def test_many_glaciers_are_on_several_pages(predictions):
     assert [sum(bool(ax.get_title()) for ax in page.axes) for page in pages] == [16, 4]
 
 
+@pytest.mark.slow
 def test_only_figures_with_data_are_written(predictions, tmp_path):
     written = fit_graphics.save_figures(predictions, tmp_path, dpi=40)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)

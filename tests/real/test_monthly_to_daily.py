@@ -24,6 +24,7 @@ def scored(aletsch_gdir, shared):
     return score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [{}, {"seed": 1}, m2d.REFERENCE], ids=["default", "other seed", "reference"])
 def test_five_realisations_have_the_balance_of_the_true_days(aletsch_gdir, scored, arguments):
     for s in scored(f"five realisations {arguments}", m2d.made(aletsch_gdir, **arguments)):

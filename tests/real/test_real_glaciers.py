@@ -12,6 +12,7 @@ ORIGINAL_BANDS = {"A": (0.899, 0.997), "C": (0.879, 1.016)}
 BAND_BOUNDS = {"A": (0.01, 0.03), "C": (0.03, 0.15)}  # for another outline and DEM: r, m w.e.
 
 
+@pytest.mark.slow
 def test_bands_of_hintereisferner_through_the_directory_score_as_in_the_original(hef, shared):
     for model, found in experiments.band_scores(hef, shared).items():
         print(f"model {model}: r {found.r:.3f}, RMSE {found.rmse:.3f}, bias {found.bias:+.3f}, n = {found.n}")
@@ -54,6 +55,7 @@ def test_aletsch_is_calibrated_to_its_geodetic_balance_with_every_corrector(alet
         assert 3.0 < result["melt_f"] < 8.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", experiments.MODES)
 def test_table_and_gridded_run_of_hintereisferner_agree(hef, mode):
     largest = experiments.table_against_gridded(hef, model="C", corrector=mode)

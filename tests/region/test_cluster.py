@@ -227,6 +227,7 @@ def test_glacier_directories_travel(gdirs):
     assert there.grid == gdirs[0].grid
 
 
+@pytest.mark.slow
 def test_a_cluster_without_dask_says_how_to_get_it():
     code = """
 import sys

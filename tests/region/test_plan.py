@@ -160,6 +160,7 @@ def test_buckets_pad_little():
     assert sum(padded) / len(padded) < 1.45
 
 
+@pytest.mark.slow
 def test_planning_needs_no_jax():
     code = "import sys, oggm_glaunti.region.plan; print(sorted({'jax', 'equinox'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -120,6 +120,7 @@ def plain_balance(gdir, year: int) -> dict[str, float]:
 # --- numbers ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1])
 def test_every_number_is_that_of_a_plain_loop_over_points_and_months(gdirs, mapped, number):
     first = (2002, 2004)[number]

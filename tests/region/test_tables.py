@@ -74,6 +74,7 @@ def check_against_single(gdir, **kwargs):
 # --- the same as one by one ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("corrector", "checked"), [("yearly", [1, 3]), ("climatology", [3])])
 def test_model_c_in_batches_is_model_c_one_by_one(gdirs, weights, corrector, checked):
     report = run(gdirs, corrector=corrector)
@@ -85,6 +86,7 @@ def test_model_c_in_batches_is_model_c_one_by_one(gdirs, weights, corrector, che
         check_against_single(gdirs[index], corrector=corrector)
 
 
+@pytest.mark.slow
 def test_model_d_with_and_without_a_facies_map(gdirs, weights):
     from oggm_glaunti.coupling.ground.features import read_features
     from oggm_glaunti.coupling.ground.features_file import write_features
@@ -106,6 +108,7 @@ def test_model_a_has_tables_only(gdirs):
         check_against_single(gdir, model="A")
 
 
+@pytest.mark.slow
 def test_hemispheres_and_records_of_different_lengths_go_together(oggm_env, weights):
     base = oggm_env / "per_glacier"
     north = make_directories(4, base, seed=SEED, years=4)
@@ -117,6 +120,7 @@ def test_hemispheres_and_records_of_different_lengths_go_together(oggm_env, weig
         assert table.years.tolist() == ([2008, 2009, 2010] if gdir in south else [2017, 2018, 2019, 2020])
 
 
+@pytest.mark.slow
 def test_each_directory_keeps_its_own_model_and_tunable_parameters(gdirs, weights):
     write_params(gdirs[0], {"model": "A", "melt_f": 6.0, "prcp_fac": 1.2, "temp_bias": 0.5})
     write_params(
@@ -130,6 +134,7 @@ def test_each_directory_keeps_its_own_model_and_tunable_parameters(gdirs, weight
         check_against_single(gdir)
 
 
+@pytest.mark.slow
 def test_glaciers_of_different_fits_and_variants_go_together(gdirs, weights):
     from oggm_glaunti.core.weights import embedded_a, physical_values
 
@@ -147,12 +152,14 @@ def test_glaciers_of_different_fits_and_variants_go_together(gdirs, weights):
         check_against_single(gdir)
 
 
+@pytest.mark.slow
 def test_the_variant_may_be_said_for_all(gdirs):
     run(gdirs[:2], model="A", variant="mass_conserving")
     for gdir in gdirs[:2]:
         check_against_single(gdir, model="A", variant="mass_conserving")
 
 
+@pytest.mark.slow
 def test_the_memory_setting_changes_batches_and_nothing_else(weights_dir, monkeypatch):
     batches, run_batch = [], engine.run_batch
     monkeypatch.setattr(engine, "run_batch", lambda batch, *args: batches.append(batch) or run_batch(batch, *args))
@@ -179,6 +186,7 @@ def as_on_gpus(monkeypatch):
     monkeypatch.setattr(engine, "resources", lambda *args: engine.Resources(devices, 2, True, 4e7))
 
 
+@pytest.mark.slow
 def test_batches_as_on_a_gpu_give_the_same(weights_dir, as_on_gpus, monkeypatch):
     batches, run_batch = [], engine.run_batch
     monkeypatch.setattr(engine, "run_batch", lambda batch, *args: batches.append(batch) or run_batch(batch, *args))
@@ -206,6 +214,7 @@ print(len(set(used)))
 """
 
 
+@pytest.mark.slow
 def test_batches_go_round_all_devices():
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=3"}
     command = [sys.executable, "-W", "ignore", "-c", DEVICES, str(REPOSITORY)]
@@ -251,6 +260,7 @@ for rgi_id in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_afterwards_the_tables_are_found_without_jax(gdirs, weights, oggm_env):
     run(gdirs[:2])
     environment = {**os.environ, "JAX_PLATFORMS": "no_such_platform", "PYTHONPATH": str(REPOSITORY)}
@@ -263,6 +273,7 @@ def test_afterwards_the_tables_are_found_without_jax(gdirs, weights, oggm_env):
     assert lines[1:4:2] == ["['valid']"] * 2
 
 
+@pytest.mark.slow
 def test_valid_tables_are_left_alone_and_damaged_ones_made_again(gdirs, weights):
     run(gdirs)
     paths = tables_of(gdirs)
@@ -300,6 +311,7 @@ gtasks.glaunti_tables(gdirs, mb_kwargs={"model": "A"})
 """
 
 
+@pytest.mark.slow
 def test_killed_while_it_writes_it_goes_on_where_it_was(gdirs, oggm_env):
     command = [sys.executable, "-W", "ignore", "-c", KILLED, str(oggm_env), *(gdir.rgi_id for gdir in gdirs)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

@@ -60,6 +60,7 @@ _balance = jax.jit(ig.balance)
 # --- derivatives ---
 
 
+@pytest.mark.slow
 def test_contributions_are_differences_times_derivatives():
     with x64():
         t = world(periods=3)
@@ -84,6 +85,7 @@ def test_contributions_are_differences_times_derivatives():
                 np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_along_any_direction_contributions_are_central_differences(variant):
     """The derivative of the balance of every height, to 1e-5 of it."""
@@ -107,6 +109,7 @@ def test_along_any_direction_contributions_are_central_differences(variant):
 # --- completeness ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10_000), warmer=st.floats(-3.0, 6.0))
@@ -123,6 +126,7 @@ def test_contributions_add_up_to_the_difference_of_the_runs(variant, seed, warme
         assert abs(found.gap) <= max(1e-3 * abs(difference), ig.FLOOR)
 
 
+@pytest.mark.slow
 def test_a_calendar_year_under_two_sets_of_corrections_completes():
     with x64():
         t = world(periods=4, spin_up=1)
@@ -139,6 +143,7 @@ def test_a_calendar_year_under_two_sets_of_corrections_completes():
         assert np.abs(found.contributions.ds).sum() > 0.01
 
 
+@pytest.mark.slow
 def test_the_mean_year_is_not_the_mean_of_the_years():
     with x64():
         t = world(warmer=2.0)
@@ -169,6 +174,7 @@ def test_nodes_are_doubled_until_it_adds_up_and_else_it_is_said():
 # --- what is known beforehand ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["single_factor", "mass_conserving"])
 @settings(max_examples=5)
 @given(shift=st.floats(0.5, 5.0))
@@ -220,6 +226,7 @@ def groups_of(contributions, area):
     return {name: float(np.sum(np.asarray(getattr(contributions, name)) * area)) for name in ("temp", "prcp")}
 
 
+@pytest.mark.slow
 def test_temperature_and_precipitation_as_by_a_brute_force_sum_along_the_path():
     """400 mid-points and central differences in each of the two directions: to 1e-3 of the difference."""
     with x64():
@@ -276,6 +283,7 @@ def test_a_glacier_at_its_heights_against_all_of_it_at_its_mean_height():
         assert found.contributions.above_ref[0] < 0.0 < found.contributions.above_ref[-1]
 
 
+@pytest.mark.slow
 def test_a_batch_of_glaciers_equals_each_alone():
     with x64():
         large, other = path(world(1)), path(world(2, warmer=2.0))
@@ -308,6 +316,7 @@ def test_paths_of_a_batch_have_one_length():
         paths.stack_paths([p, shorter])
 
 
+@pytest.mark.slow
 def test_realisations_contribute_their_mean():
     with x64():
         t = world(realisations=2)
@@ -323,6 +332,7 @@ def test_realisations_contribute_their_mean():
             np.testing.assert_allclose(getattr(both, name), mean, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_single_precision_is_enough():
     p = path(world(dtype="float32", warmer=1.0))
     single = ig.compiled_contributions(worlds.tuned("float32"), p, *ig.gauss_legendre(8))
@@ -388,6 +398,7 @@ def network():
         return ng.CorrectedRun(corrector, worlds.tuned(), place, one, swe), *inputs
 
 
+@pytest.mark.slow
 def test_contributions_through_the_network_are_central_differences(network):
     given, start, end = network
     with x64():
@@ -427,6 +438,7 @@ def parts_of(made):
     return float(sum(made[name].sum() for name in ("temp", "prcp", "snow", "corrections")))
 
 
+@pytest.mark.slow
 def test_what_made_2003_at_aletsch(aletsch):
     from oggm_glaunti.analysis.attribution.tasks import attribute_heights, attribute_year
     from oggm_glaunti.coupling.ground.features import glaunti_features, read_features

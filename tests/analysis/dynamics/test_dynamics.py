@@ -35,6 +35,7 @@ def calendar(trajectory):
 # --- the table's tangents ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving"])
 def test_tangents_of_the_table_are_its_central_differences(variant):
     with x64():
@@ -65,6 +66,7 @@ def test_twelve_months_are_the_year():
         np.testing.assert_allclose(months.reshape(2, 12, *whole.shape[1:]).sum(axis=1), whole, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_batch_of_glaciers_has_the_tangents_of_each():
     each = [worlds.trajectory(seed=seed, heights=3 + seed, dtype="float32") for seed in range(2)]
     tuned, controls = worlds.tuned("float32"), controls_of(["dT", "ddf_snow"])
@@ -136,6 +138,7 @@ def balances(years=4):
     return heights, np.tile(np.clip((heights - 3000.0) * 0.006, -5.0, 1.5), (years, 1))
 
 
+@pytest.mark.slow
 def test_the_gradient_of_the_flowline_is_its_central_differences():
     with x64():
         (heights, ice), (bed, thick) = balances(), valley()
@@ -164,6 +167,7 @@ def test_between_upright_walls_the_volume_changes_by_the_balance_alone(smb, flow
 # --- Hintereisferner ---
 
 
+@pytest.mark.slow
 def test_the_derivative_is_that_of_the_table_built_anew_and_the_run_again(hef_gdir):
     found = volume_summary(volume_sensitivity(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow"], **A))
     ready = prepare_volume_runs(hef_gdir, **YEARS, controls=["dT"], **A)
@@ -183,6 +187,7 @@ def test_the_derivative_is_that_of_the_table_built_anew_and_the_run_again(hef_gd
     assert (slope < 0.0).all()
 
 
+@pytest.mark.slow
 def test_the_flowline_in_jax_is_oggms_model_and_its_derivative_that_of_small_changes(hef_gdir):
     ready = prepare_volume_runs(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow", "temp_gradient"], **A)
     found = volume_gradient(hef_gdir, **YEARS, controls=["dT", "dP", "ddf_snow", "temp_gradient"], **A)
@@ -213,6 +218,7 @@ def test_twice_the_change_is_twice_the_effect_where_it_is_small(hef_gdir):
     assert abs(much / once / 2000.0 - 1.0) > 0.02  # and not where it is large
 
 
+@pytest.mark.slow
 def test_modes_give_the_derivatives_within_what_they_say_they_miss(hef_gdir):
     controls = ["dT", "dP", "ddf_snow", "temp_gradient"]
     direct = volume_sensitivity(hef_gdir, **YEARS, controls=controls, **A)
@@ -234,6 +240,7 @@ def test_a_change_that_leaves_the_map_is_named_with_what_to_do(hef_gdir):
         volume_sensitivity(hef_gdir, **YEARS, controls=["dT"], wide=300.0, **A)
 
 
+@pytest.mark.slow
 def test_ice_that_sinks_melts_more(hef_gdir):
     steady = {"ys": 2020, "ye": 2045, "forcing": "constant", "controls": ["dT"], **A}
     alive, frozen = (
@@ -273,6 +280,7 @@ def test_drawn_years_are_those_of_the_record(hef_gdir):
     assert not np.array_equal(ready.table, other.table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -326,6 +334,7 @@ def test_a_table_is_checked_and_read_within_its_years(oggm_env):
 # --- figures ---
 
 
+@pytest.mark.slow
 def test_figures_show_volumes_their_slopes_and_months(hef_gdir):
     from oggm_glaunti.graphics.dynamics import plot_gradient, plot_months, plot_volume
 

@@ -33,6 +33,7 @@ def finite_difference(function, x, step):
     return (4.0 * near - far) / 3.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving"])
 def test_slopes_are_central_differences(variant):
     with x64():
@@ -46,6 +47,7 @@ def test_slopes_are_central_differences(variant):
             assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("control", "column", "target"), [("dT", 0, 0.4), ("dT", 0, -3.0), ("dP", 1, 0.1)])
 def test_a_root_is_that_of_bisection(control, column, target):
     with x64():
@@ -140,6 +142,7 @@ def test_the_posterior_is_that_of_a_grid(sigma, prior):
         assert np.sqrt(np.average((x - mean) ** 2, weights=density)) == pytest.approx(sd, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_batch_is_each_glacier_by_itself():
     with x64():
         glaciers = [worlds.trajectory(seed=i, heights=heights, warmer=i) for i, heights in enumerate((3, 3, 2))]
@@ -251,6 +254,7 @@ def months_of(t):
     return (np.arange(t.temp.shape[1]) % 365 * 12 // 365).astype(np.int32)
 
 
+@pytest.mark.slow
 def test_monthly_sensitivities_are_central_differences_and_add_up():
     with x64():
         t = worlds.trajectory()
@@ -300,6 +304,7 @@ def daily(t):
     return np.where(t.period < 0, -1, np.arange(t.temp.shape[1]) - 365).astype(np.int32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("resolution", "length"), [(monthly, 60.0), (daily, 5.0)])
 def test_gradients_of_a_series_are_central_differences(resolution, length):
     with x64():
@@ -327,6 +332,7 @@ def test_a_series_has_the_covariance_of_its_prior():
         np.testing.assert_allclose(factor.T @ factor, expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_small_deviations_are_those_of_the_linear_update():
     with x64():
         t = worlds.trajectory()
@@ -349,6 +355,7 @@ def test_small_deviations_are_those_of_the_linear_update():
         np.testing.assert_allclose(found.annual_before, before, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_large_deviations_have_no_gradient_left_and_go_towards_the_target():
     with x64():
         t = worlds.trajectory()

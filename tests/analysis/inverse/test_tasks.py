@@ -32,6 +32,7 @@ def mean_of_the_table(gdir, years, **tunables):
     return np.average(np.mean(rates, axis=0), weights=surface.areas) * 365 * 86400 * mb_model.rho / 1000.0
 
 
+@pytest.mark.slow
 def test_aletsch_is_balanced_by_the_warming_that_was_found(aletsch):
     keys = {"target": 0.0, "years": YEARS, **A, "year_type": "calendar"}
     found = invert_forcing(aletsch, **keys)
@@ -54,6 +55,7 @@ def test_aletsch_is_balanced_by_the_warming_that_was_found(aletsch):
     assert same.attrs["units"]["dT"] == "K"
 
 
+@pytest.mark.slow
 def test_a_survey_says_which_years(aletsch, tmp_path):
     calib = aletsch.read_json("mb_calib")
     table = tmp_path / "geodetic.csv"
@@ -71,6 +73,7 @@ def test_a_survey_says_which_years(aletsch, tmp_path):
         invert_forcing(aletsch, target=Geodetic(path=other))
 
 
+@pytest.mark.slow
 def test_a_series_comes_close_to_measured_balances(hef_gdir):
     target = pd.Series({2016: -1.0, 2017: -1.6, 2019: -0.9})
     keys = {**A, "control": "both", "prior": (1.0, 0.3)}
@@ -118,6 +121,7 @@ def test_months_add_up_to_seasons_and_the_year(hef_gdir):
         assert "m w.e." in ax.get_ylabel()
 
 
+@pytest.mark.slow
 def test_a_region_is_each_glacier_and_names_those_that_fail(aletsch, hef_gdir):
     years = {"years": (2016, 2019), **A}
     targets = {aletsch.rgi_id: 0.1, hef_gdir.rgi_id: -50.0}
@@ -139,6 +143,7 @@ def test_a_region_is_each_glacier_and_names_those_that_fail(aletsch, hef_gdir):
         invert_forcing_region([hef_gdir], control="both", **years)
 
 
+@pytest.mark.slow
 def test_realisations_of_the_weather_are_one_glacier(aletsch, hef_gdir):
     process_daily_climate(aletsch, source="monthly", y0=2010, n_realisations=2)
     table = invert_forcing_region([aletsch, hef_gdir], target=0.0, years=(2016, 2019), **A)
@@ -148,6 +153,7 @@ def test_realisations_of_the_weather_are_one_glacier(aletsch, hef_gdir):
     assert glacier_run(aletsch, (2016, 2019), **A).trajectory.temp.shape[0] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "words"),
     [

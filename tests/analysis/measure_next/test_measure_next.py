@@ -147,6 +147,7 @@ def with_errors(tuned, t, p, by, errors):
     return jnp.stack([scale * smb[a:b].sum(axis=0) for (a, b), scale in zip(DAYS, SCALE, strict=True)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving"])
 def test_derivatives_are_those_of_central_differences(variant):
     with x64():
@@ -182,6 +183,7 @@ def test_seasons_add_up_to_the_year_and_years_to_their_mean():
             np.testing.assert_allclose(field[1] + field[2], field[0], atol=1e-9 * np.abs(field).max())
 
 
+@pytest.mark.slow
 def test_without_parameters_the_variance_is_that_of_the_propagated_series():
     with x64():
         t = world()
@@ -198,6 +200,7 @@ def test_without_parameters_the_variance_is_that_of_the_propagated_series():
 # --- independent methods ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_ensemble_finds_the_same_reductions():
     members, small, sigma = 3000, 0.02, 0.01
     rng = np.random.default_rng(3)
@@ -239,6 +242,7 @@ def site_of(t, heights, sigma, observed=0.0):
     return Site(*common, spans, areas, observed * ones, sigma * ones, ones)
 
 
+@pytest.mark.slow
 def test_one_observation_more_in_a_fit_reduces_its_posterior_as_foreseen():
     """No errors of the weather and no model error, as in a fit; the parameters start from a first fit's covariance."""
     with x64():
@@ -331,6 +335,7 @@ def test_something_known_for_sure_cannot_be_known_better():
     assert (found.reduction[1:] == 0.0).all()
 
 
+@pytest.mark.slow
 def test_a_batch_is_one_after_the_other():
     with x64():
         ts = [world(), world(seed=4), world(spin_up=2, heights=4)]
@@ -363,6 +368,7 @@ def padded(periods, days):
     return periods._replace(weeks=longer(periods.weeks), pieces=longer(periods.pieces))
 
 
+@pytest.mark.slow
 def test_single_precision_is_close_to_double():
     found = asked(world(dtype="float32"))
     with x64():
@@ -451,6 +457,7 @@ def aletsch(aletsch_gdir):
     return aletsch_gdir
 
 
+@pytest.mark.slow
 def test_where_to_measure_on_aletsch(aletsch):
     table, maps = where_to_measure(aletsch, year=2019, target=["smb", "ddf_snow"], n_best=3, **A)
     features = read_features(aletsch)

@@ -87,6 +87,7 @@ np.savetxt(sys.stdout, [m.get_annual_mb(heights, 2018) for m in (given, model)],
 """
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_model_here_and_in_another_process(hef_gdir, tmp_path):
     one, again, other = (UncertainGlaUnTIMassBalance(hef_gdir, seed=seed, **A) for seed in (3, 3, 4))
     here = one.get_annual_mb(HEIGHTS, 2018)
@@ -107,6 +108,7 @@ def test_the_same_seed_is_the_same_model_here_and_in_another_process(hef_gdir, t
         np.testing.assert_array_equal(there, here)
 
 
+@pytest.mark.slow
 def test_small_draws_spread_around_the_plain_model_as_the_first_order_says(hef_gdir):
     write_fit(hef_gdir, sd=0.02)
     small = {"errors": WeatherErrors(sigma_temp=0.3, sigma_log_prcp=0.15)}

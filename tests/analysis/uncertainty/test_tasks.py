@@ -35,6 +35,7 @@ def fitted(hef_gdir):
     return hef_gdir, table
 
 
+@pytest.mark.slow
 def test_parts_add_up_in_squares_and_years_to_the_whole(fitted):
     gdir, _ = fitted
     found = smb_uncertainty(gdir, years=(2016, 2019))
@@ -61,6 +62,7 @@ def test_parts_add_up_in_squares_and_years_to_the_whole(fitted):
     assert len(plot_uncertainty(found).axes) == 4
 
 
+@pytest.mark.slow
 def test_longer_memory_of_errors_is_more_uncertainty(hef_gdir):
     sds = [
         float(smb_uncertainty(hef_gdir, years=(2016, 2019), errors=WeatherErrors(correlation_days=days), **A)["sd"][-1])
@@ -70,6 +72,7 @@ def test_longer_memory_of_errors_is_more_uncertainty(hef_gdir):
     assert sds[-1] > 5.0 * sds[0]
 
 
+@pytest.mark.slow
 def test_an_ensemble_agrees_with_the_first_order_where_errors_are_small(fitted):
     gdir, _ = fitted
     first_order = smb_uncertainty(gdir, years=(2016, 2019), **SMALL)
@@ -82,6 +85,7 @@ def test_an_ensemble_agrees_with_the_first_order_where_errors_are_small(fitted):
     assert len(plot_uncertainty(first_order, members).axes) == 4
 
 
+@pytest.mark.slow
 def test_given_draws_of_parameters_are_run_as_they_are(fitted):
     gdir, _ = fitted
     posterior = GlaUnTIMassBalance(gdir).calib_params["fit"]["posterior"]
@@ -120,6 +124,7 @@ def test_first_order_ensemble_and_nuts_agree(fitted):
         assert sd == pytest.approx(sds["first order"], rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_table_of_linearity_says_where_it_ends(hef_gdir):
     table = smb_linearity(hef_gdir, years=(2016, 2019), scales=(0.125, 2.0), members=64, **A)
     assert table.index.tolist() == [0.125, 2.0]

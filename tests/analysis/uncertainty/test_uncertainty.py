@@ -96,6 +96,7 @@ def block_by_block(tuned, t, blocks):
         swe = of_days(swe, 0.0, 0.0, *rows(start, stop))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_derivatives_of_blocks_are_central_differences(variant):
     with x64():
@@ -120,6 +121,7 @@ def series_of(t, blocks):
     return lambda temp, log_prcp: u.cumulative(TUNED, t, blocks, BlockErrors(temp, log_prcp))
 
 
+@pytest.mark.slow
 def test_the_cumulative_jacobian_is_that_of_automatic_differentiation():
     with x64():
         t = worlds.trajectory(realisations=2, periods=3)
@@ -132,6 +134,7 @@ def test_the_cumulative_jacobian_is_that_of_automatic_differentiation():
             assert (np.triu(mine, 1) == 0.0).all()
 
 
+@pytest.mark.slow
 def test_jacobians_by_height_are_those_of_automatic_differentiation():
     with x64():
         t = worlds.trajectory()
@@ -150,6 +153,7 @@ def test_jacobians_by_height_are_those_of_automatic_differentiation():
             assert (mine[stop:] == 0.0).all()
 
 
+@pytest.mark.slow
 def test_blocks_add_up_to_a_shift_of_all_days(world):
     t, blocks, jacobians = world
     with x64():
@@ -220,6 +224,7 @@ def test_errors_without_memory_add_in_squares_and_one_error_for_all_adds_up(worl
             np.testing.assert_allclose(getattr(full, name), jacobian.sum(axis=1) ** 2, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_years_are_differences_of_rows(world):
     t, blocks, jacobians = world
     with x64():
@@ -238,6 +243,7 @@ def test_a_year_that_ends_within_a_block_is_refused():
         u.year_ends(t.period, blocks_of(t))
 
 
+@pytest.mark.slow
 def test_a_batch_of_glaciers_is_each_of_them(world):
     with x64():
         several = [world[0], worlds.trajectory(seed=4)]
@@ -258,6 +264,7 @@ def test_a_batch_of_glaciers_is_each_of_them(world):
 # --- parameters ---
 
 
+@pytest.mark.slow
 def test_derivatives_to_parameters_are_central_differences(world):
     t, blocks, jacobians = world
     with x64():
@@ -271,6 +278,7 @@ def test_derivatives_to_parameters_are_central_differences(world):
             np.testing.assert_allclose(found[:, i], expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_parameters_add_their_variance_as_an_ensemble_has_it(world):
     t, blocks, _ = world
     names, covariance = ("ddf_snow_log", "prec_scale_log"), np.array([[4e-4, 2e-4], [2e-4, 9e-4]])
@@ -301,6 +309,7 @@ def test_first_order_is_what_500_members_spread_where_errors_are_small_and_not_w
         assert abs(float(members[:, -1].mean() - jacobians.smb[-1])) > 1.0
 
 
+@pytest.mark.slow
 def test_a_member_is_the_model_under_its_errors_whatever_the_chunk(world):
     t, blocks, jacobians = world
     with x64():

@@ -50,6 +50,7 @@ def test_badly_observed_pixels_neither_rule_nor_vanish():
 # --- where surfaces lie ---
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(rows=st.floats(-1.2, 1.2), cols=st.floats(-1.2, 1.2), offset=st.floats(-100, 100))
 def test_a_known_shift_is_found_to_a_twentieth_of_a_pixel(rows, cols, offset):
@@ -95,6 +96,7 @@ def test_pieces_that_lie_differently_each_get_their_shift():
     assert error[0] > 5.0 * error[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside_expected", [(0, 0), (3, 0), (-2, 4)])
 def test_seams_are_found_beside_the_expected_lines(beside_expected):
     reference = worlds.smooth_noise((60, 50), 3.0, 200.0, 3)
@@ -314,6 +316,7 @@ def test_every_method_finds_heights_and_trend_of_a_made_up_valley(method):
     assert (std > 0).all()
 
 
+@pytest.mark.slow
 def test_what_is_hidden_is_not_looked_at():
     z, z_std, reference = worlds.stack()
     hidden = np.zeros(reference.shape, bool)

@@ -20,6 +20,7 @@ def filled() -> xr.Dataset:
     return impute_dem_stack(*worlds.stack())
 
 
+@pytest.mark.slow
 def test_what_was_known_is_unchanged(filled):
     z, z_std, _ = worlds.stack()
     np.testing.assert_array_equal(filled.z.where(~filled.imputed), z.astype(np.float32))
@@ -48,6 +49,7 @@ def test_the_dataset_says_how_it_was_made(filled):
     assert 0.5 < about["std_scale"] < 2.0
 
 
+@pytest.mark.slow
 def test_what_is_said_of_the_uncertainty_of_a_void_does_not_count(filled):
     z, z_std, reference = worlds.stack()
     found = impute_dem_stack(z, z_std.where(np.isfinite(z), 0.0), reference)
@@ -61,6 +63,7 @@ def test_infinite_heights_are_voids():
     assert np.isfinite(found.z).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_heights(filled):
     again = impute_dem_stack(*worlds.stack())
     np.testing.assert_array_equal(again.z, filled.z)
@@ -124,6 +127,7 @@ def test_standard_deviations_are_scaled_by_what_the_trial_says(monkeypatch):
     assert found[0].attrs["std_scale"] == 5.0
 
 
+@pytest.mark.slow
 def test_a_wide_edge_does_not_run_away():
     z, z_std, reference = worlds.stack()
     for gap in (np.s_[:, :, 25:], np.s_[:, :12, :]):
@@ -306,6 +310,7 @@ def test_cross_validation_hides_the_same_pixels_from_every_method():
     assert one.table.realisation.tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_nothing_that_is_hidden_reaches_a_prediction_its_spread_or_the_choice():
     stack = checked_stack(*worlds.stack())
     candidates = [FillOptions(distance=0.05), FillOptions(distance=3.0)]

@@ -54,6 +54,7 @@ def written(gdir) -> set[str]:
 # --- a known shift and offset ---
 
 
+@pytest.mark.slow
 def test_a_stack_is_moved_lowered_and_filled(gdir, years, caplog):
     with caplog.at_level(logging.WARNING):
         gtasks.process_dem_stack(gdir, **years, **QUICK)
@@ -73,6 +74,7 @@ def test_a_stack_is_moved_lowered_and_filled(gdir, years, caplog):
     assert "vertical_datum='ellipsoid' or 'geoid'" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_default_is_regression_and_kriging_and_fills_better_than_bands_of_height(gdir, years):
     scores = []
     for method in ({}, QUICK):
@@ -104,6 +106,7 @@ def test_the_file_tells_what_was_done_to_the_input(gdir, years):
     assert {"rmse", "median_error", "nmad", "coverage_90", "std_scale", "coregistered"} <= set(about)
 
 
+@pytest.mark.slow
 def test_another_byte_in_the_input_is_another_digest(gdir, tmp_path):
     digests = set()
     for std in (6.0, 6.5):
@@ -119,6 +122,7 @@ def test_a_stack_that_lies_right_may_stay_where_it_is(gdir, years):
     assert about["nmad_after"] == pytest.approx(about["nmad_before"])
 
 
+@pytest.mark.slow
 def test_finer_rasters_and_those_of_the_authors_give_the_same_surface(gdir, years, tmp_path):
     stacks = []
     inputs = (
@@ -151,6 +155,7 @@ def test_pixels_that_were_imputed_before_are_imputed_anew_and_flagged(gdir, tmp_
     assert np.abs(stack.z - truth(gdir)).max() < 60.0
 
 
+@pytest.mark.slow
 def test_what_the_command_writes_is_read(gdir, tmp_path):
     from oggm_glaunti.cli.main import main
 
@@ -206,6 +211,7 @@ def test_steep_ground_and_glaciers_that_sink_do_not_tell_the_datum(years):
     assert words == "600 cells beside the glacier, less than 30 degrees steep and moving less than 0.1 m a year"
 
 
+@pytest.mark.slow
 def test_a_geoid_height_may_be_a_number_or_a_raster(gdir, years, tmp_path):
     x, y = made.axes(1000.0, west=-9000.0, east=9000.0, south=-9000.0, north=12_000.0)
     raster = made.write_raster(tmp_path / "egm.tif", np.full((y.size, x.size), 47.0), x, y)
@@ -217,6 +223,7 @@ def test_a_geoid_height_may_be_a_number_or_a_raster(gdir, years, tmp_path):
     assert [about["vertical_shift_source"].rpartition(": ")[2] for about in told] == ["constant, 47 m", "egm.tif"]
 
 
+@pytest.mark.slow
 def test_a_datum_that_cannot_be_names_the_glacier_and_writes_nothing(gdir, years):
     for said in ({"vertical_datum": "geoid"}, {"vertical_datum": "ellipsoid", "geoid_height": -48.0}):
         with pytest.raises(InvalidParamsError, match=r"RGI60-11\.99999: vertical_datum=.* leaves a median difference"):
@@ -241,6 +248,7 @@ def test_no_rasters_at_all_are_an_error(gdir):
         gtasks.process_dem_stack(gdir, z={}, z_std={})
 
 
+@pytest.mark.slow
 def test_what_is_missing_from_the_arguments_is_said(gdir, years, tmp_path):
     z, z_std = years["z"], years["z_std"]
     wrong = {
@@ -297,6 +305,7 @@ def test_input_of_another_place_is_refused(gdir, tmp_path):
         gtasks.process_dem_stack(gdir, z=path)
 
 
+@pytest.mark.slow
 def test_too_little_of_the_maps_or_of_the_glacier_is_refused_with_the_shares(gdir, tmp_path):
     with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.99999: 4\d(\.\d)? % of the \d+ cells .* 25 % and 50 %"):
         gtasks.process_dem_stack(gdir, **made.write_years(tmp_path, north=2500.0), **QUICK)
@@ -340,6 +349,7 @@ def test_a_shift_beyond_belief_is_refused_and_may_be_left_out(gdir, tmp_path, mo
     gtasks.process_dem_stack(gdir, **years, **QUICK, coregister=False)
 
 
+@pytest.mark.slow
 def test_what_the_imputation_refuses_names_the_glacier(gdir, tmp_path, years):
     one = {name: {2001: paths[2001]} for name, paths in years.items()}
     with pytest.raises(InvalidParamsError, match=r"RGI60-11\.99999: yearly heights cannot be completed: .*year"):
@@ -355,6 +365,7 @@ class Interrupted(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["while writing", "while renaming"])
 def test_an_error_on_the_way_leaves_the_old_file_and_nothing_else(gdir, years, monkeypatch, when):
     gtasks.process_dem_stack(gdir, **years, **QUICK)
@@ -398,12 +409,14 @@ def run_script(case: str, oggm_env: Path, z: Path) -> subprocess.CompletedProces
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_no_file_under_the_real_name(gdir, oggm_env, tmp_path):
     done = run_script("killed", oggm_env, made.write_netcdf(tmp_path / "dem.nc"))
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not any(name.startswith("glaunti") for name in written(gdir))
 
 
+@pytest.mark.slow
 def test_forked_workers_make_what_this_process_makes(gdir, oggm_env, tmp_path):
     path = made.write_netcdf(tmp_path / "dem.nc", void=VOID)
     gtasks.process_dem_stack(gdir, z=path, **QUICK)
@@ -416,6 +429,7 @@ def test_forked_workers_make_what_this_process_makes(gdir, oggm_env, tmp_path):
 # --- Grosser Aletsch ---
 
 
+@pytest.mark.slow
 def test_grosser_aletsch_is_moved_half_a_cell_lowered_by_the_geoid_and_without_voids(aletsch_gdir, shared, caplog):
     tiles = shared / "data" / "demimputation"
     with pytest.raises(InvalidParamsError, match=r"holds 3 glaciers; say which one: Corbassiere, Grosser Aletsch, Sar"):

@@ -21,6 +21,7 @@ def test_without_a_void_there_is_no_library():
         void_library([np.zeros((3, 3), bool)])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),

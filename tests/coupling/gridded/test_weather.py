@@ -140,6 +140,7 @@ def opened(path, features):
 # --- results ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"exact": True}, {"years": "mass_balance", "temp_bias": 0.7, "prcp_fac": 1.2}])
 def test_coarse_cells_that_all_hold_the_series_give_the_run_with_the_series(options, hef, own, quarters, tmp_path):
     path = saved(quarters([own] * 4), tmp_path)
@@ -150,6 +151,7 @@ def test_coarse_cells_that_all_hold_the_series_give_the_run_with_the_series(opti
     assert attributes["weather"] == "weather.nc"
 
 
+@pytest.mark.slow
 def test_each_coarse_cell_has_the_balance_of_its_own_station(hef, stations, quarters, features, tmp_path):
     from oggm_glaunti.coupling.weather.file import write_daily_climate
     from oggm_glaunti.coupling.weather.series import DailySeries
@@ -168,6 +170,7 @@ def test_each_coarse_cell_has_the_balance_of_its_own_station(hef, stations, quar
     assert np.abs(together[:, cells == 0].mean() - together[:, cells == 3].mean()) > 0.01
 
 
+@pytest.mark.slow
 def test_fields_on_the_glaciers_own_cells_give_the_exact_run_with_the_series(hef, own, climate, features, tmp_path):
     path = saved(fields_of(own, climate, features), tmp_path)
     for options in ({"exact": True}, {"years": "mass_balance", "temp_bias": -0.3}):
@@ -178,6 +181,7 @@ def test_fields_on_the_glaciers_own_cells_give_the_exact_run_with_the_series(hef
         assert attributes["exact"] == ("exact" in options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "parameter"), [("series", -0.006), ("series", 0.0), ("coarse", 0.0), ("fields", 0.0)])
 def test_a_fitted_lapse_rate_is_that_of_the_run_under_any_weather(
     kind, parameter, hef, own, stations, quarters, climate, features, tmp_path
@@ -262,6 +266,7 @@ def reads(monkeypatch):
     return counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("years", ["calendar", "mass_balance"])
 def test_no_more_than_a_year_is_read_at_a_time(years, reads, hef, own, climate, features, tmp_path):
     smb(hef, weather=saved(fields_of(own, climate, features), tmp_path), years=years)
@@ -269,6 +274,7 @@ def test_no_more_than_a_year_is_read_at_a_time(years, reads, hef, own, climate, 
     assert sum(reads) >= 2 * climate.time.size
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_years(own, climate, features, tmp_path):
     ds = fields_of(own, climate, features)
     peaks = []
@@ -308,6 +314,7 @@ def test_the_layout_of_the_training_data_is_read_as_it_is(own, climate, features
         np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_fields_may_be_south_up_and_reach_beyond_the_glaciers_cells(own, climate, features, tmp_path):
     ds = fields_of(own, climate, features)
     ds["temp"] = ds["temp"] + xr.DataArray(np.arange(features.shape[1]), dims="x") * 0.01
@@ -418,6 +425,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_file_is_named(fault, stations, quarters, features, tmp_path):
     spoil, message = FAULTS[fault]

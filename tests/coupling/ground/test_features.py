@@ -264,6 +264,7 @@ def test_other_grids_of_a_directory_are_not_kept(oggm_env, params):
 # --- heights ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [25.0, 40.0, 100.0, 250.0])
 def test_heights_are_those_of_the_cell_centres(gdir, tmp_path, cell):
     glaunti_features(gdir, dem_file=write_dem(tmp_path / "other.tif", cell=cell))
@@ -337,6 +338,7 @@ def undeclared_hole(heights):
     heights[120, 120] = -9999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "profile"), [(hole, {}), (declared_hole, {"nodata": -32768}), (undeclared_hole, {})]
 )
@@ -387,6 +389,7 @@ def test_a_raster_that_is_no_raster_is_named(gdir, tmp_path):
         glaunti_features(gdir, dem_file=tmp_path / "nowhere.tif")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "message"),
     [
@@ -488,6 +491,7 @@ def test_an_uncertainty_raster_is_resampled_bilinearly(gdir, tmp_path):
     assert attributes_of(gdir)["elevation_std_source"] == "std.tif"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
 def test_an_impossible_uncertainty_is_refused(gdir, tmp_path, bad):
     with pytest.raises(ValueError, match=r"RGI60-11\.99998: elevation_std is"):
@@ -568,6 +572,7 @@ def nothing(scores):
     scores[:] = np.nan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -672,6 +677,7 @@ def spoil_elevation(nc):
     nc["elevation"][3, 4] = np.nan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [(remove_std, "no variables elevation_std"), (spoil_elevation, r"elevation: 1 of \d+ cells .* are NaN")],

@@ -101,6 +101,7 @@ def model_c(weights_dir) -> dict:
 # --- a run on a surface ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("years", "corrector", "exact"),
     [
@@ -131,6 +132,7 @@ def warmer_in(gdir, year: int, kelvin: float) -> None:
         nc["temp"][here] = nc["temp"][here] + np.float32(kelvin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fitted", "exact", "daily"),
     [(None, False, True), (None, True, False), (-0.008, False, False), (-0.008, True, False)],
@@ -179,6 +181,7 @@ def weather_file(kind: str, climate, features, folder: Path) -> Path:
     return folder / f"{kind}.nc"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "exact"),
     [

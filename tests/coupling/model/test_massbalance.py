@@ -246,6 +246,7 @@ def test_between_the_tables_heights_the_balance_is_that_of_the_height_itself(mod
     assert error < 5e-4
 
 
+@pytest.mark.slow
 def test_the_leap_day_belongs_to_its_year(aletsch_gdir):
     model = GlaUnTIMassBalanceA(aletsch_gdir)
     got = float(metres(model.get_annual_mb([2000.0], year=2000))[0])
@@ -258,6 +259,7 @@ def test_the_leap_day_belongs_to_its_year(aletsch_gdir):
     assert model.get_daily_mb([2000.0], year=1999).shape == (1, 365)
 
 
+@pytest.mark.slow
 def test_months_add_up_to_the_year(model):
     for year in model.years:
         total = months_of(model, HEIGHTS, year).sum(axis=0)
@@ -438,6 +440,7 @@ def same(a, b) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tunable", "value"),
     [
@@ -611,6 +614,7 @@ def test_a_fresh_model_can_be_pickled_too(hef_gdir, model):
 # --- the corrector ---
 
 
+@pytest.mark.slow
 def test_c_without_its_corrector_is_a(hef_c, model, weights_dir):
     off = GlaUnTIMassBalanceC(hef_c, weights=weights_dir, corrector="off")
     assert same(snapshot(off), snapshot(model))
@@ -677,6 +681,7 @@ def test_weights_are_found_through_the_environment(hef_c, weights_dir, monkeypat
     assert same(snapshot(by_name), snapshot(given))
 
 
+@pytest.mark.slow
 def test_d_without_facies_runs_and_is_not_c(hef_c, weights_dir):
     c, d = (cls(hef_c, weights=weights_dir) for cls in (GlaUnTIMassBalanceC, GlaUnTIMassBalanceD))
     assert d.model_name == "D"

@@ -200,6 +200,7 @@ def test_oggms_own_calibration_gives_the_answer_of_ours(aletsch_gdir):
     assert model.get_specific_mb(fls=fls, year=range(2000, 2020)).mean() == pytest.approx(-1210.7, abs=1)
 
 
+@pytest.mark.slow
 def test_oggms_own_calibration_of_another_tunable_parameter_gives_the_answer_of_ours(aletsch_gdir):
     tunable = "temp_bias"
     reference = {"ref_mb": -800.0, "ref_period": "2000-01-01_2020-01-01"}
@@ -359,6 +360,7 @@ def test_precipitation_of_the_hydrology_is_that_of_the_balance(hef_gdir, monkeyp
 # --- dynamic spin-up and calibration ---
 
 
+@pytest.mark.slow
 def test_dynamic_spinup(aletsch_gdir):
     gtasks.calibrate_glaunti(aletsch_gdir, ref_mb=-1210.7, ref_mb_err=131.5, mb_kwargs={"model": "A"})
     out = gtasks.run_dynamic_spinup(aletsch_gdir, **A, ye=2010, precision_percent=2)

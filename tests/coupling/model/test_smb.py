@@ -53,6 +53,7 @@ def test_an_earlier_start_does_not_change_a_year(hef):
     np.testing.assert_array_equal(whole["smb"][4:6], late["smb"])
 
 
+@pytest.mark.slow
 def test_winter_and_summer_add_up_to_the_year_between_the_same_days(hef):
     begin, end = pd.to_datetime(["2015-10-01", "2016-10-01"]), pd.to_datetime(["2016-09-30", "2017-09-30"])
     mid = pd.to_datetime(["2016-04-30", "2017-04-30"])
@@ -125,6 +126,7 @@ def test_monthly_melt_factors_are_refused_where_seasons_cross_months(hef):
         run(hef, melt_f=np.linspace(4, 6, 12), years="mass_balance")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dates", "message"),
     [
@@ -220,6 +222,7 @@ def test_inputs_beyond_the_training_range_are_said_once_and_not_without_correcto
         assert warnings() == said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("years", [{"ys": 1900}, {"ye": 2050}, {"ys": 1900, "ye": 2016}, {"ys": 2016, "ye": 2050}])
 def test_years_outside_the_record_are_refused_and_the_records_named(years, hef):
     with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: y[se]=\d+, but .*_daily.nc holds 2014 to 2022"):

@@ -92,6 +92,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["module first", "jax first"])
 def test_only_workers_forked_after_jax_was_used_are_unsafe(tmp_path, order):
     """Whether our module was imported before the fork or in the worker."""

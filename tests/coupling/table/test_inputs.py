@@ -83,6 +83,7 @@ def test_a_ready_table_is_used_without_reading_weather_and_flowlines(hef_gdir, r
     assert read_so_far(reads) == [1, 0, 1]
 
 
+@pytest.mark.slow
 def test_after_glaunti_tables_nothing_is_read_of_models_with_a_corrector(oggm_env, weights, reads):
     (gdir,) = make_directories(1, oggm_env / "per_glacier", seed=1, years=2)
     gtasks.glaunti_tables([gdir], progress=False)

@@ -63,6 +63,7 @@ def check_differences(found: dict[str, float], n_years: int) -> None:
     assert found["pdd"] < 1e-3  # K day, of some hundreds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tunables", [TunableParams(PUBLISHED), TunableParams(8.0, 1.6, -1.2), EVERY_MONTH], ids=["as is", "one", "12"]
 )
@@ -77,6 +78,7 @@ def test_numpy_and_jax_build_the_same_table(inputs, tunables, mode):
     assert found["temp"] == found["prcp"] == found["prec_scale"] == found["years"] == found["heights"] == 0
 
 
+@pytest.mark.slow
 def test_numpy_and_jax_build_the_same_table_of_forty_years(aletsch_gdir):
     found = largest_differences(GlaUnTIMassBalanceA(aletsch_gdir).table_inputs, TunableParams(PUBLISHED))
     print("largest differences, Aletsch 1981-2020:", {name: f"{value:.1e}" for name, value in found.items()})
@@ -215,6 +217,7 @@ def raise_summit(gdir):
     gdir.write_pickle(fls, "model_flowlines")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [edit_climate, change_step, change_lapse_rate, raise_summit])
 def test_a_table_is_used_until_its_inputs_change(hef_gdir, builds, change):
     first = balance(hef_gdir)
@@ -245,6 +248,7 @@ def overwritten(good: bytes) -> bytes:
     return good[:middle] + bytes(200) + good[middle + 200 :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [halved, overwritten, lambda good: b"", lambda good: b"no table"])
 def test_a_damaged_file_is_made_anew(hef_gdir, builds, damage):
     first = balance(hef_gdir, add_climate=True)

@@ -88,6 +88,7 @@ def test_an_option_that_is_none_is_the_sources_default(gdir, log_of_the_hut):
     assert read_daily_climate(gdir).years.tolist() == [2004, 2005]
 
 
+@pytest.mark.slow
 def test_computing_a_table_imports_no_source():
     code = (
         "import sys, oggm_glaunti.coupling.table.table; "

@@ -399,6 +399,7 @@ def test_maps_are_of_the_first_realisation_and_the_log_says_so(made_gdir, caplog
     assert "maps are of the first of 3 realisations" in caplog.text
 
 
+@pytest.mark.slow
 def test_corrections_are_the_mean_of_those_of_the_realisations(made_gdir, weights_dir):
     from oggm_glaunti import GlaUnTIMassBalance
     from oggm_glaunti.tasks import glaunti_features, glaunti_tables
@@ -454,6 +455,7 @@ def synthetic_gcm():
     return xr.DataArray(temp, **to_array), xr.DataArray(rng.gamma(4, 25, time.size), **to_array)
 
 
+@pytest.mark.slow
 def test_a_projection_of_a_gcm_runs_to_2100(hef_gdir):
     from oggm import tasks
     from oggm.shop.gcm_climate import process_gcm_data

@@ -34,6 +34,7 @@ def noisy(seed=2):
     return stations.observed(stations.site(2), stations.start(**TRUTH), noise=0.2, seed=seed)
 
 
+@pytest.mark.slow
 def test_the_truth_is_recovered_within_two_standard_deviations_from_noisy_stakes():
     truth = stations.start(**TRUTH)
     fit = fit_map(stations.start(), [noisy()], priors_of(), model_error=0.05)
@@ -45,6 +46,7 @@ def test_the_truth_is_recovered_within_two_standard_deviations_from_noisy_stakes
     assert 0.4 < fit.misfit < 1.6
 
 
+@pytest.mark.slow
 def test_the_truth_is_recovered_with_the_mass_conserving_day():
     truth = stations.start(variant="mass_conserving", **TRUTH)
     site = stations.site(2)
@@ -54,6 +56,7 @@ def test_the_truth_is_recovered_with_the_mass_conserving_day():
     assert (np.abs(fit.mean - true_numbers(truth, FEW)) < 2.0 * fit.sd).all()
 
 
+@pytest.mark.slow
 def test_the_posterior_is_that_of_a_brute_force_grid():
     free = ("prec_scale", "ddf_snow")
     site = noisy()
@@ -74,6 +77,7 @@ def test_the_posterior_is_that_of_a_brute_force_grid():
     assert (np.abs(grid[logp.argmax()] - fit.mean) <= 0.25 * fit.sd).all()  # a step of the grid
 
 
+@pytest.mark.slow
 def test_noise_moves_a_fit_as_linear_theory_says_and_no_further_than_its_standard_deviation():
     free, sigma = ("ddf_snow", "temp_gradient"), 0.2
     site = stations.observed(stations.site(2), stations.start(ddf_snow=0.0062, temp_gradient=-0.0068))
@@ -96,6 +100,7 @@ def predict_one(names, numbers, site):
     return map_estimate.predictions(map_estimate.place(stations.start(), names, numbers), site)
 
 
+@pytest.mark.slow
 def test_what_observations_do_not_tell_stays_at_the_prior():
     site = noisy().replace(sigma=np.full(16, 1e4, np.float32))
     fit = fit_map(stations.start(), [site], priors_of(SPREAD), model_error=0.5)
@@ -104,6 +109,7 @@ def test_what_observations_do_not_tell_stays_at_the_prior():
     np.testing.assert_allclose(fit.cov, np.diag(fit.priors.sd**2), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_not_free_stays_as_it_was():
     start = stations.start()
     tuned = fit_map(start, [noisy()], priors_of(("ddf_snow",)), model_error=0.3).tuned(start)
@@ -112,6 +118,7 @@ def test_what_is_not_free_stays_as_it_was():
     assert (tuned.temp_bias, tuned.temp_gradient) == (start.temp_bias, start.temp_gradient)
 
 
+@pytest.mark.slow
 def test_the_model_error_is_estimated_from_what_the_observations_own_errors_do_not_explain():
     years = stations.site(8).years
     site = stations.observed(stations.site(8), stations.start(**TRUTH), noise=np.sqrt(0.2**2 + 0.6**2 * years))
@@ -123,6 +130,7 @@ def test_the_model_error_is_estimated_from_what_the_observations_own_errors_do_n
     assert (given.sd < 0.7 * fit.sd).all()
 
 
+@pytest.mark.slow
 def test_one_observation_that_a_fit_can_meet_does_not_make_the_model_look_perfect():
     site = stations.site(2)
     one = {name: getattr(noisy(), name)[:1] for name in ("spans", "areas", "observed", "sigma", "years")}
@@ -138,6 +146,7 @@ def test_an_estimated_model_error_stays_within_its_range():
     assert estimated_model_error(much, np.ones(n), np.ones(n)) == map_estimate.MODEL_ERRORS[1]
 
 
+@pytest.mark.slow
 def test_two_sites_under_the_same_weather_are_one():
     site = noisy()
 

@@ -37,6 +37,7 @@ def sample(fit, seed):
     return nuts.sample_posterior(posterior, stations.start(), [site], n_samples=400, n_warmup=150, seed=seed)
 
 
+@pytest.mark.slow
 def test_where_the_posterior_is_normal_sampling_finds_what_laplace_says(fit):
     samples, posterior = sample(fit, 3), fit[1]
     print("ess", samples.ess, "rhat", samples.rhat, "divergences", samples.divergences, samples.acceptance)
@@ -57,6 +58,7 @@ def test_the_same_seed_draws_the_same_and_another_does_not(fit):
     assert (one[-100:] != other[-100:]).any()
 
 
+@pytest.mark.slow
 def test_draws_of_a_glacier_are_in_physical_units_and_start_from_its_fit(hef_gdir, monkeypatch):
     pytest.importorskip("blackjax")
     slopes = []

@@ -36,6 +36,7 @@ def plain_loop(tuned, site, days, begin, end):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("ds", [None, DS[:1], DS], ids=["model A", "one period", "three periods"])
 def test_a_balance_is_the_sum_of_its_days_the_first_and_last_half(ds, variant):
@@ -86,6 +87,7 @@ def test_an_area_mean_is_weighted_by_its_shares():
     np.testing.assert_allclose(mean[:, 0], points @ shares[0], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_derivatives_are_those_of_finite_differences(variant):
     names = tuple(name for name in SPREAD if name not in UNUSED.get(variant, ()))

@@ -59,6 +59,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case):
     before = scores(
@@ -164,6 +165,7 @@ def test_the_file_tells_everything_about_the_fit(hef, bands):
 WINTERS = {"glacier-wide winter": 6}
 
 
+@pytest.mark.slow
 def test_a_fit_does_not_start_from_the_fit_before_and_keeps_its_model_and_variant(hef, bands):
     first = fit_glaunti(
         hef, observations=bands, mb_kwargs={"model": "A", "variant": "mass_conserving"}, free=["ddf_snow", "temp_bias"]
@@ -182,6 +184,7 @@ def test_a_calibration_after_a_fit_starts_from_the_weights_own_numbers(hef, band
     assert not {"parameters", "fitted_temp_gradient"} & set(read_params(hef))
 
 
+@pytest.mark.slow
 def test_fits_lie_side_by_side_under_their_suffixes(hef, bands):
     both = fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
     winter = fit_glaunti(
@@ -204,6 +207,7 @@ def test_as_a_task_a_fit_takes_its_observations_by_name(hef, bands):
 # --- several glaciers ---
 
 
+@pytest.mark.slow
 def test_a_region_gets_the_parameters_of_the_glaciers_with_observations(hef, aletsch_gdir, bands):
     gtasks.glaunti_features(aletsch_gdir)
     alone = fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
@@ -229,6 +233,7 @@ def test_a_region_of_which_no_glacier_was_observed_is_an_error(hef, bands):
 # --- what cannot be fitted ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

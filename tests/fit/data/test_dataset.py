@@ -148,6 +148,7 @@ def test_one_differing_value_in_a_block_gives_the_full_fields_of_that_year(tmp_p
     assert isinstance(glacier.load(2001).seasons[0].forcing, CoarseForcing)
 
 
+@pytest.mark.slow
 def test_cells_take_the_nearest_coarse_cell(made: Made):
     glacier = next(g for g in open_dataset(made.folder) if g.name.endswith("03"))
     data = glacier.load(1995)
@@ -418,6 +419,7 @@ BAD_TOTALS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("row", "words"), BAD_TOTALS, ids=[words for _, words in BAD_TOTALS])
 def test_a_bad_row_of_glacier_wide_balances_is_reported(tmp_path: Path, row: str, words: str):
     total = f"2001,2000-10-01,,2001-09-30,-0.25,,\n{row}\n"
@@ -477,6 +479,7 @@ def test_the_true_parameters_give_back_all_observations_of_a_synthetic_set(made:
     assert n > 150
 
 
+@pytest.mark.slow
 def test_a_synthetic_set_is_the_same_every_time_and_varied(made: Made, tmp_path: Path):
     again = write_dataset(tmp_path, n_glaciers=5, years=(1995, 1996), noise=0.0, sides=(18, 24), spin_up=False)
     name = open_dataset(again.folder)[1].name

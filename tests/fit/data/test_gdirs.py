@@ -193,6 +193,7 @@ def test_folds_of_unknown_glaciers_are_an_error(hef_gdir):
         dataset_from_gdirs([hef_gdir], table(hef_gdir, ANNUAL), folds={"RGI60-11.01450": 0})
 
 
+@pytest.mark.slow
 def test_weights_trained_on_a_directory_run_in_it(hef_gdir, tmp_path):
     gdir = with_features(hef_gdir)
     options = Options(epochs=2, learning_rate=0.05)

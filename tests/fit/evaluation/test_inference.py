@@ -45,6 +45,7 @@ def predict_reference(model, year: YearData):
     return inference.predict_year(model, inference.start_state(model, year.elevation.shape), year)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", "ABCD")
 def test_winter_and_summer_are_those_of_the_published_code(name, reference, weights_dir):
     model = shop.load_model(name, weights_dir / f"{name.lower()}.eqx")
@@ -54,6 +55,7 @@ def test_winter_and_summer_are_those_of_the_published_code(name, reference, weig
         np.testing.assert_allclose(found.maps[season], expected, rtol=0, atol=PARITY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", "ABC")
 def test_a_year_without_a_day_between_is_the_published_annual_run(name, reference, weights_dir):
     model = shop.load_model(name, weights_dir / f"{name.lower()}.eqx")
@@ -67,6 +69,7 @@ def test_a_year_without_a_day_between_is_the_published_annual_run(name, referenc
 # --- seasons and years ---
 
 
+@pytest.mark.slow
 def test_the_day_that_seasons_share_counts_half_in_each_so_that_they_add_up_to_the_year():
     model = embedded_a()
     whole, halves = (Valley(no_mid=no_mid, mid="07-10") for no_mid in ([2001], []))
@@ -79,6 +82,7 @@ def test_the_day_that_seasons_share_counts_half_in_each_so_that_they_add_up_to_t
     assert np.abs(found.maps["annual"] - annual).max() < 0.3 * half_a_day
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", "ABC")
 def test_days_add_up_to_their_season_and_every_day_is_there_once(name):
     model, valley = worlds.model(name), Valley()
@@ -89,6 +93,7 @@ def test_days_add_up_to_their_season_and_every_day_is_there_once(name):
         np.testing.assert_allclose(daily.sum(axis=0), found.maps[key], atol=PARITY * max(1, np.abs(daily).max()))
 
 
+@pytest.mark.slow
 def test_snow_is_carried_from_season_to_season_and_year_to_year():
     model, valley = embedded_a(), Valley(no_mid=[2002])
     predicted = {p.year: p for _, p in inference.predict_glacier(model, valley)}
@@ -131,6 +136,7 @@ def test_the_hidden_state_passes_a_shared_day_once():
     np.testing.assert_allclose(joined[1:-1], continuous[1:-1], atol=PARITY)
 
 
+@pytest.mark.slow
 def test_a_gap_between_years_lets_the_hidden_state_advance_on_the_first_day():
     model = worlds.model("B")
     state = inference.start_state(model, (20, 17))
@@ -163,6 +169,7 @@ def test_years_of_different_length_share_a_program():
     assert compiled._cached._cache_size() - before <= 2  # 12 or 13 calendar months
 
 
+@pytest.mark.slow
 def test_only_model_d_asks_for_facies():
     for name, asked in (("A", False), ("D", True)):
         valley = Valley(shape=(16, 16), years=(2001,))

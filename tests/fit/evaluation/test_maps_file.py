@@ -70,6 +70,7 @@ def test_cells_without_coordinates_are_numbered(tmp_path):
         assert "grid_mapping" not in ds["smb"].attrs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", "BC")
 def test_model_b_has_no_snow_and_model_c_has_corrections(name, valley, tmp_path):
     write_years(tmp_path / "maps.nc", valley, predict_glacier(worlds.model(name), valley), ABOUT)
@@ -90,6 +91,7 @@ def test_days_of_a_year_add_up_to_it_with_half_weight_on_its_ends(valley, tmp_pa
         np.testing.assert_allclose(ds["smb_glacier"], ds["smb"].mean(("y", "x")), atol=1e-7)
 
 
+@pytest.mark.slow
 def test_days_go_on_from_year_to_year_each_of_them_once(valley, tmp_path):
     write_days(tmp_path / "days.nc", valley, predict_glacier(embedded_a(), valley, daily=True), ABOUT)
     with xr.open_dataset(tmp_path / "days.nc") as ds:

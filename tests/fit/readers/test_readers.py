@@ -113,6 +113,7 @@ def test_nve_first_of_january_is_no_date(shared):
     assert not (read.observations["begin"].dt.strftime("%m-%d") == "01-01").any()
 
 
+@pytest.mark.slow
 def test_nve_stakes_are_read_whole(shared):
     path = shared / "data/norway_stakes/stake_mb_norway_2023-08-28.csv"
     read = read_nve_stakes(path)

@@ -110,6 +110,7 @@ def test_loss_and_gradient_are_those_of_whole_maps(name):
         np.testing.assert_allclose(without.total(), terms.total(), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_years_that_do_not_count_are_run_for_their_snow_and_nothing_else():
     made, model = glacier(), model_of("A")
     terms, _ = glacier_terms(model, years_of(made, "A", years={2002}))

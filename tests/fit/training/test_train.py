@@ -39,6 +39,7 @@ def weights_of(done) -> bytes:
     return done.weights.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_learns_and_the_weights_load_like_any_others(data, tmp_path):
     done = train("A", data, tmp_path, options=Options(epochs=25, learning_rate=0.03), progress=False)
     assert done.log["epoch"].tolist() == list(range(1, 26))
