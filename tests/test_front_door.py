@@ -50,14 +50,20 @@ def code_and_text(path: Path) -> tuple[str, str]:
 
 
 def names_used(code: str, text: str) -> Iterator[str]:
-    """Dotted names of the package that are imported, used, or mentioned."""
-    for node in ast.walk(ast.parse(code)):
+    """Dotted names of the package that are imported, used (packages under the names given to them), or mentioned."""
+    tree, packages = ast.parse(code), {}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+            packages |= {alias.asname: alias.name for alias in node.names if alias.asname}
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Attribute):
-            yield ast.unparse(node)
+            full = {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            yield from full.values()
+            packages |= {short: name for short, name in full.items() if name in PUBLIC}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and re.fullmatch(r"[\w.]+", ast.unparse(node)):
+            first, _, rest = ast.unparse(node).partition(".")
+            yield f"{packages.get(first, first)}.{rest}"
     yield from re.findall(r"\boggm_glaunti(?:\.[A-Za-z_]\w*)+", text)
 
 
@@ -86,6 +92,8 @@ def test_documents_use_public_names_only(path):
         ("import oggm_glaunti.coupling.table.store", ""),
         ("import oggm_glaunti\noggm_glaunti.coupling.weather", ""),
         ("from oggm_glaunti.fit import no_such_name", ""),
+        ("from oggm_glaunti import graphics\ngraphics.no_such_name", ""),
+        ("import oggm_glaunti.fit as f\nf.training", ""),
         ("", "see `oggm_glaunti.fit.training.losses`"),
     ],
 )
