@@ -107,13 +107,13 @@ class WeatherOfFile(Weather):
         """See :class:`Weather`."""
         return self._digest
 
+    @abstractmethod
     def _fields(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Read temperature and precipitation of some days where they are needed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _means(self, temp: NDArray[np.float32], prcp: NDArray[np.float32]) -> tuple[Any, Any]:
         """Average what was read over the outline."""
-        raise NotImplementedError
 
     def _heights(self, of_file: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the heights of the file, all of them known."""
