@@ -9,13 +9,9 @@ import importlib.metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oggm import cfg
-from oggm.core.massbalance import MB_GLOBAL_PARAMS
-
-from oggm_glaunti import settings
-from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.params import write_json, write_params
+from oggm_glaunti.coupling.model.oggm_record import global_params, write_json
+from oggm_glaunti.coupling.model.params import write_params
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -50,18 +46,10 @@ def model_record(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance) -> dict[s
 
     return {
         "rgi_id": gdir.rgi_id,
-        "model": mb_model.model_name,
-        "corrector": mb_model.corrector,
-        "variant": mb_model.variant,
+        **mb_model.origin(),
         **vars(mb_model.tunable_params()),
         "bias": 0.0,
         "published_parameters": physical_values(mb_model.loaded_model.ti),
-        "weights_sha256": mb_model.weights_sha256,
-        "weights_path": mb_model.choice.weights_path,
-        "temp_gradient": settings.param("glaunti_temp_gradient"),
-        "climate_source": mb_model.climate_source,
-        "climate_sha256": mb_model.climate.digest(),
-        **({} if mb_model.corrector == "off" else {"features_sha256": read_features(gdir).digest()}),
         "package_version": importlib.metadata.version("oggm-glaunti"),
     }
 
@@ -72,9 +60,5 @@ def write_calibration(gdir: GlacierDirectory, params: dict[str, Any], filesuffix
     The second file, ``mb_calib_glaunti<suffix>.json``, lies beside OGGM's own ``mb_calib.json`` and not over it.
     """
     write_params(gdir, params, filesuffix)
-    calibration = {
-        **params,
-        "mb_global_params": {name: cfg.PARAMS[name] for name in MB_GLOBAL_PARAMS},
-        "baseline_climate_source": params["climate_source"],
-    }
+    calibration = {**params, **global_params(params)}
     write_json(Path(gdir.get_filepath("mb_calib", filesuffix=f"_glaunti{filesuffix}")), calibration)

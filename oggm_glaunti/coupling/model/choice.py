@@ -110,6 +110,8 @@ def choose_model(
     strict: bool = True,
     fixed_model: str | None = None,
     use_calibration: bool = True,
+    settings_filesuffix: str = "",
+    fl_id: int | None = None,
 ) -> ModelChoice:
     """Complete the arguments of a mass-balance model by the directory's calibration and the published model.
 
@@ -128,6 +130,8 @@ def choose_model(
         the only model that may be chosen
     use_calibration : bool
         False: of a calibration only model, weights, corrector and variant count, no number
+    settings_filesuffix, fl_id
+        see :func:`~oggm_glaunti.coupling.model.params.read_params_for`
 
     Raises
     ------
@@ -141,9 +145,11 @@ def choose_model(
     asked = given.get("model")
     if fixed_model is not None and asked not in (None, fixed_model):
         raise InvalidParamsError(f"GlaUnTIMassBalance{fixed_model} is model {fixed_model}, asked for model={asked!r}")
-    calibration, filesuffix = params.read_params_for(gdir, fixed_model or asked, filesuffix, strict)
+    calibration, filesuffix = params.read_params_for(
+        gdir, fixed_model or asked, filesuffix, strict, settings_filesuffix, fl_id
+    )
     if not use_calibration:
-        numbers = (*TUNABLE, "parameters", params.FITTED_GRADIENT)
+        numbers = (*TUNABLE, "parameters", params.FITTED_GRADIENT, "perturbed")
         calibration = {key: value for key, value in calibration.items() if key not in numbers}
     name = fixed_model or asked or calibration.get("model") or DEFAULT_MODEL
     if name not in ("A", "C", "D"):
@@ -162,6 +168,7 @@ def choose_model(
     gradient = params.fitted_gradient(calibration, gdir.rgi_id)
     ti = with_day(model.ti if fitted is None else ti_from_physical(fitted), variant)
     defaults = {"melt_f": _melt_f(ti), "prcp_fac": 1.0, "temp_bias": 0.0, **calibration}
+    defaults |= _perturbed(defaults, calibration.get("perturbed", {}))
     tunables = {key: defaults[key] if given.get(key) is None else given[key] for key in TUNABLE}
     return ModelChoice(
         model=model,
@@ -175,6 +182,12 @@ def choose_model(
         calibration=calibration,
         params_filesuffix=filesuffix,
     )
+
+
+def _perturbed(values: Mapping[str, Any], by: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        key: values[key] * change if key == "prcp_fac" else np.add(values[key], change) for key, change in by.items()
+    }
 
 
 def _melt_f(ti: TIWeights) -> float:

@@ -10,22 +10,24 @@ from oggm.exceptions import InvalidParamsError
 from oggm.utils import floatyear_to_date
 
 from oggm_glaunti import settings
-from oggm_glaunti.core.units import DAYS_PER_MONTH
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
 from oggm_glaunti.coupling.model.choice import choose_model
-from oggm_glaunti.coupling.model.params import TunableProperty, require_calibrated_with
+from oggm_glaunti.coupling.model.oggm_record import BY_OGGM
+from oggm_glaunti.coupling.model.params import FIT_ENTRIES, TunableProperty, require_calibrated_with
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
+from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, day_of_floatyear, days_in_year, floatyear_of_day
 from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.store import TableStore, table_path
-from oggm_glaunti.coupling.table.table import daily_smb
+from oggm_glaunti.coupling.table.table import Days, days_at_heights
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
 settings.register()
+CLIMATE_ENTRIES = ("climate_source", "climate_years", "climate_ref_hgt", "climate_sha256")
 
 
 class GlaUnTIMassBalance(OGGMAttributes):
@@ -45,11 +47,11 @@ class GlaUnTIMassBalance(OGGMAttributes):
     input_filesuffix : str
         suffix of the climate file; if empty, ``climate_historical_daily.nc`` is used
     mb_params_filesuffix : str
-        suffix of ``glaunti_params.json`` (or of ``mb_calib.json`` as OGGM's calibration tasks write it for this class)
-    settings_filesuffix : str
-        the same in OGGM's development version; used if `mb_params_filesuffix` is empty
+        suffix of ``glaunti_params.json`` (or of what OGGM's calibration tasks write for this class: ``mb_calib.json``,
+        from OGGM 1.7 on ``settings.yml``)
     fl_id : int, optional
-        ignored, accepted because OGGM passes it; all flowlines share a table
+        flowline; ``mb_calib_fl<fl_id>.json`` counts if OGGM's tasks wrote it for this class, otherwise all flowlines
+        share the calibration
     melt_f : float or 12 of them, optional
         degree-day factor of snow, kg m-2 day-1 K-1
     temp_bias : float or 12 of them, optional
@@ -58,12 +60,22 @@ class GlaUnTIMassBalance(OGGMAttributes):
         factor on precipitation, on top of the model's own
     bias : float
         constant subtracted from the balance, mm w.e. yr-1
+    temp_melt : float, optional
+        accepted because OGGM's models have it; the smooth melt law of GlaUnTI has no threshold, so only None and 0 are
+        allowed
     ys, ye : int, optional
         first and last calendar year; the default is the whole record
     repeat : bool
         repeat the period `ys`-`ye` indefinitely
     check_calib_params : bool
         raise if the directory was calibrated with another climate, lapse rate or weights than are used here
+    check_climate_data : bool
+        accepted because OGGM's models have it; the daily climate is always checked
+    use_leap_years : bool
+        whether rates refer to the true length of a year (from OGGM 1.7 on), see Notes
+    settings_filesuffix : str
+        of ``settings.yml`` (from OGGM 1.7 on). It also names the calibration, unless `mb_params_filesuffix` does; if
+        these settings were made to vary something else, the calibration of the settings they fall back to counts
     model : {'A', 'C', 'D'}, optional
         default: the calibrated model, otherwise C. Model A must be requested explicitly
     corrector : {'auto', 'yearly', 'climatology', 'off'}, optional
@@ -95,10 +107,11 @@ class GlaUnTIMassBalance(OGGMAttributes):
 
     Notes
     -----
-    Rates are m of ice per second; the sum over a calendar year, leap day included, is divided by OGGM's year of 365
-    days, so that OGGM's integration over a year gives it back. Heights beyond the table continue with its end slopes.
-    ``tempformelt`` is the sum of positive degree days over OGGM's mean month (365 / 12 days), so that it is a
-    temperature, as in OGGM's MonthlyTIModel.
+    Rates are m of ice per second; the sum over a calendar year or month, leap day included, is divided by the length
+    that OGGM gives them (:meth:`sec_in_year`, :meth:`sec_in_month`: in OGGM 1.6.3 365 days and a twelfth of them,
+    afterwards those of the calendar, leap days only with `use_leap_years`), so that OGGM's integration gives it back.
+    Heights beyond the table continue with its end slopes. ``tempformelt`` is in the unit of OGGM's MonthlyTIModel: the
+    sum of positive degree days in K day, in OGGM 1.6.3 divided by its mean month (365 / 12 days).
 
     If the calibration holds fitted parameters (attribute `fitted_parameters`, otherwise None), they replace the
     weights' own (attribute `ti`), and a fitted lapse rate replaces ``cfg.PARAMS['glaunti_temp_gradient']`` (attribute
@@ -108,6 +121,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     # The model a subclass stands for, whatever the directory's calibration says.
     fixed_model: str | None = None
     _table: Interpolator | None
+    _days: tuple[Any, Days] | None = None
     # Whether the numbers of the directory's calibration count.
     use_calibration = True
 
@@ -117,16 +131,20 @@ class GlaUnTIMassBalance(OGGMAttributes):
         filename: str = "climate_historical",
         input_filesuffix: str = "",
         mb_params_filesuffix: str = "",
-        settings_filesuffix: str = "",
         fl_id: int | None = None,
         melt_f: Any = None,
         temp_bias: Any = None,
         prcp_fac: Any = None,
         bias: float = 0,
+        *,  # OGGM's versions disagree about the order from here on
+        temp_melt: float | None = None,
         ys: int | None = None,
         ye: int | None = None,
         repeat: bool = False,
         check_calib_params: bool = True,
+        check_climate_data: bool = True,
+        use_leap_years: bool = False,
+        settings_filesuffix: str = "",
         model: str | None = None,
         corrector: str | None = None,
         weights: Any = None,
@@ -136,16 +154,16 @@ class GlaUnTIMassBalance(OGGMAttributes):
         if kwargs:
             raise TypeError(f"{type(self).__name__}: unknown arguments {sorted(kwargs)}")
         super().__init__()
-        self.gdir, self.fl_id = gdir, fl_id
+        self.filename, self.input_filesuffix = filename, input_filesuffix
+        self.gdir, self.fl_id, self.settings_filesuffix = gdir, fl_id, settings_filesuffix
         self.valid_bounds = [-1e4, 2e4]
         self.hemisphere = gdir.hemisphere
-        self.rho = self.ice_density = cfg.PARAMS["ice_density"]
-        self.use_leap_years = False  # rates refer to years of 365 days, see Notes
+        self._set_conventions(temp_melt, use_leap_years)
         self.repeat, self.bias = repeat, bias
         given = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
         given |= {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
-        how = mb_params_filesuffix or settings_filesuffix, check_calib_params, self.fixed_model, self.use_calibration
-        self.choice = choice = choose_model(gdir, given, *how)
+        how = mb_params_filesuffix, check_calib_params, self.fixed_model, self.use_calibration
+        self.choice = choice = choose_model(gdir, given, *how, settings_filesuffix, fl_id)
         self.loaded_model, self.weights_sha256 = choice.model, choice.weights_sha256
         self.model_name, self.calib_params = choice.model.name, choice.calibration
         self.ti, self.fitted_parameters = choice.ti, choice.fitted_parameters
@@ -182,20 +200,12 @@ class GlaUnTIMassBalance(OGGMAttributes):
                 f"{climate.ys} to {climate.ye}"
             )
         self.years = np.arange(self.ys, self.ye + 1)
+        self.ys_float, self.ye_float = float(self.ys), floatyear_of_day(self.ye, days_in_year(self.ye))
 
     def _check_calibration(self, compare_climate: bool) -> None:
-        found = {
-            "model": self.model_name,
-            "weights_sha256": self.weights_sha256,
-            "temp_gradient": settings.param("glaunti_temp_gradient"),
-            "corrector": self.corrector,
-            "variant": self.variant,
-        }
-        if compare_climate:
-            climate = self._files.about_climate
-            found |= {"climate_source": climate.source, "climate_sha256": climate.sha256}
-        if self.corrector != "off" and "features_sha256" in self.calib_params:
-            found["features_sha256"] = self._files.features_sha256()
+        # A climate named for this run alone may be any; the path of the weights is where they were found.
+        skipped = ("weights_path",) if compare_climate else ("weights_path", *CLIMATE_ENTRIES)
+        found = {name: value for name, value in self.origin().items() if name not in skipped}
         calibrated = {"variant": "smooth", **self.calib_params} if self.calib_params else {}
         require_calibrated_with(calibrated, found, self.gdir.rgi_id)
 
@@ -227,7 +237,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         return self._table
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_table": None}  # workers find or rebuild the table themselves
+        return {**self.__dict__, "_table": None, "_days": None}  # workers find or rebuild the table themselves
 
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the current tunable parameters, for models made from a calibration with that suffix."""
@@ -258,7 +268,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         Returns
         -------
         (temp, tempformelt, prcp, prcpsol) : arrays (N,)
-            degC, K, kg m-2 month-1, kg m-2 month-1; precipitation as the balance counts it, with the model's own factor
+            degC, K day (OGGM 1.6.3: K), kg m-2 month-1, kg m-2 month-1; precipitation as the balance counts it, with
+            the model's own factor
         """
         y, month = floatyear_to_date(year)
         return self._climate_of(heights, self._year_index(y), month - 1)
@@ -270,7 +281,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         pdd, solid, scale = (at.monthly(name, heights, index, month) for name in ("pdd", "solid_prcp", "prec_scale"))
         # Extrapolation beyond the table's ends must not make rain of snow or negative amounts.
         prcp = 1000.0 * np.maximum(scale, 0.0) * at.table.prcp[index, month]
-        return temp, np.maximum(pdd, 0.0) / DAYS_PER_MONTH, prcp, np.clip(1000.0 * solid, 0.0, prcp)
+        return temp, np.maximum(pdd, 0.0) / TEMPFORMELT_DAYS, prcp, np.clip(1000.0 * solid, 0.0, prcp)
 
     def get_annual_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
         """Return the climate of a calendar year: mean temp, sums of the monthly tempformelt, prcp and prcpsol."""
@@ -302,7 +313,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         y, month = floatyear_to_date(year)
         index = self._year_index(y)
         smb = 1000.0 * self.table().monthly("smb", heights, index, month - 1)
-        mb = (smb - self.bias * cfg.SEC_IN_MONTH / cfg.SEC_IN_YEAR) / cfg.SEC_IN_MONTH / self.rho
+        seconds = self.sec_in_month(year)
+        mb = (smb - self.bias * seconds / self.sec_in_year(year)) / seconds / self.rho
         return (mb, *self._climate_of(heights, index, month - 1)) if add_climate else mb
 
     def get_annual_mb(
@@ -311,10 +323,46 @@ class GlaUnTIMassBalance(OGGMAttributes):
         """Return the balance of a calendar year at the heights; arguments as in :meth:`get_monthly_mb`."""
         del kwargs
         smb = self.table().annual(heights, self._year_index(year))
-        mb = (1000.0 * smb - self.bias) / cfg.SEC_IN_YEAR / self.rho
+        mb = (1000.0 * smb - self.bias) / self.sec_in_year(year) / self.rho
         return (mb, *self.get_annual_climate(heights, year)) if add_climate else mb
 
-    def get_daily_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> np.ndarray:
+    def get_daily_mb(
+        self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
+        """Return the balance of a day at the heights.
+
+        Parameters
+        ----------
+        heights : array-like (N,)
+            m
+        year : float
+            floating year, see :func:`~oggm_glaunti.coupling.oggm.versions.floatyear_of_day`
+        add_climate : bool
+            also return temp, tempformelt, prcp and prcpsol of the day: degC, K day, kg m-2, kg m-2
+
+        Returns
+        -------
+        array (N,)
+            m of ice per second
+        """
+        del kwargs
+        index = self._year_index(year)
+        day = day_of_floatyear(float(year)) - 1 if year is not None else 0
+        days, at = self._days_of(index), self.table()
+        # A repeated record may lack the last day of a leap year.
+        day = min(day, len(days.temp) - 1)
+        smb, solid, pdd = (at.interpolate(heights, at.padded(values[day])) for values in days[:3])
+        mb = (1000.0 * smb - self.bias / len(days.temp)) / cfg.SEC_IN_DAY / self.rho
+        if not add_climate:
+            return mb
+        heights = np.atleast_1d(np.asarray(heights, np.float64))
+        temp = days.temp[day] + self.temp_default_gradient * (heights - self.ref_hgt)
+        date = np.datetime64(f"{self._first_year + index}", "D") + day
+        month = int(date.astype("datetime64[M]").astype(int) % 12)
+        prcp = 1000.0 * np.maximum(at.monthly("prec_scale", heights, index, month), 0.0) * days.prcp[day]
+        return mb, temp, np.maximum(pdd, 0.0), prcp, np.clip(1000.0 * solid, 0.0, prcp)
+
+    def get_daily_mb_of_year(self, heights: Any, year: float | None = None) -> np.ndarray:
         """Return the balance of every day of a calendar year at the heights.
 
         Returns
@@ -322,13 +370,41 @@ class GlaUnTIMassBalance(OGGMAttributes):
         array (N, 365 or 366)
             m of ice per second; the sum over the days times a day's seconds is the year's balance
         """
-        if kwargs.get("add_climate"):
-            raise InvalidParamsError("get_daily_mb gives the balance only; the weather is in the daily climate file")
-        index = self._year_index(year)
-        at = self.table()
-        days = daily_smb(self.store.inputs, self.tunable_params(), index, at.table)
-        smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days], axis=1)
-        return (1000.0 * smb - self.bias / len(days)) / cfg.SEC_IN_DAY / self.rho
+        days, at = self._days_of(self._year_index(year)), self.table()
+        smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days.smb], axis=1)
+        return (1000.0 * smb - self.bias / len(days.smb)) / cfg.SEC_IN_DAY / self.rho
+
+    def _days_of(self, index: int) -> Days:
+        """Return the days of a year at the table's heights; those of the last year asked for are kept."""
+        tunables = self.tunable_params()
+        key = index, tunables.digest()
+        if self._days is None or self._days[0] != key:
+            self._days = key, days_at_heights(self.store.inputs, tunables, index, self.table().table)
+        return self._days[1]
+
+    # --- what a calibration belongs to ---
+
+    def origin(self) -> dict[str, Any]:
+        """Return which model this is, and the digests of all that its balances are made from but its parameters."""
+        climate = self._files.about_climate
+        return {
+            "model": self.model_name,
+            "corrector": self.corrector,
+            "variant": self.variant,
+            "weights_sha256": self.weights_sha256,
+            "weights_path": self.choice.weights_path,
+            "temp_gradient": settings.param("glaunti_temp_gradient"),
+            "climate_source": climate.source,
+            "climate_years": [climate.ys, climate.ye],
+            "climate_ref_hgt": climate.ref_hgt,
+            "climate_sha256": climate.sha256,
+            **({} if self.corrector == "off" else {"features_sha256": self._files.features_sha256()}),
+        }
+
+    def calibration_owner(self) -> dict[str, Any]:
+        """Return what the numbers that OGGM's tasks calibrate on this model belong to."""
+        fit = {name: self.calib_params[name] for name in FIT_ENTRIES if name in self.calib_params}
+        return {"rgi_id": self.gdir.rgi_id, **self.origin(), **fit, "calibrated_by": BY_OGGM}
 
 
 class GlaUnTIMassBalanceA(GlaUnTIMassBalance):

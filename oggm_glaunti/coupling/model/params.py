@@ -8,7 +8,7 @@ Three entries are optional. ``parameters`` are all nine numbers of the temperatu
 
 from __future__ import annotations
 
-import json
+import logging
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,66 +18,83 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.parameters import BY_NAME
-from oggm_glaunti.coupling.oggm.writing import writing
-from oggm_glaunti.coupling.table.inputs import TUNABLE
+from oggm_glaunti.coupling.model.oggm_record import (
+    hand_to_oggm,
+    parent_of_settings,
+    plain,
+    read_backup,
+    read_json,
+    read_oggm_record,
+    write_json,
+)
+from oggm_glaunti.coupling.oggm.messages import warn_once
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
 settings.register()
+log = logging.getLogger(__name__)
 
 VARIANTS = ("smooth", "mass_conserving")
 # The lapse rate of a fit, K m-1. The corrections of models C and D keep the one that they were trained with.
 FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
-# What defines the model to which the tunable parameters of a calibration belong.
-DEFINING = ("model", "corrector", "variant", "parameters", FITTED_GRADIENT, "weights_sha256", "weights_path")
+FIT_ENTRIES = ("parameters", FITTED_GRADIENT)
 ENTRY_UNITS = {"melt_f": "kg m-2 day-1 K-1", "prcp_fac": "1", "temp_bias": "K", "bias": "kg m-2 yr-1"}
 ENTRY_UNITS |= dict.fromkeys(("temp_gradient", FITTED_GRADIENT), "K m-1")
 ENTRY_UNITS |= dict.fromkeys(("reference_mb", "reference_mb_err", "residual"), "kg m-2 yr-1")
 
 
-def read_params(gdir: GlacierDirectory, filesuffix: str = "") -> dict[str, Any]:
+def read_params(gdir: GlacierDirectory, filesuffix: str = "", settings_only: bool = False) -> dict[str, Any]:
     """Read the parameters of a glacier directory; empty if nothing was calibrated.
 
     Parameters
     ----------
     gdir : GlacierDirectory
     filesuffix : str
-        a calibration stored under another name: ``glaunti_params<suffix>.json``, or else OGGM's
-        ``mb_calib<suffix>.json`` as its own calibration tasks write it with ``mb_model_class=GlaUnTIMassBalance``
+        a calibration stored under another name: ``glaunti_params<suffix>.json``, or what OGGM's own calibration tasks
+        write with ``mb_model_class=GlaUnTIMassBalance``: ``mb_calib<suffix>.json``, from OGGM 1.7 on
+        ``settings<suffix>.yml``. The latter count if both exist (:func:`write_params` keeps them up to date)
+    settings_only : bool
+        whether the suffix is one of settings, which need not hold a calibration: that of the settings that they fall
+        back to counts, with what they vary of it
+
+    Returns
+    -------
+    dict
+        with ``perturbed`` if OGGM's ``perturbate_mb_params`` changed a number: a factor for ``prcp_fac``, a difference
+        for the others, applied to ours
 
     Raises
     ------
     InvalidWorkflowError
-        if a suffix is given and there is no file of either name
+        if a suffix is given and there is no calibration of this class by that name
     InvalidParamsError
         if the file is damaged
     """
+    record = read_oggm_record(gdir, filesuffix)
     path = Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix))
-    if path.exists():
-        return _read_json(path, gdir.rgi_id)
-    if not filesuffix:
-        return {}
-    oggm_path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
-    if oggm_path.exists():
-        calibrated = _read_json(oggm_path, gdir.rgi_id)
-        return calibrated if "weights_sha256" in calibrated else _tunables_of_oggm(gdir, calibrated)
-    raise InvalidWorkflowError(
-        f"{gdir.rgi_id}: neither {path.name} nor {oggm_path.name} found; run calibrate_glaunti or fit_glaunti with "
-        f"filesuffix={filesuffix!r} first"
-    )
-
-
-def _tunables_of_oggm(gdir: GlacierDirectory, calibrated: dict[str, Any]) -> dict[str, Any]:
-    """Return the tunable parameters that OGGM's own tasks found, with the fit that they apply to, if any.
-
-    These tasks know nothing but the tunable parameters; what goes with MonthlyTIModel is none of ours.
-    """
-    tunables = {name: calibrated[name] for name in (*TUNABLE, "bias")}
-    own = read_params(gdir)
-    fitted = "parameters" in own or FITTED_GRADIENT in own or own.get("variant", "smooth") != "smooth"
-    return {name: own[name] for name in DEFINING if fitted and name in own} | tunables
+    params = read_json(path, gdir.rgi_id) if path.exists() else read_backup(gdir, filesuffix)
+    if record.is_ours:
+        return record.calibration(params)
+    turned, perturbation = record.set_by_hand(), record.perturbation()
+    parent = parent_of_settings(gdir, filesuffix) if settings_only or turned else None
+    if filesuffix and not params:
+        if perturbation or (parent is not None and not record.is_foreign):
+            params = read_params(gdir, parent or "", settings_only=True)
+        elif record.is_foreign:
+            raise InvalidWorkflowError(
+                f"{gdir.rgi_id}: {record.file} was calibrated for another mass-balance model and says nothing about "
+                f"GlaUnTI; run calibrate_glaunti with filesuffix={filesuffix!r}, or OGGM's calibration with "
+                "mb_model_class=GlaUnTIMassBalance"
+            )
+        else:
+            raise InvalidWorkflowError(
+                f"{gdir.rgi_id}: neither {path.name} nor {record.file} found; run calibrate_glaunti or fit_glaunti "
+                f"with filesuffix={filesuffix!r} first"
+            )
+    params = {**params, **turned}
+    return {**params, "perturbed": perturbation} if perturbation else params
 
 
 def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, float] | None:
@@ -168,19 +185,48 @@ def checked_variant(variant: str, rgi_id: str) -> str:
 
 
 def read_params_for(
-    gdir: GlacierDirectory, model: str | None, filesuffix: str = "", strict: bool = False
+    gdir: GlacierDirectory,
+    model: str | None,
+    filesuffix: str = "",
+    strict: bool = False,
+    settings_filesuffix: str = "",
+    fl_id: int | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Read the parameters for a model chosen by name; also return the suffix under which they were found.
 
     Without a suffix the directory's ``glaunti_params.json`` counts, unless it is another model's and
     ``glaunti_params_<model>.json`` is there: so calibrations of several models can lie side by side.
 
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    model : {'A', 'C', 'D'}, optional
+    filesuffix : str
+        of the calibration
+    strict : bool
+        raise if neither suffix nor model is given, and there are only calibrations under a suffix
+    settings_filesuffix : str
+        of the settings; used if `filesuffix` is empty, see :func:`read_params`
+    fl_id : int, optional
+        flowline: what OGGM's tasks calibrated for it under the suffix ``_fl<fl_id>`` counts, if it is of this class
+
     Raises
     ------
     InvalidWorkflowError
-        if `strict`, neither suffix nor model is given, and there are only calibrations under a suffix
+        see `strict` and :func:`read_params`
     """
-    params = read_params(gdir, filesuffix)
+    if fl_id is not None and not filesuffix and not settings_filesuffix:
+        record = read_oggm_record(gdir, f"_fl{fl_id}")
+        if record.is_ours:
+            return record.calibration({}), f"_fl{fl_id}"
+        if record.is_foreign:
+            warn_once(
+                log,
+                f"{gdir.rgi_id}: {record.file} was calibrated for another mass-balance model; flowline {fl_id} runs "
+                "with the glacier's own GlaUnTI calibration. Calibrate it with mb_model_class=GlaUnTIMassBalance",
+            )
+    found = filesuffix or settings_filesuffix
+    params = read_params(gdir, found, settings_only=not filesuffix)
     if strict and model is None and not params:
         others = sorted(path.name for path in Path(gdir.dir).glob("glaunti_params_*.json"))
         if others:
@@ -189,11 +235,11 @@ def read_params_for(
                 "mb_params_filesuffix, name the model (GlaUnTIMassBalanceC finds glaunti_params_C.json), or calibrate "
                 "without filesuffix."
             )
-    if model is not None and not filesuffix and params.get("model", model if params else None) != model:
+    if model is not None and not found and params.get("model", model if params else None) != model:
         beside = f"_{model}"
         if Path(gdir.get_filepath("glaunti_params", filesuffix=beside)).exists():
             return read_params(gdir, beside), beside
-    return params, filesuffix
+    return params, found
 
 
 def checked_tunable(name: str, value: Any) -> Any:
@@ -231,29 +277,40 @@ class TunableProperty:
         model._table = None
 
 
+_REMADE = "was made again from other inputs since"
+# Digests say nothing to a reader: what they are of, and what has happened to it.
+CHANGED = {
+    "weights_sha256": "the weights are not those that the glacier was calibrated with",
+    "climate_sha256": "the daily climate holds the same years as when the glacier was calibrated, and other values",
+    "features_sha256": f"glaunti_features.nc {_REMADE} the glacier was calibrated",
+}
+
+
 def require_calibrated_with(params: dict[str, Any], used: dict[str, Any], rgi_id: str) -> None:
-    """Raise InvalidWorkflowError where a calibration was made with other inputs than those available."""
+    """Raise InvalidWorkflowError if a calibration was made with other inputs than those available.
+
+    Parameters
+    ----------
+    params : dict
+        of the calibration
+    used : dict
+        inputs by name, in the order in which they are compared
+    rgi_id : str
+        named in the error
+    """
     for key, found in used.items():
         calibrated = params.get(key, found)
         if calibrated != found:
+            is_not = f"{key} is {found!r} here, but the glacier was calibrated with {calibrated!r}"
             raise InvalidWorkflowError(
-                f"{rgi_id}: {key} is {found!r} here, but the glacier was calibrated with {calibrated!r}. Calibrate "
+                f"{rgi_id}: {CHANGED.get(key, is_not)}. Calibrate "
                 "again (a second model beside the first: with filesuffix='_A', '_C' or '_D'), or set "
                 "check_calib_params=False, to use the tunable parameters all the same."
             )
 
 
-def _read_json(path: Path, rgi_id: str) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as err:
-        raise InvalidParamsError(
-            f"{rgi_id}: {path.name} cannot be read ({err}); delete it and calibrate again"
-        ) from err
-
-
 def write_params(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str = "") -> None:
-    """Write ``glaunti_params<suffix>.json`` to a temporary name and rename it; units are added.
+    """Write ``glaunti_params<suffix>.json`` to a temporary name and rename it, and hand it to OGGM; units are added.
 
     Raises
     ------
@@ -261,8 +318,7 @@ def write_params(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str
         if a number is not finite, or ``parameters``, ``fitted_temp_gradient`` or ``variant`` are invalid, see
         :func:`fitted_parameters` and :func:`fitted_gradient`
     """
-    # NumPy scalars and arrays become plain Python.
-    values = json.loads(json.dumps(params, default=lambda value: value.tolist()))
+    values = plain(params)
     values.pop("units", None)
     fitted_parameters(values, gdir.rgi_id)
     fitted_gradient(values, gdir.rgi_id)
@@ -272,10 +328,4 @@ def write_params(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str
             raise InvalidParamsError(f"{gdir.rgi_id}: {key} is {value}, expected a finite number")
     values["units"] = {key: unit for key, unit in ENTRY_UNITS.items() if key in values}
     write_json(Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix)), values)
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write JSON to a temporary name in the same folder, then rename it."""
-    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
-    with writing(path, str(values.get("rgi_id", path.parent.name))) as temporary:
-        temporary.write_text(text)
+    hand_to_oggm(gdir, values, filesuffix)

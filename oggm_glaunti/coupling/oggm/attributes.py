@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 from oggm import cfg
 from oggm.core.massbalance import MassBalanceModel
+from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import DAYS_PER_MONTH
+from oggm_glaunti.coupling.oggm.messages import warn_once
+from oggm_glaunti.coupling.oggm.versions import HAS_SETTINGS
 
 settings.register()
+log = logging.getLogger(__name__)
 
 
 class OGGMAttributes(MassBalanceModel):
@@ -35,16 +40,53 @@ class OGGMAttributes(MassBalanceModel):
         tunables = (f"    - {name}: {value}" for name, value in vars(self.tunable_params()).items())
         return "\n".join([super().__repr__().rstrip(), *tunables, ""])
 
+    def _set_conventions(self, temp_melt: float | None, use_leap_years: bool) -> None:
+        """Set density and calendar, and refuse what the model cannot follow.
+
+        Raises
+        ------
+        InvalidParamsError
+            if a threshold of melt, leap years where OGGM has none, or a parameter that is read from ``cfg.PARAMS`` only
+            is asked for
+        """
+        gdir = self.gdir
+        if temp_melt:
+            raise InvalidParamsError(
+                f"{gdir.rgi_id}: temp_melt is {temp_melt}: GlaUnTI's melt law is smooth and has no threshold; use "
+                "temp_bias to shift its temperatures"
+            )
+        if use_leap_years and not HAS_SETTINGS:
+            raise InvalidParamsError(f"{gdir.rgi_id}: use_leap_years: this version of OGGM counts 365 days in any year")
+        density = cfg.PARAMS["ice_density"]
+        if HAS_SETTINGS:
+            gdir.settings_filesuffix = self.settings_filesuffix
+            density = gdir.settings["ice_density"]
+            stored = gdir.read_yml("settings", filesuffix=self.settings_filesuffix, allow_empty=True) or {}
+            refused = sorted(set(settings.PARAMS) & set(stored))
+            if refused:
+                raise InvalidParamsError(
+                    f"{gdir.rgi_id}: settings{self.settings_filesuffix}.yml holds {', '.join(refused)}: GlaUnTI's own "
+                    "parameters are read from cfg.PARAMS, set them there"
+                )
+            unused = sorted({"temp_melt", "temp_all_solid", "temp_all_liq", "temp_default_gradient"} & set(stored))
+            if unused:
+                warn_once(
+                    log,
+                    f"{gdir.rgi_id}: settings{self.settings_filesuffix}.yml holds {', '.join(unused)}, which GlaUnTI "
+                    "does not use: its thresholds are those of the weights or of a fit, its lapse rate is "
+                    "cfg.PARAMS['glaunti_temp_gradient']",
+                )
+        self.rho = self.ice_density = density
+        self.use_leap_years = use_leap_years
+
     def is_year_valid(self, year: float) -> bool:
-        """Whether the climate covers the year."""
-        return self.ys <= year <= self.ye
+        """Whether the climate covers the year, or the month or day of a year with a fraction."""
+        return self.ys <= np.floor(year) <= self.ye
 
     def sec_in_year(self, year: float | None = None) -> float:
-        """Seconds in a year as OGGM counts them: 365 days, always."""
-        del year
-        return cfg.SEC_IN_YEAR
+        """Seconds in a year as OGGM counts them: in OGGM 1.6.3 365 days, always."""
+        return super().sec_in_year(year) if HAS_SETTINGS else cfg.SEC_IN_YEAR
 
     def sec_in_month(self, year: float | None = None) -> float:
-        """Seconds in a month as OGGM counts them: a twelfth of its year."""
-        del year
-        return cfg.SEC_IN_MONTH
+        """Seconds in a month as OGGM counts them: in OGGM 1.6.3 a twelfth of its year."""
+        return super().sec_in_month(year) if HAS_SETTINGS else cfg.SEC_IN_MONTH

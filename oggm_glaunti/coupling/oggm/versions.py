@@ -7,6 +7,7 @@ writes monthly climate ``write_climate_file``.
 
 from __future__ import annotations
 
+import calendar
 import inspect
 import threading
 from collections.abc import Callable, Iterator
@@ -15,12 +16,54 @@ from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import oggm.core.dynamic_spinup as oggm_spinup
 from oggm import GlacierDirectory
 from oggm.core.massbalance import ConstantMassBalance
 
+from oggm_glaunti.core.units import DAYS_PER_MONTH
+
+HAS_SETTINGS = hasattr(GlacierDirectory, "settings_filesuffix")
+"""Whether parameters of a glacier are kept in its ``settings.yml`` (from OGGM 1.7 on)."""
+TEMPFORMELT_DAYS = 1.0 if HAS_SETTINGS else DAYS_PER_MONTH
+"""Days over which a month's positive degree days are averaged for OGGM's ``tempformelt``."""
+
 # Two threads with different classes would take turns; the same thread may nest.
 _SWAP_LOCK = threading.RLock()
+
+
+def floatyear_of_day(year: int, day: int) -> float:
+    """Return the beginning of a day (1 to 366) as a year with a fraction, as OGGM 1.7 has it.
+
+    Examples
+    --------
+    >>> floatyear_of_day(2021, 1), floatyear_of_day(2021, 74)
+    (2021.0, 2021.2)
+    """
+    return year + (day - 1) / days_in_year(year)
+
+
+def day_of_floatyear(year: float) -> int:
+    """Return the day (1 to 366) of a year with a fraction; the inverse of :func:`floatyear_of_day`.
+
+    Examples
+    --------
+    >>> (
+    ...     day_of_floatyear(2021.0),
+    ...     day_of_floatyear(2021.2),
+    ...     day_of_floatyear(2021.2 + 1e-12),
+    ...     day_of_floatyear(2020.9999),
+    ... )
+    (1, 74, 74, 366)
+    """
+    whole = int(np.floor(year))
+    # What a sum loses by rounding must not fall to the day before.
+    return min(int(np.floor((year - whole) * days_in_year(whole) + 1e-6)) + 1, days_in_year(whole))
+
+
+def days_in_year(year: int) -> int:
+    """Return the days of a calendar year."""
+    return 366 if calendar.isleap(year) else 365
 
 
 def write_monthly_climate_file(gdir: GlacierDirectory) -> Callable[..., None]:

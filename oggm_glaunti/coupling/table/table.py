@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -168,17 +168,39 @@ def days_of_year(
     return months
 
 
-def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, table: Table) -> np.ndarray:
-    """Compute the balance of every day of a calendar year, m w.e. (days, N), averaged over the weather's realisations.
+class Days(NamedTuple):
+    """The days of a calendar year.
+
+    Attributes
+    ----------
+    smb, solid_prcp, pdd : float64 arrays (D, N)
+        at the table's heights, m w.e., m w.e., K day
+    temp, prcp : float64 arrays (D,)
+        at the reference height, tunable parameters applied, before prec_scale; degC, m w.e.
+    """
+
+    smb: np.ndarray
+    solid_prcp: np.ndarray
+    pdd: np.ndarray
+    temp: np.ndarray
+    prcp: np.ndarray
+
+
+def days_at_heights(inputs: TableInputs, tunables: TunableParams, year_index: int, table: Table) -> Days:
+    """Compute the days of a calendar year, averaged over the weather's realisations.
 
     `table` is that of the inputs and tunable parameters; it says what snow there is at the beginning of the year.
     """
-    each, smb = inputs.realisations(), []
+    each, found = inputs.realisations(), []
+    temp_bias, prcp_fac, _ = (tunable.astype(np.float64)[:, None] for tunable in tunables.by_month())
     for one in each:
         own = table if len(each) == 1 else build_table(one, tunables)
         swe = own.swe[year_index - 1] if year_index else table_initial_swe(one)
-        smb.append([day.smb for month in days_of_year(one, tunables, year_index, swe) for day in month])
-    return np.mean(smb, axis=0)
+        days = [day for month in days_of_year(one, tunables, year_index, swe) for day in month]
+        temp, prcp, valid = (block[year_index] for block in one.daily_blocks)
+        at_heights = [np.stack([getattr(day, name) for day in days]) for name in Days._fields[:3]]
+        found.append((*at_heights, (temp + temp_bias)[valid], (prcp * prcp_fac)[valid]))
+    return Days(*(np.mean(values, axis=0) for values in zip(*found, strict=True)))
 
 
 def table_initial_swe(inputs: TableInputs) -> np.ndarray:

@@ -1,0 +1,188 @@
+"""What OGGM's own tasks leave in a glacier directory, as far as it concerns this class.
+
+Up to OGGM 1.6.3 that is ``mb_calib<suffix>.json``, from 1.7 on ``settings<suffix>.yml``. The numbers in it are ours if
+OGGM calibrated this class (:mod:`oggm_glaunti.coupling.oggm.hooks` leaves a note of it); otherwise they belong to
+another mass-balance model and are of no use here, but for perturbations.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from oggm import cfg
+from oggm.core.massbalance import MB_GLOBAL_PARAMS
+from oggm.exceptions import InvalidParamsError
+
+from oggm_glaunti.coupling.oggm.hooks import OWNER
+from oggm_glaunti.coupling.oggm.versions import HAS_SETTINGS
+from oggm_glaunti.coupling.oggm.writing import writing
+from oggm_glaunti.coupling.table.inputs import TUNABLE
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+BY_OGGM = "OGGM's calibration"
+BACKUP = "glaunti_params"
+"""Entry of ``settings.yml``: the content of ``glaunti_params.json``: OGGM copies the settings wherever it goes."""
+
+
+class OGGMRecord(NamedTuple):
+    """Content of a file of OGGM and the file's name; empty if there is none."""
+
+    values: dict[str, Any]
+    file: str
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether OGGM's tasks calibrated this class."""
+        return bool(self._owner)
+
+    @property
+    def _owner(self) -> dict[str, Any]:
+        # mb_calib_glaunti.json is our own calibration with what OGGM notes beside it.
+        return self.values.get(OWNER) or (self.values if "weights_sha256" in self.values else {})
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether OGGM's tasks calibrated another mass-balance model."""
+        return "mb_global_params" in self.values and not self.is_ours
+
+    def calibration(self, ours: dict[str, Any]) -> dict[str, Any]:
+        """Return the calibration of this class in the record.
+
+        Parameters
+        ----------
+        ours : dict
+            content of ``glaunti_params.json``, empty if there is none. It counts alone if it was edited since it was
+            copied to the record
+        """
+        owner = self._owner
+        if ours and owner.get("calibrated_by") != BY_OGGM and ours != owner:
+            return ours
+        numbers = {name: self.values[name] for name in self._numbers()}
+        if any(owner.get(name) != value for name, value in numbers.items()):
+            # The residual that an earlier calibration left is no longer true.
+            owner = {name: value for name, value in owner.items() if name != "residual"}
+        return {**owner, **numbers}
+
+    def set_by_hand(self) -> dict[str, Any]:
+        """Return the numbers that no calibration wrote."""
+        return {} if "mb_global_params" in self.values else {name: self.values[name] for name in self._numbers()}
+
+    def perturbation(self) -> dict[str, float]:
+        """Return what ``perturbate_mb_params`` changed: a factor for ``prcp_fac``, a difference otherwise.
+
+        It keeps the original of each number, so this does not depend on whose numbers they are.
+        """
+        values, found = self.values, {}
+        for name in self._numbers():
+            now, before = values[name], values.get(f"{name}_orig", values[name])
+            if now != before:
+                found[name] = now / before if name == "prcp_fac" else now - before
+        return found
+
+    def _numbers(self) -> list[str]:
+        return [name for name in TUNABLE if name in self.values]
+
+
+def read_oggm_record(gdir: GlacierDirectory, filesuffix: str = "") -> OGGMRecord:
+    """Read what OGGM's tasks left under a suffix.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    filesuffix : str
+        of ``settings.yml`` or ``mb_calib.json``
+
+    Raises
+    ------
+    InvalidParamsError
+        if the file is damaged
+    """
+    if HAS_SETTINGS:
+        stored = gdir.read_yml("settings", filesuffix=filesuffix, allow_empty=True) or {}
+        if any(name in stored for name in TUNABLE):
+            return OGGMRecord(stored, Path(gdir.get_filepath("settings", filesuffix=filesuffix)).name)
+    path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
+    return OGGMRecord(read_json(path, gdir.rgi_id) if path.exists() else {}, path.name)
+
+
+def read_backup(gdir: GlacierDirectory, filesuffix: str) -> dict[str, Any]:
+    """Return the content of ``glaunti_params<suffix>.json`` from the files of OGGM that carry it too; {} if none."""
+    path = Path(gdir.get_filepath("mb_calib", filesuffix=f"_glaunti{filesuffix}"))
+    if path.exists():
+        return read_json(path, gdir.rgi_id)
+    stored = gdir.read_yml("settings", filesuffix=filesuffix, allow_empty=True) if HAS_SETTINGS else None
+    return (stored or {}).get(BACKUP, {})
+
+
+def parent_of_settings(gdir: GlacierDirectory, filesuffix: str) -> str | None:
+    """Return the suffix of the settings that others fall back to; None if there are none of that suffix."""
+    stored = gdir.read_yml("settings", filesuffix=filesuffix, allow_empty=True) if HAS_SETTINGS else None
+    if not filesuffix or not stored:
+        return None
+    parent = stored.get("parent_filesuffix", "cfg.PARAMS")
+    return "" if parent == "cfg.PARAMS" else parent
+
+
+def hand_to_oggm(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str) -> None:
+    """Let the numbers of a calibration be those that OGGM's tasks read and turn.
+
+    What OGGM calibrated for this class before is replaced, what it calibrated for another one is left alone. From OGGM
+    1.7 on, settings without a calibration get it too.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    params : dict
+        content of ``glaunti_params<suffix>.json``
+    filesuffix : str
+    """
+    record = read_oggm_record(gdir, filesuffix)
+    if not HAS_SETTINGS:
+        if record.is_ours:
+            path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
+            write_json(path, {**record.values, **_for_oggm(params)})
+        return
+    if filesuffix and not Path(gdir.get_filepath("settings", filesuffix=filesuffix)).exists():
+        gdir.create_new_settings(filesuffix, parent_filesuffix="")
+    entries = {BACKUP: params} if record.is_foreign or "melt_f" not in params else _for_oggm(params)
+    gdir.write_to_settings(entries, filesuffix=filesuffix, overwrite=True)
+
+
+def _for_oggm(params: dict[str, Any]) -> dict[str, Any]:
+    """Return a calibration in the words of OGGM's own, with a note of its owner."""
+    names = ("rgi_id", "bias", *TUNABLE, "reference_mb", "reference_mb_err", "reference_period")
+    return {**{name: params[name] for name in names if name in params}, **global_params(params), OWNER: params}
+
+
+def global_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Return what OGGM notes beside its calibrations: its global parameters and the source of the climate."""
+    return {
+        "mb_global_params": {name: cfg.PARAMS[name] for name in MB_GLOBAL_PARAMS},
+        "baseline_climate_source": params.get("climate_source"),
+    }
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values with NumPy's scalars and arrays as plain Python."""
+    return json.loads(json.dumps(values, default=lambda value: value.tolist()))
+
+
+def read_json(path: Path, rgi_id: str) -> dict[str, Any]:
+    """Read a file of parameters; a damaged one is an error that says what to do."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as err:
+        raise InvalidParamsError(
+            f"{rgi_id}: {path.name} cannot be read ({err}); delete it and calibrate again"
+        ) from err
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write JSON to a temporary name in the same folder, then rename it."""
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    with writing(path, str(values.get("rgi_id", path.parent.name))) as temporary:
+        temporary.write_text(text)
