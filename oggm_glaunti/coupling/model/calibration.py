@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import netCDF4
 import numpy as np
 from oggm import cfg, entity_task
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
@@ -16,6 +16,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.model.reference_period import Days, SpecificBalance
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.coupling.table.inputs import TUNABLE
 
@@ -31,13 +32,17 @@ INFORMED_PRCP_WINDOW = (0.8, 1.2)
 
 
 class Reference(NamedTuple):
-    """What a glacier is calibrated to: kg m-2 yr-1, period and years it is the mean of, and its name."""
+    """What a glacier is calibrated to: kg m-2 yr-1, period and years it is the mean of, and its name.
+
+    Where only some days of the first and last year belong to the period, `days` says which.
+    """
 
     mb: float
     mb_err: float | None
     period: str
     years: list[int]
     source: str
+    days: Days | None = None
 
 
 @entity_task(log, writes=["glaunti_params", "mb_calib"])
@@ -63,7 +68,8 @@ def calibrate_glaunti(
     ref_mb, ref_mb_err : float, optional
         reference balance and its error, kg m-2 yr-1; default: that of `ref_source`
     ref_period : str, optional
-        ``'2000-01-01_2020-01-01'``, OGGM's notation, the last year excluded; default:
+        ``'2000-01-01_2020-01-01'``, OGGM's notation; any day may begin and end it. The last day belongs to it, unless
+        it is the first of a month. `ref_mb` is the balance of the period divided by its years. Default:
         ``cfg.PARAMS['geodetic_mb_period']``
     ref_source : {'geodetic', 'wgms'}
         source of the reference if `ref_mb` is not given: OGGM's geodetic table, or ``gdir.get_ref_mb_data``
@@ -96,16 +102,17 @@ def calibrate_glaunti(
 
     Notes
     -----
-    The balance of a year is that of the calendar year, as everywhere in OGGM. The corrections of models C and D are
+    Whole years are calendar years, as everywhere in OGGM. The corrections of models C and D are
     computed with all tunable parameters at zero effect and do not change during the calibration.
     """
     limits = _search_bounds(order, bounds, gdir.rgi_id)
     chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
     mb_model = UnfittedMassBalance(gdir, **{"corrector": "auto", **chosen})
     ref = _find_reference(mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
-    specific = _specific_mb(gdir, mb_model, np.array(ref.years), use_2d_mb)
-    residual, turned = _turn(mb_model, lambda: specific() - ref.mb, order, limits)
-    reference = {f"reference_{name}": value for name, value in ref._asdict().items()}
+    specific = SpecificBalance(gdir, mb_model, use_2d_mb)
+    modelled = partial(specific.of_years, ref.years) if ref.days is None else partial(specific.of_days, ref.days)
+    residual, turned = _turn(mb_model, lambda: modelled() - ref.mb, order, limits)
+    reference = {f"reference_{name}": value for name, value in ref._asdict().items() if name != "days"}
     params = {**model_record(gdir, mb_model), **reference, "calibrated": turned, "residual": residual}
     write_calibration(gdir, params, filesuffix)
     mb_model.keep_table(filesuffix)
@@ -157,22 +164,6 @@ def _turn(
     )
 
 
-def _specific_mb(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, years: np.ndarray, use_2d_mb: bool) -> Any:
-    """Return a function that gives the mean balance of the years, kg m-2 yr-1."""
-    if use_2d_mb:
-        with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
-            heights = np.asarray(nc["topo_smoothed"][:])[np.asarray(nc["glacier_mask"][:]) == 1]
-        widths = np.ones(heights.size)
-        return lambda: float(np.mean(mb_model.get_specific_mb(heights=heights, widths=widths, year=years)))
-    if not gdir.has_file("inversion_flowlines"):
-        raise InvalidWorkflowError(
-            f"{gdir.rgi_id}: no inversion_flowlines to average the balance over; run OGGM's flowline tasks first "
-            "(elevation_band_flowline, fixed_dx_elevation_band_flowline), or set use_2d_mb=True"
-        )
-    fls = gdir.read_pickle("inversion_flowlines")
-    return lambda: float(np.mean(mb_model.get_specific_mb(fls=fls, year=years)))
-
-
 # --- references ---
 
 
@@ -185,29 +176,20 @@ def _find_reference(
     if source not in ("geodetic", "wgms"):
         raise InvalidParamsError(f"{gdir.rgi_id}: ref_source: expected 'geodetic' or 'wgms', found {source!r}")
     period = period or cfg.PARAMS["geodetic_mb_period"]
-    years = _years_of(period, gdir.rgi_id)
+    days = Days.of(period, gdir.rgi_id)
+    years = days.calendar_years
     if years[0] < mb_model.ys or years[-1] > mb_model.ye:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: the reference needs the years {years[0]} to {years[-1]}, the daily climate holds "
             f"{mb_model.ys} to {mb_model.ye}: process a longer record or give another ref_period"
         )
+    where = period, years, "given" if mb is not None else "OGGM's geodetic table"
     if mb is None:
-        return Reference(*_geodetic_reference(gdir, period), period, years, "OGGM's geodetic table")
+        mb, err = _geodetic_reference(gdir, period)
     if not np.isfinite(mb):
         raise InvalidParamsError(f"{gdir.rgi_id}: ref_mb is {mb}, expected a finite balance in kg m-2 yr-1")
-    return Reference(float(mb), None if err is None else float(err), period, years, "given")
-
-
-def _years_of(period: str, rgi_id: str) -> list[int]:
-    try:
-        first, last = (int(part.split("-")[0]) for part in period.split("_"))
-    except (ValueError, AttributeError) as err:
-        raise InvalidParamsError(
-            f"{rgi_id}: ref_period: expected like '2000-01-01_2020-01-01', found {period!r}"
-        ) from err
-    if last <= first:
-        raise InvalidParamsError(f"{rgi_id}: ref_period {period!r} holds no years")
-    return list(range(first, last))
+    some_days = None if days.whole_years == years else days
+    return Reference(float(mb), None if err is None else float(err), *where, some_days)
 
 
 def _geodetic_reference(gdir: GlacierDirectory, period: str) -> tuple[float, float]:
@@ -233,7 +215,7 @@ def _wgms_reference(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, period
     remedy = "Give ref_mb and ref_period yourself, or ref_source='geodetic'."
     first, last = mb_model.ys, mb_model.ye
     if period is not None:
-        years = _years_of(period, gdir.rgi_id)
+        years = Days.of(period, gdir.rgi_id).whole_years or [last + 1]
         first, last = max(first, years[0]), min(last, years[-1])
     try:
         observed = gdir.get_ref_mb_data(y0=first, y1=last)["ANNUAL_BALANCE"]

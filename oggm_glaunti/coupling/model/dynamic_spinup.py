@@ -5,21 +5,22 @@ What differs between OGGM's versions is in :mod:`oggm_glaunti.coupling.oggm.vers
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oggm import GlacierDirectory, entity_task
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.model.calibration_file import write_calibration
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.params import read_params_for, write_json
+from oggm_glaunti.coupling.model.oggm_record import BY_OGGM, OGGMFile, for_oggm
+from oggm_glaunti.coupling.model.params import read_params_for
 from oggm_glaunti.coupling.oggm import versions
 from oggm_glaunti.coupling.oggm.writing import writing
 
@@ -61,22 +62,32 @@ def run_dynamic_spinup(gdir: GlacierDirectory, mb_model_class: type | None = Non
     return _run_spinup_task("run_dynamic_spinup", gdir, mb_model_class or GlaUnTIMassBalance, kwargs)
 
 
+# OGGM 1.7's names of what 1.6.3 calls otherwise; both are understood.
+_NEW_NAMES = {
+    "ref_dmdtda": "ref_mb",
+    "err_ref_dmdtda": "ref_mb_err",
+    "ref_period": "ref_mb_period",
+    "err_dmdtda_scaling_factor": "ref_mb_err_scaling_factor",
+}
+
+
 @entity_task(log, writes=["glaunti_params"])
 def run_dynamic_melt_f_calibration(
     gdir: GlacierDirectory, mb_model_class: type | None = None, **kwargs: Any
 ) -> FlowlineModel:
     """Run OGGM's task of the same name with GlaUnTI's mass balance and GlaUnTI's calibration.
 
-    ``mb_calib_glaunti.json`` takes the place of OGGM's own ``mb_calib.json`` during the run; afterwards OGGM's is there
-    again, byte for byte. The melt_f found is written to ``glaunti_params.json`` and ``mb_calib_glaunti.json``; if the
-    task fails both are as they were. A run that was killed is undone by the next call.
+    GlaUnTI's numbers take the place of those in OGGM's own ``mb_calib.json`` (``settings.yml`` from OGGM 1.7 on) during
+    the run; afterwards OGGM's are there again. The melt_f found is written to ``glaunti_params.json`` and
+    ``mb_calib_glaunti.json``; if the task fails both are as they were. The next call undoes a run that was killed.
 
     Parameters
     ----------
     gdir, mb_model_class
         see :func:`run_dynamic_spinup`
     **kwargs
-        passed on to ``oggm.core.dynamic_spinup.run_dynamic_melt_f_calibration``
+        passed on to ``oggm.core.dynamic_spinup.run_dynamic_melt_f_calibration``; the reference balance by its names in
+        any version of OGGM: ``ref_mb`` or ``ref_dmdtda`` and so on. Default: that of the calibration
 
     Returns
     -------
@@ -91,16 +102,43 @@ def run_dynamic_melt_f_calibration(
         by OGGM, if no melt_f meets the reference balance and `ignore_errors` is not set
     """
     mb_model_class = mb_model_class or GlaUnTIMassBalance
-    suffix = _params_suffix(gdir, mb_model_class)
-    with _glaunti_calibration_in_place(gdir, suffix):
+    fixed = getattr(mb_model_class, "fixed_model", None)
+    settings_filesuffix = kwargs.get("settings_filesuffix", "")
+    params, suffix = read_params_for(gdir, fixed, settings_filesuffix=settings_filesuffix)
+    if "melt_f" not in params:
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: no calibration of GlaUnTI (glaunti_params{suffix}.json) found in {gdir.dir}; run "
+            "calibrate_glaunti before the dynamic calibration of melt_f"
+        )
+    kwargs = _in_this_version(kwargs)
+    given = _reference(kwargs)
+    if versions.HAS_SETTINGS and not given and params.get("reference_mb_err"):
+        names = ("ref_mb", "ref_mb_err", "ref_mb_period")
+        values = (params[f"reference_{name}"] for name in ("mb", "mb_err", "period"))
+        kwargs |= dict(zip(names, values, strict=True), overwrite_observations=True)
+    with _in_place_of_oggms(gdir, params, settings_filesuffix) as turned:
         model = _run_spinup_task("run_dynamic_melt_f_calibration", gdir, mb_model_class, kwargs)
-        _note_reference(gdir, suffix, kwargs)
+        melt_f = turned.read()["melt_f"]
+    # What an earlier calibration left is no longer true.
+    outdated = {"residual", *(("reference_years",) if given else ())}
+    kept = {name: value for name, value in params.items() if name not in outdated}
+    found = {**kept, **given, "melt_f": float(melt_f), "calibrated_by": "run_dynamic_melt_f_calibration"}
+    write_calibration(gdir, found, suffix)
     return model
 
 
-def _params_suffix(gdir: GlacierDirectory, mb_model_class: type) -> str:
-    """Return the suffix of the calibration that a class reads when it is made without arguments."""
-    return read_params_for(gdir, getattr(mb_model_class, "fixed_model", None))[1]
+def _in_this_version(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments by their names in the installed version of OGGM."""
+    old = {new: name for name, new in _NEW_NAMES.items()}
+    names = _NEW_NAMES if versions.HAS_SETTINGS else old
+    return {names.get(name, name): value for name, value in kwargs.items()}
+
+
+def _reference(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return a reference given instead of that of the calibration, as ``glaunti_params.json`` has it."""
+    names = dict(zip(("mb", "mb_err", "period"), list(_NEW_NAMES.items())[:3], strict=True))
+    found = {f"reference_{name}": kwargs.get(old, kwargs.get(new)) for name, (old, new) in names.items()}
+    return {} if found["reference_mb"] is None else {**found, "reference_source": "given"}
 
 
 def _run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kwargs: dict[str, Any]) -> FlowlineModel:
@@ -108,44 +146,26 @@ def _run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kw
     kwargs = dict(kwargs, print_log=False, add_to_log_file=False, continue_on_error=False, reset=True)
     run_kwargs = kwargs.get("kwargs_run_function") or {}
     suffix = kwargs.get("climate_input_filesuffix") or run_kwargs.get("climate_input_filesuffix", "")
-
-    def keep_melt_f(gdir: GlacierDirectory, melt_f: float) -> None:
-        _set_melt_f(gdir, "glaunti_params", _params_suffix(gdir, mb_model_class), melt_f)
-
     with _years_of_daily_climate(gdir, suffix):
-        return versions.run_spinup_task(name, gdir, mb_model_class, kwargs, keep_melt_f)
+        return versions.run_spinup_task(name, gdir, mb_model_class, kwargs)
 
 
-def _set_melt_f(gdir: GlacierDirectory, basename: str, filesuffix: str, melt_f: float) -> None:
-    path = Path(gdir.get_filepath(basename, filesuffix=filesuffix))
-    content = json.loads(path.read_text("utf-8"))
-    # The residual that the static calibration left is no longer true.
-    content.pop("residual", None)
-    write_json(path, content | {"melt_f": float(melt_f), "calibrated_by": "run_dynamic_melt_f_calibration"})
+@dataclass(frozen=True)
+class _DailyClimateInfo:
+    """``get_climate_info`` of a glacier directory with the years of the daily climate; OGGM pickles it with the rest.
 
+    OGGM asks the monthly file for the first and last year, and that may be longer than the daily one.
+    """
 
-def _note_reference(gdir: GlacierDirectory, params_suffix: str, kwargs: dict[str, Any]) -> None:
-    """Write down the reference if one was given instead of that of the static calibration."""
-    if kwargs.get("ref_dmdtda") is None:
-        return
-    path = Path(gdir.get_filepath("glaunti_params", filesuffix=params_suffix))
-    content = json.loads(path.read_text("utf-8"))
-    content.pop("reference_years", None)
-    reference = {"mb": kwargs["ref_dmdtda"], "mb_err": kwargs.get("err_ref_dmdtda"), "period": kwargs.get("ref_period")}
-    content |= {f"reference_{name}": value for name, value in reference.items()}
-    write_json(path, content | {"reference_source": "given"})
+    gdir: GlacierDirectory
+    filesuffix: str
 
-
-@contextmanager
-def _years_of_daily_climate(gdir: GlacierDirectory, filesuffix: str) -> Iterator[None]:
-    # OGGM asks the monthly file for the first and last year, and that may be longer than the daily one.
-    before = vars(gdir).get("get_climate_info")
-    ask = gdir.get_climate_info
-
-    def get_climate_info(input_filesuffix: str = "") -> dict[str, Any]:
-        daily = ask(input_filesuffix=input_filesuffix or filesuffix or settings.DAILY_SUFFIX)
+    def __call__(self, *args: Any, input_filesuffix: str = "", **kwargs: Any) -> dict[str, Any]:
+        gdir = self.gdir
+        ask = type(gdir).get_climate_info
+        daily = ask(gdir, input_filesuffix=input_filesuffix or self.filesuffix or settings.DAILY_SUFFIX)
         years = {key: daily[key] for key in ("baseline_yr_0", "baseline_yr_1") if daily}
-        info = {**daily, **ask(input_filesuffix=input_filesuffix), **years}
+        info = {**daily, **ask(gdir, *args, input_filesuffix=input_filesuffix, **kwargs), **years}
         if not info:
             raise InvalidWorkflowError(
                 f"{gdir.rgi_id}: no climate_historical{settings.DAILY_SUFFIX}.nc in {gdir.dir}; run "
@@ -153,7 +173,11 @@ def _years_of_daily_climate(gdir: GlacierDirectory, filesuffix: str) -> Iterator
             )
         return info
 
-    gdir.get_climate_info = get_climate_info
+
+@contextmanager
+def _years_of_daily_climate(gdir: GlacierDirectory, filesuffix: str) -> Iterator[None]:
+    before = vars(gdir).get("get_climate_info")
+    gdir.get_climate_info = _DailyClimateInfo(gdir, filesuffix)
     try:
         yield
     finally:
@@ -163,40 +187,20 @@ def _years_of_daily_climate(gdir: GlacierDirectory, filesuffix: str) -> Iterator
 
 
 @contextmanager
-def _glaunti_calibration_in_place(gdir: GlacierDirectory, params_suffix: str) -> Iterator[None]:
-    names = (("mb_calib", ""), ("mb_calib", f"_glaunti{params_suffix}"), ("glaunti_params", params_suffix))
-    oggm_calib, ours, params = (Path(gdir.get_filepath(name, filesuffix=suffix)) for name, suffix in names)
-    with _put_back(always=[oggm_calib], after_error=[ours, params]):
-        for path in (ours, params):
-            if not path.exists():
-                raise InvalidWorkflowError(
-                    f"{gdir.rgi_id}: {path.name} not found in {gdir.dir}; run calibrate_glaunti before the dynamic "
-                    f"calibration of melt_f"
-                )
-        shutil.copyfile(ours, oggm_calib)
-        yield
-        _set_melt_f(gdir, "mb_calib", f"_glaunti{params_suffix}", gdir.read_json("mb_calib")["melt_f"])
-
-
-@contextmanager
-def _put_back(always: list[Path], after_error: list[Path]) -> Iterator[None]:
-    copies = {path: path.with_name(f"{path.stem}_before_dynamic{path.suffix}") for path in [*always, *after_error]}
-    for path, copy in copies.items():
-        if copy.exists():
-            os.replace(copy, path)
-    existing = {path: copy for path, copy in copies.items() if path.exists()}
-    for path, copy in existing.items():
-        with writing(copy, path.parent.name) as temporary:
-            shutil.copyfile(path, temporary)
-    restore = list(copies)
+def _in_place_of_oggms(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str) -> Iterator[OGGMFile]:
+    """Put a calibration where OGGM's tasks read and turn it, and OGGM's own back afterwards."""
+    file = OGGMFile(gdir, filesuffix)
+    copy = file.path.with_name(f"{file.path.stem}_before_dynamic{file.path.suffix}")
+    if copy.exists():  # of a run that was killed
+        os.replace(copy, file.path)
+    existed = file.path.exists()
+    if existed:
+        with writing(copy, gdir.rgi_id) as temporary:
+            shutil.copyfile(file.path, temporary)
+    before = file.read()
     try:
-        yield
-        restore = always
+        file.write({**before, **for_oggm({**params, "calibrated_by": BY_OGGM})})
+        yield file
     finally:
-        for path, copy in copies.items():
-            if path in restore and path not in existing:
-                path.unlink(missing_ok=True)
-            elif path in restore:
-                os.replace(copy, path)
-            else:
-                copy.unlink(missing_ok=True)
+        file.put_back(before, copy if existed else None)
+        copy.unlink(missing_ok=True)

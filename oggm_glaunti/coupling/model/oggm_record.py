@@ -8,6 +8,7 @@ another mass-balance model and are of no use here, but for perturbations.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 BY_OGGM = "OGGM's calibration"
 BACKUP = "glaunti_params"
 """Entry of ``settings.yml``: the content of ``glaunti_params.json``: OGGM copies the settings wherever it goes."""
+
+OF_OGGM = (
+    *("rgi_id", "bias", *TUNABLE, "reference_mb", "reference_mb_err", "reference_period"),
+    *("mb_global_params", "baseline_climate_source", OWNER),
+)
+"""What OGGM's calibrations write, with the note of its owner."""
 
 
 class OGGMRecord(NamedTuple):
@@ -87,6 +94,53 @@ class OGGMRecord(NamedTuple):
         return [name for name in TUNABLE if name in self.values]
 
 
+class OGGMFile:
+    """The file in which OGGM's tasks keep the numbers of a mass-balance model.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    filesuffix : str
+        of ``settings.yml`` or ``mb_calib.json``
+    """
+
+    def __init__(self, gdir: GlacierDirectory, filesuffix: str = ""):
+        self.gdir, self.filesuffix = gdir, filesuffix
+        self.path = Path(gdir.get_filepath("settings" if HAS_SETTINGS else "mb_calib", filesuffix=filesuffix))
+
+    def read(self) -> dict[str, Any]:
+        """Return the file's content; empty if there is none."""
+        if HAS_SETTINGS:
+            return self.gdir.read_yml("settings", filesuffix=self.filesuffix, allow_empty=True) or {}
+        return read_json(self.path, self.gdir.rgi_id) if self.path.exists() else {}
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Replace the file's content."""
+        if not HAS_SETTINGS:
+            write_json(self.path, values)
+            return
+        with writing(self.path, self.gdir.rgi_id) as temporary:
+            temporary.write_text(yaml_of(plain(values)))
+
+    def put_back(self, before: dict[str, Any], copy: Path | None) -> None:
+        """Undo what was written over the numbers `before`; what else OGGM has written since to its settings stays.
+
+        Parameters
+        ----------
+        before : dict
+            content before
+        copy : path, optional
+            copy of the file before, None if there was none
+        """
+        if HAS_SETTINGS:
+            others = {name: value for name, value in self.read().items() if name not in OF_OGGM}
+            self.write(others | {name: before[name] for name in OF_OGGM if name in before})
+        elif copy is not None:
+            os.replace(copy, self.path)
+        else:
+            self.path.unlink(missing_ok=True)
+
+
 def read_oggm_record(gdir: GlacierDirectory, filesuffix: str = "") -> OGGMRecord:
     """Read what OGGM's tasks left under a suffix.
 
@@ -101,12 +155,13 @@ def read_oggm_record(gdir: GlacierDirectory, filesuffix: str = "") -> OGGMRecord
     InvalidParamsError
         if the file is damaged
     """
-    if HAS_SETTINGS:
-        stored = gdir.read_yml("settings", filesuffix=filesuffix, allow_empty=True) or {}
-        if any(name in stored for name in TUNABLE):
-            return OGGMRecord(stored, Path(gdir.get_filepath("settings", filesuffix=filesuffix)).name)
-    path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
-    return OGGMRecord(read_json(path, gdir.rgi_id) if path.exists() else {}, path.name)
+    file = OGGMFile(gdir, filesuffix)
+    values = file.read()
+    if HAS_SETTINGS and not any(name in values for name in TUNABLE):
+        # As OGGM 1.6.3 left it; OGGM reads it too.
+        path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
+        return OGGMRecord(read_json(path, gdir.rgi_id) if path.exists() else {}, path.name)
+    return OGGMRecord(values, file.path.name)
 
 
 def read_backup(gdir: GlacierDirectory, filesuffix: str) -> dict[str, Any]:
@@ -114,13 +169,12 @@ def read_backup(gdir: GlacierDirectory, filesuffix: str) -> dict[str, Any]:
     path = Path(gdir.get_filepath("mb_calib", filesuffix=f"_glaunti{filesuffix}"))
     if path.exists():
         return read_json(path, gdir.rgi_id)
-    stored = gdir.read_yml("settings", filesuffix=filesuffix, allow_empty=True) if HAS_SETTINGS else None
-    return (stored or {}).get(BACKUP, {})
+    return OGGMFile(gdir, filesuffix).read().get(BACKUP, {}) if HAS_SETTINGS else {}
 
 
 def parent_of_settings(gdir: GlacierDirectory, filesuffix: str) -> str | None:
     """Return the suffix of the settings that others fall back to; None if there are none of that suffix."""
-    stored = gdir.read_yml("settings", filesuffix=filesuffix, allow_empty=True) if HAS_SETTINGS else None
+    stored = OGGMFile(gdir, filesuffix).read() if HAS_SETTINGS else {}
     if not filesuffix or not stored:
         return None
     parent = stored.get("parent_filesuffix", "cfg.PARAMS")
@@ -140,22 +194,16 @@ def hand_to_oggm(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str
         content of ``glaunti_params<suffix>.json``
     filesuffix : str
     """
-    record = read_oggm_record(gdir, filesuffix)
-    if not HAS_SETTINGS:
-        if record.is_ours:
-            path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
-            write_json(path, {**record.values, **_for_oggm(params)})
+    record, file = read_oggm_record(gdir, filesuffix), OGGMFile(gdir, filesuffix)
+    if not HAS_SETTINGS and not record.is_ours:
         return
-    if filesuffix and not Path(gdir.get_filepath("settings", filesuffix=filesuffix)).exists():
-        gdir.create_new_settings(filesuffix, parent_filesuffix="")
-    entries = {BACKUP: params} if record.is_foreign or "melt_f" not in params else _for_oggm(params)
-    gdir.write_to_settings(entries, filesuffix=filesuffix, overwrite=True)
+    values = file.read() or {"parent_filesuffix": ""} if HAS_SETTINGS else record.values
+    file.write({**values, **({BACKUP: params} if record.is_foreign or "melt_f" not in params else for_oggm(params))})
 
 
-def _for_oggm(params: dict[str, Any]) -> dict[str, Any]:
+def for_oggm(params: dict[str, Any]) -> dict[str, Any]:
     """Return a calibration in the words of OGGM's own, with a note of its owner."""
-    names = ("rgi_id", "bias", *TUNABLE, "reference_mb", "reference_mb_err", "reference_period")
-    return {**{name: params[name] for name in names if name in params}, **global_params(params), OWNER: params}
+    return {**{name: params[name] for name in OF_OGGM if name in params}, **global_params(params), OWNER: params}
 
 
 def global_params(params: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +212,13 @@ def global_params(params: dict[str, Any]) -> dict[str, Any]:
         "mb_global_params": {name: cfg.PARAMS[name] for name in MB_GLOBAL_PARAMS},
         "baseline_climate_source": params.get("climate_source"),
     }
+
+
+def yaml_of(values: dict[str, Any]) -> str:
+    """Return values as OGGM writes its settings."""
+    import yaml
+
+    return yaml.safe_dump(values)
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

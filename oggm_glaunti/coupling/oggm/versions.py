@@ -71,9 +71,7 @@ def write_monthly_climate_file(gdir: GlacierDirectory) -> Callable[..., None]:
     return getattr(gdir, "write_monthly_climate_file", None) or gdir.write_climate_file
 
 
-def run_spinup_task(
-    name: str, gdir: GlacierDirectory, mb_model_class: type, kwargs: dict[str, Any], on_new_melt_f: Callable[..., None]
-) -> Any:
+def run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kwargs: dict[str, Any]) -> Any:
     """Run a task of ``oggm.core.dynamic_spinup`` with another mass-balance class.
 
     Parameters
@@ -83,8 +81,6 @@ def run_spinup_task(
     mb_model_class : MassBalanceModel class
     kwargs : dict
         keyword arguments of the task
-    on_new_melt_f : callable
-        called as ``on_new_melt_f(gdir, melt_f)`` whenever OGGM has written a new melt_f
 
     Returns
     -------
@@ -93,16 +89,13 @@ def run_spinup_task(
     """
     with _SWAP_LOCK:
         if "mb_model_class" in inspect.signature(getattr(oggm_spinup, name)).parameters:
-            kwargs = {**kwargs, "mb_model_class": mb_model_class}
-            context = _swapped(oggm_spinup, **_notifying(on_new_melt_f))
-        else:
-            context = spinup_with(mb_model_class, on_new_melt_f)
-        with context:
+            return getattr(oggm_spinup, name)(gdir, mb_model_class=mb_model_class, **kwargs)
+        with spinup_with(mb_model_class):
             return getattr(oggm_spinup, name)(gdir, **kwargs)
 
 
 @contextmanager
-def spinup_with(mb_model_class: type, on_new_melt_f: Callable[..., None]) -> Iterator[None]:
+def spinup_with(mb_model_class: type) -> Iterator[None]:
     """Make ``oggm.core.dynamic_spinup`` of OGGM 1.6.3 run with another mass-balance class.
 
     Inside the context its ``run_dynamic_spinup`` and ``run_dynamic_melt_f_calibration`` use `mb_model_class` wherever
@@ -115,14 +108,12 @@ def spinup_with(mb_model_class: type, on_new_melt_f: Callable[..., None]) -> Ite
     ----------
     mb_model_class : MassBalanceModel class
         built as ``mb_model_class(gdir, filename=..., input_filesuffix=..., bias=...)``
-    on_new_melt_f : callable
-        see :func:`run_spinup_task`
 
     Examples
     --------
     >>> from oggm.core import dynamic_spinup
     >>> from oggm.core.massbalance import LinearMassBalance
-    >>> with spinup_with(LinearMassBalance, on_new_melt_f=print):
+    >>> with spinup_with(LinearMassBalance):
     ...     dynamic_spinup.MonthlyTIModel.__name__
     'LinearMassBalance'
     """
@@ -135,7 +126,6 @@ def spinup_with(mb_model_class: type, on_new_melt_f: Callable[..., None]) -> Ite
             apparent_mb_from_any_mb=_with_class(oggm_spinup.apparent_mb_from_any_mb, mb_model_class),
             run_from_climate_data=_with_class(oggm_spinup.run_from_climate_data, mb_model_class),
             run_dynamic_spinup=_accepting_a_spinup_model(oggm_spinup.run_dynamic_spinup),
-            **_notifying(on_new_melt_f),
         ),
     ):
         yield
@@ -158,17 +148,6 @@ def _with_class(task: Callable[..., Any], mb_model_class: type) -> Callable[...,
         return task(gdir, **{"mb_model_class": mb_model_class, **kwargs})
 
     return with_class
-
-
-def _notifying(on_new_melt_f: Callable[..., None]) -> dict[str, Callable[..., None]]:
-    define = oggm_spinup.define_new_melt_f_in_gdir
-
-    @wraps(define)
-    def define_and_notify(gdir: GlacierDirectory, new_melt_f: float, **kwargs: Any) -> None:
-        define(gdir, new_melt_f, **kwargs)
-        on_new_melt_f(gdir, new_melt_f)
-
-    return {"define_new_melt_f_in_gdir": define_and_notify}
 
 
 def _accepting_a_spinup_model(task: Callable[..., Any]) -> Callable[..., Any]:

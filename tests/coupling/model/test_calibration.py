@@ -153,7 +153,7 @@ def test_a_period_in_another_notation_is_refused(aletsch_gdir, period):
 
 
 def test_a_period_without_years_is_refused(aletsch_gdir):
-    with pytest.raises(InvalidParamsError, match=r"ref_period '2010-01-01_2010-01-01' holds no years"):
+    with pytest.raises(InvalidParamsError, match=r"ref_period '2010-01-01_2010-01-01' holds no days"):
         calibrate_glaunti(aletsch_gdir, ref_mb=-500.0, ref_period="2010-01-01_2010-01-01", mb_kwargs={"model": "A"})
 
 

@@ -14,6 +14,7 @@ from oggm.core.massbalance import ConstantMassBalance, MonthlyTIModel, MultipleF
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti.coupling.model import dynamic_spinup
+from oggm_glaunti.coupling.model.calibration_file import write_calibration
 from oggm_glaunti.coupling.oggm.versions import spinup_with
 
 NAMES = [
@@ -22,20 +23,12 @@ NAMES = [
     "MultipleFlowlineMassBalance",
     "apparent_mb_from_any_mb",
     "run_from_climate_data",
-    "define_new_melt_f_in_gdir",
     "run_dynamic_spinup",
 ]
 
 
 class OtherBalance(MonthlyTIModel):
-    """A model that, like GlaUnTI's, finds its melt_f in a file of its own."""
-
-    def __init__(self, gdir, **kwargs):
-        super().__init__(gdir, melt_f=gdir.read_json("glaunti_params")["melt_f"], **kwargs)
-
-
-def on_new_melt_f(gdir, melt_f):
-    raise AssertionError("no melt_f was changed")
+    """A model that OGGM does not know."""
 
 
 def state_of_oggm() -> list[object]:
@@ -57,10 +50,8 @@ def melt_f_of(path: Path) -> float:
 @pytest.fixture
 def calibrated(aletsch_gdir):
     """Grosser Aletsch with a calibration of `OtherBalance` beside OGGM's own."""
-    calib = aletsch_gdir.read_json("mb_calib")
-    calib["melt_f"] = 6.1
-    aletsch_gdir.write_json(calib, "mb_calib", filesuffix="_glaunti")
-    aletsch_gdir.write_json({"model": "A", "melt_f": 6.1, "prcp_fac": 1.0}, "glaunti_params")
+    calib = aletsch_gdir.read_json("mb_calib") | {"model": "A", "melt_f": 6.1, "climate_source": "GSWP3_W5E5"}
+    write_calibration(aletsch_gdir, calib, "")
     return aletsch_gdir
 
 
@@ -73,14 +64,14 @@ def calibrate_dynamically(gdir, **kwargs):
 
 def test_the_context_puts_everything_back():
     before = state_of_oggm()
-    with spinup_with(OtherBalance, on_new_melt_f):
+    with spinup_with(OtherBalance):
         assert oggm_spinup.MonthlyTIModel is OtherBalance
     assert state_of_oggm() == before
 
 
 def test_the_context_puts_everything_back_after_an_error():
     before = state_of_oggm()
-    with pytest.raises(KeyError, match="inside"), spinup_with(OtherBalance, on_new_melt_f):
+    with pytest.raises(KeyError, match="inside"), spinup_with(OtherBalance):
         raise KeyError("inside")
     assert state_of_oggm() == before
 
@@ -90,9 +81,9 @@ def test_contexts_nest_and_the_innermost_class_counts(calibrated):
         pass
 
     before = state_of_oggm()
-    with spinup_with(OtherBalance, on_new_melt_f):
+    with spinup_with(OtherBalance):
         outer = state_of_oggm()
-        with spinup_with(Inner, on_new_melt_f):
+        with spinup_with(Inner):
             constant = oggm_spinup.ConstantMassBalance(calibrated, y0=2000, halfsize=2)
             assert type(constant.mbmod) is Inner
             model = oggm_spinup.run_from_climate_data(calibrated, ys=2004, ye=2005, output_filesuffix="_inner")
@@ -185,7 +176,8 @@ def test_a_failed_calibration_leaves_every_file_as_it_was(calibrated):
     state = state_of_oggm()
     with pytest.raises(ValueError, match="a run that fails"):
         calibrate_dynamically(calibrated, run_function=fails)
-    assert seen == pytest.approx([7.1, 7.1])
+    # During the run OGGM's file holds what OGGM turns, and ours what was calibrated before.
+    assert seen == pytest.approx([7.1, 6.1])
     assert {name: path.read_bytes() for name, path in paths(calibrated).items()} == before
     assert state_of_oggm() == state
 
@@ -193,6 +185,7 @@ def test_a_failed_calibration_leaves_every_file_as_it_was(calibrated):
 KILLED = """
 import os, sys
 from oggm_glaunti.coupling.model import dynamic_spinup
+from oggm_glaunti.coupling.model.calibration_file import write_calibration
 from oggm_glaunti.coupling.oggm.offline import start_offline
 import oggm
 import oggm.core.dynamic_spinup as oggm_spinup
@@ -215,7 +208,7 @@ def test_a_killed_calibration_is_undone_by_the_next(calibrated, oggm_env):
     command = [sys.executable, "-c", KILLED, str(oggm_env), calibrated.rgi_id]
     killed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert killed.returncode == 9, killed.stderr
-    assert melt_f_of(paths(calibrated)["params"]) == pytest.approx(7.1)
+    assert melt_f_of(paths(calibrated)["oggm"]) == pytest.approx(7.1)
 
     with pytest.raises(RuntimeError, match="start year"):
         calibrate_dynamically(calibrated, target_yr=1950)
@@ -223,9 +216,10 @@ def test_a_killed_calibration_is_undone_by_the_next(calibrated, oggm_env):
 
 
 def test_an_uncalibrated_glacier_is_refused_and_told_what_to_run(calibrated):
-    paths(calibrated)["ours"].unlink()
+    for name in ("ours", "params"):
+        paths(calibrated)[name].unlink()
     oggm_bytes = paths(calibrated)["oggm"].read_bytes()
-    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.01450: mb_calib_glaunti\.json .*calibrate_glaunti"):
+    with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.01450: no calibration .*calibrate_glaunti"):
         calibrate_dynamically(calibrated)
     assert paths(calibrated)["oggm"].read_bytes() == oggm_bytes
 

@@ -25,9 +25,9 @@ def test_a_calibration_made_with_other_weather_of_the_same_name_is_refused(hef_g
     gtasks.calibrate_glaunti(hef_gdir, mb_kwargs={"model": "A"}, **REFERENCE)
     assert GlaUnTIMassBalance(hef_gdir).melt_f == read_params(hef_gdir)["melt_f"]
     _lift_reference_height(hef_gdir, 200.0)
-    with pytest.raises(InvalidWorkflowError, match=r"climate_sha256 is .* Calibrate again"):
+    with pytest.raises(InvalidWorkflowError, match=r"climate_ref_hgt is .* calibrated with .* Calibrate again"):
         GlaUnTIMassBalance(hef_gdir)
-    with pytest.raises(InvalidWorkflowError, match="climate_sha256"):
+    with pytest.raises(InvalidWorkflowError, match="climate_ref_hgt"):
         gtasks.glaunti_smb(hef_gdir)
 
 
@@ -45,7 +45,7 @@ def test_a_calibration_made_with_another_dem_is_refused(hef_gdir, weights_dir, m
     gtasks.calibrate_glaunti(hef_gdir, **REFERENCE)
     GlaUnTIMassBalance(hef_gdir)
     gtasks.glaunti_features(hef_gdir, elevation_std=20.0)
-    with pytest.raises(InvalidWorkflowError, match="features_sha256"):
+    with pytest.raises(InvalidWorkflowError, match="glaunti_features.nc was made again"):
         GlaUnTIMassBalance(hef_gdir)
 
 

@@ -1,0 +1,130 @@
+"""The days that a reference balance is the mean of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import netCDF4
+import numpy as np
+from oggm import cfg
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+from oggm_glaunti.coupling.oggm.versions import floatyear_of_day
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+    from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days from `begin` to the day before `end` (both datetime64[D])."""
+
+    begin: np.datetime64
+    end: np.datetime64
+
+    @classmethod
+    def of(cls, period: str, rgi_id: str) -> Days:
+        """Read ``'2000-01-01_2020-01-01'``, by OGGM's rule.
+
+        The day at the end belongs to the period, unless it is the first of a month.
+
+        Raises
+        ------
+        InvalidParamsError
+            for another notation, or a period without a day
+
+        Examples
+        --------
+        >>> Days.of("2000-01-01_2019-12-31", "RGI60-11.01450").years
+        20.0
+        """
+        try:
+            begin, end = (np.datetime64(part, "D") for part in period.split("_"))
+        except (ValueError, AttributeError) as err:
+            raise InvalidParamsError(
+                f"{rgi_id}: ref_period: expected like '2000-01-01_2020-01-01', found {period!r}"
+            ) from err
+        if end != end.astype("datetime64[M]"):
+            end = end + 1
+        if not begin < end:
+            raise InvalidParamsError(f"{rgi_id}: ref_period {period!r} holds no days")
+        return cls(begin, end)
+
+    @property
+    def years(self) -> float:
+        """Length in years of the calendar."""
+        return _floatyear(self.end) - _floatyear(self.begin)
+
+    @property
+    def calendar_years(self) -> list[int]:
+        """The years of which all or some days belong to the period."""
+        return list(range(_year(self.begin), _year(self.end - 1) + 1))
+
+    @property
+    def whole_years(self) -> list[int]:
+        """The years of which all days belong to the period."""
+        return [year for year in self.calendar_years if self.begin <= _first(year) and _first(year + 1) <= self.end]
+
+
+def _year(day: np.datetime64) -> int:
+    return int(day.astype("datetime64[Y]").astype(int)) + 1970
+
+
+def _first(year: int) -> np.datetime64:
+    return np.datetime64(f"{year:04d}-01-01", "D")
+
+
+def _floatyear(day: np.datetime64) -> float:
+    return floatyear_of_day(_year(day), int((day - _first(_year(day))).astype(int)) + 1)
+
+
+class SpecificBalance:
+    """The glacier-wide balance over the cells of its inversion flowlines, or of its grid.
+
+    Parameters
+    ----------
+    gdir : GlacierDirectory
+    mb_model : GlaUnTIMassBalance
+    use_2d_mb : bool
+        average over the cells of the glacier (``topo_smoothed``) instead of the flowlines
+
+    Raises
+    ------
+    InvalidWorkflowError
+        if there are no flowlines
+    """
+
+    def __init__(self, gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, use_2d_mb: bool = False):
+        self._mb_model = mb_model
+        if use_2d_mb:
+            with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
+                self._heights = np.asarray(nc["topo_smoothed"][:])[np.asarray(nc["glacier_mask"][:]) == 1]
+            self._widths = np.ones(self._heights.size)
+            return
+        if not gdir.has_file("inversion_flowlines"):
+            raise InvalidWorkflowError(
+                f"{gdir.rgi_id}: no inversion_flowlines to average the balance over; run OGGM's flowline tasks first "
+                "(elevation_band_flowline, fixed_dx_elevation_band_flowline), or set use_2d_mb=True"
+            )
+        fls = gdir.read_pickle("inversion_flowlines")
+        self._heights = np.concatenate([fl.surface_h for fl in fls])
+        self._widths = np.concatenate([fl.widths for fl in fls])
+
+    def of_years(self, years: list[int]) -> float:
+        """Return the mean balance of calendar years, kg m-2 yr-1."""
+        balances = self._mb_model.get_specific_mb(heights=self._heights, widths=self._widths, year=np.array(years))
+        return float(np.mean(balances))
+
+    def of_days(self, days: Days) -> float:
+        """Return the balance of days divided by their years, kg m-2 yr-1."""
+        whole = days.whole_years
+        total = self.of_years(whole) * len(whole) if whole else 0.0
+        for year in sorted(set(days.calendar_years) - set(whole)):
+            rates = np.average(self._mb_model.get_daily_mb_of_year(self._heights, year), axis=0, weights=self._widths)
+            dates = _first(year) + np.arange(rates.size)
+            inside = (days.begin <= dates) & (dates < days.end)
+            total += float(rates[inside].sum()) * cfg.SEC_IN_DAY * self._mb_model.ice_density
+        return total / days.years
