@@ -162,6 +162,7 @@ def test_every_case_of_the_numerics_runs(name, capsys):
     assert f"<!-- {name} -->" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["corrected_table", "carried_snow"])
 def test_every_case_on_real_data_runs(shared, name, capsys):
     assert program.main(["--quick", "--case", name]) == 0

@@ -192,6 +192,7 @@ def test_outlines_with_an_id_and_nothing_else_fail_with_the_reason(inputs, tmp_p
     assert f"failed: {GOOD}, directory: OGGM makes no directory of its outline (AttributeError: " in printed
 
 
+@pytest.mark.slow
 def test_a_file_that_could_not_be_read_does_not_claim_the_folder(tmp_path, run):
     out = tmp_path / "out"
     status, _, error = run(out, outlines="weather.csv")

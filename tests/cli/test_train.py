@@ -43,6 +43,7 @@ def test_train_then_finetune_in_one_folder(oggm_env, data, tmp_path, capsys):
     assert "test years, annual: RMSE" in out
 
 
+@pytest.mark.slow
 def test_c_without_an_a_says_how_to_get_one(oggm_env, data, tmp_path, capsys):
     assert main(command("train", data, tmp_path, "--model", "c")) == 2
     assert "begins with weights of A" in (err := capsys.readouterr().err)

@@ -29,6 +29,7 @@ def test_the_network_is_the_published_architecture(shape, months, float64):
     np.testing.assert_allclose(run(c, *inputs(shape, months, "float64")), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_single_precision_is_near_double():
     single = run(model("C").corrector, *inputs())
     with x64():

@@ -89,6 +89,7 @@ def test_under_coarse_weather_the_first_year_on_columns_is_that_of_the_whole_gri
     assert difference < 1e-5
 
 
+@pytest.mark.slow
 def test_under_coarse_weather_the_snow_profile_costs_little_in_the_second_year(place, runs):
     (_, exact), (_, fast), _ = runs
     difference = largest_difference(coarse_columns(place), exact, fast)

@@ -164,6 +164,7 @@ def test_seasons_carry_the_snow_on():
     assert [series.shape for series in observed] == [(212,), (154,)]
 
 
+@pytest.mark.slow
 def test_single_precision_is_near_double():
     single, double = one_year(), one_year("float64")
     assert {leaf.dtype for leaf in jax.tree.leaves(single)} == {np.dtype("float32")}
@@ -243,6 +244,7 @@ def test_the_fast_path_has_the_inputs_and_answers_of_the_published_one_in_the_fi
         np.testing.assert_allclose(ours, expected[columns.rows, columns.cols], atol=2e-5)
 
 
+@pytest.mark.slow
 def test_the_fast_path_stays_near_the_published_one_while_snow_is_carried(c):
     columns = columns_of(world())
     swe = world().swe

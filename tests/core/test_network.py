@@ -59,6 +59,7 @@ def test_a_batch_is_its_glaciers_one_by_one_in_single_precision(n_fields):
         np.testing.assert_allclose(found[:h, :w], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rubbish", [1e30, -1.0, np.nan, np.inf])
 def test_what_lies_beyond_a_glacier_is_never_looked_at(rubbish):
     c, (inputs, climate) = model("C").corrector, glaciers()
@@ -159,6 +160,7 @@ def test_the_two_convolutions_are_one(n, float64):
         np.testing.assert_allclose(np.moveaxis(found, -1, 1), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_derivative_of_a_convolution_is_jaxs_own_in_both_modes(float64):
     rng = np.random.default_rng(5)
     at, along = ((rng.normal(size=(2, 7, 6, 3)), rng.normal(size=(3, 3, 3, 4))) for _ in range(2))

@@ -156,6 +156,7 @@ def test_the_first_and_last_day_count_half_in_a_season_and_whole_in_a_continuous
     np.testing.assert_allclose(whole - half, 0.5 * (daily[0] + daily[-1]), atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_padded_days_change_nothing(variant):
     forcing, weights = station(), season_weights(365)

@@ -71,6 +71,7 @@ def test_table_and_gridded_run_of_aletsch_agree(aletsch, mode):
     assert largest < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"model": "A"}, {"model": "C", "corrector": "yearly"}], ids=["A", "C"])
 def test_a_table_made_by_numpy_is_that_made_by_jax(hef, options):
     largest = experiments.rebuild_difference(hef, **options)

@@ -204,6 +204,7 @@ def test_errors_reach_the_caller_and_workers_know_its_configuration(client, gdir
         run(gdirs[4:7], client=client, chunk_size=3, retries=0, **MODEL_A)
 
 
+@pytest.mark.slow
 def test_without_a_client_everything_runs_here(gdirs):
     statuses = run(gdirs[:2], **MODEL_A)
     assert list(statuses["status"]) == ["written", "written"]

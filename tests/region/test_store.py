@@ -130,6 +130,7 @@ def test_every_number_is_that_of_a_plain_loop_over_points_and_months(gdirs, mapp
             assert float(ours[name]) == pytest.approx(expected, rel=1e-9, abs=1e-12), (year, name)
 
 
+@pytest.mark.slow
 def test_the_records_first_calendar_year_has_no_full_mass_balance_year(mapped):
     assert mapped["year"].values.tolist() == [2002, 2003, 2004, 2005]
     assert np.isfinite(mapped["specific_mb"].values).tolist() == [[True] * 4, [False, False, True, True]]
@@ -348,6 +349,7 @@ def test_with_tables_at_hand_jax_is_not_asked_for(gdirs, monkeypatch):
 # --- arguments ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -102,6 +102,7 @@ def test_model_d_with_and_without_a_facies_map(gdirs, weights):
     assert [found is None for found in maps] == [False, True]
 
 
+@pytest.mark.slow
 def test_model_a_has_tables_only(gdirs):
     run(gdirs, model="A")
     for gdir in gdirs:
@@ -327,6 +328,7 @@ def test_killed_while_it_writes_it_goes_on_where_it_was(gdirs, oggm_env):
     assert len(tables_of(gdirs)) == 6
 
 
+@pytest.mark.slow
 def test_corrections_at_hand_are_used_again(gdirs, weights, monkeypatch):
     stages, run_batch = [], engine.run_batch
     monkeypatch.setattr(engine, "run_batch", lambda batch, *args: stages.append(batch.stage) or run_batch(batch, *args))
@@ -357,6 +359,7 @@ def spoil(gdirs):
         nc["temp"][700] = np.nan
 
 
+@pytest.mark.slow
 def test_with_continue_on_error_the_others_go_on(gdirs, weights, caplog):
     spoil(gdirs)
     cfg.PARAMS["continue_on_error"] = True

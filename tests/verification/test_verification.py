@@ -164,6 +164,7 @@ def printed(report) -> str:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_every_model_of_a_file_of_another_size_and_length_is_recomputed(weights, of_a, save):
     x = inputs()
     made = of_a | finite_differences(x) | outputs_of_b_c_d(x, weights)
@@ -204,6 +205,7 @@ def test_infinity_in_a_gradient_does_not_widen_its_tolerance(weights, save):
     assert not verify_file(save(inputs() | {"a_grad_ddf_snow_log": np.float32(np.inf)}), weights).ok
 
 
+@pytest.mark.slow
 def test_gradients_are_compared_in_relation_to_the_largest(weights, of_a, save):
     exact = finite_differences(inputs())
     for factor, ok in ((1 + 5e-5, True), (1 + 5e-4, False)):
@@ -340,6 +342,7 @@ def real(weights: Path) -> dict[str, np.ndarray]:
     return real_glacier(weights)
 
 
+@pytest.mark.slow
 def test_a_real_glacier_is_recomputed_year_by_year(weights, real, save):
     report = verify_file(save(real), weights)
     assert report.ok, printed(report)
@@ -361,6 +364,7 @@ def test_weather_that_misses_a_day_is_named(weights, real, save):
         verify_file(save(real | gap), weights)
 
 
+@pytest.mark.slow
 def test_years_with_a_gap_are_refused(weights, real, save):
     with pytest.raises(VerificationError, match=r"\[2019, 2021\] are not consecutive"):
         verify_file(save(real | {"years": np.array([2019, 2021])}), weights)
@@ -420,6 +424,7 @@ def test_all_119_outputs_of_the_published_code_are_reproduced(shared: Path, weig
     assert len(report.arrays) == 119
 
 
+@pytest.mark.slow
 def test_hintereisferner_of_the_published_code_is_reproduced(shared: Path, weights_dir: Path):
     report = verify_file(shared / "reference" / "hef_real.npz", weights_dir)
     print_report(report)

@@ -50,6 +50,7 @@ def check_results(out: Path, model: str) -> None:
     assert 0.1 < volume[-1] < volume[0] < 1.0
 
 
+@pytest.mark.slow
 def test_demo_runs_model_a_from_nothing_and_says_so(without_network, tmp_path):
     said, out = run_command(without_network, tmp_path, weights=None)
     assert "Model A only: the weights of model C are not on this machine." in said

@@ -68,6 +68,7 @@ def test_dem_reaches_beyond_the_margin_and_the_glacier_lies_in_its_valley(tmp_pa
     assert (far > ice + 300).all()
 
 
+@pytest.mark.slow
 def test_valley_glacier_flows_for_a_hundred_years_in_oggm(oggm_env, tmp_path):
     from oggm import tasks
     from oggm.core.flowline import flowline_model_run

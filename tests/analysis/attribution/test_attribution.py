@@ -193,6 +193,7 @@ def test_a_constant_shift_attributes_equally_to_equal_days(variant, shift):
         np.testing.assert_allclose(365 * by_day[0] @ t.area, found.difference, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_where_the_balance_is_linear_contributions_are_gradient_times_difference():
     with x64():
         rng, t, tuned = np.random.default_rng(5), world(), worlds.tuned(variant="single_factor")
@@ -211,6 +212,7 @@ def test_where_the_balance_is_linear_contributions_are_gradient_times_difference
         np.testing.assert_allclose(found.prcp, np.broadcast_to(expected[:, None], (365, 3)), rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_no_difference_has_no_contributions():
     with x64():
         found = ig.integrated_gradients(worlds.tuned(), path(world(), reference=(2003, 2003)))
@@ -269,6 +271,7 @@ def test_temperature_and_precipitation_as_by_shapley_values(seed):
 # --- heights, batches, realisations, days ---
 
 
+@pytest.mark.slow
 def test_a_glacier_at_its_heights_against_all_of_it_at_its_mean_height():
     with x64():
         t = world(periods=3, warmer=2.0)
@@ -414,6 +417,7 @@ def test_contributions_through_the_network_are_central_differences(network):
             assert part == pytest.approx(expected / (2.0 * eps), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_contributions_through_the_network_add_up(network):
     given, start, end = network
     with x64():
@@ -471,6 +475,7 @@ def test_what_made_2003_at_aletsch(aletsch):
     assert float(heights.difference) == pytest.approx(parts + float(heights.gap), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_corrections_of_a_year_contribute_and_without_features_there_are_no_maps(aletsch):
     from oggm_glaunti.analysis.attribution.tasks import CORRECTIONS, attribution_of
     from oggm_glaunti.analysis.glaciers import glacier_run

@@ -209,6 +209,7 @@ def test_the_flowline_in_jax_is_oggms_model_and_its_derivative_that_of_small_cha
     np.testing.assert_allclose(found["d_volume_of_year"].sum("year"), found["d_volume"])
 
 
+@pytest.mark.slow
 def test_twice_the_change_is_twice_the_effect_where_it_is_small(hef_gdir):
     ready = prepare_volume_runs(hef_gdir, **YEARS, controls=["dT"], **A)
     here, tangent = ready.run(ready.table)[-1, 0], ready.tangents[0]

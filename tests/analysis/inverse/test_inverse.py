@@ -65,6 +65,7 @@ def test_a_root_is_that_of_bisection(control, column, target):
         assert np.sqrt(found.cov[column, column]) == pytest.approx(0.1 / abs(found.slope[0, column]))
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(warming=st.floats(-4.0, 4.0))
 def test_a_known_warming_is_found_again(warming):
@@ -161,6 +162,7 @@ def test_a_batch_is_each_glacier_by_itself():
                 assert [o.name for o in found.outcome] == ["CONVERGED", "NOT_REACHABLE", "CONVERGED"]
 
 
+@pytest.mark.slow
 def test_blocks_of_a_batch_change_nothing(monkeypatch):
     with x64():
         t = stack_trajectories([worlds.trajectory(seed=i) for i in range(5)])
@@ -371,6 +373,7 @@ def test_large_deviations_have_no_gradient_left_and_go_towards_the_target():
         assert times.size == 730
 
 
+@pytest.mark.slow
 def test_a_series_that_is_held_stays():
     with x64():
         t = worlds.trajectory()

@@ -105,6 +105,7 @@ def test_a_series_comes_close_to_measured_balances(hef_gdir):
         plot_forcing_series(shift)
 
 
+@pytest.mark.slow
 def test_months_add_up_to_seasons_and_the_year(hef_gdir):
     table = climate_sensitivity(hef_gdir, years=(2016, 2019), **A)
     assert list(table.index) == [*MONTH_NAMES, "winter", "summer", "annual"]

@@ -173,6 +173,7 @@ def test_derivatives_are_those_of_central_differences(variant):
                 np.testing.assert_allclose(field[..., week], expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_seasons_add_up_to_the_year_and_years_to_their_mean():
     with x64():
         t, tuned = world(), worlds.tuned()
@@ -278,6 +279,7 @@ def test_one_observation_more_in_a_fit_reduces_its_posterior_as_foreseen():
 # --- what has to hold ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(sigma=st.floats(0.01, 5.0), factor=st.floats(1.01, 10.0), seed=st.integers(0, 100))
 def test_reductions_are_shares_and_a_worse_measurement_tells_less(sigma, factor, seed):

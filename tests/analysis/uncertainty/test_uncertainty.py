@@ -177,6 +177,7 @@ def test_equal_blocks_have_equal_derivatives_where_nothing_is_left_between_them(
             np.testing.assert_allclose(field[:-1], np.broadcast_to(field[0], field[:-1].shape), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_single_precision_is_good_to_a_thousandth_of_the_largest_derivative(world):
     single = u.propagate(worlds.tuned("float32"), worlds.trajectory(dtype="float32"), blocks_of(worlds.trajectory()))
     assert {field.dtype for field in single} == {np.dtype("float32")}

@@ -27,6 +27,7 @@ def test_what_was_known_is_unchanged(filled):
     np.testing.assert_array_equal(filled.z_std.where(~filled.imputed), z_std.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_every_void_is_filled_and_flagged(filled):
     assert (filled.imputed.values == worlds.voids()).all()
     assert np.isfinite(filled.z).all()

@@ -238,6 +238,7 @@ def test_model_c_on_columns_is_close_to_the_exact_run_under_four_stations(
     assert np.abs(means - expected).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_the_corrector_sees_the_same_months_under_all_kinds_of_weather(own, quarters, climate, features, tmp_path):
     from oggm_glaunti.coupling.gridded.weather import StationWeather
 
@@ -345,6 +346,7 @@ def test_longitudes_may_run_to_360(oggm_env, tmp_path):
     assert weather[0].digest() == weather[1].digest()
 
 
+@pytest.mark.slow
 def test_a_directory_without_a_series_of_its_own_runs_on_gridded_weather(hef, own, quarters, tmp_path):
     path = saved(quarters([own] * 4).assign_attrs(climate_source="ERA5-Land_daily"), tmp_path)
     expected, _, _ = smb(hef)

@@ -221,6 +221,7 @@ def test_each_year_is_that_of_features_with_its_surface(
         assert np.abs(second.ds - without.ds).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_corrector_sees_elevation_and_uncertainty_of_each_year(gdir, features, weights_dir):
     write_dem_stack(gdir, moving(features), ABOUT)
     _, fixed = run(gdir, years="mass_balance", **model_c(weights_dir))
@@ -231,6 +232,7 @@ def test_the_corrector_sees_elevation_and_uncertainty_of_each_year(gdir, feature
     np.testing.assert_allclose(mean["corrections"][0], yearly["corrections"].mean("time"), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corrector", ["off", "yearly"])
 def test_the_elevation_of_the_features_does_not_matter_to_a_yearly_surface(corrector, gdir, features, request):
     options = {"surface": "yearly"}
@@ -351,6 +353,7 @@ def test_impossible_choices_are_refused(options, message, gdir):
         run(gdir, **options)
 
 
+@pytest.mark.slow
 def test_a_stack_in_another_datum_than_the_features_is_said(gdir, features, caplog):
     write_dem_stack(gdir, make_stack(features, rise=np.full(YE - YS + 1, 54.0)), ABOUT)
     run(gdir, surface="yearly")

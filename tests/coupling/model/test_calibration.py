@@ -38,6 +38,7 @@ def files(gdir) -> dict[str, bytes]:
 # --- how closely ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order", [("melt_f",), ("prcp_fac",), ("temp_bias",), ("prcp_fac", "melt_f", "temp_bias"), ["temp_bias", "melt_f"]]
 )
@@ -350,6 +351,7 @@ def other_lapse_rate(gdir):
     cfg.PARAMS["glaunti_temp_gradient"] = -0.0065
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "key"), [(other_source, "climate_source"), (other_lapse_rate, "temp_gradient")])
 def test_a_calibration_with_other_inputs_is_refused(aletsch_gdir, change, key):
     calibrate_glaunti(aletsch_gdir, **GEODETIC, mb_kwargs={"model": "A"})

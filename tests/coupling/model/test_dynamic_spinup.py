@@ -92,6 +92,7 @@ def test_contexts_nest_and_the_innermost_class_counts(calibrated):
     assert state_of_oggm() == before
 
 
+@pytest.mark.slow
 def test_spinup_runs_with_the_class_given(calibrated):
     before = state_of_oggm()
     model = dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2010, precision_percent=5)
@@ -100,6 +101,7 @@ def test_spinup_runs_with_the_class_given(calibrated):
     assert state_of_oggm() == before
 
 
+@pytest.mark.slow
 def test_a_spinup_model_may_be_given(calibrated):
     given = MultipleFlowlineMassBalance(
         calibrated,
@@ -113,6 +115,7 @@ def test_a_spinup_model_may_be_given(calibrated):
     assert given.temp_bias == calibrated.get_diagnostics()["temp_bias_dynamic_spinup"]
 
 
+@pytest.mark.slow
 def test_spinup_does_not_start_before_the_daily_climate(calibrated):
     dynamic_spinup.run_dynamic_spinup(
         calibrated, mb_model_class=OtherBalance, spinup_start_yr=1910, ye=2010, precision_percent=5
@@ -129,6 +132,7 @@ def test_spinup_without_any_climate_says_what_to_run(calibrated):
         dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance)
 
 
+@pytest.mark.slow
 def test_melt_f_found_stays_with_glaunti_and_oggms_file_is_untouched(calibrated):
     files = paths(calibrated)
     oggm_bytes = files["oggm"].read_bytes()
@@ -203,6 +207,7 @@ dynamic_spinup.run_dynamic_melt_f_calibration(
 """
 
 
+@pytest.mark.slow
 def test_a_killed_calibration_is_undone_by_the_next(calibrated, oggm_env):
     before = {name: path.read_bytes() for name, path in paths(calibrated).items()}
     command = [sys.executable, "-c", KILLED, str(oggm_env), calibrated.rgi_id]
@@ -232,12 +237,14 @@ def test_a_version_that_takes_the_class_gets_it_and_nothing_is_swapped(calibrate
     assert dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance) == (OtherBalance, MonthlyTIModel)
 
 
+@pytest.mark.slow
 def test_oggms_own_spinup_works_as_ever_afterwards(calibrated):
     dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2005, precision_percent=5)
     model = tasks.run_dynamic_spinup(calibrated, ye=2005, precision_percent=5)
     assert type(model.mb_model.flowline_mb_models[0]) is MonthlyTIModel
 
 
+@pytest.mark.slow
 def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
     from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance

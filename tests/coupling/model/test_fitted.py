@@ -151,6 +151,7 @@ def test_the_table_of_a_fit_is_a_plain_loop_over_the_days(variant, backend):
 # --- in a glacier directory ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["smooth", "mass_conserving"])
 def test_a_fit_takes_the_place_of_the_weights_numbers(hef_gdir, variant):
     published = annual(GlaUnTIMassBalanceA(hef_gdir))
@@ -262,6 +263,7 @@ def opened(gdir) -> xr.Dataset:
         return ds.load()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact", [False, True])
 def test_maps_of_a_fit_are_those_of_the_table(hef, exact):
     write_fit(hef, "mass_conserving", gradient=-0.0075)
@@ -280,6 +282,7 @@ def test_maps_of_a_fit_are_those_of_the_table(hef, exact):
         assert np.abs(maps["smb"].values[index][inside] - by_table).mean() < 2e-4
 
 
+@pytest.mark.slow
 def test_a_run_on_the_grid_starts_from_the_snow_of_the_fit(hef):
     weeks = pd.DataFrame({"begin": pd.to_datetime(["2014-01-01"]), "end": pd.to_datetime(["2014-01-20"])})
     snow = []
@@ -290,6 +293,7 @@ def test_a_run_on_the_grid_starts_from_the_snow_of_the_fit(hef):
     assert snow[1] - snow[0] == pytest.approx(0.45, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_another_variant_on_the_grid_may_be_asked_for(hef):
     write_fit(hef, "mass_conserving")
     own = gtasks.glaunti_smb(hef, years="mass_balance", ys=2016, ye=2016)["smb"]

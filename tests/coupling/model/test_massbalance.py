@@ -109,6 +109,7 @@ def test_it_says_what_it_is(model):
     assert "CUSTOM_daily" in repr(model)
 
 
+@pytest.mark.slow
 def test_importing_the_tasks_does_not_import_jax():
     code = "import sys, oggm_glaunti.tasks; sys.exit('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -620,12 +621,14 @@ def test_c_without_its_corrector_is_a(hef_c, model, weights_dir):
     assert same(snapshot(off), snapshot(model))
 
 
+@pytest.mark.slow
 def test_auto_is_climatology_on_weather_the_corrector_was_not_trained_on(hef_c, weights_dir):
     auto, clim = (GlaUnTIMassBalanceC(hef_c, weights=weights_dir, corrector=mode) for mode in ("auto", "climatology"))
     assert auto.corrector == "climatology"
     assert same(snapshot(auto), snapshot(clim))
 
 
+@pytest.mark.slow
 def test_the_modes_of_the_corrector_differ_by_decimetres(hef_c, weights_dir):
     (fl,) = hef_c.read_pickle("inversion_flowlines")
     means = {}

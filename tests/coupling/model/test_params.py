@@ -45,7 +45,7 @@ def test_a_calibration_made_with_another_dem_is_refused(hef_gdir, weights_dir, m
     gtasks.calibrate_glaunti(hef_gdir, **REFERENCE)
     GlaUnTIMassBalance(hef_gdir)
     gtasks.glaunti_features(hef_gdir, elevation_std=20.0)
-    with pytest.raises(InvalidWorkflowError, match="glaunti_features.nc was made again"):
+    with pytest.raises(InvalidWorkflowError, match=r"glaunti_features\.nc was made again"):
         GlaUnTIMassBalance(hef_gdir)
 
 

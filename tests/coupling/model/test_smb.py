@@ -26,6 +26,7 @@ def opened(gdir):
         return ds.load()
 
 
+@pytest.mark.slow
 def test_the_glacier_mean_is_the_mean_of_the_map(hef):
     means = run(hef, ys=2015, ye=2016)
     ds = opened(hef)
@@ -40,6 +41,7 @@ def test_cells_off_the_glacier_are_masked_and_those_on_it_are_not(hef):
     np.testing.assert_array_equal(ds["smb"][0].notnull(), ds["outline"] == 1)
 
 
+@pytest.mark.slow
 def test_days_add_up_to_the_year(hef):
     year = run(hef, ys=2016, ye=2016)["smb"]
     days = run(hef, ys=2016, ye=2016, daily=True)
@@ -65,6 +67,7 @@ def test_winter_and_summer_add_up_to_the_year_between_the_same_days(hef):
     assert "smb_winter" not in annual
 
 
+@pytest.mark.slow
 def test_mass_balance_years_end_in_september_and_the_days_are_in_the_bounds(hef):
     run(hef, years="mass_balance")
     with netCDF4.Dataset(hef.get_filepath("glaunti_smb")) as nc:
@@ -73,6 +76,7 @@ def test_mass_balance_years_end_in_september_and_the_days_are_in_the_bounds(hef)
     assert len(bounds) == 8
 
 
+@pytest.mark.slow
 def test_all_cells_are_written_by_the_exact_run_and_agree_on_the_glacier(hef):
     fast = run(hef, ys=2015, ye=2016)
     exact = run(hef, ys=2015, ye=2016, exact=True)

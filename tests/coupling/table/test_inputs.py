@@ -162,6 +162,7 @@ def test_another_file_of_the_same_size_and_time_is_noticed(hef_gdir, builds):
     assert builds.count == 2
 
 
+@pytest.mark.slow
 def test_flowlines_that_come_later_are_noticed(hef_gdir, builds):
     name = hef_gdir.get_filepath("model_flowlines")
     os.rename(name, f"{name}.kept")

@@ -369,6 +369,7 @@ def test_days_add_up_to_the_year_of_the_mean_table(made_gdir):
         np.testing.assert_allclose(days, model.get_annual_mb(HEIGHTS, year) * model.sec_in_year(), atol=2e-5)
 
 
+@pytest.mark.slow
 def test_numpy_and_jax_have_the_same_mean_table_and_the_file_is_found_again(made_gdir):
     model = GlaUnTIMassBalanceA(made_gdir, input_filesuffix="_made")
     inputs, tunables = model.store.inputs, model.tunable_params()
@@ -389,6 +390,7 @@ def test_batches_of_tables_make_the_same_one(made_gdir):
     np.testing.assert_array_equal(kept.smb, build_table(model.store.inputs, model.tunable_params()).smb)
 
 
+@pytest.mark.slow
 def test_maps_are_of_the_first_realisation_and_the_log_says_so(made_gdir, caplog):
     from oggm_glaunti.tasks import glaunti_features, glaunti_smb
 

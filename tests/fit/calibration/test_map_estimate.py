@@ -160,6 +160,7 @@ def test_two_sites_under_the_same_weather_are_one():
     np.testing.assert_allclose(np.concatenate(two.predicted), one.predicted[0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_fit_that_does_not_get_there_says_how_far_it_went(monkeypatch):
     monkeypatch.setattr(map_estimate, "MAX_EVALUATIONS", 2)
     with pytest.raises(NoConvergence, match=r"no minimum after 2 runs of the model: .*number of function evaluations"):

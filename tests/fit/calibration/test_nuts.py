@@ -52,6 +52,7 @@ def test_where_the_posterior_is_normal_sampling_finds_what_laplace_says(fit):
     assert corr == pytest.approx(posterior.cov[0, 1] / posterior.sd.prod(), abs=0.15)
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_and_another_does_not(fit):
     one, again, other = (sample(fit, seed).numbers for seed in (3, 3, 4))
     np.testing.assert_array_equal(one, again)

@@ -58,6 +58,7 @@ def test_winter_and_summer_add_up_to_the_year():
     np.testing.assert_allclose(winter + summer, annual, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_all_stretches_add_up_to_the_record_every_day_once():
     site = stations.site(2)
     alone = site.replace(before=site.before * 0, after=site.after * 0, spans=np.ones((1, 1), np.float32))

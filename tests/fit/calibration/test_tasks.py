@@ -97,6 +97,7 @@ def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case
     np.testing.assert_allclose(whole, 0.0, atol=0.01)
 
 
+@pytest.mark.slow
 def test_oggm_runs_its_ice_with_the_fit(hef, bands):
     fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
     run = {"ys": 2015, "ye": 2020, "mb_model_class": GlaUnTIMassBalance}
@@ -115,6 +116,7 @@ def test_oggm_runs_its_ice_with_the_fit(hef, bands):
         assert abs(float(fit.volume_m3[-1] / tunable.volume_m3[-1]) - 1.0) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_bias_given_is_subtracted_by_the_year(hef, bands):
     with_bias, without = (modelled(hef, bands, mb_kwargs={"model": "A", "bias": bias}) for bias in (365.25, 0.0))
     days = (bands["end"] - bands["begin"]).dt.days.loc[without.index]

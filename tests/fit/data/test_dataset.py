@@ -102,6 +102,7 @@ def made(tmp_path_factory) -> Made:
     return write_dataset(folder, n_glaciers=5, years=(1995, 1996), noise=0.0, sides=(18, 24), spin_up=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("south_up", [False, True])
 def test_weather_and_maps_are_those_written_and_north_is_up(tmp_path: Path, south_up: bool):
     arrays = fields()
@@ -353,6 +354,7 @@ def test_years_between_observations_carry_the_snow(tmp_path: Path):
     assert (str(empty.begin), str(empty.end), empty.targets) == ("1999-10-01", "2000-09-30", {})
 
 
+@pytest.mark.slow
 def test_spin_up_years_are_those_of_the_nineties_that_the_weather_holds(tmp_path: Path):
     folder = write_dataset(tmp_path, n_glaciers=1, years=(1997, 1997), sides=(18, 18)).folder
     glacier = only(folder)
@@ -463,6 +465,7 @@ def test_a_year_that_the_weather_does_not_hold_is_refused(tmp_path: Path):
         glacier.load(2003)
 
 
+@pytest.mark.slow
 def test_the_true_parameters_give_back_all_observations_of_a_synthetic_set(made: Made):
     glaciers = open_dataset(made.folder, problems="raise")
     assert [glacier.fold for glacier in glaciers] == [2, 3, 0, 2, 1]

@@ -117,6 +117,7 @@ def test_spin_up_years_come_first_and_are_not_predicted():
     np.testing.assert_array_equal(found.maps["annual"], expected.maps["annual"])
 
 
+@pytest.mark.slow
 def test_the_hidden_state_passes_a_shared_day_once():
     """Model B run over all days at once equals the run season by season, but for the half weights of shared days."""
     model, valley = worlds.model("B"), Valley(years=(2001, 2002))
@@ -160,6 +161,7 @@ def test_padded_days_change_nothing(monkeypatch):
     np.testing.assert_allclose(padded.state.values, plain.state.values, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_years_of_different_length_share_a_program():
     compiled = inference.run_glaunti
     before = compiled._cached._cache_size() if hasattr(compiled, "_cached") else None

@@ -78,6 +78,7 @@ def test_model_b_has_no_snow_and_model_c_has_corrections(name, valley, tmp_path)
         assert ("swe" in ds, "corrections" in ds) == ((False, False) if name == "B" else (True, True))
 
 
+@pytest.mark.slow
 def test_days_of_a_year_add_up_to_it_with_half_weight_on_its_ends(valley, tmp_path):
     model = embedded_a()
     valley.years = (2001,)

@@ -189,6 +189,7 @@ def test_all_glaciers_of_the_wgms_are_read(wgms, tmp_path):
     assert (len(files), count(read)) == (290, (14673, 11))
 
 
+@pytest.mark.slow
 def test_bands_of_the_wgms_are_read_and_impossible_ones_reported(wgms):
     values = used = 0
     problems = []

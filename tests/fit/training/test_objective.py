@@ -117,11 +117,13 @@ def test_years_that_do_not_count_are_run_for_their_snow_and_nothing_else():
     np.testing.assert_allclose(terms.total(), plain_loss(model, made, False, {2002}), rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_the_last_year_run_is_the_last_that_counts():
     made = glacier()
     assert [turn.year for turn in survey_glacier(Part(made, frozenset({2001})), False, False).turns] == [2000, 2001]
 
 
+@pytest.mark.slow
 def test_years_are_kept_in_memory_as_long_as_there_is_room():
     made = glacier()
     for megabytes, more in ((100.0, 0), (1e-6, 4)):
@@ -132,6 +134,7 @@ def test_years_are_kept_in_memory_as_long_as_there_is_room():
         assert len(made.loaded) == more
 
 
+@pytest.mark.slow
 def test_cells_that_matter_come_first_and_each_counts_once():
     made = glacier(shape=(18, 21))
     seen = survey_glacier(Part(made), True, False)
@@ -143,6 +146,7 @@ def test_cells_that_matter_come_first_and_each_counts_once():
     assert survey_glacier(Part(made), False, False).rows.size == round_up_cells(int(outline.sum()))
 
 
+@pytest.mark.slow
 def test_points_beside_the_outline_count():
     made, model = glacier(), model_of("A")
     data = made.data[2001]

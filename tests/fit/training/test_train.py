@@ -57,6 +57,7 @@ def test_a_learns_and_the_weights_load_like_any_others(data, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_epoch_with_the_least_validation_error_is_kept(data, tmp_path):
     wild = train("A", data, tmp_path, options=Options(epochs=6, learning_rate=0.3), progress=False)
     errors = wild.log["validation"].to_numpy()
@@ -66,6 +67,7 @@ def test_the_epoch_with_the_least_validation_error_is_kept(data, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_patience_ends_a_training_that_gets_no_better(data, tmp_path):
     options = Options(epochs=50, learning_rate=0.3, patience=2)
     done = train("A", data, tmp_path, options=options, progress=False)
@@ -115,6 +117,7 @@ def test_a_training_is_not_overwritten(data, tmp_path):
         train("A", data, tmp_path, options=QUICK, progress=False)
 
 
+@pytest.mark.slow
 def test_another_training_is_not_resumed_and_each_difference_is_named(data, tmp_path):
     train("A", data, tmp_path, options=QUICK, progress=False)
     other = [*data[:3], glacier("Glacier 3", fold=3, seed=9, noise=0.1)]
