@@ -1,7 +1,5 @@
 """Glacier directories prepared for analyses: a glacier's model and its trajectory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ heights with the share of its area at each. Corrections are given, not recompute
 temperature index under the corrections of models C and D.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 

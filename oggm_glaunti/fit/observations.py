@@ -4,8 +4,6 @@ A table of observations is a plain :class:`pandas.DataFrame` with the columns of
 in :mod:`oggm_glaunti.fit.readers`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple

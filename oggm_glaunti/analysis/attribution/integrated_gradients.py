@@ -10,8 +10,6 @@ reverse pass gives contributions by day *and* height. Inputs are temperature, pr
 the snow on the first day, the corrections and the heights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple

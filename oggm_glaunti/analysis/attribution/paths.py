@@ -1,7 +1,5 @@
 """Paths for integrated gradients: years cut out of a trajectory and aligned day by day."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """OGGM's ice dynamics in memory for a given table of balances; nothing is written to the glacier directory."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from typing import Any, NamedTuple

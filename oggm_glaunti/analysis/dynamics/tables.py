@@ -7,8 +7,6 @@ differentiated itself is then run on the table changed a little along its tangen
 (:mod:`oggm_glaunti.analysis.dynamics.table_modes`).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The change of forcing that gives a glacier a balance, with its uncertainty and the balances under it by year."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Roots and minima of a batch of problems with one or two unknowns and exact derivatives."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable
 

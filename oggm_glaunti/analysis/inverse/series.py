@@ -5,8 +5,6 @@ the prior is standard normal, L-BFGS finds the maximum a posteriori series; sinc
 around it is exact to first order.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax

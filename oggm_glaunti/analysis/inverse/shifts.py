@@ -4,8 +4,6 @@ A shift of temperature, of the logarithm of precipitation, or of both is found b
 from one forward-mode run. One glacier is a batch of one.
 """
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Target balances: a number, a series of annual balances, or a geodetic survey."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

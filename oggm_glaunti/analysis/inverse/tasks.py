@@ -1,7 +1,5 @@
 """Tasks of inverse forcing: the weather that would have given a balance, and the sensitivity of the balance."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Derivatives of balances over any periods at all heights to the parameters and to the weather of every week."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple

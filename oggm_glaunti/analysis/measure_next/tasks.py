@@ -1,7 +1,5 @@
 """Task: where one more stake or snow pit would reduce the uncertainty most."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

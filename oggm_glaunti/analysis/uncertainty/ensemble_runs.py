@@ -1,7 +1,5 @@
 """OGGM's ice dynamics for an ensemble of draws of the errors of weather and parameters."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from pathlib import Path

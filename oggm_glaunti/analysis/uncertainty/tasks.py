@@ -1,7 +1,5 @@
 """Tasks: the uncertainty of a glacier directory's balances."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any

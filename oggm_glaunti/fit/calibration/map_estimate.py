@@ -5,8 +5,6 @@ minimised with Levenberg-Marquardt and exact derivatives. At the minimum the inv
 posterior covariance (Laplace approximation).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -96,6 +94,15 @@ def place(start: Tuned, names: Sequence[str], numbers: Sequence[float] | AnyArra
     given: dict[str, Any] = {name: jnp.asarray(number, dtype) for name, number in zip(names, numbers, strict=True)}
     stored = {STORED[name]: given.pop(name) for name in tuple(given) if name in STORED}
     return Tuned(replace(start.ti, **stored), start.temp_bias, start.temp_gradient)._replace(**given)
+
+
+class _Minimum(NamedTuple):
+    """Parameters in units of their priors, residuals and Jacobian of the data, and number of runs of the model."""
+
+    z: np.ndarray
+    data: np.ndarray
+    jacobian: np.ndarray
+    runs: int
 
 
 class FitProblem(eqx.Module):
@@ -262,15 +269,6 @@ def _laplace(problem: FitProblem, priors: Priors, found: _Minimum, model_error: 
     by_site = np.split(predicted, np.cumsum([site.observed.size for site in problem.sites])[:-1])
     misfit = float(np.mean(found.data**2))
     return Posterior(priors, mean, cov, information, by_site, misfit, model_error, runs)
-
-
-class _Minimum(NamedTuple):
-    """Parameters in units of their priors, residuals and Jacobian of the data, and number of runs of the model."""
-
-    z: np.ndarray
-    data: np.ndarray
-    jacobian: np.ndarray
-    runs: int
 
 
 def _minimum(problem: FitProblem, first_guess: np.ndarray) -> _Minimum:

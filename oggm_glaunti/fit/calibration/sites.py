@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.core.units import N_CORRECTIONS
 from oggm_glaunti.coupling.ground.features import read_features
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, check_observations, on_grid
 
 if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
     from oggm_glaunti.coupling.table.table import TableInputs
     from oggm_glaunti.fit.calibration.predictions import Site

@@ -3,8 +3,6 @@
 A folder holds ``index.csv`` and a folder for each glacier, see ``docs/dataset.md``.
 """
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

@@ -1,10 +1,8 @@
 """Glacier directories and observations as a data set."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,15 +13,12 @@ from oggm_glaunti.coupling.gridded.periods import Period
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
 from oggm_glaunti.coupling.weather.file import read_daily_climate
 from oggm_glaunti.fit.data import tables
 from oggm_glaunti.fit.data.year import GlacierData, Observed, YearMaps, default_period
 from oggm_glaunti.fit.names import SEASONS, TRAINING_FOLD
 from oggm_glaunti.fit.observations import check_observations
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """Maps of the published training data: cells of 100 m, some with a layer for each year, turned to north up."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

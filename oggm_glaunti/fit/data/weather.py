@@ -1,7 +1,5 @@
 """Daily weather of the published training data, on the cells of the maps or on coarser cells."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """A glacier of a data set, one mass-balance year at a time, read when it is needed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """Maps of inference in CF NetCDF files, one per glacier, of years and seasons or of days."""
 
-from __future__ import annotations
-
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ A *predictions* table has one row per observation: ``glacier``, ``kind`` (point,
 values are empty; they are counted in ``n_dropped``, per model.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import os

@@ -1,7 +1,5 @@
 """Scores: agreement of a model with observations, in float64; no other module computes them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

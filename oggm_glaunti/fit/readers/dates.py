@@ -1,7 +1,5 @@
 """Dates in tables of observations."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,22 +1,17 @@
 """Observations that OGGM provides: the WGMS's balances and bands, and the geodetic table of Hugonnet et al. (2021)."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, utils
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, cfg, utils
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import FIRST_ROW, settle
 from oggm_glaunti.fit.readers.wgms import read_wgms_profiles, with_dates
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 # Longer than any record: without years OGGM crops to those of its monthly climate.
 ALL_YEARS = (1700, 2200)

@@ -1,7 +1,5 @@
 """A table of balances, one a row, with flexible names of columns."""
 
-from __future__ import annotations
-
 import logging
 import re
 from pathlib import Path

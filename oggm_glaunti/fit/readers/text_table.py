@@ -1,7 +1,5 @@
 """Text tables in the many forms that people and data centres write, and observations made of their cells."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable

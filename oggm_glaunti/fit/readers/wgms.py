@@ -5,8 +5,6 @@ OGGM's copies of them (``mbdata_WGMS-00491.csv``, ``profile_WGMS-00491.csv``) ar
 MassBalanceMachine (https://github.com/ODINN-SciML/MassBalanceMachine), which have the newer layout.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

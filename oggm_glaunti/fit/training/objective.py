@@ -9,8 +9,6 @@ Models C and D take three programs: the response of the uncorrected model (no gr
 run. Each is compiled for few shapes; one program of all three would be compiled for each combination of their shapes.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, NamedTuple
 
