@@ -43,7 +43,7 @@ def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, A
     years, per = found["time"].to_numpy(), str(one["per"].item())
     above.plot(years, one["volume"], color="black", label="as it is")
     for i, amount in enumerate([1.0, -1.0] if reruns is None else reruns):
-        colour, name = series_style(i, "color"), _amount(control, amount, per)
+        colour, name = series_style(i, "color"), f"{control} {amount:+g} × {per}".replace("× 1 K", "K")
         above.plot(years, one["volume"] + amount * one["d_volume"], label=f"{name}, first order", **colour)
         if reruns is not None:
             above.plot(years, reruns[amount], linestyle=LINES[1], label=f"{name}, whole run", **colour)
@@ -55,11 +55,6 @@ def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, A
     below.axhline(0.0, color=GREY, linewidth=0.8)
     below.set(ylabel=f"derivative\n(km³ per {per})", xlabel="1 January of the year")
     return figure
-
-
-def _amount(control: str, amount: float, per: str) -> str:
-    """Describe a change in words: ``dT +2 × 1 K``."""
-    return f"{control} {amount:+g} × {per}".replace("× 1 K", "K")
 
 
 def plot_gradient(found: xr.Dataset) -> Figure:

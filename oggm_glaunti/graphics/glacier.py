@@ -77,7 +77,11 @@ def plot_balance_map(
     """
     import matplotlib as mpl
 
-    values = _checked_map(values, features)
+    values = np.asarray(values)
+    if values.shape != features.shape:
+        raise ValueError(f"expected a map of {features.shape}, the cells of the features; found {values.shape}")
+    if not np.isfinite(values).any():
+        raise ValueError("the map holds no finite value")
     ax = axes_or_current(ax)
     limit = round_limit(float(np.nanmax(np.abs(values)))) if limit is None else limit
     colours = mpl.colormaps[cmap].resampled(SHADES)
@@ -115,15 +119,6 @@ def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 
     _plot_outline(features, ax)
     _show_cells(features, ax)
     return image
-
-
-def _checked_map(values: ArrayLike, features: Features) -> NDArray[np.floating]:
-    values = np.asarray(values)
-    if values.shape != features.shape:
-        raise ValueError(f"expected a map of {features.shape}, the cells of the features; found {values.shape}")
-    if not np.isfinite(values).any():
-        raise ValueError("the map holds no finite value")
-    return values
 
 
 def _plot_outline(features: Features, ax: Axes, color: str = "black", linewidth: float = 0.8) -> None:
