@@ -48,7 +48,7 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
     columns = 2 if features is None else 3
     figure = new_figure((9.5 if features is None else 13.5, 5.2))
     grid = figure.add_gridspec(2, columns, width_ratios=(1.5, 1.0, 1.15)[:columns], height_ratios=(2.2, 1.0))
-    axes = [figure.add_subplot(grid[place]) for place in [(0, 0), (1, 0), np.s_[:, 1], np.s_[:, 2]][: columns + 1]]
+    axes = [figure.add_subplot(place) for place in (grid[0, 0], grid[1, 0], *(grid[:, k] for k in range(1, columns)))]
     _plot_months(axes[0], made)
     _plot_anomalies(axes[1], made)
     _plot_heights(axes[2], made)

@@ -101,11 +101,10 @@ def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
 def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:
     """Return the first and last row, first and last column of the glacier with a margin around it."""
     there = np.isfinite(maps["reduction"].isel(season=0).values)
-    ends = [
-        (max(at.min() - MAP_MARGIN, 0), min(at.max() + MAP_MARGIN, n - 1))
-        for at, n in zip(there.nonzero(), there.shape, strict=True)
-    ]
-    return *ends[0], *ends[1]
+    rows, cols = np.nonzero(there)
+    last_row, last_col = there.shape[0] - 1, there.shape[1] - 1
+    north, south = max(rows.min() - MAP_MARGIN, 0), min(rows.max() + MAP_MARGIN, last_row)
+    return north, south, max(cols.min() - MAP_MARGIN, 0), min(cols.max() + MAP_MARGIN, last_col)
 
 
 def _plot_bars(maps: xr.Dataset, table: pd.DataFrame, ax: Axes) -> None:

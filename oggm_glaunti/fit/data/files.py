@@ -68,8 +68,7 @@ def read_dataset(folder: str | Path) -> tuple[list[GlacierData], list[Problem]]:
         raise InvalidParamsError(f"{folder}: no {INDEX}; expected the folder that holds it and one folder per glacier")
     glaciers, found = [], list[Problem]()
     for row, entry in read_columns(folder / INDEX, INDEX_COLUMNS, str(folder)).iterrows():
-        what = _entry_problem(folder, entry)
-        if what:
+        if what := _entry_problem(folder, entry):
             found.append(Problem(INDEX, int(row), what))
         else:
             glaciers.append(_open_glacier(folder / entry["name"], entry, int(row)))
@@ -90,8 +89,7 @@ def _entry_problem(folder: Path, entry: Any) -> str | None:
 
 
 def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
-    name = folder.name
-    source = FolderSource(folder, name)
+    name, source = folder.name, FolderSource(folder, folder.name)
     size, _ = as_numbers(entry[["max_year", "height", "width"]])
     observed, findings = read_measured(folder, source.grid, name, size["max_year"])
     if np.isfinite(size["height"] * size["width"]) and (size["height"], size["width"]) != source.shape:
@@ -101,9 +99,8 @@ def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
         name,
         source,
         observed,
-        wgms_name=entry["wgms_name"] if isinstance(entry["wgms_name"], str) else "",
         fold=int(float(entry["fold"])),
-        region=entry["region"] if isinstance(entry["region"], str) else "",
+        **{key: entry[key] if isinstance(entry[key], str) else "" for key in ("wgms_name", "region")},
         problems=tuple(findings.problems),
         left_out=findings.left_out,
     )
@@ -134,17 +131,13 @@ class FolderSource:
 
     def place(self, year: int, facies: bool) -> YearMaps:
         """Read the maps of a year."""
-        elevation, std = (self._known("dem", name, year) for name in ("z", "zstddev"))
+        dem = self._maps["dem"]
+        elevation, std = (dem.layer(name, year, self.grid) for name in ("z", "zstddev"))
+        for name, values in (("z", elevation), ("zstddev", std)):
+            if (bad := ~np.isfinite(values)).any():
+                missing = f"{bad.sum()} of {bad.size} cells"
+                raise InvalidParamsError(f"{dem.label}: '{name}' for {year} is missing in {missing}; fill it")
         return YearMaps(self._outline(year), elevation, std, self._facies(year) if facies else None)
-
-    def _known(self, file: str, name: str, year: int) -> NDArray[np.float32]:
-        values = self._maps[file].layer(name, year, self.grid)
-        bad = ~np.isfinite(values)
-        if bad.any():
-            raise InvalidParamsError(
-                f"{self._maps[file].label}: '{name}' for {year} is missing in {bad.sum()} of {bad.size} cells; fill it"
-            )
-        return values
 
     def _outline(self, year: int) -> NDArray[np.float32]:
         outline = np.nan_to_num(self._maps["outlines"].layer("outlines", year, self.grid), nan=0.0)

@@ -205,7 +205,9 @@ class GlacierData:
         self._source, self._observed = source, observed
         self._with_targets = {year for year, _ in observed.glacier} | set(observed.points["year"])
         self.spin_up_years, self.years = self._find_years()
-        self._count_without_weather()
+        outside = self._with_targets - {*self.years, *self.spin_up_years}
+        if n := sum(year in outside for year in (*(year for year, _ in observed.glacier), *observed.points["year"])):
+            self.left_out["observation of a year without weather"] = n
 
     def __repr__(self) -> str:
         span = f"{self.years[0]}-{self.years[-1]}" if self.years else "no years"
@@ -223,13 +225,6 @@ class GlacierData:
         begin = int(self._source.first.astype("M8[Y]").astype(int)) + 1970
         first = min(min(self._with_targets), spin_up[-1] + 1) if spin_up else begin
         return spin_up, tuple(year for year in range(first, max(self._with_targets) + 1) if self.holds(year))
-
-    def _count_without_weather(self) -> None:
-        outside = self._with_targets - {*self.years, *self.spin_up_years}
-        n = sum(year in outside for year, _ in self._observed.glacier)
-        n += int(self._observed.points["year"].isin(outside).sum())
-        if n:
-            self.left_out["observation of a year without weather"] = n
 
     def holds(self, year: int) -> bool:
         """Return whether the weather of a mass-balance year is complete."""
@@ -272,8 +267,8 @@ class GlacierData:
             Season(select_days(forcing, part), season_weights(part.stop - part.start))
             for part in (slice(*((day - period.begin).astype(int) for day in (b, e + 1))) for b, e in period.seasons())
         )
-        days = np.arange(period.begin, period.end + 1)
         fields = np.asarray(geometry_fields(*place), np.float32)
+        days = np.arange(period.begin, period.end + 1)
         climate = monthly_climate(days, *outline_means(forcing, place.outline))
         of_year = (fields, climate, place.outline, place.elevation, self.targets(year))
         return YearData(year, period.begin, period.mid, period.end, seasons, *of_year)
