@@ -4,8 +4,6 @@ A verb is one function that adds its parser and one that runs it and returns the
 JAX and OGGM are imported only by the verb that needs them.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Sequence

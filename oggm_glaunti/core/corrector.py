@@ -6,8 +6,6 @@ into the first 3x3 kernel (zeros around the grid stay zeros through it), and the
 exists, become one channel of ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import equinox as eqx

@@ -8,8 +8,6 @@ All are differentiable in both modes; their derivatives are written down, not ta
 The polynomials are least-squares fits at Chebyshev nodes of the interval named beside each.
 """
 
-from __future__ import annotations
-
 import math
 
 import jax

@@ -4,11 +4,9 @@ A forcing is scanned over: :meth:`days` gives what changes from day to day (lead
 day of it into temperature and precipitation at the points. So the field of a whole season need never exist.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import equinox as eqx
 import jax
@@ -46,16 +44,16 @@ class Forcing(eqx.Module):
     def at(self, day: PyTree) -> tuple[Array, Array]:
         """Return temperature and precipitation of one day at the points."""
 
-    def block(self, start: Int[AnyArray, ""], size: int) -> Forcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> "Forcing":
         """Return the weather of `size` neighbouring points, all points taken as one row."""
         of_points = {name: values.reshape(-1) for name, values in vars(self).items() if name not in ("temp", "prcp")}
         return replace(self, **{k: jax.lax.dynamic_slice_in_dim(v, start, size) for k, v in of_points.items()})
 
-    def shifted(self: AnyForcing, temp_bias: float | Field = 0.0, prcp_fac: float | Field = 1.0) -> AnyForcing:
+    def shifted(self, temp_bias: float | Field = 0.0, prcp_fac: float | Field = 1.0) -> Self:
         """Return the same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return replace(self, temp=self.temp + temp_bias, prcp=self.prcp * prcp_fac)
 
-    def checked(self: AnyForcing, weights: Float[AnyArray, " time"]) -> AnyForcing:
+    def checked(self, weights: Float[AnyArray, " time"]) -> Self:
         """Return the same; raise an error that names the field if a day that is run holds a NaN."""
         days = weights > 0
         return replace(self, temp=require_finite("temp", self.temp, days), prcp=require_finite("prcp", self.prcp, days))
@@ -77,7 +75,7 @@ class GriddedForcing(Forcing):
         """Return temperature and precipitation of one day at the points."""
         return day
 
-    def block(self, start: Int[AnyArray, ""], size: int) -> BlockForcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> "BlockForcing":
         """Return the weather of `size` neighbouring points, all points taken as one row."""
         if self.temp.shape != self.prcp.shape:
             raise ValueError(f"temp and prcp: expected one shape, found {self.temp.shape} and {self.prcp.shape}")
@@ -113,9 +111,9 @@ class BlockForcing(Forcing):
         temp, prcp = (jax.lax.dynamic_slice(a, (day, self.start), cut)[0] for a in (self.temp, self.prcp))
         return temp, prcp
 
-    def block(self, start: Int[AnyArray, ""], size: int) -> BlockForcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> Self:
         """Return the weather of `size` neighbouring points of the block."""
-        return BlockForcing(self.temp, self.prcp, self.start + start, size)
+        return type(self)(self.temp, self.prcp, self.start + start, size)
 
 
 class StationForcing(Forcing):
@@ -140,8 +138,8 @@ class StationForcing(Forcing):
         temp, prcp = day
         return temp + self.temp_offset, jnp.broadcast_to(prcp, self.temp_offset.shape)
 
-    def checked(self, weights: Float[AnyArray, " time"]) -> StationForcing:
-        """Return the same; raise an error that names the field if a day that is run holds a NaN."""
+    def checked(self, weights: Float[AnyArray, " time"]) -> Self:
+        """See :meth:`Forcing.checked`; the offsets are checked as well."""
         return replace(super().checked(weights), temp_offset=require_finite("elevation", self.temp_offset))
 
 
@@ -176,7 +174,7 @@ class CoarseForcing(Forcing):
         temp, prcp = day
         return temp[self.cell] + self.temp_offset, prcp[self.cell]
 
-    def checked(self, weights: Float[AnyArray, " time"]) -> CoarseForcing:
+    def checked(self, weights: Float[AnyArray, " time"]) -> Self:
         """Return the same; raise an error that names the field if a day that is run holds a NaN."""
         return replace(
             super().checked(weights),

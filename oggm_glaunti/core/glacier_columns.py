@@ -6,8 +6,6 @@ each coarse cell, which then has heights of its own. What the corrector changes 
 only.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax.numpy as jnp

@@ -5,8 +5,6 @@ weather), where the glacier is and what the months were like; it answers with fi
 They are evaluated once per mass-balance year and serve winter and summer alike. Maslov et al. 2026, models C and D.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, NamedTuple
 

@@ -3,8 +3,6 @@
 Maslov et al. 2026, model B; the cell is the usual GRU with a bias inside the reset product (as in equinox and PyTorch).
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import equinox as eqx

@@ -5,8 +5,6 @@ A *step* is a function ``(state, temp, prcp, weight) -> (state, smb)`` of one da
 to season and year to year by the caller: running two halves one after the other is running the whole.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

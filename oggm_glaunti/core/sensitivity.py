@@ -10,8 +10,6 @@ derivative by SWE and ``da, dE, dF`` the explicit derivatives by ``x``. The fact
 no ``S``.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

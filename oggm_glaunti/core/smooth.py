@@ -5,8 +5,6 @@ is run on evenly spaced heights and interpolated to the points: cubics on height
 1e-5 m w.e.
 """
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 

@@ -6,8 +6,6 @@ interpreter while it computes. The results do not depend on the number of thread
 programs: they are for use from outside and cannot be traced (differentiated, mapped) themselves.
 """
 
-from __future__ import annotations
-
 import math
 import multiprocessing
 import os

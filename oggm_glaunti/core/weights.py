@@ -5,8 +5,6 @@ JSON. Reading never unpickles, and a file whose leaves have another count, shape
 and writes streams; finding files is left to other modules.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Padded arrays of a batch, in NumPy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

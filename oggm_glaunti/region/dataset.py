@@ -1,22 +1,18 @@
 """Balances of many glaciers in one CF dataset (rgi_id, time)."""
 
-from __future__ import annotations
-
 import datetime
 import importlib.metadata
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from oggm import GlacierDirectory
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.region.outputs import N_WINTER_MONTHS, GlacierBalance
 from oggm_glaunti.region.sums import REGION_SUMS, region_sums
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 log = logging.getLogger(__name__)
 

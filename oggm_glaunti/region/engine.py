@@ -8,8 +8,6 @@ Programs are compiled once per process and shape, some two seconds each. JAX's e
 ``JAX_COMPILATION_CACHE_DIR`` names a folder in which they are kept for the next process.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait

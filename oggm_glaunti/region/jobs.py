@@ -1,11 +1,9 @@
 """The job of one glacier, and its outcome."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from oggm.exceptions import InvalidParamsError
@@ -85,7 +83,7 @@ class Job:
             raise InvalidParamsError(f"{self.rgi_id}: the corrector needs features")
         return self.features
 
-    def corrected(self, yearly: BandCorrections) -> Job:
+    def corrected(self, yearly: BandCorrections) -> Self:
         """Return a job with the corrections found, without the corrector's inputs."""
         return replace(self, yearly=yearly, features=None)
 

@@ -1,24 +1,18 @@
 """Balance of one glacier, year by year, from its height-year table and its area by height."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from oggm import entity_task
+from oggm import GlacierDirectory, entity_task
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.table.table import Table
 from oggm_glaunti.region.geometry import Geometry, read_geometry
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
-    from oggm_glaunti.coupling.table.table import Table
 
 settings.register()
 log = logging.getLogger(__name__)

@@ -5,8 +5,6 @@ of glaciers; the last one may have empty places. Glaciers arrive one by one, in 
 as it is full.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from oggm_glaunti.core.units import LANE, N_CORRECTIONS

@@ -1,7 +1,5 @@
 """Files: their layouts, their reading, and the verification of a whole file."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 from collections.abc import Callable, Mapping

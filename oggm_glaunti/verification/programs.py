@@ -1,7 +1,5 @@
 """Programs of the reference file, each compiled once and shared by all recipes."""
 
-from __future__ import annotations
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp

@@ -1,7 +1,5 @@
 """A real glacier: maps of models A and C over a run of mass-balance years, and their scores."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How an output of a file finds the function that recomputes it."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping

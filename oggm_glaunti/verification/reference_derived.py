@@ -1,7 +1,5 @@
 """What a reference file derives from runs: gradients, losses; and the parameters it lists."""
 
-from __future__ import annotations
-
 import re
 
 import jax.numpy as jnp

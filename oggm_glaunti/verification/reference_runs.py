@@ -1,7 +1,5 @@
 """Runs of all models and variants in a reference file, and the inputs they start from."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cross-validation of methods on synthetic voids: several realisations for each of several glaciers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

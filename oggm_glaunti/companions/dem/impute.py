@@ -1,7 +1,5 @@
 """Filling of the voids of yearly DEMs, with an uncertainty that is tested on synthetic voids."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

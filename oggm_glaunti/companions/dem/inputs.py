@@ -1,7 +1,5 @@
 """Yearly rasters as provided by the user (a file per year, a folder of tiles, a NetCDF file), on a glacier's cells."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os

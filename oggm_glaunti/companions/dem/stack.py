@@ -1,7 +1,5 @@
 """A stack of yearly DEMs and its reference, checked: same cells, distinct years, valid values."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -4,12 +4,10 @@
 ``cop30dem/{elevation,slope,aspect}/NAME.tif`` the reference; names may contain spaces and underscores.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import rasterio
@@ -60,7 +58,7 @@ class _Layer(NamedTuple):
         a, _, west, _, e, north = self.transform[:6]
         return f"{rows} x {columns} cells of {a:g} x {-e:g} m from x {west:g}, y {north:g} in {_crs_name(self.crs)}"
 
-    def same_cells(self, other: _Layer) -> bool:
+    def same_cells(self, other: Self) -> bool:
         one, two = (np.array(layer.transform[:6]) for layer in (self, other))
         near = np.abs(one - two).max() <= _SAME_CELL * abs(one[0])
         return self.values.shape == other.values.shape and bool(near) and self.crs == other.crs
