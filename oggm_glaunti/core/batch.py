@@ -11,7 +11,7 @@ the cache; on a GPU there are no blocks.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,9 +40,9 @@ class BatchWeather(NamedTuple):
     prcp: Float[AnyArray, "year day glacier"]
     weight: Float[AnyArray, "year day glacier"]
 
-    def year(self, index: Int[AnyArray, ""]) -> Self:
+    def year(self, index: Int[AnyArray, ""]) -> "BatchWeather":
         """One of the years, without the leading axis."""
-        return type(self)(*(jax.lax.dynamic_index_in_dim(values, index, keepdims=False) for values in self))
+        return BatchWeather(*(jax.lax.dynamic_index_in_dim(values, index, keepdims=False) for values in self))
 
 
 class LanedCells(NamedTuple):

@@ -88,7 +88,10 @@ def region_dataset(
     if not found:
         first = f"{gdirs[0].rgi_id}: {gdirs[0].get_task_status('glacier_balance')}"
         raise InvalidWorkflowError(f"none of {len(gdirs)} glaciers has a balance. The first error is that of {first}")
-    _log_missing(gdirs, balances)
+    missing = [gdir.rgi_id for gdir, balance in zip(gdirs, balances, strict=True) if balance is None]
+    if missing:
+        names = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
+        log.warning("%d of %d glaciers have no balance and are missing values: %s", len(missing), len(gdirs), names)
     all_years = np.arange(min(b.years[0] for b in found), max(b.years[-1] for b in found) + 1)
     ds = xr.Dataset(coords=_coordinates(gdirs, all_years, years))
     unknown = (*(SEASONAL if years == "calendar" else ()), *(("volume",) if run_filesuffix is None else ()))
@@ -110,15 +113,11 @@ def region_dataset(
     return ds.assign_attrs(_head(years, gdirs[0].hemisphere, run_filesuffix))
 
 
-def _log_missing(gdirs: list[GlacierDirectory], balances: list[GlacierBalance | None]) -> None:
-    missing = [gdir.rgi_id for gdir, balance in zip(gdirs, balances, strict=True) if balance is None]
-    if missing:
-        names = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
-        log.warning("%d of %d glaciers have no balance and are missing values: %s", len(missing), len(gdirs), names)
-
-
 def _coordinates(gdirs: list[GlacierDirectory], all_years: np.ndarray, years: str) -> dict[str, tuple]:
-    bounds = np.array([_limits_of_year(year, years, gdirs[0].hemisphere) for year in all_years]).astype("M8[ns]")
+    # A mass-balance year begins in the calendar year before.
+    shift = settings.MASS_BALANCE_YEAR_START[gdirs[0].hemisphere] - 13 if years == "mass_balance" else 0
+    january = (all_years - 1970).astype("M8[Y]").astype("M8[M]")
+    bounds = np.stack([january + shift, january + shift + 12], axis=1).astype("M8[ns]")
 
     def column(name: str, dtype: type = float) -> np.ndarray:
         return np.array([getattr(gdir, name) for gdir in gdirs], dtype)
@@ -140,23 +139,11 @@ def _coordinates(gdirs: list[GlacierDirectory], all_years: np.ndarray, years: st
     }
 
 
-def _limits_of_year(year: int, years: str, hemisphere: str) -> tuple[np.datetime64, np.datetime64]:
-    """Return the first moment of a balance year, and of the next one."""
-    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    begin = np.datetime64(f"{year - 1}-{month:02d}" if years == "mass_balance" else f"{year}-01", "M")
-    return begin.astype("M8[D]"), (begin + np.timedelta64(12, "M")).astype("M8[D]")
-
-
 def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, str]:
     version = importlib.metadata.version
     first = settings.MASS_BALANCE_YEAR_START[hemisphere]
     months = [datetime.date(2000, (first + shift - 1) % 12 + 1, 1).strftime("%B") for shift in range(12)]
-    seasons = (
-        f"winter {months[0]} to {months[N_WINTER_MONTHS - 1]}, summer {months[N_WINTER_MONTHS]} to {months[-1]}"
-        if years == "mass_balance"
-        else "calendar years, without seasons"
-    )
-    mapped = "mapped outline and surface in all years"
+    seasons = f"winter {months[0]} to {months[N_WINTER_MONTHS - 1]}, summer {months[N_WINTER_MONTHS]} to {months[-1]}"
     run = f"run of the ice dynamics with filesuffix '{run_filesuffix}', on 1 January of the year"
     return {
         "Conventions": "CF-1.8",
@@ -166,6 +153,6 @@ def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, 
         "doi 10.5194/gmd-12-909-2019",
         "history": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ} compile_glaunti_output",
         "balance_years": years,
-        "seasons": seasons,
-        "geometry": mapped if run_filesuffix is None else run,
+        "seasons": seasons if years == "mass_balance" else "calendar years, without seasons",
+        "geometry": "mapped outline and surface in all years" if run_filesuffix is None else run,
     }

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from oggm.exceptions import InvalidParamsError
@@ -82,10 +82,6 @@ class Job:
         if self.features is None:
             raise InvalidParamsError(f"{self.rgi_id}: the corrector needs features")
         return self.features
-
-    def corrected(self, yearly: BandCorrections) -> Self:
-        """Return a job with the corrections found, without the corrector's inputs."""
-        return replace(self, yearly=yearly, features=None)
 
     def table_inputs(self) -> TableInputs:
         """Return the inputs of the table, with the corrections to be used."""

@@ -101,17 +101,9 @@ def compile_glaunti_output(
     require_compilable(gdirs, format, years)
     chosen = checked_mb_kwargs("compile_glaunti_output", mb_kwargs)
     written = _path(path, output_filesuffix or input_filesuffix or "", format)
-    balances = execute_entity_task(
-        glacier_balance,
-        gdirs,
-        # A success in the glacier's log does not give its result.
-        reset=True,
-        run_filesuffix=input_filesuffix,
-        years=years,
-        ys=ys,
-        ye=ye,
-        mb_kwargs=chosen,
-    )
+    asked = {"run_filesuffix": input_filesuffix, "years": years, "ys": ys, "ye": ye, "mb_kwargs": chosen}
+    # Reset: a success in the glacier's log does not give its result.
+    balances = execute_entity_task(glacier_balance, gdirs, reset=True, **asked)
     ds = region_dataset(gdirs, balances, years, input_filesuffix)
     if written is not None:
         write_region(ds, written, format, use_compression)
