@@ -63,7 +63,7 @@ def plot_gradient(found: xr.Dataset) -> Figure:
     Parameters
     ----------
     found : Dataset
-        Result of :func:`~oggm_glaunti.analysis.dynamics.sia_tasks.volume_gradient`
+        Result of :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_gradient`
     """
     figure, axes = panels(2, 2, (9.5, 6.5), width_ratios=(3, 1), height_ratios=(2, 1))
     layers = (found["height"] // LAYER * LAYER + 0.5 * LAYER).rename("layer")

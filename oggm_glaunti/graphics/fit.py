@@ -80,9 +80,6 @@ def _draw_points(ax: Axes, x: pd.Series, y: pd.Series, style: dict[str, Any]) ->
     ax.scatter(x, y, s=9, alpha=0.4 if len(x) > 200 else 0.8, linewidths=0, **style)
 
 
-# --- a panel per model and season ---
-
-
 def plot_scatter(predictions: pd.DataFrame, kind: str) -> Figure:
     """Draw predicted against observed balances and the line of equality, a row per model and a column per season."""
     figure, each = _each_panel(predictions, kind, equal=True)
@@ -160,9 +157,6 @@ def _write_scores(
     x, side = (0.97, "right") if right else (0.03, "left")
     text = minus_signs("\n".join(lines))
     ax.text(x, 0.97, text, transform=ax.transAxes, ha=side, va="top", fontsize="small", bbox=box)
-
-
-# --- a line per glacier ---
 
 
 def plot_residuals_by_glacier(predictions: pd.DataFrame, kind: str) -> Figure:

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 HYPSOMETRY_BAND = 100.0  # m, height of the bands of a hypsometry
 
 
-# --- maps ---
-
-
 def plot_balance_map(
     values: ArrayLike,
     features: Features,
@@ -136,9 +133,6 @@ def _show_cells(features: Features, ax: Axes, margin: int | None = None) -> None
     ax.set_ylabel("northing (km)")
 
 
-# --- balance against height ---
-
-
 def mean_profile(mb_model: Any, heights: ArrayLike, years: Sequence[int]) -> NDArray[np.float64]:
     """Compute the mean annual balance at some heights, of any OGGM mass-balance model.
 
@@ -203,9 +197,6 @@ def plot_hypsometry(features: Features, ax: Axes | None = None) -> None:
     cells, _ = np.histogram(heights, edges)
     ax.barh(edges[:-1], cells * (CELL_SIZE / 1000.0) ** 2, height=0.9 * band, align="edge", color="0.7")
     ax.set(xlabel=f"area (km$^2$ per {band:.0f} m)", ylabel="height (m)")
-
-
-# --- observations ---
 
 
 def plot_against_observations(

@@ -37,9 +37,6 @@ SMALLEST_DISC = 6.0  # points2: a glacier smaller than its disc is still seen
 SHADED = (0.1, 0.9)  # quantiles of the glaciers
 
 
-# --- the map ---------------------------------------------------------------------------------------------------------
-
-
 def plot_region_map(
     ds: xr.Dataset,
     variable: str = "specific_mb",
@@ -200,9 +197,6 @@ def _label_degrees(ax: Axes, lat: float) -> None:
     ax.xaxis.set_major_formatter(lambda lon, _: f"{abs((lon + 180) % 360 - 180):g}°{'E' if lon % 360 <= 180 else 'W'}")
     ax.yaxis.set_major_formatter(lambda lat, _: f"{abs(lat):g}°{'N' if lat >= 0 else 'S'}")
     ax.locator_params(nbins=5)
-
-
-# --- the years -------------------------------------------------------------------------------------------------------
 
 
 def plot_region_series(ds: xr.Dataset, axes: Any = None) -> tuple[Figure, np.ndarray]:

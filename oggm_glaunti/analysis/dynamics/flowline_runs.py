@@ -187,13 +187,13 @@ def experiment(
     flowlines = gdir.read_pickle("model_flowlines") if init_model_fls is None else copy.deepcopy(init_model_fls)
     for line in flowlines:
         line.thick = line.thick * (not zero_initial_glacier)
-    options = {
-        "is_tidewater": gdir.is_tidewater,
-        "is_lake_terminating": gdir.is_lake_terminating,
-        **_rheology(gdir, glen_a_fac, fs_fac),
-        **kwargs,
-        "water_level": _water_level(gdir, kwargs.get("water_level")),
-    }
+    # Creep and sliding: those of the inversion if OGGM is set to use them.
+    of_inversion = gdir.get_diagnostics() if cfg.PARAMS["use_inversion_params_for_run"] else {}
+    options: dict[str, Any] = {name: getattr(gdir, name) for name in ("is_tidewater", "is_lake_terminating")}
+    for name, factor in (("glen_a", glen_a_fac), ("fs", fs_fac)):
+        value = of_inversion.get(f"inversion_{name}", cfg.PARAMS[name])
+        options[name] = value * (1.0 if factor is None else factor)
+    options |= {**kwargs, "water_level": _water_level(gdir, kwargs.get("water_level"))}
     return Experiment(gdir, flowlines, int(ys), int(ye), decide_evolution_model(evolution_model), options)
 
 
@@ -202,14 +202,6 @@ def stored_run(gdir: GlacierDirectory, filesuffix: str) -> Any:
     from oggm.core.flowline import FileModel
 
     return FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
-
-
-def _rheology(gdir: GlacierDirectory, glen_a_fac: float | None, fs_fac: float | None) -> dict[str, float]:
-    """Return the parameters of creep and sliding: those of the inversion if OGGM is set to use them."""
-    of_inversion = gdir.get_diagnostics() if cfg.PARAMS["use_inversion_params_for_run"] else {}
-    found = {name: of_inversion.get(f"inversion_{name}", cfg.PARAMS[name]) for name in ("glen_a", "fs")}
-    factors = {"glen_a": glen_a_fac, "fs": fs_fac}
-    return {name: value * (1.0 if factors[name] is None else factors[name]) for name, value in found.items()}
 
 
 def _water_level(gdir: GlacierDirectory, water_level: float | None) -> float | None:

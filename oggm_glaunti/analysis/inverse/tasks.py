@@ -147,8 +147,7 @@ def equilibrium_temperature(
     found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, wanted.sigmas(run.years))
     inversion.require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
     shift = float(found.shift[0])
-    numbers = {"dT": shift, "dT_per_100mm": 0.1 / float(found.slope[0, 0])}
-    numbers["balance"] = float(found.annual_before.mean())
+    numbers = {"dT": shift, "dT_per_100mm": 0.1 / float(found.slope[0, 0]), "balance": found.annual_before.mean()}
     for season, temp in _mean_temp(run).items():
         numbers |= {season: temp, f"{season}_equilibrium": temp + shift}
     result = pd.Series(numbers, name=gdir.rgi_id)
@@ -291,9 +290,7 @@ def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dic
 
     both = list(runs.values())
     batch = stack_trajectories([run.trajectory for run, _ in both])
-    tuned = jax.tree.map(
-        lambda *of_all: np.stack([np.asarray(a, batch.temp.dtype) for a in of_all]), *(r.tuned for r, _ in both)
-    )
+    tuned = jax.tree.map(lambda *of_all: np.array(of_all, batch.temp.dtype), *(run.tuned for run, _ in both))
     weights, sigma = (np.stack([getattr(w, name)(run.years) for run, w in both]) for name in ("weights", "sigmas"))
     target = np.stack([wanted.value for _, wanted in both])
     try:

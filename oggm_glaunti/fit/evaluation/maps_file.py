@@ -124,9 +124,6 @@ def _add_day(
     nc["smb_glacier"][i] = np.nanmean(whole, dtype=np.float64)
 
 
-# --- the file ---
-
-
 def _days_since(day: np.datetime64) -> int:
     return int((day - FIRST_DAY).astype("timedelta64[D]").astype(int))
 

@@ -129,9 +129,6 @@ def write_predictions(predictions: pd.DataFrame, path: str | os.PathLike[str]) -
     return Path(path)
 
 
-# --- tables of scores ---
-
-
 def pooled_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     """Compute the scores of every kind, season and model over all glaciers.
 
@@ -206,9 +203,6 @@ def largest_differences(found: pd.DataFrame, reference: pd.DataFrame) -> dict[st
     found, reference = (table[[*MEASURES]].astype(float) for table in (found, reference))
     largest = (found - reference).abs().max().fillna(0.0)
     return largest.mask((found.isna() != reference.isna()).any(), np.inf).to_dict()
-
-
-# --- output ---
 
 
 def format_scores(pooled: pd.DataFrame) -> str:
