@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, cfg
+from oggm_glaunti.coupling.table.continuation import FAR, with_end_slopes
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 
 # years; OGGM's time steps may end this much before the year does, and then the last step starts at its end
@@ -54,7 +55,9 @@ class TableMassBalance(OGGMAttributes):
             )
         self.ys, self.ye, self.years = int(years[0]), int(years[-1]), np.asarray(years)
         self.hemisphere, self.valid_bounds, self.bias = hemisphere, [-1e4, 2e4], 0.0
-        self._table = Interpolator(heights, smb, lambda: _refuse_months("TableMassBalance"))
+        below, above = np.array([-FAR]), np.array([FAR])
+        far = np.concatenate([below, heights, above]), with_end_slopes(smb, heights, below, above)
+        self._table = Interpolator(*far, lambda: _refuse_months("TableMassBalance"))
 
     def get_annual_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> NDArray[np.float64]:
         """Return the balance of a calendar year at the heights, m of ice per second."""

@@ -19,7 +19,7 @@ from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.store import TableStore, table_path
-from oggm_glaunti.coupling.table.table import daily_smb
+from oggm_glaunti.coupling.table.table import daily_amounts
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
     Notes
     -----
     Rates are m of ice per second; the sum over a calendar year, leap day included, is divided by OGGM's year of 365
-    days, so that OGGM's integration over a year gives it back. Heights beyond the table continue with its end slopes.
+    days, so that OGGM's integration over a year gives it back. Beyond the table the balance goes on with the slopes
+    at its ends, and is never more than the snowfall, nor that more than the precipitation.
     ``tempformelt`` is the sum of positive degree days over OGGM's mean month (365 / 12 days), so that it is a
     temperature, as in OGGM's MonthlyTIModel.
 
@@ -268,8 +269,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         at = self.table()
         temp = at.table.temp[index, month] + self.temp_default_gradient * (heights - self.ref_hgt)
         pdd, solid, scale = (at.monthly(name, heights, index, month) for name in ("pdd", "solid_prcp", "prec_scale"))
-        # Extrapolation beyond the table's ends must not make rain of snow or negative amounts.
-        prcp = 1000.0 * np.maximum(scale, 0.0) * at.table.prcp[index, month]
+        prcp = 1000.0 * scale * at.table.prcp[index, month]
+        # The sums of the table are rounded.
         return temp, np.maximum(pdd, 0.0) / DAYS_PER_MONTH, prcp, np.clip(1000.0 * solid, 0.0, prcp)
 
     def get_annual_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
@@ -326,8 +327,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
             raise InvalidParamsError("get_daily_mb gives the balance only; the weather is in the daily climate file")
         index = self._year_index(year)
         at = self.table()
-        days = daily_smb(self.store.inputs, self.tunable_params(), index, at.table)
-        smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days], axis=1)
+        days = at.with_continued_smb(*daily_amounts(self.store.inputs, self.tunable_params(), index, at.table))
+        smb = np.stack([at.interpolate(heights, day) for day in days], axis=1)
         return (1000.0 * smb - self.bias / len(days)) / cfg.SEC_IN_DAY / self.rho
 
 

@@ -168,17 +168,25 @@ def days_of_year(
     return months
 
 
-def daily_smb(inputs: TableInputs, tunables: TunableParams, year_index: int, table: Table) -> np.ndarray:
-    """Compute the balance of every day of a calendar year, m w.e. (days, N), averaged over the weather's realisations.
+def daily_amounts(
+    inputs: TableInputs, tunables: TunableParams, year_index: int, table: Table
+) -> tuple[np.ndarray, ...]:
+    """Compute smb, solid_prcp and prcp of every day of a calendar year, m w.e. (days, N), means of the realisations.
 
     `table` is that of the inputs and tunable parameters; it says what snow there is at the beginning of the year.
     """
-    each, smb = inputs.realisations(), []
+    each, amounts = inputs.realisations(), []
     for one in each:
         own = table if len(each) == 1 else build_table(one, tunables)
         swe = own.swe[year_index - 1] if year_index else table_initial_swe(one)
-        smb.append([day.smb for month in days_of_year(one, tunables, year_index, swe) for day in month])
-    return np.mean(smb, axis=0)
+        months = days_of_year(one, tunables, year_index, swe)
+        days = [day for month in months for day in month]
+        month_of_day = np.repeat(np.arange(12), [len(month) for month in months])
+        _, prcp, valid = (block[year_index] for block in one.daily_blocks)
+        prcp = prcp[valid].astype(np.float64) * tunables.by_month()[1].astype(np.float64)[month_of_day]
+        scaled = own.prec_scale[year_index][month_of_day] * prcp[:, None]
+        amounts.append((np.array([day.smb for day in days]), np.array([day.solid_prcp for day in days]), scaled))
+    return tuple(np.mean(amount, axis=0) for amount in zip(*amounts, strict=True))
 
 
 def table_initial_swe(inputs: TableInputs) -> np.ndarray:

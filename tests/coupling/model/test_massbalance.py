@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from oggm.utils import date_to_floatyear
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, GlaUnTIMassBalanceD, settings
 from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.table import store as table_store
+from oggm_glaunti.coupling.table.table import build_table
 from oggm_glaunti.shop import WeightsNotFoundError
 
 CLASSES = [GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, GlaUnTIMassBalanceD]
@@ -332,19 +334,59 @@ def test_snowfall_minus_balance_is_melt_and_never_below_zero(model):
         assert (prcp >= prcpsol).all()
 
 
-def test_beyond_the_table_the_balance_goes_on_with_its_end_slopes(model):
+def test_just_beyond_the_table_the_balance_goes_on_with_its_end_slopes(model):
     table = model.table_inputs.heights
-    for ends, far in ((table[:2], [-1e4, table[0] - 777]), (table[-2:], [table[-1] + 55, 2e4])):
-        low, high = metres(model.get_annual_mb(ends, year=2015))
-        expected = low + (high - low) / (ends[1] - ends[0]) * (np.array(far) - ends[0])
-        np.testing.assert_allclose(metres(model.get_annual_mb(far, year=2015)), expected, rtol=1e-9)
+    for end, inside, beyond in ((*table[:2], table[0] - 5.0), (*table[:-3:-1], table[-1] + 5.0)):
+        years = [metres(model.get_annual_mb([end, inside, beyond], year=year)) for year in model.years]
+        at_end, before, after = np.transpose(years)
+        # Those of the record's mean, since snow, rain and melt change in all years alike.
+        np.testing.assert_allclose((after - at_end).mean(), (at_end - before).mean() / 2, rtol=1e-6)
+        np.testing.assert_allclose(after, at_end + (at_end - before) / 2, atol=0.01)
+
+
+@pytest.mark.slow
+def test_beyond_the_table_no_more_is_gained_than_snow_falls_nor_more_snow_than_precipitation(model):
+    table = model.table_inputs.heights
+    heights = np.array([-1e4, table[0] - 500.0, table[-1] + 3.0, table[-1] + 200.0, 5000.0, 8000.0, 2e4])
+    rounding = 1e-5  # kg m-2; the sums of the table are those of float32 numbers
+    for year in (2014, 2018):
+        mb, _, _, prcp, snow = model.get_annual_mb(heights, year=year, add_climate=True)
+        assert (1000 * metres(mb) <= snow + rounding).all()
+        assert (snow <= prcp + 1e-9).all()
+        np.testing.assert_allclose(months_of(model, heights, year).sum(axis=0), metres(mb), rtol=1e-14, atol=1e-12)
+        for month in range(1, 13):
+            mb, _, _, prcp, snow = model.get_monthly_mb(heights, date_to_floatyear(year, month), add_climate=True)
+            assert (1000 * metres(mb, MONTH) <= snow + rounding).all()
+            assert (snow <= prcp).all()
+        days = metres(model.get_daily_mb(heights, year=year), cfg.SEC_IN_DAY)
+        assert (days <= 1e-12 + prcp_of_days(model, year)).all()
+        np.testing.assert_allclose(days.sum(axis=1), metres(model.get_annual_mb(heights, year=year)), rtol=1e-5)
+
+
+def prcp_of_days(model, year):
+    """Precipitation with the model's own factor, m w.e."""
+    days = model.climate.time.astype("M8[Y]") == np.datetime64(f"{year}", "Y")
+    return np.exp(0.32365558) * model.climate.prcp[days].astype(float)
+
+
+@pytest.mark.slow
+def test_above_the_table_the_balance_is_close_to_that_of_days_run_there(aletsch_gdir):
+    model = GlaUnTIMassBalanceA(aletsch_gdir)
+    heights = np.array([4700.0, 5000.0, 8000.0])
+    assert model.table_inputs.heights[-1] < heights[0]
+    higher = build_table(replace(model.table_inputs, heights=heights), model.tunable_params())
+    index = int(np.flatnonzero(higher.years == 2015)[0])
+    # 2596.1, 2638.0 and 2639.9 kg m-2; the table's last slope alone gives 2606.7, 2671.4 and 3150.
+    run = higher.smb[index].sum(axis=0)
+    np.testing.assert_allclose(1000 * run, [2596.12, 2637.97, 2639.89], atol=0.05)
+    np.testing.assert_allclose(metres(model.get_annual_mb(heights, year=2015)), run, atol=0.011)
 
 
 def test_far_beyond_the_table_climate_stays_possible(model):
     for heights in ([-1e4], [2e4]):
         for year in (2015, 2018):
             _, tempformelt, prcp, prcpsol = model.get_annual_climate(heights, year=year)
-            assert 0 <= prcpsol[0] <= prcp[0]
+            assert 0 <= prcpsol[0] <= prcp[0] + 1e-9
             assert tempformelt[0] >= 0
 
 
