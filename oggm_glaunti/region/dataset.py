@@ -1,5 +1,6 @@
 """Balances of many glaciers in one CF dataset (rgi_id, time)."""
 
+import calendar
 import datetime
 import importlib.metadata
 import logging
@@ -10,8 +11,8 @@ import xarray as xr
 from oggm import GlacierDirectory
 from oggm.exceptions import InvalidWorkflowError
 
-from oggm_glaunti import settings
-from oggm_glaunti.region.outputs import N_WINTER_MONTHS, GlacierBalance
+from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS, begin_of_year, months_of_year
+from oggm_glaunti.region.outputs import GlacierBalance
 from oggm_glaunti.region.sums import REGION_SUMS, region_sums
 
 log = logging.getLogger(__name__)
@@ -114,10 +115,8 @@ def region_dataset(
 
 
 def _coordinates(gdirs: list[GlacierDirectory], all_years: np.ndarray, years: str) -> dict[str, tuple]:
-    # A mass-balance year begins in the calendar year before.
-    shift = settings.MASS_BALANCE_YEAR_START[gdirs[0].hemisphere] - 13 if years == "mass_balance" else 0
-    january = (all_years - 1970).astype("M8[Y]").astype("M8[M]")
-    bounds = np.stack([january + shift, january + shift + 12], axis=1).astype("M8[ns]")
+    begins = begin_of_year(all_years, FIRST_MONTH[gdirs[0].hemisphere] if years == "mass_balance" else 1)
+    bounds = np.stack([begins, begins + 12], axis=1).astype("M8[ns]")
 
     def column(name: str, dtype: type = float) -> np.ndarray:
         return np.array([getattr(gdir, name) for gdir in gdirs], dtype)
@@ -141,9 +140,8 @@ def _coordinates(gdirs: list[GlacierDirectory], all_years: np.ndarray, years: st
 
 def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, str]:
     version = importlib.metadata.version
-    first = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    months = [datetime.date(2000, (first + shift - 1) % 12 + 1, 1).strftime("%B") for shift in range(12)]
-    seasons = f"winter {months[0]} to {months[N_WINTER_MONTHS - 1]}, summer {months[N_WINTER_MONTHS]} to {months[-1]}"
+    months = [calendar.month_name[month] for month in months_of_year(hemisphere)]
+    seasons = f"winter {months[0]} to {months[WINTER_MONTHS - 1]}, summer {months[WINTER_MONTHS]} to {months[-1]}"
     run = f"run of the ice dynamics with filesuffix '{run_filesuffix}', on 1 January of the year"
     return {
         "Conventions": "CF-1.8",

@@ -19,6 +19,7 @@ from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.balance_year import WINTER_MONTHS
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 from oggm_glaunti.fit.calibration.priors import FEW, STORED, priors_around
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 
 MEASURABLE_SEASONS = ("annual", "winter", "summer")
 APART = 100.0  # m
-MONTHS_TO_SPRING = 7  # of the mass-balance year: to 30 April in the north, to 31 October in the south
 TABLE_UNITS = {"height": "m", "lon": "degrees_east", "lat": "degrees_north", "sigma": "m w.e."}
 TABLE_UNITS |= dict.fromkeys(("variance_before", "variance_after"), "square of the target's unit")
 TABLE_UNITS |= dict.fromkeys(("reduction", "alone", "left"), "%")
@@ -270,7 +270,7 @@ def season_days(
     """Return the first and last day of seasons of a mass-balance year, datetime64[D] arrays (S,)."""
     of_year = run.days[np.asarray(run.trajectory.period) == year - run.years[0]]
     first, last = of_year[0], of_year[-1]
-    spring = (first.astype("M8[M]") + MONTHS_TO_SPRING).astype("M8[D]")
+    spring = (first.astype("M8[M]") + WINTER_MONTHS).astype("M8[D]")
     days = {"annual": (first, last), "winter": (first, spring - 1), "summer": (spring, last)}
     begin, end = zip(*(days[season] for season in seasons), strict=True)
     return np.array(begin), np.array(end)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pyproj import Transformer
 
 from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
+from oggm_glaunti.coupling.oggm.balance_year import hemisphere_of
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.data.maps import MapFile, read_grid
 from oggm_glaunti.fit.data.tables import INDEX, INDEX_COLUMNS, as_numbers, read_columns, read_measured
@@ -89,7 +91,11 @@ def _entry_problem(folder: Path, entry: Any) -> str | None:
 
 
 def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
-    name, source = folder.name, FolderSource(folder, folder.name)
+    name, about = (
+        folder.name,
+        {key: entry[key] if isinstance(entry[key], str) else "" for key in ("wgms_name", "region")},
+    )
+    source = FolderSource(folder, name, about["region"])
     size, _ = as_numbers(entry[["max_year", "height", "width"]])
     observed, findings = read_measured(folder, source.grid, name, size["max_year"])
     if np.isfinite(size["height"] * size["width"]) and (size["height"], size["width"]) != source.shape:
@@ -100,7 +106,7 @@ def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
         source,
         observed,
         fold=int(float(entry["fold"])),
-        **{key: entry[key] if isinstance(entry[key], str) else "" for key in ("wgms_name", "region")},
+        **about,
         problems=tuple(findings.problems),
         left_out=findings.left_out,
     )
@@ -116,16 +122,19 @@ class FolderSource:
         ``facies.nc``
     name : str
         name of the glacier, with which every error begins
+    region : str
+        first-order region of the Randolph Glacier Inventory, if known; it says with the latitude when years begin
     """
 
-    def __init__(self, folder: Path, name: str):
+    def __init__(self, folder: Path, name: str, region: str = ""):
         files = ("dem", "outlines", "orography", "temperature", "facies")
         self._maps = {file: MapFile(folder / f"{file}.nc", f"{name}: {file}.nc") for file in files}
         others = (("outlines", "outlines"), ("orography", "elevation"), ("temperature", "temperature_2m"))
         self.grid = read_grid(self._maps["dem"], "z", [(self._maps[file], variable) for file, variable in others])
         self.shape = self.grid.shape
         to_degrees = Transformer.from_crs(self.grid.crs, "EPSG:4326", always_xy=True)
-        self.hemisphere = "nh" if to_degrees.transform(self.grid.x.mean(), self.grid.y.mean())[1] >= 0 else "sh"
+        lat = to_degrees.transform(self.grid.x.mean(), self.grid.y.mean())[1]
+        self.hemisphere = hemisphere_of(lat, pd.to_numeric(region, errors="coerce"))
         weather = DailyFields(folder, self.grid, name)
         self.first, self.last, self.forcing = weather.first, weather.last, weather.forcing
 

@@ -9,14 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.gridded.periods import Period
+from oggm_glaunti.coupling.gridded.periods import Period, default_period
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
+from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, balance_year_of
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
 from oggm_glaunti.coupling.weather.file import read_daily_climate
 from oggm_glaunti.fit.data import tables
-from oggm_glaunti.fit.data.year import GlacierData, Observed, YearMaps, default_period
+from oggm_glaunti.fit.data.year import GlacierData, Observed, YearMaps
 from oggm_glaunti.fit.names import SEASONS, TRAINING_FOLD
 from oggm_glaunti.fit.observations import check_observations
 
@@ -86,8 +87,7 @@ def _one_glacier(gdir: GlacierDirectory, good: pd.DataFrame, bad: pd.DataFrame, 
     used = _of_a_season(own, findings)
     # The mass-balance year in which the middle of the period of each row lies.
     middle = used["begin"] + (used["end"] - used["begin"]) / 2
-    month = settings.MASS_BALANCE_YEAR_START[source.hemisphere]
-    used = used.assign(year=(middle.dt.year + (middle.dt.month >= month)).astype(int))
+    used = used.assign(year=balance_year_of(middle.to_numpy(), FIRST_MONTH[source.hemisphere]))
     periods = _find_periods(used, source.hemisphere, gdir.rgi_id, findings)
     points = _points(used[used["kind"] == "point"], source.grid, gdir.rgi_id, findings)
     glacier = _glacier_wide(used[used["kind"] == "glacier-wide"], periods, gdir.rgi_id, findings)

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from oggm_glaunti import settings
-from oggm_glaunti.coupling.gridded.periods import Period
+from oggm_glaunti.coupling.gridded.periods import Period, default_period
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.names import TRAINING_FOLD
@@ -145,19 +144,6 @@ class Observed(NamedTuple):
     periods: Mapping[int, Period]
     glacier: Mapping[tuple[int, str], float]
     points: pd.DataFrame
-
-
-def default_period(year: int, hemisphere: str) -> Period:
-    """Return the mass-balance year without known dates: 1 Oct to 30 Sep, in the south 1 Apr to 31 Mar.
-
-    Examples
-    --------
-    >>> str(default_period(2000, "nh").begin), str(default_period(2000, "sh").end)
-    ('1999-10-01', '2000-03-31')
-    """
-    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    begin, after = (np.datetime64(f"{y:04d}-{month:02d}-01", "D") for y in (year - 1, year))
-    return Period(year, begin, None, after - 1)
 
 
 class GlacierData:
