@@ -6,8 +6,6 @@ the same state has the same contents. A copied, unpacked or rewritten file is in
 be the same. Only the standard library is imported here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -5,8 +5,6 @@ No other module invents a file name or a default value. This module imports noth
 spawned workers of OGGM restore PARAMS but not BASENAMES.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

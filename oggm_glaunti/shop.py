@@ -78,12 +78,6 @@ def weights_file(name: str, glacier: str | None = None) -> str:
     return f"a_finetuned_{glacier}.eqx"
 
 
-def _in_place(place: str | Path, filename: str) -> Path:
-    """Return the file itself, or the file of that name in a folder."""
-    place = Path(place).expanduser()
-    return place / filename if place.is_dir() else place
-
-
 def _cache_folders() -> list[str]:
     """Return the folders of OGGM's downloads: its cache and, if that is read-only, the working directory's."""
     from oggm import cfg
@@ -167,11 +161,12 @@ def find_weights(name: str, path: _Place = None, glacier: str | None = None, all
     place = os.environ.get(settings.WEIGHTS_ENV, "") if path is None else path
     if path is None and not place:
         return _find_published(filename, allow_download, f"{variable} (not set)")
-    found = _in_place(place, filename)
+    place = Path(place).expanduser()
+    found = place / filename if place.is_dir() else place
     if found.is_file():
         return _require_right_model(found, filename)
     looked = f"{found} ({variable if path is None else 'the path given'})"
-    if path is not None or not Path(place).expanduser().exists():
+    if path is not None or not place.exists():
         # A variable that points nowhere is a mistake; a folder may well hold other models' files only.
         raise _not_found(filename, [looked])
     return _find_published(filename, allow_download, looked)

@@ -9,8 +9,7 @@ Examples
 
 from oggm_glaunti.analysis.attribution.corrections import attribute_corrections
 from oggm_glaunti.analysis.attribution.tasks import attribute_heights, attribute_year
-from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
-from oggm_glaunti.analysis.dynamics.tasks import volume_sensitivity
+from oggm_glaunti.analysis.dynamics.tasks import volume_gradient, volume_sensitivity
 from oggm_glaunti.analysis.inverse.tasks import (
     climate_sensitivity,
     equilibrium_temperature,

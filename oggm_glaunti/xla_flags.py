@@ -11,8 +11,6 @@ in ``XLA_FLAGS`` is left as it is, and so is the name of a file with flags; once
 set, as it would have no effect.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib import metadata

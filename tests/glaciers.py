@@ -55,6 +55,19 @@ def prepare_aletsch(working_dir: Path, shared: Path):
     return gdir
 
 
+# What OGGM 1.7 calls otherwise.
+NEW_NAMES = {"ref_period": "ref_mb_period", "filesuffix": "settings_filesuffix"}
+
+
+def calibrate_by_oggm(gdir, **kwargs):
+    """OGGM's ``mb_calibration_from_scalar_mb``, with the names of its arguments in 1.6.3."""
+    from oggm import tasks
+
+    if hasattr(gdir, "settings_filesuffix"):
+        kwargs = {NEW_NAMES.get(name, name): value for name, value in kwargs.items()} | {"overwrite_observations": True}
+    return tasks.mb_calibration_from_scalar_mb(gdir, **kwargs)
+
+
 def prepare_hef(working_dir: Path, shared: Path):
     """Hintereisferner from its outline and the SRTM DEM, with the Rofental's daily weather of 2014-2022."""
     import geopandas as gpd
@@ -73,7 +86,7 @@ def prepare_hef(working_dir: Path, shared: Path):
     _run(gdir, GEOMETRY_TASKS)
     tasks.process_custom_climate_data(gdir)
     measured = gdir.get_ref_mb_data(y0=1990, y1=2012)["ANNUAL_BALANCE"].mean()
-    tasks.mb_calibration_from_scalar_mb(gdir, ref_mb=float(measured), ref_period="1990-01-01_2013-01-01")
+    calibrate_by_oggm(gdir, ref_mb=float(measured), ref_period="1990-01-01_2013-01-01")
     tasks.apparent_mb_from_any_mb(gdir, mb_years=[1990, 2013])
     _run(gdir, INVERSION_TASKS)
     process_daily_climate(gdir, path=write_hef_weather(Path(working_dir) / "weather.csv", shared), **ROFENTAL)

@@ -1,7 +1,5 @@
 """Glacier directories prepared for analyses: a glacier's model and its trajectory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -9,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, balance_year_of, begin_of_year
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.fit.calibration.sites import Surface, heights_around, on_heights, spread_over, surface_of
@@ -112,7 +110,7 @@ def glacier_run(
     inputs, surface = mb_model.table_inputs, surface_of(gdir)
     complete = inputs.climate.ys + (year_type == "hydrological"), inputs.climate.ye
     first, last = years_within(gdir, years, complete, kind=f"{year_type} ")
-    month = 1 if year_type == "calendar" else settings.MASS_BALANCE_YEAR_START[gdir.hemisphere]
+    month = 1 if year_type == "calendar" else FIRST_MONTH[gdir.hemisphere]
     rows = rows_of_balance_years(inputs.climate.time, last, month)
     days = inputs.climate.time[rows].astype("M8[D]")
     heights = heights_around(surface, np.zeros(0))
@@ -176,12 +174,10 @@ def years_within(
 
 def rows_of_balance_years(time: NDArray[Any], last: int, month: int) -> slice:
     """Return the rows of the record up to the end of the last year."""
-    stop = np.datetime64(f"{last + (month == 1):04d}-{month:02d}-01", "D")
+    stop = begin_of_year(last + 1, month).astype("M8[D]")
     return slice(0, int((stop - time[0].astype("M8[D]")).astype(int)))
 
 
 def balance_year_of_days(days: NDArray[Any], first: int, month: int) -> NDArray[np.int32]:
     """Return the number of the year that each day belongs to, -1 before the first."""
-    months = days.astype("M8[M]").astype(int)
-    year = months // 12 + 1970 + ((months % 12 + 1 >= month) & (month > 1))
-    return np.maximum(year - first, -1).astype(np.int32)
+    return np.maximum(balance_year_of(days, month) - first, -1).astype(np.int32)

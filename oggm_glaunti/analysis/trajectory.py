@@ -5,8 +5,6 @@ heights with the share of its area at each. Corrections are given, not recompute
 temperature index under the corrections of models C and D.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -83,7 +81,8 @@ def run(
     """
     swe, step = stepper(tuned, trajectory)
     days = trajectory.temp.shape[-1]
-    d_temp, d_log_prcp = (_by_day(field, days) for field in change)
+    by_height = (field if field.ndim == 2 else field[..., None] for field in map(jnp.asarray, change))
+    d_temp, d_log_prcp = (jnp.broadcast_to(field, (days, field.shape[-1])) for field in by_height)
 
     def one_day(swe, day):
         temp, prcp, index, d_temp, d_log_prcp = day
@@ -93,15 +92,8 @@ def run(
     def one_realisation(temp, prcp):
         return jax.lax.scan(one_day, swe, (temp, prcp, trajectory.ds_index, d_temp, d_log_prcp))[1]
 
-    return jax.tree.map(
-        lambda values: jnp.mean(values, axis=0), jax.vmap(one_realisation)(trajectory.temp, trajectory.prcp)
-    )
-
-
-def _by_day(field: Float[AnyArray, "..."], days: int) -> Float[Array, "time height"]:
-    field = jnp.asarray(field)
-    by_height = field if field.ndim == 2 else field[..., None]
-    return jnp.broadcast_to(by_height, (days, by_height.shape[-1]))
+    of_each = jax.vmap(one_realisation)(trajectory.temp, trajectory.prcp)
+    return jax.tree.map(lambda values: jnp.mean(values, axis=0), of_each)
 
 
 def on_days(values: Float[AnyArray, " slot"], slot: Int[AnyArray, " time"]) -> Float[Array, " time"]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from oggm import GlacierDirectory
 
-    from oggm_glaunti.analysis.inverse.inversion import Inversion
     from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 
 DIRECTORY = """\
@@ -55,7 +54,7 @@ def add_attribute(subparsers: common.Subparsers) -> None:
     """Add ``attribute``."""
     what = "what made a year's balance different: by day, month, height and on the map"
     example = "--year 2003 --reference 1991 2020 --out attribution"
-    parser = _add_analysis(subparsers, "attribute", what, example, _attribute, years=False)
+    parser = _add_analysis(subparsers, "attribute", what, example, _attribute, lacks="years")
     parser.add_argument("--year", type=int, required=True, help="year to explain")
     reference = "years to compare with (default: all)"
     parser.add_argument("--reference", type=int, nargs=2, metavar=("FIRST", "LAST"), help=reference)
@@ -72,27 +71,22 @@ def add_measure(subparsers: common.Subparsers) -> None:
     """Add ``measure``."""
     what = "where one more stake or snow pit would tell most"
     example = "--years 2018 2020 --n-best 5 --out measure"
-    parser = _add_analysis(subparsers, "measure", what, example, _measure, year_type=False)
+    parser = _add_analysis(subparsers, "measure", what, example, _measure, lacks="year_type")
     parser.add_argument("--target", default="smb", help="smb, or the name of a parameter (default: smb)")
     parser.add_argument("--n-best", type=int, default=5, help="measurements in the table (default: 5)")
     _add_weather_errors(parser)
 
 
 def _add_analysis(
-    subparsers: common.Subparsers,
-    verb: str,
-    what: str,
-    example: str,
-    analyse: Analysis,
-    years: bool = True,
-    year_type: bool = True,
+    subparsers: common.Subparsers, verb: str, what: str, example: str, analyse: Analysis, lacks: str = ""
 ) -> argparse.ArgumentParser:
+    """Add the parser of an analysis with the options that all have, but for one that it lacks."""
     epilog = f"example:\n  oggm-glaunti {verb} DIR --glacier RGI60-11.01450 {example}"
     parser = common.add_verb(subparsers, verb, lambda args: _for_each(args, analyse), what, DIRECTORY, epilog)
     parser.add_argument("directory", metavar="DIR", type=Path, help="working directory of OGGM")
     parser.add_argument("--glacier", metavar="RGI_ID", nargs="+", help="default: all glaciers of the directory")
     common.add_out(parser)
-    if years:
+    if lacks != "years":
         common.add_years(parser, help="default: all years of the record")
     model = parser.add_argument_group("model")
     common.add_model(model, "ACD", help="default: that of the calibration")
@@ -102,7 +96,7 @@ def _add_analysis(
     model.add_argument("--climate-suffix", metavar="SUFFIX", help="suffix of the daily climate's file (default: none)")
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
-    if year_type:
+    if lacks != "year_type":
         parser.add_argument("--year-type", choices=("hydrological", "calendar"), help="default: hydrological")
     return parser
 
@@ -182,7 +176,11 @@ def _invert(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) 
     save_png(plot_sensitivity(table, f"{gdir.rgi_id}, {years[0]}-{years[1]}"), outputs.path("_sensitivity.png"))
     if args.resolution != "scalar":
         save_png(plot_forcing_series(found, gdir.rgi_id), outputs.path("_series.png"))
-    print(f"{gdir.rgi_id}, {found.year_type} years {years[0]} to {years[1]}: {_change_in_words(found)}")
+    change = f"{found.resolution} series of {len(found.change)} values"
+    if found.resolution == "scalar":
+        rows = found.change.iterrows()
+        change = ", ".join(f"{name} {row.value:+.3f} ± {row.sd:.3f} {row.units}" for name, row in rows)
+    print(f"{gdir.rgi_id}, {found.year_type} years {years[0]} to {years[1]}: {change}")
     print(f"  mean balance {found.mean_before:+.3f} -> {found.mean_after:+.3f} m w.e. a year ({found.outcome.value})")
     year = table.loc["annual"]
     print(f"  sensitivity {year['temp']:+.3f} m w.e. K-1, {year['prcp_10pct']:+.3f} m w.e. for 10 % more precipitation")
@@ -193,12 +191,6 @@ def _write_netcdf(data: xr.Dataset, path: Path) -> None:
 
     with replacing(path) as temporary:
         data.to_netcdf(temporary)
-
-
-def _change_in_words(found: Inversion) -> str:
-    if found.resolution != "scalar":
-        return f"{found.resolution} series of {len(found.change)} values"
-    return ", ".join(f"{name} {row.value:+.3f} ± {row.sd:.3f} {row.units}" for name, row in found.change.iterrows())
 
 
 def _attribute(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -> None:

@@ -1,7 +1,5 @@
 """What the verbs share: exit statuses, options that several of them have, and OGGM's start."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import os

@@ -38,19 +38,13 @@ def add_impute_dem(subparsers: common.Subparsers) -> None:
 
 def run_impute_dem(args: argparse.Namespace) -> int:
     """Fill the voids of one glacier's tiles and print how good that is."""
-    begin = time.perf_counter()
-    filled = _impute(args)
-    print("\n".join(_summary_of(filled, time.perf_counter() - begin)))
-    return common.OK
-
-
-def _impute(args: argparse.Namespace) -> xr.Dataset:
     from pyproj import CRS
 
     from oggm_glaunti.companions.dem.impute import impute_dem_stack
     from oggm_glaunti.companions.dem.imputed_file import write_imputed
     from oggm_glaunti.companions.dem.tiles import chosen_glacier, read_tiles
 
+    begin = time.perf_counter()
     name = chosen_glacier(args.folder, args.glacier)
     tiles = read_tiles(args.folder, name)
     z, z_std, dem_ref, slope, aspect = (tiles[key] for key in ("z", "z_std", "dem_ref", "slope", "aspect"))
@@ -70,7 +64,8 @@ def _impute(args: argparse.Namespace) -> xr.Dataset:
 
         args.figure.parent.mkdir(parents=True, exist_ok=True)
         save_png(plot_voids(filled, title=name), args.figure)
-    return filled.assign_attrs(glacier=name)
+    print("\n".join(_summary_of(filled.assign_attrs(glacier=name), time.perf_counter() - begin)))
+    return common.OK
 
 
 def _summary_of(filled: xr.Dataset, seconds: float) -> list[str]:

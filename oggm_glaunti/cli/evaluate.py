@@ -89,7 +89,10 @@ def run_evaluate(args: argparse.Namespace) -> int:
     """Score, write and print."""
     from oggm_glaunti.fit.evaluation import predictions as evaluation
 
-    _require_consistent_model(args)
+    if args.data is not None and args.model is None:
+        raise ValueError("--data goes with --model")
+    if args.predictions is not None and (args.model is not None or args.weights is not None):
+        raise ValueError("--model and --weights go with --data, not with --predictions")
     if args.predictions is not None:
         predictions, source = evaluation.read_predictions(args.predictions), args.predictions.name
     else:
@@ -106,13 +109,6 @@ def run_evaluate(args: argparse.Namespace) -> int:
         written += [path.name for path in save_figures(predictions, args.out)]
     print(f"In {args.out.resolve()}: {', '.join(written)}")
     return common.OK if args.reference is None else _compare(predictions, args.reference)
-
-
-def _require_consistent_model(args: argparse.Namespace) -> None:
-    if args.data is not None and args.model is None:
-        raise ValueError("--data goes with --model")
-    if args.predictions is not None and (args.model is not None or args.weights is not None):
-        raise ValueError("--model and --weights go with --data, not with --predictions")
 
 
 def _predict_folds(args: argparse.Namespace) -> tuple[pd.DataFrame, str]:
@@ -170,7 +166,11 @@ def run_infer(args: argparse.Namespace) -> int:
 
     loaded = _load_model(args)
     glaciers = _open_glaciers(args.data, chosen)
-    files = _file_names(glaciers, "smb_daily" if args.daily else "smb")
+    prefix = "smb_daily" if args.daily else "smb"
+    files = [f"{prefix}_{re.sub(r'[^0-9A-Za-z.-]+', '_', glacier.name)}.nc" for glacier in glaciers]
+    twice = sorted({name for name in files if files.count(name) > 1})
+    if twice:
+        raise ValueError(f"several glaciers would be written to {', '.join(twice)}: ask for them one by one")
     args.out.mkdir(parents=True, exist_ok=True)
     for glacier, name in zip(glaciers, files, strict=True):
         _infer_glacier(loaded, glacier, args.out / name, args.daily)
@@ -192,15 +192,6 @@ def _infer_glacier(loaded: LoadedModel, glacier: GlacierData, path: Path, daily:
     print(f"{glacier.name}: {written[0]} to {written[-1]} in {path}", flush=True)
 
 
-def _file_names(glaciers: list[GlacierData], prefix: str) -> list[str]:
-    """Return a file name for each glacier, without blanks and slashes."""
-    names = [f"{prefix}_{re.sub(r'[^0-9A-Za-z.-]+', '_', glacier.name)}.nc" for glacier in glaciers]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"several glaciers would be written to {', '.join(twice)}: ask for them one by one")
-    return names
-
-
 def _load_model(args: argparse.Namespace) -> LoadedModel:
     from oggm_glaunti import shop
 
@@ -215,8 +206,8 @@ def _open_glaciers(folder: Path, choose: Callable[[list[GlacierData]], list[Glac
 
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    glaciers, problems = read_dataset(folder)
-    glaciers = choose(glaciers)
+    every, problems = read_dataset(folder)
+    glaciers = choose(every)
     lines = [f"{folder}: {problem}" for problem in problems]
     lines += [f"{glacier.name}: {n} x {what}" for glacier in glaciers for what, n in glacier.left_out.items()]
     common.print_some(lines, "left out")

@@ -1,14 +1,12 @@
 """The command ``oggm-glaunti``.
 
-A verb is one function that adds its parser and one that runs it and returns the exit status; :data:`VERBS` lists them.
-JAX and OGGM are imported only by the verb that needs them.
+A verb is one function that adds its parser and one that runs it and returns the exit status; :func:`make_parser` lists
+them. JAX and OGGM are imported only by the verb that needs them.
 """
-
-from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import oggm_glaunti
@@ -59,20 +57,15 @@ def run_demo(args: argparse.Namespace) -> int:
     return common.OK
 
 
-VERBS: tuple[Callable[[common.Subparsers], None], ...] = (
-    *(add_run, add_train, add_finetune, add_evaluate, add_infer),
-    *(add_invert, add_attribute, add_uncertainty, add_measure, add_impute_dem),
-    *(add_verify, add_demo),
-)
-
-
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(prog="oggm-glaunti", description="GlaUnTI surface mass balance inside OGGM.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {oggm_glaunti.__version__}")
     parser.set_defaults(resumes=None, errors=())
     subparsers = parser.add_subparsers(metavar="VERB", required=True)
-    for add in VERBS:
+    for add in (add_run, add_train, add_finetune, add_evaluate, add_infer, add_invert, add_attribute, add_uncertainty):
+        add(subparsers)
+    for add in (add_measure, add_impute_dem, add_verify, add_demo):
         add(subparsers)
     return parser
 

@@ -45,14 +45,6 @@ def add_run(subparsers: common.Subparsers) -> None:
     """Add ``run``."""
     what, more = "run a region: outlines and daily weather in, balances and ice out", {"resumes": RUN_RESUMES}
     parser = common.add_verb(subparsers, "run", run_run, what, DESCRIPTION, RUN_FILES, **more)
-    _add_glaciers(parser)
-    _add_climate(parser)
-    _add_calibration(parser)
-    common.add_out(parser)
-    parser.add_argument("--workers", metavar="N", type=_positive, default=1, help="processes (default: %(default)s)")
-
-
-def _add_glaciers(parser: argparse.ArgumentParser) -> None:
     which = parser.add_argument_group("glaciers").add_mutually_exclusive_group(required=True)
     which.add_argument("--rgi-ids", metavar="ID", nargs="+", help="from OGGM's pre-processed directories (network)")
     which.add_argument("--shapefile", metavar="FILE", type=Path, help="outlines; RGI attributes are used if there")
@@ -61,9 +53,6 @@ def _add_glaciers(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--prepro-level", metavar="L", type=int, choices=range(1, 6), default=3, help="default: 3")
     group.add_argument("--border", metavar="CELLS", type=_positive, default=80, help="of the maps (default: 80)")
     group.add_argument("--prepro-url", metavar="URL", help="default: OGGM's own")
-
-
-def _add_climate(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("daily weather")
     group.add_argument("--climate", metavar="W5E5_daily|monthly|FILE", required=True, help=CLIMATE)
     group.add_argument("--ref-hgt", metavar="M", type=float, help="FILE: height the temperature is for, m")
@@ -73,9 +62,6 @@ def _add_climate(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{what}-name", metavar="NAME", help=f"FILE: column or variable, if not '{what}'")
     named = "FILE: what it is called, ERA5-Land_daily if it is that"
     group.add_argument("--climate-source", metavar="NAME", help=named)
-
-
-def _add_calibration(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model and run")
     common.add_years(group, required=True, help="first and last year")
     common.add_model(group, "ACD", default="C", help="default: C")
@@ -83,6 +69,8 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ref-mb", metavar="MB|geodetic|none", type=_reference_balance, help=REF_MB)
     group.add_argument("--ref-period", metavar="P", help="of --ref-mb: 2000-01-01_2020-01-01, last year excluded")
     group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
+    common.add_out(parser)
+    parser.add_argument("--workers", metavar="N", type=_positive, default=1, help="processes (default: %(default)s)")
 
 
 def _positive(text: str) -> int:

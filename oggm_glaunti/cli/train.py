@@ -98,13 +98,21 @@ def run_train(args: argparse.Namespace) -> int:
 
 def run_finetune(args: argparse.Namespace) -> int:
     """Finetune a model and print where it is and how good."""
+    from oggm_glaunti.core.weights import embedded_a
     from oggm_glaunti.fit.training.train import finetune
 
     common.start_oggm()
     kinds = {None: None, "both": ("ti", "corrector")}.get(args.train, (args.train,))
-    glacier = _glacier_called(args.glacier, _read_data(args))
+    data = _read_data(args)
+    glacier = next((glacier for glacier in data if glacier.name == args.glacier), None)
+    if glacier is None:
+        names = ", ".join(sorted(glacier.name for glacier in data))
+        raise ValueError(f"--glacier: expected one of {names}; found {args.glacier!r}")
     options, years = _options(args, kinds), (args.train_to, args.validate_to)
-    done, test = finetune(glacier, args.out, _start_of_finetuning(args), options, *years, args.resume, not args.quiet)
+    # Without weights of A the published ones.
+    published = args.model == "A" and args.start is None and not (args.out / "a.eqx").exists()
+    start = embedded_a() if published else _weights_to_begin_with(args, args.model)
+    done, test = finetune(glacier, args.out, start, options, *years, args.resume, not args.quiet)
     _print_training(done)
     if test is not None:
         shares = zip(("annual", "winter", "summer"), test.points**0.5, test.glacier**0.5, strict=True)
@@ -136,13 +144,6 @@ def _read_data(args: argparse.Namespace) -> list[GlacierData]:
     return data
 
 
-def _glacier_called(name: str, data: list[GlacierData]) -> GlacierData:
-    for glacier in data:
-        if glacier.name == name:
-            return glacier
-    raise ValueError(f"--glacier: expected one of {', '.join(sorted(g.name for g in data))}; found {name!r}")
-
-
 def _weights_to_begin_with(args: argparse.Namespace, before: str, otherwise: str = "") -> Model:
     """Return the weights to begin with: those named, else those of the model `before` in the same folder."""
     path = args.out / f"{before.lower()}.eqx"
@@ -152,15 +153,6 @@ def _weights_to_begin_with(args: argparse.Namespace, before: str, otherwise: str
             + otherwise
         )
     return read_start(args.start or path, args.model)
-
-
-def _start_of_finetuning(args: argparse.Namespace) -> Model:
-    """Return those of the same model; if there are none of A, the published ones."""
-    from oggm_glaunti.core.weights import embedded_a
-
-    if args.model == "A" and args.start is None and not (args.out / "a.eqx").exists():
-        return embedded_a()
-    return _weights_to_begin_with(args, args.model)
 
 
 def read_start(path: Path, name: str) -> Model:

@@ -9,8 +9,6 @@ On a CPU a scan over more than about 1,500 columns is split over cores at a loss
 the cache; on a GPU there are no blocks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -42,7 +40,7 @@ class BatchWeather(NamedTuple):
     prcp: Float[AnyArray, "year day glacier"]
     weight: Float[AnyArray, "year day glacier"]
 
-    def year(self, index: Int[AnyArray, ""]) -> BatchWeather:
+    def year(self, index: Int[AnyArray, ""]) -> "BatchWeather":
         """One of the years, without the leading axis."""
         return BatchWeather(*(jax.lax.dynamic_index_in_dim(values, index, keepdims=False) for values in self))
 

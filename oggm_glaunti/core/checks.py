@@ -4,8 +4,6 @@ What is known before the computation starts raises a :class:`ValueError` that sa
 a JIT-compiled function the same check becomes :func:`equinox.error_if`, so that a NaN is never passed on.
 """
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import equinox as eqx

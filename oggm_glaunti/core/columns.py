@@ -5,8 +5,6 @@ hundred columns keep their state in the cache and one core busy for all days; th
 (:mod:`~oggm_glaunti.core.threads`). On other devices a step should be as wide as possible, so there nothing is cut.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import partial

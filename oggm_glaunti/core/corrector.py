@@ -6,8 +6,6 @@ into the first 3x3 kernel (zeros around the grid stay zeros through it), and the
 exists, become one channel of ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -15,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core.arrays import EXACT, AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray, Climate
 from oggm_glaunti.core.network import InsideCells, cells_of, conv_block, in_groups, keep, max_pool, mean_pool, stretch
 from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
 
@@ -63,9 +61,7 @@ class Corrector(eqx.Module):
     out_bias: Float[AnyArray, "5 1 1"]
 
 
-def run_corrector(
-    model: Corrector, fields: Float[AnyArray, "field h w"], climate: Float[AnyArray, "2 month"]
-) -> Float[Array, "5 h w"]:
+def run_corrector(model: Corrector, fields: Float[AnyArray, "field h w"], climate: Climate) -> Float[Array, "5 h w"]:
     """Correction fields of one mass-balance year.
 
     Parameters
@@ -197,7 +193,7 @@ def run_branch_2d(branch: Branch, fields: Float[AnyArray, "15 h w"]) -> Float[Ar
     return jnp.moveaxis(_geometry(branch, jnp.moveaxis(fields, 0, -1)[None], [None] * 4)[0], -1, 0)
 
 
-def run_branch_1d(branch: Branch, climate: Float[AnyArray, "2 month"]) -> Float[Array, "8 1"]:
+def run_branch_1d(branch: Branch, climate: Climate) -> Float[Array, "8 1"]:
     """Climate branch: (2, 12 to 14 months) to (8, 1)."""
     return _climate(branch, climate[None])[0, :, None]
 

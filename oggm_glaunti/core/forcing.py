@@ -4,8 +4,6 @@ A forcing is scanned over: :meth:`days` gives what changes from day to day (lead
 day of it into temperature and precipitation at the points. So the field of a whole season need never exist.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from dataclasses import replace
 from typing import TypeVar
@@ -17,7 +15,7 @@ import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float, Int, PyTree
 
-from oggm_glaunti.core.arrays import AnyArray, Field
+from oggm_glaunti.core.arrays import AnyArray, Daily, Field
 from oggm_glaunti.core.checks import require_finite, require_index
 from oggm_glaunti.core.units import PRCP_NORM, TEMP_NORM
 
@@ -46,7 +44,7 @@ class Forcing(eqx.Module):
     def at(self, day: PyTree) -> tuple[Array, Array]:
         """Return temperature and precipitation of one day at the points."""
 
-    def block(self, start: Int[AnyArray, ""], size: int) -> Forcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> "Forcing":
         """Return the weather of `size` neighbouring points, all points taken as one row."""
         of_points = {name: values.reshape(-1) for name, values in vars(self).items() if name not in ("temp", "prcp")}
         return replace(self, **{k: jax.lax.dynamic_slice_in_dim(v, start, size) for k, v in of_points.items()})
@@ -55,7 +53,7 @@ class Forcing(eqx.Module):
         """Return the same weather, warmer by `temp_bias` K and wetter by the factor `prcp_fac`."""
         return replace(self, temp=self.temp + temp_bias, prcp=self.prcp * prcp_fac)
 
-    def checked(self: AnyForcing, weights: Float[AnyArray, " time"]) -> AnyForcing:
+    def checked(self: AnyForcing, weights: Daily) -> AnyForcing:
         """Return the same; raise an error that names the field if a day that is run holds a NaN."""
         days = weights > 0
         return replace(self, temp=require_finite("temp", self.temp, days), prcp=require_finite("prcp", self.prcp, days))
@@ -77,7 +75,7 @@ class GriddedForcing(Forcing):
         """Return temperature and precipitation of one day at the points."""
         return day
 
-    def block(self, start: Int[AnyArray, ""], size: int) -> BlockForcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> "BlockForcing":
         """Return the weather of `size` neighbouring points, all points taken as one row."""
         if self.temp.shape != self.prcp.shape:
             raise ValueError(f"temp and prcp: expected one shape, found {self.temp.shape} and {self.prcp.shape}")
@@ -113,7 +111,7 @@ class BlockForcing(Forcing):
         temp, prcp = (jax.lax.dynamic_slice(a, (day, self.start), cut)[0] for a in (self.temp, self.prcp))
         return temp, prcp
 
-    def block(self, start: Int[AnyArray, ""], size: int) -> BlockForcing:
+    def block(self, start: Int[AnyArray, ""], size: int) -> "BlockForcing":
         """Return the weather of `size` neighbouring points of the block."""
         return BlockForcing(self.temp, self.prcp, self.start + start, size)
 
@@ -131,16 +129,16 @@ class StationForcing(Forcing):
         temperature at the points minus temperature at the reference height, K
     """
 
-    temp: Float[AnyArray, " time"]
-    prcp: Float[AnyArray, " time"]
-    temp_offset: Float[AnyArray, "..."]
+    temp: Daily
+    prcp: Daily
+    temp_offset: Field
 
     def at(self, day: PyTree) -> tuple[Array, Array]:
         """Return temperature and precipitation of one day at the points."""
         temp, prcp = day
         return temp + self.temp_offset, jnp.broadcast_to(prcp, self.temp_offset.shape)
 
-    def checked(self, weights: Float[AnyArray, " time"]) -> StationForcing:
+    def checked(self, weights: Daily) -> "StationForcing":
         """Return the same; raise an error that names the field if a day that is run holds a NaN."""
         return replace(super().checked(weights), temp_offset=require_finite("elevation", self.temp_offset))
 
@@ -169,14 +167,14 @@ class CoarseForcing(Forcing):
     temp: Float[AnyArray, "time cell"]
     prcp: Float[AnyArray, "time cell"]
     cell: Int[AnyArray, "..."]
-    temp_offset: Float[AnyArray, "..."]
+    temp_offset: Field
 
     def at(self, day: PyTree) -> tuple[Array, Array]:
         """Return temperature and precipitation of one day at the points."""
         temp, prcp = day
         return temp[self.cell] + self.temp_offset, prcp[self.cell]
 
-    def checked(self, weights: Float[AnyArray, " time"]) -> CoarseForcing:
+    def checked(self, weights: Daily) -> "CoarseForcing":
         """Return the same; raise an error that names the field if a day that is run holds a NaN."""
         return replace(
             super().checked(weights),
@@ -185,13 +183,7 @@ class CoarseForcing(Forcing):
         )
 
 
-def station_forcing(
-    temp: Float[AnyArray, " time"],
-    prcp: Float[AnyArray, " time"],
-    heights: Float[AnyArray, "..."],
-    ref_hgt: float,
-    temp_gradient: float,
-) -> StationForcing:
+def station_forcing(temp: Daily, prcp: Daily, heights: Field, ref_hgt: float, temp_gradient: float) -> StationForcing:
     """Carry the weather of a station to other heights.
 
     Parameters

@@ -6,8 +6,6 @@ each coarse cell, which then has heights of its own. What the corrector changes 
 only.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -15,13 +13,14 @@ import numpy as np
 import numpy.typing
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import AnyArray, Climate, Corrections, Field, Fields
 from oggm_glaunti.core.checks import require_finite, require_index
 from oggm_glaunti.core.forcing import CoarseForcing, StationForcing
 from oggm_glaunti.core.glaunti import (
     CorrectedYear,
     GlaUnTI,
     Season,
+    Seasons,
     checked,
     corrected_run,
     corrections,
@@ -183,11 +182,11 @@ def swe_profile(columns: GlacierColumns, swe: Float[AnyArray, " pixel"]) -> Floa
 def run_year_on_columns(
     model: GlaUnTI,
     swe: Float[AnyArray, " pixel"],
-    seasons: tuple[Season, ...],
-    fields: Float[AnyArray, "12 h w"],
-    climate: Float[AnyArray, "2 month"],
+    seasons: Seasons,
+    fields: Fields,
+    climate: Climate,
     columns: GlacierColumns,
-    ds: Float[AnyArray, "5 h w"] | None = None,
+    ds: Corrections | None = None,
     observe: Observe | None = None,
 ) -> CorrectedYear:
     """Run a mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
@@ -232,9 +231,9 @@ def correct_from_heights(
     model: GlaUnTI,
     columns: GlacierColumns,
     swe: Float[AnyArray, " pixel"],
-    seasons: tuple[Season, ...],
-    fields: Float[AnyArray, "12 h w"],
-    climate: Float[AnyArray, "2 month"],
+    seasons: Seasons,
+    fields: Fields,
+    climate: Climate,
 ) -> tuple[Float[Array, "3 h w"], Float[Array, "5 h w"]]:
     """Response fields and corrections of a year, the uncorrected runs on heights; arguments as above, unchecked."""
     snow = swe_profile(columns, swe)
@@ -243,7 +242,7 @@ def correct_from_heights(
     return response, corrections(model, response, fields, climate)
 
 
-def at_pixels(seasons: tuple[Season, ...], columns: GlacierColumns) -> tuple[Season, ...]:
+def at_pixels(seasons: Seasons, columns: GlacierColumns) -> Seasons:
     """Return the same weather at the glacier's cells.
 
     Raises
@@ -254,9 +253,7 @@ def at_pixels(seasons: tuple[Season, ...], columns: GlacierColumns) -> tuple[Sea
     return _moved(seasons, columns.pixel_offset, columns.pixel_cell)
 
 
-def _moved(
-    seasons: tuple[Season, ...], offset: Float[AnyArray, "..."], cell: Int[AnyArray, "..."] | None
-) -> tuple[Season, ...]:
+def _moved(seasons: Seasons, offset: Field, cell: Int[AnyArray, "..."] | None) -> Seasons:
     """Seasons of station or coarse weather, at other points."""
     kind = StationForcing if cell is None else CoarseForcing
     for season in seasons:

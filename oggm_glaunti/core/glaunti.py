@@ -5,8 +5,6 @@ weather), where the glacier is and what the months were like; it answers with fi
 They are evaluated once per mass-balance year and serve winter and summer alike. Maslov et al. 2026, models C and D.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from oggm_glaunti.core.arrays import AnyArray, Field
+from oggm_glaunti.core.arrays import AnyArray, Climate, Corrections, Daily, Field, Fields, Map
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
 from oggm_glaunti.core.corrector import Corrector, run_corrector
@@ -55,17 +53,20 @@ class Season(NamedTuple):
     """A run of days with its weights; a mass-balance year is one or two of them."""
 
     forcing: Forcing
-    weights: Float[AnyArray, " time"]
+    weights: Daily
+
+
+Seasons = tuple[Season, ...]
 
 
 class CorrectedYear(NamedTuple):
     """A mass-balance year of model C or D on a grid."""
 
-    swe: Float[AnyArray, "..."]
+    swe: Field
     """snow at the end, m w.e."""
-    smb: tuple[Float[AnyArray, "..."], ...]
+    smb: tuple[Field, ...]
     """balance of each season, m w.e."""
-    ds: Float[AnyArray, "5 h w"] | None
+    ds: Corrections | None
     """corrections; None for model A"""
     response: Float[AnyArray, "3 h w"] | None
     """the three input fields that come from the uncorrected model; None if the corrections were given"""
@@ -74,10 +75,7 @@ class CorrectedYear(NamedTuple):
 
 
 def geometry_fields(
-    outline: Float[AnyArray, "h w"],
-    elevation: Float[AnyArray, "h w"],
-    elevation_std: Float[AnyArray, "h w"],
-    facies: Float[AnyArray, "9 h w"] | None = None,
+    outline: Map, elevation: Map, elevation_std: Map, facies: Float[AnyArray, "9 h w"] | None = None
 ) -> Float[Array, "12 h w"]:
     """Stack the corrector's inputs that describe the place, normalised.
 
@@ -118,7 +116,7 @@ def correct(params: TIParameters, ds: Float[AnyArray, "5 ..."]) -> TIParameters:
 
 
 def run_seasons(
-    params: TIParameters, swe: Float[AnyArray, "..."], seasons: tuple[Season, ...], observe: Observe | None = None
+    params: TIParameters, swe: Field, seasons: Seasons, observe: Observe | None = None
 ) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
     """Run seasons one after the other, the snow carried over.
 
@@ -134,14 +132,12 @@ def run_seasons(
     return corrected_run(params, None, require_finite("swe", swe), checked(seasons), observe)
 
 
-def checked(seasons: tuple[Season, ...]) -> tuple[Season, ...]:
+def checked(seasons: Seasons) -> Seasons:
     """Return the same seasons; raise an error that names the field with a NaN in it."""
     return tuple(Season(season.forcing.checked(season.weights), season.weights) for season in seasons)
 
 
-def _run_season(
-    params: TIParameters, swe: Float[AnyArray, "..."], season: Season, observe: Observe | None
-) -> tuple[Field, Field, Any]:
+def _run_season(params: TIParameters, swe: Field, season: Season, observe: Observe | None) -> tuple[Field, Field, Any]:
     if observe is not None:
         return run_days(ti_step(params), swe, season.forcing, season.weights, observe)
     if params.day == SMOOTH:
@@ -151,7 +147,7 @@ def _run_season(
 
 
 def response_fields(
-    params: TIParameters, swe: Float[AnyArray, "..."], seasons: tuple[Season, ...], span: Span | None = None
+    params: TIParameters, swe: Field, seasons: Seasons, span: Span | None = None
 ) -> Float[Array, "3 ..."]:
     """Compute ``smb0 / 10`` of the uncorrected model and its change for +0.5 K and 1.05 x precipitation; unchecked.
 
@@ -198,10 +194,7 @@ def response_step(params: TIParameters) -> Step:
 
 
 def corrections(
-    model: GlaUnTI,
-    response: Float[AnyArray, "3 h w"],
-    fields: Float[AnyArray, "12 h w"],
-    climate: Float[AnyArray, "2 month"],
+    model: GlaUnTI, response: Float[AnyArray, "3 h w"], fields: Fields, climate: Climate
 ) -> Float[Array, "5 h w"]:
     """Corrections of one mass-balance year; arguments as in :func:`run_year`."""
     if model.corrector is None:
@@ -214,7 +207,7 @@ def corrected_run(
     params: TIParameters,
     ds: Float[AnyArray, "5 ..."] | None,
     swe: Field,
-    seasons: tuple[Season, ...],
+    seasons: Seasons,
     observe: Observe | None = None,
 ) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
     """Run seasons with corrections `ds` at the points of `swe`, or without (None); unchecked.
@@ -232,11 +225,11 @@ def corrected_run(
 
 def run_year(
     model: GlaUnTI,
-    swe: Float[AnyArray, "h w"],
-    seasons: tuple[Season, ...],
-    fields: Float[AnyArray, "12 h w"],
-    climate: Float[AnyArray, "2 month"],
-    ds: Float[AnyArray, "5 h w"] | None = None,
+    swe: Map,
+    seasons: Seasons,
+    fields: Fields,
+    climate: Climate,
+    ds: Corrections | None = None,
     observe: Observe | None = None,
 ) -> CorrectedYear:
     """Run a mass-balance year of model C or D on all cells of the grid: the published procedure, exactly.

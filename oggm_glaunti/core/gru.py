@@ -3,8 +3,6 @@
 Maslov et al. 2026, model B; the cell is the usual GRU with a bias inside the reset product (as in equinox and PyTorch).
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import equinox as eqx
@@ -12,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from oggm_glaunti.core.arrays import EXACT, AnyArray
+from oggm_glaunti.core.arrays import EXACT, AnyArray, Daily
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.run import Observe, Step, run_days
@@ -61,7 +59,7 @@ def run_gru(
     model: GRU,
     hidden: Float[AnyArray, "... 16"],
     forcing: Forcing,
-    weights: Float[AnyArray, " time"],
+    weights: Daily,
     observe: Observe | None = None,
     *,
     first_day_seen: bool | Bool[AnyArray, ""] = False,

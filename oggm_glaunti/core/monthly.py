@@ -5,8 +5,6 @@ few metres apart, snow carried over all years, holds everything that an ice-flow
 year > month > day: no array with a day axis and a height axis ever exists.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import NamedTuple
 

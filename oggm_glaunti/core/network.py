@@ -5,8 +5,6 @@ occupies the top left of it, which :class:`InsideCells` describes. Layers keep t
 nothing depends on how large the bucket is. Maslov et al. 2026, the corrector.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

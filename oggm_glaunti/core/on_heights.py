@@ -4,8 +4,6 @@ The temperature index depends on height, the year's corrections and the weather 
 heights. Corrections are given, not recomputed.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar

@@ -4,8 +4,6 @@ Parameters that must stay above a bound are stored as the logarithm of their dis
 stored numbers in the order of :data:`STORED_NAMES`. NumPy only: making weights must not start JAX.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -5,8 +5,6 @@ A *step* is a function ``(state, temp, prcp, weight) -> (state, smb)`` of one da
 to season and year to year by the caller: running two halves one after the other is running the whole.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import Daily, Field
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.temperature_index import TIParameters
@@ -46,7 +44,7 @@ def continuous_weights(n_days: int, dtype: np.typing.DTypeLike = np.float32) -> 
 
 
 def run_days(
-    step: Step, state: Any, forcing: Forcing, weights: Float[AnyArray, " time"], observe: Observe | None = None
+    step: Step, state: Any, forcing: Forcing, weights: Daily, observe: Observe | None = None
 ) -> tuple[Any, Any, Any]:
     """Run a step over all days of a forcing, unchecked; :func:`run_ti` and its like look for NaN first.
 
@@ -96,11 +94,7 @@ def ti_step(params: TIParameters) -> Step:
 
 
 def run_ti(
-    params: TIParameters,
-    swe: Float[AnyArray, "..."],
-    forcing: Forcing,
-    weights: Float[AnyArray, " time"],
-    observe: Observe | None = None,
+    params: TIParameters, swe: Field, forcing: Forcing, weights: Daily, observe: Observe | None = None
 ) -> tuple[Float[Array, "..."], Float[Array, "..."], Any]:
     """Run a temperature index over all days of a forcing.
 

@@ -10,16 +10,13 @@ derivative by SWE and ``da, dE, dF`` the explicit derivatives by ``x``. The fact
 no ``S``.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Float
 
-from oggm_glaunti.core.arrays import AnyArray, Field
+from oggm_glaunti.core.arrays import AnyArray, Daily, Field
 from oggm_glaunti.core.columns import in_blocks, run_columns
 from oggm_glaunti.core.elementary import sigmoid, softplus_with_slope
 from oggm_glaunti.core.forcing import Forcing
@@ -86,7 +83,7 @@ def _step(p: TIParameters, wrt: tuple[str, ...]):
 
 
 def run_sensitive(
-    params: TIParameters, swe: Field, forcing: Forcing, weights: Float[AnyArray, " time"], wrt: tuple[str, ...]
+    params: TIParameters, swe: Field, forcing: Forcing, weights: Daily, wrt: tuple[str, ...]
 ) -> tuple[Field, Field, dict[str, Field], dict[str, Field]]:
     """Run model A with exact derivatives at every point.
 
@@ -133,9 +130,7 @@ def run_sensitive(
 
 
 @jax.custom_jvp
-def run_smooth(
-    params: TIParameters, swe: Field, forcing: Forcing, weights: Float[AnyArray, " time"]
-) -> tuple[Field, Field]:
+def run_smooth(params: TIParameters, swe: Field, forcing: Forcing, weights: Daily) -> tuple[Field, Field]:
     """Run model A over any number of points; differentiable in both modes and cheaply so.
 
     Derivatives by parameters and initial snow are those of :func:`run_sensitive`, whatever transformation asks for

@@ -5,8 +5,6 @@ is run on evenly spaced heights and interpolated to the points: cubics on height
 1e-5 m w.e.
 """
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import AnyArray, Field
 
 
 def even_heights(lowest: float, highest: float, step: float, margin: int = 2) -> np.ndarray:
@@ -31,7 +29,7 @@ def even_heights(lowest: float, highest: float, step: float, margin: int = 2) ->
 
 
 def cubic_weights(
-    heights: Float[AnyArray, "..."], first: float, step: float, n: int, xp: ModuleType = jnp
+    heights: Field, first: float, step: float, n: int, xp: ModuleType = jnp
 ) -> tuple[Int[Array, "..."], Float[Array, "... 4"]]:
     """Find where and with which weights to take four neighbours on an even grid (Lagrange cubic).
 
@@ -84,7 +82,7 @@ def interpolate_cubic(
 
 
 def interpolate_profile(
-    height: Float[AnyArray, "..."], nodes: Float[AnyArray, " n"], values: Float[AnyArray, " n"]
+    height: Field, nodes: Float[AnyArray, " n"], values: Float[AnyArray, " n"]
 ) -> Float[Array, "..."]:
     """Interpolate linearly between heights, constant beyond the ends."""
     return jnp.interp(height, nodes, values)

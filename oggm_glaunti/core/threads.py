@@ -6,26 +6,24 @@ interpreter while it computes. The results do not depend on the number of thread
 programs: they are for use from outside and cannot be traced (differentiated, mapped) themselves.
 """
 
-from __future__ import annotations
-
 import math
 import multiprocessing
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.experimental
 import numpy as np
-from jaxtyping import Float
 
-from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.arrays import Climate, Corrections, Field, Fields
 from oggm_glaunti.core.checks import require_finite
 from oggm_glaunti.core.columns import Span, run_columns
 from oggm_glaunti.core.glacier_columns import GlacierColumns, at_pixels, correct_from_heights
-from oggm_glaunti.core.glaunti import CorrectedYear, GlaUnTI, Season, checked, correct, corrections, response_fields
+from oggm_glaunti.core.glaunti import CorrectedYear, GlaUnTI, Seasons, checked, correct, corrections, response_fields
 from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.core.temperature_index import TIParameters
 
@@ -92,14 +90,8 @@ def share_out(program: Callable[[Span], Any], n: int, threads: int | None = None
     )
 
 
-@eqx.filter_jit
-def _run_span(params, swe, seasons, first, size):
-    return run_columns(ti_step, params, swe, seasons, Span(first, size))
-
-
-@eqx.filter_jit
-def _response_of_span(params, swe, seasons, first, size):
-    return response_fields(params, swe, seasons, Span(first, size))
+_run_span = eqx.filter_jit(partial(run_columns, ti_step))
+_response_of_span = eqx.filter_jit(response_fields)
 
 
 @eqx.filter_jit
@@ -118,7 +110,7 @@ def _correct_columns(model, swe, seasons, fields, climate, columns, ds):
 
 
 def run_seasons_threaded(
-    params: TIParameters, swe: Float[AnyArray, "..."], seasons: tuple[Season, ...], threads: int | None = None
+    params: TIParameters, swe: Field, seasons: Seasons, threads: int | None = None
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """:func:`~oggm_glaunti.core.glaunti.run_seasons` (smooth, nothing observed) on several cores: `swe` and `smb`."""
     return _in_shares(_run_span, params, require_finite("swe", swe), checked(seasons), threads)
@@ -129,18 +121,18 @@ def _in_shares(program, params, swe, seasons, threads):
     shape = seasons[0].forcing.shape
     # Here and not in each thread: one copy to the device for all.
     arguments = jax.device_put((params, swe, seasons))
-    joined = share_out(lambda span: program(*arguments, *span), math.prod(shape), threads)
+    joined = share_out(lambda span: program(*arguments, span), math.prod(shape), threads)
     return jax.tree.map(lambda out: out.reshape((*out.shape[:-1], *shape)), joined)
 
 
 def run_year_threaded(
     model: GlaUnTI,
-    swe: Float[AnyArray, "..."],
-    seasons: tuple[Season, ...],
-    fields: Float[AnyArray, "12 h w"],
-    climate: Float[AnyArray, "2 month"],
+    swe: Field,
+    seasons: Seasons,
+    fields: Fields,
+    climate: Climate,
     columns: GlacierColumns | None = None,
-    ds: Float[AnyArray, "5 h w"] | None = None,
+    ds: Corrections | None = None,
     threads: int | None = None,
 ) -> CorrectedYear:
     """Run a mass-balance year on several cores: the same as in one program.

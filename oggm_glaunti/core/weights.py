@@ -5,8 +5,6 @@ JSON. Reading never unpickles, and a file whose leaves have another count, shape
 and writes streams; finding files is left to other modules.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping
@@ -204,7 +202,7 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
     """
     header = _read_header(stream, name, source)
     leaves = []
-    while _more(stream):
+    while _next_byte(stream):
         try:
             leaves.append(np.lib.format.read_array(stream, allow_pickle=False))
         except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, TokenError) as err:
@@ -217,17 +215,16 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
     return model_from_leaves(name, leaves, source), header
 
 
-def _more(stream: BinaryIO) -> bool:
+def _next_byte(stream: BinaryIO) -> bytes:
+    """Return the next byte without moving on; empty at the end."""
     found = stream.read(1)
     stream.seek(-len(found), os.SEEK_CUR)
-    return bool(found)
+    return found
 
 
 def _read_header(stream: BinaryIO, name: str, source: str) -> dict[str, Any]:
     """Header of our own format, empty for a published file; the stream stands at the first leaf afterwards."""
-    begins = stream.read(1)
-    stream.seek(-len(begins), os.SEEK_CUR)
-    if begins != b"{":
+    if _next_byte(stream) != b"{":
         return {}
     try:
         header = json.loads(stream.readline())

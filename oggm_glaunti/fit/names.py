@@ -1,7 +1,5 @@
 """Names of kinds and seasons of observations, and numbers of folds; importing this loads neither OGGM nor JAX."""
 
-from __future__ import annotations
-
 KINDS = ("point", "glacier-wide", "geodetic")
 SEASONS = ("annual", "winter", "summer")
 ALL_SEASONS = (*SEASONS, "free")

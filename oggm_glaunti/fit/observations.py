@@ -4,8 +4,6 @@ A table of observations is a plain :class:`pandas.DataFrame` with the columns of
 in :mod:`oggm_glaunti.fit.readers`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,12 +154,8 @@ def split(table: pd.DataFrame, problems: pd.DataFrame) -> tuple[pd.DataFrame, pd
     """Split rows by what is wrong with each column, in words (empty: nothing); see :func:`check_observations`."""
     is_bad = (problems != "").any(axis=1).to_numpy(bool)
     words = ["; ".join(filter(None, row)) for row in problems.to_numpy()[is_bad]]
-    bad = {
-        "row": table.index[is_bad],
-        "glacier": table["glacier"].to_numpy()[is_bad],
-        "problem": np.array(words, object),
-    }
-    return table[~is_bad], pd.DataFrame(bad)
+    bad = {"row": table.index[is_bad], "glacier": table["glacier"].to_numpy()[is_bad]}
+    return table[~is_bad], pd.DataFrame({**bad, "problem": np.array(words, object)})
 
 
 def problems_of(table: pd.DataFrame) -> pd.DataFrame:
@@ -179,10 +173,10 @@ def problems_of(table: pd.DataFrame) -> pd.DataFrame:
     """
     found = {
         "glacier": _describe(table["glacier"].fillna("") == "", "no glacier named"),
-        "kind": _describe(~table["kind"].isin(KINDS), "kind {} is none of " + ", ".join(KINDS), table["kind"]),
-        "season": _describe(
-            ~table["season"].isin(ALL_SEASONS), "season {} is none of " + ", ".join(ALL_SEASONS), table["season"]
-        ),
+        **{
+            name: _describe(~table[name].isin(known), f"{name} {{}} is none of {', '.join(known)}", table[name])
+            for name, known in (("kind", KINDS), ("season", ALL_SEASONS))
+        },
         "begin": _describe(table["begin"].isna(), "no begin date"),
         "end": _describe(table["end"].isna(), "no end date"),
         "days": _wrong_days(table),
@@ -287,35 +281,25 @@ def on_grid(observations: pd.DataFrame, gdir_or_features: Any) -> tuple[pd.DataF
     _require_schema(observations)
     given = gdir_or_features
     features = given if isinstance(given, Features) else read_features(given)
-    placed = _with_positions(observations, features)
+    to_grid = Transformer.from_crs("EPSG:4326", features.crs, always_xy=True)
+    lon, lat = observations["lon"], observations["lat"]
+    x, y = to_grid.transform(lon.to_numpy(), lat.to_numpy())
+    known = lat.notna() & lon.notna() & observations["x"].isna()
+    placed = observations.assign(x=observations["x"].mask(known, x), y=observations["y"].mask(known, y))
     inside = placed.set_index(np.arange(len(placed)))
     column = np.floor((inside["x"] - features.x[0]) / settings.CELL_SIZE + 0.5)
     row = np.floor((features.y[0] - inside["y"]) / settings.CELL_SIZE + 0.5)
     rows, columns = features.shape
     outside = (column < 0) | (column >= columns) | (row < 0) | (row >= rows)
-    words = f"x {{}}, y {{}} (latitude {{}}, longitude {{}}) is outside the glacier's rectangle, {_rectangle(features)}"
+    half = settings.CELL_SIZE / 2
+    extent = f"x {features.x[0] - half:.0f} to {features.x[-1] + half:.0f}, "
+    extent += f"y {features.y[-1] - half:.0f} to {features.y[0] + half:.0f}"
+    words = f"x {{}}, y {{}} (latitude {{}}, longitude {{}}) is outside the glacier's rectangle, {extent}"
     wrong = _describe(outside, words, *(placed[name] for name in ("x", "y", "lat", "lon")))
     fill = (inside["height"].isna() & inside["x"].notna() & ~outside).to_numpy()
     heights = placed["height"].to_numpy(copy=True)
     heights[fill] = features.elevation[row[fill].astype(int), column[fill].astype(int)]
     return split(placed.assign(height=heights), pd.DataFrame({"x": wrong}, index=placed.index))
-
-
-def _with_positions(observations: pd.DataFrame, features: Features) -> pd.DataFrame:
-    known = observations["lat"].notna() & observations["lon"].notna()
-    to_grid = Transformer.from_crs("EPSG:4326", features.crs, always_xy=True)
-    x, y = to_grid.transform(observations["lon"].to_numpy(), observations["lat"].to_numpy())
-    known &= observations["x"].isna()
-    return observations.assign(
-        x=np.where(known, x, observations["x"].to_numpy()), y=np.where(known, y, observations["y"].to_numpy())
-    )
-
-
-def _rectangle(features: Features) -> str:
-    half = settings.CELL_SIZE / 2
-    west, east = features.x[0] - half, features.x[-1] + half
-    south, north = features.y[-1] - half, features.y[0] + half
-    return f"x {west:.0f} to {east:.0f}, y {south:.0f} to {north:.0f}"
 
 
 def write_csv(path: str | Path, observations: pd.DataFrame) -> None:

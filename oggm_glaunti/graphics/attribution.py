@@ -6,7 +6,6 @@ import calendar
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oggm_glaunti.graphics.glacier import plot_balance_map
 from oggm_glaunti.graphics.style import COLOURS, new_figure
@@ -46,7 +45,10 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
         first day (and of the corrections, if they differ), above the anomalies of the weather; middle: contributions
         by elevation band, with the area in grey; right: sum of all contributions on the cells
     """
-    figure, axes = _layout(features is not None)
+    columns = 2 if features is None else 3
+    figure = new_figure((9.5 if features is None else 13.5, 5.2))
+    grid = figure.add_gridspec(2, columns, width_ratios=(1.5, 1.0, 1.15)[:columns], height_ratios=(2.2, 1.0))
+    axes = [figure.add_subplot(place) for place in (grid[0, 0], grid[1, 0], *(grid[:, k] for k in range(1, columns)))]
     _plot_months(axes[0], made)
     _plot_anomalies(axes[1], made)
     _plot_heights(axes[2], made)
@@ -59,14 +61,6 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
     figure.suptitle(_headline(made))
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=5, loc="outside lower center")
     return figure
-
-
-def _layout(with_map: bool) -> tuple[Figure, list[Axes]]:
-    figure = new_figure((13.5 if with_map else 9.5, 5.2))
-    columns = 3 if with_map else 2
-    grid = figure.add_gridspec(2, columns, width_ratios=(1.5, 1.0, 1.15)[:columns], height_ratios=(2.2, 1.0))
-    axes = [figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])]
-    return figure, axes + [figure.add_subplot(grid[:, column]) for column in range(1, columns)]
 
 
 def _headline(made: xr.Dataset) -> str:
@@ -83,7 +77,12 @@ def _plot_months(ax: Axes, made: xr.Dataset) -> None:
     names = [calendar.month_abbr[month] for month in made.month.to_numpy()]
     at = np.arange(len(names))
     values = {name: made[name].sum("height").to_numpy() for name in ("temp", "prcp")}
-    _stack_bars(ax, at, values)
+    # Bars on top of each other, gains up from zero and losses down.
+    up, down = np.zeros((2, len(names)))
+    for name, parts in values.items():
+        base = np.where(parts > 0, up, down)
+        ax.bar(at, parts, 0.75, base, color=GROUP_COLOURS[name], label=GROUP_LABELS[name])
+        up, down = up + np.maximum(parts, 0.0), down + np.minimum(parts, 0.0)
     label = "temperature and precipitation"
     ax.plot(at, sum(values.values()), linestyle="none", marker="D", markersize=4, color="black", label=label)
     for name in _without_month(made):
@@ -100,15 +99,6 @@ def _plot_months(ax: Axes, made: xr.Dataset) -> None:
 def _without_month(made: xr.Dataset) -> list[str]:
     """Return the groups that belong to no month; corrections only if the model's differ between the years."""
     return ["snow", *(["corrections"] if np.any(made["corrections"].to_numpy()) else [])]
-
-
-def _stack_bars(ax: Axes, at: NDArray[np.intp], values: dict[str, NDArray[np.floating]]) -> None:
-    """Draw bars on top of each other, gains up from zero and losses down."""
-    up, down = (np.zeros(len(at)) for _ in range(2))
-    for name, parts in values.items():
-        base = np.where(parts > 0, up, down)
-        ax.bar(at, parts, 0.75, base, color=GROUP_COLOURS[name], label=GROUP_LABELS[name])
-        up, down = up + np.maximum(parts, 0.0), down + np.minimum(parts, 0.0)
 
 
 def _plot_anomalies(ax: Axes, made: xr.Dataset) -> None:

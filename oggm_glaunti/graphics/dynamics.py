@@ -43,7 +43,7 @@ def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, A
     years, per = found["time"].to_numpy(), str(one["per"].item())
     above.plot(years, one["volume"], color="black", label="as it is")
     for i, amount in enumerate([1.0, -1.0] if reruns is None else reruns):
-        colour, name = series_style(i, "color"), _amount(control, amount, per)
+        colour, name = series_style(i, "color"), f"{control} {amount:+g} × {per}".replace("× 1 K", "K")
         above.plot(years, one["volume"] + amount * one["d_volume"], label=f"{name}, first order", **colour)
         if reruns is not None:
             above.plot(years, reruns[amount], linestyle=LINES[1], label=f"{name}, whole run", **colour)
@@ -57,18 +57,13 @@ def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, A
     return figure
 
 
-def _amount(control: str, amount: float, per: str) -> str:
-    """Describe a change in words: ``dT +2 × 1 K``."""
-    return f"{control} {amount:+g} × {per}".replace("× 1 K", "K")
-
-
 def plot_gradient(found: xr.Dataset) -> Figure:
     """Draw the effect on the last volume of 1 m w.e. more in a layer of 100 m in a year, and of each year's weather.
 
     Parameters
     ----------
     found : Dataset
-        Result of :func:`~oggm_glaunti.analysis.dynamics.sia_tasks.volume_gradient`
+        Result of :func:`~oggm_glaunti.analysis.dynamics.tasks.volume_gradient`
     """
     figure, axes = panels(2, 2, (9.5, 6.5), width_ratios=(3, 1), height_ratios=(2, 1))
     layers = (found["height"] // LAYER * LAYER + 0.5 * LAYER).rename("layer")

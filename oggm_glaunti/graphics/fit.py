@@ -80,9 +80,6 @@ def _draw_points(ax: Axes, x: pd.Series, y: pd.Series, style: dict[str, Any]) ->
     ax.scatter(x, y, s=9, alpha=0.4 if len(x) > 200 else 0.8, linewidths=0, **style)
 
 
-# --- a panel per model and season ---
-
-
 def plot_scatter(predictions: pd.DataFrame, kind: str) -> Figure:
     """Draw predicted against observed balances and the line of equality, a row per model and a column per season."""
     figure, each = _each_panel(predictions, kind, equal=True)
@@ -162,9 +159,6 @@ def _write_scores(
     ax.text(x, 0.97, text, transform=ax.transAxes, ha=side, va="top", fontsize="small", bbox=box)
 
 
-# --- a line per glacier ---
-
-
 def plot_residuals_by_glacier(predictions: pd.DataFrame, kind: str) -> Figure:
     """Draw the mean of predicted minus observed and its interquartile range by glacier, a column per season."""
     chosen = _of_kind(predictions, kind)
@@ -176,7 +170,12 @@ def plot_residuals_by_glacier(predictions: pd.DataFrame, kind: str) -> Figure:
         ax.axvline(0.0, color=GREY, linewidth=0.8)
         for i, (model, column) in enumerate(models.items()):
             shift = 0.7 * ((i + 0.5) / len(models) - 0.5)
-            _draw_ranges(ax, of_season, column, {g: k + shift for k, g in enumerate(glaciers)}, i, model)
+            misfits = (of_season[column] - of_season["true"]).groupby(of_season["glacier"])
+            mean, low, high = misfits.mean().dropna(), misfits.quantile(0.25), misfits.quantile(0.75)
+            y = [glaciers.index(glacier) + shift for glacier in mean.index]
+            style = series_style(i, "color", "marker")
+            ax.hlines(y, low[mean.index], high[mean.index], color=style["color"], linewidth=1.2, alpha=0.7)
+            ax.scatter(mean, y, s=16, linewidths=0, label=f"model {model}", zorder=3, **style)
         for k in range(1, len(glaciers)):
             ax.axhline(k - 0.5, color="0.9", linewidth=0.6, zorder=0)
         ax.set(title=f"{kind}, {season}", ylim=(len(glaciers) - 0.5, -0.5))
@@ -185,15 +184,6 @@ def plot_residuals_by_glacier(predictions: pd.DataFrame, kind: str) -> Figure:
     figure.supxlabel("predicted minus observed (m w.e.)", fontsize="medium")
     _legend(figure)
     return figure
-
-
-def _draw_ranges(ax: Axes, group: pd.DataFrame, column: str, places: dict[str, float], i: int, model: str) -> None:
-    misfits = (group[column] - group["true"]).groupby(group["glacier"])
-    mean, low, high = misfits.mean().dropna(), misfits.quantile(0.25), misfits.quantile(0.75)
-    y = [places[glacier] for glacier in mean.index]
-    style = series_style(i, "color", "marker")
-    ax.hlines(y, low[mean.index], high[mean.index], color=style["color"], linewidth=1.2, alpha=0.7)
-    ax.scatter(mean, y, s=16, linewidths=0, label=f"model {model}", zorder=3, **style)
 
 
 def plot_glacier_series(predictions: pd.DataFrame, season: str) -> list[Figure]:

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 HYPSOMETRY_BAND = 100.0  # m, height of the bands of a hypsometry
 
 
-# --- maps ---
-
-
 def plot_balance_map(
     values: ArrayLike,
     features: Features,
@@ -77,7 +74,11 @@ def plot_balance_map(
     """
     import matplotlib as mpl
 
-    values = _checked_map(values, features)
+    values = np.asarray(values)
+    if values.shape != features.shape:
+        raise ValueError(f"expected a map of {features.shape}, the cells of the features; found {values.shape}")
+    if not np.isfinite(values).any():
+        raise ValueError("the map holds no finite value")
     ax = axes_or_current(ax)
     limit = round_limit(float(np.nanmax(np.abs(values)))) if limit is None else limit
     colours = mpl.colormaps[cmap].resampled(SHADES)
@@ -117,15 +118,6 @@ def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 
     return image
 
 
-def _checked_map(values: ArrayLike, features: Features) -> NDArray[np.floating]:
-    values = np.asarray(values)
-    if values.shape != features.shape:
-        raise ValueError(f"expected a map of {features.shape}, the cells of the features; found {values.shape}")
-    if not np.isfinite(values).any():
-        raise ValueError("the map holds no finite value")
-    return values
-
-
 def _plot_outline(features: Features, ax: Axes, color: str = "black", linewidth: float = 0.8) -> None:
     ax.contour(*kilometres(features), features.outline, levels=[0.5], colors=color, linewidths=linewidth)
 
@@ -139,9 +131,6 @@ def _show_cells(features: Features, ax: Axes, margin: int | None = None) -> None
         y = y[max(rows.min() - margin, 0) : rows.max() + margin + 1]
     finish_map(ax, (x[0], x[-1]), (y[-1], y[0]), ticks=6)
     ax.set_ylabel("northing (km)")
-
-
-# --- balance against height ---
 
 
 def mean_profile(mb_model: Any, heights: ArrayLike, years: Sequence[int]) -> NDArray[np.float64]:
@@ -208,9 +197,6 @@ def plot_hypsometry(features: Features, ax: Axes | None = None) -> None:
     cells, _ = np.histogram(heights, edges)
     ax.barh(edges[:-1], cells * (CELL_SIZE / 1000.0) ** 2, height=0.9 * band, align="edge", color="0.7")
     ax.set(xlabel=f"area (km$^2$ per {band:.0f} m)", ylabel="height (m)")
-
-
-# --- observations ---
 
 
 def plot_against_observations(

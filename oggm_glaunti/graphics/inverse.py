@@ -103,7 +103,9 @@ def _draw_change(ax: Axes, found: Inversion, name: str) -> None:
     from matplotlib.ticker import NullLocator
 
     colour, starts = CONTROL_COLOURS[name], found.change.index
-    edges = _as_years([*starts, starts[-1] + STEP_LENGTHS[found.resolution]], found)
+    # As numbers on an axis on which year Y stands in the middle of its days.
+    days = (pd.DatetimeIndex([*starts, starts[-1] + STEP_LENGTHS[found.resolution]]) - starts[0]).days.to_numpy()
+    edges = found.balances.index[0] - 0.5 + days / 365.25
     value, sd = found.change[name].to_numpy(), found.change[f"{name}_sd"].to_numpy()
     low, high = value - sd, value + sd
     if name == "dP":
@@ -119,9 +121,3 @@ def _draw_change(ax: Axes, found: Inversion, name: str) -> None:
     ends = {"dT": (low.min() - 0.2, high.max() + 0.2), "dP": (0.93 * low.min(), 1.07 * high.max())}
     ax.set(xlim=(edges[0] - 0.25, edges[-1] + 0.25), ylim=ends[name])
     light_grid(ax)
-
-
-def _as_years(dates: list[pd.Timestamp], found: Inversion) -> np.ndarray:
-    """Convert dates to numbers on an axis on which year Y stands in the middle of its days."""
-    begin = found.balances.index[0] - 0.5
-    return begin + (pd.DatetimeIndex(dates) - dates[0]).days.to_numpy() / 365.25

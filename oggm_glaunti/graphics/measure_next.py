@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SHADES_OF_SHARE = 10  # steps of the colour bar
 MAP_MARGIN = 5  # cells around the glacier
-TARGET_LABELS = {"smb": "glacier-wide balance"}
 
 
 def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> Figure:
@@ -43,7 +42,12 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
     ValueError
         If the target is not in the result
     """
-    table, maps = _of_target(result, target)
+    known = list(np.atleast_1d(result.maps["target"].values))
+    target = known[0] if target is None else target
+    if target not in known:
+        raise ValueError(f"target: expected one of {known}, found {target!r}")
+    maps = result.maps.sel(target=target) if "target" in result.maps.dims else result.maps
+    table = result.table[result.table["target"] == target]
     n, (north, south, west, east) = maps.sizes["season"], _window(maps)
     width = max(3.3 * n + 0.9, 7.5)
     high = float(np.clip((south - north) / (east - west) * (width - 1.8) / n, 1.8, 5.0)) + 1.1
@@ -52,26 +56,23 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
     axes = above.subplots(1, n, squeeze=False, sharey=True)[0]
     _plot_maps(maps, table, axes)
     profile, bars = below.subplots(1, 2)
-    _plot_profiles(maps, profile)
+    for i, season in enumerate(maps["season"].values):
+        line = 100.0 * maps["reduction_by_height"].sel(season=season)
+        profile.plot(line, maps["height"], label=str(season), **series_style(i, "color", "linestyle"))
+    profile.set(xlim=(0.0, 100.0), xlabel="variance taken away (%)", ylabel="height (m)")
+    profile.legend(frameon=False)
+    profile.grid(color="0.9")
+    profile.set_axisbelow(True)
     _plot_bars(maps, table, bars)
     figure.suptitle(_question(maps, result.table.attrs))
     return figure
-
-
-def _of_target(result: WhereToMeasure, target: str | None) -> tuple[pd.DataFrame, xr.Dataset]:
-    known = list(np.atleast_1d(result.maps["target"].values))
-    target = known[0] if target is None else target
-    if target not in known:
-        raise ValueError(f"target: expected one of {known}, found {target!r}")
-    maps = result.maps.sel(target=target) if "target" in result.maps.dims else result.maps
-    return result.table[result.table["target"] == target], maps
 
 
 def _question(maps: xr.Dataset, about: dict[str, Any]) -> str:
     first, last = about["years"]
     years = f"{first}" if first == last else f"mean of {first}-{last}"
     target = str(maps["target"].values)
-    wanted = f"{TARGET_LABELS[target]} {years}" if target in TARGET_LABELS else f"parameter {target}"
+    wanted = f"glacier-wide balance {years}" if target == "smb" else f"parameter {target}"
     return f"{about['rgi_id']}, model {about['model']}: one more measurement in {about['year']}\nfor the {wanted}"
 
 
@@ -89,16 +90,12 @@ def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
             at = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": "bold"}
             box = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": "#D55E00", "linewidth": 1.5}
             ax.text(x[row.col], y[row.row], str(row.rank), bbox=box, **at)
-        ax.set_title(f"{season}: {_season_days(maps, season)}", fontsize="medium")
+        begin, end = (maps[name].sel(season=season).values.astype("M8[D]").item() for name in ("begin", "end"))
+        ax.set_title(f"{season}: {begin.day} {begin:%b} to {end.day} {end:%b}", fontsize="medium")
         north, south, west, east = _window(maps)
         finish_map(ax, (x[west], x[east]), (y[south], y[north]), ticks=5, integer=True)
     axes[0].set_ylabel("northing (km)")
     axes[0].figure.colorbar(image, ax=list(axes), label="variance taken away\nby one measurement (%)")
-
-
-def _season_days(maps: xr.Dataset, season: str) -> str:
-    begin, end = (maps[name].sel(season=season).values.astype("M8[D]").item() for name in ("begin", "end"))
-    return f"{begin.day} {begin:%b} to {end.day} {end:%b}"
 
 
 def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:
@@ -108,16 +105,6 @@ def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:
     last_row, last_col = there.shape[0] - 1, there.shape[1] - 1
     north, south = max(rows.min() - MAP_MARGIN, 0), min(rows.max() + MAP_MARGIN, last_row)
     return north, south, max(cols.min() - MAP_MARGIN, 0), min(cols.max() + MAP_MARGIN, last_col)
-
-
-def _plot_profiles(maps: xr.Dataset, ax: Axes) -> None:
-    for i, season in enumerate(maps["season"].values):
-        line = 100.0 * maps["reduction_by_height"].sel(season=season)
-        ax.plot(line, maps["height"], label=str(season), **series_style(i, "color", "linestyle"))
-    ax.set(xlim=(0.0, 100.0), xlabel="variance taken away (%)", ylabel="height (m)")
-    ax.legend(frameon=False)
-    ax.grid(color="0.9")
-    ax.set_axisbelow(True)
 
 
 def _plot_bars(maps: xr.Dataset, table: pd.DataFrame, ax: Axes) -> None:

@@ -37,9 +37,6 @@ SMALLEST_DISC = 6.0  # points2: a glacier smaller than its disc is still seen
 SHADED = (0.1, 0.9)  # quantiles of the glaciers
 
 
-# --- the map ---------------------------------------------------------------------------------------------------------
-
-
 def plot_region_map(
     ds: xr.Dataset,
     variable: str = "specific_mb",
@@ -104,8 +101,14 @@ def plot_region_map(
 def _discs(ds: xr.Dataset, values: np.ndarray, ax: Axes, colours: dict[str, Any]) -> ScalarMappable:
     areas = ds["rgi_area"].to_numpy()
     order = np.argsort(-areas)  # large ones first, so that none is hidden
-    lon, lat = _side_by_side(ds["cenlon"].to_numpy())[order], ds["cenlat"].to_numpy()[order]
-    values, size = values[order], _disc_scale(areas)
+    lon, lat = ds["cenlon"].to_numpy()[order], ds["cenlat"].to_numpy()[order]
+    if np.ptp(lon) > 180.0:  # a region across the date line is moved to one side of it
+        lon = np.where(lon < 0, lon + 360.0, lon)
+    values, crowd = values[order], min(1.0, 40.0 / np.sqrt(areas.size) / 4.0)  # smaller discs for more than a hundred
+
+    def size(area: ArrayLike) -> np.ndarray:
+        return np.maximum(LARGEST_DISC * crowd * np.asarray(area) / float(areas.max()), SMALLEST_DISC)
+
     sizes, known = size(areas[order]), np.isfinite(values)
     ax.scatter(lon[~known], lat[~known], s=sizes[~known], facecolors="none", edgecolors="0.5", linewidths=0.8)
     discs = ax.scatter(lon[known], lat[known], c=values[known], s=sizes[known], edgecolors="0.25", linewidths=0.5)
@@ -168,18 +171,6 @@ def _first_to_last(years: ArrayLike) -> str:
     return f"{years[0]} to {years[-1]}"
 
 
-def _side_by_side(lon: np.ndarray) -> np.ndarray:
-    """Move the longitudes of a region across the date line to one side of it."""
-    return np.where(lon < 0, lon + 360.0, lon) if np.ptp(lon) > 180.0 else lon
-
-
-def _disc_scale(areas: np.ndarray) -> Callable[[ArrayLike], np.ndarray]:
-    """Return the function from the area of a glacier (km2) to that of its disc (points2)."""
-    largest = float(areas.max())
-    crowd = min(1.0, 40.0 / np.sqrt(areas.size) / 4.0)  # smaller discs for more than a hundred glaciers
-    return lambda area: np.maximum(LARGEST_DISC * crowd * np.asarray(area) / largest, SMALLEST_DISC)
-
-
 def _colours(variable: str, values: np.ndarray, limit: float | None, cmap: str | None) -> dict[str, Any]:
     import matplotlib as mpl
 
@@ -206,9 +197,6 @@ def _label_degrees(ax: Axes, lat: float) -> None:
     ax.xaxis.set_major_formatter(lambda lon, _: f"{abs((lon + 180) % 360 - 180):g}°{'E' if lon % 360 <= 180 else 'W'}")
     ax.yaxis.set_major_formatter(lambda lat, _: f"{abs(lat):g}°{'N' if lat >= 0 else 'S'}")
     ax.locator_params(nbins=5)
-
-
-# --- the years -------------------------------------------------------------------------------------------------------
 
 
 def plot_region_series(ds: xr.Dataset, axes: Any = None) -> tuple[Figure, np.ndarray]:
@@ -239,30 +227,26 @@ def plot_region_series(ds: xr.Dataset, axes: Any = None) -> tuple[Figure, np.nda
         raise ValueError("region_specific_mb has no value in any year")
     seasons = [_draw_seasons] if "region_winter_mb" in ds else []
     panels = [_draw_annual, *seasons, _draw_sum]
-    axes = _new_axes(len(panels)) if axes is None else np.asarray(axes)
+    if axes is None:
+        from matplotlib import pyplot as plt
+
+        size = (6.5, 2.3 * len(panels))
+        axes = plt.subplots(len(panels), 1, sharex=True, figsize=size, layout="constrained")[1]
+    axes = np.asarray(axes)
     if axes.size != len(panels):
         raise ValueError(f"expected {len(panels)} axes, found {axes.size}")
     years = ds["year"].to_numpy()
     for panel, ax in zip(panels, axes, strict=True):
         ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
         panel(ds, years, ax)
-    axes[0].set_title(_counts_in_words(ds), fontsize="medium")
-    axes[-1].set_xlabel("calendar year" if ds.attrs.get("balance_years") == "calendar" else "mass-balance year")
-    axes[-1].xaxis.get_major_locator().set_params(integer=True)
-    return axes[0].figure, axes
-
-
-def _new_axes(number: int) -> np.ndarray:
-    from matplotlib import pyplot as plt
-
-    return plt.subplots(number, 1, sharex=True, figsize=(6.5, 2.3 * number), layout="constrained")[1]
-
-
-def _counts_in_words(ds: xr.Dataset) -> str:
     least, most = int(ds["region_count"].min()), int(ds["region_count"].max())
     counts = f"{least}" if least == most else f"{least} to {most}"
     area, year = float(ds["region_area"][0]), int(ds["year"][0])
-    return f"{counts} of {ds.sizes['rgi_id']} glaciers, {area:.{0 if area >= 10 else 2}f} km$^2$ in {year}"
+    words = f"{counts} of {ds.sizes['rgi_id']} glaciers, {area:.{0 if area >= 10 else 2}f} km$^2$ in {year}"
+    axes[0].set_title(words, fontsize="medium")
+    axes[-1].set_xlabel("calendar year" if ds.attrs.get("balance_years") == "calendar" else "mass-balance year")
+    axes[-1].xaxis.get_major_locator().set_params(integer=True)
+    return axes[0].figure, axes
 
 
 def _draw_annual(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:

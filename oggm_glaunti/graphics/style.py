@@ -44,9 +44,6 @@ def series_style(i: int, *parts: str) -> dict[str, Any]:
     return {part: every[part][i % len(COLOURS)] for part in parts}
 
 
-# --- figures ---
-
-
 def new_figure(size: tuple[float, float]) -> Figure:
     """Return an empty figure of a given width and height in inches; no window is ever opened."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -102,9 +99,6 @@ def save_png(fig: Figure, path: str | os.PathLike[str], dpi: int = 110) -> Path:
     return path
 
 
-# --- axes ---
-
-
 def light_grid(ax: Axes) -> None:
     """Draw thin, pale grid lines behind everything else."""
     ax.grid(color="0.92", linewidth=0.6)
@@ -142,9 +136,6 @@ def plain_log(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
-
-
-# --- numbers and colours ---
 
 
 def minus_signs(text: str) -> str:

@@ -1,7 +1,5 @@
 """Padded arrays of a batch, in NumPy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +21,6 @@ from oggm_glaunti.coupling.table.table import round_up
 from oggm_glaunti.region.jobs import Job, nodes_of
 from oggm_glaunti.region.plan import LONGEST_YEAR, Batch
 
-MONTHS_OF_YEAR = 12  # of a mass-balance year
 # Heights of the snow profiles, run or not: then only the uncorrected run depends on the number of heights run.
 ALL_HEIGHTS = 512
 
@@ -72,7 +69,7 @@ def _empty(batch: Batch) -> tuple[kernels.BatchWeather, kernels.BatchMaps, np.nd
         place=np.zeros((g, s, s, batch.channels - 3), np.float32),
         start=np.zeros((g, s, s), np.int32),
         weights=np.zeros((g, s, s, 4), np.float32),
-        monthly=np.zeros((batch.years, g, 2, MONTHS_OF_YEAR), np.float32),
+        monthly=np.zeros((batch.years, g, 2, 12), np.float32),
     )
     cells = kernels.LanedCells(
         glacier=np.zeros(batch.lanes, np.int32),
@@ -104,7 +101,7 @@ def _fill_weather(weather: kernels.BatchWeather, monthly: Any, place: int, job: 
     whole = slice(slices[0].start, slices[-1].stop)
     temp = climate.temp[whole].astype(np.float64) + float(own.pixel_offset.mean(dtype=np.float64))
     means = monthly_climate(climate.time[whole], temp, climate.prcp[whole])
-    monthly[: len(periods), place] = means.reshape(2, len(periods), MONTHS_OF_YEAR).transpose(1, 0, 2)
+    monthly[: len(periods), place] = means.reshape(2, len(periods), 12).transpose(1, 0, 2)
     return np.array([p.year for p in periods])
 
 
@@ -130,21 +127,15 @@ def _fill_cells(cells: kernels.LanedCells, place: int, lane: int, own: GlacierCo
     for target, values in ((cells.cell, first), (cells.offset, own.pixel_offset)):
         _fill_up(target[lanes].reshape(-1), values)
     cells.band[lanes].reshape(-1)[:n] = place * batch.bands + own.band
-    n_bands = own.band_height.size
-    cells.band_count[place, :n_bands] = own.band_count
-    _fill_profile(cells, place, own)
-    return lanes.stop
-
-
-def _fill_profile(cells: kernels.LanedCells, place: int, own: GlacierColumns) -> None:
-    """Fill in the interpolation of heights between bands, constant beyond the lowest and the highest."""
-    heights = own.band_height.astype(np.float64)
-    nodes = own.nodes.astype(np.float64)
+    cells.band_count[place, : own.band_count.size] = own.band_count
+    # Heights are interpolated between bands, constant beyond the lowest and the highest.
+    heights, nodes = own.band_height.astype(np.float64), own.nodes.astype(np.float64)
     below = np.clip(np.searchsorted(heights, nodes, side="right") - 1, 0, heights.size - 1)
     above = np.minimum(below + 1, heights.size - 1)
     step = np.where(above > below, heights[above] - heights[below], 1.0)
     _fill_up(cells.below[place], below)
     _fill_up(cells.share[place], np.where(above > below, np.clip((nodes - heights[below]) / step, 0.0, 1.0), 0.0))
+    return lanes.stop
 
 
 def band_corrections(arrays: CorrectionArrays, ds: np.ndarray) -> list[BandCorrections]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
-from oggm import cfg
+from oggm import GlacierDirectory, cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from tqdm import tqdm
 
@@ -27,7 +27,6 @@ from oggm_glaunti.region.plan import MEGABYTE
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-    from oggm import GlacierDirectory
 
 settings.register()
 log = logging.getLogger(__name__)

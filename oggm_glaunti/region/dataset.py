@@ -1,22 +1,19 @@
 """Balances of many glaciers in one CF dataset (rgi_id, time)."""
 
-from __future__ import annotations
-
+import calendar
 import datetime
 import importlib.metadata
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from oggm import GlacierDirectory
 from oggm.exceptions import InvalidWorkflowError
 
-from oggm_glaunti import settings
-from oggm_glaunti.region.outputs import N_WINTER_MONTHS, GlacierBalance
+from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS, begin_of_year, months_of_year
+from oggm_glaunti.region.outputs import GlacierBalance
 from oggm_glaunti.region.sums import REGION_SUMS, region_sums
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +89,10 @@ def region_dataset(
     if not found:
         first = f"{gdirs[0].rgi_id}: {gdirs[0].get_task_status('glacier_balance')}"
         raise InvalidWorkflowError(f"none of {len(gdirs)} glaciers has a balance. The first error is that of {first}")
-    _log_missing(gdirs, balances)
+    missing = [gdir.rgi_id for gdir, balance in zip(gdirs, balances, strict=True) if balance is None]
+    if missing:
+        names = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
+        log.warning("%d of %d glaciers have no balance and are missing values: %s", len(missing), len(gdirs), names)
     all_years = np.arange(min(b.years[0] for b in found), max(b.years[-1] for b in found) + 1)
     ds = xr.Dataset(coords=_coordinates(gdirs, all_years, years))
     unknown = (*(SEASONAL if years == "calendar" else ()), *(("volume",) if run_filesuffix is None else ()))
@@ -114,15 +114,9 @@ def region_dataset(
     return ds.assign_attrs(_head(years, gdirs[0].hemisphere, run_filesuffix))
 
 
-def _log_missing(gdirs: list[GlacierDirectory], balances: list[GlacierBalance | None]) -> None:
-    missing = [gdir.rgi_id for gdir, balance in zip(gdirs, balances, strict=True) if balance is None]
-    if missing:
-        names = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
-        log.warning("%d of %d glaciers have no balance and are missing values: %s", len(missing), len(gdirs), names)
-
-
 def _coordinates(gdirs: list[GlacierDirectory], all_years: np.ndarray, years: str) -> dict[str, tuple]:
-    bounds = np.array([_limits_of_year(year, years, gdirs[0].hemisphere) for year in all_years]).astype("M8[ns]")
+    begins = begin_of_year(all_years, FIRST_MONTH[gdirs[0].hemisphere] if years == "mass_balance" else 1)
+    bounds = np.stack([begins, begins + 12], axis=1).astype("M8[ns]")
 
     def column(name: str, dtype: type = float) -> np.ndarray:
         return np.array([getattr(gdir, name) for gdir in gdirs], dtype)
@@ -144,23 +138,10 @@ def _coordinates(gdirs: list[GlacierDirectory], all_years: np.ndarray, years: st
     }
 
 
-def _limits_of_year(year: int, years: str, hemisphere: str) -> tuple[np.datetime64, np.datetime64]:
-    """Return the first moment of a balance year, and of the next one."""
-    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    begin = np.datetime64(f"{year - 1}-{month:02d}" if years == "mass_balance" else f"{year}-01", "M")
-    return begin.astype("M8[D]"), (begin + np.timedelta64(12, "M")).astype("M8[D]")
-
-
 def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, str]:
     version = importlib.metadata.version
-    first = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    months = [datetime.date(2000, (first + shift - 1) % 12 + 1, 1).strftime("%B") for shift in range(12)]
-    seasons = (
-        f"winter {months[0]} to {months[N_WINTER_MONTHS - 1]}, summer {months[N_WINTER_MONTHS]} to {months[-1]}"
-        if years == "mass_balance"
-        else "calendar years, without seasons"
-    )
-    mapped = "mapped outline and surface in all years"
+    months = [calendar.month_name[month] for month in months_of_year(hemisphere)]
+    seasons = f"winter {months[0]} to {months[WINTER_MONTHS - 1]}, summer {months[WINTER_MONTHS]} to {months[-1]}"
     run = f"run of the ice dynamics with filesuffix '{run_filesuffix}', on 1 January of the year"
     return {
         "Conventions": "CF-1.8",
@@ -170,6 +151,6 @@ def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, 
         "doi 10.5194/gmd-12-909-2019",
         "history": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ} compile_glaunti_output",
         "balance_years": years,
-        "seasons": seasons,
-        "geometry": mapped if run_filesuffix is None else run,
+        "seasons": seasons if years == "mass_balance" else "calendar years, without seasons",
+        "geometry": "mapped outline and surface in all years" if run_filesuffix is None else run,
     }

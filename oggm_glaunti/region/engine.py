@@ -8,8 +8,6 @@ Programs are compiled once per process and shape, some two seconds each. JAX's e
 ``JAX_COMPILATION_CACHE_DIR`` names a folder in which they are kept for the next process.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -24,7 +22,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti import settings
 from oggm_glaunti.core import batch as kernels
 from oggm_glaunti.core.threads import cores
-from oggm_glaunti.coupling.table.table import Table, table_of_sums
+from oggm_glaunti.coupling.table.table import table_of_sums
 from oggm_glaunti.region.arrays import band_corrections, correction_arrays, table_arguments, table_parameters
 from oggm_glaunti.region.jobs import Job, JobOutcome
 from oggm_glaunti.region.plan import CPU_COLUMNS, MEGABYTE, Batch, Planner
@@ -171,7 +169,7 @@ def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> l
     outcomes = []
     for job, yearly in zip(jobs, band_corrections(arrays, ds), strict=True):
         if np.isfinite(yearly.ds).all():
-            outcomes.append(JobOutcome(job.corrected(yearly)))
+            outcomes.append(JobOutcome(replace(job, yearly=yearly, features=None)))
         else:
             what = f"{job.rgi_id}: the corrections of model {job.model.name} are not finite"
             outcomes.append(JobOutcome(job, error=InvalidWorkflowError(f"{what}; check {job.inputs.climate.path}")))
@@ -182,10 +180,10 @@ def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[J
     del gpu
     ti, arguments = jax.device_put((table_parameters(batch, jobs), table_arguments(batch, jobs)), device)
     host = [np.asarray(values) for values in kernels.tables(ti, arguments)]
-    return [JobOutcome(job, _table(job, [values[place] for values in host])) for place, job in enumerate(jobs)]
-
-
-def _table(job: Job, sums: Sequence[np.ndarray]) -> Table:
-    inputs = job.table_inputs()
-    years, n = inputs.climate.years.size, inputs.heights.size
-    return table_of_sums(inputs, job.tunables, [values[:years, ..., :n].astype(np.float64) for values in sums])
+    outcomes = []
+    for place, job in enumerate(jobs):
+        inputs = job.table_inputs()
+        years, n = inputs.climate.years.size, inputs.heights.size
+        sums = [values[place, :years, ..., :n].astype(np.float64) for values in host]
+        outcomes.append(JobOutcome(job, table_of_sums(inputs, job.tunables, sums)))
+    return outcomes

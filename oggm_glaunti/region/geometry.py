@@ -1,14 +1,10 @@
 """Area of a glacier by height: as mapped, or year by year in a run of OGGM's dynamics."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from oggm import GlacierDirectory
 from oggm.exceptions import InvalidWorkflowError
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 
 class Geometry(NamedTuple):

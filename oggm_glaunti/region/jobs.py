@@ -1,7 +1,5 @@
 """The job of one glacier, and its outcome."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -84,10 +82,6 @@ class Job:
         if self.features is None:
             raise InvalidParamsError(f"{self.rgi_id}: the corrector needs features")
         return self.features
-
-    def corrected(self, yearly: BandCorrections) -> Job:
-        """Return a job with the corrections found, without the corrector's inputs."""
-        return replace(self, yearly=yearly, features=None)
 
     def table_inputs(self) -> TableInputs:
         """Return the inputs of the table, with the corrections to be used."""

@@ -1,32 +1,24 @@
 """Balance of one glacier, year by year, from its height-year table and its area by height."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from oggm import entity_task
+from oggm import GlacierDirectory, entity_task
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS
+from oggm_glaunti.coupling.table.table import Table
 from oggm_glaunti.region.geometry import Geometry, read_geometry
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
-    from oggm_glaunti.coupling.table.table import Table
 
 settings.register()
 log = logging.getLogger(__name__)
 
 BALANCE_YEARS = ("mass_balance", "calendar")
-# Number of winter months of the mass-balance year: October to April in the north, April to October in the south, as in
-# the fixed-date system of Cogley et al. (2011), Glossary of Glacier Mass Balance.
-N_WINTER_MONTHS = 7
 GT_PER_M3 = 1e-9  # of water
 
 
@@ -74,10 +66,11 @@ def glacier_balance(
         raise InvalidParamsError(f"{gdir.rgi_id}: years: expected one of {BALANCE_YEARS}, found {years!r}")
     geometry = read_geometry(gdir, run_filesuffix)
     mb_model = GlaUnTIMassBalance(gdir, **checked_mb_kwargs("compile_glaunti_output", mb_kwargs))
-    table = mb_model.table().table
+    table, continued = mb_model.table().table, mb_model.table().continued
     chosen = _common_years(gdir, table.years, geometry, years, (ys, ye))
-    start = settings.MASS_BALANCE_YEAR_START[gdir.hemisphere] if years == "mass_balance" else None
-    profiles = yearly_profiles(table, chosen, start, mb_model.bias)
+    start = FIRST_MONTH[gdir.hemisphere] if years == "mass_balance" else None
+    profiles = yearly_profiles(continued, chosen, start, mb_model.bias)
+    profiles = profiles._replace(own=np.isin(continued.heights, table.heights))
     rows = [balance_of(profiles, i, *geometry.of_year(year)) for i, year in enumerate(chosen)]
     fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     origin = {name: str(getattr(mb_model, name)) for name in ("corrector", "climate_source")}
@@ -112,12 +105,15 @@ class Profiles(NamedTuple):
         Balance and solid precipitation of each year
     winter : array (K, N) or None
         Balance of the winter months; None for calendar years
+    own : bool array (N,) or slice
+        Which heights are not beyond the table's ends: among them is the equilibrium line
     """
 
     heights: np.ndarray
     smb: np.ndarray
     accumulation: np.ndarray
     winter: np.ndarray | None
+    own: np.ndarray | slice = slice(None)
 
 
 def yearly_profiles(table: Table, years: np.ndarray, start_month: int | None, bias: float = 0) -> Profiles:
@@ -142,7 +138,7 @@ def yearly_profiles(table: Table, years: np.ndarray, start_month: int | None, bi
     months = first[:, None] + np.arange(12)
     winter = None
     if start_month is not None:
-        winter = smb[months[:, :N_WINTER_MONTHS]].sum(axis=1) - bias / 1000 * N_WINTER_MONTHS / 12
+        winter = smb[months[:, :WINTER_MONTHS]].sum(axis=1) - bias / 1000 * WINTER_MONTHS / 12
     return Profiles(table.heights, smb[months].sum(axis=1) - bias / 1000, solid[months].sum(axis=1), winter)
 
 
@@ -169,7 +165,7 @@ def balance_of(
     """
     total = float(areas.sum())
     smb, accumulation, winter = (
-        _profile_at(profiles.heights, values[index], heights) if values is not None else np.full(heights.size, np.nan)
+        np.interp(heights, profiles.heights, values[index]) if values is not None else np.full(heights.size, np.nan)
         for values in (profiles.smb, profiles.accumulation, profiles.winter)
     )
     sums = {
@@ -179,7 +175,7 @@ def balance_of(
         "accumulation": areas @ accumulation,
         "melt": areas @ (accumulation - smb),
     }
-    gaining = float(areas[smb > 0].sum())
+    gaining, own = float(areas[smb > 0].sum()), profiles.own
     return {
         **{name: value / total if total else np.nan for name, value in sums.items()},
         "mb_total": sums["specific_mb"] * GT_PER_M3,
@@ -187,17 +183,9 @@ def balance_of(
         "melt_total": sums["melt"] * GT_PER_M3,
         "area": total * 1e-6,
         "volume": volume * 1e-9,
-        "ela": equilibrium_line(profiles.heights, profiles.smb[index], heights, areas, gaining),
+        "ela": equilibrium_line(profiles.heights[own], profiles.smb[index][own], heights, areas, gaining),
         "aar": gaining / total if total else np.nan,
     }
-
-
-def _profile_at(table_heights: np.ndarray, values: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """Interpolate to heights; beyond the table its end slopes continue, as in the mass-balance model."""
-    inside = np.interp(heights, table_heights, values)
-    low, high = (np.diff(values[ends]) / np.diff(table_heights[ends]) for ends in (slice(0, 2), slice(-2, None)))
-    below, above = np.minimum(heights - table_heights[0], 0.0), np.maximum(heights - table_heights[-1], 0.0)
-    return inside + low * below + high * above
 
 
 def equilibrium_line(

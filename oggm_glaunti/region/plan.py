@@ -5,8 +5,6 @@ of glaciers; the last one may have empty places. Glaciers arrive one by one, in 
 as it is full.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from oggm_glaunti.core.units import LANE, N_CORRECTIONS
@@ -178,11 +176,9 @@ class Planner:
     def slots(self, key: tuple) -> int:
         """Return the number of places in a batch: as many as suit the device and fit the memory, at least one."""
         if key[0] == "tables":
-            wanted = (GPU_COLUMNS if self.gpu else CPU_COLUMNS) // key[2]
-            each = table_memory(*key[2:5])
+            wanted, each = (GPU_COLUMNS if self.gpu else CPU_COLUMNS) // key[2], table_memory(*key[2:5])
         else:
-            wanted = (GPU_CELLS if self.gpu else CPU_CELLS) // key[2] ** 2
-            each = corrections_memory(key[2], key[3], key[4])
+            wanted, each = (GPU_CELLS if self.gpu else CPU_CELLS) // key[2] ** 2, corrections_memory(*key[2:5])
         return max(1, min(wanted, int(self.memory // each)))
 
     def _batch(self, key: tuple, sizes: list[Size]) -> Batch:

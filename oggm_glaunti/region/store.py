@@ -1,16 +1,14 @@
 """Task that compiles the balances of a region's glaciers into one CF dataset, as NetCDF or Zarr."""
 
-from __future__ import annotations
-
 import importlib.util
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xarray as xr
-from oggm import cfg, global_task
+from oggm import GlacierDirectory, cfg, global_task
 from oggm.exceptions import InvalidParamsError
 from oggm.utils import tolist
 from oggm.workflow import execute_entity_task
@@ -21,9 +19,6 @@ from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.region.dataset import region_dataset
 from oggm_glaunti.region.jobs import require_each_once
 from oggm_glaunti.region.outputs import glacier_balance
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -106,17 +101,9 @@ def compile_glaunti_output(
     require_compilable(gdirs, format, years)
     chosen = checked_mb_kwargs("compile_glaunti_output", mb_kwargs)
     written = _path(path, output_filesuffix or input_filesuffix or "", format)
-    balances = execute_entity_task(
-        glacier_balance,
-        gdirs,
-        # A success in the glacier's log does not give its result.
-        reset=True,
-        run_filesuffix=input_filesuffix,
-        years=years,
-        ys=ys,
-        ye=ye,
-        mb_kwargs=chosen,
-    )
+    asked = {"run_filesuffix": input_filesuffix, "years": years, "ys": ys, "ye": ye, "mb_kwargs": chosen}
+    # Reset: a success in the glacier's log does not give its result.
+    balances = execute_entity_task(glacier_balance, gdirs, reset=True, **asked)
     ds = region_dataset(gdirs, balances, years, input_filesuffix)
     if written is not None:
         write_region(ds, written, format, use_compression)

@@ -1,13 +1,7 @@
 """Sums and means over the glaciers of a region."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    import xarray as xr
+import xarray as xr
 
 _COUNTED = "over the region_count glaciers that have values in this year"
 MEANS = {

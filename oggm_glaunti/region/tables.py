@@ -1,14 +1,12 @@
 """Task that writes ``glaunti_table_*.nc`` to many glacier directories."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
-from oggm import cfg
+from oggm import GlacierDirectory, cfg
 from oggm.utils import global_task, pipe_log
 from tqdm import tqdm
 
@@ -21,9 +19,6 @@ from oggm_glaunti.coupling.table.inputs import TunableParams
 from oggm_glaunti.coupling.table.store import TableStore
 from oggm_glaunti.coupling.table.table import build_table
 from oggm_glaunti.region.jobs import TASK, Job, JobOutcome, require_each_once
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 settings.register()
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ counts as outside tolerance.
     tolerances, differences, the report and its printing
 ``recipes``
     from the name of an output to the function that recomputes it
-``programs``, ``reference_runs``, ``reference_derived``
+``reference_runs``, ``reference_derived``
     the recipes of a reference file
 ``real_glacier``
     those of a real-glacier file; scores against observed elevation bands

@@ -1,7 +1,5 @@
 """Files: their layouts, their reading, and the verification of a whole file."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -26,8 +24,8 @@ class Layout(NamedTuple):
     marks: frozenset[str]
     inputs: re.Pattern[str]
     recipes: list[Recipe]
-    check: Callable[[Source], None]
-    remarks: Callable[[Source], tuple[str, ...]]
+    check: Callable[[Source], None] = lambda source: None
+    remarks: Callable[[Source], tuple[str, ...]] = lambda source: ()
 
 
 LAYOUTS = (
@@ -37,9 +35,8 @@ LAYOUTS = (
         inputs=re.compile(
             rf"in_.+|{reference_derived.PARAMETER.pattern}|loss_(rows|cols|obs|begin_offset_days|end_offset_days|total_obs)"
         ),
-        recipes=reference_runs.recipe.recipes + reference_derived.recipe.recipes,
+        recipes=reference_runs.recipe + reference_derived.recipe,
         check=reference_derived.check_parameters,
-        remarks=lambda source: (),
     ),
     Layout(
         name="real glacier",
@@ -48,8 +45,7 @@ LAYOUTS = (
             "elevation|outlines|x0|y_top|years|cell_m|epsg|forcing_(dates|temp|prcp_m)|ref_hgt|lapse_rate|elevation_std"
             "|initial_swe"
         ),
-        recipes=real_glacier.recipe.recipes,
-        check=lambda source: None,
+        recipes=real_glacier.recipe,
         remarks=real_glacier.band_remarks,
     ),
 )

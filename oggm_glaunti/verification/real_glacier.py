@@ -1,7 +1,5 @@
 """A real glacier: maps of models A and C over a run of mass-balance years, and their scores."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +7,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array
 
 from oggm_glaunti.core.forcing import StationForcing, monthly_climate, pad_days
 from oggm_glaunti.core.glaunti import Season, geometry_fields, run_year
@@ -18,7 +15,6 @@ from oggm_glaunti.fit.evaluation.scores import Scores, scores
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
 from oggm_glaunti.verification.report import NUMBER, Tolerance, VerificationError
 
-DAYS_PADDED = 366
 # Ten years with carried snow: the softplus of SWE alone drifts by 1.5e-5 m a year through float32 rounding.
 REAL_BALANCE = Tolerance(absolute=1e-4, unit=" m w.e.")
 REAL_CORRECTIONS = Tolerance(absolute=1e-4)
@@ -66,15 +62,6 @@ def real_year(a, c, swe_a, swe_c, season, fields, climate) -> tuple[Any, Any, Ou
     return swe_a, year.swe, maps
 
 
-def _real_grid(source: Source) -> tuple[np.ndarray, Array]:
-    """Temperature offsets of the cells (K) and geometry fields."""
-    elevation = source.finite("elevation")
-    outline = source.finite("outlines", elevation.shape)
-    std = np.broadcast_to(np.asarray(source["elevation_std"], elevation.dtype), elevation.shape)
-    offset = source["lapse_rate"] * (elevation.astype(np.float64) - source["ref_hgt"])
-    return offset.astype(np.float32), geometry_fields(outline, elevation, std)
-
-
 @recipe(r"(?P<what>smb_[ac])", "balance", REAL_BALANCE)
 @recipe(r"(?P<what>swe_[ac])", "snow", REAL_SNOW)
 @recipe(r"(?P<what>ds)", "corrections", REAL_CORRECTIONS)
@@ -83,14 +70,17 @@ def real_years(source: Source) -> Outputs:
     years = source["years"]
     if not np.array_equal(np.diff(years), np.ones(years.size - 1, years.dtype)):
         raise VerificationError(f"{source.path}: years {years.tolist()} are not consecutive, so snow cannot be carried")
-    offset, fields = _real_grid(source)
+    elevation = source.finite("elevation")
+    std = np.broadcast_to(np.asarray(source["elevation_std"], elevation.dtype), elevation.shape)
+    fields = geometry_fields(source.finite("outlines", elevation.shape), elevation, std)
+    offset = (source["lapse_rate"] * (elevation.astype(np.float64) - source["ref_hgt"])).astype(np.float32)
     swe_a = swe_c = np.full(offset.shape, source["initial_swe"], np.float32)
     climates, maps = source.once(real_climate)["climate_monthly"], []
     for year, climate in zip(years, climates, strict=True):
         days, temp, prcp = year_weather(source, int(year))
         forcing = StationForcing(temp.astype(np.float32), prcp.astype(np.float32), offset)
-        # One length of year: one compiled program.
-        season = Season(*pad_days(forcing, season_weights(days.size), DAYS_PADDED))
+        # One length of year, 366 days: one compiled program.
+        season = Season(*pad_days(forcing, season_weights(days.size), 366))
         swe_a, swe_c, year_maps = real_year(source.model("A"), source.model("C"), swe_a, swe_c, season, fields, climate)
         maps.append(year_maps)
     return {name: np.stack([np.asarray(m[name]) for m in maps]) for name in maps[0]}
@@ -131,7 +121,11 @@ def scores_against_bands(
         where no row is of that glacier and those years, or a band has no cell
     """
     index = {int(year): i for i, year in enumerate(years)}
-    rows = [row for row in _band_rows(rows_csv) if row["g"] == glacier and int(row["y"]) in index]
+    with open(rows_csv, newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        if missing := {"g", "y", "z", "obs"} - set(reader.fieldnames or ()):
+            raise VerificationError(f"{rows_csv}: no column {', '.join(sorted(missing))}, found {reader.fieldnames}")
+        rows = [row for row in reader if row["g"] == glacier and int(row["y"]) in index]
     if not rows:
         raise VerificationError(f"{rows_csv}: no rows of glacier {glacier!r} and the years {sorted(index)}")
     inside = outlines > 0.5
@@ -146,22 +140,12 @@ def scores_against_bands(
     return {model: scores(values, observed) for model, values in found.items()}
 
 
-def _band_rows(rows_csv: str | Path) -> list[dict[str, str]]:
-    with open(rows_csv, newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        missing = {"g", "y", "z", "obs"} - set(reader.fieldnames or ())
-        if missing:
-            raise VerificationError(f"{rows_csv}: no column {', '.join(sorted(missing))}, found {reader.fieldnames}")
-        return list(reader)
-
-
 def band_remarks(source: Source) -> tuple[str, ...]:
     """Scores of the recomputed maps, where the observed bands lie beside the file as ``<name>_rows.csv``."""
     rows_csv = Path(source.path).with_name(f"{Path(source.path).stem}_rows.csv")
     if not rows_csv.is_file():
         return ()
-    maps = source.once(real_years)
-    place = (source["elevation"], source["outlines"])
+    maps, place = source.once(real_years), (source["elevation"], source["outlines"])
     try:
         found = scores_against_bands(maps["smb_a"], maps["smb_c"], *place, rows_csv, source["years"].tolist())
     except VerificationError as err:

@@ -1,7 +1,5 @@
 """How an output of a file finds the function that recomputes it."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -60,11 +58,8 @@ class Recipe(NamedTuple):
     compute: Callable[..., Outputs]
 
 
-class Registry:
+class Registry(list[Recipe]):
     """Recipes of a module; an instance is the decorator that fills it and may be applied several times."""
-
-    def __init__(self) -> None:
-        self.recipes: list[Recipe] = []
 
     def __call__(
         self, pattern: str, group: str, tolerance: Tolerance
@@ -72,7 +67,7 @@ class Registry:
         """Register the decorated function; no name may match two patterns."""
 
         def register(compute: Callable[..., Outputs]) -> Callable[..., Outputs]:
-            self.recipes.append(Recipe(re.compile(pattern), group, tolerance, compute))
+            self.append(Recipe(re.compile(pattern), group, tolerance, compute))
             return compute
 
         return register

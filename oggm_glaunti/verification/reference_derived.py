@@ -1,7 +1,5 @@
 """What a reference file derives from runs: gradients, losses; and the parameters it lists."""
 
-from __future__ import annotations
-
 import re
 
 import jax.numpy as jnp
@@ -13,13 +11,12 @@ from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import leaves_of
 from oggm_glaunti.fit.data.date_weights import date_weights
 from oggm_glaunti.fit.training import losses
-from oggm_glaunti.verification.programs import mean_smb_gradients
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
 from oggm_glaunti.verification.reference_runs import (
     a_annual,
     corrected_annual,
     corrector_inputs,
-    glacier_name,
+    mean_smb_gradients,
     outline_of,
     seasons_of,
 )
@@ -29,26 +26,16 @@ recipe = Registry()
 
 PARAMETER = re.compile(r"(a|classical|singleddf)_param_.+")
 SHARPNESS = "t_softplus_sharpness_log"
-FORCING_GRADIENTS = r"(?P<what>temperature_per_day|temperature_map|precipitation_per_day)"
+FORCING_GRADIENTS = "(?P<what>temperature_per_day|temperature_map|precipitation_per_day)"
+CORRECTOR_GRADIENTS = "(?P<what>corrector_fields|climate_monthly|corrector_leaf_norms|out_conv_bias)"
 GRADIENT_NAMES = "|".join(name for name in STORED_NAMES if name != SHARPNESS)
-
-
-def _no_shifts(temp: np.ndarray) -> Outputs:
-    """Zeros to differentiate with respect to."""
-    shapes = {"temperature_map": temp.shape[1:], "t_pos_shift": ()}
-    shapes |= dict.fromkeys(("temperature_per_day", "precipitation_per_day"), temp.shape[:1])
-    return {name: jnp.zeros(shape, temp.dtype) for name, shape in shapes.items()}
 
 
 @recipe(f"(?P<m>[acd])_grad_(?P<what>{SHARPNESS})", "gradients: t_softplus sharpness", SHARPNESS_GRADIENT)
 @recipe(f"(?P<m>[acd])_grad_(?P<what>{GRADIENT_NAMES})", "gradients of {m}: parameters", GRADIENT)
 @recipe(f"(?P<m>[acd])_grad_{FORCING_GRADIENTS}", "gradients of {m}: weather", GRADIENT)
 @recipe(r"(?P<m>a)_grad_(?P<what>t_pos_shift)", "gradients of {m}: parameters", GRADIENT)
-@recipe(
-    r"(?P<m>[cd])_grad_(?P<what>corrector_fields|climate_monthly|corrector_leaf_norms|out_conv_bias)",
-    "gradients of {m}: corrector",
-    GRADIENT,
-)
+@recipe(f"(?P<m>[cd])_grad_{CORRECTOR_GRADIENTS}", "gradients of {m}: corrector", GRADIENT)
 def gradients(source: Source, m: str) -> Outputs:
     """Compute derivatives of the glacier's annual balance, in reverse mode; none flows through the response fields."""
     outline, season = outline_of(source), source.once(seasons_of)["annual"]
@@ -57,16 +44,17 @@ def gradients(source: Source, m: str) -> Outputs:
     else:
         model, fields, climate = source.once(corrector_inputs, m=m)
         response = source.once(corrected_annual, m=m)["extra"]
-    shifts = _no_shifts(season.forcing.temp)
-    of_model, of_shifts, of_fields, of_climate = mean_smb_gradients(
-        model, shifts, fields, climate, response, season, outline
-    )
+    temp = season.forcing.temp
+    shapes = {"temperature_map": temp.shape[1:], "t_pos_shift": ()}
+    shapes |= dict.fromkeys(("temperature_per_day", "precipitation_per_day"), temp.shape[:1])
+    shifts = {name: jnp.zeros(shape, temp.dtype) for name, shape in shapes.items()}
+    found = mean_smb_gradients(model, shifts, fields, climate, response, season, outline)
+    of_model, of_shifts, of_fields, of_climate = found
     outputs = {**of_shifts, **{name: getattr(of_model.ti, name) for name in STORED_NAMES}}
     if m != "a":
-        corrector_leaves = leaves_of(of_model)[: -len(STORED_NAMES)]
+        norms = [np.linalg.norm(leaf) for leaf in leaves_of(of_model)[: -len(STORED_NAMES)]]
+        outputs |= {"out_conv_bias": of_model.corrector.out_bias, "corrector_leaf_norms": norms}
         outputs |= {"corrector_fields": of_fields, "climate_monthly": of_climate}
-        outputs |= {"out_conv_bias": of_model.corrector.out_bias}
-        outputs |= {"corrector_leaf_norms": [np.linalg.norm(leaf) for leaf in corrector_leaves]}
     return outputs
 
 
@@ -86,7 +74,7 @@ def loss_terms(source: Source) -> Outputs:
 @recipe(r"loss_(?P<what>reg_ti)_a_finetuned_(?P<glacier>.+)", "losses and regularisers", LOSS)
 def regulariser_of_ti(source: Source, glacier: str | None = None) -> Outputs:
     """How far model A's parameters are from their priors."""
-    model = source.model("A", None if glacier is None else glacier_name(glacier))
+    model = source.model("A", None if glacier is None else glacier.replace("_", " "))
     return {"reg_ti": losses.ti_regulariser(model.ti, ti_weights())}
 
 

@@ -1,24 +1,89 @@
-"""Runs of all models and variants in a reference file, and the inputs they start from."""
-
-from __future__ import annotations
+"""Runs of all models and variants in a reference file: programs, the inputs they start from, and recipes."""
 
 import dataclasses
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from oggm_glaunti.core.checks import require_shape
+from oggm_glaunti.core.corrector import run_branch_1d, run_branch_2d
 from oggm_glaunti.core.forcing import GriddedForcing
-from oggm_glaunti.core.glaunti import GlaUnTI, Season, geometry_fields
-from oggm_glaunti.core.run import initial_swe, season_weights
+from oggm_glaunti.core.glaunti import GlaUnTI, Season, correct, corrections, geometry_fields, response_fields
+from oggm_glaunti.core.gru import run_gru
+from oggm_glaunti.core.run import initial_swe, run_ti, season_weights
 from oggm_glaunti.core.temperature_index import ti_weights, with_day
 from oggm_glaunti.fit.training import losses
-from oggm_glaunti.verification.programs import corrected_run, gru_run, ti_run
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
 from oggm_glaunti.verification.report import BALANCE, NUMBER
 
 recipe = Registry()
+
+# --- programs, each compiled once and shared by all recipes ---
+
+
+def _observe(pixels, outline):
+    return lambda smb: (smb[pixels[:, 0], pixels[:, 1]], losses.outline_mean(smb, outline))
+
+
+def _named(smb, series) -> Outputs:
+    pixels, mean = series
+    return {"smb": smb, "series_px": pixels, "series_glacier_mean": mean}
+
+
+def _ti_run(params, swe, season, pixels, outline) -> Outputs:
+    swe, smb, series = run_ti(params, swe, season.forcing, season.weights, _observe(pixels, outline))
+    return {**_named(smb, series), "swe_end": swe}
+
+
+ti_run = jax.jit(_ti_run)
+
+
+@jax.jit
+def gru_run(model, hidden, season, pixels, outline, first_day_seen) -> Outputs:
+    """Model B over a season."""
+    observe = _observe(pixels, outline)
+    hidden, smb, series = run_gru(model, hidden, season.forcing, season.weights, observe, first_day_seen=first_day_seen)
+    return {**_named(smb, series), "h_end": hidden}
+
+
+@jax.jit
+def corrected_run(model, swe, seen, seasons, fields, climate, pixels, outline) -> tuple[Outputs, list[Outputs]]:
+    """Corrections from the seasons `seen`, then a run over `seasons`."""
+    params = model.ti.resolve()
+    response = response_fields(params, swe, seen)
+    ds = corrections(model, response, fields, climate)
+    whole = {
+        "ds": ds,
+        "extra": response,
+        "branch2d": run_branch_2d(model.corrector.branch_2d, jnp.concatenate([response, fields])),
+        "branch1d": run_branch_1d(model.corrector.branch_1d, climate),
+    }
+    corrected, runs = correct(params, ds), []
+    for season in seasons:
+        runs.append(_ti_run(corrected, swe, season, pixels, outline))
+        swe = runs[-1]["swe_end"]
+    return whole, runs
+
+
+def _mean_smb(model, shifts, fields, climate, response, season, outline):
+    """Balance of the glacier as a function of all that gradients are asked for; `shifts` are zeros."""
+    params = model.ti.resolve()
+    swe = initial_swe(params, outline.shape)
+    params = eqx.tree_at(lambda p: p.t_pos_shift, params, params.t_pos_shift + shifts["t_pos_shift"])
+    if model.corrector is not None:
+        params = correct(params, corrections(model, response, fields, climate))
+    temp = season.forcing.temp + shifts["temperature_per_day"][:, None, None] + shifts["temperature_map"][None]
+    prcp = season.forcing.prcp + shifts["precipitation_per_day"][:, None, None]
+    return losses.outline_mean(run_ti(params, swe, GriddedForcing(temp, prcp), season.weights)[1], outline)
+
+
+mean_smb_gradients = jax.jit(jax.grad(_mean_smb, argnums=(0, 1, 2, 3)))
+
+
+# --- inputs and recipes ---
 
 
 def outline_of(source: Source) -> np.ndarray:
@@ -65,12 +130,6 @@ def _run_ti(source: Source, ti: Any, season: str, swe: Any = None) -> Outputs:
     return ti_run(ti.resolve(), swe, season_run, _pixels(source), outline_of(source))
 
 
-def glacier_name(name: str) -> str:
-    """Name of a glacier in file names, from that in array names."""
-    # Array names have underscores where file names have spaces.
-    return name.replace("_", " ")
-
-
 RUN = r"(?P<what>smb|swe_end|series_px|series_glacier_mean)"
 SEASONS = r"(?P<what>(winter|summer)_(smb|swe_end|h_end|series_px|series_glacier_mean))"
 
@@ -107,21 +166,16 @@ def _by_season(winter: Outputs, summer: Outputs) -> Outputs:
 @recipe(f"a_finetuned_(?P<glacier>.+)_annual_{RUN}", "model A, finetuned", BALANCE)
 def a_finetuned(source: Source, glacier: str) -> Outputs:
     """Run the year with model A finetuned on one glacier."""
-    return _run_ti(source, source.model("A", glacier_name(glacier)).ti, "annual")
+    return _run_ti(source, source.model("A", glacier.replace("_", " ")).ti, "annual")
 
 
 @recipe(f"a_initial_params_annual_{RUN}", "model A, initial parameters", BALANCE)
-def a_initial(source: Source) -> Outputs:
-    """Run the year with the parameters before calibration."""
-    return _run_ti(source, ti_weights(), "annual")
-
-
 @recipe(f"(?P<variant>classical)_annual_{RUN}", "classical temperature index", BALANCE)
 @recipe(f"(?P<variant>singleddf)_annual_{RUN}", "single-factor temperature index", BALANCE)
-def variants(source: Source, variant: str) -> Outputs:
-    """Run the year with the classical and the single-factor index, parameters before calibration."""
-    names = {"classical": "classical", "singleddf": "single_factor"}
-    return _run_ti(source, with_day(ti_weights(), names[variant]), "annual")
+def uncalibrated(source: Source, variant: str = "smooth") -> Outputs:
+    """Run the year with model A, the classical and the single-factor index, parameters before calibration."""
+    variant = "single_factor" if variant == "singleddf" else variant
+    return _run_ti(source, with_day(ti_weights(), variant), "annual")
 
 
 def _run_b(source: Source, season: str, hidden: Any = None) -> Outputs:

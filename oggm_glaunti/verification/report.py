@@ -1,7 +1,5 @@
 """What a verification finds: tolerances, differences, the report and how it is printed."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from functools import partial

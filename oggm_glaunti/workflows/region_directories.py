@@ -75,15 +75,20 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
     InvalidWorkflowError
         if OGGM needs the network and there is none
     """
+    from oggm.exceptions import InvalidParamsError
+
     from oggm_glaunti.coupling.model.params import write_json
 
     request.out.mkdir(parents=True, exist_ok=True)
-    source = _source(request)
-    _require_same_source(request.out, source)
+    source, path = _source(request), request.out / MADE_FROM
+    there = json.loads(path.read_text()) if path.exists() else source
+    if there != source:
+        # Ice and tables of the directory would no longer belong to its geometry.
+        raise InvalidParamsError(f"{request.out} was made from {there}, now asked for is {source}; give another --out")
     outlines = None if request.shapefile is None else read_outlines(request.shapefile, request.years[0])
     _start_for(request, outlines)
     # Only now: a file that could not be read is no reason to refuse the right one.
-    write_json(request.out / MADE_FROM, source)
+    write_json(path, source)
     if outlines is None:
         return _prepro_directories(request, say)
     say(f"outlines: {len(outlines)} glaciers from {request.shapefile}")
@@ -99,16 +104,6 @@ def _source(request: Request) -> dict[str, Any]:
         return {"prepro_level": request.prepro_level, "border": request.border, "prepro_url": request.prepro_url}
     files = {"shapefile": request.shapefile, "dem": request.dem}
     return {name: None if path is None else str(path.resolve()) for name, path in files.items()}
-
-
-def _require_same_source(out: Path, source: dict[str, Any]) -> None:
-    """Refuse to make the geometry of a directory again: ice and tables would no longer belong to it."""
-    from oggm.exceptions import InvalidParamsError
-
-    path = out / MADE_FROM
-    there = json.loads(path.read_text()) if path.exists() else source
-    if there != source:
-        raise InvalidParamsError(f"{out} was made from {there}, now asked for is {source}; give another --out")
 
 
 def read_outlines(path: Path, year: int) -> geopandas.GeoDataFrame:
@@ -166,15 +161,12 @@ def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> Non
         "store_fl_diagnostics": True,
     }
     if outlines is not None and request.dem is not None:
-        start_offline(request.out, params, rgi_version=_rgi_version(outlines), logging_level="CRITICAL")
+        # The first digit of the inventory's version: 6 of RGI60-11.00897.
+        version = str(outlines["RGIId"].iloc[0])[3] if "RGIId" in outlines else "70G"
+        start_offline(request.out, params, rgi_version=version, logging_level="CRITICAL")
         _use_files(request, request.dem)
     else:
         _start_online(request, params)
-
-
-def _rgi_version(outlines: geopandas.GeoDataFrame) -> str:
-    """Return the first digit of the inventory's version: '6' of RGI60-11.00897."""
-    return str(outlines["RGIId"].iloc[0])[3] if "RGIId" in outlines else "70G"
 
 
 def _use_files(request: Request, dem: Path) -> None:
@@ -233,19 +225,15 @@ def _prepro_directories(request: Request, say: Callable[[str], None]) -> Directo
     gdirs, failures, kept = [], {}, 0
     for rgi_id in dict.fromkeys(request.rgi_ids):
         try:
-            if _is_there(request.out, rgi_id):
+            folder = request.out / "per_glacier" / rgi_id[:-6] / rgi_id[:-3] / rgi_id
+            # An earlier call began to work in the directory, so it had been unpacked to the end.
+            if (folder / STAGES_FILE).exists():
                 gdirs.append(oggm.GlacierDirectory(rgi_id))
                 kept += 1
             else:
-                url = request.prepro_url or DEFAULT_BASE_URL
-                where = {"prepro_border": request.border, "base_url": url}
+                where = {"prepro_border": request.border, "base_url": request.prepro_url or DEFAULT_BASE_URL}
                 gdirs.append(workflow.gdir_from_prepro(rgi_id, from_prepro_level=request.prepro_level, **where))
         except Exception as err:  # an id that does not exist, a server that does not answer: the others go on
             failures[rgi_id] = f"no directory of level {request.prepro_level}: {type(err).__name__}: {err}"
     say(f"directories: {len(gdirs)} of {len(gdirs) + len(failures)}, {kept} from before")
     return gdirs, failures
-
-
-def _is_there(out: Path, rgi_id: str) -> bool:
-    """Whether an earlier call began to work in the directory, so that it had been unpacked to the end."""
-    return (out / "per_glacier" / rgi_id[:-6] / rgi_id[:-3] / rgi_id / STAGES_FILE).exists()

@@ -81,16 +81,12 @@ def valley_surface(easting: np.ndarray, northing: np.ndarray) -> np.ndarray:
     wall = _along(WALL, along) * (1.0 - np.exp(-((outside / 500.0) ** 1.5)))
     # The humps grow with the walls; on the ice a few metres are left.
     size = 0.02 + 0.98 * (1.0 - np.exp(-outside / 400.0))
-    return _along(HEIGHT, along) + bowl + wall + size * _roughness(along, across)
-
-
-def _roughness(along: np.ndarray, across: np.ndarray) -> np.ndarray:
     waves = []
     for length, direction, phase in WAVES:
         angle = np.deg2rad(direction)
         way = along * np.cos(angle) + across * np.sin(angle)
         waves.append(0.0015 * length**1.5 * np.sin(2 * np.pi * way / length + phase))
-    return np.sum(waves, axis=0)
+    return _along(HEIGHT, along) + bowl + wall + size * np.sum(waves, axis=0)
 
 
 def valley_outline() -> geopandas.GeoDataFrame:
@@ -217,17 +213,12 @@ def daily_weather(first_year: int = 1981, last_year: int = 2020, seed: int = 1) 
     trend = 0.035 * (dates.year.to_numpy() + dates.day_of_year.to_numpy() / 365.25 - 2000.0)
     memory, spread = 0.75, 3.2  # correlation from day to day, standard deviation in K
     noise = lfilter([spread * np.sqrt(1 - memory**2)], [1, -memory], rng.standard_normal(len(dates)))
-    wet = _wet_days(rng.random(len(dates)), after_dry=0.32, after_wet=0.66)
+    chance, wet = rng.random(len(dates)), np.zeros(len(dates), dtype=bool)
+    for day in range(1, len(dates)):
+        wet[day] = chance[day] < (0.66 if wet[day - 1] else 0.32)
     amount = rng.gamma(shape=0.8, scale=9.0 + 2.0 * season, size=len(dates))
     weather = pd.DataFrame({"temp": -2.6 + 8.2 * season + trend + noise - 0.8 * wet, "prcp": wet * amount}, index=dates)
     return weather.round(3)
-
-
-def _wet_days(chance: np.ndarray, after_dry: float, after_wet: float) -> np.ndarray:
-    wet = np.zeros(len(chance), dtype=bool)
-    for day in range(1, len(chance)):
-        wet[day] = chance[day] < (after_wet if wet[day - 1] else after_dry)
-    return wet
 
 
 def make_daily_weather(gdir: GlacierDirectory, **kwargs: Any) -> Path:

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from pyproj import CRS, Transformer
 
-from oggm_glaunti.coupling.gridded.periods import Period
+from oggm_glaunti.coupling.gridded.periods import Period, default_period
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.fit.data.files import FolderSource
 from oggm_glaunti.fit.data.tables import no_points
-from oggm_glaunti.fit.data.year import SPIN_UP, GlacierData, Observed, YearData, default_period, season_dates
+from oggm_glaunti.fit.data.year import SPIN_UP, GlacierData, Observed, YearData, season_dates
 
 UNIFORM = {
     "prec_scale": 1.25,

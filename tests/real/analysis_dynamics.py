@@ -34,8 +34,7 @@ def said(what: str, call: Callable[[], Any]) -> Any:
 def report(gdir: Any, name: str, folder: Path | None, shifts: Sequence[float] = SHIFTS, **period: Any) -> None:
     """Everything of one glacier and one run."""
     from oggm_glaunti.analysis.dynamics.setup import prepare_volume_runs
-    from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
-    from oggm_glaunti.analysis.dynamics.tasks import volume_sensitivity, volume_summary
+    from oggm_glaunti.analysis.dynamics.tasks import volume_gradient, volume_sensitivity, volume_summary
 
     print(f"\n--- {name} {period}")
     given = {**period, **MODEL}
@@ -95,7 +94,7 @@ def whole_runs(ready: Any, found: Any, exact: Any, shifts: Sequence[float]) -> N
 def figures(gdir: Any, ready: Any, found: Any, name: str, folder: Path, given: dict[str, Any]) -> None:
     """Volumes, the derivative to the table, months."""
     from oggm_glaunti.analysis.dynamics.setup import with_tunables
-    from oggm_glaunti.analysis.dynamics.sia_tasks import volume_gradient
+    from oggm_glaunti.analysis.dynamics.tasks import volume_gradient
     from oggm_glaunti.graphics.dynamics import plot_gradient, plot_months, plot_volume
     from oggm_glaunti.graphics.style import save_png
 

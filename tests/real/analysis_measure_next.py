@@ -71,7 +71,7 @@ def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> 
     import jax.numpy as jnp
 
     from oggm_glaunti.analysis.glaciers import glacier_run
-    from oggm_glaunti.analysis.measure_next.inputs import parameter_root
+    from oggm_glaunti.analysis.measure_next.tasks import parameter_root
     from oggm_glaunti.analysis.trajectory import Change, annual_by_height
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
     from oggm_glaunti.analysis.uncertainty.draws import draw_errors, draw_parameters

@@ -12,6 +12,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
+from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
@@ -263,11 +264,22 @@ def test_a_vanished_glacier_has_sums_and_no_means():
     assert found["ela"] == pytest.approx(2000 + 1000 * 2 / 3)
 
 
-def test_beyond_the_table_its_end_slopes_go_on():
-    heights = np.array([2000.0, 2100.0, 2200.0])
-    profiles = outputs.Profiles(heights, np.array([[-2.0, -1.0, 0.5]]), np.ones((1, 3)), None)
-    below, above = (outputs.balance_of(profiles, 0, np.array([h]), np.ones(1)) for h in (1900.0, 2300.0))
-    assert (below["specific_mb"], above["specific_mb"]) == (pytest.approx(-3.0), pytest.approx(2.0))
+def test_beyond_the_table_the_balance_is_that_of_the_mass_balance_model(gdirs):
+    model = GlaUnTIMassBalanceA(gdirs[0])
+    profiles = outputs.yearly_profiles(model.table().continued, np.array([2003]), None)
+    for height in (-500.0, 9000.0):
+        found = outputs.balance_of(profiles, 0, np.array([height]), np.ones(1))
+        smb, *_, snow = model.get_annual_mb([height], year=2003, add_climate=True)
+        assert found["specific_mb"] == pytest.approx(smb[0] * cfg.SEC_IN_YEAR * 0.9, rel=1e-9)
+        assert found["accumulation"] == pytest.approx(snow[0] / 1000, rel=1e-9)
+    assert found["melt"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_equilibrium_line_is_not_looked_for_beyond_the_table():
+    heights = np.array([-1e5, 2000.0, 3000.0, 1e5])
+    profiles = outputs.Profiles(heights, np.array([[-9.0, -2.0, -1.0, 9.0]]), np.ones((1, 4)), None)
+    own = np.isin(heights, (2000.0, 3000.0))
+    assert np.isnan(outputs.balance_of(profiles._replace(own=own), 0, np.array([2500.0]), np.ones(1))["ela"])
 
 
 def test_merged_glaciers_are_refused(gdirs, monkeypatch):

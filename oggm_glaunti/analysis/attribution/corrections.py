@@ -25,7 +25,7 @@ from oggm_glaunti.coupling.ground.features import Features, read_features
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 
 if TYPE_CHECKING:
-    from oggm_glaunti.analysis.attribution.network_gradients import CorrectorGeometry, CorrectorInputs
+    from oggm_glaunti.analysis.attribution.network_gradients import CorrectorInputs
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -100,37 +100,28 @@ def _yearly_run(gdir: GlacierDirectory, mb_kwargs: dict[str, Any]) -> GlacierRun
     if run.mb_model.corrector != "yearly":
         raise InvalidParamsError(f"{gdir.rgi_id}: model {run.mb_model.model_name} has no corrector; take C or D")
     if run.mb_model.climate.others:
-        count = len(run.mb_model.climate.realisations)
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: attribute_corrections takes one series of weather, found {count} realisations; each has "
-            "inputs of its own"
-        )
+        found = f"{len(run.mb_model.climate.realisations)} realisations; each has inputs of its own"
+        raise InvalidParamsError(f"{gdir.rgi_id}: attribute_corrections takes one series of weather, found {found}")
     return run
-
-
-def _corrector_geometry(gridded: GriddedModel, heights: np.ndarray) -> CorrectorGeometry:
-    from oggm_glaunti.analysis.attribution.network_gradients import CorrectorGeometry
-
-    columns = gridded.columns
-    bands = columns.band_height.astype(np.float64)
-    to_heights = np.stack([np.interp(heights, bands, row) for row in np.eye(bands.size)], axis=1)
-    count = columns.band_count.astype(np.float32)
-    cells = columns.rows, columns.cols, columns.band.astype(np.int32)
-    return CorrectorGeometry(np.asarray(gridded.fields), *cells, count, to_heights.astype(np.float32))
 
 
 def _integrated(
     run: GlacierRun, gridded: GriddedModel, year: int, start: CorrectorInputs, end: CorrectorInputs
 ) -> tuple[Any, tuple[float, float]]:
     """Return contributions, and balances under the corrections of the mean inputs and of the year's, m w.e."""
-    from oggm_glaunti.analysis.attribution.network_gradients import CorrectedRun, corrected_balance, integrate
+    from oggm_glaunti.analysis.attribution import network_gradients as n
     from oggm_glaunti.analysis.attribution.paths import year_of
 
-    corrector, geometry = run.mb_model.loaded_model.corrector, _corrector_geometry(gridded, run.heights)
+    columns, corrector = gridded.columns, run.mb_model.loaded_model.corrector
+    bands = columns.band_height.astype(np.float64)
+    to_heights = np.stack([np.interp(run.heights, bands, row) for row in np.eye(bands.size)], axis=1)
+    count = columns.band_count.astype(np.float32)
+    cells = columns.rows, columns.cols, columns.band.astype(np.int32)
+    geometry = n.CorrectorGeometry(np.asarray(gridded.fields), *cells, count, to_heights.astype(np.float32))
     assert corrector is not None, "checked with the mode of the corrector"
-    corrected = CorrectedRun(corrector, run.tuned, geometry, *year_of(run.tuned, run.trajectory, year))
-    there, here = (float(corrected_balance(corrected, inputs)) for inputs in (start, end))
-    return integrate(corrected, start, end, here - there), (there, here)
+    corrected = n.CorrectedRun(corrector, run.tuned, geometry, *year_of(run.tuned, run.trajectory, year))
+    there, here = (float(n.corrected_balance(corrected, inputs)) for inputs in (start, end))
+    return n.integrate(corrected, start, end, here - there), (there, here)
 
 
 def _corrections_dataset(features: Features, period: Period, found: Any, ends: tuple[float, float]) -> xr.Dataset:

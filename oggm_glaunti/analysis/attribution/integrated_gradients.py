@@ -10,8 +10,6 @@ reverse pass gives contributions by day *and* height. Inputs are temperature, pr
 the snow on the first day, the corrections and the heights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -112,9 +110,6 @@ class Integrated(NamedTuple):
     complete: bool
 
 
-# --- the balance along a path ---
-
-
 def balance(
     tuned: Tuned, path: Path, alpha: Float[AnyArray, " node"], more: YearInputs | None = None
 ) -> Float[Array, "baseline node height"]:
@@ -211,9 +206,6 @@ def added_up(of_path: YearInputs, area: Float[AnyArray, " height"]) -> Float[Arr
     """Add up all contributions to the glacier-wide balance, m w.e."""
     by_height = [values.reshape(-1, area.shape[-1]).sum(axis=0) for values in of_path]
     return jnp.sum(sum(by_height) * area)
-
-
-# --- as many nodes as it takes ---
 
 
 def gauss_legendre(n: int, dtype: Any = np.float32) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,5 @@
 """A year's balance as a function of the corrector's inputs, and its integrated gradients."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import equinox as eqx

@@ -1,7 +1,5 @@
 """Paths for integrated gradients: years cut out of a trajectory and aligned day by day."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -107,7 +105,8 @@ def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence
     shape = here.temp.shape[1], widest.ds.shape[0]
     end, *start = (_inputs(one, at_start, *shape) for one, at_start in zip((here, *others), swe, strict=True))
     slot = widest.ds_index[_laid_on(widest, shape[0])]
-    return Path(end, _stacked(start), slot, np.asarray(trajectory.area), np.asarray(trajectory.bias))
+    baselines = jax.tree.map(lambda *fields: np.stack(fields), *start)
+    return Path(end, baselines, slot, np.asarray(trajectory.area), np.asarray(trajectory.bias))
 
 
 def _inputs(one: Trajectory, swe: Any, days: int, slots: int) -> YearInputs:
@@ -119,13 +118,9 @@ def _laid_on(one: Trajectory, days: int) -> np.ndarray:
     return np.minimum(np.arange(days), one.temp.shape[1] - 1)
 
 
-def _stacked(start: Sequence[YearInputs]) -> YearInputs:
-    return YearInputs(*(np.stack(fields) for fields in zip(*start, strict=True)))
-
-
 def mean_baseline(path: Path) -> Path:
     """Return the path from one baseline: the mean weather of each day of all baselines (it drizzles every day)."""
-    return path._replace(start=YearInputs(*(field.mean(axis=0, keepdims=True) for field in path.start)))
+    return path._replace(start=jax.tree.map(lambda field: field.mean(axis=0, keepdims=True), path.start))
 
 
 def to_heights(tuned: Tuned, trajectory: Trajectory, year: int) -> Path:
@@ -137,7 +132,7 @@ def to_heights(tuned: Tuned, trajectory: Trajectory, year: int) -> Path:
     end, swe = year_of(tuned, trajectory, year)
     flat, swe_flat = year_of(tuned, at_mean_height(trajectory), year)
     shape = end.temp.shape[1], end.ds.shape[0]
-    start = _stacked([_inputs(flat, swe_flat, *shape)])
+    start = jax.tree.map(lambda field: np.asarray(field)[None], _inputs(flat, swe_flat, *shape))
     area, bias = np.asarray(trajectory.area), np.asarray(trajectory.bias)
     return Path(_inputs(end, swe, *shape), start, end.ds_index, area, bias)
 

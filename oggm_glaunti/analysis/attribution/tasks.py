@@ -26,7 +26,7 @@ REFERENCE_BALANCE = {
     "years": "mean balance of the reference years",
     "mean": "balance in the mean weather of the reference years",
 }
-BASELINES = tuple(REFERENCE_BALANCE)
+
 M_WE = {"units": "m w.e."}
 GROUPS = {
     "temp": "temperature",
@@ -87,8 +87,9 @@ def attribute_year(
     >>> made = attribute_year(gdir, year=2003, reference=(1991, 2020), mb_kwargs={"model": "A"})  # doctest: +SKIP
     >>> made.temp.sum("height").to_series().round(2)  # by month  # doctest: +SKIP
     """
-    if baseline not in BASELINES:
-        raise InvalidParamsError(f"{gdir.rgi_id}: baseline: expected one of {BASELINES}, found {baseline!r}")
+    if baseline not in REFERENCE_BALANCE:
+        known = tuple(REFERENCE_BALANCE)
+        raise InvalidParamsError(f"{gdir.rgi_id}: baseline: expected one of {known}, found {baseline!r}")
     run = glacier_run(gdir, None, year_type, mb_kwargs, "attribute_year")
     return attribution_of(run, year, years_compared(run, year, reference), baseline)
 
@@ -176,9 +177,6 @@ def attribute_heights(
     return result.assign_attrs(year=year, year_type=run.year_type, mean_height=round(mean, 1))
 
 
-# --- what all attributions have in common ---
-
-
 def years_compared(run: GlacierRun, year: int, reference: tuple[int, int] | None) -> list[int]:
     """Return the reference years after checking that the record holds them and the year to explain.
 
@@ -203,13 +201,8 @@ def years_compared(run: GlacierRun, year: int, reference: tuple[int, int] | None
 def warn_incomplete(gdir: GlacierDirectory, found: Any, log: logging.Logger) -> None:
     """Warn if the contributions do not add up with the largest number of nodes; the result holds the gap."""
     if not found.complete:
-        log.warning(
-            "(%s) the difference of %+.4f m w.e. and the sum of its contributions are %+.4f apart, with %d nodes",
-            gdir.rgi_id,
-            float(found.difference),
-            float(found.gap),
-            found.nodes,
-        )
+        words = "(%s) the difference of %+.4f m w.e. and the sum of its contributions are %+.4f apart, with %d nodes"
+        log.warning(words, gdir.rgi_id, float(found.difference), float(found.gap), found.nodes)
 
 
 def with_numbers(data: xr.Dataset, numbers: dict[str, tuple[float, str]], found: Integrated) -> xr.Dataset:
@@ -219,9 +212,6 @@ def with_numbers(data: xr.Dataset, numbers: dict[str, tuple[float, str]], found:
         data[name] = ((), value, {**M_WE, "long_name": what})
     data["nodes"] = ((), found.nodes, {"units": "1", "long_name": "nodes of the quadrature"})
     return data.assign_attrs(complete=int(found.complete))
-
-
-# --- tables ---
 
 
 def _of_state(found: Integrated) -> dict[str, NDArray[Any]]:

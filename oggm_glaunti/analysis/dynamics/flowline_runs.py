@@ -1,7 +1,5 @@
 """OGGM's ice dynamics in memory for a given table of balances; nothing is written to the glacier directory."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from typing import Any, NamedTuple
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, cfg
+from oggm_glaunti.coupling.table.continuation import FAR, with_end_slopes
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 
 # years; OGGM's time steps may end this much before the year does, and then the last step starts at its end
@@ -56,7 +55,9 @@ class TableMassBalance(OGGMAttributes):
             )
         self.ys, self.ye, self.years = int(years[0]), int(years[-1]), np.asarray(years)
         self.hemisphere, self.valid_bounds, self.bias = hemisphere, [-1e4, 2e4], 0.0
-        self._table = Interpolator(heights, smb, lambda: _refuse_months("TableMassBalance"))
+        below, above = np.array([-FAR]), np.array([FAR])
+        far = np.concatenate([below, heights, above]), with_end_slopes(smb, heights, below, above)
+        self._table = Interpolator(*far, lambda: _refuse_months("TableMassBalance"))
 
     def get_annual_mb(self, heights: Any, year: float | None = None, **kwargs: Any) -> NDArray[np.float64]:
         """Return the balance of a calendar year at the heights, m of ice per second."""
@@ -189,13 +190,13 @@ def experiment(
     flowlines = gdir.read_pickle("model_flowlines") if init_model_fls is None else copy.deepcopy(init_model_fls)
     for line in flowlines:
         line.thick = line.thick * (not zero_initial_glacier)
-    options = {
-        "is_tidewater": gdir.is_tidewater,
-        "is_lake_terminating": gdir.is_lake_terminating,
-        **_rheology(gdir, glen_a_fac, fs_fac),
-        **kwargs,
-        "water_level": _water_level(gdir, kwargs.get("water_level")),
-    }
+    # Creep and sliding: those of the inversion if OGGM is set to use them.
+    of_inversion = gdir.get_diagnostics() if cfg.PARAMS["use_inversion_params_for_run"] else {}
+    options: dict[str, Any] = {name: getattr(gdir, name) for name in ("is_tidewater", "is_lake_terminating")}
+    for name, factor in (("glen_a", glen_a_fac), ("fs", fs_fac)):
+        value = of_inversion.get(f"inversion_{name}", cfg.PARAMS[name])
+        options[name] = value * (1.0 if factor is None else factor)
+    options |= {**kwargs, "water_level": _water_level(gdir, kwargs.get("water_level"))}
     return Experiment(gdir, flowlines, int(ys), int(ye), decide_evolution_model(evolution_model), options)
 
 
@@ -204,14 +205,6 @@ def stored_run(gdir: GlacierDirectory, filesuffix: str) -> Any:
     from oggm.core.flowline import FileModel
 
     return FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
-
-
-def _rheology(gdir: GlacierDirectory, glen_a_fac: float | None, fs_fac: float | None) -> dict[str, float]:
-    """Return the parameters of creep and sliding: those of the inversion if OGGM is set to use them."""
-    of_inversion = gdir.get_diagnostics() if cfg.PARAMS["use_inversion_params_for_run"] else {}
-    found = {name: of_inversion.get(f"inversion_{name}", cfg.PARAMS[name]) for name in ("glen_a", "fs")}
-    factors = {"glen_a": glen_a_fac, "fs": fs_fac}
-    return {name: value * (1.0 if factors[name] is None else factors[name]) for name, value in found.items()}
 
 
 def _water_level(gdir: GlacierDirectory, water_level: float | None) -> float | None:

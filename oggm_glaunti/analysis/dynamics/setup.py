@@ -112,22 +112,29 @@ def prepare_volume_runs(
     ys = _first_year(gdir, kwargs) if ys is None else ys
     ye = int(run.years[-1]) + 1 if ye is None else ye
     to_run = experiment(gdir, ys, ye, **kwargs)
-    _require_one_climate(to_run)
+    if others := {getattr(line, "rgi_id", None) for line in to_run.flowlines} - {None, gdir.rgi_id}:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: merged with {sorted(map(str, others))}, which have balances of their own; expected one "
+            "table for all flowlines"
+        )
     schedule = _schedule(run, to_run.years, forcing, climate_years, seed)
-    heights = run.mb_model.table_inputs.heights
+    inputs = run.mb_model.table_inputs
+    heights = inputs.heights
     months = run.days.astype("M8[M]").astype(int) % 12 + 1
-    tangents = table_tangents(run.tuned, _on_heights(run, heights), months, chosen).tangents
-    weights, table = _shares(to_run.flowlines, heights), schedule @ _record(run.mb_model, heights)
+    # On all heights that the ice may reach.
+    trajectory = run.trajectory.replace(
+        above_ref=(heights - inputs.climate.ref_hgt).astype(np.float32),
+        area=np.full(heights.size, 1.0 / heights.size, np.float32),
+        ds=corrections_at(inputs, heights),
+    )
+    tangents = table_tangents(run.tuned, trajectory, months, chosen).tangents
+    # Shares of the ice-covered area at the heights; those of the whole line if there is no ice.
+    rows = [(fl.surface_h, fl.bin_area_m2, fl.widths_m * fl.dx_meter) for fl in to_run.flowlines]
+    at, ice, line = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    weights = spread_over(at, ice if ice.any() else np.maximum(line, 1.0), heights)
+    table = schedule @ _record(run.mb_model, heights)
     tangents = schedule @ tangents.astype(np.float64)
     return Prepared(to_run, chosen, heights, weights, table, run.mb_model, schedule, tangents)
-
-
-def _require_one_climate(to_run: Experiment) -> None:
-    if others := {getattr(line, "rgi_id", None) for line in to_run.flowlines} - {None, to_run.gdir.rgi_id}:
-        raise InvalidParamsError(
-            f"{to_run.gdir.rgi_id}: merged with {sorted(map(str, others))}, which have balances of their own; expected "
-            "one table for all flowlines"
-        )
 
 
 def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
@@ -138,29 +145,10 @@ def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
     return int(stored_run(gdir, suffix).last_yr if year is None else year)
 
 
-def _on_heights(run: GlacierRun, heights: NDArray[np.float64]) -> Any:
-    """Return the run's trajectory on all heights that the ice may reach."""
-    inputs = run.mb_model.table_inputs
-    return run.trajectory.replace(
-        above_ref=(heights - inputs.climate.ref_hgt).astype(np.float32),
-        area=np.full(heights.size, 1.0 / heights.size, np.float32),
-        ds=corrections_at(inputs, heights),
-    )
-
-
 def _record(mb_model: Any, heights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the balance of every year of the record (record, N), m w.e."""
     ice = np.stack([mb_model.get_annual_mb(heights, year=year) for year in mb_model.years])
     return ice * cfg.SEC_IN_YEAR * mb_model.rho / 1000.0
-
-
-def _shares(flowlines: list[Any], heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the shares of the ice-covered area at the heights; those of the whole line if there is no ice."""
-    at, ice, line = (
-        np.concatenate(parts)
-        for parts in zip(*[(fl.surface_h, fl.bin_area_m2, fl.widths_m * fl.dx_meter) for fl in flowlines], strict=True)
-    )
-    return spread_over(at, ice if ice.any() else np.maximum(line, 1.0), heights)
 
 
 def _schedule(

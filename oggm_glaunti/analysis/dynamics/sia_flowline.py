@@ -6,8 +6,6 @@ at the moving surface, is one function of the table of balances: its derivative 
 comes from one reverse pass, exact for this model up to rounding, and so does that to anything the table depends on.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import NamedTuple
 

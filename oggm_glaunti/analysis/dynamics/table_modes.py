@@ -4,8 +4,6 @@ The derivatives of a run of ice dynamics to the patterns give the derivative to 
 the control's tangent that is outside the patterns.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -7,8 +7,6 @@ differentiated itself is then run on the table changed a little along its tangen
 (:mod:`oggm_glaunti.analysis.dynamics.table_modes`).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -90,9 +88,6 @@ def controls_of(names: Sequence[str], by_month: bool = False) -> list[Control]:
     return [Control(name, month) for name in names for month in months[name]]
 
 
-# --- the table and its tangents ---
-
-
 class Tangents(NamedTuple):
     """A table and its derivatives.
 
@@ -165,9 +160,6 @@ def tangent_along(
     """Compute the table and its derivative along one direction; arguments as in :func:`table_tangents`."""
     here = (tuned, jax.tree.map(jnp.zeros_like, direction[1]))
     return jax.jvp(lambda tuned, change: annual_by_height(tuned, trajectory, change), here, direction)
-
-
-# --- differences along a tangent ---
 
 
 class Difference(NamedTuple):

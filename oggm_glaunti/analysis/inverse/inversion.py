@@ -1,7 +1,5 @@
 """The change of forcing that gives a glacier a balance, with its uncertainty and the balances under it by year."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -82,20 +80,11 @@ def invert_shift(run: GlacierRun, wanted: Target, control: str, prior: Any) -> I
     mean = weights.mean(axis=0)
     require_reached(run.gdir.rgi_id, found.outcome, control, found.shift, float(mean @ found.annual), wanted)
     free = list(CHANGE_UNITS) if control == "both" else [control]
-    at = [list(CHANGE_UNITS).index(name) for name in free]
-    change = pd.DataFrame(
-        {
-            "value": found.shift[at],
-            "sd": np.sqrt(np.diag(found.cov))[at],
-            "units": [CHANGE_UNITS[name] for name in free],
-            "slope": (mean @ found.annual_slope)[at],
-            "slope_units": [SLOPE_UNITS[name] for name in free],
-        },
-        index=pd.Index(free, name="control"),
-    )
-    change.attrs["correlation"] = 0.0
-    if control == "both":
-        change.attrs["correlation"] = float(found.cov[0, 1] / math.sqrt(found.cov[0, 0] * found.cov[1, 1]))
+    columns = {"value": found.shift, "sd": np.sqrt(np.diag(found.cov)), "units": list(CHANGE_UNITS.values())}
+    columns |= {"slope": mean @ found.annual_slope, "slope_units": list(SLOPE_UNITS.values())}
+    change = pd.DataFrame(columns, index=pd.Index(list(CHANGE_UNITS), name="control")).loc[free]
+    both = control == "both"
+    change.attrs["correlation"] = float(found.cov[0, 1] / math.sqrt(np.diag(found.cov).prod())) if both else 0.0
     after_sd = np.sqrt(np.einsum("yk,kl,yl->y", found.annual_slope, found.cov, found.annual_slope))
     balances = {"before": found.annual_before, "after": found.annual, "after_sd": after_sd}
     return _inversion(run, wanted, (control, "scalar"), change, found, **balances)
@@ -183,16 +172,7 @@ def _inversion(
         for name, values in (("target", wanted.value), ("target_sd", sigmas)):
             table[name] = pd.Series(values, wanted.of_years)
     table.attrs["units"] = "m w.e."
-    return Inversion(
-        run.gdir.rgi_id,
-        *kind,
-        year_type=run.year_type,
-        change=change,
-        balances=table,
-        target=float(wanted.value.mean()),
-        target_sd=float(np.sqrt(np.sum(sigmas**2)) / wanted.value.size),
-        mean_before=float(mean @ table["before"]),
-        mean_after=float(mean @ table["after"]),
-        outcome=found.outcome,
-        iterations=int(found.iterations),
-    )
+    target_sd = float(np.sqrt(np.sum(sigmas**2)) / wanted.value.size)
+    numbers = float(wanted.value.mean()), target_sd, float(mean @ table["before"]), float(mean @ table["after"])
+    search = found.outcome, int(found.iterations)
+    return Inversion(run.gdir.rgi_id, *kind, run.year_type, change, table, *numbers, *search)

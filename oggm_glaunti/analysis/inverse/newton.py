@@ -1,7 +1,5 @@
 """Roots and minima of a batch of problems with one or two unknowns and exact derivatives."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable
 
@@ -73,30 +71,18 @@ def roots(evaluate: Evaluate, target: np.ndarray, limit: float, rising: bool) ->
             break
         here = too_far.astype(int)
         ends[each, here], known[each, here] = x, True
-        x = np.where(active, _next(x, misfit, slope, last, ends, known, 1 - here), x)
+        # Newton's step; if it leaves the bracket, the end not yet evaluated, otherwise the middle.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            newton = x - misfit / slope
+        end_known = known[each, 1 - here]
+        slow = end_known & (np.abs(misfit) > 0.5 * last)
+        inside = (ends[:, 0] < newton) & (newton < ends[:, 1]) & ~slow
+        otherwise = np.where(end_known, ends.mean(axis=1), ends[each, 1 - here])
+        x = np.where(active, np.where(inside, newton, otherwise), x)
         last = np.abs(misfit)
         value, slope = evaluate(x)
         runs += active
     return x, [o or SearchOutcome.NO_CONVERGENCE for o in outcome], runs
-
-
-def _next(
-    x: np.ndarray,
-    misfit: np.ndarray,
-    slope: np.ndarray,
-    last: np.ndarray,
-    ends: np.ndarray,
-    known: np.ndarray,
-    towards: np.ndarray,
-) -> np.ndarray:
-    """Take Newton's step; if it leaves the bracket, the end not yet evaluated, otherwise the middle."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        newton = x - misfit / slope
-    end_known = known[np.arange(x.size), towards]
-    slow = end_known & (np.abs(misfit) > 0.5 * last)
-    inside = (ends[:, 0] < newton) & (newton < ends[:, 1]) & ~slow
-    otherwise = np.where(end_known, ends.mean(axis=1), ends[np.arange(x.size), towards])
-    return np.where(inside, newton, otherwise)
 
 
 def _settle(outcome: list[SearchOutcome | None], where: np.ndarray, how: SearchOutcome) -> None:

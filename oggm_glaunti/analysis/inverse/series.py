@@ -5,8 +5,6 @@ the prior is standard normal, L-BFGS finds the maximum a posteriori series; sinc
 around it is exact to first order.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax
@@ -204,16 +202,11 @@ def solve_series(problem: SeriesProblem, max_iterations: int = LBFGS_ITERATIONS)
     options = {"maxiter": max_iterations, "maxcor": 20, "gtol": 0.1 * GRADIENT_TOLERANCE, "ftol": 1e-12}
     found = minimize(flat, np.zeros(np.prod(shape)), jac=True, method="L-BFGS-B", options=options)
     gradient = float(np.abs(found.jac).max())
-    how = gradient, _outcome(gradient, found.nit >= max_iterations), int(found.nit), int(found.nfev)
+    outcome = SearchOutcome.NO_CONVERGENCE if found.nit >= max_iterations else SearchOutcome.STALLED
+    outcome = SearchOutcome.CONVERGED if gradient <= GRADIENT_TOLERANCE else outcome
+    outcome = outcome if np.isfinite(gradient) else SearchOutcome.NOT_FINITE
+    how = gradient, outcome, int(found.nit), int(found.nfev)
     return SeriesSolution(*_posterior(found.x.reshape(shape).astype(dtype), problem), *how)
-
-
-def _outcome(gradient: float, ran_out: bool) -> SearchOutcome:
-    if not np.isfinite(gradient):
-        return SearchOutcome.NOT_FINITE
-    if gradient <= GRADIENT_TOLERANCE:
-        return SearchOutcome.CONVERGED
-    return SearchOutcome.NO_CONVERGENCE if ran_out else SearchOutcome.STALLED
 
 
 def _posterior(

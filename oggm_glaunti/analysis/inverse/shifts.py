@@ -4,8 +4,6 @@ A shift of temperature, of the logarithm of precipitation, or of both is found b
 from one forward-mode run. One glacier is a batch of one.
 """
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from typing import Any, NamedTuple
@@ -113,15 +111,11 @@ def annual_and_slope(tuned: Tuned, trajectories: Trajectory, shift: Change) -> t
         value, slope = balance_and_slope(*of_one, each)
         return value, jnp.stack(slope, axis=-1)
 
-    every, n, together = (tuned, trajectories, shift), shift.temp.size, _in_parallel(trajectories)
+    every, n = (tuned, trajectories, shift), shift.temp.size
+    columns = trajectories.temp.shape[1] * trajectories.area.shape[-1]
+    # On a CPU as many glaciers in parallel as its cache holds.
+    together = max(1, CACHED_COLUMNS // columns) if jax.default_backend() == "cpu" else n
     return jax.vmap(one)(every) if n <= together else jax.lax.map(one, every, batch_size=together)
-
-
-def _in_parallel(trajectories: Trajectory) -> int:
-    """Return how many glaciers to run in parallel: on a CPU as many as its cache holds."""
-    n, realisations = trajectories.temp.shape[:2]
-    columns = realisations * trajectories.area.shape[-1]
-    return max(1, CACHED_COLUMNS // columns) if jax.default_backend() == "cpu" else n
 
 
 def solve_shift(

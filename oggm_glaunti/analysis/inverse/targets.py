@@ -1,7 +1,5 @@
 """Target balances: a number, a series of annual balances, or a geodetic survey."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -153,7 +151,6 @@ def _finite(
 ) -> NDArray[np.float64]:
     if not np.isfinite(values).all():
         where = "" if index is None else f" in {index[~np.isfinite(values)].tolist()}"
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: {name}: expected finite numbers, found missing or infinite ones{where}"
-        )
+        found = f"missing or infinite ones{where}"
+        raise InvalidParamsError(f"{gdir.rgi_id}: {name}: expected finite numbers, found {found}")
     return values

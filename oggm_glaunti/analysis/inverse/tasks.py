@@ -1,7 +1,5 @@
 """Tasks of inverse forcing: the weather that would have given a balance, and the sensitivity of the balance."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from oggm_glaunti.analysis.inverse import inversion
 from oggm_glaunti.analysis.inverse.inversion import CHANGE_UNITS, SLOPE_UNITS, Inversion
 from oggm_glaunti.analysis.inverse.targets import Target, target_of
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
+from oggm_glaunti.coupling.oggm.balance_year import WINTER_MONTHS, months_of_year
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task, global_task
 
 settings.register()
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 
 RESOLUTIONS = ("scalar", "monthly", "daily")
 # Winter and summer of mass balances as the WGMS has them; six months later in the south.
-SUMMER = {"nh": (5, 6, 7, 8, 9), "sh": (11, 12, 1, 2, 3)}
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Of the region's glaciers that are solved together.
 BATCH = 256
@@ -149,8 +147,7 @@ def equilibrium_temperature(
     found = solve_shift(run.tuned, run.trajectory, wanted.value, weights, wanted.sigmas(run.years))
     inversion.require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
     shift = float(found.shift[0])
-    numbers = {"dT": shift, "dT_per_100mm": 0.1 / float(found.slope[0, 0])}
-    numbers["balance"] = float(found.annual_before.mean())
+    numbers = {"dT": shift, "dT_per_100mm": 0.1 / float(found.slope[0, 0]), "balance": found.annual_before.mean()}
     for season, temp in _mean_temp(run).items():
         numbers |= {season: temp, f"{season}_equilibrium": temp + shift}
     result = pd.Series(numbers, name=gdir.rgi_id)
@@ -164,7 +161,7 @@ def _mean_temp(run: GlacierRun) -> dict[str, float]:
     t, counted = run.trajectory, np.asarray(run.trajectory.period) >= 0
     height = float(t.area @ t.above_ref)
     temp = t.temp.mean(axis=0) + float(run.tuned.temp_bias) + float(run.tuned.temp_gradient) * height
-    summer = counted & np.isin(_month(run) + 1, SUMMER[run.gdir.hemisphere])
+    summer = counted & np.isin(_month(run) + 1, months_of_year(run.gdir.hemisphere)[WINTER_MONTHS:])
     return {"annual": float(temp[counted].mean()), "summer": float(temp[summer].mean())}
 
 
@@ -207,7 +204,7 @@ def climate_sensitivity(
     found = sensitivity(run.tuned, run.trajectory, _month(run), slots=12)
     by_month = {name: np.asarray(values, np.float64).mean(axis=0) for name, values in found._asdict().items()}
     table = pd.DataFrame({**by_month, "prcp_10pct": math.log(1.1) * by_month["log_prcp"]}, index=list(MONTH_NAMES))
-    summer = table.index.isin([MONTH_NAMES[month - 1] for month in SUMMER[gdir.hemisphere]])
+    summer = table.index.isin([MONTH_NAMES[month - 1] for month in months_of_year(gdir.hemisphere)[WINTER_MONTHS:]])
     seasons = {"winter": table[~summer].sum(), "summer": table[summer].sum(), "annual": table.sum()}
     table = pd.concat([table, pd.DataFrame(seasons).T])
     table.attrs["units"] = {"temp": "m w.e. K-1", "log_prcp": "m w.e.", "prcp_10pct": "m w.e."}
@@ -293,9 +290,7 @@ def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dic
 
     both = list(runs.values())
     batch = stack_trajectories([run.trajectory for run, _ in both])
-    tuned = jax.tree.map(
-        lambda *of_all: np.stack([np.asarray(a, batch.temp.dtype) for a in of_all]), *(r.tuned for r, _ in both)
-    )
+    tuned = jax.tree.map(lambda *of_all: np.array(of_all, batch.temp.dtype), *(run.tuned for run, _ in both))
     weights, sigma = (np.stack([getattr(w, name)(run.years) for run, w in both]) for name in ("weights", "sigmas"))
     target = np.stack([wanted.value for _, wanted in both])
     try:

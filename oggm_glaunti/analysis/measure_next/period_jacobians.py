@@ -1,7 +1,5 @@
 """Derivatives of balances over any periods at all heights to the parameters and to the weather of every week."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -148,12 +146,8 @@ def balance_jacobians(tuned: Tuned, trajectory: Trajectory, periods: Periods, na
 
     derivatives = block_derivatives(tuned, trajectory, periods.pieces)
     by_piece = jax.vmap(partial(jacobian_by_height, derivatives))(periods.first, periods.stop)
-    temp, log_prcp = (_by_week(pieces, periods) for pieces in by_piece)
+    # Summed over the pieces of a week, which share its error.
+    scale, weeks = periods.scale.astype(by_piece[0].dtype), (*by_piece[0].shape[::2], periods.weeks.n)
+    weighted = (jnp.moveaxis(pieces, 1, 2) * scale[:, None, None] for pieces in by_piece)
+    temp, log_prcp = (jnp.zeros(weeks, scale.dtype).at[..., periods.week].add(pieces) for pieces in weighted)
     return Jacobians(jax.jacfwd(balances)(jnp.zeros(len(names), trajectory.temp.dtype)), temp, log_prcp)
-
-
-def _by_week(pieces: Float[AnyArray, "period piece height"], periods: Periods) -> Float[Array, "period height week"]:
-    """Sum the derivatives to pieces of a week, which share its error."""
-    by_piece = jnp.moveaxis(pieces, 1, 2) * periods.scale.astype(pieces.dtype)[:, None, None]
-    weeks = jnp.zeros((*by_piece.shape[:-1], periods.weeks.n), by_piece.dtype)
-    return weeks.at[..., periods.week].add(by_piece)

@@ -7,8 +7,6 @@ the derivatives of the wanted quantity and `k` those of a measurement to all unc
 over the range of the uncertainty; the measured value does not matter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple

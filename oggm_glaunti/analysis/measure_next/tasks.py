@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, first_and_last, glacier_run
-from oggm_glaunti.analysis.measure_next.inputs import campaign_periods, parameter_root, season_days
 from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
+from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.balance_year import WINTER_MONTHS
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
+from oggm_glaunti.fit.calibration.priors import FEW, STORED, priors_around
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
+
+if TYPE_CHECKING:
+    from oggm_glaunti.analysis.measure_next.period_jacobians import Periods
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -134,17 +139,34 @@ def where_to_measure(
     >>> best[["season", "height", "reduction"]].iloc[0].round(1).tolist()  # doctest: +SKIP
     ['annual', 2925.0, 98.2]
     """
-    seasons = _chosen_seasons(gdir, seasons)
+    from oggm_glaunti.analysis.measure_next.survey import Uncertainty, survey
+
+    seasons = (seasons,) if isinstance(seasons, str) else tuple(dict.fromkeys(seasons))
     with errors_name(gdir):
         errors.check()
-        _check_numbers(n_best, apart=apart, model_error=model_error)
+        if not seasons or set(seasons) - set(MEASURABLE_SEASONS):
+            raise ValueError(f"seasons: expected some of {MEASURABLE_SEASONS}, found {seasons}")
+        if n_best < 1:
+            raise ValueError(f"n_best: expected 1 or more, found {n_best}")
+        numbers = {"apart": apart, "model_error": model_error}
+        if wrong := {name: value for name, value in numbers.items() if not 0.0 <= value < np.inf}:
+            raise ValueError(f"expected 0 or more, found {wrong}")
     features = read_features(gdir)
     run, year, years = _run_and_years(gdir, year, years, mb_kwargs)
     names, root = parameter_root(run, free, spread)
     targets, sigmas = _targets(gdir, target, names), _sigmas(gdir, sigma, seasons)
     campaign = Campaign(targets, seasons, *season_days(run, year, seasons), sigmas, run.heights)
     places = places_on(features, run.heights, heights, gdir.rgi_id)
-    found = _survey(run, campaign, years, (names, root), errors, model_error, places.allowed, apart, n_best)
+    length = (campaign.end - campaign.begin + 1).astype(float) / DAYS_A_YEAR
+    standard_errors = np.sqrt(campaign.sigma**2 + model_error**2 * length).astype(np.float32)
+    periods = campaign_periods(run, campaign, years, errors.block_days)
+    of_glacier = run.tuned, run.trajectory, periods, Uncertainty(root.astype(np.float32), errors)
+    found = survey(*of_glacier, standard_errors, places.allowed, np.float32(apart), names, targets, n_best)
+    if nothing := [target for target, v in zip(targets, np.asarray(found.variance), strict=True) if not v > 0.0]:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: nothing makes {nothing} uncertain: a parameter has to be in free, or sigma_temp or "
+            "sigma_log_prcp of errors above 0"
+        )
     about = {
         "rgi_id": gdir.rgi_id,
         "model": run.mb_model.model_name,
@@ -159,20 +181,6 @@ def where_to_measure(
     table, maps = table_of(found, campaign, places), maps_of(found, campaign, places, features).assign_attrs(about)
     table.attrs = {**about, "units": TABLE_UNITS}
     return WhereToMeasure(table, maps.squeeze("target") if isinstance(target, str) else maps)
-
-
-def _chosen_seasons(gdir: GlacierDirectory, seasons: str | Sequence[str]) -> tuple[str, ...]:
-    chosen = (seasons,) if isinstance(seasons, str) else tuple(dict.fromkeys(seasons))
-    if not chosen or set(chosen) - set(MEASURABLE_SEASONS):
-        raise InvalidParamsError(f"{gdir.rgi_id}: seasons: expected some of {MEASURABLE_SEASONS}, found {chosen}")
-    return chosen
-
-
-def _check_numbers(n_best: int, **numbers: float) -> None:
-    if n_best < 1:
-        raise ValueError(f"n_best: expected 1 or more, found {n_best}")
-    if wrong := {name: value for name, value in numbers.items() if not 0.0 <= value < np.inf}:
-        raise ValueError(f"expected 0 or more, found {wrong}")
 
 
 def _targets(gdir: GlacierDirectory, target: str | Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
@@ -214,30 +222,67 @@ def _run_and_years(
     return run, int(year), (int(first), int(last))
 
 
-def _survey(
-    run: GlacierRun,
-    campaign: Campaign,
-    years: tuple[int, int],
-    parameters: tuple[tuple[str, ...], NDArray[np.float64]],
-    errors: WeatherErrors,
-    model_error: float,
-    allowed: NDArray[np.bool_],
-    apart: float,
-    n_best: int,
-) -> Any:
-    from oggm_glaunti.analysis.measure_next.survey import Uncertainty, survey
+def parameter_root(
+    run: GlacierRun, free: Sequence[str] | None = None, spread: Mapping[str, float] | None = None
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Return the uncertain parameters and a root (P, P) of the covariance of their stored numbers.
 
-    names, root = parameters
-    length = (campaign.end - campaign.begin + 1).astype(float) / DAYS_A_YEAR
-    sigma = np.sqrt(campaign.sigma**2 + model_error**2 * length)
-    periods = campaign_periods(run, campaign, years, errors.block_days)
-    of_glacier = run.tuned, run.trajectory, periods, Uncertainty(root.astype(np.float32), errors)
-    measured = sigma.astype(np.float32), allowed, np.float32(apart)
-    found = survey(*of_glacier, *measured, names, campaign.targets, n_best)
-    nothing = [target for target, v in zip(campaign.targets, np.asarray(found.variance), strict=True) if not v > 0.0]
-    if nothing:
+    Parameters
+    ----------
+    run : GlacierRun
+        its calibration may hold a fit; parameters that were not fitted have their priors
+    free, spread
+        see :func:`~oggm_glaunti.analysis.measure_next.tasks.where_to_measure`
+
+    Raises
+    ------
+    InvalidParamsError
+        for invalid names or standard deviations
+    """
+    label, name_of = run.gdir.rgi_id, {stored: name for name, stored in STORED.items()}
+    left_open = parameter_spread(run.mb_model.calib_params, label)
+    fitted = [name_of.get(stored, stored) for stored in left_open.names]
+    with errors_name(run.gdir):
+        priors = priors_around(run.tuned, free or fitted or FEW, spread)
+    if twice := set(fitted) & {*(spread or {})}:
         raise InvalidParamsError(
-            f"{run.gdir.rgi_id}: nothing makes {nothing} uncertain: a parameter has to be in free, or sigma_temp or "
-            "sigma_log_prcp of errors above 0"
+            f"{label}: spread: {sorted(twice)} were fitted, their covariance is that of the fit; leave them out, or "
+            "name another calibration by mb_params_filesuffix"
         )
-    return found
+    cov = np.diag(priors.sd**2)
+    both = [name for name in priors.names if name in fitted]
+    here, there = ([names.index(name) for name in both] for names in (priors.names, fitted))
+    cov[np.ix_(here, here)] = left_open.covariance[np.ix_(there, there)]
+    # Scaled: the numbers differ by orders of magnitude.
+    sd = np.sqrt(np.abs(np.diag(cov)))
+    try:
+        return priors.names, sd[:, None] * np.linalg.cholesky(cov / np.outer(sd, sd))
+    except np.linalg.LinAlgError as err:
+        raise InvalidParamsError(
+            f"{label}: fit.posterior of glaunti_params.json is no covariance: {left_open.covariance.tolist()}; fit the "
+            "glacier again"
+        ) from err
+
+
+def season_days(
+    run: GlacierRun, year: int, seasons: Sequence[str]
+) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
+    """Return the first and last day of seasons of a mass-balance year, datetime64[D] arrays (S,)."""
+    of_year = run.days[np.asarray(run.trajectory.period) == year - run.years[0]]
+    first, last = of_year[0], of_year[-1]
+    spring = (first.astype("M8[M]") + WINTER_MONTHS).astype("M8[D]")
+    days = {"annual": (first, last), "winter": (first, spring - 1), "summer": (spring, last)}
+    begin, end = zip(*(days[season] for season in seasons), strict=True)
+    return np.array(begin), np.array(end)
+
+
+def campaign_periods(run: GlacierRun, campaign: Campaign, years: tuple[int, int], block_days: int = 7) -> Periods:
+    """Return the seasons of the measurements, then the years (first, last) of the wanted mean balance."""
+    from oggm_glaunti.analysis.measure_next.period_jacobians import periods_between
+    from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
+
+    (first, _), (_, last) = (season_days(run, year, ["annual"]) for year in years)
+    begin, end = np.append(campaign.begin, first), np.append(campaign.end, last)
+    days = zip(np.searchsorted(run.days, begin).tolist(), (np.searchsorted(run.days, end) + 1).tolist(), strict=True)
+    scale = [1.0] * len(campaign.seasons) + [1.0 / (years[1] - years[0] + 1)]
+    return periods_between(weekly_blocks(run.trajectory.period, block_days), [*days], scale)

@@ -5,8 +5,6 @@ tangents that restart with each block: of a unit of snow at its start, of its te
 effect of a block on any later sum then follows backwards over the blocks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 NumPy draws them from a seed: the same seed gives the same numbers in any process, with or without JAX.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """OGGM's ice dynamics for an ensemble of draws of the errors of weather and parameters."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,10 +88,8 @@ def run_ensemble_from_climate_data(
     seeds = member_seeds(seed, members)
     _keep_corrections(gdir, {name: model[name] for name in ("filename", "input_filesuffix", *chosen)})
     drawn = {**model, "errors": errors, "parameters": parameters}
-    runs = [
-        _run_member(gdir, f"{output_filesuffix}_member{member:03d}", {**drawn, "seed": one}, kwargs)
-        for member, one in enumerate(seeds)
-    ]
+    suffixes = [f"{output_filesuffix}_member{member:03d}" for member in range(members)]
+    runs = [_run_member(gdir, s, {**drawn, "seed": one}, kwargs) for s, one in zip(suffixes, seeds, strict=True)]
     result = with_bands(xr.concat(runs, "member").assign_coords(member=np.arange(members), seed=("member", seeds)))
     result.attrs = {
         "rgi_id": gdir.rgi_id,

@@ -1,7 +1,5 @@
 """The range of validity of the first order, from a comparison with ensembles for errors of increasing size."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

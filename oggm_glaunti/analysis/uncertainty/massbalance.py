@@ -1,7 +1,5 @@
 """A mass-balance model for OGGM under one draw of the errors of weather and parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property

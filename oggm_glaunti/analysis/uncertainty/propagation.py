@@ -174,9 +174,6 @@ def unit_errors(jacobians: Any, blocks: Blocks, errors: WeatherErrors) -> tuple[
     )
 
 
-# --- parameters ------------------------------------------------------------------------------------------------------
-
-
 def moved(tuned: Tuned, names: Sequence[str], by: Float[AnyArray, " parameter"]) -> Tuned:
     """Return parameters with some of the stored numbers changed.
 
@@ -227,9 +224,6 @@ def parameter_variance(jacobian: ArrayLike, covariance: ArrayLike) -> NDArray[np
     """
     jacobian, covariance = np.asarray(jacobian, np.float64), np.asarray(covariance, np.float64)
     return np.maximum(np.einsum("kp,pq,kq->k", jacobian, covariance, jacobian), 0.0)
-
-
-# --- the model itself under drawn errors -----------------------------------------------------------------------------
 
 
 def cumulative(

@@ -1,7 +1,5 @@
 """The uncertainty of the parameters after a fit, read from the calibration of a glacier directory."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

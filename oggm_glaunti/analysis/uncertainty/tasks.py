@@ -1,7 +1,5 @@
 """Tasks: the uncertainty of a glacier directory's balances."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,15 +10,8 @@ import xarray as xr
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
-from oggm_glaunti.analysis.uncertainty.draws import (
-    PARAMETER_SEED,
-    SCALES,
-    WEATHER_SEED,
-    WEEKLY_ERRORS,
-    WeatherErrors,
-    draw_errors,
-    draw_parameters,
-)
+from oggm_glaunti.analysis.uncertainty import draws as d
+from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
 from oggm_glaunti.core.units import NORMAL_90
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
@@ -87,11 +78,9 @@ def smb_uncertainty(
     fields = {
         **_fields("time", series.smb, [*by_time, u.parameter_variance(slopes, spread.covariance)]),
         **_fields("year", annual.smb, [*by_year_sd, u.parameter_variance(annual_slopes, spread.covariance)], "annual_"),
-        "annual_covariance": (
-            ("year", "other_year"),
-            np.asarray(by_year.total) + annual_slopes @ spread.covariance @ annual_slopes.T,
-        ),
     }
+    covariance = np.asarray(by_year.total) + annual_slopes @ spread.covariance @ annual_slopes.T
+    fields["annual_covariance"] = (("year", "other_year"), covariance)
     return _uncertainty_dataset(run, blocks, fields, errors, spread.names)
 
 
@@ -138,10 +127,10 @@ def smb_ensemble(
     run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_ensemble")
     if draws is None:
         names, covariance = _spread(run, parameters)
-        by = draw_parameters([seed, PARAMETER_SEED], members, covariance)
+        by = d.draw_parameters([seed, d.PARAMETER_SEED], members, covariance)
     else:
         names, by = _deviations(run, draws)
-    drawn = draw_errors([seed, WEATHER_SEED], len(by), blocks.middles, errors)
+    drawn = d.draw_errors([seed, d.WEATHER_SEED], len(by), blocks.middles, errors)
     series = u.ensemble(run.tuned, run.trajectory, blocks, drawn, names=names, by=by)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
     fields = {"smb": (("member", "time"), np.asarray(series)), "annual_smb": (("member", "year"), np.asarray(annual))}
@@ -156,7 +145,7 @@ def smb_linearity(
     gdir: GlacierDirectory,
     years: Sequence[int] | None = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
-    scales: Sequence[float] = SCALES,
+    scales: Sequence[float] = d.SCALES,
     members: int = 500,
     seed: int = 0,
     year_type: str = "hydrological",
@@ -192,13 +181,8 @@ def smb_linearity(
         )
     run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_linearity")
     found = linearity(run.tuned, run.trajectory, blocks, errors, scales, members, seed)
-    columns = {
-        "first_order_sd": found.first_order,
-        "ensemble_sd": found.ensemble,
-        "same_draws_sd": found.same_draws,
-        "ratio": found.ratio,
-        "bias": found.bias,
-    }
+    columns = {f"{name}_sd": getattr(found, name) for name in ("first_order", "ensemble", "same_draws")}
+    columns |= {"ratio": found.ratio, "bias": found.bias}
     table = pd.DataFrame(columns, index=pd.Index(found.scale, name="scale"))
     table.attrs = {"sentence": found.sentence(), "units": "m w.e. (ratio: 1)", "members": members}
     return table
@@ -292,9 +276,7 @@ def _uncertainty_dataset(
         "model": run.mb_model.model_name,
         "year_type": run.year_type,
         "method": "first order: exact derivatives to every block of days and to the parameters",
-        "sigma_temp": float(errors.sigma_temp),
-        "sigma_log_prcp": float(errors.sigma_log_prcp),
-        "correlation_days": float(errors.correlation_days),
+        **{name: float(value) for name, value in zip(errors._fields[:3], errors, strict=False)},
         "block_days": errors.block_days,
         "parameters": ", ".join(names) or "taken as known",
     }

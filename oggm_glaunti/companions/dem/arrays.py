@@ -1,7 +1,5 @@
 """Types of the rasters that the imputation works on."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

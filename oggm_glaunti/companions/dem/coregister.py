@@ -4,8 +4,6 @@ A mosaic may consist of pieces with different offsets. The yearly DEMs of Hugonn
 degree, and from one tile to the next the offset to other DEMs jumps by a pixel: each piece needs a shift of its own.
 """
 
-from __future__ import annotations
-
 import itertools
 from typing import NamedTuple
 

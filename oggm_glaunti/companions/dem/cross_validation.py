@@ -1,7 +1,5 @@
 """Cross-validation of methods on synthetic voids: several realisations for each of several glaciers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -89,22 +87,16 @@ def cross_validate(
             hidden = place_voids(stack.void, library, share, np.random.default_rng([seed, k]))
             if not hidden.any():
                 raise ValueError(f"{name}: no void shape fits into the pixels with known heights")
-            rest = without(stack, hidden)
+            rest = stack._replace(z=np.where(hidden, np.nan, stack.z), z_std=np.where(hidden, np.nan, stack.z_std))
             options = choose(rest, method, candidates, library, share, [seed, k, 1], coregister)
             where = what_is_known(rest, coregister).registration
             trial = tried(rest, where, method, options, seed) if calibrate else None
             scale = 1.0 if trial is None else usable_scale(score(trial))
             found = hold_out(stack, hidden, method, options, seed, coregister, where)
-            found = found._replace(std=scale * found.std)
-            kept[name, k] = found
+            kept[name, k] = found = found._replace(std=scale * found.std)
             about = {"glacier": name, "realisation": k, "hidden": int(hidden.sum())}
             rows.append({**about, **score(found)._asdict(), **options._asdict()})
     return CrossValidation(pd.DataFrame(rows), kept)
-
-
-def without(stack: Stack, hidden: Mask) -> Stack:
-    """Return a stack with some pixels made void."""
-    return stack._replace(z=np.where(hidden, np.nan, stack.z), z_std=np.where(hidden, np.nan, stack.z_std))
 
 
 def choose(
@@ -121,6 +113,5 @@ def choose(
         return candidates[0]
     hidden = place_voids(stack.void, library, share, np.random.default_rng(seed))
     where = what_is_known(stack, coregister, hidden).registration
-    held_out = [hold_out(stack, hidden, method, options, seed[0], coregister, where) for options in candidates]
-    errors = [score(one).rmse for one in held_out]
-    return candidates[int(np.argmin(errors))]
+    tries = (hold_out(stack, hidden, method, options, seed[0], coregister, where) for options in candidates)
+    return candidates[int(np.argmin([score(held_out).rmse for held_out in tries]))]

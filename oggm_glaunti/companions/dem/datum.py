@@ -1,7 +1,5 @@
 """Heights above the ellipsoid or the geoid: distinguished on the ground around the glacier, never mixed silently."""
 
-from __future__ import annotations
-
 import logging
 from typing import NamedTuple
 

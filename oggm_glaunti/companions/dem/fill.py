@@ -4,8 +4,6 @@ The predicted quantities are the height difference to the reference in the middl
 rasters without time, for a stack of any length.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

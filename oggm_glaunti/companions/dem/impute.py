@@ -1,12 +1,10 @@
 """Filling of the voids of yearly DEMs, with an uncertainty that is tested on synthetic voids."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from oggm_glaunti.companions.dem.arrays import Floats, Mask
@@ -110,7 +108,11 @@ def impute_dem_stack(
     if wanted.any():
         filled, filled_std = fill(known, wanted, method, options, seed).at(stack.years)
         trial = tried(stack, known.registration, method, options, seed)
-        about = {"std_scale": 1.0} if trial is None else _about_trial(trial)
+        about: dict[str, Any] = {"std_scale": 1.0}
+        if trial is not None:
+            scores, distance = score(trial), float(trial.distance.max())
+            about = {**scores._asdict(), "std_scale": usable_scale(scores)}
+            about |= {"tried_pixels": int(trial.true.shape[1]), "tried_distance": distance}
         attributes |= about
         trend[wanted] = (filled[-1] - filled[0]) / (stack.years[-1] - stack.years[0])
         _put(heights, _through_own(filled, stack.z[:, wanted]), wanted)
@@ -118,8 +120,11 @@ def impute_dem_stack(
     # Pixels with heights in most years: the line through those heights.
     heights = np.where(np.isnan(heights), known.lines.at(stack.years), heights)
     spread = np.where(np.isnan(spread), _at_least_median(stack, known.lines.std(stack.years)), spread)
-    fields = {"z": heights, "z_std": spread, "imputed": np.isnan(stack.z), "dh_trend": trend}
-    return _as_dataset(z, stack.years, fields | {"reference": known.ground.elevation}, attributes)
+    numbers = {"z": heights, "z_std": spread, "dh_trend": trend, "reference": known.ground.elevation}
+    fields: dict[str, Any] = {name: values.astype(np.float32) for name, values in numbers.items()}
+    fields["imputed"] = np.isnan(stack.z)
+    variables = {k: (("year", "y", "x")[-fields[k].ndim :], fields[k], about) for k, about in ABOUT_RESULT.items()}
+    return xr.Dataset(variables, {"year": stack.years, "y": z.y.values, "x": z.x.values}, attributes)
 
 
 def _put(stack: Floats, values: Floats, wanted: Mask) -> None:
@@ -138,12 +143,6 @@ def _at_least_median(stack: Stack, spread: Floats) -> Floats:
     """Raise standard deviations (K, ...) to the median of the year: unseen heights are not better known than seen."""
     medians = np.nanmedian(stack.z_std.reshape(len(stack.years), -1), axis=1)
     return np.maximum(spread, medians.reshape(-1, *(1,) * (spread.ndim - 1)))
-
-
-def _about_trial(trial: HeldOut) -> dict[str, Any]:
-    scores, pixels, distance = score(trial), int(trial.true.shape[1]), float(trial.distance.max())
-    scale = usable_scale(scores)
-    return {**scores._asdict(), "std_scale": scale, "tried_pixels": pixels, "tried_distance": distance}
 
 
 def usable_scale(scores: VoidScores) -> float:
@@ -193,14 +192,3 @@ def _about_registration(stack: Stack, known: Known) -> dict[str, Any]:
         "nmad_after": nmad(after),
         "median_dh": float(np.median(after)),
     }
-
-
-def _as_dataset(
-    z: xr.DataArray, years: NDArray[np.int64], fields: dict[str, Any], attributes: dict[str, Any]
-) -> xr.Dataset:
-    types: dict[str, type] = dict.fromkeys(fields, np.float32) | {"imputed": bool}
-    variables = {
-        name: (("year", "y", "x")[-values.ndim :], values.astype(types[name]), ABOUT_RESULT[name])
-        for name, values in fields.items()
-    }
-    return xr.Dataset(variables, {"year": years, "y": z.y.values, "x": z.x.values}, attributes)

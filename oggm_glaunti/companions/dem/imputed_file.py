@@ -1,7 +1,5 @@
 """CF NetCDF file of a stack without voids, on the cells of its tiles."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Yearly rasters as provided by the user (a file per year, a folder of tiles, a NetCDF file), on a glacier's cells."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os
@@ -89,7 +87,10 @@ def read_inputs(
         path = Path(z)
         if not path.is_dir():
             return _from_netcdf(f"{label}: {path}", path, grid, glacier)
-        z, z_std = _from_folder(label, path, glacier)
+        try:
+            _, z, z_std = yearly_files(path, chosen_glacier(path, glacier))
+        except InvalidParamsError as err:
+            raise InvalidParamsError(f"{label}: {err}") from err
     elif z_std is None or glacier is not None:
         wrong = "z_std is missing" if z_std is None else f"glacier={glacier!r} has no meaning"
         raise InvalidParamsError(
@@ -108,14 +109,6 @@ def on_cells(rasters: tuple[Raster, ...], grid: CellGrid, east: float = 0.0, nor
 def _around(grid: CellGrid) -> CellGrid:
     rows, columns = grid.shape
     return grid.window((-STACK_MARGIN, rows + STACK_MARGIN), (-STACK_MARGIN, columns + STACK_MARGIN))
-
-
-def _from_folder(label: str, folder: Path, glacier: str | None) -> tuple[dict[int, Path], dict[int, Path]]:
-    try:
-        found = yearly_files(folder, chosen_glacier(folder, glacier))
-    except InvalidParamsError as err:
-        raise InvalidParamsError(f"{label}: {err}") from err
-    return found.z, found.z_std
 
 
 def _from_rasters(
@@ -139,7 +132,10 @@ def _from_netcdf(label: str, path: Path, grid: CellGrid, glacier: str | None) ->
     file = MapFile(path, label)
     with file.open() as nc:
         std_name = next((name for name in _STD_NAMES if name in nc.variables), _STD_NAMES[0])
-        years, crs = _years_and_crs(file, std_name)
+        years, _ = (_years_of(file, name) for name in ("z", std_name))
+        crs = file.crs("z")
+        if crs is None:
+            raise InvalidParamsError(f"{label} names no coordinate system; expected a grid mapping with crs_wkt")
         order = np.argsort(years)
         z, z_std = (_layers(file, nc, name)[order] for name in ("z", std_name))
         if "imputed" in nc.variables:
@@ -149,16 +145,9 @@ def _from_netcdf(label: str, path: Path, grid: CellGrid, glacier: str | None) ->
     wide, tall = ((axis[-1] - axis[0]) / (axis.size - 1) for axis in (x, y))
     transform = Affine(wide, 0.0, x[0] - wide / 2, 0.0, -tall, y[-1] + tall / 2)
     everywhere = np.ones(z.shape[1:], bool)
-    heights, spread = (_padded_raster(label, Raster(v, everywhere, transform, crs), grid) for v in (z, z_std))
+    place = transform, rasterio.crs.CRS.from_wkt(crs.to_wkt())
+    heights, spread = (_padded_raster(label, Raster(values, everywhere, *place), grid) for values in (z, z_std))
     return YearlyRasters(tuple(years[order].tolist()), (heights,), (spread,), (path,))
-
-
-def _years_and_crs(file: MapFile, std_name: str) -> tuple[NDArray[np.int64], rasterio.crs.CRS]:
-    years, _ = (_years_of(file, name) for name in ("z", std_name))
-    crs = file.crs("z")
-    if crs is None:
-        raise InvalidParamsError(f"{file.label} names no coordinate system; expected a grid mapping with crs_wkt")
-    return years, rasterio.crs.CRS.from_wkt(crs.to_wkt())
 
 
 def _years_of(file: MapFile, name: str) -> NDArray[np.int64]:

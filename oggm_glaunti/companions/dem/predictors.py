@@ -1,7 +1,5 @@
 """Predictors of a pixel's height difference: its position, elevation, slope and aspect."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -4,8 +4,6 @@ All regressions take the same arguments and return a value for every pixel and i
 wanted. In the interior of large voids nothing else is known, so this is what an imputation tends to there.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Residuals of a regression, carried from the known pixels around a void into it; they decay towards its interior."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

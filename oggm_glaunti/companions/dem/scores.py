@@ -1,7 +1,5 @@
 """Scores of an imputation: hidden heights against those imputed in their place."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

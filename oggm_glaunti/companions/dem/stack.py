@@ -1,7 +1,5 @@
 """A stack of yearly DEMs and its reference, checked: same cells, distinct years, valid values."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -133,21 +131,16 @@ def _on_pixels_of(z: xr.DataArray, field: ArrayLike, name: str) -> Floats:
             f"{name} has the shape {values.shape}; expected {z.shape}, the pixels of z ({_axes_in_words(z)})"
         )
     if isinstance(field, xr.DataArray):
-        for axis in (name for name in z.dims if name in field.coords):
-            _require_same_axis(z, field, str(axis), name)
+        for axis in (axis for axis in z.dims if axis in field.coords):
+            own, other = z[axis].values, field[axis].values
+            tolerance = SAME_PIXEL * abs(own[1] - own[0]) if own.size > 1 and axis != "year" else 0.0
+            if not np.allclose(own, other, rtol=0.0, atol=tolerance):
+                apart = own.max() < other.min() or other.max() < own.min()
+                raise ValueError(
+                    f"{name} {'does not overlap z' if apart else 'is on other pixels than z'}: {_axes_in_words(field)} "
+                    f"against {_axes_in_words(z)}; bring both onto the same pixels first"
+                )
     return values
-
-
-def _require_same_axis(z: xr.DataArray, field: xr.DataArray, axis: str, name: str) -> None:
-    own, other = z[axis].values, field[axis].values
-    tolerance = SAME_PIXEL * abs(own[1] - own[0]) if own.size > 1 and axis != "year" else 0.0
-    if np.allclose(own, other, rtol=0.0, atol=tolerance):
-        return
-    apart = own.max() < other.min() or other.max() < own.min()
-    raise ValueError(
-        f"{name} {'does not overlap z' if apart else 'is on other pixels than z'}: {_axes_in_words(field)} "
-        f"against {_axes_in_words(z)}; bring both onto the same pixels first"
-    )
 
 
 def _axes_in_words(field: xr.DataArray) -> str:

@@ -1,13 +1,11 @@
 """Task that brings yearly surfaces into a glacier directory: on its grid, in its datum, without voids."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -25,10 +23,7 @@ from oggm_glaunti.coupling.ground.features import outline_on_grid
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.ground.rasters import PathLike, Raster, bilinear_on_grid, read_around
 from oggm_glaunti.coupling.ground.terrain import Terrain, find_terrain
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, entity_task
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, entity_task
 
 settings.register()
 
@@ -118,7 +113,11 @@ def process_dem_stack(
         `imputation` names anything else
     """
     require_datum(gdir.rgi_id, vertical_datum, geoid_height)
-    chosen = _checked_imputation(gdir, imputation)
+    chosen = imputation or {}
+    if unknown := set(chosen) - {"method", "seed", "options"}:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: imputation names {', '.join(sorted(unknown))}; expected method, seed and options only"
+        )
     grid, outline = outline_on_grid(gdir)
     on_glacier = outline > 0
     terrain = find_terrain(gdir, grid, dem_file)
@@ -137,8 +136,7 @@ def process_dem_stack(
     fields = {name: filled[name].values for name in ("z", "z_std", "imputed", "dh_trend")}
     stack = DemStack(years=years, **fields, x=grid.x, y=grid.y, crs=grid.crs)
     attributes = {
-        **_about_inputs(inputs, terrain),
-        **_about_placement(placed, datum, terrain, coregister),
+        **_about(inputs, placed, datum, terrain, coregister),
         "stable_ground": stable_in_words,
         "median_difference": float(np.nanmedian(stable - datum.shift)),
         **_about_imputation(filled, on_glacier),
@@ -282,16 +280,11 @@ def _log_datum(gdir: GlacierDirectory, datum: Datum) -> None:
 # --- imputation and attributes ---
 
 
-def _checked_imputation(gdir: GlacierDirectory, imputation: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    unknown = set(imputation or {}) - {"method", "seed", "options"}
-    if unknown:
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: imputation names {', '.join(sorted(unknown))}; expected method, seed and options only"
-        )
-    return imputation or {}
-
-
-def _about_inputs(inputs: YearlyRasters, terrain: Terrain) -> dict[str, str | float]:
+def _about(
+    inputs: YearlyRasters, placed: _Placed, datum: Datum, terrain: Terrain, coregister: bool
+) -> dict[str, str | float | list[float]]:
+    of_dem = f"that of the directory's DEM ({terrain.source}), in OGGM above the geoid"
+    of_file = f"that of {terrain.origin}, whatever that is"
     return {
         "source_files": ", ".join(path.name for path in inputs.files),
         "source_sha256": inputs.sha256(),
@@ -299,14 +292,7 @@ def _about_inputs(inputs: YearlyRasters, terrain: Terrain) -> dict[str, str | fl
         "dem_origin": terrain.origin,
         "dem_files": ", ".join(terrain.files),
         "dem_sha256": hashlib.sha256(terrain.elevation.tobytes()).hexdigest(),
-    }
-
-
-def _about_placement(
-    placed: _Placed, datum: Datum, terrain: Terrain, coregister: bool
-) -> dict[str, str | float | list[float]]:
-    return {
-        "vertical_datum": _datum_in_words(terrain),
+        "vertical_datum": of_file if terrain.origin.endswith("(dem_file)") else of_dem,
         "input_vertical_datum": datum.said,
         "vertical_shift": float(np.median(datum.shift)),
         "vertical_shift_source": datum.source,
@@ -320,17 +306,8 @@ def _about_placement(
     }
 
 
-def _datum_in_words(terrain: Terrain) -> str:
-    if terrain.origin.endswith("(dem_file)"):
-        return f"that of {terrain.origin}, whatever that is"
-    return f"that of the directory's DEM ({terrain.source}), in OGGM above the geoid"
-
-
 def _about_imputation(filled: xr.Dataset, glacier: Mask) -> dict[str, str | float | int]:
     imputed = filled["imputed"].values
-    told = {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in filled.attrs.items()
-        if name not in _NOT_OF_THE_INPUT
-    }
+    told = {name: value for name, value in filled.attrs.items() if name not in _NOT_OF_THE_INPUT}
+    told = {name: value.item() if isinstance(value, np.generic) else value for name, value in told.items()}
     return {**told, "imputed_share": float(imputed.mean()), "imputed_share_glacier": float(imputed[:, glacier].mean())}

@@ -4,12 +4,10 @@
 ``cop30dem/{elevation,slope,aspect}/NAME.tif`` the reference; names may contain spaces and underscores.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import rasterio
@@ -58,9 +56,11 @@ class _Layer(NamedTuple):
     def __str__(self) -> str:
         rows, columns = self.values.shape
         a, _, west, _, e, north = self.transform[:6]
-        return f"{rows} x {columns} cells of {a:g} x {-e:g} m from x {west:g}, y {north:g} in {_crs_name(self.crs)}"
+        code = self.crs.to_epsg()
+        crs = self.crs.name if code is None else f"EPSG:{code}"
+        return f"{rows} x {columns} cells of {a:g} x {-e:g} m from x {west:g}, y {north:g} in {crs}"
 
-    def same_cells(self, other: _Layer) -> bool:
+    def same_cells(self, other: Self) -> bool:
         one, two = (np.array(layer.transform[:6]) for layer in (self, other))
         near = np.abs(one - two).max() <= _SAME_CELL * abs(one[0])
         return self.values.shape == other.values.shape and bool(near) and self.crs == other.crs
@@ -161,7 +161,9 @@ def read_tiles(folder: PathLike, name: str) -> xr.Dataset:
     years = sorted(yearly.z)
     paths = [files[year] for files in (yearly.z, yearly.z_std) for year in years] + [*reference.values()]
     layers = [_read_layer(path) for path in paths]
-    _require_one_grid(paths, layers)
+    for path, layer in zip(paths, layers, strict=True):
+        if not layer.same_cells(layers[0]):
+            raise InvalidParamsError(f"{path} is on {layer}, but {paths[0].name} on {layers[0]}; expected the same")
     return _as_dataset(years, layers, [path.name for path in paths[: 2 * len(years)]])
 
 
@@ -200,17 +202,6 @@ def _why_unusable(source: rasterio.DatasetReader) -> str | None:
     if source.transform.b != 0 or source.transform.d != 0:
         return "is not north up; bring it into that form first (gdalwarp)"
     return None
-
-
-def _require_one_grid(paths: list[Path], layers: list[_Layer]) -> None:
-    for path, layer in zip(paths, layers, strict=True):
-        if not layer.same_cells(layers[0]):
-            raise InvalidParamsError(f"{path} is on {layer}, but {paths[0].name} on {layers[0]}; expected the same")
-
-
-def _crs_name(crs: CRS) -> str:
-    code = crs.to_epsg()
-    return crs.name if code is None else f"EPSG:{code}"
 
 
 # --- tiles of one degree, of which the yearly surfaces were composed ---

@@ -4,8 +4,6 @@ A void of the stack is void in every year, so time cannot fill it; it has to be 
 three glaciers of the published example a straight line in time leaves residuals of 0.7 to 0.8 m.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Synthetic voids: shapes of real ones, placed where the surface is known, so that errors can be measured."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

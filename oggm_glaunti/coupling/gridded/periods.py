@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import settings
+from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, balance_year_of, begin_of_year
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 # Calendar months that a period may touch: what the corrector's climate branch takes.
@@ -41,6 +41,18 @@ class Period(NamedTuple):
         return list(pairwise(days))
 
 
+def default_period(year: int, hemisphere: str) -> Period:
+    """Return the mass-balance year without known dates: 1 Oct to 30 Sep, in the south 1 Apr to 31 Mar.
+
+    Examples
+    --------
+    >>> str(default_period(2000, "nh").begin), str(default_period(2000, "sh").end)
+    ('1999-10-01', '2000-03-31')
+    """
+    begin, after = begin_of_year(np.array([year, year + 1]), FIRST_MONTH[hemisphere]).astype("M8[D]")
+    return Period(year, begin, None, after - 1)
+
+
 def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
     """Return the full mass-balance years of a record: 1 Oct to 30 Sep in the north, 1 Apr to 31 Mar in the south.
 
@@ -54,9 +66,7 @@ def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
     list of Period
         annual, in order; empty if the record holds no full one
     """
-    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    starts = [np.datetime64(f"{year}-{month:02d}-01", "D") for year in range(climate.ys, climate.ye + 1)]
-    return [Period(climate.ys + 1 + k, begin, None, end - 1) for k, (begin, end) in enumerate(pairwise(starts))]
+    return [default_period(year, hemisphere) for year in range(climate.ys + 1, climate.ye + 1)]
 
 
 def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: str, remedy: str) -> list[Period]:
@@ -71,8 +81,7 @@ def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: st
 
 def mass_balance_year_of_months(years: np.ndarray, hemisphere: str) -> np.ndarray:
     """Return the year in which the mass-balance year of each calendar month ends, int array (Y, 12)."""
-    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    return np.asarray(years)[:, None] + (np.arange(1, 13)[None, :] >= month)
+    return balance_year_of(begin_of_year(np.asarray(years)[:, None], 1) + np.arange(12), FIRST_MONTH[hemisphere])
 
 
 def periods_from_dates(dates: pd.DataFrame | Sequence[Period], label: str) -> list[Period]:

@@ -97,6 +97,15 @@ class ModelChoice:
     calibration: dict[str, Any]
     params_filesuffix: str
 
+    def origin(self) -> dict[str, Any]:
+        """Return which model this is, as a calibration notes it."""
+        return {
+            "model": self.model.name,
+            "variant": self.ti.day.name,
+            "weights_sha256": self.weights_sha256,
+            "weights_path": self.weights_path,
+        }
+
     @property
     def published_melt_f(self) -> float:
         """Degree-day factor of snow of the weights, kg m-2 day-1 K-1."""

@@ -16,6 +16,7 @@ from oggm_glaunti.coupling.model.oggm_record import BY_OGGM
 from oggm_glaunti.coupling.model.params import FIT_ENTRIES, TunableProperty, require_calibrated_with
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, day_of_floatyear, days_in_year, floatyear_of_day
+from oggm_glaunti.coupling.table.continuation import continued_days
 from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
 settings.register()
-CLIMATE_ENTRIES = ("climate_source", "climate_years", "climate_ref_hgt", "climate_sha256")
 
 
 class GlaUnTIMassBalance(OGGMAttributes):
@@ -110,7 +110,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
     Rates are m of ice per second; the sum over a calendar year or month, leap day included, is divided by the length
     that OGGM gives them (:meth:`sec_in_year`, :meth:`sec_in_month`: in OGGM 1.6.3 365 days and a twelfth of them,
     afterwards those of the calendar, leap days only with `use_leap_years`), so that OGGM's integration gives it back.
-    Heights beyond the table continue with its end slopes. ``tempformelt`` is in the unit of OGGM's MonthlyTIModel: the
+    Beyond the table the balance goes on with the slopes at its ends, and is never more than the snowfall, nor that more
+    than the precipitation. ``tempformelt`` is in the unit of OGGM's MonthlyTIModel: the
     sum of positive degree days in K day, in OGGM 1.6.3 divided by its mean month (365 / 12 days).
 
     If the calibration holds fitted parameters (attribute `fitted_parameters`, otherwise None), they replace the
@@ -203,11 +204,13 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.ys_float, self.ye_float = float(self.ys), floatyear_of_day(self.ye, days_in_year(self.ye))
 
     def _check_calibration(self, compare_climate: bool) -> None:
+        if not self.calib_params:
+            return
         # A climate named for this run alone may be any; the path of the weights is where they were found.
-        skipped = ("weights_path",) if compare_climate else ("weights_path", *CLIMATE_ENTRIES)
-        found = {name: value for name, value in self.origin().items() if name not in skipped}
-        calibrated = {"variant": "smooth", **self.calib_params} if self.calib_params else {}
-        require_calibrated_with(calibrated, found, self.gdir.rgi_id)
+        found = self.origin()
+        for name in ("weights_path", *(() if compare_climate else self._files.about_climate.origin())):
+            del found[name]
+        require_calibrated_with({"variant": "smooth", **self.calib_params}, found, self.gdir.rgi_id)
 
     melt_f = TunableProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
     prcp_fac = TunableProperty("Factor on precipitation (a number or 12).")
@@ -263,7 +266,6 @@ class GlaUnTIMassBalance(OGGMAttributes):
         heights : array-like (N,)
             m
         year : float
-            floating year
 
         Returns
         -------
@@ -279,8 +281,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         at = self.table()
         temp = at.table.temp[index, month] + self.temp_default_gradient * (heights - self.ref_hgt)
         pdd, solid, scale = (at.monthly(name, heights, index, month) for name in ("pdd", "solid_prcp", "prec_scale"))
-        # Extrapolation beyond the table's ends must not make rain of snow or negative amounts.
-        prcp = 1000.0 * np.maximum(scale, 0.0) * at.table.prcp[index, month]
+        prcp = 1000.0 * scale * at.table.prcp[index, month]
+        # The sums of the table are rounded.
         return temp, np.maximum(pdd, 0.0) / TEMPFORMELT_DAYS, prcp, np.clip(1000.0 * solid, 0.0, prcp)
 
     def get_annual_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
@@ -293,21 +295,9 @@ class GlaUnTIMassBalance(OGGMAttributes):
     def get_monthly_mb(
         self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
     ) -> np.ndarray | tuple[np.ndarray, ...]:
-        """Return the balance of a month at the heights.
+        """Return the balance of a month at the heights (N,), m of ice per second; arguments as OGGM has them.
 
-        Parameters
-        ----------
-        heights : array-like (N,)
-            m
-        year : float
-            floating year
-        add_climate : bool
-            also return what :meth:`get_monthly_climate` returns
-
-        Returns
-        -------
-        array (N,)
-            m of ice per second
+        With `add_climate` also what :meth:`get_monthly_climate` returns.
         """
         del kwargs
         y, month = floatyear_to_date(year)
@@ -334,7 +324,6 @@ class GlaUnTIMassBalance(OGGMAttributes):
         Parameters
         ----------
         heights : array-like (N,)
-            m
         year : float
             floating year, see :func:`~oggm_glaunti.coupling.oggm.versions.floatyear_of_day`
         add_climate : bool
@@ -349,18 +338,14 @@ class GlaUnTIMassBalance(OGGMAttributes):
         index = self._year_index(year)
         day = day_of_floatyear(float(year)) - 1 if year is not None else 0
         days, at = self._days_of(index), self.table()
-        # A repeated record may lack the last day of a leap year.
-        day = min(day, len(days.temp) - 1)
-        smb, solid, pdd = (at.interpolate(heights, at.padded(values[day])) for values in days[:3])
+        day = min(day, len(days.temp) - 1)  # a repeated record may lack the last day of a leap year
+        smb, solid, prcp, pdd = (at.interpolate(heights, values[day]) for values in days[:4])
         mb = (1000.0 * smb - self.bias / len(days.temp)) / cfg.SEC_IN_DAY / self.rho
         if not add_climate:
             return mb
-        heights = np.atleast_1d(np.asarray(heights, np.float64))
-        temp = days.temp[day] + self.temp_default_gradient * (heights - self.ref_hgt)
-        date = np.datetime64(f"{self._first_year + index}", "D") + day
-        month = int(date.astype("datetime64[M]").astype(int) % 12)
-        prcp = 1000.0 * np.maximum(at.monthly("prec_scale", heights, index, month), 0.0) * days.prcp[day]
-        return mb, temp, np.maximum(pdd, 0.0), prcp, np.clip(1000.0 * solid, 0.0, prcp)
+        temp = days.temp[day] + self.temp_default_gradient * (np.asarray(heights, np.float64) - self.ref_hgt)
+        # The sums of the table are rounded.
+        return mb, temp, pdd, 1000.0 * prcp, 1000.0 * np.clip(solid, 0.0, prcp)
 
     def get_daily_mb_of_year(self, heights: Any, year: float | None = None) -> np.ndarray:
         """Return the balance of every day of a calendar year at the heights.
@@ -371,40 +356,30 @@ class GlaUnTIMassBalance(OGGMAttributes):
             m of ice per second; the sum over the days times a day's seconds is the year's balance
         """
         days, at = self._days_of(self._year_index(year)), self.table()
-        smb = np.stack([at.interpolate(heights, at.padded(day)) for day in days.smb], axis=1)
+        smb = np.stack([at.interpolate(heights, day) for day in days.smb], axis=1)
         return (1000.0 * smb - self.bias / len(days.smb)) / cfg.SEC_IN_DAY / self.rho
 
     def _days_of(self, index: int) -> Days:
-        """Return the days of a year at the table's heights; those of the last year asked for are kept."""
+        """Return the days of a year at the heights of the table; those of the last year asked for are kept."""
         tunables = self.tunable_params()
         key = index, tunables.digest()
         if self._days is None or self._days[0] != key:
-            self._days = key, days_at_heights(self.store.inputs, tunables, index, self.table().table)
+            table = self.table().table
+            self._days = key, continued_days(days_at_heights(self.store.inputs, tunables, index, table), table)
         return self._days[1]
 
     # --- what a calibration belongs to ---
-
-    def origin(self) -> dict[str, Any]:
-        """Return which model this is, and the digests of all that its balances are made from but its parameters."""
-        climate = self._files.about_climate
-        return {
-            "model": self.model_name,
-            "corrector": self.corrector,
-            "variant": self.variant,
-            "weights_sha256": self.weights_sha256,
-            "weights_path": self.choice.weights_path,
-            "temp_gradient": settings.param("glaunti_temp_gradient"),
-            "climate_source": climate.source,
-            "climate_years": [climate.ys, climate.ye],
-            "climate_ref_hgt": climate.ref_hgt,
-            "climate_sha256": climate.sha256,
-            **({} if self.corrector == "off" else {"features_sha256": self._files.features_sha256()}),
-        }
 
     def calibration_owner(self) -> dict[str, Any]:
         """Return what the numbers that OGGM's tasks calibrate on this model belong to."""
         fit = {name: self.calib_params[name] for name in FIT_ENTRIES if name in self.calib_params}
         return {"rgi_id": self.gdir.rgi_id, **self.origin(), **fit, "calibrated_by": BY_OGGM}
+
+    def origin(self) -> dict[str, Any]:
+        """Return which model this is, and the digests of all that its balances are made from but its parameters."""
+        features = {} if self.corrector == "off" else {"features_sha256": self._files.features_sha256()}
+        how = {"corrector": self.corrector, "temp_gradient": settings.param("glaunti_temp_gradient")}
+        return {**self.choice.origin(), **how, **self._files.about_climate.origin(), **features}
 
 
 class GlaUnTIMassBalanceA(GlaUnTIMassBalance):

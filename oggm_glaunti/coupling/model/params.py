@@ -41,6 +41,7 @@ FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
 FIT_ENTRIES = ("parameters", FITTED_GRADIENT)
 ENTRY_UNITS = {"melt_f": "kg m-2 day-1 K-1", "prcp_fac": "1", "temp_bias": "K", "bias": "kg m-2 yr-1"}
+ENTRY_UNITS["climate_ref_hgt"] = "m"
 ENTRY_UNITS |= dict.fromkeys(("temp_gradient", FITTED_GRADIENT), "K m-1")
 ENTRY_UNITS |= dict.fromkeys(("reference_mb", "reference_mb_err", "residual"), "kg m-2 yr-1")
 

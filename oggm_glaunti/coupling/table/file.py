@@ -15,6 +15,7 @@ import numpy as np
 
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
+from oggm_glaunti.coupling.table.continuation import continued_annual_smb
 from oggm_glaunti.coupling.table.table import Table
 
 # name: (dimensions, units, long name)
@@ -38,9 +39,9 @@ class TableHead(NamedTuple):
     table_digest : str
     input_files : str
         what was known of the files it was made from, see :class:`~oggm_glaunti.coupling.table.inputs.Sources`
-    heights : float64 array (N,)
-        m
-    annual_smb : float64 array (Y, N)
+    heights : float64 array (K,)
+        heights of the table and of its continuation, m
+    annual_smb : float64 array (Y, K)
         m w.e.
     """
 
@@ -57,7 +58,7 @@ def read_head(path: str | Path) -> TableHead | None:
         if not nc.variables.keys() >= _TABLE_FIELDS.keys():
             return None
         digest, files = (getattr(nc, name, "") for name in ("table_digest", "input_files"))
-        return TableHead(digest, files, _array(nc, "height"), _array(nc, "annual_smb"))
+        return TableHead(digest, files, _array(nc, "annual_height"), _array(nc, "annual_smb"))
 
     return _read(path, head)
 
@@ -67,7 +68,8 @@ def read_kept_table(path: str | Path, digest: str) -> Table | None:
 
     def table(nc: netCDF4.Dataset) -> Table:
         values = {name: _array(nc, name) for name in _TABLE_FIELDS}
-        _array(nc, "annual_smb")  # a file in which it is damaged is not whole
+        for name in ("annual_height", "annual_smb"):
+            _array(nc, name)  # a file in which they are damaged or missing is not whole
         return Table(years=_array(nc, "year").astype(int), heights=_array(nc, "height"), **values)
 
     return _read(path, table, table_digest=digest)
@@ -124,6 +126,7 @@ def write_table(
     """
     rgi_id = str(attributes.get("rgi_id", Path(path).parent.name))
     with writing(path, rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+        annual_heights, annual = continued_annual_smb(table)
         nc.Conventions = "CF-1.8"
         nc.title = "GlaUnTI height-year table"
         nc.setncatts(attributes)
@@ -131,14 +134,14 @@ def write_table(
             ("year", table.years.astype(np.float64), "1", "calendar year"),
             ("month", np.arange(1.0, 13.0), "1", "calendar month"),
             ("height", table.heights, "m", "height of the surface"),
+            ("annual_height", annual_heights, "m", "height of the surface, beyond the table too"),
         ):
             nc.createDimension(name, values.size)
             _write(nc, name, (name,), values, units, long_name)
         # Flow models ask for nothing else. Not compressed, so that it is read at once; checksums tell damage.
-        annual = table.smb.astype(np.float64).sum(axis=1)
         storage = {"fletcher32": True, "chunksizes": annual.shape}
         about = "m", "surface mass balance of the year, water equivalent"
-        _write(nc, "annual_smb", ("year", "height"), annual, *about, storage)
+        _write(nc, "annual_smb", ("year", "annual_height"), annual, *about, storage)
         for name, (dims, units, long_name) in _TABLE_FIELDS.items():
             _write(nc, name, dims, getattr(table, name), units, long_name)
         if corrections is not None:

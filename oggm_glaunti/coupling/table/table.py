@@ -173,17 +173,17 @@ class Days(NamedTuple):
 
     Attributes
     ----------
-    smb, solid_prcp, pdd : float64 arrays (D, N)
-        at the table's heights, m w.e., m w.e., K day
-    temp, prcp : float64 arrays (D,)
-        at the reference height, tunable parameters applied, before prec_scale; degC, m w.e.
+    smb, solid_prcp, prcp, pdd : float64 arrays (D, N)
+        at the table's heights, m w.e. and K day
+    temp : float64 array (D,)
+        at the reference height, tunable parameter applied, degC
     """
 
     smb: np.ndarray
     solid_prcp: np.ndarray
+    prcp: np.ndarray
     pdd: np.ndarray
     temp: np.ndarray
-    prcp: np.ndarray
 
 
 def days_at_heights(inputs: TableInputs, tunables: TunableParams, year_index: int, table: Table) -> Days:
@@ -196,10 +196,12 @@ def days_at_heights(inputs: TableInputs, tunables: TunableParams, year_index: in
     for one in each:
         own = table if len(each) == 1 else build_table(one, tunables)
         swe = own.swe[year_index - 1] if year_index else table_initial_swe(one)
-        days = [day for month in days_of_year(one, tunables, year_index, swe) for day in month]
+        months = days_of_year(one, tunables, year_index, swe)
+        days = [day for month in months for day in month]
+        scale = own.prec_scale[year_index][np.repeat(np.arange(12), [len(month) for month in months])]
         temp, prcp, valid = (block[year_index] for block in one.daily_blocks)
-        at_heights = [np.stack([getattr(day, name) for day in days]) for name in Days._fields[:3]]
-        found.append((*at_heights, (temp + temp_bias)[valid], (prcp * prcp_fac)[valid]))
+        smb, solid, pdd = (np.stack([getattr(day, name) for day in days]) for name in ("smb", "solid_prcp", "pdd"))
+        found.append(Days(smb, solid, scale * (prcp * prcp_fac)[valid][:, None], pdd, (temp + temp_bias)[valid]))
     return Days(*(np.mean(values, axis=0) for values in zip(*found, strict=True)))
 
 

@@ -64,6 +64,15 @@ class AboutClimate:
     ye: int
     sha256: str
 
+    def origin(self) -> dict[str, Any]:
+        """Return which weather this is, as a calibration notes it."""
+        return {
+            "climate_source": self.source,
+            "climate_years": [self.ys, self.ye],
+            "climate_ref_hgt": self.ref_hgt,
+            "climate_sha256": self.sha256,
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class DailyClimate(ds.DailyWeather):

@@ -5,8 +5,6 @@ minimised with Levenberg-Marquardt and exact derivatives. At the minimum the inv
 posterior covariance (Laplace approximation).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -96,6 +94,15 @@ def place(start: Tuned, names: Sequence[str], numbers: Sequence[float] | AnyArra
     given: dict[str, Any] = {name: jnp.asarray(number, dtype) for name, number in zip(names, numbers, strict=True)}
     stored = {STORED[name]: given.pop(name) for name in tuple(given) if name in STORED}
     return Tuned(replace(start.ti, **stored), start.temp_bias, start.temp_gradient)._replace(**given)
+
+
+class _Minimum(NamedTuple):
+    """Parameters in units of their priors, residuals and Jacobian of the data, and number of runs of the model."""
+
+    z: np.ndarray
+    data: np.ndarray
+    jacobian: np.ndarray
+    runs: int
 
 
 class FitProblem(eqx.Module):
@@ -198,7 +205,12 @@ def fit_map(start: Tuned, sites: Sequence[Site], priors: Priors, model_error: fl
         problem = fit_problem(start, problem.sites, priors, error)
         found = _minimum(problem, found.z)
         runs += found.runs
-    return _laplace(problem, priors, found, error, runs)
+    information = found.jacobian.T @ found.jacobian
+    cov = np.linalg.inv(information + np.eye(found.z.size)) * np.outer(priors.sd, priors.sd)
+    mean = priors.mean + priors.sd * found.z
+    predicted = _differences(problem, found) + _of_all_sites(problem.sites, "observed", np.float64)
+    by_site = np.split(predicted, np.cumsum([site.observed.size for site in problem.sites])[:-1])
+    return Posterior(priors, mean, cov, information, by_site, float(np.mean(found.data**2)), error, runs)
 
 
 def fit_problem(start: Tuned, sites: Sequence[Site], priors: Priors, model_error: float) -> FitProblem:
@@ -252,25 +264,6 @@ def estimated_model_error(difference: np.ndarray, sigma: np.ndarray, years: np.n
     if excess(low) <= 0.0:
         return low
     return high if excess(high) >= 0.0 else float(brentq(excess, low, high))
-
-
-def _laplace(problem: FitProblem, priors: Priors, found: _Minimum, model_error: float, runs: int) -> Posterior:
-    information = found.jacobian.T @ found.jacobian
-    cov = np.linalg.inv(information + np.eye(found.z.size)) * np.outer(priors.sd, priors.sd)
-    mean = priors.mean + priors.sd * found.z
-    predicted = _differences(problem, found) + _of_all_sites(problem.sites, "observed", np.float64)
-    by_site = np.split(predicted, np.cumsum([site.observed.size for site in problem.sites])[:-1])
-    misfit = float(np.mean(found.data**2))
-    return Posterior(priors, mean, cov, information, by_site, misfit, model_error, runs)
-
-
-class _Minimum(NamedTuple):
-    """Parameters in units of their priors, residuals and Jacobian of the data, and number of runs of the model."""
-
-    z: np.ndarray
-    data: np.ndarray
-    jacobian: np.ndarray
-    runs: int
 
 
 def _minimum(problem: FitProblem, first_guess: np.ndarray) -> _Minimum:

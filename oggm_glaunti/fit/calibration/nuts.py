@@ -4,8 +4,6 @@ The No-U-Turn Sampler of blackjax (the extra ``nuts``), run in coordinates in wh
 standard normal distribution.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

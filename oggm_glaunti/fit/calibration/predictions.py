@@ -6,8 +6,6 @@ and summer add up to the year. What is observed is then two matrix products away
 places.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.core.units import N_CORRECTIONS
 from oggm_glaunti.coupling.ground.features import read_features
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, check_observations, on_grid
 
 if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
     from oggm_glaunti.coupling.table.table import TableInputs
     from oggm_glaunti.fit.calibration.predictions import Site
@@ -128,8 +126,12 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
     surface = surface_of(gdir)
     used, rejected = _comparable(gdir, _observations_of(gdir, observations), inputs.climate.time, surface)
     begin, end = (used[name].to_numpy().astype("M8[D]") for name in ("begin", "end"))
-    rows = _days_to_run(inputs.climate.time.astype("M8[D]"), begin, end)
-    days = inputs.climate.time[rows].astype("M8[D]")
+    # From some years before the first observation to the end of the last one.
+    year = begin.min().astype("M8[Y]").astype(int) + 1970 - SPIN_UP_YEARS
+    days = inputs.climate.time.astype("M8[D]")
+    start = max(days[0], np.datetime64(f"{year}-{begin.min().item().month:02d}-01", "D"))
+    rows = slice(int((start - days[0]).astype(int)), int((end.max() - days[0]).astype(int)) + 1)
+    days = days[rows]
     heights = heights_around(surface, used["height"].dropna().to_numpy())
     before, after, spans = stretches(days, begin, end)
     site = Site(
@@ -138,9 +140,8 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
         after=after,
         spans=spans,
         areas=np.stack([_observed_shares(row, surface, heights) for row in used.itertuples()]).astype(np.float32),
-        observed=used["value"].to_numpy(np.float32),
-        sigma=used["sigma"].to_numpy(np.float32),
         years=((end - begin).astype(float) / DAYS_A_YEAR).astype(np.float32),
+        **{field: used[name].to_numpy(np.float32) for field, name in (("observed", "value"), ("sigma", "sigma"))},
     )
     return GlacierSite(site, used, rejected, days)
 
@@ -179,13 +180,6 @@ def _obstacles(good: pd.DataFrame, time: NDArray[Any], surface: Surface) -> NDAr
 
 def _in_band(row: Any, surface: Surface) -> NDArray[np.bool_]:
     return np.abs(surface.heights - row.height) <= 0.5 * row.height_range
-
-
-def _days_to_run(days: NDArray[Any], begin: NDArray[Any], end: NDArray[Any]) -> slice:
-    """Select the days from some years before the first observation to the end of the last one."""
-    year = begin.min().astype("M8[Y]").astype(int) + 1970 - SPIN_UP_YEARS
-    start = max(days[0], np.datetime64(f"{year}-{begin.min().item().month:02d}-01", "D"))
-    return slice(int((start - days[0]).astype(int)), int((end.max() - days[0]).astype(int)) + 1)
 
 
 def heights_around(surface: Surface, points: NDArray[np.float64]) -> NDArray[np.float64]:

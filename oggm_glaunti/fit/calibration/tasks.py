@@ -16,6 +16,7 @@ from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, CLIMATE_KWARG
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.params import FITTED_GRADIENT
 from oggm_glaunti.coupling.oggm.from_oggm import (
+    GlacierDirectory,
     InvalidParamsError,
     MassBalanceCalibrationError,
     entity_task,
@@ -27,8 +28,6 @@ from oggm_glaunti.fit.calibration.priors import FEW, priors_around
 from oggm_glaunti.fit.calibration.sites import GlacierSite, as_table, glacier_site
 
 if TYPE_CHECKING:
-    from oggm import GlacierDirectory
-
     from oggm_glaunti.core.on_heights import Tuned
     from oggm_glaunti.fit.calibration.map_estimate import Posterior
 

@@ -1,7 +1,5 @@
 """The weight of an observation whose dates are not those of the season it is compared with (Maslov et al. 2026)."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 

@@ -3,17 +3,17 @@
 A folder holds ``index.csv`` and a folder for each glacier, see ``docs/dataset.md``.
 """
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pyproj import Transformer
 
 from oggm_glaunti.core.units import MISSING_FACIES, N_FACIES
+from oggm_glaunti.coupling.oggm.balance_year import hemisphere_of
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.data.maps import MapFile, read_grid
 from oggm_glaunti.fit.data.tables import INDEX, INDEX_COLUMNS, as_numbers, read_columns, read_measured
@@ -70,8 +70,7 @@ def read_dataset(folder: str | Path) -> tuple[list[GlacierData], list[Problem]]:
         raise InvalidParamsError(f"{folder}: no {INDEX}; expected the folder that holds it and one folder per glacier")
     glaciers, found = [], list[Problem]()
     for row, entry in read_columns(folder / INDEX, INDEX_COLUMNS, str(folder)).iterrows():
-        what = _entry_problem(folder, entry)
-        if what:
+        if what := _entry_problem(folder, entry):
             found.append(Problem(INDEX, int(row), what))
         else:
             glaciers.append(_open_glacier(folder / entry["name"], entry, int(row)))
@@ -92,8 +91,11 @@ def _entry_problem(folder: Path, entry: Any) -> str | None:
 
 
 def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
-    name = folder.name
-    source = FolderSource(folder, name)
+    name, about = (
+        folder.name,
+        {key: entry[key] if isinstance(entry[key], str) else "" for key in ("wgms_name", "region")},
+    )
+    source = FolderSource(folder, name, about["region"])
     size, _ = as_numbers(entry[["max_year", "height", "width"]])
     observed, findings = read_measured(folder, source.grid, name, size["max_year"])
     if np.isfinite(size["height"] * size["width"]) and (size["height"], size["width"]) != source.shape:
@@ -103,9 +105,8 @@ def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
         name,
         source,
         observed,
-        wgms_name=entry["wgms_name"] if isinstance(entry["wgms_name"], str) else "",
         fold=int(float(entry["fold"])),
-        region=entry["region"] if isinstance(entry["region"], str) else "",
+        **about,
         problems=tuple(findings.problems),
         left_out=findings.left_out,
     )
@@ -121,32 +122,31 @@ class FolderSource:
         ``facies.nc``
     name : str
         name of the glacier, with which every error begins
+    region : str
+        first-order region of the Randolph Glacier Inventory, if known; it says with the latitude when years begin
     """
 
-    def __init__(self, folder: Path, name: str):
+    def __init__(self, folder: Path, name: str, region: str = ""):
         files = ("dem", "outlines", "orography", "temperature", "facies")
         self._maps = {file: MapFile(folder / f"{file}.nc", f"{name}: {file}.nc") for file in files}
         others = (("outlines", "outlines"), ("orography", "elevation"), ("temperature", "temperature_2m"))
         self.grid = read_grid(self._maps["dem"], "z", [(self._maps[file], variable) for file, variable in others])
         self.shape = self.grid.shape
         to_degrees = Transformer.from_crs(self.grid.crs, "EPSG:4326", always_xy=True)
-        self.hemisphere = "nh" if to_degrees.transform(self.grid.x.mean(), self.grid.y.mean())[1] >= 0 else "sh"
+        lat = to_degrees.transform(self.grid.x.mean(), self.grid.y.mean())[1]
+        self.hemisphere = hemisphere_of(lat, pd.to_numeric(region, errors="coerce"))
         weather = DailyFields(folder, self.grid, name)
         self.first, self.last, self.forcing = weather.first, weather.last, weather.forcing
 
     def place(self, year: int, facies: bool) -> YearMaps:
         """Read the maps of a year."""
-        elevation, std = (self._known("dem", name, year) for name in ("z", "zstddev"))
+        dem = self._maps["dem"]
+        elevation, std = (dem.layer(name, year, self.grid) for name in ("z", "zstddev"))
+        for name, values in (("z", elevation), ("zstddev", std)):
+            if (bad := ~np.isfinite(values)).any():
+                missing = f"{bad.sum()} of {bad.size} cells"
+                raise InvalidParamsError(f"{dem.label}: '{name}' for {year} is missing in {missing}; fill it")
         return YearMaps(self._outline(year), elevation, std, self._facies(year) if facies else None)
-
-    def _known(self, file: str, name: str, year: int) -> NDArray[np.float32]:
-        values = self._maps[file].layer(name, year, self.grid)
-        bad = ~np.isfinite(values)
-        if bad.any():
-            raise InvalidParamsError(
-                f"{self._maps[file].label}: '{name}' for {year} is missing in {bad.sum()} of {bad.size} cells; fill it"
-            )
-        return values
 
     def _outline(self, year: int) -> NDArray[np.float32]:
         outline = np.nan_to_num(self._maps["outlines"].layer("outlines", year, self.grid), nan=0.0)

@@ -1,29 +1,25 @@
 """Glacier directories and observations as a data set."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.gridded.periods import Period
+from oggm_glaunti.coupling.gridded.periods import Period, default_period
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, balance_year_of
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
 from oggm_glaunti.coupling.weather.file import read_daily_climate
 from oggm_glaunti.fit.data import tables
-from oggm_glaunti.fit.data.year import GlacierData, Observed, YearMaps, default_period
+from oggm_glaunti.fit.data.year import GlacierData, Observed, YearMaps
 from oggm_glaunti.fit.names import SEASONS, TRAINING_FOLD
 from oggm_glaunti.fit.observations import check_observations
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +84,10 @@ def _one_glacier(gdir: GlacierDirectory, good: pd.DataFrame, bad: pd.DataFrame, 
     findings = tables.Findings()
     for row, what in zip(wrong["row"], wrong["problem"], strict=True):
         findings.add(gdir.rgi_id, row, what)
-    used = _with_year(_of_a_season(own, findings), source.hemisphere)
+    used = _of_a_season(own, findings)
+    # The mass-balance year in which the middle of the period of each row lies.
+    middle = used["begin"] + (used["end"] - used["begin"]) / 2
+    used = used.assign(year=balance_year_of(middle.to_numpy(), FIRST_MONTH[source.hemisphere]))
     periods = _find_periods(used, source.hemisphere, gdir.rgi_id, findings)
     points = _points(used[used["kind"] == "point"], source.grid, gdir.rgi_id, findings)
     glacier = _glacier_wide(used[used["kind"] == "glacier-wide"], periods, gdir.rgi_id, findings)
@@ -142,18 +141,9 @@ def _of_a_season(table: pd.DataFrame, findings: tables.Findings) -> pd.DataFrame
         "free dates": (table["kind"] != "geodetic") & ~table["season"].isin(SEASONS),
         "band or point without a place": (table["kind"] == "point") & table["season"].isin(SEASONS) & ~placed,
     }
-    keep = pd.Series(True, table.index)
     for what, of_these in others.items():
         findings.count(what, int(of_these.sum()))
-        keep &= ~of_these
-    return table[keep]
-
-
-def _with_year(table: pd.DataFrame, hemisphere: str) -> pd.DataFrame:
-    """Add the mass-balance year in which the middle of the period of each row lies."""
-    middle = table["begin"] + (table["end"] - table["begin"]) / 2
-    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    return table.assign(year=(middle.dt.year + (middle.dt.month >= month)).astype(int))
+    return table[~pd.concat(others, axis=1).any(axis=1)]
 
 
 def _find_periods(table: pd.DataFrame, hemisphere: str, rgi_id: str, findings: tables.Findings) -> dict[int, Period]:
@@ -163,8 +153,7 @@ def _find_periods(table: pd.DataFrame, hemisphere: str, rgi_id: str, findings: t
         default = default_period(int(year), hemisphere)
         found = {name: _date(rows, columns) for name, columns in DATES_OF.items()}
         period = Period(int(year), found["begin"] or default.begin, found["mid"], found["end"] or default.end)
-        what = tables.order_problem(period)
-        if what:
+        if what := tables.order_problem(period):
             findings.add(rgi_id, None, f"{year}: {what}; default dates are used")
         periods[int(year)] = default if what else period
     return periods

@@ -1,7 +1,5 @@
 """Maps of the published training data: cells of 100 m, some with a layer for each year, turned to north up."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,7 +59,10 @@ class MapFile:
                     )
             y, x = (np.asarray(nc.variables[dim][:], np.float64) for dim in dims[-2:])
         for axis, values in zip(dims[-2:], (y, x), strict=True):
-            _require_even(f"{self.label}: '{axis}'", values)
+            steps = np.diff(values)
+            if values.ndim != 1 or values.size < 2 or not np.allclose(steps, steps.mean(), rtol=0.02, atol=0):
+                found = f"{values.size} values" if values.size < 2 else f"steps of {steps.min():g} to {steps.max():g}"
+                raise InvalidParamsError(f"{self.label}: '{axis}' has {found}; expected two or more, evenly spaced")
         return y, x
 
     def crs(self, name: str) -> CRS | None:
@@ -72,11 +73,8 @@ class MapFile:
                 return CRS.from_epsg(4326)
             others = [v for v in nc.variables.values() if {*v.ncattrs()} & {*CRS_ATTRIBUTES[:3], "grid_mapping_name"}]
             named = [nc.variables[n] for n in (getattr(variable, "grid_mapping", None),) if n in nc.variables]
-            for holder in (*named, variable, *others, nc):
-                found = _crs_of(holder, self.label)
-                if found is not None:
-                    return found
-        return None
+            each = (_crs_of(holder, self.label) for holder in (*named, variable, *others, nc))
+            return next((found for found in each if found is not None), None)
 
     def _years(self, name: str) -> NDArray[np.int64] | None:
         """Return the years of a variable's layers; None if there is one map for all years."""
@@ -158,13 +156,6 @@ def read_grid(file: MapFile, name: str, others: list[tuple[MapFile, str]]) -> Ce
         )
     half = settings.CELL_SIZE / 2
     return CellGrid(found, float(x.min()) - half, float(y.max()) + half, (y.size, x.size))
-
-
-def _require_even(label: str, values: NDArray[np.float64]) -> None:
-    steps = np.diff(values)
-    if values.ndim != 1 or values.size < 2 or not np.allclose(steps, steps.mean(), rtol=0.02, atol=0):
-        found = f"{values.size} values" if values.size < 2 else f"steps of {steps.min():g} to {steps.max():g}"
-        raise InvalidParamsError(f"{label} has {found}; expected two or more, evenly spaced")
 
 
 def _crs_of(holder: Any, label: str) -> CRS | None:

@@ -1,7 +1,5 @@
 """Tables of the published training data: the glaciers, and the balances of each of them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Daily weather of the published training data, on the cells of the maps or on coarser cells."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +68,13 @@ class DailyFields:
         self.y, self.x = self._files["temp"].axes(VARIABLE_NAMES["temp"])
         on_maps = orientation((self.y, self.x), (grid.y, grid.x)) is not None
         self._axes = (grid.y, grid.x) if on_maps else (self.y, self.x)  # in the order of which the cells are read
-        self._require_one_grid()
+        for key in ("prcp", "hgt"):
+            y, x = self._files[key].axes(VARIABLE_NAMES[key])
+            if orientation((y, x), self._axes) is None:
+                raise InvalidParamsError(
+                    f"{self._files[key].label}: '{VARIABLE_NAMES[key]}' is on {y.size} x {x.size} cells, not on those "
+                    f"({self.y.size} x {self.x.size}) of {VARIABLE_NAMES['temp']}"
+                )
         self._near = None if on_maps else self._nearest(name)
         self.heights = self._read_heights()
 
@@ -96,15 +100,6 @@ class DailyFields:
         if key == "temp":
             return 1.0, round(float(ds.to_celsius(file.label, 0.0, units, remedy)), 4)
         return float(ds.to_kg_per_day(file.label, 1.0, AMOUNTS.get(units, units), remedy)) / 1000.0, 0.0
-
-    def _require_one_grid(self) -> None:
-        for key in ("prcp", "hgt"):
-            y, x = self._files[key].axes(VARIABLE_NAMES[key])
-            if orientation((y, x), self._axes) is None:
-                raise InvalidParamsError(
-                    f"{self._files[key].label}: '{VARIABLE_NAMES[key]}' is on {y.size} x {x.size} cells, not on those "
-                    f"({self.y.size} x {self.x.size}) of {VARIABLE_NAMES['temp']}"
-                )
 
     def _nearest(self, name: str) -> CellBlocks:
         """Find the coarse cells that are used, and the nearest of them for each cell of the maps."""

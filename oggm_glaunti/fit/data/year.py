@@ -1,7 +1,5 @@
 """A glacier of a data set, one mass-balance year at a time, read when it is needed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -10,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from oggm_glaunti import settings
-from oggm_glaunti.coupling.gridded.periods import Period
+from oggm_glaunti.coupling.gridded.periods import Period, default_period
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.names import TRAINING_FOLD
@@ -149,19 +146,6 @@ class Observed(NamedTuple):
     points: pd.DataFrame
 
 
-def default_period(year: int, hemisphere: str) -> Period:
-    """Return the mass-balance year without known dates: 1 Oct to 30 Sep, in the south 1 Apr to 31 Mar.
-
-    Examples
-    --------
-    >>> str(default_period(2000, "nh").begin), str(default_period(2000, "sh").end)
-    ('1999-10-01', '2000-03-31')
-    """
-    month = settings.MASS_BALANCE_YEAR_START[hemisphere]
-    begin, after = (np.datetime64(f"{y:04d}-{month:02d}-01", "D") for y in (year - 1, year))
-    return Period(year, begin, None, after - 1)
-
-
 class GlacierData:
     """A glacier of a data set; its years are read one at a time and not kept in memory.
 
@@ -207,7 +191,9 @@ class GlacierData:
         self._source, self._observed = source, observed
         self._with_targets = {year for year, _ in observed.glacier} | set(observed.points["year"])
         self.spin_up_years, self.years = self._find_years()
-        self._count_without_weather()
+        outside = self._with_targets - {*self.years, *self.spin_up_years}
+        if n := sum(year in outside for year in (*(year for year, _ in observed.glacier), *observed.points["year"])):
+            self.left_out["observation of a year without weather"] = n
 
     def __repr__(self) -> str:
         span = f"{self.years[0]}-{self.years[-1]}" if self.years else "no years"
@@ -225,13 +211,6 @@ class GlacierData:
         begin = int(self._source.first.astype("M8[Y]").astype(int)) + 1970
         first = min(min(self._with_targets), spin_up[-1] + 1) if spin_up else begin
         return spin_up, tuple(year for year in range(first, max(self._with_targets) + 1) if self.holds(year))
-
-    def _count_without_weather(self) -> None:
-        outside = self._with_targets - {*self.years, *self.spin_up_years}
-        n = sum(year in outside for year, _ in self._observed.glacier)
-        n += int(self._observed.points["year"].isin(outside).sum())
-        if n:
-            self.left_out["observation of a year without weather"] = n
 
     def holds(self, year: int) -> bool:
         """Return whether the weather of a mass-balance year is complete."""
@@ -274,8 +253,8 @@ class GlacierData:
             Season(select_days(forcing, part), season_weights(part.stop - part.start))
             for part in (slice(*((day - period.begin).astype(int) for day in (b, e + 1))) for b, e in period.seasons())
         )
-        days = np.arange(period.begin, period.end + 1)
         fields = np.asarray(geometry_fields(*place), np.float32)
+        days = np.arange(period.begin, period.end + 1)
         climate = monthly_climate(days, *outline_means(forcing, place.outline))
         of_year = (fields, climate, place.outline, place.elevation, self.targets(year))
         return YearData(year, period.begin, period.mid, period.end, seasons, *of_year)

@@ -189,9 +189,6 @@ def _load_and_predict(
         raise ValueError(f"{glacier.name}, {year}: {err}") from err
 
 
-# --- at the observations ---
-
-
 def predict_observations(model: Model, glaciers: Iterable[GlacierData], name: str) -> pd.DataFrame:
     """Predict all observations of a data set.
 

@@ -1,7 +1,5 @@
 """Maps of inference in CF NetCDF files, one per glacier, of years and seasons or of days."""
 
-from __future__ import annotations
-
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -124,9 +122,6 @@ def _add_day(
     whole = on_glacier((before + field) / (seen + weight), outline)
     nc["smb"][i], weights[day] = whole, seen + weight
     nc["smb_glacier"][i] = np.nanmean(whole, dtype=np.float64)
-
-
-# --- the file ---
 
 
 def _days_since(day: np.datetime64) -> int:

@@ -5,12 +5,10 @@ A *predictions* table has one row per observation: ``glacier``, ``kind`` (point,
 values are empty; they are counted in ``n_dropped``, per model.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -103,36 +101,25 @@ def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
     if missing or not models:
         lacking = ", ".join(missing or [f"{PREFIX}<model>"])
         raise ValueError(f"{path}: no column {lacking}; found {', '.join(table.columns)}")
-    _require_known(table, path, "kind", KINDS)
-    _require_known(table, path, "season", ALL_SEASONS)
+    for name, known in (("kind", KINDS), ("season", ALL_SEASONS)):
+        _refuse(table[name], ~table[name].isin(known), path, name, f"one of {', '.join(known)}")
     for name in ("true", *models.values()):
         table[name] = _numbers(table[name], path)
-    bad = ~table["year"].str.fullmatch(r"\s*-?\d+\s*")
-    if bad.any():
-        found = table["year"][bad].iloc[0]
-        raise ValueError(f"{path}: {_line_of(bad)}: year is {found!r}; expected a whole number")
+    _refuse(table["year"], ~table["year"].str.fullmatch(r"\s*-?\d+\s*"), path, "year is", "a whole number")
     return table.assign(year=table["year"].astype(np.int64))
 
 
-def _line_of(bad: pd.Series) -> str:
-    """Name the first bad row as an editor counts: the header is line 1."""
-    return f"line {int(np.flatnonzero(bad)[0]) + 2}"
-
-
-def _require_known(table: pd.DataFrame, path: str | os.PathLike[str], name: str, known: Sequence[str]) -> None:
-    bad = ~table[name].isin(known)
+def _refuse(cells: pd.Series, bad: pd.Series, path: str | os.PathLike[str], what: str, expected: str) -> None:
+    """Raise an error that names the first bad cell and its line as an editor counts: the header is line 1."""
     if bad.any():
-        found = table[name][bad].iloc[0]
-        raise ValueError(f"{path}: {_line_of(bad)}: {name} {found!r}; expected one of {', '.join(known)}")
+        first = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"{path}: line {first + 2}: {what} {cells.iloc[first]!r}; expected {expected}")
 
 
 def _numbers(column: pd.Series, path: str | os.PathLike[str]) -> pd.Series:
     empty = column.str.strip().str.lower().isin(EMPTY)
     values = pd.to_numeric(column.where(~empty), errors="coerce").astype(np.float64)
-    bad = (values.isna() & ~empty) | np.isinf(values)
-    if bad.any():
-        found = column[bad].iloc[0]
-        raise ValueError(f"{path}: {_line_of(bad)}: {column.name} is {found!r}; expected a number of m w.e.")
+    _refuse(column, (values.isna() & ~empty) | np.isinf(values), path, f"{column.name} is", "a number of m w.e.")
     return values
 
 
@@ -140,9 +127,6 @@ def write_predictions(predictions: pd.DataFrame, path: str | os.PathLike[str]) -
     """Write a table of predictions with five decimals; the file appears complete or not at all."""
     write_text(path, predictions.to_csv(index=False, float_format="%.5f"))
     return Path(path)
-
-
-# --- tables of scores ---
 
 
 def pooled_scores(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -216,16 +200,9 @@ def largest_differences(found: pd.DataFrame, reference: pd.DataFrame) -> dict[st
     if not found.index.equals(reference.index):
         other = found.index.symmetric_difference(reference.index)
         raise ValueError(f"tables of scores: {len(other)} rows are in one of the two only, or twice: {list(other[:3])}")
-    return {name: _largest(found[name], reference[name]) for name in MEASURES}
-
-
-def _largest(found: pd.Series, reference: pd.Series) -> float:
-    if not found.isna().equals(reference.isna()):
-        return float("inf")
-    return float(np.nanmax(np.abs(found - reference), initial=0.0))
-
-
-# --- output ---
+    found, reference = (table[[*MEASURES]].astype(float) for table in (found, reference))
+    largest = (found - reference).abs().max().fillna(0.0)
+    return largest.mask((found.isna() != reference.isna()).any(), np.inf).to_dict()
 
 
 def format_scores(pooled: pd.DataFrame) -> str:
@@ -240,15 +217,12 @@ def format_scores(pooled: pd.DataFrame) -> str:
 
 
 def _format_row(row: pd.Series, width: int) -> str:
-    cells = [f"{row['model']:<{width}}", f"{row['n']:>6}", _format(row["pearson_r"], "7.3f"), _format_p(row["p"])]
+    # The p value underflows to 0, which is none.
+    p = f"{'<1e-300':>9}" if row["p"] < 1e-300 else _format(row["p"], "9.1e")
+    cells = [f"{row['model']:<{width}}", f"{row['n']:>6}", _format(row["pearson_r"], "7.3f"), p]
     cells += [_format(row[name], "7.3f") for name in ("rmse", "mae")]
     cells += [_format(row["bias"], "+7.3f"), _format(row["skill_vs_mean_r2"], "8.3f")]
     return " ".join(cells) + (f"  {row['n_dropped']} left out" if row["n_dropped"] else "")
-
-
-def _format_p(p: float) -> str:
-    # It underflows to 0, which is no p value.
-    return f"{'<1e-300':>9}" if p < 1e-300 else _format(p, "9.1e")
 
 
 def _format(value: float, form: str) -> str:

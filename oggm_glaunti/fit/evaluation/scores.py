@@ -1,11 +1,9 @@
 """Scores: agreement of a model with observations, in float64; no other module computes them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 NAN = float("nan")
 
@@ -65,18 +63,12 @@ def scores(modelled: ArrayLike, observed: ArrayLike) -> Scores:
     if n == 0:
         return Scores(0, NAN, NAN, NAN, NAN, NAN, NAN, n_dropped)
     misfit = model - truth
-    r = _correlation(model, truth)
+    r = np.clip(np.corrcoef(model, truth)[0, 1], -1.0, 1.0) if n > 1 and np.ptp(model) > 0 < np.ptp(truth) else NAN
     # The mean of equal values may differ from them in the last digit: the range tells whether there is variance.
     spread = float(np.sum((truth - truth.mean()) ** 2)) if np.ptp(truth) > 0 else 0.0
     skill = 1.0 - float(np.sum(misfit**2)) / spread if spread > 0 else NAN
     rmse, mae = float(np.sqrt(np.mean(misfit**2))), float(np.mean(np.abs(misfit)))
-    return Scores(n, r, _p_value(r, n), rmse, mae, float(misfit.mean()), skill, n_dropped)
-
-
-def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return NAN
-    return float(np.clip(np.corrcoef(a, b)[0, 1], -1.0, 1.0))
+    return Scores(n, float(r), _p_value(float(r), n), rmse, mae, float(misfit.mean()), skill, n_dropped)
 
 
 def _p_value(r: float, n: int) -> float:

@@ -1,11 +1,9 @@
 """Dates in tables of observations."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti import settings
+from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS, begin_of_year
 
 # Unambiguous notations of a day; 03/04/2015 is not one.
 FORMATS = {
@@ -17,8 +15,6 @@ FORMATS = {
 # In the WGMS's tables 99 stands for an unknown day or month.
 UNKNOWN = "is not a full date"
 _UNKNOWN_PATTERN = r"\d{4}(?:-?\d{2})?-?99|\d{4}-?99-?\d{2}|99\.\d{1,2}\.\d{4}|\d{1,2}\.99\.\d{4}|\d{4}(?:-\d{1,2})?"
-# Months from the begin of a nominal mass-balance year to the end of winter: 30 April, 31 October.
-NOMINAL_WINTER_MONTHS = 7
 
 
 def parse_days(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
@@ -77,11 +73,9 @@ def nominal_dates(year: pd.Series, season: pd.Series, south: pd.Series) -> tuple
     [['2014-10-01', '2014-04-01'], ['2015-04-30', '2014-10-31']]
     """
     known = year.notna() & (year % 1 == 0) & year.between(1700, 2200) & season.isin(("annual", "winter", "summer"))
-    month = np.where(south, settings.MASS_BALANCE_YEAR_START["sh"], settings.MASS_BALANCE_YEAR_START["nh"])
-    starts = ((year.where(known, 2000).astype(int) - 1970 - 1) * 12 + month - 1).to_numpy()
-    begin, mid, end = (
-        (starts + months).astype("M8[M]").astype("M8[D]") - (months > 0) for months in (0, NOMINAL_WINTER_MONTHS, 12)
-    )
+    month = np.where(south, FIRST_MONTH["sh"], FIRST_MONTH["nh"])
+    starts = begin_of_year(year.where(known, 2000).astype(int), month)
+    begin, mid, end = ((starts + months).astype("M8[D]") - (months > 0) for months in (0, WINTER_MONTHS, 12))
     first = np.where(season == "summer", mid, begin)
     last = np.where(season == "winter", mid, end)
     return tuple(pd.Series(days.astype("M8[ns]"), year.index).where(known) for days in (first, last))

@@ -1,7 +1,5 @@
 """GLAMOS: winter, summer and annual balances of whole Swiss glaciers with their dates (doi 10.18750/massbalance)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from oggm_glaunti.fit.observations import Read

@@ -1,7 +1,5 @@
 """NVE: stakes and whole glaciers of Norway (doi 10.58059/sjse-6w92), in the tables of the ML_MB_Norway repository."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

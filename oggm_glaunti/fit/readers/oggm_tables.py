@@ -1,22 +1,17 @@
 """Observations that OGGM provides: the WGMS's balances and bands, and the geodetic table of Hugonnet et al. (2021)."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg, utils
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, cfg, utils
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.text_table import FIRST_ROW, settle
 from oggm_glaunti.fit.readers.wgms import read_wgms_profiles, with_dates
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 # Longer than any record: without years OGGM crops to those of its monthly climate.
 ALL_YEARS = (1700, 2200)
@@ -48,45 +43,34 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
     InvalidWorkflowError
         if OGGM has no balances of this glacier
     """
-    table = _ref_mb_data(gdir)
-    files = _wgms_files(gdir)
-    cells = table.reindex(columns=list(REF_MB_COLUMNS)).rename(columns=REF_MB_COLUMNS)
-    cells = cells.map(lambda value: "" if pd.isna(value) else repr(float(value)))
-    cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
-    cells = cells.assign(begin="", mid="", end="").set_axis(range(FIRST_ROW, FIRST_ROW + len(table)))
-    profile = None
-    if files is not None:
-        wgms_id, folder = files
-        cells = with_dates(cells.assign(wgms_id=str(wgms_id)), folder / DATES_FILE)
-        profile = folder / "mb_profiles" / f"profile_WGMS-{wgms_id:05d}.csv"
-    reads = {"balances": settle(one_row_each(cells), "WGMS", "mm", default_dates, gdir.hemisphere)}
-    if bands and profile is not None and profile.exists():
-        dates = profile.parents[1] / DATES_FILE
-        reads["bands"] = read_wgms_profiles(profile, dates, gdir.rgi_id, default_dates, gdir.hemisphere)
-    for name, read in reads.items():
-        read.rejected["problem"] = [f"{name}: {words}" for words in read.rejected["problem"]]
-    observations, rejected, rows = zip(*reads.values(), strict=True)
-    return Read(
-        pd.concat(observations, ignore_index=True), pd.concat(rejected, ignore_index=True), np.concatenate(rows)
-    )
-
-
-def _ref_mb_data(gdir: GlacierDirectory) -> pd.DataFrame:
     try:
-        return gdir.get_ref_mb_data(*ALL_YEARS)
+        table = gdir.get_ref_mb_data(*ALL_YEARS)
     except Exception as err:
         # If the WGMS has no such glacier, OGGM raises whatever its lookup fails with, often without a message.
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: no WGMS balances found ({type(err).__name__}: {err}). Give your own with "
             "gdir.set_ref_mb_data(), or read a file"
         ) from err
-
-
-def _wgms_files(gdir: GlacierDirectory) -> tuple[int, Path] | None:
-    """Return the glacier's WGMS id and OGGM's folder of WGMS tables; None if OGGM links the glacier to none."""
+    # The glacier's WGMS id, none if OGGM links the glacier to none, and OGGM's folder of WGMS tables.
     links, folder = utils.get_wgms_files()
-    mine = links.loc[links[f"RGI{gdir.rgi_version[0]}0_ID"] == gdir.rgi_id, "WGMS_ID"]
-    return None if mine.empty else (int(mine.iloc[0]), Path(folder).parent)
+    wgms_ids = links.loc[links[f"RGI{gdir.rgi_version[0]}0_ID"] == gdir.rgi_id, "WGMS_ID"]
+    cells = table.reindex(columns=list(REF_MB_COLUMNS)).rename(columns=REF_MB_COLUMNS)
+    cells = cells.map(lambda value: "" if pd.isna(value) else repr(float(value)))
+    cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
+    cells = cells.assign(begin="", mid="", end="").set_axis(range(FIRST_ROW, FIRST_ROW + len(table)))
+    reads = {}
+    for wgms_id in wgms_ids[:1].astype(int):
+        dates = Path(folder).parent / DATES_FILE
+        cells = with_dates(cells.assign(wgms_id=str(wgms_id)), dates)
+        profile = dates.parent / "mb_profiles" / f"profile_WGMS-{wgms_id:05d}.csv"
+        if bands and profile.exists():
+            reads["bands"] = read_wgms_profiles(profile, dates, gdir.rgi_id, default_dates, gdir.hemisphere)
+    reads = {"balances": settle(one_row_each(cells), "WGMS", "mm", default_dates, gdir.hemisphere), **reads}
+    for name, read in reads.items():
+        read.rejected["problem"] = [f"{name}: {words}" for words in read.rejected["problem"]]
+    *tables, rows = zip(*reads.values(), strict=True)
+    good, bad = (pd.concat(parts, ignore_index=True) for parts in tables)
+    return Read(good, bad, np.concatenate(rows))
 
 
 def read_geodetic(gdirs: Any, period: str | None = None, file_path: str | Path | None = None) -> Read:

@@ -1,7 +1,5 @@
 """A table of balances, one a row, with flexible names of columns."""
 
-from __future__ import annotations
-
 import logging
 import re
 from pathlib import Path
@@ -59,7 +57,7 @@ def read_csv(
     default_dates : bool
         use nominal dates of the mass-balance year for seasons with a ``year`` and no date; by default they are rejected
     hemisphere : {'nh', 'sh'}
-        for nominal dates of rows without a latitude
+        for nominal dates of rows with neither a latitude nor an id of the Randolph Glacier Inventory
 
     Returns
     -------

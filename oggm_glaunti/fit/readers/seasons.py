@@ -1,7 +1,5 @@
 """Tables with a row for each year: winter, summer and annual balance, and up to three dates."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Text tables in the many forms that people and data centres write, and observations made of their cells."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from oggm_glaunti.coupling.oggm.balance_year import is_southern, region_of
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.observations import COLUMNS, Read, as_observations, problems_of, split
 from oggm_glaunti.fit.readers.dates import UNKNOWN, nominal_dates, parse_days
@@ -134,7 +133,7 @@ def settle(
     default_dates : bool
         fill missing dates with the nominal ones of the year, :func:`~oggm_glaunti.fit.readers.dates.nominal_dates`
     hemisphere : {'nh', 'sh'}
-        for nominal dates of rows without a latitude
+        for nominal dates of rows with neither a latitude nor the id of a glacier of the Randolph Glacier Inventory
 
     Returns
     -------
@@ -177,8 +176,9 @@ def _fill_in_nominal_dates(
 ) -> None:
     unknown = pd.Series(np.nan, cells.index)
     year = parse_numbers(cells["year"], "year")[0] if "year" in cells else unknown
-    lat = table.get("lat", unknown)
-    south = (lat < 0) | (lat.isna() & (hemisphere == "sh"))
+    south = pd.Series(
+        is_southern(table.get("lat", unknown), table["glacier"].map(region_of), hemisphere == "sh"), cells.index
+    )
     nominal = dict(zip(("begin", "end"), nominal_dates(year, table["season"], south), strict=True))
     for name, days in nominal.items():
         absent = is_missing(cells[name]) | notes[name].str.endswith(UNKNOWN)

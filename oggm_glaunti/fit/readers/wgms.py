@@ -5,8 +5,6 @@ OGGM's copies of them (``mbdata_WGMS-00491.csv``, ``profile_WGMS-00491.csv``) ar
 MassBalanceMachine (https://github.com/ODINN-SciML/MassBalanceMachine), which have the newer layout.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -62,7 +60,7 @@ def read_fog_points(
         use nominal dates of the mass-balance year if a date is missing or has unknown parts (``20109999``); by default
         such rows are rejected
     hemisphere : {'nh', 'sh'}
-        for nominal dates of rows without a latitude
+        for nominal dates of rows with neither a latitude nor an id of the Randolph Glacier Inventory
 
     Raises
     ------

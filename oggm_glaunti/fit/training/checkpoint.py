@@ -5,8 +5,6 @@ the best parameters so far and the log. Glaciers are taken in the order of the d
 after the start, so the seed is not needed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Epochs: gradients of all glaciers, a step of the optimiser, errors on the validation glaciers."""
 
-from __future__ import annotations
-
 import resource
 import sys
 import time

@@ -1,7 +1,5 @@
 """Initial weights of a training."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from oggm_glaunti.core.glaunti import GlaUnTI

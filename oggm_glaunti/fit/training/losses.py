@@ -3,8 +3,6 @@
 Maslov et al. 2026, section on training. Pure functions; balances are m w.e.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

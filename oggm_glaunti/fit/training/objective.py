@@ -9,8 +9,6 @@ Models C and D take three programs: the response of the uncorrected model (no gr
 run. Each is compiled for few shapes; one program of all three would be compiled for each combination of their shapes.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -102,9 +100,6 @@ def with_trained(model: Model, trained: Trained) -> Model:
     return GlaUnTI(ti, trained.get("corrector", model.corrector), model.name)
 
 
-# --- programs ---
-
-
 @partial(jax.jit, static_argnums=1)
 def start_cells(model: Model, n_cells: int) -> Array:
     """Return the initial snow (L,), or model B's initial hidden state (L, 16)."""
@@ -191,9 +186,6 @@ run_ti = jax.jit(_ti_terms)
 run_b = jax.jit(_gru_terms)
 gradient_of_ti = jax.jit(jax.grad(_with_total(_ti_terms), has_aux=True))
 gradient_of_b = jax.jit(jax.grad(_with_total(_gru_terms), has_aux=True))
-
-
-# --- a year, with and without its gradient ---
 
 
 def year_terms(model: Model, state: Any, year: YearArrays, scale: Scale) -> tuple[Terms, Any]:

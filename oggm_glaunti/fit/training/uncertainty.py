@@ -7,8 +7,6 @@ parameters, the weights ``v`` in the loss and the variance ``s^2`` of the misfit
 are assumed independent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -109,27 +109,21 @@ def _true_and_predicted(figure: Figure, ax: Axes, flat: HeldOut) -> None:
 
 def _errors_by_distance_and_slope(figure: Figure, axes: Sequence[Axes], flat: Mapping[str, HeldOut]) -> None:
     """Draw the median (solid) and the 90th percentile (dashed) of the absolute errors in bins."""
-    rows = (
-        (DISTANCES, lambda of: of.distance, "cells to the nearest known one"),
-        (SLOPES, lambda of: of.slope, "slope of the reference (degrees)"),
-    )
+    bins = {"distance": DISTANCES, "slope": SLOPES}
+    labels = ("cells to the nearest known one", "slope of the reference (degrees)")
     axes[1].sharey(axes[0])
-    for ax, (lower_ends, place_of, words) in zip(axes, rows, strict=True):
+    for ax, (place, lower_ends), words in zip(axes, bins.items(), labels, strict=True):
         for k, (name, of) in enumerate(flat.items()):
-            _quantiles(ax, np.digitize(place_of(of), lower_ends) - 1, np.abs(of.error[0]), name, k)
-        _name_bins(ax, np.concatenate([place_of(of) for of in flat.values()]), lower_ends)
+            which, error = np.digitize(getattr(of, place), lower_ends) - 1, np.abs(of.error[0])
+            used, style = np.unique(which), series_style(k, "color", "marker") | {"markersize": 4}
+            for share, quantile, line in ((0.5, "median", LINES[0]), (0.9, "90th percentile", LINES[1])):
+                values = [np.quantile(error[which == b], share) for b in used]
+                ax.plot(used, values, linestyle=line, label=f"{name}: {quantile}" if name else quantile, **style)
+        _name_bins(ax, np.concatenate([getattr(of, place) for of in flat.values()]), lower_ends)
         ax.set(xlabel=f"{words}\n(and share of the heights)", ylabel="absolute error (m)", yscale="log")
         plain_log(ax.yaxis)
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=max(2, len(flat)), frameon=False, fontsize="small")
-
-
-def _quantiles(ax: Axes, which: NDArray[np.intp], error: NDArray[np.float64], name: str, k: int) -> None:
-    used = np.unique(which)
-    style = series_style(k, "color", "marker") | {"markersize": 4}
-    for share, words, line in ((0.5, "median", LINES[0]), (0.9, "90th percentile", LINES[1])):
-        values = [np.quantile(error[which == b], share) for b in used]
-        ax.plot(used, values, linestyle=line, label=f"{name}: {words}" if name else words, **style)
 
 
 def _name_bins(ax: Axes, places: NDArray[np.float64], lower_ends: Sequence[int]) -> None:

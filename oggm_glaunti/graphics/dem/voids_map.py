@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,15 +61,23 @@ def plot_voids(
         median = float(np.median(difference))
         words = minus_signs(f"above the reference,\nless the median of {median:+.1f} m")
         panels.insert(1, (words, "m", lambda ax: _two_signs(ax, dataset, difference - median)))
-    figure, axes = _map_figure(dataset, len(panels))
+    # A row of maps, each 3 inches wide, or less so that tall ones are at most 4.5 inches high.
+    rows, columns = dataset["dh_trend"].shape
+    width = min(3.0, 4.5 * columns / rows)
+    figure = new_figure((len(panels) * max(width, 2.0) + 0.8, width * rows / columns + 1.7))
+    axes = figure.subplots(1, len(panels), sharex=True, sharey=True)
+    left, right, bottom, top = _edges_of(dataset)
     for ax, (words, units, draw) in zip(axes, panels, strict=True):
+        finish_map(ax, (left, right), (bottom, top), ticks=4)
+        ax.tick_params(labelsize="small")
         bar = figure.colorbar(draw(ax), ax=ax, label=units, location="bottom", shrink=0.9, pad=0.02)
         if bar.long_axis.get_scale() == "log":
             plain_log(bar.long_axis)
         ax.set_title(words, fontsize="medium")
-        _draw_edges(ax, dataset, void, VOID)
+        _draw_edges(ax, dataset, void)
         if outline is not None:
             ax.contour(*kilometres(dataset), dataset["outline"], levels=[0.5], colors="black", linewidths=0.7)
+    axes[0].set_ylabel("northing (km)")
     years = dataset["year"].to_numpy()
     share = f"{int(void.sum())} of {void.size} cells filled (outlined)"
     figure.suptitle(f"{title + ', ' if title else ''}{years[0]}-{years[-1]}: {share}", fontsize="medium")
@@ -88,20 +96,6 @@ def _north_up(dataset: xr.Dataset, **maps: ArrayLike | None) -> xr.Dataset:
             raise ValueError(f"{name} has the shape {np.shape(values)}; expected {expected}, the cells of the dataset")
         dataset = dataset.assign({name: (dataset["dh_trend"].dims, np.asarray(values, float))})
     return dataset.sortby("y", ascending=False).sortby("x")
-
-
-def _map_figure(dataset: xr.Dataset, count: int) -> tuple[Figure, Sequence[Axes]]:
-    """Return a row of maps, each 3 inches wide, or less so that tall ones are at most 4.5 inches high."""
-    rows, columns = dataset["dh_trend"].shape
-    width = min(3.0, 4.5 * columns / rows)
-    figure = new_figure((count * max(width, 2.0) + 0.8, width * rows / columns + 1.7))
-    axes = figure.subplots(1, count, sharex=True, sharey=True)
-    left, right, bottom, top = _edges_of(dataset)
-    for ax in axes:
-        finish_map(ax, (left, right), (bottom, top), ticks=4)
-        ax.tick_params(labelsize="small")
-    axes[0].set_ylabel("northing (km)")
-    return figure, axes
 
 
 def _edges_of(dataset: xr.Dataset) -> tuple[float, float, float, float]:
@@ -144,7 +138,7 @@ def _two_signs(ax: Axes, dataset: xr.Dataset, values: NDArray[np.float64]) -> Co
     return image
 
 
-def _draw_edges(ax: Axes, dataset: xr.Dataset, mask: NDArray[np.bool_], colour: str) -> None:
+def _draw_edges(ax: Axes, dataset: xr.Dataset, mask: NDArray[np.bool_]) -> None:
     """Draw the exact edges of the cells of a mask; a contour line would cut their corners."""
     from matplotlib.collections import LineCollection
 
@@ -156,4 +150,4 @@ def _draw_edges(ax: Axes, dataset: xr.Dataset, mask: NDArray[np.bool_], colour: 
     across = np.stack([np.stack([x[j], y[i]], -1), np.stack([x[j + 1], y[i]], -1)], 1)
     i, j = np.nonzero(np.diff(padded, axis=1)[1:-1])
     down = np.stack([np.stack([x[j], y[i]], -1), np.stack([x[j], y[i + 1]], -1)], 1)
-    ax.add_collection(LineCollection([*across, *down], colors=colour, linewidths=0.9), autolim=False)
+    ax.add_collection(LineCollection([*across, *down], colors=COLOURS[0], linewidths=0.9), autolim=False)

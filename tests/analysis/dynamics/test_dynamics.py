@@ -11,9 +11,15 @@ from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.analysis.dynamics import flowline_runs, sia_flowline, table_modes, tables as dynamics
 from oggm_glaunti.analysis.dynamics.setup import prepare_volume_runs, with_tunables
-from oggm_glaunti.analysis.dynamics.sia_tasks import bed_of, steps_needed, volume_gradient
 from oggm_glaunti.analysis.dynamics.tables import controls_of, direction, table_tangents, tangent_along
-from oggm_glaunti.analysis.dynamics.tasks import SIZE, volume_sensitivity, volume_summary
+from oggm_glaunti.analysis.dynamics.tasks import (
+    SIZE,
+    bed_of,
+    steps_needed,
+    volume_gradient,
+    volume_sensitivity,
+    volume_summary,
+)
 from oggm_glaunti.analysis.trajectory import Change, annual_by_height, stack_trajectories
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
 from oggm_glaunti.fit.calibration.priors import STORED
@@ -312,7 +318,7 @@ def test_what_the_differentiable_flowline_is_not_is_refused(hef_gdir, monkeypatc
     ):
         with pytest.raises(InvalidParamsError, match=rf"{hef_gdir.rgi_id}.*{message}"):
             bed_of(other)
-    monkeypatch.setattr("oggm_glaunti.analysis.dynamics.sia_tasks.STEPS", (1, 2))
+    monkeypatch.setattr("oggm_glaunti.analysis.dynamics.tasks.STEPS", (1, 2))
     with pytest.raises(InvalidWorkflowError, match=r"2 equal time steps a month the volume differs by .*e-02"):
         steps_needed(ready, 1.1 * ready.run(ready.table)[:, 0])
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.analysis.measure_next import survey as measure_next
-from oggm_glaunti.analysis.measure_next.inputs import parameter_root, season_days
 from oggm_glaunti.analysis.measure_next.period_jacobians import (
     Jacobians,
     balance_jacobians,
@@ -19,7 +18,7 @@ from oggm_glaunti.analysis.measure_next.period_jacobians import (
     periods_between,
 )
 from oggm_glaunti.analysis.measure_next.survey import SMB, Uncertainty, survey, wanted
-from oggm_glaunti.analysis.measure_next.tasks import WhereToMeasure, where_to_measure
+from oggm_glaunti.analysis.measure_next.tasks import WhereToMeasure, parameter_root, season_days, where_to_measure
 from oggm_glaunti.analysis.trajectory import Change, annual, run, stack_trajectories
 from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
 from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors

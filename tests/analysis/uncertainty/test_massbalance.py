@@ -59,7 +59,7 @@ def test_without_errors_it_is_the_plain_model(hef_gdir):
         same.get_annual_mb(HEIGHTS, 2018, True), plain.get_annual_mb(HEIGHTS, 2018, True), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(same.get_daily_mb(HEIGHTS, 2015), plain.get_daily_mb(HEIGHTS, 2015))
+    np.testing.assert_array_equal(same.get_daily_mb_of_year(HEIGHTS, 2015), plain.get_daily_mb_of_year(HEIGHTS, 2015))
 
 
 def test_a_draw_leaves_the_directory_and_its_table_alone(hef_gdir):

@@ -22,6 +22,7 @@ from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.table.table import build_table, table_initial_swe
 from oggm_glaunti.coupling.weather.file import DailyClimate
 from tests.core import plain
+from tests.glaciers import calibrate_by_oggm
 
 HEIGHTS = np.array([2400.0, 2755.5, 3001.0, 3333.3, 3700.0])
 REFERENCE = {"ref_mb": -1100.0, "ref_period": "2014-01-01_2020-01-01"}
@@ -232,7 +233,7 @@ def test_turning_a_tunable_parameter_acts_on_the_fit(hef_gdir):
 def test_days_of_a_fit_add_up_to_the_year_and_a_pickled_model_gives_the_same(hef_gdir, variant):
     write_fit(hef_gdir, variant)
     model = GlaUnTIMassBalance(hef_gdir)
-    days = model.get_daily_mb(HEIGHTS, year=2016).sum(axis=1) * 86400 * model.rho / 1000.0
+    days = model.get_daily_mb_of_year(HEIGHTS, year=2016).sum(axis=1) * 86400 * model.rho / 1000.0
     np.testing.assert_allclose(days, annual(model, 2016), atol=2e-5)
     np.testing.assert_array_equal(annual(pickle.loads(pickle.dumps(model))), annual(model))
 
@@ -423,11 +424,10 @@ def test_a_calibration_starts_from_the_weights_and_not_from_an_earlier_fit(hef_g
 
 
 def test_tunable_parameters_that_oggms_own_task_turned_on_a_fit_stay_with_it(hef_gdir):
-    from oggm import tasks
 
     write_fit(hef_gdir, "mass_conserving", gradient=-0.007)
     given = {"mb_model_class": GlaUnTIMassBalance, "prcp_fac": 1, "overwrite_gdir": True, "filesuffix": "_oggm"}
-    tasks.mb_calibration_from_scalar_mb(hef_gdir, **REFERENCE, **given)
+    calibrate_by_oggm(hef_gdir, **REFERENCE, **given)
     model = GlaUnTIMassBalance(hef_gdir, mb_params_filesuffix="_oggm")
     assert (model.model_name, model.variant, model.fitted_parameters) == ("A", "mass_conserving", VALUES)
     assert model.temp_default_gradient == -0.007

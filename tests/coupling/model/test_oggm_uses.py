@@ -20,6 +20,7 @@ from oggm.core.massbalance import (
 from oggm.utils import date_to_floatyear
 
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings, tasks as gtasks
+from tests.glaciers import calibrate_by_oggm
 
 HEIGHTS = np.array([2400.0, 2755.5, 3001.0, 3333.3, 3700.0])
 PERIOD = {"y0": 2018, "halfsize": 4}  # all nine years of Hintereisferner's record
@@ -188,7 +189,7 @@ def test_apparent_mass_balance_of_the_geodetic_period_by_default(aletsch_gdir):
 def test_oggms_own_calibration_gives_the_answer_of_ours(aletsch_gdir):
     reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
     own = json.loads(Path(aletsch_gdir.get_filepath("mb_calib")).read_text())
-    theirs = tasks.mb_calibration_from_scalar_mb(aletsch_gdir, **reference, **A, prcp_fac=1, filesuffix="_other")
+    theirs = calibrate_by_oggm(aletsch_gdir, **reference, **A, prcp_fac=1, filesuffix="_other")
     ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, mb_kwargs={"model": "A"})
     print(f"melt_f of Aletsch: {theirs['melt_f']:.6f} by OGGM's task, {ours['melt_f']:.6f} by ours")
     assert theirs["melt_f"] == pytest.approx(ours["melt_f"], abs=1e-5)
@@ -205,7 +206,7 @@ def test_oggms_own_calibration_of_another_tunable_parameter_gives_the_answer_of_
     tunable = "temp_bias"
     reference = {"ref_mb": -800.0, "ref_period": "2000-01-01_2020-01-01"}
     melt_f = GlaUnTIMassBalanceA(aletsch_gdir).choice.published_melt_f
-    theirs = tasks.mb_calibration_from_scalar_mb(
+    theirs = calibrate_by_oggm(
         aletsch_gdir, **reference, **A, prcp_fac=1, melt_f=melt_f, calibrate_param1=tunable, write_to_gdir=False
     )
     ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, mb_kwargs={"model": "A"}, order=(tunable,))

@@ -116,13 +116,6 @@ def test_an_impossible_step_of_the_table_is_refused(hef_gdir, step):
         GlaUnTIMassBalanceA(hef_gdir).get_annual_mb(np.array([3000.0]), year=2015)
 
 
-def test_daily_weather_is_not_promised_with_the_daily_balance(hef_gdir):
-    from oggm.exceptions import InvalidParamsError
-
-    with pytest.raises(InvalidParamsError, match="daily climate file"):
-        GlaUnTIMassBalanceA(hef_gdir).get_daily_mb([3000.0], year=2015, add_climate=True)
-
-
 @pytest.mark.parametrize(
     ("task", "wrong", "allowed"),
     [

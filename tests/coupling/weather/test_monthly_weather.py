@@ -365,7 +365,7 @@ def test_the_balance_is_the_mean_over_the_realisations(made_gdir):
 def test_days_add_up_to_the_year_of_the_mean_table(made_gdir):
     model = GlaUnTIMassBalanceA(made_gdir, input_filesuffix="_made")
     for year in (2014, 2018):
-        days = model.get_daily_mb(HEIGHTS, year).sum(axis=1) * 86400
+        days = model.get_daily_mb_of_year(HEIGHTS, year).sum(axis=1) * 86400
         np.testing.assert_allclose(days, model.get_annual_mb(HEIGHTS, year) * model.sec_in_year(), atol=2e-5)
 
 

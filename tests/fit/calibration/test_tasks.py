@@ -77,7 +77,7 @@ def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case
     mb_model = GlaUnTIMassBalance(hef)
     assert (mb_model.variant, mb_model.corrector) == (params["variant"], params["corrector"])
     heights = [2713.0, 2904.0, 3088.0]
-    daily = mb_model.get_daily_mb(heights, 2018) * 86400 * mb_model.rho / 1000.0
+    daily = mb_model.get_daily_mb_of_year(heights, 2018) * 86400 * mb_model.rho / 1000.0
     one = {"glacier": hef.rgi_id, "kind": "point", "begin": "2018-01-01", "end": "2018-12-31"}
     points = modelled(hef, as_observations({**one, "height": heights, "value": 0.0}))["modelled"]
     # A period counts half of its first and last day. Heights are 25 m apart here and 10 m in the table.
