@@ -50,12 +50,12 @@ def test_a_copy_has_the_features_and_corrections_of_model_c(aletsch, tmp_path):
 
 def test_a_copy_made_without_this_package_has_the_calibration_all_the_same(aletsch_gdir):
     gtasks.calibrate_glaunti(aletsch_gdir, **REFERENCE, **A)
-    before = read_params(aletsch_gdir)
+    before = {name: value for name, value in read_params(aletsch_gdir).items() if name != "units"}
     kept = "mb_calib_glaunti.json"
     for name in ("glaunti_params.json", *(() if not HAS_SETTINGS else (kept,))):
         Path(aletsch_gdir.dir, name).unlink()
     assert mean_balance(aletsch_gdir) == pytest.approx(-700.0, abs=1e-3)
-    assert read_params(aletsch_gdir).items() >= before.items()
+    assert {name: value for name, value in read_params(aletsch_gdir).items() if name in before} == before
 
 
 def test_an_archive_has_the_calibration(aletsch_gdir):
@@ -129,7 +129,7 @@ def test_a_flowline_calibrated_alone_has_its_own_numbers(aletsch_gdir, caplog):
 @pytest.mark.slow
 def test_a_reference_counts_the_days_it_is_given_for(aletsch_gdir):
     found = gtasks.calibrate_glaunti(aletsch_gdir, ref_mb=-1000.0, ref_period="2009-09-15_2012-09-15", **A)
-    assert found["melt_f"] == pytest.approx(4.41, abs=0.01)
+    assert found["melt_f"] == pytest.approx(4.823, abs=0.001)  # 4.958 for the calendar years 2009 to 2011
     heights, widths = (
         np.concatenate([getattr(fl, name) for fl in aletsch_gdir.read_pickle("inversion_flowlines")])
         for name in ("surface_h", "widths")
