@@ -129,7 +129,7 @@ class DrawnStore(TableStore):
     """
 
     def __init__(self, store: TableStore, draw: Draw):
-        kept = {k: v for k, v in vars(store).items() if k not in ("bare_inputs", "inputs")}
+        kept = {k: v for k, v in vars(store).items() if k not in ("bare_inputs", "inputs", "asked")}
         self.__dict__.update(kept, _in_memory={})
         self.draw = draw
         stored = {name: by for name, by in draw.parameters.items() if name not in (TEMP_BIAS, TEMP_GRADIENT)}
