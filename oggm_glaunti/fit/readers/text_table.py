@@ -151,7 +151,13 @@ def settle(
         table[name], notes[name] = parse_days(cells[name], name)
     if default_dates:
         _fill_in_nominal_dates(table, notes, cells, hemisphere)
-    table, notes["unit"] = _in_metres(table, cells, unit)
+    if unit not in PER_METRE:
+        raise InvalidParamsError(f"unit: expected one of {', '.join(PER_METRE)}, found {unit!r}")
+    units = cells.get("unit", pd.Series("", cells.index)).str.strip().replace("", unit)
+    factor = units.str.lower().map(PER_METRE)
+    notes["unit"] = np.where(factor.isna(), "unit '" + units + "' is none of " + ", ".join(PER_METRE), "")
+    # Divided, so that -700 mm is the number -0.7.
+    table |= {name: table[name] / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
     table["height_range"] = table.get("height_range", pd.Series(0.0, cells.index)).fillna(0.0)
     table["source"] = cells.get("source", pd.Series("", cells.index)).replace("", source)
     return _split_with_notes(as_observations(table), notes, rows)
@@ -184,14 +190,3 @@ def _fill_in_nominal_dates(
         absent = is_missing(cells[name]) | notes[name].str.endswith(UNKNOWN)
         table[name] = table[name].where(~absent, days)
         notes[name] = notes[name].where(~(absent & days.notna()), "")
-
-
-def _in_metres(table: dict[str, pd.Series], cells: pd.DataFrame, unit: str) -> tuple[dict[str, pd.Series], pd.Series]:
-    if unit not in PER_METRE:
-        raise InvalidParamsError(f"unit: expected one of {', '.join(PER_METRE)}, found {unit!r}")
-    units = cells["unit"].str.strip().replace("", unit) if "unit" in cells else pd.Series(unit, cells.index)
-    factor = units.str.lower().map(PER_METRE)
-    note = np.where(factor.isna(), "unit '" + units + "' is none of " + ", ".join(PER_METRE), "")
-    # Divided, so that -700 mm is the number -0.7.
-    scaled = {name: table[name] / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
-    return table | scaled, pd.Series(note, cells.index)
