@@ -149,18 +149,13 @@ def mean_profile(mb_model: Any, heights: ArrayLike, years: Sequence[int]) -> NDA
     array (N,)
         Mean balance, m w.e. per year
     """
-    heights = np.asarray(heights, np.float64)
-    balances = [_seconds(mb_model, year) * np.asarray(mb_model.get_annual_mb(heights, year=year)) for year in years]
-    return np.mean(balances, axis=0) * mb_model.rho / 1000.0
-
-
-def _seconds(mb_model: Any, year: int) -> float:
-    """Return the seconds in a year as the model counts them; models of OGGM 1.6.3 do not say and mean 365 days."""
-    if hasattr(mb_model, "sec_in_year"):
-        return mb_model.sec_in_year(year)
     from oggm import cfg
 
-    return cfg.SEC_IN_YEAR
+    heights = np.asarray(heights, np.float64)
+    # Seconds in a year as the model counts them; models of OGGM 1.6.3 do not say and mean 365 days.
+    seconds = getattr(mb_model, "sec_in_year", lambda year: cfg.SEC_IN_YEAR)
+    balances = [seconds(year) * np.asarray(mb_model.get_annual_mb(heights, year=year)) for year in years]
+    return np.mean(balances, axis=0) * mb_model.rho / 1000.0
 
 
 def plot_profiles(profiles: Mapping[str, ArrayLike], heights: ArrayLike, ax: Axes | None = None) -> None:

@@ -109,7 +109,11 @@ def prepare_volume_runs(
     if forcing not in FORCINGS:
         raise InvalidParamsError(f"{gdir.rgi_id}: forcing: expected one of {FORCINGS}, found {forcing!r}")
     run = glacier_run(gdir, None, "calendar", mb_kwargs, "volume_sensitivity or volume_gradient")
-    ys = _first_year(gdir, kwargs) if ys is None else ys
+    if ys is None:
+        # OGGM's default: the end of a stored run, otherwise the year after the outline's.
+        suffix, year = kwargs.get("init_model_filesuffix"), kwargs.get("init_model_yr")
+        after_outline = int(getattr(gdir.rgi_date, "year", gdir.rgi_date)) + 1
+        ys = after_outline if suffix is None else int(stored_run(gdir, suffix).last_yr if year is None else year)
     ye = int(run.years[-1]) + 1 if ye is None else ye
     to_run = experiment(gdir, ys, ye, **kwargs)
     if others := {getattr(line, "rgi_id", None) for line in to_run.flowlines} - {None, gdir.rgi_id}:
@@ -135,14 +139,6 @@ def prepare_volume_runs(
     table = schedule @ _record(run.mb_model, heights)
     tangents = schedule @ tangents.astype(np.float64)
     return Prepared(to_run, chosen, heights, weights, table, run.mb_model, schedule, tangents)
-
-
-def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
-    """Return OGGM's default first year: the end of a stored run, otherwise the year after the outline's."""
-    suffix, year = kwargs.get("init_model_filesuffix"), kwargs.get("init_model_yr")
-    if suffix is None:
-        return int(getattr(gdir.rgi_date, "year", gdir.rgi_date)) + 1
-    return int(stored_run(gdir, suffix).last_yr if year is None else year)
 
 
 def _record(mb_model: Any, heights: NDArray[np.float64]) -> NDArray[np.float64]:

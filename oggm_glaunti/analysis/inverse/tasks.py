@@ -148,21 +148,18 @@ def equilibrium_temperature(
     inversion.require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
     shift = float(found.shift[0])
     numbers = {"dT": shift, "dT_per_100mm": 0.1 / float(found.slope[0, 0]), "balance": found.annual_before.mean()}
-    for season, temp in _mean_temp(run).items():
+    # The model's air temperature at the mean height, of the years and of their summers, degC.
+    t, counted = run.trajectory, np.asarray(run.trajectory.period) >= 0
+    gradient, height = float(run.tuned.temp_gradient), float(t.area @ t.above_ref)
+    of_days = t.temp.mean(axis=0) + float(run.tuned.temp_bias) + gradient * height
+    summer = np.isin(_month(run) + 1, months_of_year(gdir.hemisphere)[WINTER_MONTHS:])
+    for season, days in (("annual", counted), ("summer", counted & summer)):
+        temp = float(of_days[days].mean())
         numbers |= {season: temp, f"{season}_equilibrium": temp + shift}
     result = pd.Series(numbers, name=gdir.rgi_id)
     units = {"dT": "K", "dT_per_100mm": "K", "balance": "m w.e. a year"}
     result.attrs["units"] = dict.fromkeys(numbers, "degC") | units
     return result
-
-
-def _mean_temp(run: GlacierRun) -> dict[str, float]:
-    """Return the model's air temperature at the mean height, of the years and of their summers, degC."""
-    t, counted = run.trajectory, np.asarray(run.trajectory.period) >= 0
-    height = float(t.area @ t.above_ref)
-    temp = t.temp.mean(axis=0) + float(run.tuned.temp_bias) + float(run.tuned.temp_gradient) * height
-    summer = counted & np.isin(_month(run) + 1, months_of_year(run.gdir.hemisphere)[WINTER_MONTHS:])
-    return {"annual": float(temp[counted].mean()), "summer": float(temp[summer].mean())}
 
 
 def _month(run: GlacierRun) -> np.ndarray:

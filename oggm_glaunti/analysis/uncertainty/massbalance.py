@@ -101,14 +101,11 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         seeds = np.atleast_1d(seed).tolist()
         try:
             of_days = _errors_of_days([*seeds, draws.WEATHER_SEED], self.climate.time.size, errors)
-            moved = draws.draw_parameters([*seeds, draws.PARAMETER_SEED], 1, spread.covariance)[0]
+            by = draws.draw_parameters([*seeds, draws.PARAMETER_SEED], 1, spread.covariance)[0]
         except (TypeError, ValueError) as err:
             raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, {errors}: {err}") from err
-        self.draw = Draw(*of_days, dict(zip(spread.names, map(float, moved), strict=True)), seed)
+        self.draw = Draw(*of_days, dict(zip(spread.names, map(float, by), strict=True)), seed)
         self.store = DrawnStore(self.store, self.draw)
-        self._move_parameters()
-
-    def _move_parameters(self) -> None:
         if moved := self.draw.parameters:
             self.ti = self.store.ti
             self._set_temperature_globals()

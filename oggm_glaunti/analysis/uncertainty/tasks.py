@@ -66,7 +66,7 @@ def smb_uncertainty(
     """
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_uncertainty")
+    run, blocks = _prepared(gdir, errors, years, year_type, mb_kwargs, "smb_uncertainty")
     spread = _spread(run, parameters)
     ends = u.year_ends(run.trajectory.period, blocks)
     series = u.propagate(run.tuned, run.trajectory, blocks)
@@ -124,7 +124,7 @@ def smb_ensemble(
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
     _require_members(gdir, members, seed)
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_ensemble")
+    run, blocks = _prepared(gdir, errors, years, year_type, mb_kwargs, "smb_ensemble")
     if draws is None:
         names, covariance = _spread(run, parameters)
         by = d.draw_parameters([seed, d.PARAMETER_SEED], members, covariance)
@@ -179,7 +179,7 @@ def smb_linearity(
             f"{gdir.rgi_id}: expected increasing scales above 0 and an error of the weather, found {[*scales]} and "
             f"{errors[:2]}"
         )
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_linearity")
+    run, blocks = _prepared(gdir, errors, years, year_type, mb_kwargs, "smb_linearity")
     found = linearity(run.tuned, run.trajectory, blocks, errors, scales, members, seed)
     columns = {f"{name}_sd": getattr(found, name) for name in ("first_order", "ensemble", "same_draws")}
     columns |= {"ratio": found.ratio, "bias": found.bias}
@@ -195,18 +195,11 @@ def _require_members(gdir: GlacierDirectory, members: int, seed: int) -> None:
         )
 
 
-def _prepared(
-    gdir: GlacierDirectory,
-    years: Sequence[int] | None,
-    year_type: str,
-    errors: WeatherErrors,
-    mb_kwargs: Mapping[str, Any] | None,
-    task: str,
-) -> tuple[GlacierRun, Any]:
-    """Return the prepared glacier, and blocks of days that start anew with each year."""
+def _prepared(gdir: GlacierDirectory, errors: WeatherErrors, *how: Any) -> tuple[GlacierRun, Any]:
+    """Return the glacier, prepared by :func:`glacier_run`, and blocks of days that start anew with each year."""
     with errors_name(gdir):
         errors.check()
-    run = glacier_run(gdir, years, year_type, mb_kwargs, task)
+    run = glacier_run(gdir, *how)
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks, year_cuts
 
     period = np.asarray(run.trajectory.period)

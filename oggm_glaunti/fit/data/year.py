@@ -274,11 +274,19 @@ class GlacierData:
 
     @cached_property
     def _points(self) -> pd.DataFrame:
-        """Points with their weights."""
+        """Points with their weights, by how far their dates lie from the first and last day of their season."""
+        from oggm_glaunti.fit.data.date_weights import date_weights
+
         points = self._observed.points
         seasons = [season_dates(self.period(year)) for year in points["year"]]
         dates = [of_year[season] for of_year, season in zip(seasons, points["season"], strict=True)]
-        return points.assign(weight=_weights(points, np.array(dates, "M8[D]").reshape(-1, 2)))
+        # Glaciers with similar numbers of points share a compiled program.
+        fill = (1 << max(8, len(points).bit_length())) - len(points)
+        begin, end = (
+            np.pad((points[name].to_numpy().astype("M8[D]") - day).astype(np.int32), (0, fill))
+            for name, day in zip(("begin", "end"), np.array(dates, "M8[D]").reshape(-1, 2).T, strict=True)
+        )
+        return points.assign(weight=np.array(date_weights(begin, end))[: len(points)])
 
 
 def season_dates(period: Period) -> dict[str, tuple[np.datetime64, np.datetime64]]:
@@ -287,19 +295,6 @@ def season_dates(period: Period) -> dict[str, tuple[np.datetime64, np.datetime64
     if period.mid is not None:
         dates |= {"winter": (period.begin, period.mid), "summer": (period.mid, period.end)}
     return dates
-
-
-def _weights(points: pd.DataFrame, dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
-    """Compute the weights of points (N,) by the first and last days (N, 2) of their seasons."""
-    from oggm_glaunti.fit.data.date_weights import date_weights
-
-    # Glaciers with similar numbers of points share a compiled program.
-    fill = (1 << max(8, len(points).bit_length())) - len(points)
-    begin, end = (
-        np.pad((points[name].to_numpy().astype("M8[D]") - day).astype(np.int32), (0, fill))
-        for name, day in zip(("begin", "end"), dates.T, strict=True)
-    )
-    return np.array(date_weights(begin, end))[: len(points)]
 
 
 def outline_means(forcing: Any, outline: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
