@@ -194,7 +194,8 @@ class GlacierData:
         self._with_targets = {year for year, _ in self.observed.glacier} | set(self.observed.points["year"])
         self.spin_up_years, self.years = self._find_years()
         outside = self._with_targets - {*self.years, *self.spin_up_years}
-        if n := sum(year in outside for year in (*(year for year, _ in observed.glacier), *observed.points["year"])):
+        observed = [year for year, _ in self.observed.glacier] + self.observed.points["year"].tolist()
+        if n := sum(year in outside for year in observed):
             self.left_out["observation of a year without weather"] = n
 
     def __repr__(self) -> str:
