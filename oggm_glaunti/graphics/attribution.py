@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 
     from oggm_glaunti.coupling.ground.features import Features
 
-GROUP_LABELS = {
-    "temp": "temperature",
-    "prcp": "precipitation",
-    "snow": "snow on the first day",
-    "corrections": "corrections",
-}
+GROUP_LABELS = {"temp": "temperature", "prcp": "precipitation"}
+GROUP_LABELS |= {"snow": "snow on the first day", "corrections": "corrections"}
 GROUP_COLOURS = dict(zip(GROUP_LABELS, COLOURS, strict=False))
 ELEVATION_BAND = 100.0  # m
 COLOUR_STEP = 0.2  # m w.e., to which the limit of the map's colours is rounded

@@ -83,9 +83,17 @@ def plot_region_map(
     --------
     >>> plot_region_map(ds, "winter_mb", time="2003")  # doctest: +SKIP
     """
+    import matplotlib as mpl
+
     values, when = _mean_over_time(ds, variable, time)
     ax = axes_or_current(ax)
-    colours = _colours(variable, values[np.isfinite(values)], limit, cmap)
+    known_values = values[np.isfinite(values)]
+    if variable in SIGNED:
+        limit = round_limit(float(np.abs(known_values).max())) if limit is None else limit
+        colours = {"cmap": mpl.colormaps[cmap or "RdBu"].resampled(SHADES), "clim": (-limit, limit)}
+    else:
+        ends = float(known_values.min()), float(known_values.max())
+        colours = {"cmap": mpl.colormaps[cmap or "viridis"], "clim": ends}
     drawn = _discs(ds, values, ax, colours) if outlines is None else _polygons(ds, values, outlines, ax, colours)
     label = VARIABLE_LABELS.get(variable, f"{variable} ({ds[variable].attrs.get('units', '?')})")
     mark_beyond(drawn, values)
@@ -175,15 +183,6 @@ def _mean_over_time(ds: xr.Dataset, variable: str, time: Any) -> tuple[np.ndarra
 def _first_to_last(years: ArrayLike) -> str:
     years = np.asarray(years)
     return f"{years[0]} to {years[-1]}"
-
-
-def _colours(variable: str, values: np.ndarray, limit: float | None, cmap: str | None) -> dict[str, Any]:
-    import matplotlib as mpl
-
-    if variable in SIGNED:
-        limit = round_limit(float(np.abs(values).max())) if limit is None else limit
-        return {"cmap": mpl.colormaps[cmap or "RdBu"].resampled(SHADES), "clim": (-limit, limit)}
-    return {"cmap": mpl.colormaps[cmap or "viridis"], "clim": (float(values.min()), float(values.max()))}
 
 
 def plot_region_series(ds: xr.Dataset, axes: Any = None) -> tuple[Figure, np.ndarray]:

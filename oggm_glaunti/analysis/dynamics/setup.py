@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment, experiment, stored_run
-from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run, years_within
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, glacier_run, years_within
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, cfg
 from oggm_glaunti.fit.calibration.sites import corrections_at, spread_over
 
@@ -69,9 +69,9 @@ def prepare_volume_runs(
     controls: Sequence[str] = ("dT", "dP"),
     by_month: bool = False,
     forcing: str = "historical",
-    climate_years: Sequence[int] | None = None,
+    climate_years: Years = None,
     seed: int = 0,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
     **kwargs: Any,
 ) -> Prepared:
     """Prepare a run of ice dynamics with its table of balances and the table's exact tangents.
@@ -148,7 +148,7 @@ def _record(mb_model: Any, heights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _schedule(
-    run: GlacierRun, years: NDArray[np.int64], forcing: str, climate_years: Sequence[int] | None, seed: int
+    run: GlacierRun, years: NDArray[np.int64], forcing: str, climate_years: Years, seed: int
 ) -> NDArray[np.float64]:
     """Return the share of each year of the record in each year of the run (Y, record)."""
     known = run.years

@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, glacier_run
 from oggm_glaunti.analysis.inverse import inversion
 from oggm_glaunti.analysis.inverse.inversion import CHANGE_UNITS, SLOPE_UNITS, Inversion
 from oggm_glaunti.analysis.inverse.targets import Target, target_of
@@ -36,14 +36,14 @@ def invert_forcing(
     gdir: GlacierDirectory,
     *,
     target: Any = 0.0,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     control: str = "dT",
     resolution: str = "scalar",
     prior: Any = None,
     correlation: float = 0.0,
     sigma: Any = None,
     year_type: str | None = None,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> Inversion:
     """Find the change of temperature or precipitation under which the glacier has a given balance.
 
@@ -106,11 +106,7 @@ def invert_forcing(
 
 @entity_task(log)
 def equilibrium_temperature(
-    gdir: GlacierDirectory,
-    *,
-    years: Sequence[int] | None = None,
-    year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    gdir: GlacierDirectory, *, years: Years = None, year_type: str = "hydrological", mb_kwargs: MbKwargs = None
 ) -> pd.Series:
     """Find how much cooler or warmer the years would have to be for a balanced mass budget.
 
@@ -169,11 +165,7 @@ def _month(run: GlacierRun) -> np.ndarray:
 
 @entity_task(log)
 def climate_sensitivity(
-    gdir: GlacierDirectory,
-    *,
-    years: Sequence[int] | None = None,
-    year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    gdir: GlacierDirectory, *, years: Years = None, year_type: str = "hydrological", mb_kwargs: MbKwargs = None
 ) -> pd.DataFrame:
     """Compute the sensitivity of the mean balance to warming and to more precipitation, by month and season.
 
@@ -213,12 +205,12 @@ def invert_forcing_region(
     gdirs: Sequence[GlacierDirectory],
     *,
     target: Any = 0.0,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     control: str = "dT",
     prior: Any = None,
     sigma: float | None = None,
     year_type: str | None = None,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> pd.DataFrame:
     """Find the shift of the forcing of every glacier of a region at once.
 
@@ -259,22 +251,18 @@ def invert_forcing_region(
             # The others go on, whatever is wrong with one glacier.
             log.warning("(%s) left out: %s", gdir.rgi_id, err)
             rows[gdir.rgi_id] = {"problem": f"{type(err).__name__}: {err}"}
-    for ids in _alike(runs):
-        rows |= _solved_together({rgi_id: runs[rgi_id] for rgi_id in ids}, control, prior)
+    # Solved together are glaciers with the same numbers of years, realisations and targets.
+    alike: dict[tuple, list[str]] = {}
+    for rgi_id, (run, wanted) in runs.items():
+        kind = run.years.size, run.trajectory.temp.shape[0], wanted.value.size, run.tuned.ti.day
+        alike.setdefault(kind, []).append(rgi_id)
+    for ids in alike.values():
+        for i in range(0, len(ids), BATCH):
+            rows |= _solved_together({rgi_id: runs[rgi_id] for rgi_id in ids[i : i + BATCH]}, control, prior)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=REGION_COLUMNS)
     table = table.reindex([gdir.rgi_id for gdir in gdirs])
     table.attrs["units"] = COLUMN_UNITS
     return table.rename_axis("rgi_id")
-
-
-def _alike(runs: Mapping[str, tuple]) -> Iterator[list[str]]:
-    """Group glaciers that can be solved together: the same numbers of years, realisations and targets."""
-    groups: dict[tuple, list[str]] = {}
-    for rgi_id, (run, wanted) in runs.items():
-        kind = run.years.size, run.trajectory.temp.shape[0], wanted.value.size, run.tuned.ti.day
-        groups.setdefault(kind, []).append(rgi_id)
-    for ids in groups.values():
-        yield from (ids[i : i + BATCH] for i in range(0, len(ids), BATCH))
 
 
 def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dict[str, dict[str, Any]]:

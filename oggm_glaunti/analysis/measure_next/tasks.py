@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, first_and_last, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, first_and_last, glacier_run
 from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
@@ -64,7 +64,7 @@ def where_to_measure(
     gdir: GlacierDirectory,
     *,
     year: int | None = None,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     target: str | Sequence[str] = "smb",
     seasons: Sequence[str] = MEASURABLE_SEASONS,
     n_best: int = 5,
@@ -75,7 +75,7 @@ def where_to_measure(
     free: Sequence[str] | None = None,
     spread: Mapping[str, float] | None = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> WhereToMeasure:
     """Find where, and in which season, one more stake or snow pit reduces the uncertainty most.
 

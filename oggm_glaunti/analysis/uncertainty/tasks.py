@@ -1,7 +1,7 @@
 """Tasks: the uncertainty of a glacier directory's balances."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, glacier_run
 from oggm_glaunti.analysis.uncertainty import draws as d
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
@@ -27,11 +27,11 @@ SD_PARTS = {"sd": "standard deviation"} | {f"sd_{name}": f"its part from {what}"
 @entity_task(log)
 def smb_uncertainty(
     gdir: GlacierDirectory,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
     parameters: bool = True,
     year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> xr.Dataset:
     """Compute the standard deviation of a glacier's balance, cumulative and by year, to first order without sampling.
 
@@ -87,14 +87,14 @@ def smb_uncertainty(
 @entity_task(log)
 def smb_ensemble(
     gdir: GlacierDirectory,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     members: int = 500,
     seed: int = 0,
     errors: WeatherErrors = WEEKLY_ERRORS,
     parameters: bool = True,
     draws: pd.DataFrame | None = None,
     year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> xr.Dataset:
     """Run an ensemble with drawn errors of the weather and drawn parameters: cumulative and annual balances.
 
@@ -143,13 +143,13 @@ def smb_ensemble(
 @entity_task(log)
 def smb_linearity(
     gdir: GlacierDirectory,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
     scales: Sequence[float] = d.SCALES,
     members: int = 500,
     seed: int = 0,
     year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> pd.DataFrame:
     """Compare the first order with an ensemble for errors of several sizes: the range of :func:`smb_uncertainty`.
 
