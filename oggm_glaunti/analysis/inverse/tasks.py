@@ -21,7 +21,6 @@ settings.register()
 log = logging.getLogger(__name__)
 
 RESOLUTIONS = ("scalar", "monthly", "daily")
-# Winter and summer of mass balances as the WGMS has them; six months later in the south.
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Of the region's glaciers that are solved together.
 BATCH = 256
