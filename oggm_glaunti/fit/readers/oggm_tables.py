@@ -53,7 +53,8 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
         ) from err
     # The glacier's WGMS id, none if OGGM links the glacier to none, and OGGM's folder of WGMS tables.
     links, folder = utils.get_wgms_files()
-    wgms_ids = links.loc[links[f"RGI{gdir.rgi_version[0]}0_ID"] == gdir.rgi_id, "WGMS_ID"]
+    rgi_ids = links.get(f"RGI{gdir.rgi_version[0]}0_ID", pd.Series("", links.index))  # OGGM has no links of RGI 7
+    wgms_ids = links.loc[rgi_ids == gdir.rgi_id, "WGMS_ID"]
     cells = table.reindex(columns=list(REF_MB_COLUMNS)).rename(columns=REF_MB_COLUMNS)
     cells = cells.map(lambda value: "" if pd.isna(value) else repr(float(value)))
     cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
