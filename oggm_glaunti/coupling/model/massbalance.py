@@ -13,12 +13,13 @@ from oggm_glaunti import settings
 from oggm_glaunti.core.units import DAYS_PER_MONTH
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
 from oggm_glaunti.coupling.model.choice import choose_model
+from oggm_glaunti.coupling.model.merged import params_filesuffix_of
 from oggm_glaunti.coupling.model.params import TunableProperty, require_calibrated_with
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
-from oggm_glaunti.coupling.table.store import TableStore, table_path
+from oggm_glaunti.coupling.table.store import TableStore, table_path, tributary_suffix
 from oggm_glaunti.coupling.table.table import daily_amounts
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
@@ -145,7 +146,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.repeat, self.bias = repeat, bias
         given = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
         given |= {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
-        how = mb_params_filesuffix or settings_filesuffix, check_calib_params, self.fixed_model, self.use_calibration
+        suffix = params_filesuffix_of(gdir, mb_params_filesuffix or settings_filesuffix, input_filesuffix)
+        how = suffix, check_calib_params, self.fixed_model, self.use_calibration
         self.choice = choice = choose_model(gdir, given, *how)
         self.loaded_model, self.weights_sha256 = choice.model, choice.weights_sha256
         self.model_name, self.calib_params = choice.model.name, choice.calibration
@@ -160,7 +162,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self._set_years(ys, ye)
         self.corrector = resolve_mode(choice.corrector, self.model_name, self.climate_source)
         if check_calib_params:
-            self._check_calibration(own_climate and not input_filesuffix)
+            self._check_calibration(own_climate, input_filesuffix)
         origin = choice.model, choice.weights_sha256, self._files, self.corrector, choice.temp_gradient, choice.ti
         self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head)
 
@@ -184,7 +186,9 @@ class GlaUnTIMassBalance(OGGMAttributes):
             )
         self.years = np.arange(self.ys, self.ye + 1)
 
-    def _check_calibration(self, compare_climate: bool) -> None:
+    def _check_calibration(self, own_climate: bool, input_filesuffix: str) -> None:
+        # The weather of a merged glacier is compared with what that glacier was calibrated with.
+        tributary = tributary_suffix(self.choice.params_filesuffix)
         found = {
             "model": self.model_name,
             "weights_sha256": self.weights_sha256,
@@ -192,11 +196,11 @@ class GlaUnTIMassBalance(OGGMAttributes):
             "corrector": self.corrector,
             "variant": self.variant,
         }
-        if compare_climate:
+        if own_climate and input_filesuffix == tributary:
             climate = self._files.about_climate
             found |= {"climate_source": climate.source, "climate_sha256": climate.sha256}
         if self.corrector != "off" and "features_sha256" in self.calib_params:
-            found["features_sha256"] = self._files.features_sha256()
+            found["features_sha256"] = self._files.features_sha256(tributary)
         calibrated = {"variant": "smooth", **self.calib_params} if self.calib_params else {}
         require_calibrated_with(calibrated, found, self.gdir.rgi_id)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # Tables of other tunable parameter settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
 TABLES_KEPT = 4
 # What OGGM puts before the climate's suffix for a tributary of a merged glacier: its id in RGI 5, 6 or 7.
-TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}|2000-v[\d.]+-[GC]-\d\d-\d{5})")
+TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}(_d\d\d)?|2000-v[\d.]+-[GC]-\d\d-\d{5})")
 
 
 @dataclass(eq=False, repr=False)
@@ -79,8 +79,7 @@ class TableStore:
 
     def __post_init__(self) -> None:
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
-        tributary = TRIBUTARY.search(self.input_filesuffix)
-        self._features_suffix = tributary.group() if tributary else ""
+        self._features_suffix = tributary_suffix(self.input_filesuffix)
         self._in_memory: dict[str, Interpolator] = {}
 
     def path(self, params_filesuffix: str | None = None) -> Path:
@@ -258,6 +257,18 @@ class TableStore:
     def __getstate__(self) -> dict[str, Any]:
         """Workers get the inputs and find or rebuild the tables themselves."""
         return {**self.__dict__, "_in_memory": {}, "head": None}
+
+
+def tributary_suffix(input_filesuffix: str) -> str:
+    """Return the part of the climate's suffix that names a merged glacier, empty if there is none.
+
+    Examples
+    --------
+    >>> tributary_suffix("_RGI60-11.00719_ssp126"), tributary_suffix("_ssp126")
+    ('_RGI60-11.00719', '')
+    """
+    found = TRIBUTARY.search(input_filesuffix)
+    return found.group() if found else ""
 
 
 def table_path(gdir: GlacierDirectory, model: str, params_filesuffix: str, input_filesuffix: str) -> Path:
