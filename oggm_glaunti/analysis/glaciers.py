@@ -17,6 +17,10 @@ from oggm_glaunti.fit.calibration.tasks import as_tuned
 from oggm_glaunti.fit.observations import DAYS_A_YEAR
 
 YEAR_TYPES = ("hydrological", "calendar")
+Years = Sequence[int] | None
+"""First and last year of a span; None: all."""
+MbKwargs = Mapping[str, Any] | None
+"""Arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`."""
 
 
 class GlacierRun(NamedTuple):
@@ -66,9 +70,9 @@ def errors_name(gdir: GlacierDirectory) -> Iterator[None]:
 
 def glacier_run(
     gdir: GlacierDirectory,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
     task: str = "glacier_run",
 ) -> GlacierRun:
     """Prepare a glacier directory for an analysis.
@@ -137,7 +141,7 @@ def first_and_last(gdir: GlacierDirectory, years: Sequence[int], name: str = "ye
 
 def years_within(
     gdir: GlacierDirectory,
-    years: Sequence[int] | None,
+    years: Years,
     available: Sequence[int] | NDArray[np.int64],
     name: str = "years",
     kind: str = "",

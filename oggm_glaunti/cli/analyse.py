@@ -139,8 +139,7 @@ def open_glaciers(working_dir: Path, rgi_ids: list[str] | None = None) -> list[G
 
     from oggm_glaunti.coupling.oggm.offline import start_offline
 
-    version = "70G" if ids[0].startswith("RGI2000") else ids[0][3]
-    start_offline(working_dir, rgi_version=version, logging_level="CRITICAL")
+    start_offline(working_dir, logging_level="CRITICAL")
     import oggm
 
     return [oggm.GlacierDirectory(rgi_id) for rgi_id in ids]

@@ -9,10 +9,10 @@ programs: they are for use from outside and cannot be traced (differentiated, ma
 import math
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -30,6 +30,9 @@ from oggm_glaunti.core.temperature_index import TIParameters
 _experimental: Any = jax.experimental
 # Its place in older versions of JAX.
 enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else _experimental.enable_x64
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # Columns below which a second thread costs more than it saves.
 FEWEST_COLUMNS = 256
@@ -75,19 +78,42 @@ def share_out(program: Callable[[Span], Any], n: int, threads: int | None = None
     spans = [Span(np.asarray(first, np.int32), size) for first in firsts]
     if shares == 1:
         return jax.tree.map(np.asarray, program(spans[0]))
-    double = jax.dtypes.canonicalize_dtype(np.float64) == np.float64
-
-    def run(span: Span) -> Any:
-        # JAX's 64-bit mode, if it was set by a context, belongs to the caller's thread alone.
-        with enable_x64(double):
-            return jax.tree.map(np.asarray, program(span))
-
     with ThreadPoolExecutor(shares) as pool:
-        parts = list(pool.map(run, spans))
+        parts = list(pool.map(_as_here(lambda span: jax.tree.map(np.asarray, program(span))), spans))
     skips = [k * size - first for k, first in enumerate(firsts)]
     return jax.tree.map(
         lambda *outs: np.concatenate([out[..., skip:] for out, skip in zip(outs, skips, strict=True)], axis=-1), *parts
     )
+
+
+def map_threaded(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Apply a function that calls compiled programs to each item, on all cores.
+
+    Examples
+    --------
+    >>> map_threaded(abs, [-1, 2])
+    [1, 2]
+    """
+    if len(items) == 1 or available_threads() == 1:
+        return [function(item) for item in items]
+    return list(_pool().map(_as_here(function), items))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads that stay. A process forked later has none of them, and must not use JAX anyway."""
+    return ThreadPoolExecutor(cores())
+
+
+def _as_here(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    """Return the same for another thread: JAX's 64-bit mode, if a context has set it, is that of one thread alone."""
+    double = jax.dtypes.canonicalize_dtype(np.float64) == np.float64
+
+    def run(item: Item) -> Result:
+        with enable_x64(double):
+            return function(item)
+
+    return run
 
 
 _run_span = eqx.filter_jit(partial(run_columns, ti_step))

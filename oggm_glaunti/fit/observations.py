@@ -171,6 +171,9 @@ def problems_of(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         text, empty if nothing is wrong; index of `table`, a column for each kind of problem
     """
+    # If kind or dates are invalid too, there is no default sigma, and they are reported.
+    sigma = table["sigma"]
+    by_default = sigma.isna() & (~table["kind"].isin(KINDS) | ~(_lengths(table) > 0))
     found = {
         "glacier": _describe(table["glacier"].fillna("") == "", "no glacier named"),
         **{
@@ -182,7 +185,7 @@ def problems_of(table: pd.DataFrame) -> pd.DataFrame:
         "days": _wrong_days(table),
         **_wrong_places(table),
         "value": _wrong_values(table),
-        "sigma": _wrong_sigmas(table),
+        "sigma": _describe((~(sigma > 0) | np.isinf(sigma)) & ~by_default, "sigma {} is not above 0", sigma),
     }
     return pd.DataFrame(found, index=table.index).assign(repeated=_repeated(table))
 
@@ -235,13 +238,6 @@ def _wrong_values(table: pd.DataFrame) -> np.ndarray:
         + _describe(too_large, f"value {{}} m w.e., more than {MOST_A_YEAR:g} a year: invalid, or in mm", value)
         + _describe(excess >= LIKELY_MM, "value {} m w.e. looks like mm", value)
     )
-
-
-def _wrong_sigmas(table: pd.DataFrame) -> np.ndarray:
-    """Find invalid sigmas, except where kind or dates are invalid too: then there is no default, and it is reported."""
-    sigma = table["sigma"]
-    by_default = sigma.isna() & (~table["kind"].isin(KINDS) | ~(_lengths(table) > 0))
-    return _describe((~(sigma > 0) | np.isinf(sigma)) & ~by_default, "sigma {} is not above 0", sigma)
 
 
 def _repeated(table: pd.DataFrame) -> np.ndarray:

@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 
     from oggm_glaunti.coupling.ground.features import Features
 
-GROUP_LABELS = {
-    "temp": "temperature",
-    "prcp": "precipitation",
-    "snow": "snow on the first day",
-    "corrections": "corrections",
-}
+GROUP_LABELS = {"temp": "temperature", "prcp": "precipitation"}
+GROUP_LABELS |= {"snow": "snow on the first day", "corrections": "corrections"}
 GROUP_COLOURS = dict(zip(GROUP_LABELS, COLOURS, strict=False))
 ELEVATION_BAND = 100.0  # m
 COLOUR_STEP = 0.2  # m w.e., to which the limit of the map's colours is rounded
@@ -58,19 +54,15 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
         image = plot_balance_map(total, features, axes[3], limit=limit or COLOUR_STEP, zero_line=False)
         figure.colorbar(image, ax=axes[3], label="all contributions (m w.e.)", shrink=0.85)
         axes[3].set_title("on the map", fontsize="medium")
-    figure.suptitle(_headline(made))
-    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=5, loc="outside lower center")
-    return figure
-
-
-def _headline(made: xr.Dataset) -> str:
     who, (first, last) = made.attrs["name"] or made.attrs["rgi_id"], made.attrs["reference"]
     than = f"the mean of {first}-{last}" if made.attrs["baseline"] == "years" else f"the mean weather of {first}-{last}"
     text = (
         f"{who}, {made.attrs['year_type']} year {made.attrs['year']}: {float(made.balance):+.2f} m w.e., "
         f"{float(made.difference):+.2f} against {than} ({float(made.reference_balance):+.2f})"
     )
-    return text.replace(" -", " −").replace("(-", "(−")
+    figure.suptitle(text.replace(" -", " −").replace("(-", "(−"))
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=5, loc="outside lower center")
+    return figure
 
 
 def _plot_months(ax: Axes, made: xr.Dataset) -> None:

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from oggm_glaunti.graphics.style import COLOURS, GREY, LINES, panels, series_style
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MONTH_INITIALS = "JFMAMJJASOND"
@@ -78,24 +77,19 @@ def plot_gradient(found: xr.Dataset) -> Figure:
     axes[0, 1].barh(layer, seen.sum("year"), height=0.9 * LAYER, color=COLOURS[1])
     axes[0, 1].set(xlabel=f"all years together\n({PER_LAYER})", ylim=axes[0, 0].get_ylim())
     axes[0, 1].tick_params(labelleft=False)
-    _plot_weather_years(found, axes[1, 0])
-    axes[1, 0].set_xlim(axes[0, 0].get_xlim())
-    axes[1, 1].set_axis_off()
-    return figure
-
-
-def _plot_weather_years(found: xr.Dataset, ax: Axes) -> None:
-    """Draw the contribution of each year's weather to the effect of the controls; months of a control are summed."""
-    of_year = found["d_volume_of_year"]
+    # The contribution of each year's weather to the effect of the controls; months of a control are summed.
     labels = found["control"].values.astype(str)
     names = [label[:2] if label.startswith(("dT_", "dP_")) else label for label in labels]
     for i, name in enumerate(dict.fromkeys(names)):
-        own = of_year.isel(control=[n == name for n in names])
-        total, per = own.sum("control"), str(own["per"].values[0])
-        ax.plot(found["year"], total, ".-", label=f"{name} by {per}", **series_style(i, "color"))
-    ax.axhline(0.0, color=GREY, linewidth=0.8)
-    ax.set(xlabel="year whose weather is changed", ylabel="change of the\nlast volume (km³)")
-    ax.legend(fontsize="small")
+        own = found["d_volume_of_year"].isel(control=[n == name for n in names])
+        label = f"{name} by {own['per'].values[0]}"
+        axes[1, 0].plot(found["year"], own.sum("control"), ".-", label=label, **series_style(i, "color"))
+    axes[1, 0].axhline(0.0, color=GREY, linewidth=0.8)
+    axes[1, 0].set(xlabel="year whose weather is changed", ylabel="change of the\nlast volume (km³)")
+    axes[1, 0].legend(fontsize="small")
+    axes[1, 0].set_xlim(axes[0, 0].get_xlim())
+    axes[1, 1].set_axis_off()
+    return figure
 
 
 def plot_months(found: xr.Dataset) -> Figure:

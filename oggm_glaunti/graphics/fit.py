@@ -199,7 +199,16 @@ def _series_page(chosen: pd.DataFrame, glaciers: list[str], season: str) -> Figu
     columns = min(len(glaciers), 2 if len(glaciers) <= 4 else 3 if len(glaciers) <= 9 else 4)
     figure, axes = _panels_of(math.ceil(len(glaciers) / columns), columns, 2.8, 1.7, sharex=True)
     for ax, glacier in zip(axes.flat, glaciers, strict=False):
-        _draw_series(ax, chosen[chosen["glacier"] == glacier])
+        group = chosen[chosen["glacier"] == glacier]
+        by_year = group.groupby("year")[["true", *models_of(group).values()]].mean()
+        # Lines have gaps at missing years.
+        by_year = by_year.reindex(range(by_year.index.min(), by_year.index.max() + 1))
+        years, line = by_year.index, {"marker": ".", "markersize": 4, "linewidth": 1.2}
+        ax.axhline(0.0, color=GREY, linewidth=0.8)
+        ax.plot(years, by_year["true"], color="black", label="observed", **line)
+        for i, (model, column) in enumerate(models_of(group).items()):
+            style = series_style(i, "color", "marker", "linestyle")
+            ax.plot(years, by_year[column], label=f"model {model}", linewidth=1.0, markersize=2.2, **style)
         ax.set_title(glacier, fontsize="small")
         whole_years(ax, 5)
         ax.tick_params(labelsize="small")
@@ -210,17 +219,6 @@ def _series_page(chosen: pd.DataFrame, glaciers: list[str], season: str) -> Figu
     figure.supylabel(f"{season} balance of the glacier (m w.e.)", fontsize="medium")
     _legend(figure)
     return figure
-
-
-def _draw_series(ax: Axes, group: pd.DataFrame) -> None:
-    """Draw lines with gaps at missing years."""
-    by_year = group.groupby("year")[["true", *models_of(group).values()]].mean()
-    by_year = by_year.reindex(range(by_year.index.min(), by_year.index.max() + 1))
-    ax.axhline(0.0, color=GREY, linewidth=0.8)
-    ax.plot(by_year.index, by_year["true"], color="black", marker=".", markersize=4, linewidth=1.2, label="observed")
-    for i, (model, column) in enumerate(models_of(group).items()):
-        style = series_style(i, "color", "marker", "linestyle")
-        ax.plot(by_year.index, by_year[column], label=f"model {model}", linewidth=1.0, markersize=2.2, **style)
 
 
 def _legend(figure: Figure) -> None:

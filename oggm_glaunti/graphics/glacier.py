@@ -13,16 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oggm_glaunti.fit.evaluation.scores import Scores, scores
-from oggm_glaunti.graphics.style import (
-    GREY,
-    SHADES,
-    axes_or_current,
-    finish_map,
-    kilometres,
-    mark_beyond,
-    round_limit,
-    series_style,
-)
+from oggm_glaunti.graphics import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,12 +70,12 @@ def plot_balance_map(
         raise ValueError(f"expected a map of {features.shape}, the cells of the features; found {values.shape}")
     if not np.isfinite(values).any():
         raise ValueError("the map holds no finite value")
-    ax = axes_or_current(ax)
-    limit = round_limit(float(np.nanmax(np.abs(values)))) if limit is None else limit
-    colours = mpl.colormaps[cmap].resampled(SHADES)
-    x, y = kilometres(features)
+    ax = style.axes_or_current(ax)
+    limit = style.round_limit(float(np.nanmax(np.abs(values)))) if limit is None else limit
+    colours = mpl.colormaps[cmap].resampled(style.SHADES)
+    x, y = style.kilometres(features)
     image = ax.pcolormesh(x, y, values, cmap=colours, vmin=-limit, vmax=limit, shading="nearest", rasterized=True)
-    mark_beyond(image, values)
+    style.mark_beyond(image, values)
     if zero_line and np.nanmin(values) < 0.0 < np.nanmax(values):
         ax.contour(x, y, values, levels=[0.0], colors="0.25", linewidths=0.7)
     _plot_outline(features, ax)
@@ -107,8 +98,8 @@ def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 
     QuadMesh
         Image to pass to ``fig.colorbar``
     """
-    ax = axes_or_current(ax)
-    x, y = kilometres(features)
+    ax = style.axes_or_current(ax)
+    x, y = style.kilometres(features)
     image = ax.pcolormesh(x, y, features.elevation, cmap="cividis", shading="nearest", rasterized=True)
     levels = np.arange(step * np.ceil(features.elevation.min() / step), features.elevation.max(), step)
     ax.contour(x, y, features.elevation, levels=levels, colors="0.2", linewidths=0.3, alpha=0.6)
@@ -119,17 +110,17 @@ def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 
 
 
 def _plot_outline(features: Features, ax: Axes, color: str = "black", linewidth: float = 0.8) -> None:
-    ax.contour(*kilometres(features), features.outline, levels=[0.5], colors=color, linewidths=linewidth)
+    ax.contour(*style.kilometres(features), features.outline, levels=[0.5], colors=color, linewidths=linewidth)
 
 
 def _show_cells(features: Features, ax: Axes, margin: int | None = None) -> None:
     """Limit a map to the glacier with `margin` cells around it (to all cells if None)."""
-    x, y = kilometres(features)
+    x, y = style.kilometres(features)
     if margin is not None:
         rows, cols = np.nonzero(features.glacier)
         x = x[max(cols.min() - margin, 0) : cols.max() + margin + 1]
         y = y[max(rows.min() - margin, 0) : rows.max() + margin + 1]
-    finish_map(ax, (x[0], x[-1]), (y[-1], y[0]), ticks=6)
+    style.finish_map(ax, (x[0], x[-1]), (y[-1], y[0]), ticks=6)
     ax.set_ylabel("northing (km)")
 
 
@@ -149,18 +140,13 @@ def mean_profile(mb_model: Any, heights: ArrayLike, years: Sequence[int]) -> NDA
     array (N,)
         Mean balance, m w.e. per year
     """
-    heights = np.asarray(heights, np.float64)
-    balances = [_seconds(mb_model, year) * np.asarray(mb_model.get_annual_mb(heights, year=year)) for year in years]
-    return np.mean(balances, axis=0) * mb_model.rho / 1000.0
-
-
-def _seconds(mb_model: Any, year: int) -> float:
-    """Return the seconds in a year as the model counts them; models of OGGM 1.6.3 do not say and mean 365 days."""
-    if hasattr(mb_model, "sec_in_year"):
-        return mb_model.sec_in_year(year)
     from oggm import cfg
 
-    return cfg.SEC_IN_YEAR
+    heights = np.asarray(heights, np.float64)
+    # Seconds in a year as the model counts them; models of OGGM 1.6.3 do not say and mean 365 days.
+    seconds = getattr(mb_model, "sec_in_year", lambda year: cfg.SEC_IN_YEAR)
+    balances = [seconds(year) * np.asarray(mb_model.get_annual_mb(heights, year=year)) for year in years]
+    return np.mean(balances, axis=0) * mb_model.rho / 1000.0
 
 
 def plot_profiles(profiles: Mapping[str, ArrayLike], heights: ArrayLike, ax: Axes | None = None) -> None:
@@ -174,10 +160,10 @@ def plot_profiles(profiles: Mapping[str, ArrayLike], heights: ArrayLike, ax: Axe
         Heights of all profiles, m
     ax : matplotlib Axes, optional
     """
-    ax = axes_or_current(ax)
-    ax.axvline(0.0, color=GREY, linewidth=0.8)
+    ax = style.axes_or_current(ax)
+    ax.axvline(0.0, color=style.GREY, linewidth=0.8)
     for i, (label, profile) in enumerate(profiles.items()):
-        ax.plot(profile, heights, label=label, **series_style(i, "color", "linestyle"))
+        ax.plot(profile, heights, label=label, **style.series_style(i, "color", "linestyle"))
     ax.set(xlabel="surface mass balance (m w.e. yr$^{-1}$)", ylabel="height (m)")
 
 
@@ -191,7 +177,7 @@ def plot_hypsometry(features: Features, ax: Axes | None = None) -> None:
     """
     from oggm_glaunti.settings import CELL_SIZE
 
-    ax = axes_or_current(ax)
+    ax = style.axes_or_current(ax)
     heights, band = features.elevation[features.glacier], HYPSOMETRY_BAND
     edges = np.arange(band * np.floor(heights.min() / band), heights.max() + band, band)
     cells, _ = np.histogram(heights, edges)
@@ -225,7 +211,7 @@ def plot_against_observations(
     ValueError
         If a series does not match the observations, or there is no pair of values at all
     """
-    ax = axes_or_current(ax)
+    ax = style.axes_or_current(ax)
     found = {name: scores(values, observed) for name, values in modelled.items()}
     every = np.concatenate([np.ravel(observed), *(np.ravel(values) for values in modelled.values())])
     if not any(score.n for score in found.values()):
@@ -233,11 +219,11 @@ def plot_against_observations(
     low, high = np.nanmin(every), np.nanmax(every)
     margin = 0.05 * (high - low)
     ends = float(low - margin), float(high + margin)
-    ax.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
+    ax.plot(ends, ends, color=style.GREY, linewidth=0.8, zorder=1)
     for i, (name, values) in enumerate(modelled.items()):
         words = str(found[name]).replace(f", n = {found[name].n}", "")
-        style = series_style(i, "color", "marker")
-        ax.scatter(observed, values, s=16, alpha=0.7, linewidths=0, label=f"{name}: {words}", **style)
+        look = style.series_style(i, "color", "marker")
+        ax.scatter(observed, values, s=16, alpha=0.7, linewidths=0, label=f"{name}: {words}", **look)
     ax.set(xlim=ends, ylim=ends, aspect="equal", xlabel=f"observed {label}", ylabel=f"modelled {label}")
     ax.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.1)
     return found
@@ -261,9 +247,9 @@ def plot_series(
     label : str
         Label of the vertical axis
     """
-    ax = axes_or_current(ax)
-    ax.axhline(0.0, color=GREY, linewidth=0.8)
+    ax = style.axes_or_current(ax)
+    ax.axhline(0.0, color=style.GREY, linewidth=0.8)
     ax.plot(years, observed, color="black", marker=".", linewidth=1.4, label="observed", zorder=3)
     for i, (name, values) in enumerate(modelled.items()):
-        ax.plot(years, values, label=name, **series_style(i, "color", "linestyle"))
+        ax.plot(years, values, label=name, **style.series_style(i, "color", "linestyle"))
     ax.set(ylabel=label)

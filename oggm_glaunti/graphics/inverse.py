@@ -65,7 +65,18 @@ def plot_forcing_series(found: Inversion, title: str = "") -> Figure:
         raise ValueError(f"{found.rgi_id}: a single shift ({found.control}) is a number, not a series to draw")
     names = [name for name in ("dT", "dP") if name in found.change]
     figure, axes = _stacked_panels(1 + len(names), 7.2, 1.9, title)
-    _draw_balances(axes[0], found.balances)
+    # Balances stand in the middle of each year, as the series of the forcing runs through it.
+    balances, year = found.balances, found.balances.index.to_numpy() + 0.0
+    axes[0].axhline(0.0, color=GREY, linewidth=0.8)
+    for i, name in enumerate(("before", "after")):
+        value, sd, colour = balances[name], balances[f"{name}_sd"], (GREY, COLOURS[4])[i]
+        axes[0].fill_between(year, value - sd, value + sd, color=colour, alpha=0.25, linewidth=0)
+        label = f"{name} the change (± 1 sd)"
+        axes[0].plot(year, value, color=colour, linestyle=LINES[1 - i], marker=".", label=label)
+    if "target" in balances:
+        style: dict[str, Any] = {"color": "black", "marker": "D", "markersize": 4, "linestyle": "none", "elinewidth": 1}
+        axes[0].errorbar(year, balances["target"], balances["target_sd"], label="target (± 1 sd)", zorder=4, **style)
+    light_grid(axes[0])
     for ax, name in zip(axes[1:], names, strict=True):
         _draw_change(ax, found, name)
         ax.set_ylabel(f"change of\n{CONTROL_LABELS[name]}")
@@ -83,20 +94,6 @@ def _stacked_panels(rows: int, width: float, height: float, title: str, **kwargs
     if title:
         figure.suptitle(title, fontsize="medium")
     return figure, axes[:, 0]
-
-
-def _draw_balances(ax: Axes, balances: pd.DataFrame) -> None:
-    """Draw balances in the middle of each year, as the series of the forcing runs through it."""
-    year = balances.index.to_numpy() + 0.0
-    ax.axhline(0.0, color=GREY, linewidth=0.8)
-    for i, name in enumerate(("before", "after")):
-        value, sd, colour = balances[name], balances[f"{name}_sd"], (GREY, COLOURS[4])[i]
-        ax.fill_between(year, value - sd, value + sd, color=colour, alpha=0.25, linewidth=0)
-        ax.plot(year, value, color=colour, linestyle=LINES[1 - i], marker=".", label=f"{name} the change (± 1 sd)")
-    if "target" in balances:
-        style: dict[str, Any] = {"color": "black", "marker": "D", "markersize": 4, "linestyle": "none", "elinewidth": 1}
-        ax.errorbar(year, balances["target"], balances["target_sd"], label="target (± 1 sd)", zorder=4, **style)
-    light_grid(ax)
 
 
 def _draw_change(ax: Axes, found: Inversion, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -64,16 +64,13 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
     profile.grid(color="0.9")
     profile.set_axisbelow(True)
     _plot_bars(maps, table, bars)
-    figure.suptitle(_question(maps, result.table.attrs))
-    return figure
-
-
-def _question(maps: xr.Dataset, about: dict[str, Any]) -> str:
+    about = result.table.attrs
     first, last = about["years"]
     years = f"{first}" if first == last else f"mean of {first}-{last}"
-    target = str(maps["target"].values)
     wanted = f"glacier-wide balance {years}" if target == "smb" else f"parameter {target}"
-    return f"{about['rgi_id']}, model {about['model']}: one more measurement in {about['year']}\nfor the {wanted}"
+    measured = f"{about['rgi_id']}, model {about['model']}: one more measurement in {about['year']}"
+    figure.suptitle(f"{measured}\nfor the {wanted}")
+    return figure
 
 
 def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,9 +83,17 @@ def plot_region_map(
     --------
     >>> plot_region_map(ds, "winter_mb", time="2003")  # doctest: +SKIP
     """
+    import matplotlib as mpl
+
     values, when = _mean_over_time(ds, variable, time)
     ax = axes_or_current(ax)
-    colours = _colours(variable, values[np.isfinite(values)], limit, cmap)
+    known_values = values[np.isfinite(values)]
+    if variable in SIGNED:
+        limit = round_limit(float(np.abs(known_values).max())) if limit is None else limit
+        colours = {"cmap": mpl.colormaps[cmap or "RdBu"].resampled(SHADES), "clim": (-limit, limit)}
+    else:
+        ends = float(known_values.min()), float(known_values.max())
+        colours = {"cmap": mpl.colormaps[cmap or "viridis"], "clim": ends}
     drawn = _discs(ds, values, ax, colours) if outlines is None else _polygons(ds, values, outlines, ax, colours)
     label = VARIABLE_LABELS.get(variable, f"{variable} ({ds[variable].attrs.get('units', '?')})")
     mark_beyond(drawn, values)
@@ -94,7 +101,12 @@ def plot_region_map(
     known, mark = int(np.isfinite(values).sum()), "rings" if outlines is None else "hatched"
     missing = f", {values.size - known} without values ({mark})" if known < values.size else ""
     ax.set_title(f"{known} glaciers, {when}{missing}", fontsize="medium")
-    _label_degrees(ax, float(ds["cenlat"].mean()))
+    # Degrees, with the aspect that distances have at the mean latitude.
+    ax.margins(0.12)
+    ax.set_aspect(1.0 / np.cos(np.deg2rad(float(ds["cenlat"].mean()))), adjustable="datalim")
+    ax.xaxis.set_major_formatter(lambda lon, _: f"{abs((lon + 180) % 360 - 180):g}°{'E' if lon % 360 <= 180 else 'W'}")
+    ax.yaxis.set_major_formatter(lambda lat, _: f"{abs(lat):g}°{'N' if lat >= 0 else 'S'}")
+    ax.locator_params(nbins=5)
     return ax
 
 
@@ -113,7 +125,13 @@ def _discs(ds: xr.Dataset, values: np.ndarray, ax: Axes, colours: dict[str, Any]
     ax.scatter(lon[~known], lat[~known], s=sizes[~known], facecolors="none", edgecolors="0.5", linewidths=0.8)
     discs = ax.scatter(lon[known], lat[known], c=values[known], s=sizes[known], edgecolors="0.25", linewidths=0.5)
     discs.set(**colours)
-    _area_legend(ax, areas, size)
+    # A legend of three round areas and their discs.
+    power = 10.0 ** np.floor(np.log10(areas.max()))
+    largest = max(step * power for step in (1, 2, 5) if step * power <= areas.max())
+    for area in (largest, largest / 2, largest / 10):
+        ring: dict[str, Any] = {"facecolors": "none", "edgecolors": "0.25", "linewidths": 0.5}
+        ax.scatter([], [], s=size(area), label=f"{area:g} km$^2$", **ring)
+    ax.legend(frameon=False, fontsize="small", loc="best", labelspacing=2.2, handletextpad=1.4, borderpad=1.6)
     return discs
 
 
@@ -143,7 +161,13 @@ def _mean_over_time(ds: xr.Dataset, variable: str, time: Any) -> tuple[np.ndarra
     if variable not in ds or set(ds[variable].dims) != {"rgi_id", "time"}:
         found = [name for name, values in ds.data_vars.items() if set(values.dims) == {"rgi_id", "time"}]
         raise ValueError(f"no variable {variable!r} with dimensions (rgi_id, time); the dataset has {found}")
-    chosen = _of_time(ds[[variable]], time)
+    chosen = ds[[variable]]
+    if time is not None:
+        try:
+            chosen = chosen.sel(time=str(time) if np.isscalar(time) else time)
+        except KeyError as err:
+            raise ValueError(f"no time {time!r}; the dataset holds {_first_to_last(ds['year'])}") from err
+        chosen = chosen if "time" in chosen.dims else chosen.expand_dims("time")
     values = chosen[variable].transpose("time", "rgi_id").to_numpy()
     if not np.isfinite(values).any():
         raise ValueError(f"{variable} has no value at time={time!r}; the dataset holds {_first_to_last(ds['year'])}")
@@ -156,47 +180,9 @@ def _mean_over_time(ds: xr.Dataset, variable: str, time: Any) -> tuple[np.ndarra
     return mean, f"mean of {_first_to_last(years)}" if years.size > 1 else f"{years[0]}"
 
 
-def _of_time(ds: xr.Dataset, time: Any) -> xr.Dataset:
-    if time is None:
-        return ds
-    try:
-        chosen = ds.sel(time=str(time) if np.isscalar(time) else time)
-    except KeyError as err:
-        raise ValueError(f"no time {time!r}; the dataset holds {_first_to_last(ds['year'])}") from err
-    return chosen if "time" in chosen.dims else chosen.expand_dims("time")
-
-
 def _first_to_last(years: ArrayLike) -> str:
     years = np.asarray(years)
     return f"{years[0]} to {years[-1]}"
-
-
-def _colours(variable: str, values: np.ndarray, limit: float | None, cmap: str | None) -> dict[str, Any]:
-    import matplotlib as mpl
-
-    if variable in SIGNED:
-        limit = round_limit(float(np.abs(values).max())) if limit is None else limit
-        return {"cmap": mpl.colormaps[cmap or "RdBu"].resampled(SHADES), "clim": (-limit, limit)}
-    return {"cmap": mpl.colormaps[cmap or "viridis"], "clim": (float(values.min()), float(values.max()))}
-
-
-def _area_legend(ax: Axes, areas: np.ndarray, scale: Callable[[ArrayLike], np.ndarray]) -> None:
-    """Draw a legend of three round areas and their discs."""
-    power = 10.0 ** np.floor(np.log10(areas.max()))
-    largest = max(step * power for step in (1, 2, 5) if step * power <= areas.max())
-    style: dict[str, Any] = {"facecolors": "none", "edgecolors": "0.25", "linewidths": 0.5}
-    for area in (largest, largest / 2, largest / 10):
-        ax.scatter([], [], s=scale(area), label=f"{area:g} km$^2$", **style)
-    ax.legend(frameon=False, fontsize="small", loc="best", labelspacing=2.2, handletextpad=1.4, borderpad=1.6)
-
-
-def _label_degrees(ax: Axes, lat: float) -> None:
-    """Label a map in degrees, with the aspect that distances have at a latitude."""
-    ax.margins(0.12)
-    ax.set_aspect(1.0 / np.cos(np.deg2rad(lat)), adjustable="datalim")
-    ax.xaxis.set_major_formatter(lambda lon, _: f"{abs((lon + 180) % 360 - 180):g}°{'E' if lon % 360 <= 180 else 'W'}")
-    ax.yaxis.set_major_formatter(lambda lat, _: f"{abs(lat):g}°{'N' if lat >= 0 else 'S'}")
-    ax.locator_params(nbins=5)
 
 
 def plot_region_series(ds: xr.Dataset, axes: Any = None) -> tuple[Figure, np.ndarray]:

@@ -117,7 +117,12 @@ def plot_linearity(tables: dict[str, pd.DataFrame]) -> Figure:
         style = series_style(k, "color", "marker") | {"linestyle": LINES[k + 1], "linewidth": 1.2, "label": name}
         left.plot(table.index, table["ensemble_sd"], **style)
         right.plot(table.index, table["bias"], **style)
-        _write_ratios(left, table, COLOURS[k], below=k > 0)
+        # The ratio of the two standard deviations next to each point at which they differ by more than 10 %.
+        place: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": COLOURS[k]}
+        place |= {"xytext": (2, -13), "ha": "center"} if k else {"xytext": (-6, 3), "ha": "right"}
+        place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        for scale, row in table[(table["ratio"] - 1.0).abs() > 0.1].iterrows():
+            left.annotate(f"{row['ratio']:.2f}", (scale, row["ensemble_sd"]), **place)
     left.set(xscale="log", yscale="log", ylabel="standard deviation of the\nwhole balance (m w.e.)")
     right.set(xscale="log", ylabel="mean of the members minus\nbalance without errors (m w.e.)")
     right.set_yscale("symlog", linthresh=0.1)
@@ -129,16 +134,6 @@ def plot_linearity(tables: dict[str, pd.DataFrame]) -> Figure:
         ax.minorticks_off()
         ax.legend(frameon=False, loc="best")
     return figure
-
-
-def _write_ratios(ax: Axes, table: pd.DataFrame, colour: str, below: bool) -> None:
-    """Write the ratio of the two standard deviations next to each point at which they differ by more than 10 %."""
-    behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-    place: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "bbox": behind}
-    place |= {"xytext": (2, -13), "ha": "center"} if below else {"xytext": (-6, 3), "ha": "right"}
-    for scale, row in table.iterrows():
-        if abs(row["ratio"] - 1.0) > 0.1:
-            ax.annotate(f"{row['ratio']:.2f}", (scale, row["ensemble_sd"]), color=colour, **place)
 
 
 def plot_volumes(result: xr.Dataset, plain: xr.DataArray | None = None) -> Figure:

@@ -8,11 +8,14 @@ as it is full.
 from dataclasses import dataclass
 
 from oggm_glaunti.core.units import LANE, N_CORRECTIONS
-from oggm_glaunti.coupling.table.table import HEIGHTS_ROUNDED, YEARS_ROUNDED, round_up
+from oggm_glaunti.coupling.table.table import round_up
 
 SIDES = (40, 48, 64, 96, 128, 192, 256)
 SIDES_BEYOND = 64  # larger maps are rounded up to multiples of this
+# Numbers of nodes, of a table's heights and of its years are rounded up to multiples of these.
 NODES_ROUNDED = 32
+HEIGHTS_ROUNDED = 64
+YEARS_ROUNDED = 10
 FEWEST_BANDS = 32
 
 # Columns that a CPU runs at a time: the state of a scan stays in the cache, and below about 1,500 it stays on one core.

@@ -22,6 +22,8 @@ STAGES_FILE, MADE_FROM = "glaunti_stages.json", "glaunti_run.json"
 LEVEL_WITH_ICE = 3
 # RGI version 6 ids for outlines without an id: region 00, numbers in the order of the file.
 REGION_OF_UNKNOWN = "00"
+# Date that outlines of version 7 are as close to as possible (RGI 7.0 Consortium 2023).
+RGI7_DATE = "2000-01-01 00:00:00"
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def read_outlines(path: Path, year: int) -> geopandas.GeoDataFrame:
     import geopandas as gpd
     from oggm import utils
     from oggm.exceptions import InvalidParamsError
+    from shapely.affinity import translate
 
     try:
         outlines = gpd.read_file(path)
@@ -133,14 +136,32 @@ def read_outlines(path: Path, year: int) -> geopandas.GeoDataFrame:
     crs = getattr(outlines, "crs", None)  # a table without geometry has none
     if outlines.empty or crs is None:
         raise InvalidParamsError(f"{path}: {len(outlines)} outlines, coordinate system {crs}; needs both")
+    outlines = outlines.to_crs("EPSG:4326")
+    outlines = outlines.set_geometry([_in_one_piece(outline) for outline in outlines.geometry], crs=outlines.crs)
+    for name in outlines.select_dtypes("datetime"):
+        outlines[name] = outlines[name].dt.strftime("%Y-%m-%d %H:%M:%S")  # as text, as OGGM reads it
     if not {"RGIId", "rgi_id"} & set(outlines):
-        area = outlines.to_crs({"proj": "cea"}).area.to_numpy() * 1e-6
+        # The area of this projection is the same at all longitudes, if the outline does not cross 180 degrees.
+        at_0 = [translate(outline, -outline.bounds[0]) for outline in outlines.geometry]
+        area = gpd.GeoSeries(at_0, crs=outlines.crs).to_crs({"proj": "cea"}).area.to_numpy() * 1e-6
         outlines = utils.cook_rgidf(outlines, o1_region=REGION_OF_UNKNOWN, bgndate=f"{year}9999").assign(Area=area)
+        outlines["CenLon"] = (outlines["CenLon"] + 180.0) % 360.0 - 180.0
         outlines.attrs["made_up"] = True
     ids = _ids(outlines)
     if ids.duplicated().any():
         raise InvalidParamsError(f"{path}: ids twice: {', '.join(ids[ids.duplicated()][:5])}")
-    return outlines.to_crs("EPSG:4326")
+    return outlines
+
+
+def _in_one_piece(outline: Any) -> Any:
+    """Let the longitudes of an outline across 180 degrees go on beyond, where they jump to -180."""
+    import shapely
+
+    west, _, east, _ = outline.bounds
+    if east - west <= 180.0:
+        return outline
+    beyond = shapely.transform(outline, lambda lon, lat: (lon % 360.0, lat), interleaved=False)
+    return shapely.union_all([beyond])  # parts that were cut at 180 degrees become one
 
 
 def _ids(outlines: geopandas.GeoDataFrame) -> pd.Series:
@@ -161,9 +182,10 @@ def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> Non
         "store_fl_diagnostics": True,
     }
     if outlines is not None and request.dem is not None:
-        # The first digit of the inventory's version: 6 of RGI60-11.00897.
-        version = str(outlines["RGIId"].iloc[0])[3] if "RGIId" in outlines else "70G"
-        start_offline(request.out, params, rgi_version=version, logging_level="CRITICAL")
+        start_offline(request.out, params, logging_level="CRITICAL")
+        if "rgi_id" in outlines and "src_date" not in outlines:
+            # Complexes of version 7 have no dates, and OGGM would download a table of them.
+            outlines["src_date"] = RGI7_DATE
         _use_files(request, request.dem)
     else:
         _start_online(request, params)

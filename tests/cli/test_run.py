@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import xarray as xr
 from shapely.affinity import translate
 
 from oggm_glaunti import settings
+from oggm_glaunti.cli.analyse import open_glaciers
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.workflows.valley import WEATHER_HEIGHT, daily_weather, valley_outline, write_dem
 
@@ -321,6 +323,47 @@ def test_prepared_directories_run_on_days_made_from_their_months(prepro, tmp_pat
     (path,) = out.glob("per_glacier/**/climate_historical_daily.nc")
     with xr.open_dataset(path) as climate:
         assert climate.attrs["climate_source"].endswith("_monthly_to_daily")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("outlines", "rgi_id", "volume", "balance"),
+    [
+        ("rgi7g_hef", "RGI2000-v7.0-G-11-03116", 0.713, -2.44),
+        ("rgi7c_hef", "RGI2000-v7.0-C-11-02192", 7.28, -2.12),
+    ],
+)
+def test_version_7_of_the_inventory_needs_no_network(
+    shared, tmp_path, monkeypatch, capsys, oggm_env, outlines, rgi_id, volume, balance
+):
+    from oggm.utils import _funcs
+
+    from oggm_glaunti.fit.readers import from_gdir
+
+    from ..glaciers import write_hef_weather
+
+    monkeypatch.setattr(_funcs, "_RGI_METADATA", {})
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("asked the network"))
+    sample = shared / "data/oggm-sample-data"
+    files = ["--shapefile", sample / f"test-files/rgi7/{outlines}.shp"]
+    files += ["--dem", sample / "test-workflow/srtm_oetztal.tif"]
+    files += ["--climate", write_hef_weather(tmp_path / "weather.csv", shared)]
+    options = ["--ref-hgt", "2919", "--temp-units", "degC", "--prcp-units", "m/day", "--years", "2014", "2022"]
+    out = tmp_path / "out"
+    assert main(["run", *map(str, [*files, *options, "--border", "20", "--model", "a", "--out", out])]) == 0
+    assert "1 of 1 glaciers done" in capsys.readouterr().out
+    ds, run = output(out), output(out, "run_output.nc")
+    assert ds["rgi_id"].values == [rgi_id]
+    mapped = float(gpd.read_file(files[1])["area_km2"].iloc[0])
+    assert float(ds["area"][0, 0]) == pytest.approx(mapped, rel=0.005)
+    assert float(run["volume"][0, 0]) / 1e9 == pytest.approx(volume, rel=0.01)
+    assert float(ds["specific_mb"].mean()) == pytest.approx(balance, abs=0.01)
+    # The directories are opened by their ids later, by `oggm-glaunti analyse` and by OGGM.
+    (gdir,) = open_glaciers(out)
+    assert gdir.rgi_region_name == "11: Central Europe"
+    assert gdir.rgi_date == (2003 if outlines == "rgi7g_hef" else 2000)
+    gdir.set_ref_mb_data(pd.DataFrame({"ANNUAL_BALANCE": [-900.0]}, index=pd.Index([2015], name="YEAR")))
+    assert from_gdir(gdir, default_dates=True).observations["value"].tolist() == [-0.9]
 
 
 @pytest.mark.slow

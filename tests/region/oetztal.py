@@ -15,7 +15,6 @@ from ..glaciers import GEOMETRY_TASKS, INVERSION_TASKS, PARAMS, ROFENTAL, write_
 
 # 20 cells around a glacier are enough for the years at hand, in which none advances, and for the downstream lines.
 OETZTAL_PARAMS = {**PARAMS, "border": 20, "baseline_climate": "CUSTOM"}
-RGI_VERSION = "5"
 
 
 @contextmanager
@@ -49,7 +48,7 @@ def start_oetztal(working_dir: Path, shared: Path, **params: Any) -> Path:
 
     from oggm_glaunti.coupling.oggm.offline import start_offline
 
-    path = start_offline(working_dir, params={**OETZTAL_PARAMS, **params}, rgi_version=RGI_VERSION)
+    path = start_offline(working_dir, params={**OETZTAL_PARAMS, **params})
     cfg.PATHS["dem_file"] = str(shared / "data/oggm-sample-data/test-workflow/srtm_oetztal.tif")
     return path
 

@@ -9,7 +9,6 @@ normalises each field by itself, so that fields of zeros do not stand for the ab
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import xarray as xr
 
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.attribution.tasks import M_WE, warn_incomplete, with_numbers, years_compared
-from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, glacier_run
 from oggm_glaunti.coupling.gridded.corrections import correction_years
 from oggm_glaunti.coupling.gridded.model import GriddedModel
 from oggm_glaunti.coupling.gridded.periods import Period
@@ -39,11 +38,7 @@ INPUT_MAPS = {
 
 @entity_task(log)
 def attribute_corrections(
-    gdir: GlacierDirectory,
-    *,
-    year: int,
-    reference: tuple[int, int] | None = None,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    gdir: GlacierDirectory, *, year: int, reference: tuple[int, int] | None = None, mb_kwargs: MbKwargs = None
 ) -> xr.Dataset:
     """Attribute the effect of a year's corrections on its balance to the inputs of the corrector.
 

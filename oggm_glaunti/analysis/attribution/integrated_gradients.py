@@ -301,11 +301,5 @@ def integrated_gradients(
     several = path.area.ndim == 2
     program, total = (_contributions_of_each, _added_up_of_each) if several else (compiled_contributions, _added_up)
     base, here = ends_of(tuned, path)
-    return until_complete(
-        lambda alpha, weights: program(tuned, path, alpha, weights),
-        lambda found: total(found, path.area),
-        here - base,
-        path.end.temp.dtype,
-        tolerance,
-        most,
-    )
+    how = here - base, path.end.temp.dtype, tolerance, most
+    return until_complete(partial(program, tuned, path), lambda found: total(found, path.area), *how)

@@ -139,9 +139,6 @@ def integrate(run: CorrectedRun, start: CorrectorInputs, end: CorrectorInputs, d
 
     Other arguments as in :func:`network_contributions`.
     """
-    return until_complete(
-        lambda alpha, weights: compiled_network_contributions(run, start, end, np.stack([alpha, weights])),
-        lambda found: sum(jnp.sum(values) for values in found),
-        difference,
-        start.climate.dtype,
-    )
+    program = lambda alpha, weights: compiled_network_contributions(run, start, end, np.stack([alpha, weights]))
+    total = lambda found: sum(jnp.sum(values) for values in found)
+    return until_complete(program, total, difference, start.climate.dtype)

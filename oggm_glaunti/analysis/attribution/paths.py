@@ -65,14 +65,10 @@ def days_of(trajectory: Trajectory, year: int) -> np.ndarray:
 def _cut_year(trajectory: Trajectory, year: int) -> Trajectory:
     rows = days_of(trajectory, year)
     used, slot = np.unique(np.asarray(trajectory.ds_index)[rows], return_inverse=True)
-    return trajectory.replace(
-        temp=np.asarray(trajectory.temp)[:, rows],
-        prcp=np.asarray(trajectory.prcp)[:, rows],
-        ds=np.asarray(trajectory.ds)[used],
-        ds_index=slot.astype(np.int32),
-        period=np.zeros(rows.size, np.int32),
-        years=np.array([year], np.int32),
-    )
+    temp, prcp = (np.asarray(field)[:, rows] for field in (trajectory.temp, trajectory.prcp))
+    ds, index = np.asarray(trajectory.ds)[used], slot.astype(np.int32)
+    in_year = {"period": np.zeros(rows.size, np.int32), "years": np.array([year], np.int32)}
+    return trajectory.replace(temp=temp, prcp=prcp, ds=ds, ds_index=index, **in_year)
 
 
 def path_of(tuned: Tuned, trajectory: Trajectory, year: int, reference: Sequence[int]) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, glacier_run, years_within
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, glacier_run, years_within
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 
@@ -28,12 +27,8 @@ REFERENCE_BALANCE = {
 }
 
 M_WE = {"units": "m w.e."}
-GROUPS = {
-    "temp": "temperature",
-    "prcp": "precipitation",
-    "snow": "the snow on the first day",
-    "corrections": "the corrections",
-}
+GROUPS = {"temp": "temperature", "prcp": "precipitation"}
+GROUPS |= {"snow": "the snow on the first day", "corrections": "the corrections"}
 
 
 @entity_task(log)
@@ -44,7 +39,7 @@ def attribute_year(
     reference: tuple[int, int] | None = None,
     year_type: str = "hydrological",
     baseline: str = "years",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> xr.Dataset:
     """Attribute the difference of a year's balance from that of reference years to each day's weather and the snow.
 
@@ -131,7 +126,7 @@ def attribution_of(run: GlacierRun, year: int, reference: list[int], baseline: s
 
 @entity_task(log)
 def attribute_heights(
-    gdir: GlacierDirectory, *, year: int, year_type: str = "hydrological", mb_kwargs: Mapping[str, Any] | None = None
+    gdir: GlacierDirectory, *, year: int, year_type: str = "hydrological", mb_kwargs: MbKwargs = None
 ) -> xr.Dataset:
     """Attribute a year's balance to the glacier's area being spread over heights instead of all at the mean height.
 

@@ -196,7 +196,14 @@ def experiment(
     for name, factor in (("glen_a", glen_a_fac), ("fs", fs_fac)):
         value = of_inversion.get(f"inversion_{name}", cfg.PARAMS[name])
         options[name] = value * (1.0 if factor is None else factor)
-    options |= {**kwargs, "water_level": _water_level(gdir, kwargs.get("water_level"))}
+    options |= {"water_level": None, **kwargs}
+    if options["water_level"] is None and cfg.PARAMS["use_kcalving_for_run"] and gdir.is_tidewater:
+        options["water_level"] = gdir.get_diagnostics().get("calving_water_level")
+        if options["water_level"] is None:
+            raise InvalidWorkflowError(
+                f"{gdir.rgi_id}: a tidewater glacier without a water level; run oggm.tasks.find_inversion_calving, "
+                "give water_level, or set cfg.PARAMS['use_kcalving_for_run'] to False"
+            )
     return Experiment(gdir, flowlines, int(ys), int(ye), decide_evolution_model(evolution_model), options)
 
 
@@ -205,15 +212,3 @@ def stored_run(gdir: GlacierDirectory, filesuffix: str) -> Any:
     from oggm.core.flowline import FileModel
 
     return FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
-
-
-def _water_level(gdir: GlacierDirectory, water_level: float | None) -> float | None:
-    if water_level is not None or not (cfg.PARAMS["use_kcalving_for_run"] and gdir.is_tidewater):
-        return water_level
-    found = gdir.get_diagnostics().get("calving_water_level")
-    if found is None:
-        raise InvalidWorkflowError(
-            f"{gdir.rgi_id}: a tidewater glacier without a water level; run oggm.tasks.find_inversion_calving, give "
-            "water_level, or set cfg.PARAMS['use_kcalving_for_run'] to False"
-        )
-    return found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.dynamics.flowline_runs import Experiment, experiment, stored_run
-from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run, years_within
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, glacier_run, years_within
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, cfg
 from oggm_glaunti.fit.calibration.sites import corrections_at, spread_over
 
@@ -69,9 +69,9 @@ def prepare_volume_runs(
     controls: Sequence[str] = ("dT", "dP"),
     by_month: bool = False,
     forcing: str = "historical",
-    climate_years: Sequence[int] | None = None,
+    climate_years: Years = None,
     seed: int = 0,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
     **kwargs: Any,
 ) -> Prepared:
     """Prepare a run of ice dynamics with its table of balances and the table's exact tangents.
@@ -109,7 +109,11 @@ def prepare_volume_runs(
     if forcing not in FORCINGS:
         raise InvalidParamsError(f"{gdir.rgi_id}: forcing: expected one of {FORCINGS}, found {forcing!r}")
     run = glacier_run(gdir, None, "calendar", mb_kwargs, "volume_sensitivity or volume_gradient")
-    ys = _first_year(gdir, kwargs) if ys is None else ys
+    if ys is None:
+        # OGGM's default: the end of a stored run, otherwise the year after the outline's.
+        suffix, year = kwargs.get("init_model_filesuffix"), kwargs.get("init_model_yr")
+        after_outline = int(getattr(gdir.rgi_date, "year", gdir.rgi_date)) + 1
+        ys = after_outline if suffix is None else int(stored_run(gdir, suffix).last_yr if year is None else year)
     ye = int(run.years[-1]) + 1 if ye is None else ye
     to_run = experiment(gdir, ys, ye, **kwargs)
     if others := {getattr(line, "rgi_id", None) for line in to_run.flowlines} - {None, gdir.rgi_id}:
@@ -137,14 +141,6 @@ def prepare_volume_runs(
     return Prepared(to_run, chosen, heights, weights, table, run.mb_model, schedule, tangents)
 
 
-def _first_year(gdir: GlacierDirectory, kwargs: Mapping[str, Any]) -> int:
-    """Return OGGM's default first year: the end of a stored run, otherwise the year after the outline's."""
-    suffix, year = kwargs.get("init_model_filesuffix"), kwargs.get("init_model_yr")
-    if suffix is None:
-        return int(getattr(gdir.rgi_date, "year", gdir.rgi_date)) + 1
-    return int(stored_run(gdir, suffix).last_yr if year is None else year)
-
-
 def _record(mb_model: Any, heights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the balance of every year of the record (record, N), m w.e."""
     ice = np.stack([mb_model.get_annual_mb(heights, year=year) for year in mb_model.years])
@@ -152,7 +148,7 @@ def _record(mb_model: Any, heights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _schedule(
-    run: GlacierRun, years: NDArray[np.int64], forcing: str, climate_years: Sequence[int] | None, seed: int
+    run: GlacierRun, years: NDArray[np.int64], forcing: str, climate_years: Years, seed: int
 ) -> NDArray[np.float64]:
     """Return the share of each year of the record in each year of the run (Y, record)."""
     known = run.years

@@ -108,7 +108,11 @@ def _along_fields(
     """Differentiate along each field (K, Y, N): value and error (K, Y + 1, 3)."""
     from oggm_glaunti.analysis.dynamics.tables import Difference, Line, difference_along, secant_along
 
-    each, cells = [], _one_cell(prepared.experiment.flowlines)
+    # The change of volume, area and length for one cell more of the main flowline.
+    main = prepared.experiment.flowlines[-1]
+    ice = main.bin_area_m2[main.thick > 0]
+    area = float(np.mean(ice if ice.size else main.widths_m * main.dx_meter))
+    each, cells = [], np.array([0.0, area * 1e-6, main.dx_meter])
     for field in fields:
         line = Line(prepared.run, prepared.table, field, prepared.weights)
         try:
@@ -121,14 +125,6 @@ def _along_fields(
             ) from error
         each.append([np.concatenate([a[:, :1], b[:, 1:]], axis=1) for a, b in zip(volume, rest, strict=True)])
     return Difference(*(np.stack(parts) for parts in zip(*each, strict=True)))
-
-
-def _one_cell(flowlines: list[Any]) -> NDArray[np.float64]:
-    """Return the change of volume, area and length for one cell more of the main flowline."""
-    main = flowlines[-1]
-    ice = main.bin_area_m2[main.thick > 0]
-    area = float(np.mean(ice if ice.size else main.widths_m * main.dx_meter))
-    return np.array([0.0, area * 1e-6, main.dx_meter])
 
 
 def _by_modes(
@@ -234,12 +230,33 @@ def volume_gradient(gdir: GlacierDirectory, *, tolerance: float = VOLUME_TOLERAN
     >>> found = volume_gradient(gdir, ys=1982, ye=2021, controls=["dT"], by_month=True)  # doctest: +SKIP
     >>> found["d_volume"].to_series()  # doctest: +SKIP
     """
+    from oggm_glaunti.analysis.dynamics import sia_flowline
+    from oggm_glaunti.core.threads import enable_x64
+
     prepared = prepare_volume_runs(gdir, **kwargs)
     bed, thick = bed_of(prepared.experiment)
     of_oggm = prepared.run(prepared.table)[:, 0]
     steps = steps_needed(prepared, of_oggm, tolerance)
-    volumes, gradient = _differentiate(prepared, bed, thick, steps)
-    return _gradient_dataset(prepared, of_oggm, np.append(of_oggm[0], volumes), gradient, steps)
+    ice = 1000.0 / cfg.PARAMS["ice_density"]  # m of ice in a m w.e.
+    line = sia_flowline.Flowline(bed, thick, prepared.heights)
+    stepping = sia_flowline.Steps(steps, float(cfg.SEC_IN_YEAR), cfg.PARAMS["glen_n"])
+    # Rounding errors of thousands of steps in 32 bit would spoil the derivative.
+    with enable_x64(True):
+        volumes, gradient = map(np.asarray, sia_flowline.last_volume_gradient(line, prepared.table * ice, stepping))
+    volumes, gradient = np.append(of_oggm[0], volumes), gradient * ice
+    of_year = np.einsum("yn,kyn->ky", gradient, prepared.tangents)
+    what = "first-order change of the last volume for a change of the control by per"
+    fields = {
+        "gradient": (("year", "height"), gradient, {"units": "km3 (m w.e.)-1"}),
+        "d_volume": ("control", of_year.sum(axis=1), {"units": "km3", "long_name": what}),
+        "d_volume_of_year": (("control", "year"), of_year, {"units": "km3", "long_name": f"{what}, by year"}),
+        "volume": ("time", volumes, {"units": "km3"}),
+        "volume_oggm": ("time", of_oggm, {"units": "km3"}),
+    }
+    coords = {"year": prepared.experiment.years, "height": ("height", prepared.heights, {"units": "m"})}
+    far = float(np.max(np.abs(volumes - of_oggm)) / of_oggm.max())
+    about = {"rgi_id": gdir.rgi_id, "steps_a_month": steps, "largest_difference_to_oggm": far}
+    return xr.Dataset(fields, {**coords, **prepared.coords()}, about)
 
 
 def bed_of(experiment: Experiment) -> tuple[Bed, NDArray[np.float64]]:
@@ -308,50 +325,4 @@ def steps_needed(prepared: Prepared, of_oggm: NDArray[np.float64], tolerance: fl
     raise InvalidWorkflowError(
         f"{prepared.experiment.gdir.rgi_id}: with {STEPS[-1]} equal time steps a month the volume differs by {far:.1e} "
         f"from that of {prepared.experiment.model_class.__name__}, tolerance {tolerance:g}; use volume_sensitivity"
-    )
-
-
-def _differentiate(
-    prepared: Prepared, bed: Bed, thick: NDArray[np.float64], steps: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the volumes (Y,), km3, and the derivative of the last to the table (Y, N), km3 (m w.e.)-1."""
-    from oggm_glaunti.analysis.dynamics import sia_flowline
-    from oggm_glaunti.core.threads import enable_x64
-
-    ice = 1000.0 / cfg.PARAMS["ice_density"]  # m of ice in a m w.e.
-    line = sia_flowline.Flowline(bed, thick, prepared.heights)
-    stepping = sia_flowline.Steps(steps, float(cfg.SEC_IN_YEAR), cfg.PARAMS["glen_n"])
-    # Rounding errors of thousands of steps in 32 bit would spoil the derivative.
-    with enable_x64(True):
-        volumes, gradient = map(np.asarray, sia_flowline.last_volume_gradient(line, prepared.table * ice, stepping))
-    return volumes, gradient * ice
-
-
-def _gradient_dataset(
-    prepared: Prepared,
-    of_oggm: NDArray[np.float64],
-    volumes: NDArray[np.float64],
-    gradient: NDArray[np.float64],
-    steps: int,
-) -> xr.Dataset:
-    of_year = np.einsum("yn,kyn->ky", gradient, prepared.tangents)
-    what = "first-order change of the last volume for a change of the control by per"
-    return xr.Dataset(
-        {
-            "gradient": (("year", "height"), gradient, {"units": "km3 (m w.e.)-1"}),
-            "d_volume": ("control", of_year.sum(axis=1), {"units": "km3", "long_name": what}),
-            "d_volume_of_year": (("control", "year"), of_year, {"units": "km3", "long_name": f"{what}, by year"}),
-            "volume": ("time", volumes, {"units": "km3"}),
-            "volume_oggm": ("time", of_oggm, {"units": "km3"}),
-        },
-        coords={
-            "year": prepared.experiment.years,
-            "height": ("height", prepared.heights, {"units": "m"}),
-            **prepared.coords(),
-        },
-        attrs={
-            "rgi_id": prepared.experiment.gdir.rgi_id,
-            "steps_a_month": steps,
-            "largest_difference_to_oggm": float(np.max(np.abs(volumes - of_oggm)) / of_oggm.max()),
-        },
     )

@@ -226,10 +226,9 @@ def solve_shifts(
         shift[:, which] = x
     else:
         shift, outcome, runs = minima(evaluate, target, sigma, scale, precision)
-    annual, annual_slope = years(shift)
-    slope = weights @ annual_slope
+    (annual, annual_slope), (balance, slope) = years(shift), evaluate(shift)
     cov = scale[:, None] * scale * np.linalg.inv(information(slope * scale / sigma[..., None], precision))
-    balance = (weights @ annual[..., None])[..., 0]
+
     before = years(np.zeros_like(shift))[0]
     return Solution(shift, cov, balance, slope, annual, annual_slope, before, outcome, runs)
 

@@ -1,6 +1,5 @@
 """Target balances: a number, a series of annual balances, or a geodetic survey."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from oggm_glaunti.analysis.glaciers import first_and_last
+from oggm_glaunti.analysis.glaciers import Years, first_and_last
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.observations import DEFAULT_SIGMA
 from oggm_glaunti.fit.readers import read_geodetic
@@ -64,11 +63,7 @@ class Target(NamedTuple):
 
 
 def target_of(
-    gdir: GlacierDirectory,
-    target: Any,
-    years: Sequence[int] | None = None,
-    sigma: Any = None,
-    year_type: str | None = None,
+    gdir: GlacierDirectory, target: Any, years: Years = None, sigma: Any = None, year_type: str | None = None
 ) -> Target:
     """Interpret the target that a user has given.
 
@@ -122,9 +117,7 @@ def _geodetic(gdir: GlacierDirectory, sigma: Any, survey: Geodetic) -> Target:
     return Target(np.array([row.value / n]), own, (row.begin.year, row.end.year), None, "calendar")
 
 
-def _series(
-    gdir: GlacierDirectory, target: pd.Series, years: Sequence[int] | None, sigma: Any, year_type: str
-) -> Target:
+def _series(gdir: GlacierDirectory, target: pd.Series, years: Years, sigma: Any, year_type: str) -> Target:
     index = target.index
     if not len(target) or not pd.api.types.is_integer_dtype(index) or not index.is_unique:
         raise InvalidParamsError(f"{gdir.rgi_id}: target: expected balances by year, each year once, found {index}")

@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, glacier_run
 from oggm_glaunti.analysis.inverse import inversion
 from oggm_glaunti.analysis.inverse.inversion import CHANGE_UNITS, SLOPE_UNITS, Inversion
 from oggm_glaunti.analysis.inverse.targets import Target, target_of
@@ -21,7 +21,6 @@ settings.register()
 log = logging.getLogger(__name__)
 
 RESOLUTIONS = ("scalar", "monthly", "daily")
-# Winter and summer of mass balances as the WGMS has them; six months later in the south.
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Of the region's glaciers that are solved together.
 BATCH = 256
@@ -36,14 +35,14 @@ def invert_forcing(
     gdir: GlacierDirectory,
     *,
     target: Any = 0.0,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     control: str = "dT",
     resolution: str = "scalar",
     prior: Any = None,
     correlation: float = 0.0,
     sigma: Any = None,
     year_type: str | None = None,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> Inversion:
     """Find the change of temperature or precipitation under which the glacier has a given balance.
 
@@ -106,11 +105,7 @@ def invert_forcing(
 
 @entity_task(log)
 def equilibrium_temperature(
-    gdir: GlacierDirectory,
-    *,
-    years: Sequence[int] | None = None,
-    year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    gdir: GlacierDirectory, *, years: Years = None, year_type: str = "hydrological", mb_kwargs: MbKwargs = None
 ) -> pd.Series:
     """Find how much cooler or warmer the years would have to be for a balanced mass budget.
 
@@ -148,21 +143,18 @@ def equilibrium_temperature(
     inversion.require_reached(gdir.rgi_id, found.outcome, "dT", found.shift, float(found.balance[0]), wanted)
     shift = float(found.shift[0])
     numbers = {"dT": shift, "dT_per_100mm": 0.1 / float(found.slope[0, 0]), "balance": found.annual_before.mean()}
-    for season, temp in _mean_temp(run).items():
+    # The model's air temperature at the mean height, of the years and of their summers, degC.
+    t, counted = run.trajectory, np.asarray(run.trajectory.period) >= 0
+    gradient, height = float(run.tuned.temp_gradient), float(t.area @ t.above_ref)
+    of_days = t.temp.mean(axis=0) + float(run.tuned.temp_bias) + gradient * height
+    summer = np.isin(_month(run) + 1, months_of_year(gdir.hemisphere)[WINTER_MONTHS:])
+    for season, days in (("annual", counted), ("summer", counted & summer)):
+        temp = float(of_days[days].mean())
         numbers |= {season: temp, f"{season}_equilibrium": temp + shift}
     result = pd.Series(numbers, name=gdir.rgi_id)
     units = {"dT": "K", "dT_per_100mm": "K", "balance": "m w.e. a year"}
     result.attrs["units"] = dict.fromkeys(numbers, "degC") | units
     return result
-
-
-def _mean_temp(run: GlacierRun) -> dict[str, float]:
-    """Return the model's air temperature at the mean height, of the years and of their summers, degC."""
-    t, counted = run.trajectory, np.asarray(run.trajectory.period) >= 0
-    height = float(t.area @ t.above_ref)
-    temp = t.temp.mean(axis=0) + float(run.tuned.temp_bias) + float(run.tuned.temp_gradient) * height
-    summer = counted & np.isin(_month(run) + 1, months_of_year(run.gdir.hemisphere)[WINTER_MONTHS:])
-    return {"annual": float(temp[counted].mean()), "summer": float(temp[summer].mean())}
 
 
 def _month(run: GlacierRun) -> np.ndarray:
@@ -172,11 +164,7 @@ def _month(run: GlacierRun) -> np.ndarray:
 
 @entity_task(log)
 def climate_sensitivity(
-    gdir: GlacierDirectory,
-    *,
-    years: Sequence[int] | None = None,
-    year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    gdir: GlacierDirectory, *, years: Years = None, year_type: str = "hydrological", mb_kwargs: MbKwargs = None
 ) -> pd.DataFrame:
     """Compute the sensitivity of the mean balance to warming and to more precipitation, by month and season.
 
@@ -216,12 +204,12 @@ def invert_forcing_region(
     gdirs: Sequence[GlacierDirectory],
     *,
     target: Any = 0.0,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     control: str = "dT",
     prior: Any = None,
     sigma: float | None = None,
     year_type: str | None = None,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> pd.DataFrame:
     """Find the shift of the forcing of every glacier of a region at once.
 
@@ -262,22 +250,18 @@ def invert_forcing_region(
             # The others go on, whatever is wrong with one glacier.
             log.warning("(%s) left out: %s", gdir.rgi_id, err)
             rows[gdir.rgi_id] = {"problem": f"{type(err).__name__}: {err}"}
-    for ids in _alike(runs):
-        rows |= _solved_together({rgi_id: runs[rgi_id] for rgi_id in ids}, control, prior)
+    # Solved together are glaciers with the same numbers of years, realisations and targets.
+    alike: dict[tuple, list[str]] = {}
+    for rgi_id, (run, wanted) in runs.items():
+        kind = run.years.size, run.trajectory.temp.shape[0], wanted.value.size, run.tuned.ti.day
+        alike.setdefault(kind, []).append(rgi_id)
+    for ids in alike.values():
+        for i in range(0, len(ids), BATCH):
+            rows |= _solved_together({rgi_id: runs[rgi_id] for rgi_id in ids[i : i + BATCH]}, control, prior)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=REGION_COLUMNS)
     table = table.reindex([gdir.rgi_id for gdir in gdirs])
     table.attrs["units"] = COLUMN_UNITS
     return table.rename_axis("rgi_id")
-
-
-def _alike(runs: Mapping[str, tuple]) -> Iterator[list[str]]:
-    """Group glaciers that can be solved together: the same numbers of years, realisations and targets."""
-    groups: dict[tuple, list[str]] = {}
-    for rgi_id, (run, wanted) in runs.items():
-        kind = run.years.size, run.trajectory.temp.shape[0], wanted.value.size, run.tuned.ti.day
-        groups.setdefault(kind, []).append(rgi_id)
-    for ids in groups.values():
-        yield from (ids[i : i + BATCH] for i in range(0, len(ids), BATCH))
 
 
 def _solved_together(runs: Mapping[str, tuple], control: str, prior: Any) -> dict[str, dict[str, Any]]:

@@ -102,7 +102,12 @@ def places_on(
     low, high = (-np.inf, np.inf) if within is None else (float(within[0]), float(within[1]))
     from_edge = distance_transform_edt(features.glacier)
     half = 0.5 * (heights[1] - heights[0])
-    row, col = (np.array(each) for each in zip(*(_middle(features, h, half, from_edge) for h in heights), strict=True))
+    row, col = np.full((2, heights.size), -1)
+    for k, height in enumerate(heights):
+        # The cell at the height farthest from the glacier's edge: mid-stream at a wide part.
+        near = features.glacier & (np.abs(features.elevation - height) <= half)
+        if near.any():
+            row[k], col[k] = np.unravel_index(np.argmax(np.where(near, from_edge, -1.0)), near.shape)
     there = row >= 0
     allowed = there & (heights >= low) & (heights <= high)
     if not allowed.any():
@@ -113,15 +118,6 @@ def places_on(
     x, y = np.where(there, features.x[col], np.nan), np.where(there, features.y[row], np.nan)
     lon, lat = (np.where(there, degrees, np.nan) for degrees in _lon_lat(features, x, y))
     return Places(allowed, row, col, lon, lat, x, y)
-
-
-def _middle(features: Features, height: float, half: float, from_edge: NDArray[np.float64]) -> tuple[int, int]:
-    """Return row and column of the cell at a height farthest from the glacier's edge: mid-stream at a wide part."""
-    there = features.glacier & (np.abs(features.elevation - height) <= half)
-    if not there.any():
-        return -1, -1
-    row, col = np.unravel_index(np.argmax(np.where(there, from_edge, -1.0)), there.shape)
-    return int(row), int(col)
 
 
 def table_of(found: Survey, campaign: Campaign, places: Places) -> pd.DataFrame:

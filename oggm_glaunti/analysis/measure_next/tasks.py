@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, first_and_last, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, first_and_last, glacier_run
 from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
@@ -64,7 +64,7 @@ def where_to_measure(
     gdir: GlacierDirectory,
     *,
     year: int | None = None,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     target: str | Sequence[str] = "smb",
     seasons: Sequence[str] = MEASURABLE_SEASONS,
     n_best: int = 5,
@@ -75,7 +75,7 @@ def where_to_measure(
     free: Sequence[str] | None = None,
     spread: Mapping[str, float] | None = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> WhereToMeasure:
     """Find where, and in which season, one more stake or snow pit reduces the uncertainty most.
 
@@ -152,14 +152,19 @@ def where_to_measure(
         if wrong := {name: value for name, value in numbers.items() if not 0.0 <= value < np.inf}:
             raise ValueError(f"expected 0 or more, found {wrong}")
     features = read_features(gdir)
-    run, year, years = _run_and_years(gdir, year, years, mb_kwargs)
+    chosen = checked_mb_kwargs(f"{gdir.rgi_id}: where_to_measure", mb_kwargs)
+    wanted = None if years is None else first_and_last(gdir, years)
+    if year is None:
+        year = GlaUnTIMassBalance(gdir, **chosen).ye if wanted is None else wanted[1]
+    first, last = wanted or (int(year), int(year))
+    run = glacier_run(gdir, (min(year, first), max(year, last)), mb_kwargs=chosen)
     names, root = parameter_root(run, free, spread)
     targets, sigmas = _targets(gdir, target, names), _sigmas(gdir, sigma, seasons)
     campaign = Campaign(targets, seasons, *season_days(run, year, seasons), sigmas, run.heights)
     places = places_on(features, run.heights, heights, gdir.rgi_id)
     length = (campaign.end - campaign.begin + 1).astype(float) / DAYS_A_YEAR
     standard_errors = np.sqrt(campaign.sigma**2 + model_error**2 * length).astype(np.float32)
-    periods = campaign_periods(run, campaign, years, errors.block_days)
+    periods = campaign_periods(run, campaign, (first, last), errors.block_days)
     of_glacier = run.tuned, run.trajectory, periods, Uncertainty(root.astype(np.float32), errors)
     found = survey(*of_glacier, standard_errors, places.allowed, np.float32(apart), names, targets, n_best)
     if nothing := [target for target, v in zip(targets, np.asarray(found.variance), strict=True) if not v > 0.0]:
@@ -172,8 +177,8 @@ def where_to_measure(
         "model": run.mb_model.model_name,
         "corrector": run.mb_model.corrector,
         "variant": run.tuned.ti.day.name,
-        "year": year,
-        "years": [*years],
+        "year": int(year),
+        "years": [first, last],
         "uncertain_parameters": [*names],
         "model_error": float(model_error),
         **{name: float(value) for name, value in zip(errors._fields[:3], errors, strict=False)},
@@ -207,19 +212,6 @@ def _sigmas(
     if not ((values > 0.0) & np.isfinite(values)).all():
         raise InvalidParamsError(f"{gdir.rgi_id}: sigma: expected m w.e. above 0, found {sigma}")
     return values
-
-
-def _run_and_years(
-    gdir: GlacierDirectory, year: int | None, years: Sequence[int] | None, mb_kwargs: Mapping[str, Any] | None
-) -> tuple[GlacierRun, int, tuple[int, int]]:
-    """Return the prepared glacier, the year of the measurements, and first and last year of the wanted balance."""
-    chosen = checked_mb_kwargs(f"{gdir.rgi_id}: where_to_measure", mb_kwargs)
-    wanted = None if years is None else first_and_last(gdir, years)
-    if year is None:
-        year = GlaUnTIMassBalance(gdir, **chosen).ye if wanted is None else wanted[1]
-    first, last = wanted or (year, year)
-    run = glacier_run(gdir, (min(year, first), max(year, last)), mb_kwargs=chosen)
-    return run, int(year), (int(first), int(last))
 
 
 def parameter_root(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.analysis.trajectory import Trajectory
 from oggm_glaunti.core.arrays import EXACT, AnyArray
@@ -140,20 +140,7 @@ def block_derivatives(tuned: Tuned, trajectory: Trajectory, blocks: Blocks) -> B
         without the leading axis if there is one realisation
     """
     begins = jnp.diff(jnp.asarray(blocks.of_day), prepend=-1) != 0
-
-    def one_realisation(temp: AnyArray, prcp: AnyArray) -> BlockDerivatives:
-        return _one_realisation(tuned, trajectory.replace(temp=temp, prcp=prcp), begins, blocks.stops - 1)
-
-    if trajectory.temp.shape[0] == 1:
-        return one_realisation(trajectory.temp[0], trajectory.prcp[0])
-    return jax.vmap(one_realisation)(trajectory.temp, trajectory.prcp)
-
-
-def _one_realisation(
-    tuned: Tuned, weather: Trajectory, begins: Bool[AnyArray, " time"], ends: Int[AnyArray, " block"]
-) -> BlockDerivatives:
-    """`weather` has a series (T,) of temperature and precipitation; `ends` are the last days of the blocks."""
-    swe, step = stepper(tuned, weather)
+    swe, step = stepper(tuned, trajectory)
     # Derivatives of the snow to the snow at the block's start, to temperature, to log precipitation.
     anew = jnp.zeros((3, swe.size), swe.dtype).at[0].set(1.0)
 
@@ -166,10 +153,15 @@ def _one_realisation(
         of_swe = swe_by * of_swe + swe_own
         return (swe, of_swe, smb, of_smb), (of_swe, smb, of_smb)
 
-    begin = (swe, anew, jnp.zeros_like(swe), jnp.zeros_like(anew))
-    days = (begins, weather.temp, weather.prcp, weather.ds_index)
-    of_swe, smb, of_smb = (rows[ends] for rows in jax.lax.scan(one_day, begin, days)[1])
-    return BlockDerivatives(smb, *jnp.moveaxis(of_smb, 1, 0), *jnp.moveaxis(of_swe, 1, 0))
+    def one_realisation(temp: AnyArray, prcp: AnyArray) -> BlockDerivatives:
+        begin = (swe, anew, jnp.zeros_like(swe), jnp.zeros_like(anew))
+        days = (begins, temp, prcp, trajectory.ds_index)
+        of_swe, smb, of_smb = (rows[blocks.stops - 1] for rows in jax.lax.scan(one_day, begin, days)[1])
+        return BlockDerivatives(smb, *jnp.moveaxis(of_smb, 1, 0), *jnp.moveaxis(of_swe, 1, 0))
+
+    if trajectory.temp.shape[0] == 1:
+        return one_realisation(trajectory.temp[0], trajectory.prcp[0])
+    return jax.vmap(one_realisation)(trajectory.temp, trajectory.prcp)
 
 
 def _partials(step, swe, temp, prcp, index):

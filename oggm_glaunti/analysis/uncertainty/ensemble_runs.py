@@ -78,6 +78,8 @@ def run_ensemble_from_climate_data(
     InvalidWorkflowError
         if a member's run failed
     """
+    from oggm.core.massbalance import MultipleFlowlineMassBalance
+
     if members < 2 or int(seed) != seed or seed < 0:
         raise InvalidParamsError(
             f"{gdir.rgi_id}: expected members of 2 or more and a seed of 0 or more, found {members} and {seed}"
@@ -86,7 +88,11 @@ def run_ensemble_from_climate_data(
     chosen = checked_mb_kwargs(f"{gdir.rgi_id}: run_ensemble_from_climate_data", mb_kwargs)
     model |= chosen
     seeds = member_seeds(seed, members)
-    _keep_corrections(gdir, {name: model[name] for name in ("filename", "input_filesuffix", *chosen)})
+    # The corrections of models C and D are computed once; all members read them from the directory.
+    plain = {name: model[name] for name in ("filename", "input_filesuffix", *chosen)}
+    lines = MultipleFlowlineMassBalance(gdir, mb_model_class=GlaUnTIMassBalance, **plain)
+    if lines.flowline_mb_models[0].corrector != "off":
+        lines.flowline_mb_models[0].table()
     drawn = {**model, "errors": errors, "parameters": parameters}
     suffixes = [f"{output_filesuffix}_member{member:03d}" for member in range(members)]
     runs = [_run_member(gdir, s, {**drawn, "seed": one}, kwargs) for s, one in zip(suffixes, seeds, strict=True)]
@@ -104,15 +110,6 @@ def run_ensemble_from_climate_data(
     with writing(path, gdir.rgi_id) as temporary:
         result.to_netcdf(temporary)
     return result
-
-
-def _keep_corrections(gdir: GlacierDirectory, chosen: dict[str, Any]) -> None:
-    """Compute the corrections of models C and D once; all members read them from the directory."""
-    from oggm.core.massbalance import MultipleFlowlineMassBalance
-
-    plain = MultipleFlowlineMassBalance(gdir, mb_model_class=GlaUnTIMassBalance, **chosen).flowline_mb_models[0]
-    if plain.corrector != "off":
-        plain.table()
 
 
 def member_seeds(seed: int, members: int) -> list[int]:

@@ -90,6 +90,8 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         draw_seed: int | Sequence[int] | None = None,
         **kwargs: Any,
     ):
+        from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
+
         super().__init__(gdir, *args, **kwargs)
         seed = draw_seed if seed is None else seed
         if seed is None:
@@ -100,15 +102,14 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
         spread = parameter_spread(self.calib_params, gdir.rgi_id) if parameters else NOTHING_KNOWN
         seeds = np.atleast_1d(seed).tolist()
         try:
-            of_days = _errors_of_days([*seeds, draws.WEATHER_SEED], self.climate.time.size, errors)
-            moved = draws.draw_parameters([*seeds, draws.PARAMETER_SEED], 1, spread.covariance)[0]
+            blocks = weekly_blocks(np.zeros(self.climate.time.size, np.int32), errors.block_days)
+            drawn = draws.draw_errors([*seeds, draws.WEATHER_SEED], 1, blocks.middles, errors)
+            by = draws.draw_parameters([*seeds, draws.PARAMETER_SEED], 1, spread.covariance)[0]
         except (TypeError, ValueError) as err:
             raise InvalidParamsError(f"{gdir.rgi_id}: seed={seed!r}, {errors}: {err}") from err
-        self.draw = Draw(*of_days, dict(zip(spread.names, map(float, moved), strict=True)), seed)
+        temp, log_prcp = (field[0][blocks.of_day] for field in drawn)
+        self.draw = Draw(temp, log_prcp, dict(zip(spread.names, map(float, by), strict=True)), seed)
         self.store = DrawnStore(self.store, self.draw)
-        self._move_parameters()
-
-    def _move_parameters(self) -> None:
         if moved := self.draw.parameters:
             self.ti = self.store.ti
             self._set_temperature_globals()
@@ -129,7 +130,7 @@ class DrawnStore(TableStore):
     """
 
     def __init__(self, store: TableStore, draw: Draw):
-        kept = {k: v for k, v in vars(store).items() if k not in ("bare_inputs", "inputs")}
+        kept = {k: v for k, v in vars(store).items() if k not in ("bare_inputs", "inputs", "asked")}
         self.__dict__.update(kept, _in_memory={})
         self.draw = draw
         stored = {name: by for name, by in draw.parameters.items() if name not in (TEMP_BIAS, TEMP_GRADIENT)}
@@ -168,12 +169,3 @@ def perturbed(climate: DailyClimate, draw: Draw) -> DailyClimate:
 
     first, *others = (one(record) for record in climate.realisations)
     return replace(first, others=tuple(others))
-
-
-def _errors_of_days(seed: Sequence[int], days: int, errors: draws.WeatherErrors) -> draws.BlockErrors:
-    """Draw the errors of every day (T,) of a record."""
-    from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks
-
-    blocks = weekly_blocks(np.zeros(days, np.int32), errors.block_days)
-    drawn = draws.draw_errors(seed, 1, blocks.middles, errors)
-    return draws.BlockErrors(*(field[0][blocks.of_day] for field in drawn))

@@ -1,7 +1,7 @@
 """Tasks: the uncertainty of a glacier directory's balances."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.glaciers import GlacierRun, errors_name, glacier_run
+from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, glacier_run
 from oggm_glaunti.analysis.uncertainty import draws as d
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
@@ -27,11 +27,11 @@ SD_PARTS = {"sd": "standard deviation"} | {f"sd_{name}": f"its part from {what}"
 @entity_task(log)
 def smb_uncertainty(
     gdir: GlacierDirectory,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
     parameters: bool = True,
     year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> xr.Dataset:
     """Compute the standard deviation of a glacier's balance, cumulative and by year, to first order without sampling.
 
@@ -66,7 +66,7 @@ def smb_uncertainty(
     """
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_uncertainty")
+    run, blocks = _prepared(gdir, errors, years, year_type, mb_kwargs, "smb_uncertainty")
     spread = _spread(run, parameters)
     ends = u.year_ends(run.trajectory.period, blocks)
     series = u.propagate(run.tuned, run.trajectory, blocks)
@@ -87,14 +87,14 @@ def smb_uncertainty(
 @entity_task(log)
 def smb_ensemble(
     gdir: GlacierDirectory,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     members: int = 500,
     seed: int = 0,
     errors: WeatherErrors = WEEKLY_ERRORS,
     parameters: bool = True,
     draws: pd.DataFrame | None = None,
     year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> xr.Dataset:
     """Run an ensemble with drawn errors of the weather and drawn parameters: cumulative and annual balances.
 
@@ -124,7 +124,7 @@ def smb_ensemble(
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
     _require_members(gdir, members, seed)
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_ensemble")
+    run, blocks = _prepared(gdir, errors, years, year_type, mb_kwargs, "smb_ensemble")
     if draws is None:
         names, covariance = _spread(run, parameters)
         by = d.draw_parameters([seed, d.PARAMETER_SEED], members, covariance)
@@ -143,13 +143,13 @@ def smb_ensemble(
 @entity_task(log)
 def smb_linearity(
     gdir: GlacierDirectory,
-    years: Sequence[int] | None = None,
+    years: Years = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
     scales: Sequence[float] = d.SCALES,
     members: int = 500,
     seed: int = 0,
     year_type: str = "hydrological",
-    mb_kwargs: Mapping[str, Any] | None = None,
+    mb_kwargs: MbKwargs = None,
 ) -> pd.DataFrame:
     """Compare the first order with an ensemble for errors of several sizes: the range of :func:`smb_uncertainty`.
 
@@ -179,7 +179,7 @@ def smb_linearity(
             f"{gdir.rgi_id}: expected increasing scales above 0 and an error of the weather, found {[*scales]} and "
             f"{errors[:2]}"
         )
-    run, blocks = _prepared(gdir, years, year_type, errors, mb_kwargs, "smb_linearity")
+    run, blocks = _prepared(gdir, errors, years, year_type, mb_kwargs, "smb_linearity")
     found = linearity(run.tuned, run.trajectory, blocks, errors, scales, members, seed)
     columns = {f"{name}_sd": getattr(found, name) for name in ("first_order", "ensemble", "same_draws")}
     columns |= {"ratio": found.ratio, "bias": found.bias}
@@ -195,18 +195,11 @@ def _require_members(gdir: GlacierDirectory, members: int, seed: int) -> None:
         )
 
 
-def _prepared(
-    gdir: GlacierDirectory,
-    years: Sequence[int] | None,
-    year_type: str,
-    errors: WeatherErrors,
-    mb_kwargs: Mapping[str, Any] | None,
-    task: str,
-) -> tuple[GlacierRun, Any]:
-    """Return the prepared glacier, and blocks of days that start anew with each year."""
+def _prepared(gdir: GlacierDirectory, errors: WeatherErrors, *how: Any) -> tuple[GlacierRun, Any]:
+    """Return the glacier, prepared by :func:`glacier_run`, and blocks of days that start anew with each year."""
     with errors_name(gdir):
         errors.check()
-    run = glacier_run(gdir, years, year_type, mb_kwargs, task)
+    run = glacier_run(gdir, *how)
     from oggm_glaunti.analysis.uncertainty.blocks import weekly_blocks, year_cuts
 
     period = np.asarray(run.trajectory.period)

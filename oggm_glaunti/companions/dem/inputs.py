@@ -12,11 +12,17 @@ import numpy as np
 import rasterio.crs
 from numpy.typing import NDArray
 from rasterio import Affine
-from rasterio.warp import transform_bounds
 
 from oggm_glaunti.companions.dem.tiles import chosen_glacier, require_same_years, yearly_files
 from oggm_glaunti.coupling.ground.grid import CellGrid
-from oggm_glaunti.coupling.ground.rasters import PathLike, Raster, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.ground.rasters import (
+    PathLike,
+    Raster,
+    bilinear_on_grid,
+    bounds_in,
+    nearest_turn,
+    read_around,
+)
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.fit.data.maps import MapFile
 
@@ -173,7 +179,10 @@ def _padded_raster(label: str, raster: Raster, grid: CellGrid) -> Raster:
     dx, dy = raster.transform.a, -raster.transform.e
     left, top = raster.transform.c, raster.transform.f
     height, width = raster.values.shape[1:]
-    west, south, east, north = transform_bounds(grid.crs.to_wkt(), raster.crs, *_around(grid).bounds, densify_pts=21)
+    west, south, east, north = bounds_in(raster.crs, _around(grid))
+    if raster.crs.is_geographic:
+        turn = nearest_turn(west, left + dx * width / 2) - west
+        west, east = west + turn, east + turn
     beyond = [left - west, north - top, east - (left + dx * width), (top - dy * height) - south]
     if west >= left + dx * width or east <= left or south >= top or north <= top - dy * height:
         raise InvalidParamsError(

@@ -14,6 +14,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.weather_file import WeatherFile, Window
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.grid import CellGrid
+from oggm_glaunti.coupling.ground.rasters import nearest_turn
 
 # Share of a cell by which coordinates may differ and still count as the same.
 SAME_CELL = 0.1
@@ -36,8 +37,8 @@ def positions(file: CoarseCells, features: Features | CellGrid) -> tuple[NDArray
     """Return the fractional row and column in the file of every cell of the features, (H, W) each."""
     to_file = Transformer.from_crs(features.crs, file.crs, always_xy=True)
     x, y = to_file.transform(*np.meshgrid(features.x, features.y))
-    if file.crs.is_geographic and file.x.max() > 180.0:
-        x = x % 360.0
+    if file.crs.is_geographic:
+        x = nearest_turn(x, (file.x[0] + file.x[-1]) / 2)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InvalidParamsError(f"{file.label}: the glacier has no place in its coordinate system ({file.crs.name})")
     axes = (y, file.y), (x, file.x)

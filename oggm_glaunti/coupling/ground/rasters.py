@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
@@ -71,20 +71,27 @@ def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: in
         sources = [stack.enter_context(_opened(label, path, bands)) for path in paths]
         first = sources[0]
         bounds = _bounds_around(first, grid)
-        if not any(_overlap(source.bounds, bounds) for source in sources):
+        # A file may reach across 180 degrees, count to 360, or end there while another (or its other end) goes on.
+        turns = (0.0, 360.0, -360.0) if first.crs.is_geographic else (0.0,)
+        turned = [(bounds[0] + turn, bounds[1], bounds[2] + turn, bounds[3]) for turn in turns]
+        turned = [each for each in turned if any(_overlap(source.bounds, each) for source in sources)]
+        if not turned:
             raise InvalidParamsError(
                 f"{label}: {names} does not overlap the glacier: the file covers {_text(first.bounds)}, the glacier's "
                 f"maps {_text(bounds)} (west, south, east, north in {first.crs})"
             )
+        how = {"res": first.res, "nodata": np.nan, "dtype": "float32", "resampling": Resampling.bilinear}
         try:
-            values, transform = rasterio.merge.merge(
-                sources, bounds=bounds, res=first.res, nodata=np.nan, dtype="float32", resampling=Resampling.bilinear
-            )
+            parts = [rasterio.merge.merge(sources, bounds=each, **how) for each in turned]
         except RasterioError as err:
             raise InvalidParamsError(f"{label}: {names} cannot be read ({err})") from err
         scale, offset = (np.asarray(v, np.float32)[:, None, None] for v in (first.scales, first.offsets))
-        covered = _covered(sources, transform, values.shape[1:])
+        covered = np.any([_covered(sources, transform, values.shape[1:]) for values, transform in parts], axis=0)
+    values, transform = parts[0]
+    for others, _ in parts[1:]:
+        values = np.where(np.isfinite(values), values, others)
     values[~np.isfinite(values)] = np.nan
+    transform = Affine.translation(bounds[0] - turned[0][0], 0.0) @ transform
     return Raster(values * scale + offset, covered, transform, first.crs)
 
 
@@ -110,6 +117,8 @@ def _pixels_of_centres(raster: Raster, grid: CellGrid) -> tuple[NDArray[np.float
     to_raster = Transformer.from_crs(grid.crs, raster.crs.to_wkt(), always_xy=True)
     x, y = to_raster.transform(*np.meshgrid(grid.x, grid.y))
     a, _, c, _, e, f = raster.transform[:6]
+    if raster.crs.is_geographic:
+        x = nearest_turn(x, c + a * raster.values.shape[2] / 2)
     return (y - f) / e - 0.5, (x - c) / a - 0.5
 
 
@@ -171,7 +180,7 @@ def _opened(label: str, path: PathLike, bands: int) -> rasterio.DatasetReader:
 def _bounds_around(source: rasterio.DatasetReader, grid: CellGrid) -> tuple[float, float, float, float]:
     """Return the grid's bounds in a file's coordinates, two pixels (or cells) wider and on the edges of its pixels."""
     cell = grid.window((-1, grid.shape[0] + 1), (-1, grid.shape[1] + 1))
-    west, south, east, north = transform_bounds(grid.crs.to_wkt(), source.crs, *cell.bounds, densify_pts=21)
+    west, south, east, north = bounds_in(source.crs, cell)
     dx, dy = source.res
     left, top = source.transform.c, source.transform.f
     return (
@@ -180,6 +189,23 @@ def _bounds_around(source: rasterio.DatasetReader, grid: CellGrid) -> tuple[floa
         left + dx * (math.ceil((east - left) / dx) + 2),
         top - dy * (math.floor((top - north) / dy) - 2),
     )
+
+
+def bounds_in(crs: rasterio.crs.CRS, grid: CellGrid) -> tuple[float, float, float, float]:
+    """Return west, south, east, north of a grid in another CRS; across 180 degrees east is more than 180."""
+    west, south, east, north = transform_bounds(grid.crs.to_wkt(), crs, *grid.bounds, densify_pts=21)
+    return west, south, east + 360.0 if crs.is_geographic and east < west else east, north
+
+
+def nearest_turn(lon: Any, to: float) -> Any:
+    """Return longitudes turned by whole circles to within 180 degrees of another one.
+
+    Examples
+    --------
+    >>> nearest_turn(np.array([-179.0, 179.0]), 181.0).tolist()
+    [181.0, 179.0]
+    """
+    return lon + 360.0 * np.round((to - lon) / 360.0)
 
 
 def _overlap(one: Sequence[float], two: Sequence[float]) -> bool:

@@ -12,6 +12,7 @@ from oggm.utils import floatyear_to_date
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
 from oggm_glaunti.coupling.model.choice import choose_model
+from oggm_glaunti.coupling.model.merged import params_filesuffix_of
 from oggm_glaunti.coupling.model.oggm_record import BY_OGGM
 from oggm_glaunti.coupling.model.params import FIT_ENTRIES, TunableProperty, require_calibrated_with
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
@@ -20,7 +21,7 @@ from oggm_glaunti.coupling.table.continuation import continued_days
 from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
-from oggm_glaunti.coupling.table.store import TableStore, table_path
+from oggm_glaunti.coupling.table.store import TableStore, table_path, tributary_suffix
 from oggm_glaunti.coupling.table.table import Days, days_at_heights
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
@@ -61,8 +62,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     bias : float
         constant subtracted from the balance, mm w.e. yr-1
     temp_melt : float, optional
-        accepted because OGGM's models have it; the smooth melt law of GlaUnTI has no threshold, so only None and 0 are
-        allowed
+        None or 0: OGGM's models have it, the smooth melt law of GlaUnTI has no threshold
     ys, ye : int, optional
         first and last calendar year; the default is the whole record
     repeat : bool
@@ -70,7 +70,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     check_calib_params : bool
         raise if the directory was calibrated with another climate, lapse rate or weights than are used here
     check_climate_data : bool
-        accepted because OGGM's models have it; the daily climate is always checked
+        without effect, as the daily climate is always checked
     use_leap_years : bool
         whether rates refer to the true length of a year (from OGGM 1.7 on), see Notes
     settings_filesuffix : str
@@ -163,7 +163,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.repeat, self.bias = repeat, bias
         given = {"model": model, "corrector": corrector, "weights": weights, "variant": variant}
         given |= {"melt_f": melt_f, "prcp_fac": prcp_fac, "temp_bias": temp_bias}
-        how = mb_params_filesuffix, check_calib_params, self.fixed_model, self.use_calibration
+        suffix = params_filesuffix_of(gdir, mb_params_filesuffix, input_filesuffix)
+        how = suffix, check_calib_params, self.fixed_model, self.use_calibration
         self.choice = choice = choose_model(gdir, given, *how, settings_filesuffix, fl_id)
         self.loaded_model, self.weights_sha256 = choice.model, choice.weights_sha256
         self.model_name, self.calib_params = choice.model.name, choice.calibration
@@ -178,7 +179,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self._set_years(ys, ye)
         self.corrector = resolve_mode(choice.corrector, self.model_name, self.climate_source)
         if check_calib_params:
-            self._check_calibration(own_climate and not input_filesuffix)
+            self._check_calibration(own_climate, input_filesuffix)
         origin = choice.model, choice.weights_sha256, self._files, self.corrector, choice.temp_gradient, choice.ti
         self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head)
 
@@ -203,10 +204,12 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.years = np.arange(self.ys, self.ye + 1)
         self.ys_float, self.ye_float = float(self.ys), floatyear_of_day(self.ye, days_in_year(self.ye))
 
-    def _check_calibration(self, compare_climate: bool) -> None:
+    def _check_calibration(self, own_climate: bool, input_filesuffix: str) -> None:
         if not self.calib_params:
             return
-        # A climate named for this run alone may be any; the path of the weights is where they were found.
+        # The weather of a merged glacier is compared with what that glacier was calibrated with, one named for this run
+        # alone may be any; the path of the weights is where they were found.
+        compare_climate = own_climate and input_filesuffix == tributary_suffix(self.choice.params_filesuffix)
         found = self.origin()
         for name in ("weights_path", *(() if compare_climate else self._files.about_climate.origin())):
             del found[name]
@@ -348,12 +351,9 @@ class GlaUnTIMassBalance(OGGMAttributes):
         return mb, temp, pdd, 1000.0 * prcp, 1000.0 * np.clip(solid, 0.0, prcp)
 
     def get_daily_mb_of_year(self, heights: Any, year: float | None = None) -> np.ndarray:
-        """Return the balance of every day of a calendar year at the heights.
+        """Return the balance of every day of a calendar year at the heights, m of ice per second (N, 365 or 366).
 
-        Returns
-        -------
-        array (N, 365 or 366)
-            m of ice per second; the sum over the days times a day's seconds is the year's balance
+        The sum over the days times a day's seconds is the year's balance.
         """
         days, at = self._days_of(self._year_index(year)), self.table()
         smb = np.stack([at.interpolate(heights, day) for day in days.smb], axis=1)
@@ -377,7 +377,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
 
     def origin(self) -> dict[str, Any]:
         """Return which model this is, and the digests of all that its balances are made from but its parameters."""
-        features = {} if self.corrector == "off" else {"features_sha256": self._files.features_sha256()}
+        tributary = tributary_suffix(self.choice.params_filesuffix)
+        features = {} if self.corrector == "off" else {"features_sha256": self._files.features_sha256(tributary)}
         how = {"corrector": self.corrector, "temp_gradient": settings.param("glaunti_temp_gradient")}
         return {**self.choice.origin(), **how, **self._files.about_climate.origin(), **features}
 

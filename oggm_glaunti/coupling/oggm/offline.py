@@ -114,16 +114,19 @@ def _forget_failed_import() -> None:
             del cls.salem
 
 
-# First-order regions of the Randolph Glacier Inventory 6.0 (RGI Consortium 2017, doi 10.7265/N5-RGI-60), from 0.
+# First-order regions of the Randolph Glacier Inventory 6.0 (RGI Consortium 2017, doi 10.7265/N5-RGI-60), from 0, and
+# the one that version 7.0 adds (doi 10.5067/f6jmovy5navz).
 _RGI_REGIONS = """None, Alaska, Western Canada and US, Arctic Canada North, Arctic Canada South, Greenland, Iceland,
 Svalbard, Scandinavia, Russian Arctic, North Asia, Central Europe, Caucasus and Middle East, Central Asia,
-South Asia West, South Asia East, Low Latitudes, Southern Andes, New Zealand, Antarctic and Subantarctic"""
+South Asia West, South Asia East, Low Latitudes, Southern Andes, New Zealand, Antarctic and Subantarctic,
+Antarctic Mainland"""
+# First character of ``gdir.rgi_version``, which is 50, 60, 61, 70G (glaciers) or 70C (complexes).
+_RGI_VERSIONS = ("5", "6", "7")
 
 
 def start_offline(
     working_dir: str | os.PathLike[str],
     params: Mapping[str, Any] | None = None,
-    rgi_version: str = "6",
     logging_level: str = "WARNING",
 ) -> Path:
     """Initialise OGGM so that glacier directories can be made from own outlines without any download.
@@ -138,8 +141,6 @@ def start_offline(
         folder of the glacier directories; made if missing
     params : mapping, optional
         parameters to set in ``cfg.PARAMS``
-    rgi_version : str
-        first digit of the RGI version of the glaciers' ids: '6' for ``RGI60-...``, '5' for ``RGI50-...``
     logging_level : str
         see ``cfg.set_logging_config``
 
@@ -170,7 +171,8 @@ def start_offline(
     settings.register()
     names, subregions = re.split(r",\s", _RGI_REGIONS), {"00-00": "None"}
     tables = pd.DataFrame({"Full_name": names}), pd.DataFrame({"Full_name": subregions})
-    oggm_funcs._RGI_METADATA.setdefault(rgi_version, tables)
+    for version in _RGI_VERSIONS:
+        oggm_funcs._RGI_METADATA.setdefault(version, tables)
     path = Path(working_dir).resolve()
     path.mkdir(parents=True, exist_ok=True)
     cfg.PATHS["working_dir"] = str(path)

@@ -105,12 +105,20 @@ class TableInputs:
 
     def ds(self) -> np.ndarray:
         """Return the corrections by height (K, 5, N); one period of zeros if there are none."""
+        return self._ds
+
+    def ds_index(self) -> np.ndarray:
+        """Return the index of each month's corrections (Y, 12); the first and last year's go on beyond both ends."""
+        return self._ds_index
+
+    @cached_property
+    def _ds(self) -> np.ndarray:
         if self.corrections is None:
             return np.zeros((1, N_CORRECTIONS, self.heights.size), np.float32)
         return self.corrections.at(self.heights)
 
-    def ds_index(self) -> np.ndarray:
-        """Return the index of each month's corrections (Y, 12); the first and last year's go on beyond both ends."""
+    @cached_property
+    def _ds_index(self) -> np.ndarray:
         year_of_month = mass_balance_year_of_months(self.climate.years, self.hemisphere)
         if self.corrections is None:
             return np.zeros_like(year_of_month)

@@ -27,6 +27,7 @@ from oggm_glaunti.coupling.table.file import TableHead, read_corrections, read_h
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.table import Table, build_table
+from oggm_glaunti.coupling.table.trial import AskedHeights, TrialTable
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 # Tables of other tunable parameter settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
 TABLES_KEPT = 4
 # What OGGM puts before the climate's suffix for a tributary of a merged glacier: its id in RGI 5, 6 or 7.
-TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}|2000-v[\d.]+-[GC]-\d\d-\d{5})")
+TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}(_d\d\d)?|2000-v[\d.]+-[GC]-\d\d-\d{5})")
 
 
 @dataclass(eq=False, repr=False)
@@ -78,8 +79,7 @@ class TableStore:
 
     def __post_init__(self) -> None:
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
-        tributary = TRIBUTARY.search(self.input_filesuffix)
-        self._features_suffix = tributary.group() if tributary else ""
+        self._features_suffix = tributary_suffix(self.input_filesuffix)
         self._in_memory: dict[str, Interpolator] = {}
 
     def path(self, params_filesuffix: str | None = None) -> Path:
@@ -144,7 +144,8 @@ class TableStore:
     def adopt_corrections(self, yearly: BandCorrections | None) -> None:
         """Take corrections of all mass-balance years (None where the corrector is off) for the tables to be made."""
         self.yearly_corrections = yearly
-        self.__dict__.pop("inputs", None)
+        for made_of_them in ("inputs", "asked"):
+            self.__dict__.pop(made_of_them, None)
 
     def digest(self, tunables: TunableParams) -> str:
         """Return the digest of everything a table is made from."""
@@ -174,13 +175,23 @@ class TableStore:
             whether to look for it in the directory, and keep it there
         """
         key = tunables.digest()
-        if key not in self._in_memory:
-            table = self._by_head(tunables) if on_disk else None
-            table = table or Interpolator.of(self._read_or_build(tunables, on_disk))
-            while len(self._in_memory) >= TABLES_KEPT:
-                self._in_memory.pop(next(iter(self._in_memory)))
-            self._in_memory[key] = table
-        return self._in_memory[key]
+        # Moved to the end: the one used least recently goes first.
+        table = self._in_memory.pop(key, None) or self._open(tunables, on_disk)
+        while len(self._in_memory) >= TABLES_KEPT:
+            self._in_memory.pop(next(iter(self._in_memory)))
+        self._in_memory[key] = table
+        return table
+
+    def _open(self, tunables: TunableParams, on_disk: bool) -> Interpolator:
+        if on_disk:
+            return self._by_head(tunables) or Interpolator.of(self._read_or_build(tunables, on_disk=True))
+        checked = lambda smb: self._require_finite(smb, tunables)
+        return TrialTable(self.asked, tunables, checked, lambda: self._read_or_build(tunables, on_disk=False))
+
+    @cached_property
+    def asked(self) -> AskedHeights:
+        """Which heights of trial tables are read."""
+        return AskedHeights(self.inputs)
 
     def _by_head(self, tunables: TunableParams) -> Interpolator | None:
         """Open the directory's table of these tunable parameters; months and climate are read on demand."""
@@ -199,7 +210,9 @@ class TableStore:
         table = self.read(tunables) if on_disk else None
         if table is None:
             table = build_table(self.inputs, tunables)
-            (self.adopt if on_disk else self._require_finite)(table, tunables)
+            if on_disk:
+                self.adopt(table, tunables)
+            self._require_finite(table.smb, tunables)
         return table
 
     def adopt(self, table: Table, tunables: TunableParams) -> None:
@@ -210,7 +223,7 @@ class TableStore:
         InvalidWorkflowError
             if the table is not finite, or cannot be written
         """
-        self._require_finite(table, tunables)
+        self._require_finite(table.smb, tunables)
         self._write(table, tunables, self.path())
 
     def keep(self, tunables: TunableParams, params_filesuffix: str) -> None:
@@ -233,16 +246,29 @@ class TableStore:
         }
         write_table(path, _shortened(table), attributes, self.yearly_corrections)
 
-    def _require_finite(self, table: Table, tunables: TunableParams) -> None:
-        if not np.isfinite(table.smb).all():
+    def _require_finite(self, smb: np.ndarray, tunables: TunableParams) -> np.ndarray:
+        if not np.isfinite(smb).all():
             raise InvalidWorkflowError(
                 f"{self.gdir.rgi_id}: the balance is not finite with {tunables}; check the tunable parameters and "
                 f"{self.files.about_climate.file} in {self.gdir.dir}"
             )
+        return smb
 
     def __getstate__(self) -> dict[str, Any]:
         """Workers get the inputs and find or rebuild the tables themselves."""
         return {**self.__dict__, "_in_memory": {}, "head": None}
+
+
+def tributary_suffix(input_filesuffix: str) -> str:
+    """Return the part of the climate's suffix that names a merged glacier, empty if there is none.
+
+    Examples
+    --------
+    >>> tributary_suffix("_RGI60-11.00719_ssp126"), tributary_suffix("_ssp126")
+    ('_RGI60-11.00719', '')
+    """
+    found = TRIBUTARY.search(input_filesuffix)
+    return found.group() if found else ""
 
 
 def table_path(gdir: GlacierDirectory, model: str, params_filesuffix: str, input_filesuffix: str) -> Path:

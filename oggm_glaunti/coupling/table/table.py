@@ -6,9 +6,9 @@ to their year's sum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +18,12 @@ from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
 from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.table.numpy_kernel import NUMPY_DAYS, DayAtHeights, MonthParameters
 
-# Heights and years are rounded up to multiples of these, so that glaciers of like size share a compiled program.
-HEIGHTS_ROUNDED = 64
-YEARS_ROUNDED = 10
+# One compiled program runs so many years at so many heights; all tables, long and short, are made of such pieces.
+YEARS_AT_ONCE = 10
+HEIGHTS_AT_ONCE = 96
+
+Sums = Sequence[np.ndarray]
+"""``smb, solid_prcp, pdd`` (Y, 12, N) and ``swe`` (Y, N) of some years, as in :class:`Table`."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,28 @@ def build_table(inputs: TableInputs, tunables: TunableParams, backend: str = "au
     -------
     Table
     """
-    if backend == "auto":
-        backend = "numpy" if jax_is_unsafe() else "jax"
-    sums = {"jax": _sums_by_jax, "numpy": _sums_by_numpy}[backend]
-    tables = [table_of_sums(one, tunables, sums(one, tunables)) for one in inputs.realisations()]
+    tables = []
+    for one in inputs.realisations():
+        blocks = zip(*sums_in_order(one, tunables, backend), strict=True)
+        tables.append(table_of_sums(one, tunables, [np.concatenate(parts).astype(np.float64) for parts in blocks]))
     if len(tables) == 1:
         return tables[0]
     names = Table.__dataclass_fields__.keys() - {"years", "heights"}
     return replace(tables[0], **{name: np.mean([getattr(table, name) for table in tables], axis=0) for name in names})
 
 
-def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sequence[np.ndarray]) -> Table:
-    """Make the table of monthly sums ``smb, solid_prcp, pdd`` (Y, 12, N) and of ``swe`` (Y, N), float64."""
+def sums_in_order(inputs: TableInputs, tunables: TunableParams, backend: str = "auto") -> Iterator[Sums]:
+    """Compute the sums of one realisation of the weather, a few years at a time, from the first year of the record on.
+
+    Later years are not computed before they are asked for. Arguments as in :func:`build_table`.
+    """
+    if backend == "auto":
+        backend = "numpy" if jax_is_unsafe() else "jax"
+    return {"jax": _sums_by_jax, "numpy": _sums_by_numpy}[backend](inputs, tunables)
+
+
+def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sums) -> Table:
+    """Make the table of the sums of all years, float64."""
     temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks)
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     scale = physical_numbers(inputs.ti)["prec_scale"] * np.exp(inputs.ds()[:, 0].astype(np.float64))
@@ -103,40 +116,64 @@ def round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:
-    """Compute smb, solid_prcp, pdd, swe by the JAX kernel, padded to shapes that many glaciers share."""
+def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> Iterator[Sums]:
+    """Run the JAX kernel on pieces of one size, the heights of a decade shared out between threads."""
     import jax
 
-    ds, n_years, n = inputs.ds(), inputs.climate.years.size, inputs.heights.size
-    years, periods = (round_up(k, YEARS_ROUNDED) - k for k in (n_years, len(ds)))
-    more = round_up(n, HEIGHTS_ROUNDED) - n
-    blocks = [np.pad(block, ((0, years), (0, 0), (0, 0))) for block in inputs.daily_blocks]
-    sums = _compiled()(
-        jax.tree.map(np.float32, inputs.ti),
-        *blocks,
-        np.pad(inputs.temp_offset.astype(np.float32), (0, more), mode="edge"),
-        tunables.by_month(),
-        np.pad(ds, ((0, periods), (0, 0), (0, more)), mode="edge"),
-        np.pad(inputs.ds_index(), ((0, years), (0, 0))).astype(np.int32),
-    )
-    return tuple(np.asarray(s)[:n_years, ..., :n].astype(np.float64) for s in sums)
+    from oggm_glaunti.core.threads import map_threaded
+
+    n = inputs.heights.size
+    numbers, structure = jax.tree.flatten(inputs.ti)
+    # Few arrays: to hand one over takes as long as to run a month.
+    scalars, months = np.array(numbers, np.float32), np.stack(tunables.by_month())
+    of_heights = np.stack([table_initial_swe(inputs), inputs.temp_offset]).astype(np.float32)
+    columns, ds = (_lengthened(values, round_up(n, HEIGHTS_AT_ONCE), axis=-1) for values in (of_heights, inputs.ds()))
+    pieces = [slice(k, k + HEIGHTS_AT_ONCE) for k in range(0, n, HEIGHTS_AT_ONCE)]
+    for first in range(0, inputs.climate.years.size, YEARS_AT_ONCE):
+        weather, valid, index = _decade(inputs, first)
+        # One more than the years: mass-balance years begin in another month.
+        used = _lengthened(ds[index.min() :][: YEARS_AT_ONCE + 1], YEARS_AT_ONCE + 1, axis=0)
+        of_decade = weather, valid, index - index.min()
+        arguments = [(structure, scalars, months, columns[:, at], used[..., at], *of_decade) for at in pieces]
+        sums = [np.concatenate(parts, axis=-1) for parts in zip(*map_threaded(_run_piece, arguments), strict=True)]
+        columns[0] = sums[3][-1]
+        yield [values[: inputs.climate.years.size - first, ..., :n] for values in sums]
+
+
+def _decade(inputs: TableInputs, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weather (2, Y, 12, 31), existing days (Y, 12, 31) and indices of corrections (Y, 12) of a decade."""
+    years = slice(first, first + YEARS_AT_ONCE)
+    *weather, valid = (block[years] for block in inputs.daily_blocks)
+    lengthened = partial(_lengthened, size=YEARS_AT_ONCE, axis=0)
+    # Days of the years added do not exist, and leave the snow alone.
+    exists = np.pad(valid, ((0, YEARS_AT_ONCE - len(valid)), (0, 0), (0, 0)))
+    return np.stack([lengthened(w) for w in weather]), exists, lengthened(inputs.ds_index()[years].astype(np.int32))
+
+
+def _lengthened(values: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """Repeat the last entry of an axis until there are so many."""
+    missing = size - values.shape[axis]
+    return np.concatenate([values, np.repeat(values.take([-1], axis), missing, axis)], axis) if missing else values
+
+
+def _run_piece(arguments: tuple) -> list[np.ndarray]:
+    return [np.asarray(values) for values in _compiled()(*arguments)]
 
 
 @cache
-def _compiled() -> Callable[..., tuple[Any, ...]]:
+def _compiled() -> Callable[..., Any]:
     """Compile on use, once per process."""
     import jax
-    import jax.numpy as jnp
 
     from oggm_glaunti.core import monthly
 
-    def program(ti, temp, prcp, valid, offset, tunables, ds, ds_index):
-        params = ti.resolve()
-        swe = jnp.broadcast_to(params.snow_depletion_centre, offset.shape)
-        tunables = monthly.MonthlyTunables(*tunables)
-        return monthly.monthly_sums(params, swe, temp, prcp, valid, offset, tunables, ds, ds_index)
+    def program(structure, scalars, months, columns, ds, weather, valid, ds_index):
+        params = jax.tree.unflatten(structure, list(scalars)).resolve()
+        swe, offset = columns
+        tunables = monthly.MonthlyTunables(*months)
+        return monthly.monthly_sums(params, swe, *weather, valid, offset, tunables, ds, ds_index)
 
-    return jax.jit(program)
+    return jax.jit(program, static_argnums=0)
 
 
 def month_parameters(inputs: TableInputs, tunables: TunableParams, ds: np.ndarray, month: int) -> MonthParameters:
@@ -210,14 +247,12 @@ def table_initial_swe(inputs: TableInputs) -> np.ndarray:
     return np.full(inputs.heights.size, physical_numbers(inputs.ti)["snow_depletion_centre"])
 
 
-def _sums_by_numpy(inputs: TableInputs, tunables: TunableParams) -> tuple[np.ndarray, ...]:
-    """Compute smb, solid_prcp, pdd, swe by a plain loop over the days."""
+def _sums_by_numpy(inputs: TableInputs, tunables: TunableParams) -> Iterator[Sums]:
+    """Run the days in a plain loop, year by year."""
     swe = table_initial_swe(inputs)
-    shape = (inputs.climate.years.size, 12, inputs.heights.size)
-    smb, solid, pdd, swes = np.empty(shape), np.empty(shape), np.empty(shape), np.empty((shape[0], shape[2]))
-    for year in range(shape[0]):
+    for year in range(inputs.climate.years.size):
         months = days_of_year(inputs, tunables, year, swe)
-        for name, sums in (("smb", smb), ("solid_prcp", solid), ("pdd", pdd)):
-            sums[year] = [sum(getattr(day, name) for day in days) for days in months]
-        swe = swes[year] = months[-1][-1].swe
-    return smb, solid, pdd, swes
+        fields = ("smb", "solid_prcp", "pdd")
+        sums = [np.array([[sum(getattr(day, name) for day in days) for days in months]]) for name in fields]
+        swe = months[-1][-1].swe
+        yield [*sums, swe[None]]

@@ -274,15 +274,10 @@ def _minimum(problem: FitProblem, first_guess: np.ndarray) -> _Minimum:
         data, jacobian = _linearised(jnp.asarray(np.frombuffer(z), problem.mean.dtype), problem)
         return np.asarray(data, np.float64), np.asarray(jacobian, np.float64)
 
-    result = least_squares(
-        lambda z: np.concatenate([run(z.tobytes())[0], z]),
-        first_guess,
-        jac=lambda z: np.concatenate([run(z.tobytes())[1], np.eye(first_guess.size)]),
-        method="lm",
-        ftol=FIT_TOLERANCE,
-        xtol=FIT_TOLERANCE,
-        max_nfev=MAX_EVALUATIONS,
-    )
+    residuals = lambda z: np.concatenate([run(z.tobytes())[0], z])
+    jacobian = lambda z: np.concatenate([run(z.tobytes())[1], np.eye(first_guess.size)])
+    tolerances = {"ftol": FIT_TOLERANCE, "xtol": FIT_TOLERANCE, "max_nfev": MAX_EVALUATIONS}
+    result = least_squares(residuals, first_guess, jacobian, method="lm", **tolerances)
     if not result.success or not np.isfinite([*result.x, result.cost]).all():
         raise NoConvergence(f"no minimum after {result.nfev} runs of the model: {result.message}")
     return _Minimum(result.x, *run(result.x.tobytes()), result.nfev)

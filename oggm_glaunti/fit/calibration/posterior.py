@@ -39,12 +39,11 @@ def summary(posterior: Posterior) -> dict[str, dict[str, float]]:
         ``{name: {prior, value, low, high, contraction}}``: most probable values before and after the fit, and the 68 %
         range after it, in physical units; ``contraction = posterior sd / prior sd``
     """
-    rows = zip(*posterior.priors, posterior.mean, posterior.sd, strict=True)
     found = {}
-    for name, before, prior_sd, after, sd in rows:
+    for name, before, prior_sd, after, sd in zip(*posterior.priors, posterior.mean, posterior.sd, strict=True):
         stored = {"prior": before, "value": after, "low": after - sd, "high": after + sd}
-        found[name] = {key: physical(name, number) for key, number in stored.items()}
-        found[name]["contraction"] = float(sd / prior_sd)
+        of_name = {key: physical(name, number) for key, number in stored.items()}
+        found[name] = {**of_name, "contraction": float(sd / prior_sd)}
     return found
 
 

@@ -93,17 +93,6 @@ def as_table(observations: Any) -> pd.DataFrame:
     return table
 
 
-def _observations_of(gdir: GlacierDirectory, observations: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of a glacier, by RGI id or name; an error names the glaciers of the table if there are none."""
-    names = {gdir.rgi_id, getattr(gdir, "name", "") or gdir.rgi_id}
-    own = observations[observations["glacier"].isin(names)]
-    if own.empty:
-        known = ", ".join(map(str, observations["glacier"].unique()[:10])) or "nothing"
-        words = f"no observations; column glacier has {known}, expected one of {sorted(names)}"
-        raise InvalidParamsError(f"{gdir.rgi_id}: {words}")
-    return own
-
-
 def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observations: pd.DataFrame) -> GlacierSite:
     """Prepare the observations of one glacier for a fit.
 
@@ -124,7 +113,13 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
 
     inputs = mb_model.table_inputs
     surface = surface_of(gdir)
-    used, rejected = _comparable(gdir, _observations_of(gdir, observations), inputs.climate.time, surface)
+    names = {gdir.rgi_id, getattr(gdir, "name", "") or gdir.rgi_id}
+    own = observations[observations["glacier"].isin(names)]
+    if own.empty:
+        known = ", ".join(map(str, observations["glacier"].unique()[:10])) or "nothing"
+        words = f"no observations; column glacier has {known}, expected one of {sorted(names)}"
+        raise InvalidParamsError(f"{gdir.rgi_id}: {words}")
+    used, rejected = _comparable(gdir, own, inputs.climate.time, surface)
     begin, end = (used[name].to_numpy().astype("M8[D]") for name in ("begin", "end"))
     # From some years before the first observation to the end of the last one.
     year = begin.min().astype("M8[Y]").astype(int) + 1970 - SPIN_UP_YEARS

@@ -265,9 +265,26 @@ def estimate(
 
 
 def _write_fit(found: Estimate, gdirs: Sequence[GlacierDirectory], filesuffix: str) -> list[dict[str, Any]]:
+    from oggm_glaunti.core.weights import physical_values
+
     record = _fit_record(found.posterior, found.sites)
-    models = (_same_model(found.model, gdir, found.chosen) for gdir in gdirs)
-    results = [_fitted_params(gdir, m, found.posterior, record) for gdir, m in zip(gdirs, models, strict=True)]
+    results = []
+    for gdir in gdirs:
+        mb_model = _same_model(found.model, gdir, found.chosen)
+        tuned = found.posterior.tuned(as_tuned(gdir.rgi_id, mb_model))
+        parameters = physical_values(tuned.ti)
+        results.append(
+            {
+                **model_record(gdir, mb_model),
+                "melt_f": 1000.0 * parameters["ddf_snow"]["value"],
+                "prcp_fac": 1.0,
+                "temp_bias": float(tuned.temp_bias),
+                FITTED_GRADIENT: float(tuned.temp_gradient),
+                "parameters": parameters,
+                "calibrated": list(found.posterior.priors.names),
+                "fit": record,
+            }
+        )
     for gdir, params in zip(gdirs, results, strict=True):
         write_calibration(gdir, params, filesuffix)
     return results
@@ -307,23 +324,4 @@ def _fit_record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str,
         "parameters": summary(posterior),
         "identifiability": identifiability(posterior),
         "posterior": spread_of(posterior),
-    }
-
-
-def _fitted_params(
-    gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, posterior: Posterior, record: dict[str, Any]
-) -> dict[str, Any]:
-    from oggm_glaunti.core.weights import physical_values
-
-    tuned = posterior.tuned(as_tuned(gdir.rgi_id, mb_model))
-    parameters = physical_values(tuned.ti)
-    return {
-        **model_record(gdir, mb_model),
-        "melt_f": 1000.0 * parameters["ddf_snow"]["value"],
-        "prcp_fac": 1.0,
-        "temp_bias": float(tuned.temp_bias),
-        FITTED_GRADIENT: float(tuned.temp_gradient),
-        "parameters": parameters,
-        "calibrated": list(posterior.priors.names),
-        "fit": record,
     }

@@ -91,25 +91,16 @@ def _entry_problem(folder: Path, entry: Any) -> str | None:
 
 
 def _open_glacier(folder: Path, entry: Any, row: int) -> GlacierData:
-    name, about = (
-        folder.name,
-        {key: entry[key] if isinstance(entry[key], str) else "" for key in ("wgms_name", "region")},
-    )
+    name = folder.name
+    about: dict[str, Any] = {key: entry[key] if isinstance(entry[key], str) else "" for key in ("wgms_name", "region")}
     source = FolderSource(folder, name, about["region"])
     size, _ = as_numbers(entry[["max_year", "height", "width"]])
     observed, findings = read_measured(folder, source.grid, name, size["max_year"])
     if np.isfinite(size["height"] * size["width"]) and (size["height"], size["width"]) != source.shape:
         found = f"{size['height']:g}, {size['width']:g}"
         findings.add(INDEX, row, f"{name}: height and width are {found}; dem.nc has {source.shape}, which are used")
-    return GlacierData(
-        name,
-        source,
-        observed,
-        fold=int(float(entry["fold"])),
-        **about,
-        problems=tuple(findings.problems),
-        left_out=findings.left_out,
-    )
+    about |= {"problems": tuple(findings.problems), "left_out": findings.left_out}
+    return GlacierData(name, source, observed, fold=int(float(entry["fold"])), **about)
 
 
 class FolderSource:

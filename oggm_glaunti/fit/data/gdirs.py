@@ -93,16 +93,10 @@ def _one_glacier(gdir: GlacierDirectory, good: pd.DataFrame, bad: pd.DataFrame, 
     glacier = _glacier_wide(used[used["kind"] == "glacier-wide"], periods, gdir.rgi_id, findings)
     for problem in findings.problems:
         log.warning("%s", problem)
-    return GlacierData(
-        gdir.rgi_id,
-        source,
-        Observed(periods, glacier, tables.only_in_seasons(points, periods, findings)),
-        wgms_name=str(gdir.name or ""),
-        fold=fold,
-        region=str(gdir.rgi_region),
-        problems=tuple(findings.problems),
-        left_out=findings.left_out,
-    )
+    observed = Observed(periods, glacier, tables.only_in_seasons(points, periods, findings))
+    about: dict[str, Any] = {"wgms_name": str(gdir.name or ""), "fold": fold, "region": str(gdir.rgi_region)}
+    about |= {"problems": tuple(findings.problems), "left_out": findings.left_out}
+    return GlacierData(gdir.rgi_id, source, observed, **about)
 
 
 class DirectorySource:

@@ -1,7 +1,6 @@
 """Tables of the published training data: the glaciers, and the balances of each of them."""
 
 from collections import Counter
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -40,8 +39,8 @@ class Findings:
         number of valid rows that have no place in a mass-balance year of the glacier, by what they are
     """
 
-    def __init__(self, problems: Iterable[Problem] = ()):
-        self.problems, self.left_out = list(problems), Counter[str]()
+    def __init__(self) -> None:
+        self.problems, self.left_out = list[Problem](), Counter[str]()
 
     def add(self, file: str, row: Any, what: str) -> None:
         """Add a problem; `row` is ignored if it is no whole number."""

@@ -76,7 +76,14 @@ class DailyFields:
                     f"({self.y.size} x {self.x.size}) of {VARIABLE_NAMES['temp']}"
                 )
         self._near = None if on_maps else self._nearest(name)
-        self.heights = self._read_heights()
+        # Reference heights of temperature, m: of the cells (H, W), or of the coarse cells used (K,).
+        with self._files["hgt"].open() as nc:
+            stored = np.squeeze(nc.variables[VARIABLE_NAMES["hgt"]][...])
+        values = np.flip(np.ma.masked_array(stored, dtype=np.float64).filled(np.nan), self._flips_of("hgt"))
+        self.heights = values if self._near is None else values.reshape(-1)[self._near.first]
+        if missing := (~np.isfinite(self.heights)).sum():
+            where = f"{missing} of {self.heights.size} cells"
+            raise InvalidParamsError(f"{self._files['hgt'].label}: '{VARIABLE_NAMES['hgt']}' is missing in {where}")
 
     def _read_days(self, key: str) -> NDArray[np.datetime64]:
         file = self._files[key]
@@ -115,19 +122,6 @@ class DailyFields:
     def _flips_of(self, key: str) -> tuple[int, ...]:
         """Return the axes to flip so that a file's cells are in the order of the maps, or of the coarse temperature."""
         return orientation(self._files[key].axes(VARIABLE_NAMES[key]), self._axes) or ()
-
-    def _read_heights(self) -> NDArray[np.float64]:
-        """Read the reference heights of temperature, m: of the cells (H, W), or of the coarse cells used (K,)."""
-        file = self._files["hgt"]
-        with file.open() as nc:
-            stored = np.squeeze(nc.variables[VARIABLE_NAMES["hgt"]][...])
-        values = np.flip(np.ma.masked_array(stored, dtype=np.float64).filled(np.nan), self._flips_of("hgt"))
-        values = values if self._near is None else values.reshape(-1)[self._near.first]
-        missing = (~np.isfinite(values)).sum()
-        if missing:
-            where = f"{missing} of {values.size} cells"
-            raise InvalidParamsError(f"{file.label}: '{VARIABLE_NAMES['hgt']}' is missing in {where}")
-        return values
 
     def forcing(self, begin: np.datetime64, end: np.datetime64, elevation: NDArray[np.float32]) -> Any:
         """Read the weather of the days `begin` to `end`, both included, at an elevation (H, W), m.

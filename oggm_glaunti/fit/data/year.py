@@ -1,6 +1,7 @@
 """A glacier of a data set, one mass-balance year at a time, read when it is needed."""
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -146,12 +147,16 @@ class Observed(NamedTuple):
     points: pd.DataFrame
 
 
+@dataclass(eq=False)
 class GlacierData:
     """A glacier of a data set; its years are read one at a time and not kept in memory.
 
     Attributes
     ----------
     name, wgms_name, region : str
+    source : GlacierSource
+        its maps and weather
+    observed : Observed
     fold : int
         0 test, 1 validation, all others training
     shape : (int, int)
@@ -174,25 +179,23 @@ class GlacierData:
     >>> [glacier.load(year).targets.keys() for year in glacier.years]  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        name: str,
-        source: GlacierSource,
-        observed: Observed,
-        *,
-        wgms_name: str = "",
-        fold: int = TRAINING_FOLD,
-        region: str = "",
-        problems: tuple[Problem, ...] = (),
-        left_out: Mapping[str, int] | None = None,
-    ):
-        self.name, self.wgms_name, self.fold, self.region = name, wgms_name, int(fold), region
-        self.shape, self.problems, self.left_out = source.shape, tuple(problems), dict(left_out or {})
-        self._source, self._observed = source, observed
-        self._with_targets = {year for year, _ in observed.glacier} | set(observed.points["year"])
+    name: str
+    source: GlacierSource
+    observed: Observed
+    _: KW_ONLY
+    wgms_name: str = ""
+    fold: int = TRAINING_FOLD
+    region: str = ""
+    problems: tuple[Problem, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.shape = self.source.shape
+        self._with_targets = {year for year, _ in self.observed.glacier} | set(self.observed.points["year"])
         self.spin_up_years, self.years = self._find_years()
         outside = self._with_targets - {*self.years, *self.spin_up_years}
-        if n := sum(year in outside for year in (*(year for year, _ in observed.glacier), *observed.points["year"])):
+        observed = [year for year, _ in self.observed.glacier] + self.observed.points["year"].tolist()
+        if n := sum(year in outside for year in observed):
             self.left_out["observation of a year without weather"] = n
 
     def __repr__(self) -> str:
@@ -202,24 +205,24 @@ class GlacierData:
     @property
     def grid(self) -> CellGrid:
         """Position of the cells."""
-        return self._source.grid
+        return self.source.grid
 
     def _find_years(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         spin_up = tuple(year for year in range(SPIN_UP[0], SPIN_UP[1] + 1) if self.holds(year))
         if not self._with_targets:
             return spin_up, ()
-        begin = int(self._source.first.astype("M8[Y]").astype(int)) + 1970
+        begin = int(self.source.first.astype("M8[Y]").astype(int)) + 1970
         first = min(min(self._with_targets), spin_up[-1] + 1) if spin_up else begin
         return spin_up, tuple(year for year in range(first, max(self._with_targets) + 1) if self.holds(year))
 
     def holds(self, year: int) -> bool:
         """Return whether the weather of a mass-balance year is complete."""
         period = self.period(year)
-        return bool(self._source.first <= period.begin and period.end <= self._source.last)
+        return bool(self.source.first <= period.begin and period.end <= self.source.last)
 
     def period(self, year: int) -> Period:
         """Return the dates of a mass-balance year: those of the observations, otherwise the default ones."""
-        return self._observed.periods.get(year) or default_period(year, self._source.hemisphere)
+        return self.observed.periods.get(year) or default_period(year, self.source.hemisphere)
 
     def load(self, year: int, facies: bool = False) -> YearData:
         """Read one mass-balance year.
@@ -241,7 +244,7 @@ class GlacierData:
         from oggm_glaunti.core.glaunti import Season, geometry_fields
         from oggm_glaunti.core.run import season_weights
 
-        source, period = self._source, self.period(year)
+        source, period = self.source, self.period(year)
         if not self.holds(year):
             raise InvalidParamsError(
                 f"{self.name}: the weather holds {source.first} to {source.last}, not {period.begin} to {period.end}, "
@@ -265,7 +268,7 @@ class GlacierData:
         found = {}
         for season in season_dates(self.period(year)):
             own = points[points["season"] == season]
-            glacier = float(self._observed.glacier.get((year, season), float("nan")))
+            glacier = float(self.observed.glacier.get((year, season), float("nan")))
             if len(own) or np.isfinite(glacier):
                 rows, cols = (own[name].to_numpy(np.int32) for name in ("row", "col"))
                 value, weight = (own[name].to_numpy(np.float32) for name in ("value", "weight"))
@@ -274,11 +277,19 @@ class GlacierData:
 
     @cached_property
     def _points(self) -> pd.DataFrame:
-        """Points with their weights."""
-        points = self._observed.points
+        """Points with their weights, by how far their dates lie from the first and last day of their season."""
+        from oggm_glaunti.fit.data.date_weights import date_weights
+
+        points = self.observed.points
         seasons = [season_dates(self.period(year)) for year in points["year"]]
         dates = [of_year[season] for of_year, season in zip(seasons, points["season"], strict=True)]
-        return points.assign(weight=_weights(points, np.array(dates, "M8[D]").reshape(-1, 2)))
+        # Glaciers with similar numbers of points share a compiled program.
+        fill = (1 << max(8, len(points).bit_length())) - len(points)
+        begin, end = (
+            np.pad((points[name].to_numpy().astype("M8[D]") - day).astype(np.int32), (0, fill))
+            for name, day in zip(("begin", "end"), np.array(dates, "M8[D]").reshape(-1, 2).T, strict=True)
+        )
+        return points.assign(weight=np.array(date_weights(begin, end))[: len(points)])
 
 
 def season_dates(period: Period) -> dict[str, tuple[np.datetime64, np.datetime64]]:
@@ -287,19 +298,6 @@ def season_dates(period: Period) -> dict[str, tuple[np.datetime64, np.datetime64
     if period.mid is not None:
         dates |= {"winter": (period.begin, period.mid), "summer": (period.mid, period.end)}
     return dates
-
-
-def _weights(points: pd.DataFrame, dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
-    """Compute the weights of points (N,) by the first and last days (N, 2) of their seasons."""
-    from oggm_glaunti.fit.data.date_weights import date_weights
-
-    # Glaciers with similar numbers of points share a compiled program.
-    fill = (1 << max(8, len(points).bit_length())) - len(points)
-    begin, end = (
-        np.pad((points[name].to_numpy().astype("M8[D]") - day).astype(np.int32), (0, fill))
-        for name, day in zip(("begin", "end"), dates.T, strict=True)
-    )
-    return np.array(date_weights(begin, end))[: len(points)]
 
 
 def outline_means(forcing: Any, outline: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

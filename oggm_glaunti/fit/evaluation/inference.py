@@ -106,16 +106,10 @@ def predict_year(model: Model, state: State, data: YearData, daily: bool = False
     balances = [np.asarray(balance) for balance in smb]
     seasonal = dict(zip(("winter", "summer"), balances, strict=True)) if len(balances) == 2 else {}
     lengths = [season.weights.size for season in data.seasons]
-    return PredictedYear(
-        year=data.year,
-        begin=data.begin,
-        mid=data.mid,
-        end=data.end,
-        maps={"annual": np.asarray(balances).sum(axis=0, dtype=np.float32), **seasonal},
-        state=State(np.asarray(values), data.end),
-        ds=None if ds is None else np.asarray(ds),
-        daily=tuple(np.asarray(o)[:n] for o, n in zip(observed, lengths, strict=True)) if daily else (),
-    )
+    days = tuple(np.asarray(o)[:n] for o, n in zip(observed, lengths, strict=True)) if daily else ()
+    maps = {"annual": np.asarray(balances).sum(axis=0, dtype=np.float32), **seasonal}
+    state, ds = State(np.asarray(values), data.end), None if ds is None else np.asarray(ds)
+    return PredictedYear(data.year, data.begin, data.mid, data.end, maps, state, ds, days)
 
 
 @eqx.filter_jit

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from oggm_glaunti.files import write_text
-from oggm_glaunti.fit.evaluation.scores import scores
+from oggm_glaunti.fit.evaluation.scores import Scores, scores
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
 
 PREFIX = "pred_"
@@ -149,29 +149,25 @@ def pooled_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     >>> pooled_scores(table)[["model", "n", "bias", "n_dropped"]].values.tolist()
     [['A', 2, 0.5, 1]]
     """
-    groups = dict(list(predictions.groupby(["kind", "season"])))
-    order = [(kind, season) for kind in KINDS for season in ALL_SEASONS if (kind, season) in groups]
-    rows = [
-        {"model": model, "kind": kind, "season": season, **_measures(groups[kind, season], column)}
-        for kind, season in order
-        for model, column in models_of(predictions).items()
-    ]
-    return pd.DataFrame(rows, columns=[*POOLED_COLUMNS, "p"])
+    found = _scores_by(["kind", "season"], predictions, POOLED_COLUMNS)
+    pairs = [(kind, season) for kind in KINDS for season in ALL_SEASONS]
+    rows = [np.flatnonzero((found["kind"] == kind) & (found["season"] == season)) for kind, season in pairs]
+    return found.iloc[np.concatenate(rows)].reset_index(drop=True)
 
 
 def scores_per_glacier(predictions: pd.DataFrame) -> pd.DataFrame:
     """Compute the same for each glacier, in alphabetical order: :data:`SITE_COLUMNS` and ``p``."""
+    return _scores_by(["glacier", "kind", "season"], predictions, SITE_COLUMNS)
+
+
+def _scores_by(keys: list[str], predictions: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     rows = [
-        {"glacier": glacier, "kind": kind, "season": season, "model": model, **_measures(group, column)}
-        for (glacier, kind, season), group in predictions.groupby(["glacier", "kind", "season"])
+        {**dict(zip(keys, key, strict=True)), "model": model, **scores(group[column], group["true"])._asdict()}
+        for key, group in predictions.groupby(keys)
         for model, column in models_of(predictions).items()
     ]
-    return pd.DataFrame(rows, columns=[*SITE_COLUMNS, "p"])
-
-
-def _measures(group: pd.DataFrame, column: str) -> dict[str, float | int]:
-    found = scores(group[column], group["true"])._asdict()
-    return {{"r": "pearson_r", "skill": "skill_vs_mean_r2"}.get(name, name): value for name, value in found.items()}
+    table = pd.DataFrame(rows, columns=[*keys, "model", *Scores._fields])
+    return table.rename(columns={"r": "pearson_r", "skill": "skill_vs_mean_r2"})[[*columns, "p"]]
 
 
 def largest_differences(found: pd.DataFrame, reference: pd.DataFrame) -> dict[str, float]:

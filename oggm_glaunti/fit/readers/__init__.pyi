@@ -1,7 +1,10 @@
-from .glamos import read_glamos as read_glamos
-from .nve import read_nve_glacier_wide as read_nve_glacier_wide, read_nve_stakes as read_nve_stakes
 from .oggm_tables import from_gdir as from_gdir, read_geodetic as read_geodetic
 from .plain_csv import read_csv as read_csv
+from .seasons import (
+    read_glamos as read_glamos,
+    read_nve_glacier_wide as read_nve_glacier_wide,
+    read_nve_stakes as read_nve_stakes,
+)
 from .wgms import (
     read_fog_points as read_fog_points,
     read_mass_balance_machine as read_mass_balance_machine,

@@ -53,7 +53,8 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
         ) from err
     # The glacier's WGMS id, none if OGGM links the glacier to none, and OGGM's folder of WGMS tables.
     links, folder = utils.get_wgms_files()
-    wgms_ids = links.loc[links[f"RGI{gdir.rgi_version[0]}0_ID"] == gdir.rgi_id, "WGMS_ID"]
+    rgi_ids = links.get(f"RGI{gdir.rgi_version[0]}0_ID", pd.Series("", links.index))  # OGGM has no links of RGI 7
+    wgms_ids = links.loc[rgi_ids == gdir.rgi_id, "WGMS_ID"]
     cells = table.reindex(columns=list(REF_MB_COLUMNS)).rename(columns=REF_MB_COLUMNS)
     cells = cells.map(lambda value: "" if pd.isna(value) else repr(float(value)))
     cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
@@ -101,33 +102,21 @@ def read_geodetic(gdirs: Any, period: str | None = None, file_path: str | Path |
     one = isinstance(gdirs, str) or hasattr(gdirs, "rgi_id")
     ids = [str(getattr(item, "rgi_id", item)) for item in ([gdirs] if one else gdirs)]
     period = period or cfg.PARAMS["geodetic_mb_period"]
-    begin, end = _days_of(period)
-    table = geodetic_table(file_path)
-    rates = table.loc[table["period"] == period].reindex(ids)
-    years = end.year - begin.year
-    last = end - pd.Timedelta(days=1)
-    cells = pd.DataFrame(
-        {
-            "glacier": ids,
-            "kind": "geodetic",
-            "season": "free",
-            "begin": f"{begin:%Y-%m-%d}",
-            "end": f"{last:%Y-%m-%d}",
-            "value": [repr(float(rate * years)) for rate in rates["dmdtda"]],
-            "sigma": [repr(float(rate * years)) for rate in rates["err_dmdtda"]],
-        },
-        index=pd.RangeIndex(1, len(ids) + 1),
-    )
-    read = settle(cells, "OGGM's geodetic table")
-    words = f"not in OGGM's geodetic table for {period}"
-    return read._replace(rejected=read.rejected.replace({"problem": {"no value": words}}))
-
-
-def _days_of(period: str) -> tuple[pd.Timestamp, pd.Timestamp]:
     try:
         begin, end = (pd.Timestamp(part) for part in period.split("_"))
     except ValueError as err:
         raise InvalidParamsError(f"period: expected like '2000-01-01_2020-01-01', found {period!r}") from err
     if (begin.month, begin.day) != (end.month, end.day) or end <= begin:
         raise InvalidParamsError(f"period: expected whole years, found {period!r}")
-    return begin, end
+    table = geodetic_table(file_path)
+    rates = table.loc[table["period"] == period].reindex(ids)
+    last = end - pd.Timedelta(days=1)
+    value, sigma = (
+        [repr(float(rate * (end.year - begin.year))) for rate in rates[name]] for name in ("dmdtda", "err_dmdtda")
+    )
+    columns = {"glacier": ids, "kind": "geodetic", "season": "free", "value": value, "sigma": sigma}
+    columns |= {"begin": f"{begin:%Y-%m-%d}", "end": f"{last:%Y-%m-%d}"}
+    cells = pd.DataFrame(columns, index=pd.RangeIndex(1, len(ids) + 1))
+    read = settle(cells, "OGGM's geodetic table")
+    words = f"not in OGGM's geodetic table for {period}"
+    return read._replace(rejected=read.rejected.replace({"problem": {"no value": words}}))

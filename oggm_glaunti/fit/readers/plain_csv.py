@@ -93,7 +93,11 @@ def read_csv(
         cells[name] = ""
     cells["season"] = _translated(cells["season"], SEASON_SPELLINGS)
     cells["kind"] = _translated(cells["kind"], KIND_SPELLINGS)
-    own_unit = _one_unit(header_units, path)
+    own_units = {unit.lower() for unit in header_units.values()}
+    if own_units - set(PER_METRE) or len(own_units) > 1:
+        known = ", ".join(PER_METRE)
+        raise InvalidParamsError(f"{path}: units {header_units} in the header; expected one of {known} for both")
+    own_unit = next(iter(own_units), None)
     if own_unit and "unit" in cells:
         raise InvalidParamsError(f"{path}: unit {own_unit!r} in the header and a column of units; leave one out")
     return settle(cells, Path(path).name, own_unit or unit, default_dates, hemisphere)
@@ -123,11 +127,3 @@ def _renamed(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict[
         if match and name in ("value", "sigma"):
             units[name] = match["unit"].strip()
     return table[[*found.values(), NOTE]].set_axis([*found, NOTE], axis=1), units
-
-
-def _one_unit(units: dict[str, str], path: str | Path) -> str | None:
-    found = {unit.lower() for unit in units.values()}
-    if found - set(PER_METRE) or len(found) > 1:
-        known = ", ".join(PER_METRE)
-        raise InvalidParamsError(f"{path}: units {units} in the header; expected one of {known} for both")
-    return found.pop() if found else None

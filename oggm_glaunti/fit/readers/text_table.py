@@ -1,5 +1,6 @@
 """Text tables in the many forms that people and data centres write, and observations made of their cells."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterable
@@ -44,7 +45,16 @@ def read_table(path: str | Path, sep: str | None = None, needed: Iterable[str] =
     InvalidParamsError
         if the file cannot be read or a column is missing
     """
-    text = _decoded(Path(path))
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as err:
+        raise InvalidParamsError(f"{path}: cannot be read ({err})") from err
+    for encoding in ("utf-8-sig", "cp1252"):
+        with contextlib.suppress(UnicodeDecodeError):
+            text = raw.decode(encoding)
+            break
+    else:
+        raise InvalidParamsError(f"{path}: neither UTF-8 nor Windows-1252 text; save it as UTF-8")
     first = text.split("\n", 1)[0]
     sep = sep or max((";", "\t", ","), key=first.count)
     try:
@@ -74,19 +84,6 @@ def _as_table(names: list[str], lines: list[list[str]], path: str | Path) -> pd.
             rows.append([full[i] for i in named] + [note if surplus else ""])
             kept.append(row)
     return pd.DataFrame(rows, pd.Index(kept, dtype=int, name="row"), [*(names[i] for i in named), NOTE], dtype=str)
-
-
-def _decoded(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as err:
-        raise InvalidParamsError(f"{path}: cannot be read ({err})") from err
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InvalidParamsError(f"{path}: neither UTF-8 nor Windows-1252 text; save it as UTF-8")
 
 
 def is_missing(cells: pd.Series) -> pd.Series:
@@ -150,8 +147,21 @@ def settle(
     for name in ("begin", "end"):
         table[name], notes[name] = parse_days(cells[name], name)
     if default_dates:
-        _fill_in_nominal_dates(table, notes, cells, hemisphere)
-    table, notes["unit"] = _in_metres(table, cells, unit)
+        unknown = pd.Series(np.nan, cells.index)
+        year = parse_numbers(cells["year"], "year")[0] if "year" in cells else unknown
+        region = table["glacier"].map(region_of)
+        south = pd.Series(is_southern(table.get("lat", unknown), region, hemisphere == "sh"), cells.index)
+        for name, days in zip(("begin", "end"), nominal_dates(year, table["season"], south), strict=True):
+            absent = is_missing(cells[name]) | notes[name].str.endswith(UNKNOWN)
+            table[name] = table[name].where(~absent, days)
+            notes[name] = notes[name].where(~(absent & days.notna()), "")
+    if unit not in PER_METRE:
+        raise InvalidParamsError(f"unit: expected one of {', '.join(PER_METRE)}, found {unit!r}")
+    units = cells.get("unit", pd.Series("", cells.index)).str.strip().replace("", unit)
+    factor = units.str.lower().map(PER_METRE)
+    notes["unit"] = np.where(factor.isna(), "unit '" + units + "' is none of " + ", ".join(PER_METRE), "")
+    # Divided, so that -700 mm is the number -0.7.
+    table |= {name: table[name] / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
     table["height_range"] = table.get("height_range", pd.Series(0.0, cells.index)).fillna(0.0)
     table["source"] = cells.get("source", pd.Series("", cells.index)).replace("", source)
     return _split_with_notes(as_observations(table), notes, rows)
@@ -169,29 +179,3 @@ def _split_with_notes(table: pd.DataFrame, notes: pd.DataFrame, rows: pd.Index) 
     good, bad = split(table, problems)
     bad.insert(2, "season", table["season"].to_numpy()[(problems != "").any(axis=1).to_numpy(bool)])
     return Read(good.reset_index(drop=True), bad, good.index.to_numpy(int))
-
-
-def _fill_in_nominal_dates(
-    table: dict[str, pd.Series], notes: pd.DataFrame, cells: pd.DataFrame, hemisphere: str
-) -> None:
-    unknown = pd.Series(np.nan, cells.index)
-    year = parse_numbers(cells["year"], "year")[0] if "year" in cells else unknown
-    south = pd.Series(
-        is_southern(table.get("lat", unknown), table["glacier"].map(region_of), hemisphere == "sh"), cells.index
-    )
-    nominal = dict(zip(("begin", "end"), nominal_dates(year, table["season"], south), strict=True))
-    for name, days in nominal.items():
-        absent = is_missing(cells[name]) | notes[name].str.endswith(UNKNOWN)
-        table[name] = table[name].where(~absent, days)
-        notes[name] = notes[name].where(~(absent & days.notna()), "")
-
-
-def _in_metres(table: dict[str, pd.Series], cells: pd.DataFrame, unit: str) -> tuple[dict[str, pd.Series], pd.Series]:
-    if unit not in PER_METRE:
-        raise InvalidParamsError(f"unit: expected one of {', '.join(PER_METRE)}, found {unit!r}")
-    units = cells["unit"].str.strip().replace("", unit) if "unit" in cells else pd.Series(unit, cells.index)
-    factor = units.str.lower().map(PER_METRE)
-    note = np.where(factor.isna(), "unit '" + units + "' is none of " + ", ".join(PER_METRE), "")
-    # Divided, so that -700 mm is the number -0.7.
-    scaled = {name: table[name] / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
-    return table | scaled, pd.Series(note, cells.index)

@@ -127,7 +127,13 @@ def read_wgms_balances(
     unit = _checked_unit(table, balances, unit, path)
     if glacier is not None:
         rows["glacier"] = glacier
-    rows = _with_bands(rows if dates is None else with_dates(rows, dates))
+    rows = rows if dates is None else with_dates(rows, dates)
+    low, high = (parse_numbers(rows[name].str.strip().replace(WHOLE_GLACIER, ""), name)[0] for name in ("low", "high"))
+    band = low.notna() & high.notna()
+    rows["kind"] = np.where(band, "point", "glacier-wide")
+    for name, values in (("height", (low + high) / 2), ("height_range", high - low)):
+        rows[name] = values.map("{:g}".format).where(band, "")
+    rows = rows.drop(columns=["low", "high"])
     return settle(one_row_each(rows), "WGMS", unit, default_dates, hemisphere)
 
 
@@ -216,17 +222,6 @@ def with_dates(rows: pd.DataFrame, path: str | Path) -> pd.DataFrame:
 
 def _glacier_years(*cells: pd.Series) -> pd.MultiIndex:
     return pd.MultiIndex.from_arrays([pd.to_numeric(c, errors="coerce").fillna(-1).astype(int) for c in cells])
-
-
-def _with_bands(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add the kind of each row, and height and width of bands."""
-    low, high = (parse_numbers(rows[name].str.strip().replace(WHOLE_GLACIER, ""), name)[0] for name in ("low", "high"))
-    band = low.notna() & high.notna()
-    text = {"height": ((low + high) / 2), "height_range": high - low}
-    return rows.drop(columns=["low", "high"]).assign(
-        kind=np.where(band, "point", "glacier-wide"),
-        **{name: value.map("{:g}".format).where(band, "") for name, value in text.items()},
-    )
 
 
 def _renamed_to_ours(table: pd.DataFrame, names: dict[str, tuple[str, ...]], path: str | Path) -> pd.DataFrame:

@@ -9,6 +9,7 @@ padding has weight 0: glaciers of similar size share their programs.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -139,9 +140,13 @@ def year_arrays(data: YearData, turn: Turn, seen: GlacierSurvey, whole_map: bool
     whole_map, facies : bool
         see :func:`~oggm_glaunti.fit.training.survey.survey_glacier`
     """
+    # 1 on the glacier, each cell once, and 0 elsewhere.
+    outline = np.asarray(data.outline[seen.rows, seen.cols], np.float32)
+    flat = seen.rows.astype(np.int64) * data.outline.shape[1] + seen.cols
+    outline[np.setdiff1d(np.arange(flat.size), np.unique(flat, return_index=True)[1])] = 0.0
     return YearArrays(
         _two_seasons(data.seasons, seen.rows, seen.cols),
-        _outline_once(data, seen),
+        outline[: seen.n_matter],
         _seen_year(data, seen, turn.counted),
         _network_maps(data, seen, facies) if whole_map else None,
         (np.asarray(turn.continued), np.asarray(len(data.seasons) == 2)),
@@ -156,8 +161,9 @@ def _two_seasons(seasons: tuple[Season, ...], rows: np.ndarray, cols: np.ndarray
         [(forcing, weights)] = checked
         cut = USUAL_DAYS[0] if weights.size > USUAL_DAYS[0] else weights.size // 2
         checked = [(select_days(forcing, part), weights[part]) for part in (slice(cut), slice(cut, None))]
+    single = partial(np.asarray, dtype=np.float32)
     winter, summer = (
-        padded_season(_in_single_precision(forcing), np.asarray(weights, np.float32), usual)
+        padded_season(eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=single), single(weights), usual)
         for (forcing, weights), usual in zip(checked, USUAL_DAYS, strict=True)
     )
     return winter, summer
@@ -168,18 +174,6 @@ def padded_season(forcing: Forcing, weights: np.ndarray, least: int = 0) -> Seas
     n_days = max(least, -(-weights.size // PADDED_DAYS) * PADDED_DAYS)
     forcing, weights = pad_days(forcing, weights, n_days)
     return Season(forcing, weights)
-
-
-def _in_single_precision(forcing: Forcing) -> Forcing:
-    return eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=lambda series: np.asarray(series, np.float32))
-
-
-def _outline_once(data: YearData, seen: GlacierSurvey) -> np.ndarray:
-    """Return 1 on the glacier, each cell once, and 0 elsewhere."""
-    outline = np.asarray(data.outline[seen.rows, seen.cols], np.float32)
-    flat = seen.rows.astype(np.int64) * data.outline.shape[1] + seen.cols
-    outline[np.setdiff1d(np.arange(flat.size), np.unique(flat, return_index=True)[1])] = 0.0
-    return outline[: seen.n_matter]
 
 
 def _seen_year(data: YearData, seen: GlacierSurvey, counted: bool) -> SeenYear:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from oggm_glaunti.core.glaunti import GlaUnTI
-from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
+from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import Model, leaf_shapes, leaves_of, model_from_leaves
 from oggm_glaunti.fit.training.objective import model_name
 
@@ -45,13 +45,23 @@ def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model
     >>> round(float(initial_model("A").ti.resolve().prec_scale), 3)
     1.4
     """
+    rng = np.random.default_rng(seed)
     match name, start:
         case "A", None:
             return GlaUnTI(ti_weights(), None, "A")
         case "B", None:
-            return _new_gru(np.random.default_rng(seed))
+            shapes = leaf_shapes("B")
+            bound = 1.0 / np.sqrt(shapes[-1][0])
+            leaves = [rng.uniform(-bound, bound, shape).astype(np.float32) for shape in shapes]
+            leaves[-3] *= np.float32(OUTPUT_SHARE)
+            leaves[-2:] = [np.zeros_like(leaf) for leaf in leaves[-2:]]
+            return model_from_leaves("B", leaves)
         case "C", GlaUnTI(name="A", ti=ti):
-            return _new_corrector(np.random.default_rng(seed), ti)
+            numbers = leaves_of(GlaUnTI(ti, None, "A"))
+            shapes = leaf_shapes("C")[: -len(numbers)]
+            leaves = [_new_leaf(rng, shape, shapes[k - 1] if k else ()) for k, shape in enumerate(shapes)]
+            leaves[-2:] = leaves[-2] * np.float32(OUTPUT_SHARE), np.zeros_like(leaves[-1])
+            return model_from_leaves("C", [*leaves, *(number.astype(np.float32) for number in numbers)])
         case "D", GlaUnTI(name="C", ti=ti, corrector=corrector):
             return GlaUnTI(ti, corrector, "D")
     if start is not None and name == model_name(start):
@@ -60,23 +70,6 @@ def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model
     if name not in allowed:
         raise ValueError(f"model: expected A, B, C or D, found {name!r}")
     raise ValueError(f"model {name} begins with {allowed[name]}, found {model_name(start) if start else 'nothing'}")
-
-
-def _new_gru(rng: np.random.Generator) -> Model:
-    shapes = leaf_shapes("B")
-    bound = 1.0 / np.sqrt(shapes[-1][0])
-    leaves = [rng.uniform(-bound, bound, shape).astype(np.float32) for shape in shapes]
-    leaves[-3] *= np.float32(OUTPUT_SHARE)
-    leaves[-2:] = [np.zeros_like(leaf) for leaf in leaves[-2:]]
-    return model_from_leaves("B", leaves)
-
-
-def _new_corrector(rng: np.random.Generator, ti: TIWeights) -> Model:
-    numbers = leaves_of(GlaUnTI(ti, None, "A"))
-    shapes = leaf_shapes("C")[: -len(numbers)]
-    leaves = [_new_leaf(rng, shape, shapes[k - 1] if k else ()) for k, shape in enumerate(shapes)]
-    leaves[-2:] = leaves[-2] * np.float32(OUTPUT_SHARE), np.zeros_like(leaves[-1])
-    return model_from_leaves("C", [*leaves, *(number.astype(np.float32) for number in numbers)])
 
 
 def _new_leaf(rng: np.random.Generator, shape: tuple[int, ...], before: tuple[int, ...]) -> np.ndarray:

@@ -114,18 +114,18 @@ def response(ti: TIWeights, swe: Float[Array, " cell"], seasons: tuple[Season, .
     return response_fields(ti.resolve(), swe, seasons)
 
 
-def _network(corrector: Corrector, response: Float[Array, "3 cell"], maps: NetworkMaps) -> Float[Array, "5 cell"]:
-    side = maps.place.shape[1]
-    on_map = jnp.zeros((side * side, 3), response.dtype).at[maps.cell].set(response.T)
-    inputs = jnp.concatenate([on_map.reshape(1, side, side, 3), maps.place], axis=-1)
-    ds = run_corrector_batch(corrector, inputs, maps.climate, maps.sizes)
-    return ds.reshape(-1, ds.shape[-1])[maps.cell].T
-
-
 @jax.jit
 def network_and_reverse(corrector: Corrector, response: Float[Array, "3 cell"], maps: NetworkMaps) -> tuple[Array, Any]:
     """Compute corrections (5, L), and their reverse pass for :func:`run_reverse`."""
-    return jax.vjp(lambda corrector: _network(corrector, response, maps), corrector)
+
+    def network(corrector: Corrector) -> Array:
+        side = maps.place.shape[1]
+        on_map = jnp.zeros((side * side, 3), response.dtype).at[maps.cell].set(response.T)
+        inputs = jnp.concatenate([on_map.reshape(1, side, side, 3), maps.place], axis=-1)
+        ds = run_corrector_batch(corrector, inputs, maps.climate, maps.sizes)
+        return ds.reshape(-1, ds.shape[-1])[maps.cell].T
+
+    return jax.vjp(network, corrector)
 
 
 @jax.jit

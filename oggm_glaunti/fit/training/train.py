@@ -133,10 +133,8 @@ def split_by_years(
     """Split the years of a glacier: training to `train_to`, validation to `validate_to` (both included), then test."""
     if not train_to <= validate_to:
         raise ValueError(f"train_to: expected at most validate_to, found {train_to} and {validate_to}")
-    groups = [
-        frozenset(year for year in glacier.years if first < year <= last)
-        for first, last in ((-(10**6), train_to), (train_to, validate_to), (validate_to, 10**6))
-    ]
+    spans = itertools.pairwise((-(10**6), train_to, validate_to, 10**6))
+    groups = [frozenset(year for year in glacier.years if first < year <= last) for first, last in spans]
     parts = [[Part(glacier, years)] if any(glacier.load(y).targets for y in sorted(years)) else [] for years in groups]
     return Split(*parts)
 

@@ -116,12 +116,8 @@ def _year_sums(values: np.ndarray, slopes: dict[str, Any], year: YearArrays, sca
     weight = np.r_[seen.weight * by_season, GLACIER_WEIGHT * seen.has_glacier * np.asarray(scale.glacier)]
     kinds = np.arange(weight.size) < seen.weight.size
     shares = np.stack([kinds, ~kinds]).astype(np.float64)
-    return Sums(
-        np.einsum("kn,n,ni,nj->kij", shares, weight, jacobian, jacobian),
-        np.einsum("kn,n,ni,nj->kij", shares, weight**2, jacobian, jacobian),
-        shares @ (plain * misfit**2),
-        shares @ plain,
-    )
+    curvature, slope = (np.einsum("kn,n,ni,nj->kij", shares, w, jacobian, jacobian) for w in (weight, weight**2))
+    return Sums(curvature, slope, shares @ (plain * misfit**2), shares @ plain)
 
 
 @jax.jit

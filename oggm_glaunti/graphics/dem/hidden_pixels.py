@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oggm_glaunti.companions.dem.scores import HeldOut, score
 from oggm_glaunti.graphics.style import COLOURS, LINES, light_grid, panels, plain_log, series_style
@@ -119,16 +118,11 @@ def _errors_by_distance_and_slope(figure: Figure, axes: Sequence[Axes], flat: Ma
             for share, quantile, line in ((0.5, "median", LINES[0]), (0.9, "90th percentile", LINES[1])):
                 values = [np.quantile(error[which == b], share) for b in used]
                 ax.plot(used, values, linestyle=line, label=f"{name}: {quantile}" if name else quantile, **style)
-        _name_bins(ax, np.concatenate([getattr(of, place) for of in flat.values()]), lower_ends)
+        every = np.digitize(np.concatenate([getattr(of, place) for of in flat.values()]), lower_ends) - 1
+        used, upper_ends = np.unique(every), [*(f"-{end}" for end in lower_ends[1:]), "+"]
+        names = [f"{lower_ends[b]}{upper_ends[b]}\n{100 * (every == b).mean():.2g} %" for b in used]
+        ax.set_xticks(used, [bin_name.replace("-", "\N{EN DASH}") for bin_name in names], fontsize="small")
         ax.set(xlabel=f"{words}\n(and share of the heights)", ylabel="absolute error (m)", yscale="log")
         plain_log(ax.yaxis)
     handles = axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=max(2, len(flat)), frameon=False, fontsize="small")
-
-
-def _name_bins(ax: Axes, places: NDArray[np.float64], lower_ends: Sequence[int]) -> None:
-    which = np.digitize(places, lower_ends) - 1
-    used = np.unique(which)
-    upper_ends = [*(f"-{end}" for end in lower_ends[1:]), "+"]
-    labels = [f"{lower_ends[b]}{upper_ends[b]}\n{100 * (which == b).mean():.2g} %" for b in used]
-    ax.set_xticks(used, [label.replace("-", "\N{EN DASH}") for label in labels], fontsize="small")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.colorizer import ColorizingArtist
     from matplotlib.figure import Figure
 
-VOID = COLOURS[0]
-
 
 def plot_voids(
     dataset: xr.Dataset, title: str = "", *, dem_ref: ArrayLike | None = None, outline: ArrayLike | None = None

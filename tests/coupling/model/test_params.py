@@ -94,16 +94,16 @@ def test_corrections_of_the_other_hemisphere_are_other_corrections():
 @pytest.mark.parametrize(
     ("suffix", "tributary"),
     [
-        ("", None),
-        ("_ssp126", None),
+        ("", ""),
+        ("_ssp126", ""),
         ("_RGI60-11.00001", "_RGI60-11.00001"),
         ("_RGI60-11.00001_ssp126", "_RGI60-11.00001"),
         ("_RGI2000-v7.0-G-11-00042_ssp126", "_RGI2000-v7.0-G-11-00042"),
+        ("_gcm_data_RGI50-11.00719_d01_ssp126", "_RGI50-11.00719_d01"),
     ],
 )
 def test_a_tributary_is_told_from_a_scenario(suffix, tributary):
-    found = table_store.TRIBUTARY.search(suffix)
-    assert (found.group() if found else None) == tributary
+    assert table_store.tributary_suffix(suffix) == tributary
 
 
 @pytest.mark.parametrize("step", [0, -5.0, "x", 1e4])
