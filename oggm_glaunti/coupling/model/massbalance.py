@@ -207,10 +207,9 @@ class GlaUnTIMassBalance(OGGMAttributes):
     def _check_calibration(self, own_climate: bool, input_filesuffix: str) -> None:
         if not self.calib_params:
             return
-        # The weather of a merged glacier is compared with what that glacier was calibrated with, one named for this run
-        # alone may be any; the path of the weights is where they were found.
+        # Weather named for this run alone may be any, and the path of the weights is where they were found.
         compare_climate = own_climate and input_filesuffix == tributary_suffix(self.choice.params_filesuffix)
-        found = self.origin()
+        found = self.origin(with_features="features_sha256" in self.calib_params)
         for name in ("weights_path", *(() if compare_climate else self._files.about_climate.origin())):
             del found[name]
         require_calibrated_with({"variant": "smooth", **self.calib_params}, found, self.gdir.rgi_id)
@@ -375,12 +374,13 @@ class GlaUnTIMassBalance(OGGMAttributes):
         fit = {name: self.calib_params[name] for name in FIT_ENTRIES if name in self.calib_params}
         return {"rgi_id": self.gdir.rgi_id, **self.origin(), **fit, "calibrated_by": BY_OGGM}
 
-    def origin(self) -> dict[str, Any]:
+    def origin(self, with_features: bool = True) -> dict[str, Any]:
         """Return which model this is, and the digests of all that its balances are made from but its parameters."""
-        tributary = tributary_suffix(self.choice.params_filesuffix)
-        features = {} if self.corrector == "off" else {"features_sha256": self._files.features_sha256(tributary)}
         how = {"corrector": self.corrector, "temp_gradient": settings.param("glaunti_temp_gradient")}
-        return {**self.choice.origin(), **how, **self._files.about_climate.origin(), **features}
+        found = {**self.choice.origin(), **how, **self._files.about_climate.origin()}
+        if with_features and self.corrector != "off":
+            found["features_sha256"] = self._files.features_sha256(tributary_suffix(self.choice.params_filesuffix))
+        return found
 
 
 class GlaUnTIMassBalanceA(GlaUnTIMassBalance):
