@@ -62,7 +62,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     bias : float
         constant subtracted from the balance, mm w.e. yr-1
     temp_melt : float, optional
-        None or 0: OGGM's models have it, the smooth melt law of GlaUnTI has no threshold
+        None or 0: the smooth melt law of GlaUnTI has no threshold
     ys, ye : int, optional
         first and last calendar year; the default is the whole record
     repeat : bool
@@ -289,8 +289,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
 
     def get_annual_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
         """Return the climate of a calendar year: mean temp, sums of the monthly tempformelt, prcp and prcpsol."""
-        index = self._year_index(year)
-        months = [self._climate_of(heights, index, month) for month in range(12)]
+        months = [self._climate_of(heights, self._year_index(year), month) for month in range(12)]
         temp, tempformelt, prcp, prcpsol = (np.stack(values) for values in zip(*months, strict=True))
         return temp.mean(axis=0), tempformelt.sum(axis=0), prcp.sum(axis=0), prcpsol.sum(axis=0)
 
