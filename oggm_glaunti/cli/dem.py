@@ -41,8 +41,7 @@ def run_impute_dem(args: argparse.Namespace) -> int:
     from pyproj import CRS
 
     from oggm_glaunti.companions.dem.impute import impute_dem_stack
-    from oggm_glaunti.companions.dem.imputed_file import write_imputed
-    from oggm_glaunti.companions.dem.tiles import chosen_glacier, read_tiles
+    from oggm_glaunti.companions.dem.tiles import chosen_glacier, read_tiles, write_imputed
 
     begin = time.perf_counter()
     name = chosen_glacier(args.folder, args.glacier)

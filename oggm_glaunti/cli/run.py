@@ -11,8 +11,6 @@ from oggm_glaunti.cli import common
 if TYPE_CHECKING:
     import pandas as pd
 
-    from oggm_glaunti.workflows.region_directories import Request
-
 RUN_RESUMES = "the same call goes on from here"
 DESCRIPTION = """\
 From glacier outlines and daily weather to surface mass balances and ice dynamics, glacier by glacier, with OGGM.
@@ -92,11 +90,17 @@ def _reference_balance(text: str) -> float | str | None:
 def run_run(args: argparse.Namespace) -> int:
     """Run a region and print what was done."""
     from oggm_glaunti.workflows.region_chain import run_region
+    from oggm_glaunti.workflows.region_directories import Request
 
     _require_consistent_request(args)
     print(_parameters(args), flush=True)
-    statuses = run_region(_request(args), lambda line: print(line, flush=True))
-    return _report(statuses, args.out.resolve())
+    is_file, options = _is_file(args.climate), _climate_options(args)
+    climate = str(Path(args.climate).resolve()) if is_file else args.climate
+    names = ("shapefile", "dem", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb", "ref_period")
+    asked = {name: getattr(args, name) for name in (*names, "workers")}
+    asked |= {"years": tuple(args.years), "rgi_ids": tuple(args.rgi_ids or ()), "dynamics": not args.no_dynamics}
+    request = Request(args.out.resolve(), climate, climate_is_file=is_file, climate_options=options, **asked)
+    return _report(run_region(request, lambda line: print(line, flush=True)), request.out)
 
 
 def _require_consistent_request(args: argparse.Namespace) -> None:
@@ -128,23 +132,6 @@ def _is_file(climate: str) -> bool:
 def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:
     names = ("ref_hgt", "temp_units", "prcp_units", "temp_name", "prcp_name", "time_name", "climate_source")
     return common.given(args, *names)
-
-
-def _request(args: argparse.Namespace) -> Request:
-    from oggm_glaunti.workflows.region_directories import Request
-
-    names = ("shapefile", "dem", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb", "ref_period")
-    return Request(
-        out=args.out.resolve(),
-        climate=str(Path(args.climate).resolve()) if _is_file(args.climate) else args.climate,
-        climate_is_file=_is_file(args.climate),
-        years=tuple(args.years),
-        rgi_ids=tuple(args.rgi_ids or ()),
-        climate_options=_climate_options(args),
-        dynamics=not args.no_dynamics,
-        workers=args.workers,
-        **{name: getattr(args, name) for name in names},
-    )
 
 
 def _parameters(args: argparse.Namespace) -> str:

@@ -62,15 +62,9 @@ def convolve(x: Float[AnyArray, "g *space i"], kernel: Float[AnyArray, "*window 
     -------
     array (G, ..., O)
     """
-    strides = (1,) * (x.ndim - 2)
-    return jax.lax.conv_general_dilated(
-        jnp.asarray(x),
-        jnp.asarray(kernel),
-        strides,
-        padding="SAME",
-        dimension_numbers=DIMENSIONS[x.ndim],
-        precision=EXACT,
-    )
+    strides, order = (1,) * (x.ndim - 2), DIMENSIONS[x.ndim]
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    return jax.lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=order, precision=EXACT)
 
 
 @convolve.defjvp

@@ -118,7 +118,11 @@ def run(
     client, own = (_connect(client), True) if isinstance(client, str) else (client, False)
     try:
         with tqdm(total=len(gdirs), desc=TASK, unit="glacier", disable=None if progress else True) as bar:
-            return _Distribution(client, _context(kwargs), retries, bar).run(gdirs, chunk_size)
+            # Weights may be set in the environment of this process only.
+            environment = {name: os.environ[name] for name in (settings.WEIGHTS_ENV,) if name in os.environ}
+            logging_level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
+            context = ChunkContext(_PROCESS, cfg.pack_config(), logging_level, environment, kwargs)
+            return _Distribution(client, context, retries, bar).run(gdirs, chunk_size)
     finally:
         if own:
             client.close()
@@ -135,13 +139,6 @@ def _connect(address: str) -> Client:
     return Client(address)
 
 
-def _context(kwargs: dict[str, Any]) -> ChunkContext:
-    """Collect what workers need, including the path of weights that is set in the environment of this process only."""
-    environment = {name: os.environ[name] for name in (settings.WEIGHTS_ENV,) if name in os.environ}
-    logging_level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
-    return ChunkContext(_PROCESS, cfg.pack_config(), logging_level, environment, kwargs)
-
-
 def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.DataFrame:
     """Make the tables of one chunk, in a worker.
 
@@ -150,6 +147,8 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
     InvalidWorkflowError
         If the worker does not see the glacier directories
     """
+    from distributed import get_worker
+
     from oggm_glaunti.region.tables import glaunti_tables
 
     with _one_at_a_time:
@@ -157,7 +156,9 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
         require_seen(gdirs)
         kwargs = {**context.kwargs, "progress": False}
         if kwargs.get("memory") is None:
-            kwargs["memory"] = _memory_of_worker()
+            # The setting, or less if the worker's own limit is small.
+            limit, setting = get_worker().memory_manager.memory_limit, float(settings.param("glaunti_memory"))
+            kwargs["memory"] = setting if not limit else min(setting, SHARE_OF_WORKER * limit / MEGABYTE)
         return glaunti_tables(list(gdirs), **kwargs)
 
 
@@ -181,15 +182,6 @@ def require_seen(gdirs: Sequence[GlacierDirectory]) -> None:
                 f"{gdir.rgi_id}: {gdir.dir} is not there on {socket.gethostname()}. Keep the working directory on a "
                 "file system that all workers see under the same path."
             )
-
-
-def _memory_of_worker() -> float:
-    """Return the MB for the batches: the setting, or less if the worker's own limit is small."""
-    from distributed import get_worker
-
-    limit = get_worker().memory_manager.memory_limit
-    setting = float(settings.param("glaunti_memory"))
-    return setting if not limit else min(setting, SHARE_OF_WORKER * limit / MEGABYTE)
 
 
 class _Distribution:
@@ -217,8 +209,11 @@ class _Distribution:
         """Run chunks; return those that killed too many workers."""
         from distributed import as_completed
 
-        chunk_of = {self._submit(chunk): chunk for chunk in chunks}
-        killers = []
+        chunk_of, killers = {}, []
+        for chunk in chunks:
+            # A new key for every try: for a known one Dask would return the failure it remembers.
+            how = {"key": f"{TASK}-{chunk[0].rgi_id}-{len(chunk)}-{uuid.uuid4().hex[:8]}", "pure": False}
+            chunk_of[self.client.submit(run_chunk, list(chunk), self.context, retries=self.retries, **how)] = chunk
         try:
             for future in as_completed(list(chunk_of)):
                 statuses = self._statuses(future)
@@ -231,11 +226,6 @@ class _Distribution:
             # After an error, nothing is left running in the cluster.
             self.client.cancel(list(chunk_of))
         return killers
-
-    def _submit(self, chunk: Sequence[GlacierDirectory]) -> Future:
-        # A new key for every try: for a known one Dask would return the failure it remembers.
-        key = f"{TASK}-{chunk[0].rgi_id}-{len(chunk)}-{uuid.uuid4().hex[:8]}"
-        return self.client.submit(run_chunk, list(chunk), self.context, key=key, retries=self.retries, pure=False)
 
     def _statuses(self, future: Future) -> pd.DataFrame | None:
         """Return the result of a chunk, None if it killed its workers; raise its errors."""

@@ -98,7 +98,7 @@ def weights_loader(weights_dir: str | Path | None) -> Load:
         raise VerificationError(f"{weights_dir}: no such folder of weights")
 
     @cache
-    def load(name: str, glacier: str | None) -> Model:
+    def load(name: str, glacier: str | None = None) -> Model:
         try:
             return shop.load_model(name, path=weights_dir, glacier=glacier)
         except ValueError as err:

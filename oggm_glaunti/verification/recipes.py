@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oggm_glaunti.core.checks import require_finite, require_shape
-from oggm_glaunti.core.weights import Model
 from oggm_glaunti.verification.report import NOT_RECOMPUTED, ArrayResult, Tolerance, VerificationError, compare
 
 Outputs = dict[str, Any]
-Load = Callable[[str, str | None], Model]
+Load = Callable[..., Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,17 +20,14 @@ class Source:
 
     path: str
     arrays: Mapping[str, np.ndarray]
-    load: Load
+    model: Load
+    """weights by model and glacier, read once"""
     memory: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.arrays:
             raise VerificationError(f"{self.path}: no array {name!r}, which the outputs are computed from")
         return self.arrays[name]
-
-    def model(self, name: str, glacier: str | None = None) -> Any:
-        """Weights by name, read once."""
-        return self.load(name, glacier)
 
     def finite(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """Return an input without NaN and, if given, of that shape; raise a ValueError that names it otherwise."""

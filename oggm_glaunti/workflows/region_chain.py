@@ -296,13 +296,8 @@ def _dynamics_task(gdir: GlacierDirectory, request: Request) -> EntityTask:
     kwargs: dict[str, Any] = {"ys": first}
     if first < gdir.rgi_date <= last:
         kwargs = {"ys": gdir.rgi_date, "fixed_geometry_spinup_yr": first}
-    return tasks.run_from_climate_data, {
-        **kwargs,
-        "ye": last + 1,
-        "mb_model_class": mb_model_class(request.model),
-        "output_filesuffix": FILESUFFIX,
-        "store_fl_diagnostics": True,
-    }
+    kwargs |= {"ye": last + 1, "mb_model_class": mb_model_class(request.model), "output_filesuffix": FILESUFFIX}
+    return tasks.run_from_climate_data, {**kwargs, "store_fl_diagnostics": True}
 
 
 def mb_model_class(model: str) -> type:

@@ -139,7 +139,13 @@ def process_dem_stack(
         **_about(inputs, placed, datum, terrain, coregister),
         "stable_ground": stable_in_words,
         "median_difference": float(np.nanmedian(stable - datum.shift)),
-        **_about_imputation(filled, on_glacier),
+        **{
+            k: v.item() if isinstance(v, np.generic) else v
+            for k, v in filled.attrs.items()
+            if k not in _NOT_OF_THE_INPUT
+        },
+        "imputed_share": float(stack.imputed.mean()),
+        "imputed_share_glacier": float(stack.imputed[:, on_glacier].mean()),
     }
     path = write_dem_stack(gdir, stack, attributes, filesuffix)
     share = 100 * stack.imputed.mean()
@@ -304,10 +310,3 @@ def _about(
         "nmad_before": placed.nmad_before,
         "nmad_after": _scatter(placed.difference - datum.shift),
     }
-
-
-def _about_imputation(filled: xr.Dataset, glacier: Mask) -> dict[str, str | float | int]:
-    imputed = filled["imputed"].values
-    told = {name: value for name, value in filled.attrs.items() if name not in _NOT_OF_THE_INPUT}
-    told = {name: value.item() if isinstance(value, np.generic) else value for name, value in told.items()}
-    return {**told, "imputed_share": float(imputed.mean()), "imputed_share_glacier": float(imputed[:, glacier].mean())}
