@@ -240,7 +240,6 @@ def corrected_year(
     """
     params, year = ti.resolve(), weather.year(index)
     on_cells = ds.reshape(-1, ds.shape[-1])[cells.cell]
-    n_blocks = block_count(swe.shape[0], swe.shape[1], columns)
 
     def block(args: Any) -> Float[Array, "lane place"]:
         swe, ds, offset, glacier = args
@@ -255,7 +254,8 @@ def corrected_year(
         days = tuple(values[:, glacier] for values in (year.temp, year.prcp, year.weight))
         return jax.lax.scan(one_day, swe, days)[0]
 
-    swe = in_row_blocks(block, (swe, on_cells, cells.offset, cells.glacier), n_blocks)
+    arrays = (swe, on_cells, cells.offset, cells.glacier)
+    swe = in_row_blocks(block, arrays, block_count(swe.shape[0], swe.shape[1], columns))
     return swe, swe_profiles(swe, cells), on_cells
 
 

@@ -30,6 +30,9 @@ from oggm_glaunti.core.run import Observe
 from oggm_glaunti.core.smooth import cubic_weights, interpolate_cubic, interpolate_profile
 from oggm_glaunti.core.units import BAND_WIDTH
 
+Pixels = Float[AnyArray, " pixel"]
+"""A number for each of a glacier's cells."""
+
 
 class GlacierColumns(NamedTuple):
     """What the fast path needs to know of a glacier: where its cells are and how they map to heights.
@@ -173,7 +176,7 @@ def _heights_by_cell(
     return start, np.concatenate(nodes), np.concatenate(owners)
 
 
-def swe_profile(columns: GlacierColumns, swe: Float[AnyArray, " pixel"]) -> Float[Array, " node"]:
+def swe_profile(columns: GlacierColumns, swe: Pixels) -> Float[Array, " node"]:
     """Snow of the glacier's cells as a profile over the heights: band means, linear between, constant beyond."""
     sums = jnp.zeros(columns.band_height.shape, swe.dtype).at[columns.band].add(swe)
     return interpolate_profile(columns.nodes, columns.band_height, sums / columns.band_count)
@@ -181,13 +184,13 @@ def swe_profile(columns: GlacierColumns, swe: Float[AnyArray, " pixel"]) -> Floa
 
 def run_year_on_columns(
     model: GlaUnTI,
-    swe: Float[AnyArray, " pixel"],
+    swe: Pixels,
     seasons: Seasons,
     fields: Fields,
     climate: Climate,
     columns: GlacierColumns,
     ds: Corrections | None = None,
-    observe: Observe | None = None,
+    observe: Observe = None,
 ) -> CorrectedYear:
     """Run a mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
 
@@ -228,12 +231,7 @@ def run_year_on_columns(
 
 
 def correct_from_heights(
-    model: GlaUnTI,
-    columns: GlacierColumns,
-    swe: Float[AnyArray, " pixel"],
-    seasons: Seasons,
-    fields: Fields,
-    climate: Climate,
+    model: GlaUnTI, columns: GlacierColumns, swe: Pixels, seasons: Seasons, fields: Fields, climate: Climate
 ) -> tuple[Float[Array, "3 h w"], Float[Array, "5 h w"]]:
     """Response fields and corrections of a year, the uncorrected runs on heights; arguments as above, unchecked."""
     snow = swe_profile(columns, swe)

@@ -107,14 +107,6 @@ def weights_loader(weights_dir: str | Path | None) -> Load:
     return load
 
 
-def environment(dtype: np.dtype) -> str:
-    """Describe what computes: jax version, device, dtype and precision of matrix products."""
-    device = jax.devices()[0]
-    config: Any = jax.config
-    precision = config.jax_default_matmul_precision or "default"
-    return f"jax {jax.__version__}, {device.platform} ({device.device_kind}), {dtype}, matrix products {precision}"
-
-
 def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Report:
     """Recompute every output in a file from its inputs and the weights, and compare.
 
@@ -148,4 +140,7 @@ def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Repo
     results = tuple(recompute(source, name, layout.recipes) for name in names)
     # A real glacier's weather is cast to float32; a reference file is computed in its own type.
     dtype = jnp.asarray(arrays.get("in_temperature", np.float32(0))).dtype
-    return Report(str(path), layout.name, environment(dtype), results, layout.remarks(source))
+    config: Any = jax.config
+    device, precision = jax.devices()[0], config.jax_default_matmul_precision or "default"
+    computes = f"jax {jax.__version__}, {device.platform} ({device.device_kind}), {dtype}, matrix products {precision}"
+    return Report(str(path), layout.name, computes, results, layout.remarks(source))

@@ -29,6 +29,8 @@ from oggm_glaunti.fit.data.maps import MapFile
 # Cells that are read beyond the glacier's maps, so that a stack may be moved by that much.
 STACK_MARGIN = 3
 _STD_NAMES = ("z_std", "zstddev")
+# Rasters by year.
+Paths = Mapping[int, PathLike]
 
 
 class YearlyRasters(NamedTuple):
@@ -59,11 +61,7 @@ class YearlyRasters(NamedTuple):
 
 
 def read_inputs(
-    label: str,
-    z: Mapping[int, PathLike] | PathLike,
-    z_std: Mapping[int, PathLike] | None,
-    grid: CellGrid,
-    glacier: str | None = None,
+    label: str, z: Paths | PathLike, z_std: Paths | None, grid: CellGrid, glacier: str | None = None
 ) -> YearlyRasters:
     """Read the yearly rasters around a grid.
 
@@ -117,9 +115,7 @@ def _around(grid: CellGrid) -> CellGrid:
     return grid.window((-STACK_MARGIN, rows + STACK_MARGIN), (-STACK_MARGIN, columns + STACK_MARGIN))
 
 
-def _from_rasters(
-    label: str, z: Mapping[int, PathLike], z_std: Mapping[int, PathLike], grid: CellGrid
-) -> YearlyRasters:
+def _from_rasters(label: str, z: Paths, z_std: Paths, grid: CellGrid) -> YearlyRasters:
     if not z:
         raise InvalidParamsError(f"{label}: z names no rasters; expected one for each year, two years or more")
     require_same_years(label, z, z_std, "z", "z_std")
