@@ -26,7 +26,7 @@ from oggm_glaunti.region.jobs import TASK, require_each_once
 from oggm_glaunti.region.plan import MEGABYTE
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ class _Distribution:
 
     def _finish(self, chunks: Iterable[Sequence[GlacierDirectory]]) -> list[Sequence[GlacierDirectory]]:
         """Run chunks; return those that killed too many workers."""
-        from distributed import as_completed
+        from distributed import CancelledError, KilledWorker, as_completed
 
         chunk_of, killers = {}, []
         for chunk in chunks:
@@ -216,31 +216,23 @@ class _Distribution:
             chunk_of[self.client.submit(run_chunk, list(chunk), self.context, retries=self.retries, **how)] = chunk
         try:
             for future in as_completed(list(chunk_of)):
-                statuses = self._statuses(future)
-                if statuses is None:
+                try:
+                    statuses = future.result()
+                except KilledWorker as err:
+                    log.warning("%s", err)
                     killers.append(chunk_of[future])
-                else:
-                    self.done.append(statuses)
-                    self.bar.update(len(statuses))
+                    continue
+                except CancelledError as err:
+                    raise InvalidWorkflowError(
+                        f"the Dask cluster was lost ({err}) with {sum(map(len, self.done))} glaciers done. Start a new "
+                        "one and call again: finished tables are skipped."
+                    ) from err
+                self.done.append(statuses)
+                self.bar.update(len(statuses))
         finally:
             # After an error, nothing is left running in the cluster.
             self.client.cancel(list(chunk_of))
         return killers
-
-    def _statuses(self, future: Future) -> pd.DataFrame | None:
-        """Return the result of a chunk, None if it killed its workers; raise its errors."""
-        from distributed import CancelledError, KilledWorker
-
-        try:
-            return future.result()
-        except KilledWorker as err:
-            log.warning("%s", err)
-            return None
-        except CancelledError as err:
-            raise InvalidWorkflowError(
-                f"the Dask cluster was lost ({err}) with {sum(map(len, self.done))} glaciers done. Start a new one and "
-                "call again: finished tables are skipped."
-            ) from err
 
     def _give_up(self, gdir: GlacierDirectory) -> None:
         err = InvalidWorkflowError(

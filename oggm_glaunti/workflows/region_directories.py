@@ -77,9 +77,8 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
     InvalidWorkflowError
         if OGGM needs the network and there is none
     """
-    from oggm.exceptions import InvalidParamsError
-
     from oggm_glaunti.coupling.model.params import write_json
+    from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
     request.out.mkdir(parents=True, exist_ok=True)
     source, path = _source(request), request.out / MADE_FROM
@@ -170,6 +169,9 @@ def _ids(outlines: geopandas.GeoDataFrame) -> pd.Series:
 
 def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> None:
     """Initialise OGGM; with its own downloads only where the request cannot do without."""
+    import rasterio
+
+    from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
     from oggm_glaunti.coupling.oggm.offline import start_offline
 
     params = {
@@ -186,30 +188,15 @@ def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> Non
         if "rgi_id" in outlines and "src_date" not in outlines:
             # Complexes of version 7 have no dates, and OGGM would download a table of them.
             outlines["src_date"] = RGI7_DATE
-        _use_files(request, request.dem)
-    else:
-        _start_online(request, params)
-
-
-def _use_files(request: Request, dem: Path) -> None:
-    import rasterio
-    from oggm import cfg
-    from oggm.exceptions import InvalidParamsError
-
-    try:
-        with rasterio.open(dem):
-            pass
-    except rasterio.errors.RasterioIOError as err:
-        raise InvalidParamsError(f"{dem} cannot be read as a DEM: {err}") from err
-    cfg.PATHS["dem_file"] = str(dem.resolve())
-    # The directories are offline, W5E5's weather is not.
-    settings.set_params({"has_internet": not request.climate_is_file})
-
-
-def _start_online(request: Request, params: dict[str, Any]) -> None:
-    from oggm import cfg
-    from oggm.exceptions import InvalidWorkflowError
-
+        try:
+            with rasterio.open(request.dem):
+                pass
+        except rasterio.errors.RasterioIOError as err:
+            raise InvalidParamsError(f"{request.dem} cannot be read as a DEM: {err}") from err
+        cfg.PATHS["dem_file"] = str(request.dem.resolve())
+        # The directories are offline, W5E5's weather is not.
+        settings.set_params({"has_internet": not request.climate_is_file})
+        return
     try:
         cfg.initialize(logging_level="CRITICAL")
     except Exception as err:

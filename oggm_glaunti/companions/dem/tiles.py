@@ -260,9 +260,6 @@ def tile_name(label: int) -> str:
     return f"{'N' if lat >= 0 else 'S'}{abs(lat):02d}{'E' if lon >= 0 else 'W'}{abs(lon):03d}"
 
 
-# --- the file of a stack without voids ---
-
-
 def write_imputed(path: Path, filled: xr.Dataset, crs: CRS, about: Mapping[str, str]) -> None:
     """Write a result of :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`, completely or not at all.
 
