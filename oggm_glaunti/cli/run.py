@@ -1,15 +1,9 @@
 """The verb ``oggm-glaunti run``: a region from outlines and weather to balances and ice, without Python."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from oggm_glaunti.cli import common
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RUN_RESUMES = "the same call goes on from here"
 DESCRIPTION = """\
@@ -88,8 +82,8 @@ def _reference_balance(text: str) -> float | str | None:
 
 
 def run_run(args: argparse.Namespace) -> int:
-    """Run a region and print what was done."""
-    from oggm_glaunti.workflows.region_chain import run_region
+    """Run a region, print what became of the glaciers and return the exit status."""
+    from oggm_glaunti.workflows.region_chain import OUTPUT, RUN_OUTPUT, STATUS, run_region
     from oggm_glaunti.workflows.region_directories import Request
 
     _require_consistent_request(args)
@@ -100,7 +94,14 @@ def run_run(args: argparse.Namespace) -> int:
     asked = {name: getattr(args, name) for name in (*names, "workers")}
     asked |= {"years": tuple(args.years), "rgi_ids": tuple(args.rgi_ids or ()), "dynamics": not args.no_dynamics}
     request = Request(args.out.resolve(), climate, climate_is_file=is_file, climate_options=options, **asked)
-    return _report(run_region(request, lambda line: print(line, flush=True)), request.out)
+    statuses = run_region(request, lambda line: print(line, flush=True))
+    failed = statuses[statuses["status"] == "failed"]
+    done = len(statuses) - len(failed)
+    common.print_some([f"{rgi_id}, {row['stage']}: {row['message']}" for rgi_id, row in failed.iterrows()], "failed")
+    print(f"{done} of {len(statuses)} glaciers done")
+    written = [name for name in (OUTPUT, RUN_OUTPUT) if done and (request.out / name).exists()]
+    print(f"In {request.out}: {', '.join([*written, STATUS])}", flush=True)
+    return common.OK if done else common.FAILED
 
 
 def _require_consistent_request(args: argparse.Namespace) -> None:
@@ -140,16 +141,3 @@ def _parameters(args: argparse.Namespace) -> str:
     period = args.ref_period or "OGGM's geodetic period"
     what = "OGGM's geodetic balances" if args.ref_mb == "geodetic" else f"{args.ref_mb:g} kg m-2 yr-1"
     return f"Model {args.model}, melt_f of every glacier calibrated to {what} of {period}."
-
-
-def _report(statuses: pd.DataFrame, out: Path) -> int:
-    """Print what became of the glaciers and return the exit status."""
-    from oggm_glaunti.workflows.region_chain import OUTPUT, RUN_OUTPUT, STATUS
-
-    failed = statuses[statuses["status"] == "failed"]
-    done = len(statuses) - len(failed)
-    common.print_some([f"{rgi_id}, {row['stage']}: {row['message']}" for rgi_id, row in failed.iterrows()], "failed")
-    print(f"{done} of {len(statuses)} glaciers done")
-    written = [name for name in (OUTPUT, RUN_OUTPUT) if done and (out / name).exists()]
-    print(f"In {out}: {', '.join([*written, STATUS])}", flush=True)
-    return common.OK if done else common.FAILED

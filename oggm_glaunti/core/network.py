@@ -137,7 +137,7 @@ def mean_pool(x: Float[AnyArray, "g n c"]) -> Float[Array, "g n2 c"]:
     return x[:, : n // 2 * 2].reshape(g, n // 2, 2, c).mean(axis=2)
 
 
-def in_groups(function: Callable[..., Array], size: int, *arrays: Array) -> Array:
+def in_groups(function: Callable[..., Array], size: int, *arrays: AnyArray) -> Array:
     """Apply a function of arrays (G, ...) to at most `size` glaciers at a time, the last group filled up with zeros.
 
     Parameters

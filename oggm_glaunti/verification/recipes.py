@@ -11,6 +11,7 @@ from oggm_glaunti.core.checks import require_finite, require_shape
 from oggm_glaunti.verification.report import NOT_RECOMPUTED, ArrayResult, Tolerance, VerificationError, compare
 
 Outputs = dict[str, Any]
+Compute = Callable[..., Outputs]
 Load = Callable[..., Any]
 
 
@@ -51,18 +52,16 @@ class Recipe(NamedTuple):
     pattern: re.Pattern[str]
     group: str
     tolerance: Tolerance
-    compute: Callable[..., Outputs]
+    compute: Compute
 
 
 class Registry(list[Recipe]):
     """Recipes of a module; an instance is the decorator that fills it and may be applied several times."""
 
-    def __call__(
-        self, pattern: str, group: str, tolerance: Tolerance
-    ) -> Callable[[Callable[..., Outputs]], Callable[..., Outputs]]:
+    def __call__(self, pattern: str, group: str, tolerance: Tolerance) -> Callable[[Compute], Compute]:
         """Register the decorated function; no name may match two patterns."""
 
-        def register(compute: Callable[..., Outputs]) -> Callable[..., Outputs]:
+        def register(compute: Compute) -> Compute:
             self.append(Recipe(re.compile(pattern), group, tolerance, compute))
             return compute
 

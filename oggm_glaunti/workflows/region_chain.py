@@ -194,9 +194,8 @@ def do_stage(gdir: GlacierDirectory, stage: str, digest: str, tasks: Sequence[En
     str
         'done', 'kept' or the error
     """
-    from oggm import cfg
-
     from oggm_glaunti.coupling.model.params import write_json
+    from oggm_glaunti.coupling.oggm.from_oggm import cfg
 
     path = Path(gdir.dir) / STAGES_FILE
     stages = _read_stages(path)
