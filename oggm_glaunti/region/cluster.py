@@ -152,7 +152,14 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
     from oggm_glaunti.region.tables import glaunti_tables
 
     with _one_at_a_time:
-        _take_over(context)
+        if context.process != _PROCESS:
+            if not hasattr(logging.Logger, "workflow"):
+                cfg.set_logging_config(context.logging_level)  # once: it also teaches loggers OGGM's own level
+            cfg.unpack_config(context.config)
+            settings.set_params({"use_multiprocessing": False})
+            settings.register()
+            for name, value in context.environment.items():
+                os.environ.setdefault(name, value)
         require_seen(gdirs)
         kwargs = {**context.kwargs, "progress": False}
         if kwargs.get("memory") is None:
@@ -160,18 +167,6 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
             limit, setting = get_worker().memory_manager.memory_limit, float(settings.param("glaunti_memory"))
             kwargs["memory"] = setting if not limit else min(setting, SHARE_OF_WORKER * limit / MEGABYTE)
         return glaunti_tables(list(gdirs), **kwargs)
-
-
-def _take_over(context: ChunkContext) -> None:
-    if context.process == _PROCESS:
-        return
-    if not hasattr(logging.Logger, "workflow"):
-        cfg.set_logging_config(context.logging_level)  # once: it also teaches loggers OGGM's own level
-    cfg.unpack_config(context.config)
-    settings.set_params({"use_multiprocessing": False})
-    settings.register()
-    for name, value in context.environment.items():
-        os.environ.setdefault(name, value)
 
 
 def require_seen(gdirs: Sequence[GlacierDirectory]) -> None:

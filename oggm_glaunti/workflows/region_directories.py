@@ -81,7 +81,12 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
     from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
     request.out.mkdir(parents=True, exist_ok=True)
-    source, path = _source(request), request.out / MADE_FROM
+    # What the geometry of the glaciers is made from.
+    source: dict[str, Any] = {name: getattr(request, name) for name in ("prepro_level", "border", "prepro_url")}
+    if request.shapefile is not None:
+        files = {"shapefile": request.shapefile, "dem": request.dem}
+        source = {name: None if file is None else str(file.resolve()) for name, file in files.items()}
+    path = request.out / MADE_FROM
     there = json.loads(path.read_text()) if path.exists() else source
     if there != source:
         # Ice and tables of the directory would no longer belong to its geometry.
@@ -97,14 +102,6 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
         first = outlines["RGIId"].iloc[0]
         say(f"  no RGI attributes: called {first} and so on in the file's order, as of {request.years[0]}")
     return _outline_directories(outlines)
-
-
-def _source(request: Request) -> dict[str, Any]:
-    """Return what the geometry of the glaciers is made from."""
-    if request.shapefile is None:
-        return {"prepro_level": request.prepro_level, "border": request.border, "prepro_url": request.prepro_url}
-    files = {"shapefile": request.shapefile, "dem": request.dem}
-    return {name: None if path is None else str(path.resolve()) for name, path in files.items()}
 
 
 def read_outlines(path: Path, year: int) -> geopandas.GeoDataFrame:

@@ -165,23 +165,19 @@ def _placed(
         z_std = on_cells(inputs.z_std, grid)
         _require_heights(gdir, z, glacier, inputs, grid)
         return _Placed(z, z_std, before, {0: (0.0, 0.0)}, (0, 0), _scatter(before))
-    found = _registered(gdir, mean_of_years(z), dem, glacier, grid)
-    moves = {k: (-settings.CELL_SIZE * s.cols, settings.CELL_SIZE * s.rows) for k, s in found.shifts.items()}
-    cells = _cells_of_pieces(grid, found, moves)
-    z, z_std = (_on_moved_cells(rasters, grid, cells, moves) for rasters in (inputs.z, inputs.z_std))
-    _require_heights(gdir, z, glacier, inputs, grid)
-    return _Placed(z, z_std, _difference_outside(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
-
-
-def _registered(gdir: GlacierDirectory, level: Floats, dem: Floats, glacier: Mask, grid: CellGrid) -> Registration:
-    """Find the shifts that move the DEM under the stack; the stack is moved by the opposite."""
     try:
-        return find_registration(level, dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
+        # These shifts move the DEM under the stack; the stack is moved by the opposite.
+        found = find_registration(mean_of_years(z), dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
     except ValueError as err:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: how the stack lies beside the glacier, in cells of {settings.CELL_SIZE:g} m of the "
             f"directory's DEM: {err} coregister=False leaves it where it is."
         ) from err
+    moves = {k: (-settings.CELL_SIZE * s.cols, settings.CELL_SIZE * s.rows) for k, s in found.shifts.items()}
+    cells = _cells_of_pieces(grid, found, moves)
+    z, z_std = (_on_moved_cells(rasters, grid, cells, moves) for rasters in (inputs.z, inputs.z_std))
+    _require_heights(gdir, z, glacier, inputs, grid)
+    return _Placed(z, z_std, _difference_outside(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
 
 
 def _cells_of_pieces(grid: CellGrid, found: Registration, moves: dict[int, tuple[float, float]]) -> dict[int, Mask]:
