@@ -87,7 +87,12 @@ def run_run(args: argparse.Namespace) -> int:
     from oggm_glaunti.workflows.region_directories import Request
 
     _require_consistent_request(args)
-    print(_parameters(args), flush=True)
+    parameters = " with its published parameters: not calibrated to these glaciers (see --ref-mb)"
+    if args.ref_mb is not None:
+        what = "OGGM's geodetic balances" if args.ref_mb == "geodetic" else f"{args.ref_mb:g} kg m-2 yr-1"
+        period = args.ref_period or "OGGM's geodetic period"
+        parameters = f", melt_f of every glacier calibrated to {what} of {period}"
+    print(f"Model {args.model}{parameters}.", flush=True)
     is_file, options = _is_file(args.climate), _climate_options(args)
     climate = str(Path(args.climate).resolve()) if is_file else args.climate
     names = ("shapefile", "dem", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb", "ref_period")
@@ -133,11 +138,3 @@ def _is_file(climate: str) -> bool:
 def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:
     names = ("ref_hgt", "temp_units", "prcp_units", "temp_name", "prcp_name", "time_name", "climate_source")
     return common.given(args, *names)
-
-
-def _parameters(args: argparse.Namespace) -> str:
-    if args.ref_mb is None:
-        return f"Model {args.model} with its published parameters: not calibrated to these glaciers (see --ref-mb)."
-    period = args.ref_period or "OGGM's geodetic period"
-    what = "OGGM's geodetic balances" if args.ref_mb == "geodetic" else f"{args.ref_mb:g} kg m-2 yr-1"
-    return f"Model {args.model}, melt_f of every glacier calibrated to {what} of {period}."

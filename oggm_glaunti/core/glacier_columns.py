@@ -48,7 +48,8 @@ class GlacierColumns(NamedTuple):
     nodes : array (N,)
         heights on which the uncorrected model runs, m
     band : int array (P,)
-        band of each glacier cell, only bands that hold cells are counted
+        band of each glacier cell, only bands that hold cells are counted: the on-glacier snow is carried into the next
+        year's uncorrected run as a profile over such bands
     band_height, band_count : arrays (B,)
         mean height (m) of the cells of a band, and their number
     pixel_cell, node_cell : int arrays (P,), (N,), optional
@@ -75,7 +76,6 @@ def glacier_columns(
     nodes: np.ndarray,
     ref_hgt: float | np.ndarray,
     temp_gradient: float,
-    band_width: float = BAND_WIDTH,
     dtype: np.typing.DTypeLike = np.float32,
     cells: np.ndarray | None = None,
     reach: tuple[np.ndarray, np.ndarray] | None = None,
@@ -91,8 +91,6 @@ def glacier_columns(
         reference height of the weather, m; with `cells` that of each coarse cell
     temp_gradient : float
         K m-1
-    band_width : float
-        m; the on-glacier snow is carried into the next year's uncorrected run as a profile over such bands
     cells : int array (H, W), optional
         coarse cell of every cell of the grid, for a :class:`~oggm_glaunti.core.forcing.CoarseForcing`
     reach : (lowest, highest) arrays (H, W), optional
@@ -113,7 +111,7 @@ def glacier_columns(
             f"{nodes[0]:.0f} to {nodes[-1]:.0f} m"
         )
     height = np.asarray(elevation[rows, cols], np.float64)
-    _, band = np.unique(np.floor(height / band_width), return_inverse=True)
+    _, band = np.unique(np.floor(height / BAND_WIDTH), return_inverse=True)
     count = np.bincount(band)
     start, weights = _cubic(elevation, nodes)
     pixel_cell = node_cell = None

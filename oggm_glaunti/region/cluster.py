@@ -115,7 +115,16 @@ def run(
     require_each_once([gdir.rgi_id for gdir in gdirs])
     if client is None or not len(gdirs):
         return glaunti_tables(gdirs, progress=progress, **kwargs)
-    client, own = (_connect(client), True) if isinstance(client, str) else (client, False)
+    own = isinstance(client, str)
+    if isinstance(client, str):
+        try:
+            from distributed import Client
+        except ImportError as err:
+            raise ImportError(
+                "a cluster needs Dask, which is not installed: pip install 'oggm-glaunti[region]'. Without client= "
+                "everything runs in this process."
+            ) from err
+        client = Client(client)
     try:
         with tqdm(total=len(gdirs), desc=TASK, unit="glacier", disable=None if progress else True) as bar:
             # Weights may be set in the environment of this process only.
@@ -126,17 +135,6 @@ def run(
     finally:
         if own:
             client.close()
-
-
-def _connect(address: str) -> Client:
-    try:
-        from distributed import Client
-    except ImportError as err:
-        raise ImportError(
-            "a cluster needs Dask, which is not installed: pip install 'oggm-glaunti[region]'. Without client= "
-            "everything runs in this process."
-        ) from err
-    return Client(address)
 
 
 def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.DataFrame:

@@ -56,7 +56,6 @@ BALANCE_VARIABLES = {
     "ela": Variable("m", "equilibrium line altitude; missing where no height of the table is one", ""),
     "aar": Variable("1", "accumulation area ratio", ""),
 }
-SEASONAL = ("winter_mb", "summer_mb")
 ORIGIN = {
     "model": "model of the balance",
     "corrector": "use of the corrections: yearly, climatology or off",
@@ -115,7 +114,8 @@ def region_dataset(
         log.warning("%d of %d glaciers have no balance and are missing values: %s", len(missing), len(gdirs), names)
     all_years = np.arange(min(b.years[0] for b in found), max(b.years[-1] for b in found) + 1)
     ds = xr.Dataset(coords=_coordinates(gdirs, all_years, years))
-    unknown = (*(SEASONAL if years == "calendar" else ()), *(("volume",) if run_filesuffix is None else ()))
+    unknown = {"volume"} if run_filesuffix is None else set()
+    unknown |= {"winter_mb", "summer_mb"} if years == "calendar" else set()
     for name, variable in BALANCE_VARIABLES.items():
         values = np.full((len(gdirs), all_years.size), np.nan)
         for row, balance in enumerate(balances):

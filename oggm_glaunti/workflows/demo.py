@@ -75,11 +75,10 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
 
     mb_model_class = getattr(massbalance, f"GlaUnTIMassBalance{model}")
     print(f"Model {model}: {gdir.name}, {gdir.rgi_area_km2:.1f} km2")
-    chosen = {"model": model}
     make_daily_weather(gdir)
     glaunti_features(gdir)
-    calibrate_glaunti(gdir, ref_mb=REF_MB, ref_mb_err=REF_MB_ERR, ref_period=REF_PERIOD, mb_kwargs=chosen)
-    glaunti_smb(gdir, ys=SMB_YEARS[0], ye=SMB_YEARS[1], mb_kwargs=chosen)
+    calibrate_glaunti(gdir, ref_mb=REF_MB, ref_mb_err=REF_MB_ERR, ref_period=REF_PERIOD, mb_kwargs={"model": model})
+    glaunti_smb(gdir, ys=SMB_YEARS[0], ye=SMB_YEARS[1], mb_kwargs={"model": model})
     calibrated = gdir.read_json("glaunti_params")
     print(f"  melt_f {calibrated['melt_f']:.2f} kg m-2 day-1 K-1 gives {REF_MB:.0f} kg m-2 yr-1 in {REF_PERIOD}")
     tasks.apparent_mb_from_any_mb(gdir, mb_model_class=mb_model_class)

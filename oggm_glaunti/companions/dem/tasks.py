@@ -152,9 +152,6 @@ def process_dem_stack(
     log.info("(%s) %s: %d years, %.3g %% imputed", gdir.rgi_id, path.name, years.size, share)
 
 
-# --- position ---
-
-
 def _placed(
     gdir: GlacierDirectory, inputs: YearlyRasters, grid: CellGrid, terrain: Terrain, glacier: Mask, coregister: bool
 ) -> _Placed:
@@ -244,9 +241,6 @@ def _require_heights(
         )
 
 
-# --- vertical datum ---
-
-
 def _geoid(
     gdir: GlacierDirectory, grid: CellGrid, given: float | PathLike | None
 ) -> tuple[float | NDArray[np.float32] | None, str]:
@@ -277,9 +271,6 @@ def _log_datum(gdir: GlacierDirectory, datum: Datum) -> None:
         )
     else:
         log.info("(%s) yearly heights: %.2f m are subtracted (%s)", gdir.rgi_id, shift, datum.source)
-
-
-# --- imputation and attributes ---
 
 
 def _about(

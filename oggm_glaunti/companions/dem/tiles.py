@@ -217,9 +217,6 @@ def _why_unusable(source: rasterio.DatasetReader) -> str | None:
     return None
 
 
-# --- tiles of one degree, of which the yearly surfaces were composed ---
-
-
 def degree_tiles(x: Floats, y: Floats, crs: CRS) -> NDArray[np.intp]:
     """Return the labels of the tiles of one degree in which pixels lie.
 
