@@ -8,8 +8,7 @@ spawned workers of OGGM restore PARAMS but not BASENAMES.
 from collections.abc import Mapping
 from typing import Any
 
-# --- files in a glacier directory (OGGM's BASENAMES) -----------------------------------------------------------------
-
+# Files in a glacier directory (OGGM's BASENAMES).
 _FILES = {
     "glaunti_features.nc": "corrector inputs (outline, elevation, its uncertainty, facies) on the 100 m UTM grid.",
     "glaunti_params.json": "model, tunable parameters, corrector mode and what they were calibrated to.",
@@ -23,8 +22,7 @@ BASENAMES = {file.partition(".")[0]: (file, f"GlaUnTI: {content}") for file, con
 # BASENAME of that name, its development version has not; basename plus suffix is found by both.
 DAILY_SUFFIX = "_daily"
 
-# --- parameters a user may change in cfg.PARAMS ----------------------------------------------------------------------
-
+# Parameters that a user may change in cfg.PARAMS.
 PARAMS: dict[str, Any] = {
     # K m-1. The gradient GlaUnTI was trained with (Maslov et al. 2026), not OGGM's temp_default_gradient of -0.0065.
     "glaunti_temp_gradient": -0.0060,
@@ -46,8 +44,7 @@ PARAMS: dict[str, Any] = {
     },
 }
 
-# --- fixed by the training of the published weights: changing them changes what the corrector sees -------------------
-
+# Fixed by the training of the published weights: changing them changes what the corrector sees.
 CELL_SIZE = 100.0  # m, side of a cell of the corrector grid
 MARGIN_CELLS = 15  # cells around the outline's bounding box
 MIN_CELLS = 16  # shortest side of the grid; three 2x2 pools need it
@@ -56,8 +53,7 @@ MASS_BALANCE_YEAR_START = {"nh": 10, "sh": 4}  # month in which a mass-balance y
 # Raised whenever the numerics change: tables and corrections made before are then computed anew.
 NUMERICS_VERSION = 2
 
-# --- OGGM's tasks from an outline to ice on elevation bands, in order ------------------------------------------------
-
+# OGGM's tasks from an outline to ice on elevation bands, in order.
 GEOMETRY_TASKS = (
     "simple_glacier_masks",
     "elevation_band_flowline",
@@ -71,8 +67,6 @@ INVERSION_TASKS = (
     "filter_inversion_output",
     "init_present_time_glacier",
 )
-
-# --- weights ---------------------------------------------------------------------------------------------------------
 
 WEIGHTS_ENV = "OGGM_GLAUNTI_WEIGHTS"
 

@@ -35,8 +35,6 @@ WEIGHTS_SHA256 = {
     "a_finetuned_Rembesdalskaaka.eqx": "d821c689dfbf70a21ad3a5d7b8b55771123f23122666164e56c7a5425008e1b9",
     "a_finetuned_Schwarzberg.eqx": "daf4fa998cc5e54408156d9a89784c4e5a1d49db4e786b858d5224b15591f75b",
 }
-
-
 # Where a user has weights; None: not said.
 _Place = str | Path | None
 

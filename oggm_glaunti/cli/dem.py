@@ -1,16 +1,10 @@
 """The verb ``impute-dem``: voids of yearly surfaces filled, from a folder of tiles to a NetCDF file."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from oggm_glaunti.cli import common
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 # Those of the imputation; not imported, so that the command's help is quick.
 METHODS = ("rff_kriging", "rff", "kriging", "hypsometric", "idw", "constant")
@@ -41,8 +35,7 @@ def run_impute_dem(args: argparse.Namespace) -> int:
     from pyproj import CRS
 
     from oggm_glaunti.companions.dem.impute import impute_dem_stack
-    from oggm_glaunti.companions.dem.imputed_file import write_imputed
-    from oggm_glaunti.companions.dem.tiles import chosen_glacier, read_tiles
+    from oggm_glaunti.companions.dem.tiles import chosen_glacier, read_tiles, write_imputed
 
     begin = time.perf_counter()
     name = chosen_glacier(args.folder, args.glacier)
@@ -64,25 +57,21 @@ def run_impute_dem(args: argparse.Namespace) -> int:
 
         args.figure.parent.mkdir(parents=True, exist_ok=True)
         save_png(plot_voids(filled, title=name), args.figure)
-    print("\n".join(_summary_of(filled.assign_attrs(glacier=name), time.perf_counter() - begin)))
-    return common.OK
-
-
-def _summary_of(filled: xr.Dataset, seconds: float) -> list[str]:
-    about, imputed, years = filled.attrs, filled["imputed"].values, filled["year"].values
+    found, imputed, years = filled.attrs, filled["imputed"].values, filled["year"].values
     void, count = int(imputed.any(axis=0).sum()), int(imputed.sum())
-    pairs = zip(about["shift_rows"], about["shift_cols"], strict=True)
+    pairs = zip(found["shift_rows"], found["shift_cols"], strict=True)
     moved = " and ".join(f"{rows:+.2f} rows, {cols:+.2f} columns" for rows, cols in pairs)
     lines = [
-        f"{about['glacier']}, {years[0]}-{years[-1]}: {void} of {imputed[0].size} cells void, {count} heights "
-        f"filled by {about['method']} in {seconds:.1f} s",
-        f"  reference moved by {moved} (NMAD {about['nmad_before']:.1f} -> {about['nmad_after']:.1f} m), median "
-        f"difference to the reference {about['median_dh']:+.1f} m",
+        f"{name}, {years[0]}-{years[-1]}: {void} of {imputed[0].size} cells void, {count} heights "
+        f"filled by {found['method']} in {time.perf_counter() - begin:.1f} s",
+        f"  reference moved by {moved} (NMAD {found['nmad_before']:.1f} -> {found['nmad_after']:.1f} m), median "
+        f"difference to the reference {found['median_dh']:+.1f} m",
     ]
-    if "rmse" in about:
+    if "rmse" in found:
         lines.append(
-            f"  voids made for a test: RMSE {about['rmse']:.1f} m, median |error| {about['median_error']:.1f} m, NMAD "
-            f"{about['nmad']:.1f} m; {100 * about['coverage_90']:.0f} % within 90 % intervals, then scaled by "
-            f"{about['std_scale']:.2f}"
+            f"  voids made for a test: RMSE {found['rmse']:.1f} m, median |error| {found['median_error']:.1f} m, NMAD "
+            f"{found['nmad']:.1f} m; {100 * found['coverage_90']:.0f} % within 90 % intervals, then scaled by "
+            f"{found['std_scale']:.2f}"
         )
-    return lines
+    print("\n".join(lines))
+    return common.OK

@@ -156,6 +156,8 @@ def _compare(predictions: pd.DataFrame, folder: Path) -> int:
 
 def run_infer(args: argparse.Namespace) -> int:
     """Write maps glacier by glacier."""
+    from oggm_glaunti.fit.evaluation.inference import predict_glacier
+    from oggm_glaunti.fit.evaluation.maps_file import write_days, write_years
 
     def chosen(glaciers: list[GlacierData]) -> list[GlacierData]:
         by_name = {glacier.name: glacier for glacier in glaciers}
@@ -173,23 +175,14 @@ def run_infer(args: argparse.Namespace) -> int:
         raise ValueError(f"several glaciers would be written to {', '.join(twice)}: ask for them one by one")
     args.out.mkdir(parents=True, exist_ok=True)
     for glacier, name in zip(glaciers, files, strict=True):
-        _infer_glacier(loaded, glacier, args.out / name, args.daily)
+        if not glacier.years:
+            print(f"{glacier.name}: no year with weather and observations, no file")
+            continue
+        about = {"model": args.model, "weights": Path(loaded.source).name, "weights_sha256": loaded.sha256}
+        write = write_days if args.daily else write_years
+        written = write(args.out / name, glacier, predict_glacier(loaded.model, glacier, args.daily), about)
+        print(f"{glacier.name}: {written[0]} to {written[-1]} in {args.out / name}", flush=True)
     return common.OK
-
-
-def _infer_glacier(loaded: LoadedModel, glacier: GlacierData, path: Path, daily: bool) -> None:
-    from oggm_glaunti.core.gru import GRU
-    from oggm_glaunti.fit.evaluation.inference import predict_glacier
-    from oggm_glaunti.fit.evaluation.maps_file import write_days, write_years
-
-    if not glacier.years:
-        print(f"{glacier.name}: no year with weather and observations, no file")
-        return
-    name = "B" if isinstance(loaded.model, GRU) else loaded.model.name
-    about = {"model": name, "weights": Path(loaded.source).name, "weights_sha256": loaded.sha256}
-    write = write_days if daily else write_years
-    written = write(path, glacier, predict_glacier(loaded.model, glacier, daily), about)
-    print(f"{glacier.name}: {written[0]} to {written[-1]} in {path}", flush=True)
 
 
 def _load_model(args: argparse.Namespace) -> LoadedModel:

@@ -1,17 +1,9 @@
 """The verb ``oggm-glaunti run``: a region from outlines and weather to balances and ice, without Python."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from oggm_glaunti.cli import common
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from oggm_glaunti.workflows.region_directories import Request
 
 RUN_RESUMES = "the same call goes on from here"
 DESCRIPTION = """\
@@ -90,13 +82,31 @@ def _reference_balance(text: str) -> float | str | None:
 
 
 def run_run(args: argparse.Namespace) -> int:
-    """Run a region and print what was done."""
-    from oggm_glaunti.workflows.region_chain import run_region
+    """Run a region, print what became of the glaciers and return the exit status."""
+    from oggm_glaunti.workflows.region_chain import OUTPUT, RUN_OUTPUT, STATUS, run_region
+    from oggm_glaunti.workflows.region_directories import Request
 
     _require_consistent_request(args)
-    print(_parameters(args), flush=True)
-    statuses = run_region(_request(args), lambda line: print(line, flush=True))
-    return _report(statuses, args.out.resolve())
+    parameters = " with its published parameters: not calibrated to these glaciers (see --ref-mb)"
+    if args.ref_mb is not None:
+        what = "OGGM's geodetic balances" if args.ref_mb == "geodetic" else f"{args.ref_mb:g} kg m-2 yr-1"
+        period = args.ref_period or "OGGM's geodetic period"
+        parameters = f", melt_f of every glacier calibrated to {what} of {period}"
+    print(f"Model {args.model}{parameters}.", flush=True)
+    is_file, options = _is_file(args.climate), _climate_options(args)
+    climate = str(Path(args.climate).resolve()) if is_file else args.climate
+    names = ("shapefile", "dem", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb", "ref_period")
+    asked = {name: getattr(args, name) for name in (*names, "workers")}
+    asked |= {"years": tuple(args.years), "rgi_ids": tuple(args.rgi_ids or ()), "dynamics": not args.no_dynamics}
+    request = Request(args.out.resolve(), climate, climate_is_file=is_file, climate_options=options, **asked)
+    statuses = run_region(request, lambda line: print(line, flush=True))
+    failed = statuses[statuses["status"] == "failed"]
+    done = len(statuses) - len(failed)
+    common.print_some([f"{rgi_id}, {row['stage']}: {row['message']}" for rgi_id, row in failed.iterrows()], "failed")
+    print(f"{done} of {len(statuses)} glaciers done")
+    written = [name for name in (OUTPUT, RUN_OUTPUT) if done and (request.out / name).exists()]
+    print(f"In {request.out}: {', '.join([*written, STATUS])}", flush=True)
+    return common.OK if done else common.FAILED
 
 
 def _require_consistent_request(args: argparse.Namespace) -> None:
@@ -128,41 +138,3 @@ def _is_file(climate: str) -> bool:
 def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:
     names = ("ref_hgt", "temp_units", "prcp_units", "temp_name", "prcp_name", "time_name", "climate_source")
     return common.given(args, *names)
-
-
-def _request(args: argparse.Namespace) -> Request:
-    from oggm_glaunti.workflows.region_directories import Request
-
-    names = ("shapefile", "dem", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb", "ref_period")
-    return Request(
-        out=args.out.resolve(),
-        climate=str(Path(args.climate).resolve()) if _is_file(args.climate) else args.climate,
-        climate_is_file=_is_file(args.climate),
-        years=tuple(args.years),
-        rgi_ids=tuple(args.rgi_ids or ()),
-        climate_options=_climate_options(args),
-        dynamics=not args.no_dynamics,
-        workers=args.workers,
-        **{name: getattr(args, name) for name in names},
-    )
-
-
-def _parameters(args: argparse.Namespace) -> str:
-    if args.ref_mb is None:
-        return f"Model {args.model} with its published parameters: not calibrated to these glaciers (see --ref-mb)."
-    period = args.ref_period or "OGGM's geodetic period"
-    what = "OGGM's geodetic balances" if args.ref_mb == "geodetic" else f"{args.ref_mb:g} kg m-2 yr-1"
-    return f"Model {args.model}, melt_f of every glacier calibrated to {what} of {period}."
-
-
-def _report(statuses: pd.DataFrame, out: Path) -> int:
-    """Print what became of the glaciers and return the exit status."""
-    from oggm_glaunti.workflows.region_chain import OUTPUT, RUN_OUTPUT, STATUS
-
-    failed = statuses[statuses["status"] == "failed"]
-    done = len(statuses) - len(failed)
-    common.print_some([f"{rgi_id}, {row['stage']}: {row['message']}" for rgi_id, row in failed.iterrows()], "failed")
-    print(f"{done} of {len(statuses)} glaciers done")
-    written = [name for name in (OUTPUT, RUN_OUTPUT) if done and (out / name).exists()]
-    print(f"In {out}: {', '.join([*written, STATUS])}", flush=True)
-    return common.OK if done else common.FAILED

@@ -9,7 +9,6 @@ On a CPU a scan over more than about 1,500 columns is split over cores at a loss
 the cache; on a GPU there are no blocks.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.corrector import Corrector, run_corrector_batch
 from oggm_glaunti.core.glaunti import as_response, correct, response_step
 from oggm_glaunti.core.monthly import MonthlySums, MonthlyTunables, monthly_sums
+from oggm_glaunti.core.network import in_groups
 from oggm_glaunti.core.run import ti_step
 from oggm_glaunti.core.temperature_index import TIWeights
 
@@ -90,15 +90,6 @@ def block_count(rows: int, width: int, columns: int | None) -> int:
     return next(n for n in range(1, rows + 1) if rows % n == 0 and (rows // n * width <= columns or n == rows))
 
 
-def in_row_blocks(function: Callable[[Any], Any], arrays: Any, n_blocks: int) -> Any:
-    """Apply a function to arrays cut along their first axis, block by block, and join the results."""
-    if n_blocks == 1:
-        return function(arrays)
-    cut = jax.tree.map(lambda a: a.reshape(n_blocks, a.shape[0] // n_blocks, *a.shape[1:]), arrays)
-    done = jax.lax.map(function, cut)
-    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), done)
-
-
 @jax.jit
 def initial_state(
     ti: TIWeights, cells: LanedCells
@@ -140,9 +131,7 @@ def responses(
     year, n = weather.year(index), offset.shape[1]
     step = response_step(ti.resolve())
 
-    def block(args: Any) -> Float[Array, "glacier height 3"]:
-        swe, offset, *days = args
-
+    def block(swe: Array, offset: Array, *days: Array) -> Float[Array, "glacier height 3"]:
         def one_day(carry, day):
             temp, prcp, weight = (values[:, None] for values in day)
             local = temp + offset
@@ -154,8 +143,8 @@ def responses(
         (_, (smb0, warmer, wetter)), _ = jax.lax.scan(one_day, ((swe,) * 3, (zero,) * 3), tuple(d.T for d in days))
         return as_response(smb0, warmer, wetter, axis=-1)
 
-    arrays = (swe[:, :n], offset, *(days.T for days in year))
-    at_heights = in_row_blocks(block, arrays, block_count(offset.shape[0], offset.shape[1], columns))
+    at_once = offset.shape[0] // block_count(offset.shape[0], n, columns)
+    at_heights = in_groups(block, at_once, swe[:, :n], offset, *(days.T for days in year))
     return jnp.pad(at_heights, ((0, 0), (0, swe.shape[1] - n), (0, 0)))
 
 
@@ -240,10 +229,8 @@ def corrected_year(
     """
     params, year = ti.resolve(), weather.year(index)
     on_cells = ds.reshape(-1, ds.shape[-1])[cells.cell]
-    n_blocks = block_count(swe.shape[0], swe.shape[1], columns)
 
-    def block(args: Any) -> Float[Array, "lane place"]:
-        swe, ds, offset, glacier = args
+    def block(swe: Array, ds: Array, offset: Array, glacier: Array) -> Float[Array, "lane place"]:
         step = ti_step(correct(params, jnp.moveaxis(ds, -1, 0)))
 
         def one_day(swe, day):
@@ -255,7 +242,8 @@ def corrected_year(
         days = tuple(values[:, glacier] for values in (year.temp, year.prcp, year.weight))
         return jax.lax.scan(one_day, swe, days)[0]
 
-    swe = in_row_blocks(block, (swe, on_cells, cells.offset, cells.glacier), n_blocks)
+    at_once = swe.shape[0] // block_count(swe.shape[0], swe.shape[1], columns)
+    swe = in_groups(block, at_once, swe, on_cells, cells.offset, cells.glacier)
     return swe, swe_profiles(swe, cells), on_cells
 
 

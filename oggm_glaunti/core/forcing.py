@@ -232,9 +232,7 @@ def pad_days(forcing: Forcing, weights: np.ndarray, n_days: int) -> tuple[Forcin
     if missing == 0:
         return forcing, weights
 
-    def pad(values):
-        return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
-
+    pad = lambda values: np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
     forcing = eqx.tree_at(lambda f: (f.temp, f.prcp), forcing, replace_fn=pad)
     return forcing, np.concatenate([weights, np.zeros(missing, weights.dtype)])
 

@@ -30,6 +30,9 @@ from oggm_glaunti.core.run import Observe
 from oggm_glaunti.core.smooth import cubic_weights, interpolate_cubic, interpolate_profile
 from oggm_glaunti.core.units import BAND_WIDTH
 
+Pixels = Float[AnyArray, " pixel"]
+"""A number for each of a glacier's cells."""
+
 
 class GlacierColumns(NamedTuple):
     """What the fast path needs to know of a glacier: where its cells are and how they map to heights.
@@ -45,7 +48,8 @@ class GlacierColumns(NamedTuple):
     nodes : array (N,)
         heights on which the uncorrected model runs, m
     band : int array (P,)
-        band of each glacier cell, only bands that hold cells are counted
+        band of each glacier cell, only bands that hold cells are counted: the on-glacier snow is carried into the next
+        year's uncorrected run as a profile over such bands
     band_height, band_count : arrays (B,)
         mean height (m) of the cells of a band, and their number
     pixel_cell, node_cell : int arrays (P,), (N,), optional
@@ -72,7 +76,6 @@ def glacier_columns(
     nodes: np.ndarray,
     ref_hgt: float | np.ndarray,
     temp_gradient: float,
-    band_width: float = BAND_WIDTH,
     dtype: np.typing.DTypeLike = np.float32,
     cells: np.ndarray | None = None,
     reach: tuple[np.ndarray, np.ndarray] | None = None,
@@ -88,8 +91,6 @@ def glacier_columns(
         reference height of the weather, m; with `cells` that of each coarse cell
     temp_gradient : float
         K m-1
-    band_width : float
-        m; the on-glacier snow is carried into the next year's uncorrected run as a profile over such bands
     cells : int array (H, W), optional
         coarse cell of every cell of the grid, for a :class:`~oggm_glaunti.core.forcing.CoarseForcing`
     reach : (lowest, highest) arrays (H, W), optional
@@ -110,7 +111,7 @@ def glacier_columns(
             f"{nodes[0]:.0f} to {nodes[-1]:.0f} m"
         )
     height = np.asarray(elevation[rows, cols], np.float64)
-    _, band = np.unique(np.floor(height / band_width), return_inverse=True)
+    _, band = np.unique(np.floor(height / BAND_WIDTH), return_inverse=True)
     count = np.bincount(band)
     start, weights = _cubic(elevation, nodes)
     pixel_cell = node_cell = None
@@ -173,7 +174,7 @@ def _heights_by_cell(
     return start, np.concatenate(nodes), np.concatenate(owners)
 
 
-def swe_profile(columns: GlacierColumns, swe: Float[AnyArray, " pixel"]) -> Float[Array, " node"]:
+def swe_profile(columns: GlacierColumns, swe: Pixels) -> Float[Array, " node"]:
     """Snow of the glacier's cells as a profile over the heights: band means, linear between, constant beyond."""
     sums = jnp.zeros(columns.band_height.shape, swe.dtype).at[columns.band].add(swe)
     return interpolate_profile(columns.nodes, columns.band_height, sums / columns.band_count)
@@ -181,13 +182,13 @@ def swe_profile(columns: GlacierColumns, swe: Float[AnyArray, " pixel"]) -> Floa
 
 def run_year_on_columns(
     model: GlaUnTI,
-    swe: Float[AnyArray, " pixel"],
+    swe: Pixels,
     seasons: Seasons,
     fields: Fields,
     climate: Climate,
     columns: GlacierColumns,
     ds: Corrections | None = None,
-    observe: Observe | None = None,
+    observe: Observe = None,
 ) -> CorrectedYear:
     """Run a mass-balance year on the glacier's cells only, the uncorrected runs on heights: the fast path.
 
@@ -228,12 +229,7 @@ def run_year_on_columns(
 
 
 def correct_from_heights(
-    model: GlaUnTI,
-    columns: GlacierColumns,
-    swe: Float[AnyArray, " pixel"],
-    seasons: Seasons,
-    fields: Fields,
-    climate: Climate,
+    model: GlaUnTI, columns: GlacierColumns, swe: Pixels, seasons: Seasons, fields: Fields, climate: Climate
 ) -> tuple[Float[Array, "3 h w"], Float[Array, "5 h w"]]:
     """Response fields and corrections of a year, the uncorrected runs on heights; arguments as above, unchecked."""
     snow = swe_profile(columns, swe)

@@ -116,7 +116,7 @@ def correct(params: TIParameters, ds: Float[AnyArray, "5 ..."]) -> TIParameters:
 
 
 def run_seasons(
-    params: TIParameters, swe: Field, seasons: Seasons, observe: Observe | None = None
+    params: TIParameters, swe: Field, seasons: Seasons, observe: Observe = None
 ) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
     """Run seasons one after the other, the snow carried over.
 
@@ -137,7 +137,7 @@ def checked(seasons: Seasons) -> Seasons:
     return tuple(Season(season.forcing.checked(season.weights), season.weights) for season in seasons)
 
 
-def _run_season(params: TIParameters, swe: Field, season: Season, observe: Observe | None) -> tuple[Field, Field, Any]:
+def _run_season(params: TIParameters, swe: Field, season: Season, observe: Observe) -> tuple[Field, Field, Any]:
     if observe is not None:
         return run_days(ti_step(params), swe, season.forcing, season.weights, observe)
     if params.day == SMOOTH:
@@ -204,11 +204,7 @@ def corrections(
 
 
 def corrected_run(
-    params: TIParameters,
-    ds: Float[AnyArray, "5 ..."] | None,
-    swe: Field,
-    seasons: Seasons,
-    observe: Observe | None = None,
+    params: TIParameters, ds: Float[AnyArray, "5 ..."] | None, swe: Field, seasons: Seasons, observe: Observe = None
 ) -> tuple[Field, tuple[Field, ...], tuple[Any, ...]]:
     """Run seasons with corrections `ds` at the points of `swe`, or without (None); unchecked.
 
@@ -230,7 +226,7 @@ def run_year(
     fields: Fields,
     climate: Climate,
     ds: Corrections | None = None,
-    observe: Observe | None = None,
+    observe: Observe = None,
 ) -> CorrectedYear:
     """Run a mass-balance year of model C or D on all cells of the grid: the published procedure, exactly.
 

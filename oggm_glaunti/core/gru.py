@@ -60,7 +60,7 @@ def run_gru(
     hidden: Float[AnyArray, "... 16"],
     forcing: Forcing,
     weights: Daily,
-    observe: Observe | None = None,
+    observe: Observe = None,
     *,
     first_day_seen: bool | Bool[AnyArray, ""] = False,
 ) -> tuple[Float[Array, "... 16"], Float[Array, "..."], Array | None]:

@@ -62,15 +62,9 @@ def convolve(x: Float[AnyArray, "g *space i"], kernel: Float[AnyArray, "*window 
     -------
     array (G, ..., O)
     """
-    strides = (1,) * (x.ndim - 2)
-    return jax.lax.conv_general_dilated(
-        jnp.asarray(x),
-        jnp.asarray(kernel),
-        strides,
-        padding="SAME",
-        dimension_numbers=DIMENSIONS[x.ndim],
-        precision=EXACT,
-    )
+    strides, order = (1,) * (x.ndim - 2), DIMENSIONS[x.ndim]
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    return jax.lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=order, precision=EXACT)
 
 
 @convolve.defjvp
@@ -143,7 +137,7 @@ def mean_pool(x: Float[AnyArray, "g n c"]) -> Float[Array, "g n2 c"]:
     return x[:, : n // 2 * 2].reshape(g, n // 2, 2, c).mean(axis=2)
 
 
-def in_groups(function: Callable[..., Array], size: int, *arrays: Array) -> Array:
+def in_groups(function: Callable[..., Array], size: int, *arrays: AnyArray) -> Array:
     """Apply a function of arrays (G, ...) to at most `size` glaciers at a time, the last group filled up with zeros.
 
     Parameters

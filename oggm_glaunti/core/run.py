@@ -20,7 +20,8 @@ from oggm_glaunti.core.forcing import Forcing
 from oggm_glaunti.core.temperature_index import TIParameters
 
 Step = Callable[[Any, Array, Array, Array], tuple[Any, Any]]
-Observe = Callable[[Array], Any]
+Observe = Callable[[Array], Any] | None
+"""Applied to the daily balance of a run, if given."""
 
 
 def season_weights(n_days: int, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
@@ -43,9 +44,7 @@ def continuous_weights(n_days: int, dtype: np.typing.DTypeLike = np.float32) -> 
     return np.ones(n_days, dtype)
 
 
-def run_days(
-    step: Step, state: Any, forcing: Forcing, weights: Daily, observe: Observe | None = None
-) -> tuple[Any, Any, Any]:
+def run_days(step: Step, state: Any, forcing: Forcing, weights: Daily, observe: Observe = None) -> tuple[Any, Any, Any]:
     """Run a step over all days of a forcing, unchecked; :func:`run_ti` and its like look for NaN first.
 
     Parameters
@@ -94,7 +93,7 @@ def ti_step(params: TIParameters) -> Step:
 
 
 def run_ti(
-    params: TIParameters, swe: Field, forcing: Forcing, weights: Daily, observe: Observe | None = None
+    params: TIParameters, swe: Field, forcing: Forcing, weights: Daily, observe: Observe = None
 ) -> tuple[Float[Array, "..."], Float[Array, "..."], Any]:
     """Run a temperature index over all days of a forcing.
 

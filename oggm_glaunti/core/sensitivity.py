@@ -10,8 +10,6 @@ derivative by SWE and ``da, dE, dF`` the explicit derivatives by ``x``. The fact
 no ``S``.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
@@ -152,11 +150,12 @@ def run_smooth(params: TIParameters, swe: Field, forcing: Forcing, weights: Dail
 def _run_smooth_jvp(primals, tangents):
     params, swe, forcing, weights = primals
     dparams, dswe, *others = tangents
-    if not all(isinstance(leaf, SymbolicZero) for leaf in jax.tree.leaves(others)):
-        filled = jax.tree.map(_instantiate, tangents, is_leaf=lambda leaf: isinstance(leaf, SymbolicZero))
-        return jax.jvp(_run_plainly, primals, filled)
+    is_zero = lambda tangent: isinstance(tangent, SymbolicZero)
+    if not all(is_zero(tangent) for tangent in jax.tree.leaves(others)):
+        instantiate = lambda tangent: jnp.zeros(tangent.shape, tangent.dtype) if is_zero(tangent) else tangent
+        return jax.jvp(_run_plainly, primals, jax.tree.map(instantiate, tangents, is_leaf=is_zero))
     moved = {name: getattr(dparams, name) for name in DIFFERENTIABLE} | {INITIAL_SWE: dswe}
-    moved = {name: tangent for name, tangent in moved.items() if not isinstance(tangent, SymbolicZero)}
+    moved = {name: tangent for name, tangent in moved.items() if not is_zero(tangent)}
     swe, smb, by_swe, by_smb = run_sensitive(params, swe, forcing, weights, tuple(moved))
     dswe, dsmb = (
         sum((by[name] * tangent for name, tangent in moved.items()), jnp.zeros_like(smb)) for by in (by_swe, by_smb)
@@ -167,10 +166,6 @@ def _run_smooth_jvp(primals, tangents):
 def _run_plainly(params: TIParameters, swe: Field, forcing: Forcing, weights: AnyArray) -> tuple[Field, Field]:
     swe, (smb,) = run_columns(ti_step, params, swe, [(forcing, weights)])
     return swe, smb
-
-
-def _instantiate(tangent: Any) -> Any:
-    return jnp.zeros(tangent.shape, tangent.dtype) if isinstance(tangent, SymbolicZero) else tangent
 
 
 run_smooth.defjvp(_run_smooth_jvp, symbolic_zeros=True)

@@ -111,20 +111,12 @@ def leaf_shapes(name: str) -> list[tuple[int, ...]]:
         raise ValueError(f"model: expected A, B, C or D, found {name!r}")
     branch_2d = [(32, 15, 1, 1)] + 4 * _double_conv_shapes(32, 2)
     branch_1d = [(8, 2, 1)] + 2 * _double_conv_shapes(8, 1)
-    return [
-        *branch_2d,
-        *branch_1d,
-        (32, 8, 1),
-        *_double_conv_shapes(32, 2),
-        (N_CORRECTIONS, 32, 1, 1),
-        (N_CORRECTIONS, 1, 1),
-        *scalars,
-    ]
+    fuse_and_out = [*_double_conv_shapes(32, 2), (N_CORRECTIONS, 32, 1, 1), (N_CORRECTIONS, 1, 1)]
+    return [*branch_2d, *branch_1d, (32, 8, 1), *fuse_and_out, *scalars]
 
 
 def _take_double_conv(leaves: list[np.ndarray]) -> DoubleConv:
-    blocks = [ConvBlock(leaves.pop(0), leaves.pop(0), leaves.pop(0)) for _ in range(2)]
-    return DoubleConv(*blocks)
+    return DoubleConv(*(ConvBlock(leaves.pop(0), leaves.pop(0), leaves.pop(0)) for _ in range(2)))
 
 
 def _take_corrector(leaves: list[np.ndarray]) -> Corrector:
@@ -249,13 +241,9 @@ def write_model(stream: BinaryIO, model: Model, header: dict[str, Any] | None = 
     """
     leaves = leaves_of(model)
     name = "B" if isinstance(model, GRU) else model.name
-    line = {
-        **(header or {}),
-        "format": FORMAT,
-        "model": name,
-        "dtype": str(leaves[0].dtype),
-        "units": {p.name: p.unit for p in PARAMETERS} if name != "B" else {"smb": "m w.e. day-1"},
-    }
+    units = {p.name: p.unit for p in PARAMETERS} if name != "B" else {"smb": "m w.e. day-1"}
+    own = {"format": FORMAT, "model": name, "dtype": str(leaves[0].dtype), "units": units}
+    line = {**(header or {}), **own}
     stream.write(json.dumps(line, sort_keys=True).encode() + b"\n")
     for leaf in leaves:
         np.lib.format.write_array(stream, leaf, allow_pickle=False)

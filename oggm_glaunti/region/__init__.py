@@ -10,7 +10,7 @@
     the task: glacier directories in, ``glaunti_table.nc`` out
 ``cluster``
     the same on a Dask cluster
-``outputs``, ``geometry``, ``sums``, ``dataset``, ``store``
+``outputs``, ``geometry``, ``dataset``, ``store``
     the balance of one glacier, and of all glaciers in one dataset
 """
 

@@ -43,13 +43,9 @@ def correction_arrays(batch: Batch, jobs: Sequence[Job]) -> CorrectionArrays:
     years, columns, lane = [], [], 0
     for place, job in enumerate(jobs):
         features = job.corrector_features()
-        own = glacier_columns(
-            features.outline,
-            features.elevation,
-            nodes_of(features),
-            job.inputs.climate.ref_hgt,
-            settings.param("glaunti_temp_gradient"),  # not that of a fit, which is the table's
-        )
+        # Not the gradient of a fit, which is the table's.
+        gradient, ref_hgt = settings.param("glaunti_temp_gradient"), job.inputs.climate.ref_hgt
+        own = glacier_columns(features.outline, features.elevation, nodes_of(features), ref_hgt, gradient)
         years.append(_fill_weather(weather, maps.monthly, place, job, own))
         # Padding repeats the highest height; such heights are run and never used.
         _fill_up(offset[place], own.node_offset)
@@ -106,8 +102,7 @@ def _fill_weather(weather: kernels.BatchWeather, monthly: Any, place: int, job: 
 
 
 def _fill_maps(maps: kernels.BatchMaps, place: int, f: Features, own: GlacierColumns) -> None:
-    h, w = f.shape
-    maps.sizes[place] = h, w
+    maps.sizes[place] = h, w = f.shape
     fields = maps.place[place, :h, :w]
     fields[..., 0] = f.outline
     fields[..., 1] = f.elevation / np.float32(ELEVATION_NORM)

@@ -26,7 +26,7 @@ from oggm_glaunti.region.jobs import TASK, require_each_once
 from oggm_glaunti.region.plan import MEGABYTE
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -115,31 +115,26 @@ def run(
     require_each_once([gdir.rgi_id for gdir in gdirs])
     if client is None or not len(gdirs):
         return glaunti_tables(gdirs, progress=progress, **kwargs)
-    client, own = (_connect(client), True) if isinstance(client, str) else (client, False)
+    own = isinstance(client, str)
+    if isinstance(client, str):
+        try:
+            from distributed import Client
+        except ImportError as err:
+            raise ImportError(
+                "a cluster needs Dask, which is not installed: pip install 'oggm-glaunti[region]'. Without client= "
+                "everything runs in this process."
+            ) from err
+        client = Client(client)
     try:
         with tqdm(total=len(gdirs), desc=TASK, unit="glacier", disable=None if progress else True) as bar:
-            return _Distribution(client, _context(kwargs), retries, bar).run(gdirs, chunk_size)
+            # Weights may be set in the environment of this process only.
+            environment = {name: os.environ[name] for name in (settings.WEIGHTS_ENV,) if name in os.environ}
+            logging_level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
+            context = ChunkContext(_PROCESS, cfg.pack_config(), logging_level, environment, kwargs)
+            return _Distribution(client, context, retries, bar).run(gdirs, chunk_size)
     finally:
         if own:
             client.close()
-
-
-def _connect(address: str) -> Client:
-    try:
-        from distributed import Client
-    except ImportError as err:
-        raise ImportError(
-            "a cluster needs Dask, which is not installed: pip install 'oggm-glaunti[region]'. Without client= "
-            "everything runs in this process."
-        ) from err
-    return Client(address)
-
-
-def _context(kwargs: dict[str, Any]) -> ChunkContext:
-    """Collect what workers need, including the path of weights that is set in the environment of this process only."""
-    environment = {name: os.environ[name] for name in (settings.WEIGHTS_ENV,) if name in os.environ}
-    logging_level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
-    return ChunkContext(_PROCESS, cfg.pack_config(), logging_level, environment, kwargs)
 
 
 def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.DataFrame:
@@ -150,27 +145,26 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
     InvalidWorkflowError
         If the worker does not see the glacier directories
     """
+    from distributed import get_worker
+
     from oggm_glaunti.region.tables import glaunti_tables
 
     with _one_at_a_time:
-        _take_over(context)
+        if context.process != _PROCESS:
+            if not hasattr(logging.Logger, "workflow"):
+                cfg.set_logging_config(context.logging_level)  # once: it also teaches loggers OGGM's own level
+            cfg.unpack_config(context.config)
+            settings.set_params({"use_multiprocessing": False})
+            settings.register()
+            for name, value in context.environment.items():
+                os.environ.setdefault(name, value)
         require_seen(gdirs)
         kwargs = {**context.kwargs, "progress": False}
         if kwargs.get("memory") is None:
-            kwargs["memory"] = _memory_of_worker()
+            # The setting, or less if the worker's own limit is small.
+            limit, setting = get_worker().memory_manager.memory_limit, float(settings.param("glaunti_memory"))
+            kwargs["memory"] = setting if not limit else min(setting, SHARE_OF_WORKER * limit / MEGABYTE)
         return glaunti_tables(list(gdirs), **kwargs)
-
-
-def _take_over(context: ChunkContext) -> None:
-    if context.process == _PROCESS:
-        return
-    if not hasattr(logging.Logger, "workflow"):
-        cfg.set_logging_config(context.logging_level)  # once: it also teaches loggers OGGM's own level
-    cfg.unpack_config(context.config)
-    settings.set_params({"use_multiprocessing": False})
-    settings.register()
-    for name, value in context.environment.items():
-        os.environ.setdefault(name, value)
 
 
 def require_seen(gdirs: Sequence[GlacierDirectory]) -> None:
@@ -181,15 +175,6 @@ def require_seen(gdirs: Sequence[GlacierDirectory]) -> None:
                 f"{gdir.rgi_id}: {gdir.dir} is not there on {socket.gethostname()}. Keep the working directory on a "
                 "file system that all workers see under the same path."
             )
-
-
-def _memory_of_worker() -> float:
-    """Return the MB for the batches: the setting, or less if the worker's own limit is small."""
-    from distributed import get_worker
-
-    limit = get_worker().memory_manager.memory_limit
-    setting = float(settings.param("glaunti_memory"))
-    return setting if not limit else min(setting, SHARE_OF_WORKER * limit / MEGABYTE)
 
 
 class _Distribution:
@@ -215,42 +200,32 @@ class _Distribution:
 
     def _finish(self, chunks: Iterable[Sequence[GlacierDirectory]]) -> list[Sequence[GlacierDirectory]]:
         """Run chunks; return those that killed too many workers."""
-        from distributed import as_completed
+        from distributed import CancelledError, KilledWorker, as_completed
 
-        chunk_of = {self._submit(chunk): chunk for chunk in chunks}
-        killers = []
+        chunk_of, killers = {}, []
+        for chunk in chunks:
+            # A new key for every try: for a known one Dask would return the failure it remembers.
+            how = {"key": f"{TASK}-{chunk[0].rgi_id}-{len(chunk)}-{uuid.uuid4().hex[:8]}", "pure": False}
+            chunk_of[self.client.submit(run_chunk, list(chunk), self.context, retries=self.retries, **how)] = chunk
         try:
             for future in as_completed(list(chunk_of)):
-                statuses = self._statuses(future)
-                if statuses is None:
+                try:
+                    statuses = future.result()
+                except KilledWorker as err:
+                    log.warning("%s", err)
                     killers.append(chunk_of[future])
-                else:
-                    self.done.append(statuses)
-                    self.bar.update(len(statuses))
+                    continue
+                except CancelledError as err:
+                    raise InvalidWorkflowError(
+                        f"the Dask cluster was lost ({err}) with {sum(map(len, self.done))} glaciers done. Start a new "
+                        "one and call again: finished tables are skipped."
+                    ) from err
+                self.done.append(statuses)
+                self.bar.update(len(statuses))
         finally:
             # After an error, nothing is left running in the cluster.
             self.client.cancel(list(chunk_of))
         return killers
-
-    def _submit(self, chunk: Sequence[GlacierDirectory]) -> Future:
-        # A new key for every try: for a known one Dask would return the failure it remembers.
-        key = f"{TASK}-{chunk[0].rgi_id}-{len(chunk)}-{uuid.uuid4().hex[:8]}"
-        return self.client.submit(run_chunk, list(chunk), self.context, key=key, retries=self.retries, pure=False)
-
-    def _statuses(self, future: Future) -> pd.DataFrame | None:
-        """Return the result of a chunk, None if it killed its workers; raise its errors."""
-        from distributed import CancelledError, KilledWorker
-
-        try:
-            return future.result()
-        except KilledWorker as err:
-            log.warning("%s", err)
-            return None
-        except CancelledError as err:
-            raise InvalidWorkflowError(
-                f"the Dask cluster was lost ({err}) with {sum(map(len, self.done))} glaciers done. Start a new one and "
-                "call again: finished tables are skipped."
-            ) from err
 
     def _give_up(self, gdir: GlacierDirectory) -> None:
         err = InvalidWorkflowError(

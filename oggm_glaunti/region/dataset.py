@@ -1,4 +1,4 @@
-"""Balances of many glaciers in one CF dataset (rgi_id, time)."""
+"""Balances of many glaciers in one CF dataset (rgi_id, time), with sums and means over all of them."""
 
 import calendar
 import datetime
@@ -13,7 +13,6 @@ from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS, begin_of_year, months_of_year
 from oggm_glaunti.region.outputs import GlacierBalance
-from oggm_glaunti.region.sums import REGION_SUMS, region_sums
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +56,31 @@ BALANCE_VARIABLES = {
     "ela": Variable("m", "equilibrium line altitude; missing where no height of the table is one", ""),
     "aar": Variable("1", "accumulation area ratio", ""),
 }
-SEASONAL = ("winter_mb", "summer_mb")
 ORIGIN = {
     "model": "model of the balance",
     "corrector": "use of the corrections: yearly, climatology or off",
     "climate_source": "daily weather",
+}
+_COUNTED = "over the region_count glaciers that have values in this year"
+MEANS = {
+    "specific_mb": ("m year-1", "surface mass balance of the balance year"),
+    "winter_mb": ("m", "winter balance"),
+    "summer_mb": ("m", "summer balance"),
+    "accumulation": ("m year-1", "solid precipitation of the balance year"),
+    "melt": ("m year-1", "melt of the balance year"),
+}
+SUMS = {
+    "mb_total": ("Gt year-1", "surface mass balance"),
+    "accumulation_total": ("Gt year-1", "solid precipitation"),
+    "melt_total": ("Gt year-1", "melt"),
+    "volume": ("km3", "ice volume"),
+}
+_MEAN = f"water equivalent, area-weighted mean {_COUNTED}"
+REGION_SUMS = {
+    "region_count": {"units": "1", "long_name": "number of glaciers with values in this year"},
+    "region_area": {"units": "km2", "long_name": f"area, sum {_COUNTED}"},
+    **{f"region_{n}": {"units": units, "long_name": f"{what}, {_MEAN}"} for n, (units, what) in MEANS.items()},
+    **{f"region_{n}": {"units": units, "long_name": f"{what}, sum {_COUNTED}"} for n, (units, what) in SUMS.items()},
 }
 
 
@@ -95,7 +114,8 @@ def region_dataset(
         log.warning("%d of %d glaciers have no balance and are missing values: %s", len(missing), len(gdirs), names)
     all_years = np.arange(min(b.years[0] for b in found), max(b.years[-1] for b in found) + 1)
     ds = xr.Dataset(coords=_coordinates(gdirs, all_years, years))
-    unknown = (*(SEASONAL if years == "calendar" else ()), *(("volume",) if run_filesuffix is None else ()))
+    unknown = {"volume"} if run_filesuffix is None else set()
+    unknown |= {"winter_mb", "summer_mb"} if years == "calendar" else set()
     for name, variable in BALANCE_VARIABLES.items():
         values = np.full((len(gdirs), all_years.size), np.nan)
         for row, balance in enumerate(balances):
@@ -154,3 +174,41 @@ def _head(years: str, hemisphere: str, run_filesuffix: str | None) -> dict[str, 
         "seasons": seasons if years == "mass_balance" else "calendar years, without seasons",
         "geometry": "mapped outline and surface in all years" if run_filesuffix is None else run,
     }
+
+
+def region_sums(ds: xr.Dataset) -> dict[str, np.ndarray]:
+    """Compute sums and area-weighted means over the glaciers that have values, year by year.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Dataset with `area` and any other variables of ``compile_glaunti_output``, (rgi_id, time)
+
+    Returns
+    -------
+    dict of arrays (time,)
+        Sums and means named as in :data:`REGION_SUMS`. A glacier without values in a year is left out of that year's
+        numbers, and ``region_count`` is the number of the others. A glacier that has vanished counts, with zero area.
+        If no area is left, means are NaN.
+
+    Examples
+    --------
+    >>> area, smb = [[9.0], [1.0], [np.nan]], [[-1.0], [1.0], [np.nan]]
+    >>> dims = ("rgi_id", "time")
+    >>> sums = region_sums(xr.Dataset({"area": (dims, area), "specific_mb": (dims, smb)}))
+    >>> sums["region_specific_mb"].tolist(), sums["region_count"].tolist()
+    ([-0.8], [2])
+    """
+    area = ds["area"].transpose("rgi_id", "time").to_numpy()
+    counted = np.isfinite(area)
+    weights = np.where(counted, area, 0.0)
+    total = weights.sum(axis=0)
+    sums = {"region_count": counted.sum(axis=0, dtype=np.int32), "region_area": total}
+    for name in (name for name in MEANS if name in ds):
+        values = np.where(weights > 0, ds[name].transpose("rgi_id", "time").to_numpy(), 0.0)
+        sums[f"region_{name}"] = np.divide(
+            (weights * values).sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0
+        )
+    for name in (name for name in SUMS if name in ds):
+        sums[f"region_{name}"] = np.where(counted, ds[name].transpose("rgi_id", "time").to_numpy(), 0.0).sum(axis=0)
+    return sums

@@ -100,15 +100,9 @@ class Job:
         """
         periods = 1 if self.corrector != "yearly" or self.yearly is None else self.yearly.years.size
         climate = self.inputs.climate
-        size = Size(
-            self.key,
-            self.weights_sha256,
-            heights=self.inputs.heights.size,
-            table_years=climate.years.size,
-            periods=periods,
-            held=climate.time.nbytes + climate.temp.nbytes + climate.prcp.nbytes,
-            day=self.inputs.ti.day.name,
-        )
+        table = {"heights": self.inputs.heights.size, "table_years": climate.years.size, "periods": periods}
+        held = climate.time.nbytes + climate.temp.nbytes + climate.prcp.nbytes
+        size = Size(self.key, self.weights_sha256, **table, held=held, day=self.inputs.ti.day.name)
         if not self.wants_corrections:
             return size
         years = len(correction_years(climate, self.inputs.hemisphere, self.rgi_id))
@@ -116,17 +110,10 @@ class Job:
         warn_about_inputs(self.model, climate, f, self.rgi_id)
         own = f.elevation[f.glacier]
         maps = (f.outline, f.elevation, f.elevation_std, *(() if f.facies is None else (f.facies,)))
-        return replace(
-            size,
-            rows=f.shape[0],
-            cols=f.shape[1],
-            channels=15 if self.model.name == "D" else 6,
-            nodes=nodes_of(f).size,
-            cells=own.size,
-            bands=int(own.max() // BAND_WIDTH - own.min() // BAND_WIDTH) + 1,
-            years=years,
-            held=size.held + sum(values.nbytes for values in maps),
-        )
+        held += sum(values.nbytes for values in maps)
+        grid: dict[str, Any] = {"rows": f.shape[0], "cols": f.shape[1], "channels": 15 if self.model.name == "D" else 6}
+        bands = int(own.max() // BAND_WIDTH - own.min() // BAND_WIDTH) + 1
+        return replace(size, **grid, nodes=nodes_of(f).size, cells=own.size, bands=bands, years=years, held=held)
 
 
 @dataclass(frozen=True, eq=False)

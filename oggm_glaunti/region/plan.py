@@ -192,19 +192,12 @@ class Planner:
             shape = {"heights": heights, "table_years": years, "periods": periods}
             return Batch("tables", keys, model, slots, memory, **shape)
         _, model, side, channels, years = key
-        return Batch(
-            "corrections",
-            keys,
-            model,
-            slots,
-            slots * corrections_memory(side, channels, years),
-            side=side,
-            channels=channels,
-            nodes=round_up(max(size.nodes for size in sizes), NODES_ROUNDED),
-            lanes=power_of_two(sum(-(-size.cells // LANE) for size in sizes), fewest=slots * side**2 // 400),
-            bands=power_of_two(max(size.bands for size in sizes), fewest=FEWEST_BANDS),
-            years=years,
-        )
+        memory = slots * corrections_memory(side, channels, years)
+        shape = {"side": side, "channels": channels, "years": years}
+        shape["nodes"] = round_up(max(size.nodes for size in sizes), NODES_ROUNDED)
+        shape["lanes"] = power_of_two(sum(-(-size.cells // LANE) for size in sizes), fewest=slots * side**2 // 400)
+        shape["bands"] = power_of_two(max(size.bands for size in sizes), fewest=FEWEST_BANDS)
+        return Batch("corrections", keys, model, slots, memory, **shape)
 
 
 def power_of_two(n: int, fewest: int) -> int:

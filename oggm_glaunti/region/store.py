@@ -149,9 +149,6 @@ def _require_replaceable(path: Path, format: str) -> None:
         raise InvalidParamsError(f"{path} is a {what} and no {format} output of before; give another path")
 
 
-# --- the file --------------------------------------------------------------------------------------------------------
-
-
 def write_region(ds: xr.Dataset, path: str | os.PathLike[str], format: str = "netcdf", compress: bool = True) -> None:
     """Write a dataset of :func:`region_dataset` under a temporary name and rename it.
 

@@ -117,17 +117,8 @@ class _Run:
             self._by_itself(index, store, tunables, known)
             return None
         self.stores[str(index)] = store
-        return Job(
-            key=str(index),
-            rgi_id=gdir.rgi_id,
-            model=store.model,
-            weights_sha256=store.weights_sha256,
-            inputs=store.bare_inputs,
-            tunables=tunables,
-            corrector=store.corrector,
-            features=features,
-            yearly=known,
-        )
+        asked = store.model, store.weights_sha256, store.bare_inputs, tunables, store.corrector
+        return Job(str(index), gdir.rgi_id, *asked, features=features, yearly=known)
 
     def _by_itself(self, index: int, store: TableStore, tunables: TunableParams, known: BandCorrections | None) -> None:
         """Make the table of weather with several realisations, which batches do not support."""

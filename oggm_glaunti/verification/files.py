@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,39 +51,6 @@ LAYOUTS = (
 )
 
 
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """All arrays of an ``.npz``; nothing is unpickled.
-
-    Raises
-    ------
-    FileNotFoundError
-        where there is no such file
-    VerificationError
-        where it is no ``.npz``, or damaged
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    if not zipfile.is_zipfile(path):
-        raise VerificationError(f"{path}: not an .npz file")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, EOFError) as err:
-        raise VerificationError(f"{path}: cannot be read as .npz ({err})") from err
-
-
-def find_layout(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Layout:
-    """Find the layout of a file by the names in it; raise a VerificationError if it is none of the known."""
-    for layout in LAYOUTS:
-        if layout.marks <= arrays.keys():
-            return layout
-    known = "; or ".join(", ".join(sorted(layout.marks)) for layout in LAYOUTS)
-    raise VerificationError(
-        f"{path}: unknown layout, found {', '.join(list(arrays)[:5]) or 'no arrays'}. Known: {known}"
-    )
-
-
 def weights_loader(weights_dir: str | Path | None) -> Load:
     """Loader of weights by model and glacier, from a folder or from where published weights are found.
 
@@ -98,7 +65,7 @@ def weights_loader(weights_dir: str | Path | None) -> Load:
         raise VerificationError(f"{weights_dir}: no such folder of weights")
 
     @cache
-    def load(name: str, glacier: str | None) -> Model:
+    def load(name: str, glacier: str | None = None) -> Model:
         try:
             return shop.load_model(name, path=weights_dir, glacier=glacier)
         except ValueError as err:
@@ -107,16 +74,8 @@ def weights_loader(weights_dir: str | Path | None) -> Load:
     return load
 
 
-def environment(dtype: np.dtype) -> str:
-    """Describe what computes: jax version, device, dtype and precision of matrix products."""
-    device = jax.devices()[0]
-    config: Any = jax.config
-    precision = config.jax_default_matmul_precision or "default"
-    return f"jax {jax.__version__}, {device.platform} ({device.device_kind}), {dtype}, matrix products {precision}"
-
-
 def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Report:
-    """Recompute every output in a file from its inputs and the weights, and compare.
+    """Recompute every output in a file from its inputs and the weights, and compare; nothing is unpickled.
 
     Parameters
     ----------
@@ -135,11 +94,23 @@ def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Repo
     FileNotFoundError
         where the file or weights are missing
     VerificationError
-        where the file is no ``.npz``, has an unknown layout, lacks an input, has a NaN in one, or was made with other
-        weights
+        where the file is no ``.npz`` or damaged, has an unknown layout, lacks an input, has a NaN in one, or was made
+        with other weights
     """
-    arrays = read_arrays(path)
-    layout = find_layout(path, arrays)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if not zipfile.is_zipfile(path):
+        raise VerificationError(f"{path}: not an .npz file")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, zipfile.BadZipFile, EOFError) as err:
+        raise VerificationError(f"{path}: cannot be read as .npz ({err})") from err
+    layout = next((layout for layout in LAYOUTS if layout.marks <= arrays.keys()), None)
+    if layout is None:
+        known = "; or ".join(", ".join(sorted(layout.marks)) for layout in LAYOUTS)
+        found = ", ".join(list(arrays)[:5]) or "no arrays"
+        raise VerificationError(f"{path}: unknown layout, found {found}. Known: {known}")
     source = Source(str(path), arrays, weights_loader(weights_dir))
     layout.check(source)
     names = [name for name in arrays if not layout.inputs.fullmatch(name)]
@@ -148,4 +119,7 @@ def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Repo
     results = tuple(recompute(source, name, layout.recipes) for name in names)
     # A real glacier's weather is cast to float32; a reference file is computed in its own type.
     dtype = jnp.asarray(arrays.get("in_temperature", np.float32(0))).dtype
-    return Report(str(path), layout.name, environment(dtype), results, layout.remarks(source))
+    config: Any = jax.config
+    device, precision = jax.devices()[0], config.jax_default_matmul_precision or "default"
+    computes = f"jax {jax.__version__}, {device.platform} ({device.device_kind}), {dtype}, matrix products {precision}"
+    return Report(str(path), layout.name, computes, results, layout.remarks(source))

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oggm_glaunti.core.checks import require_finite, require_shape
-from oggm_glaunti.core.weights import Model
 from oggm_glaunti.verification.report import NOT_RECOMPUTED, ArrayResult, Tolerance, VerificationError, compare
 
 Outputs = dict[str, Any]
-Load = Callable[[str, str | None], Model]
+Compute = Callable[..., Outputs]
+Load = Callable[..., Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,17 +21,14 @@ class Source:
 
     path: str
     arrays: Mapping[str, np.ndarray]
-    load: Load
+    model: Load
+    """weights by model and glacier, read once"""
     memory: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.arrays:
             raise VerificationError(f"{self.path}: no array {name!r}, which the outputs are computed from")
         return self.arrays[name]
-
-    def model(self, name: str, glacier: str | None = None) -> Any:
-        """Weights by name, read once."""
-        return self.load(name, glacier)
 
     def finite(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """Return an input without NaN and, if given, of that shape; raise a ValueError that names it otherwise."""
@@ -55,18 +52,16 @@ class Recipe(NamedTuple):
     pattern: re.Pattern[str]
     group: str
     tolerance: Tolerance
-    compute: Callable[..., Outputs]
+    compute: Compute
 
 
 class Registry(list[Recipe]):
     """Recipes of a module; an instance is the decorator that fills it and may be applied several times."""
 
-    def __call__(
-        self, pattern: str, group: str, tolerance: Tolerance
-    ) -> Callable[[Callable[..., Outputs]], Callable[..., Outputs]]:
+    def __call__(self, pattern: str, group: str, tolerance: Tolerance) -> Callable[[Compute], Compute]:
         """Register the decorated function; no name may match two patterns."""
 
-        def register(compute: Callable[..., Outputs]) -> Callable[..., Outputs]:
+        def register(compute: Compute) -> Compute:
             self.append(Recipe(re.compile(pattern), group, tolerance, compute))
             return compute
 

@@ -11,15 +11,8 @@ from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import leaves_of
 from oggm_glaunti.fit.data.date_weights import date_weights
 from oggm_glaunti.fit.training import losses
+from oggm_glaunti.verification import reference_runs as runs
 from oggm_glaunti.verification.recipes import Outputs, Registry, Source
-from oggm_glaunti.verification.reference_runs import (
-    a_annual,
-    corrected_annual,
-    corrector_inputs,
-    mean_smb_gradients,
-    outline_of,
-    seasons_of,
-)
 from oggm_glaunti.verification.report import GRADIENT, LOSS, SHARPNESS_GRADIENT, VerificationError
 
 recipe = Registry()
@@ -38,17 +31,17 @@ GRADIENT_NAMES = "|".join(name for name in STORED_NAMES if name != SHARPNESS)
 @recipe(f"(?P<m>[cd])_grad_{CORRECTOR_GRADIENTS}", "gradients of {m}: corrector", GRADIENT)
 def gradients(source: Source, m: str) -> Outputs:
     """Compute derivatives of the glacier's annual balance, in reverse mode; none flows through the response fields."""
-    outline, season = outline_of(source), source.once(seasons_of)["annual"]
+    outline, season = runs.outline_of(source), source.once(runs.seasons_of)["annual"]
     if m == "a":
         model, fields, climate, response = source.model("A"), None, None, None
     else:
-        model, fields, climate = source.once(corrector_inputs, m=m)
-        response = source.once(corrected_annual, m=m)["extra"]
+        model, fields, climate = source.once(runs.corrector_inputs, m=m)
+        response = source.once(runs.corrected_annual, m=m)["extra"]
     temp = season.forcing.temp
     shapes = {"temperature_map": temp.shape[1:], "t_pos_shift": ()}
     shapes |= dict.fromkeys(("temperature_per_day", "precipitation_per_day"), temp.shape[:1])
     shifts = {name: jnp.zeros(shape, temp.dtype) for name, shape in shapes.items()}
-    found = mean_smb_gradients(model, shifts, fields, climate, response, season, outline)
+    found = runs.mean_smb_gradients(model, shifts, fields, climate, response, season, outline)
     of_model, of_shifts, of_fields, of_climate = found
     outputs = {**of_shifts, **{name: getattr(of_model.ti, name) for name in STORED_NAMES}}
     if m != "a":
@@ -61,12 +54,12 @@ def gradients(source: Source, m: str) -> Outputs:
 @recipe(r"loss_(?P<what>weights|a_point_err|a_point_w|a_total)", "losses and regularisers", LOSS)
 def loss_terms(source: Source) -> Outputs:
     """Errors of model A's year against points and a glacier-wide balance."""
-    smb = source.once(a_annual)["smb"]
+    smb = source.once(runs.a_annual)["smb"]
     names = ("rows", "cols", "obs", "begin_offset_days", "end_offset_days")
     rows, cols, obs, begin, end = (source.finite(f"loss_{n}", source["loss_rows"].shape) for n in names)
     weights = date_weights(begin, end)
     error, weight = losses.point_error(smb, rows, cols, obs, weights)
-    total = losses.glacier_error(smb, outline_of(source), source.finite("loss_total_obs", ()))
+    total = losses.glacier_error(smb, runs.outline_of(source), source.finite("loss_total_obs", ()))
     return {"weights": weights, "a_point_err": error, "a_point_w": weight, "a_total": total}
 
 
@@ -81,7 +74,8 @@ def regulariser_of_ti(source: Source, glacier: str | None = None) -> Outputs:
 @recipe(r"(?P<m>[cd])_(?P<what>reg_ti_corr)_annual", "losses and regularisers", LOSS)
 def regulariser_of_corrections(source: Source, m: str) -> Outputs:
     """How far the corrections of the year go."""
-    return {"reg_ti_corr": losses.corrector_regulariser(source.once(corrected_annual, m=m)["ds"], outline_of(source))}
+    ds = source.once(runs.corrected_annual, m=m)["ds"]
+    return {"reg_ti_corr": losses.corrector_regulariser(ds, runs.outline_of(source))}
 
 
 def expected_parameters(a: GlaUnTI) -> dict[str, float]:

@@ -21,8 +21,6 @@ from oggm_glaunti.verification.report import BALANCE, NUMBER
 
 recipe = Registry()
 
-# --- programs, each compiled once and shared by all recipes ---
-
 
 def _observe(pixels, outline):
     return lambda smb: (smb[pixels[:, 0], pixels[:, 1]], losses.outline_mean(smb, outline))
@@ -81,9 +79,6 @@ def _mean_smb(model, shifts, fields, climate, response, season, outline):
 
 
 mean_smb_gradients = jax.jit(jax.grad(_mean_smb, argnums=(0, 1, 2, 3)))
-
-
-# --- inputs and recipes ---
 
 
 def outline_of(source: Source) -> np.ndarray:

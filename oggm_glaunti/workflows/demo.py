@@ -3,21 +3,16 @@
 The glacier is invented (:mod:`oggm_glaunti.workflows.valley`); it is there to see every step work, on any machine.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from oggm_glaunti import settings
 from oggm_glaunti.files import replacing
 from oggm_glaunti.workflows.valley import make_daily_weather, make_valley_glacier
-
-if TYPE_CHECKING:
-    from oggm import GlacierDirectory
 
 # kg m-2 yr-1 and years, as a geodetic survey would give them: invented like the glacier.
 REF_MB, REF_MB_ERR, REF_PERIOD = -700.0, 150.0, "2000-01-01_2020-01-01"
@@ -70,6 +65,7 @@ def _available_models(out: Path) -> list[str]:
 
 def _run_chain(model: str, out: Path) -> dict[str, Any]:
     gdir = make_valley_glacier(out / f"oggm_{model}")
+    import xarray as xr
     from oggm import tasks
 
     from oggm_glaunti.coupling.ground.features import glaunti_features
@@ -79,11 +75,10 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
 
     mb_model_class = getattr(massbalance, f"GlaUnTIMassBalance{model}")
     print(f"Model {model}: {gdir.name}, {gdir.rgi_area_km2:.1f} km2")
-    chosen = {"model": model}
     make_daily_weather(gdir)
     glaunti_features(gdir)
-    calibrate_glaunti(gdir, ref_mb=REF_MB, ref_mb_err=REF_MB_ERR, ref_period=REF_PERIOD, mb_kwargs=chosen)
-    glaunti_smb(gdir, ys=SMB_YEARS[0], ye=SMB_YEARS[1], mb_kwargs=chosen)
+    calibrate_glaunti(gdir, ref_mb=REF_MB, ref_mb_err=REF_MB_ERR, ref_period=REF_PERIOD, mb_kwargs={"model": model})
+    glaunti_smb(gdir, ys=SMB_YEARS[0], ye=SMB_YEARS[1], mb_kwargs={"model": model})
     calibrated = gdir.read_json("glaunti_params")
     print(f"  melt_f {calibrated['melt_f']:.2f} kg m-2 day-1 K-1 gives {REF_MB:.0f} kg m-2 yr-1 in {REF_PERIOD}")
     tasks.apparent_mb_from_any_mb(gdir, mb_model_class=mb_model_class)
@@ -92,13 +87,7 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
     tasks.run_random_climate(
         gdir, nyears=RUN_YEARS, y0=2000, halfsize=15, seed=1, mb_model_class=mb_model_class, output_filesuffix="_demo"
     )
-    return _collect(gdir, model, mb_model_class, out)
-
-
-def _collect(gdir: GlacierDirectory, model: str, mb_model_class: type, out: Path) -> dict[str, Any]:
-    """Copy the NetCDF files out of the glacier directory and read what the figure shows."""
-    import xarray as xr
-
+    # Copies of the NetCDF files, and what the figure shows.
     sources = {
         "smb": gdir.get_filepath("glaunti_smb"),
         "table": gdir.get_filepath("glaunti_table", filesuffix=f"_{model}"),

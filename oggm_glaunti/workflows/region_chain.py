@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +195,7 @@ def do_stage(gdir: GlacierDirectory, stage: str, digest: str, tasks: Sequence[En
         'done', 'kept' or the error
     """
     from oggm_glaunti.coupling.model.params import write_json
+    from oggm_glaunti.coupling.oggm.from_oggm import cfg
 
     path = Path(gdir.dir) / STAGES_FILE
     stages = _read_stages(path)
@@ -203,28 +203,19 @@ def do_stage(gdir: GlacierDirectory, stage: str, digest: str, tasks: Sequence[En
         return KEPT
     # Until all is done the directory is neither what it was nor what it will be.
     write_json(path, {name: value for name, value in stages.items() if name != stage})
-    for task, kwargs in tasks:
-        try:
-            with _reasons_shown():
-                task(gdir, print_log=False, reset=True, **kwargs)
-        except Exception as err:
-            # Whatever it is, OGGM has it in the directory's log, and the other glaciers go on.
-            return f"{task.__name__}: {type(err).__name__}: {' '.join(str(err).split())}"
-    write_json(path, {**_read_stages(path), stage: digest})
-    return DONE
-
-
-@contextmanager
-def _reasons_shown() -> Iterator[None]:
-    """Let tasks raise, also those that a task calls: continue_on_error would hide the reason of a failure."""
-    from oggm import cfg
-
+    # Tasks raise, also those that a task calls: continue_on_error would hide the reason of a failure.
     before = cfg.PARAMS["continue_on_error"]
     set_params({"continue_on_error": False})
     try:
-        yield
+        for task, kwargs in tasks:
+            task(gdir, print_log=False, reset=True, **kwargs)
+    except Exception as err:
+        # Whatever it is, OGGM has it in the directory's log, and the other glaciers go on.
+        return f"{task.__name__}: {type(err).__name__}: {' '.join(str(err).split())}"
     finally:
         set_params({"continue_on_error": before})
+    write_json(path, {**_read_stages(path), stage: digest})
+    return DONE
 
 
 def _read_stages(path: Path) -> dict[str, str]:
@@ -296,13 +287,8 @@ def _dynamics_task(gdir: GlacierDirectory, request: Request) -> EntityTask:
     kwargs: dict[str, Any] = {"ys": first}
     if first < gdir.rgi_date <= last:
         kwargs = {"ys": gdir.rgi_date, "fixed_geometry_spinup_yr": first}
-    return tasks.run_from_climate_data, {
-        **kwargs,
-        "ye": last + 1,
-        "mb_model_class": mb_model_class(request.model),
-        "output_filesuffix": FILESUFFIX,
-        "store_fl_diagnostics": True,
-    }
+    kwargs |= {"ye": last + 1, "mb_model_class": mb_model_class(request.model), "output_filesuffix": FILESUFFIX}
+    return tasks.run_from_climate_data, {**kwargs, "store_fl_diagnostics": True}
 
 
 def mb_model_class(model: str) -> type:

@@ -77,12 +77,16 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
     InvalidWorkflowError
         if OGGM needs the network and there is none
     """
-    from oggm.exceptions import InvalidParamsError
-
     from oggm_glaunti.coupling.model.params import write_json
+    from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
     request.out.mkdir(parents=True, exist_ok=True)
-    source, path = _source(request), request.out / MADE_FROM
+    # What the geometry of the glaciers is made from.
+    source: dict[str, Any] = {name: getattr(request, name) for name in ("prepro_level", "border", "prepro_url")}
+    if request.shapefile is not None:
+        files = {"shapefile": request.shapefile, "dem": request.dem}
+        source = {name: None if file is None else str(file.resolve()) for name, file in files.items()}
+    path = request.out / MADE_FROM
     there = json.loads(path.read_text()) if path.exists() else source
     if there != source:
         # Ice and tables of the directory would no longer belong to its geometry.
@@ -98,14 +102,6 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
         first = outlines["RGIId"].iloc[0]
         say(f"  no RGI attributes: called {first} and so on in the file's order, as of {request.years[0]}")
     return _outline_directories(outlines)
-
-
-def _source(request: Request) -> dict[str, Any]:
-    """Return what the geometry of the glaciers is made from."""
-    if request.shapefile is None:
-        return {"prepro_level": request.prepro_level, "border": request.border, "prepro_url": request.prepro_url}
-    files = {"shapefile": request.shapefile, "dem": request.dem}
-    return {name: None if path is None else str(path.resolve()) for name, path in files.items()}
 
 
 def read_outlines(path: Path, year: int) -> geopandas.GeoDataFrame:
@@ -170,6 +166,9 @@ def _ids(outlines: geopandas.GeoDataFrame) -> pd.Series:
 
 def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> None:
     """Initialise OGGM; with its own downloads only where the request cannot do without."""
+    import rasterio
+
+    from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
     from oggm_glaunti.coupling.oggm.offline import start_offline
 
     params = {
@@ -186,30 +185,15 @@ def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> Non
         if "rgi_id" in outlines and "src_date" not in outlines:
             # Complexes of version 7 have no dates, and OGGM would download a table of them.
             outlines["src_date"] = RGI7_DATE
-        _use_files(request, request.dem)
-    else:
-        _start_online(request, params)
-
-
-def _use_files(request: Request, dem: Path) -> None:
-    import rasterio
-    from oggm import cfg
-    from oggm.exceptions import InvalidParamsError
-
-    try:
-        with rasterio.open(dem):
-            pass
-    except rasterio.errors.RasterioIOError as err:
-        raise InvalidParamsError(f"{dem} cannot be read as a DEM: {err}") from err
-    cfg.PATHS["dem_file"] = str(dem.resolve())
-    # The directories are offline, W5E5's weather is not.
-    settings.set_params({"has_internet": not request.climate_is_file})
-
-
-def _start_online(request: Request, params: dict[str, Any]) -> None:
-    from oggm import cfg
-    from oggm.exceptions import InvalidWorkflowError
-
+        try:
+            with rasterio.open(request.dem):
+                pass
+        except rasterio.errors.RasterioIOError as err:
+            raise InvalidParamsError(f"{request.dem} cannot be read as a DEM: {err}") from err
+        cfg.PATHS["dem_file"] = str(request.dem.resolve())
+        # The directories are offline, W5E5's weather is not.
+        settings.set_params({"has_internet": not request.climate_is_file})
+        return
     try:
         cfg.initialize(logging_level="CRITICAL")
     except Exception as err:

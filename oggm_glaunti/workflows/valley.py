@@ -41,9 +41,6 @@ GLACIER_END = 4900.0  # m from the head
 WEATHER_HEIGHT = 2900.0  # m, reference height of the daily weather
 
 
-# --- the glacier -----------------------------------------------------------------------------------------------------
-
-
 def _along(values: tuple[float, ...], distance: np.ndarray) -> np.ndarray:
     from scipy.interpolate import PchipInterpolator
 
@@ -179,9 +176,6 @@ def make_valley_glacier(working_dir: str | os.PathLike[str], params: dict[str, A
     for name in GEOMETRY_TASKS:
         getattr(tasks, name)(gdir)
     return gdir
-
-
-# --- the weather -----------------------------------------------------------------------------------------------------
 
 
 def daily_weather(first_year: int = 1981, last_year: int = 2020, seed: int = 1) -> pd.DataFrame:

@@ -13,7 +13,6 @@ import xarray as xr
 
 from oggm_glaunti.cli import dem as dem_cli
 from oggm_glaunti.cli.main import main
-from oggm_glaunti.companions.dem import imputed_file
 from oggm_glaunti.companions.dem.fill import METHODS
 from tests.companions.dem.valley_stack import EAST, NORTH, OFFSET, YEARS, axes, write_tiles
 from tests.full_disk import files_up_to
@@ -125,7 +124,7 @@ def test_an_interrupted_call_keeps_the_old_file(tiles, tmp_path, monkeypatch, wh
 
     with monkeypatch.context() as patch:
         if when == "while writing":
-            patch.setattr(imputed_file.xr.Dataset, "to_netcdf", fails_half_way)
+            patch.setattr(xr.Dataset, "to_netcdf", fails_half_way)
         else:
             patch.setattr(os, "replace", fails)
         with pytest.raises(KeyboardInterrupt):

@@ -17,7 +17,7 @@ FOLDER = Path(companions.__file__).parent
 COMPANIONS = sorted(path.parent.name for path in FOLDER.glob("*/__init__.py"))
 VERBS = {"dem": "impute-dem"}
 # From files to files and into glacier directories; all other modules are from arrays to arrays.
-WITH_FILES = {"dem": {"datum", "imputed_file", "inputs", "tasks", "tiles"}}
+WITH_FILES = {"dem": {"datum", "inputs", "tasks", "tiles"}}
 
 
 def pure_modules(name: str) -> list[str]:

@@ -204,7 +204,7 @@ def test_blocks_change_nothing(columns):
     values = np.arange(24.0).reshape(12, 2)
     n_blocks = batch.block_count(12, 2, columns)
     assert 12 % n_blocks == 0
-    found = batch.in_row_blocks(lambda arrays: arrays[0] * 2 + arrays[1], (values, values), n_blocks)
+    found = batch.in_groups(lambda one, other: one * 2 + other, 12 // n_blocks, values, values)
     np.testing.assert_array_equal(found, values * 3)
     if columns is not None and columns >= 2:
         assert 12 // n_blocks * 2 <= columns

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from shapely.geometry import box
 
 from oggm_glaunti.graphics.region import plot_region_map, plot_region_series
-from oggm_glaunti.region.sums import region_sums
+from oggm_glaunti.region.dataset import region_sums
 
 IDS = ["RGI60-11.00001", "RGI60-11.00002", "RGI60-11.00003"]
 

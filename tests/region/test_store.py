@@ -16,8 +16,8 @@ from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
-from oggm_glaunti.region import dataset, geometry, outputs, store, sums
-from oggm_glaunti.region.sums import region_sums
+from oggm_glaunti.region import dataset, geometry, outputs, store
+from oggm_glaunti.region.dataset import region_sums
 from oggm_glaunti.workflows import valley
 
 from .oetztal import oggm_kept, prepare_oetztal
@@ -601,7 +601,7 @@ def test_a_file_is_replaced(tmp_path):
         assert opened(SimpleNamespace(path=path, format=format)).sizes["rgi_id"] == 2
 
 
-@pytest.mark.parametrize("module", [outputs, sums], ids=["outputs", "sums"])
+@pytest.mark.parametrize("module", [outputs, dataset], ids=["outputs", "dataset"])
 def test_the_examples_in_the_docstrings_are_true(module):
     failed, attempted = doctest.testmod(module)
     assert failed == 0

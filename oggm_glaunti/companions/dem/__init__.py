@@ -7,7 +7,7 @@ From arrays to arrays: :mod:`~oggm_glaunti.companions.dem.impute`, which combine
 - ``predictors``, ``regression``, ``residuals`` and ``fill``: height differences for pixels without a height,
 - ``voids``, ``scores`` and ``cross_validation``: errors, measured on synthetic voids.
 
-From files to files: ``tiles`` and ``inputs`` read, ``imputed_file`` writes; ``tasks`` and ``datum`` bring a stack into
+From files to files: ``tiles`` and ``inputs`` read, ``tiles`` writes; ``tasks`` and ``datum`` bring a stack into
 a glacier directory, where ``glaunti_smb(surface='yearly')`` and ``glaunti_features(year=...)`` use it. On the command
 line: ``oggm-glaunti impute-dem``. User documentation: docs/dem.md.
 """

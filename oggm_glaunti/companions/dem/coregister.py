@@ -135,14 +135,13 @@ def estimate_shift(surface: Floats, reference: Floats, stable: Mask | None = Non
         left = surface[compared] - shifted(reference, *shift)[compared]
         return left[np.isfinite(left)]
 
+    scatter = lambda shift: nmad(differences(shift))
     steps = slice(-LARGEST_SHIFT, LARGEST_SHIFT + SHIFT_STEP / 2, SHIFT_STEP)
-    start = optimize.brute(lambda shift: nmad(differences(shift)), (steps, steps), finish=None)
+    start = optimize.brute(scatter, (steps, steps), finish=None)
     # Steps large enough to leave the kinks that bilinear interpolation has at whole pixels.
     simplex = start + SHIFT_STEP / 2 * np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)])
-    refined = optimize.minimize(
-        lambda shift: nmad(differences(shift)), start, method="Nelder-Mead", options={"initial_simplex": simplex}
-    )
-    before = nmad(differences(np.zeros(2)))
+    refined = optimize.minimize(scatter, start, method="Nelder-Mead", options={"initial_simplex": simplex})
+    before = scatter(np.zeros(2))
     # Ground without relief does not determine a shift.
     best = refined.x if refined.fun < before else np.zeros(2)
     if np.abs(best).max() >= LARGEST_SHIFT:

@@ -29,6 +29,8 @@ from oggm_glaunti.fit.data.maps import MapFile
 # Cells that are read beyond the glacier's maps, so that a stack may be moved by that much.
 STACK_MARGIN = 3
 _STD_NAMES = ("z_std", "zstddev")
+# Rasters by year.
+Paths = Mapping[int, PathLike]
 
 
 class YearlyRasters(NamedTuple):
@@ -59,11 +61,7 @@ class YearlyRasters(NamedTuple):
 
 
 def read_inputs(
-    label: str,
-    z: Mapping[int, PathLike] | PathLike,
-    z_std: Mapping[int, PathLike] | None,
-    grid: CellGrid,
-    glacier: str | None = None,
+    label: str, z: Paths | PathLike, z_std: Paths | None, grid: CellGrid, glacier: str | None = None
 ) -> YearlyRasters:
     """Read the yearly rasters around a grid.
 
@@ -102,7 +100,16 @@ def read_inputs(
         raise InvalidParamsError(
             f"{label}: {wrong}: with rasters as z, z_std is a mapping of the same years to rasters"
         )
-    return _from_rasters(label, z, z_std, grid)
+    if not z:
+        raise InvalidParamsError(f"{label}: z names no rasters; expected one for each year, two years or more")
+    require_same_years(label, z, z_std, "z", "z_std")
+    years, wide = sorted(z), _around(grid)
+    heights, spread = (
+        tuple(read_around(f"{label}: {name} of {year}", [paths[year]], wide) for year in years)
+        for name, paths in (("z", z), ("z_std", z_std))
+    )
+    files = tuple(Path(paths[year]) for paths in (z, z_std) for year in years)
+    return YearlyRasters(tuple(int(year) for year in years), heights, spread, files)
 
 
 def on_cells(rasters: tuple[Raster, ...], grid: CellGrid, east: float = 0.0, north: float = 0.0) -> NDArray[np.float32]:
@@ -115,21 +122,6 @@ def on_cells(rasters: tuple[Raster, ...], grid: CellGrid, east: float = 0.0, nor
 def _around(grid: CellGrid) -> CellGrid:
     rows, columns = grid.shape
     return grid.window((-STACK_MARGIN, rows + STACK_MARGIN), (-STACK_MARGIN, columns + STACK_MARGIN))
-
-
-def _from_rasters(
-    label: str, z: Mapping[int, PathLike], z_std: Mapping[int, PathLike], grid: CellGrid
-) -> YearlyRasters:
-    if not z:
-        raise InvalidParamsError(f"{label}: z names no rasters; expected one for each year, two years or more")
-    require_same_years(label, z, z_std, "z", "z_std")
-    years, wide = sorted(z), _around(grid)
-    heights, spread = (
-        tuple(read_around(f"{label}: {name} of {year}", [paths[year]], wide) for year in years)
-        for name, paths in (("z", z), ("z_std", z_std))
-    )
-    files = tuple(Path(paths[year]) for paths in (z, z_std) for year in years)
-    return YearlyRasters(tuple(int(year) for year in years), heights, spread, files)
 
 
 def _from_netcdf(label: str, path: Path, grid: CellGrid, glacier: str | None) -> YearlyRasters:

@@ -139,14 +139,17 @@ def process_dem_stack(
         **_about(inputs, placed, datum, terrain, coregister),
         "stable_ground": stable_in_words,
         "median_difference": float(np.nanmedian(stable - datum.shift)),
-        **_about_imputation(filled, on_glacier),
+        **{
+            k: v.item() if isinstance(v, np.generic) else v
+            for k, v in filled.attrs.items()
+            if k not in _NOT_OF_THE_INPUT
+        },
+        "imputed_share": float(stack.imputed.mean()),
+        "imputed_share_glacier": float(stack.imputed[:, on_glacier].mean()),
     }
     path = write_dem_stack(gdir, stack, attributes, filesuffix)
     share = 100 * stack.imputed.mean()
     log.info("(%s) %s: %d years, %.3g %% imputed", gdir.rgi_id, path.name, years.size, share)
-
-
-# --- position ---
 
 
 def _placed(
@@ -159,23 +162,19 @@ def _placed(
         z_std = on_cells(inputs.z_std, grid)
         _require_heights(gdir, z, glacier, inputs, grid)
         return _Placed(z, z_std, before, {0: (0.0, 0.0)}, (0, 0), _scatter(before))
-    found = _registered(gdir, mean_of_years(z), dem, glacier, grid)
-    moves = {k: (-settings.CELL_SIZE * s.cols, settings.CELL_SIZE * s.rows) for k, s in found.shifts.items()}
-    cells = _cells_of_pieces(grid, found, moves)
-    z, z_std = (_on_moved_cells(rasters, grid, cells, moves) for rasters in (inputs.z, inputs.z_std))
-    _require_heights(gdir, z, glacier, inputs, grid)
-    return _Placed(z, z_std, _difference_outside(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
-
-
-def _registered(gdir: GlacierDirectory, level: Floats, dem: Floats, glacier: Mask, grid: CellGrid) -> Registration:
-    """Find the shifts that move the DEM under the stack; the stack is moved by the opposite."""
     try:
-        return find_registration(level, dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
+        # These shifts move the DEM under the stack; the stack is moved by the opposite.
+        found = find_registration(mean_of_years(z), dem, ~glacier, degree_tiles(grid.x, grid.y, grid.crs))
     except ValueError as err:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: how the stack lies beside the glacier, in cells of {settings.CELL_SIZE:g} m of the "
             f"directory's DEM: {err} coregister=False leaves it where it is."
         ) from err
+    moves = {k: (-settings.CELL_SIZE * s.cols, settings.CELL_SIZE * s.rows) for k, s in found.shifts.items()}
+    cells = _cells_of_pieces(grid, found, moves)
+    z, z_std = (_on_moved_cells(rasters, grid, cells, moves) for rasters in (inputs.z, inputs.z_std))
+    _require_heights(gdir, z, glacier, inputs, grid)
+    return _Placed(z, z_std, _difference_outside(gdir, z, dem, glacier), moves, found.seams, _scatter(before))
 
 
 def _cells_of_pieces(grid: CellGrid, found: Registration, moves: dict[int, tuple[float, float]]) -> dict[int, Mask]:
@@ -242,9 +241,6 @@ def _require_heights(
         )
 
 
-# --- vertical datum ---
-
-
 def _geoid(
     gdir: GlacierDirectory, grid: CellGrid, given: float | PathLike | None
 ) -> tuple[float | NDArray[np.float32] | None, str]:
@@ -277,9 +273,6 @@ def _log_datum(gdir: GlacierDirectory, datum: Datum) -> None:
         log.info("(%s) yearly heights: %.2f m are subtracted (%s)", gdir.rgi_id, shift, datum.source)
 
 
-# --- imputation and attributes ---
-
-
 def _about(
     inputs: YearlyRasters, placed: _Placed, datum: Datum, terrain: Terrain, coregister: bool
 ) -> dict[str, str | float | list[float]]:
@@ -304,10 +297,3 @@ def _about(
         "nmad_before": placed.nmad_before,
         "nmad_after": _scatter(placed.difference - datum.shift),
     }
-
-
-def _about_imputation(filled: xr.Dataset, glacier: Mask) -> dict[str, str | float | int]:
-    imputed = filled["imputed"].values
-    told = {name: value for name, value in filled.attrs.items() if name not in _NOT_OF_THE_INPUT}
-    told = {name: value.item() if isinstance(value, np.generic) else value for name, value in told.items()}
-    return {**told, "imputed_share": float(imputed.mean()), "imputed_share_glacier": float(imputed[:, glacier].mean())}

@@ -1,11 +1,14 @@
-"""Yearly surfaces in the layout of the published example: a GeoTIFF per year and glacier, and a reference DEM.
+"""Yearly surfaces in the layout of the published example, and the file of those without voids.
+
+The example has a GeoTIFF per year and glacier, and a reference DEM.
 
 ``hugonnet_dems/tiles/Z_NAME_YEAR.tif`` and ``ZSTDDEV_NAME_YEAR.tif`` hold heights and their standard deviations,
 ``cop30dem/{elevation,slope,aspect}/NAME.tif`` the reference; names may contain spaces and underscores.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -18,8 +21,10 @@ from rasterio import Affine
 from rasterio.errors import RasterioIOError
 
 from oggm_glaunti.companions.dem.arrays import Floats
+from oggm_glaunti.coupling.ground.dem_stack_file import STACK_VARIABLES
 from oggm_glaunti.coupling.ground.rasters import PathLike
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.files import replacing
 
 YEARLY, REFERENCE = "hugonnet_dems/tiles", "cop30dem"
 # Variables of the dataset, and the prefixes or folders of their files.
@@ -33,6 +38,14 @@ _ABOUT = {
     "slope": {"long_name": "slope of the reference", "units": "degree"},
     "aspect": {"long_name": "direction into which the reference falls, clockwise from north", "units": "degree"},
     "pieces": {"long_name": "tile of one degree in which the cell lies", "units": "1"},
+}
+IMPUTED_VARIABLES = {
+    **STACK_VARIABLES,
+    "reference": {
+        "long_name": "surface elevation of the reference, moved under the surface",
+        "standard_name": "surface_altitude",
+        "units": "m",
+    },
 }
 # Share of a cell by which equal grids may differ.
 _SAME_CELL = 1e-3
@@ -204,9 +217,6 @@ def _why_unusable(source: rasterio.DatasetReader) -> str | None:
     return None
 
 
-# --- tiles of one degree, of which the yearly surfaces were composed ---
-
-
 def degree_tiles(x: Floats, y: Floats, crs: CRS) -> NDArray[np.intp]:
     """Return the labels of the tiles of one degree in which pixels lie.
 
@@ -245,3 +255,42 @@ def tile_name(label: int) -> str:
     lat, lon = divmod(int(label), 360)
     lon -= 180
     return f"{'N' if lat >= 0 else 'S'}{abs(lat):02d}{'E' if lon >= 0 else 'W'}{abs(lon):03d}"
+
+
+def write_imputed(path: Path, filled: xr.Dataset, crs: CRS, about: Mapping[str, str]) -> None:
+    """Write a result of :func:`oggm_glaunti.companions.dem.impute.impute_dem_stack`, completely or not at all.
+
+    Parameters
+    ----------
+    path : path
+        File to write; its folder is created if missing
+    filled : xarray.Dataset
+        Result with coordinates year, and y and x in m
+    crs : pyproj.CRS
+        Coordinate system
+    about : mapping
+        Global attributes, in addition to the usual ones and those of `filled`
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written
+    """
+    usual = {"Conventions": "CF-1.8", "title": "Yearly surfaces without voids"}
+    usual["source"] = f"oggm-glaunti {version('oggm-glaunti')}"
+    x, y = (filled[axis].values for axis in ("x", "y"))
+    wide, tall, wkt = x[1] - x[0], y[1] - y[0], crs.to_wkt()
+    transform = " ".join(repr(float(v)) for v in (x[0] - wide / 2, wide, 0.0, y[0] - tall / 2, 0.0, tall))
+    mapping = {**crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt, "GeoTransform": transform}
+    made = filled.assign(imputed=filled["imputed"].astype(np.int8), crs=((), np.int32(0), mapping))
+    made.attrs = {**usual, **filled.attrs, **about}
+    for name, attributes in IMPUTED_VARIABLES.items():
+        made[name].attrs = {**attributes, "grid_mapping": "crs"}
+    made["year"].attrs = {"long_name": "calendar year; the surface is that of its 1 January", "units": "1"}
+    for axis in ("x", "y"):
+        made[axis].attrs = {"units": "m", "axis": axis.upper(), "standard_name": f"projection_{axis}_coordinate"}
+    encoding = {name: {"zlib": True, "complevel": 1, "_FillValue": None} for name in IMPUTED_VARIABLES}
+    encoding |= {axis: {"_FillValue": None} for axis in ("x", "y")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        made.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
