@@ -19,7 +19,7 @@ from oggm.exceptions import InvalidWorkflowError
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import write_calibration
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.oggm_record import BY_OGGM, OGGMFile, for_oggm
+from oggm_glaunti.coupling.model.oggm_record import BY_OGGM, OGGMFile, for_oggm, global_params
 from oggm_glaunti.coupling.model.params import read_params_for
 from oggm_glaunti.coupling.oggm import versions
 from oggm_glaunti.coupling.oggm.writing import writing
@@ -199,7 +199,8 @@ def _in_place_of_oggms(gdir: GlacierDirectory, params: dict[str, Any], filesuffi
             shutil.copyfile(file.path, temporary)
     before = file.read()
     try:
-        file.write({**before, **for_oggm({**params, "calibrated_by": BY_OGGM})})
+        # Another class than ours may be run: it finds OGGM's own global parameters.
+        file.write({**before, **for_oggm({**params, "calibrated_by": BY_OGGM}), **global_params(params)})
         yield file
     finally:
         file.put_back(before, copy if existed else None)

@@ -203,7 +203,10 @@ def hand_to_oggm(gdir: GlacierDirectory, params: dict[str, Any], filesuffix: str
 
 def for_oggm(params: dict[str, Any]) -> dict[str, Any]:
     """Return a calibration in the words of OGGM's own, with a note of its owner."""
-    return {**{name: params[name] for name in OF_OGGM if name in params}, **global_params(params), OWNER: params}
+    # None of OGGM's models has these two: they refuse the numbers instead of running on them.
+    marks = {"temp_melt": 0.0, "temp_default_gradient": params.get("temp_gradient")}
+    noted = {**global_params(params), **({"mb_global_params": marks} if HAS_SETTINGS else {})}
+    return {**{name: params[name] for name in OF_OGGM if name in params}, **noted, OWNER: params}
 
 
 def global_params(params: dict[str, Any]) -> dict[str, Any]:

@@ -189,7 +189,8 @@ def test_apparent_mass_balance_of_the_geodetic_period_by_default(aletsch_gdir):
 def test_oggms_own_calibration_gives_the_answer_of_ours(aletsch_gdir):
     reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
     own = json.loads(Path(aletsch_gdir.get_filepath("mb_calib")).read_text())
-    theirs = calibrate_by_oggm(aletsch_gdir, **reference, **A, prcp_fac=1, filesuffix="_other")
+    # OGGM 1.7 begins with the temp_bias of the directory's own calibration, another model's.
+    theirs = calibrate_by_oggm(aletsch_gdir, **reference, **A, prcp_fac=1, temp_bias=0, filesuffix="_other")
     ours = gtasks.calibrate_glaunti(aletsch_gdir, **reference, mb_kwargs={"model": "A"})
     print(f"melt_f of Aletsch: {theirs['melt_f']:.6f} by OGGM's task, {ours['melt_f']:.6f} by ours")
     assert theirs["melt_f"] == pytest.approx(ours["melt_f"], abs=1e-5)
