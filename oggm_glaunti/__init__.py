@@ -12,9 +12,10 @@ loaded on first use: importing this package imports neither JAX nor OGGM.
 
 import lazy_loader
 
-from oggm_glaunti import xla_flags
+from oggm_glaunti import program_cache, xla_flags
 
 xla_flags.set_flags()
+program_cache.use_cache()
 
 __version__ = "0.1.0"
 

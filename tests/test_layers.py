@@ -20,6 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom to the top. A room imports from itself and from rooms of the lines above its own, not from others.
 ORDER = (
     ("settings", "xla_flags", "files"),
+    ("program_cache",),
     ("core",),
     ("shop",),
     ("coupling.oggm",),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from oggm_glaunti.coupling.oggm.shapefiles import without_search_for_projections
 from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS, set_params
 from oggm_glaunti.workflows.region_directories import STAGES_FILE, Request, open_directories
 
@@ -207,8 +208,9 @@ def do_stage(gdir: GlacierDirectory, stage: str, digest: str, tasks: Sequence[En
     before = cfg.PARAMS["continue_on_error"]
     set_params({"continue_on_error": False})
     try:
-        for task, kwargs in tasks:
-            task(gdir, print_log=False, reset=True, **kwargs)
+        with without_search_for_projections():
+            for task, kwargs in tasks:
+                task(gdir, print_log=False, reset=True, **kwargs)
     except Exception as err:
         # Whatever it is, OGGM has it in the directory's log, and the other glaciers go on.
         return f"{task.__name__}: {type(err).__name__}: {' '.join(str(err).split())}"

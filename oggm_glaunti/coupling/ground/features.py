@@ -30,6 +30,7 @@ from oggm_glaunti.coupling.ground.grid import CellGrid, cells_inside, directory_
 from oggm_glaunti.coupling.ground.rasters import PathLike, average_on_grid, bilinear_on_grid, read_around
 from oggm_glaunti.coupling.ground.surface import layer_of_year, nearest_year, warn_outside
 from oggm_glaunti.coupling.ground.terrain import find_terrain
+from oggm_glaunti.coupling.oggm.shapefiles import without_search_for_projections
 
 __all__ = ["FACIES_BANDS", "Features", "glaunti_features", "outline_on_grid", "read_features"]
 
@@ -176,7 +177,8 @@ def outline_on_grid(gdir: Any) -> tuple[CellGrid, NDArray[np.float32]]:
     own = directory_grid(gdir)
     crs = utm_crs(gdir.cenlon, gdir.cenlat) if own is None else own.crs
     origin = (0.0, 0.0) if own is None else (own.west, own.north)
-    polygons = list(gdir.read_shapefile("outlines").to_crs(crs).geometry)
+    with without_search_for_projections():
+        polygons = list(gdir.read_shapefile("outlines").to_crs(crs).geometry)
     grid = grid_around(polygons, crs, origin=origin, label=gdir.rgi_id)
     return grid, cells_inside(polygons, grid)
 

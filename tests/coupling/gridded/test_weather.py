@@ -329,19 +329,22 @@ def test_fields_may_be_south_up_and_reach_beyond_the_glaciers_cells(own, climate
     assert straight.digest() == other.digest()
 
 
-def test_longitudes_may_run_to_360(oggm_env, tmp_path):
+@pytest.mark.parametrize(
+    ("easting", "zone", "west", "turn"),
+    [(500_050.0, "EPSG:32718", -76.0, 360.0), (720_950.0, "EPSG:32760", 179.0, -360.0)],  # 75 west; 180, in both ways
+)
+def test_longitudes_may_run_beyond_180(oggm_env, tmp_path, easting, zone, west, turn):
     from oggm_glaunti.coupling.ground.features import Features
 
     outline = np.pad(np.ones((2, 3)), 15)
-    x, y = 500_050.0 + 100.0 * np.arange(33), 4_620_050.0 - 100.0 * np.arange(32)  # 75 degrees west, 48.6 south
-    patagonia = Features(outline, 1000.0 + outline, 5.0 + outline, None, x, y, "EPSG:32718")
+    x, y = easting + 100.0 * np.arange(33), 4_620_050.0 - 100.0 * np.arange(32)  # 48.6 south
+    glacier = Features(outline, 1000.0 + outline, 5.0 + outline, None, x, y, zone)
     days = np.arange("2020-01-01", "2021-01-01", dtype="M8[D]").astype("M8[ns]")
     cells = [[Series(np.full(366, i + 0.1 * j), np.ones(366), 900.0) for j in range(4)] for i in range(3)]
-    lats, lons = np.array([-48.0, -48.5, -49.0]), np.array([-76.0, -75.5, -75.0, -74.5])
+    lats, lons = np.array([-48.0, -48.5, -49.0]), west + 0.5 * np.arange(4)
     weather = []
-    for turn in (0.0, 360.0):
-        path = saved(dataset(days, lats, lons + turn, cells), tmp_path, f"{turn:.0f}.nc")
-        weather.append(opened(path, patagonia))
+    for turned in (lons, lons + turn):
+        weather.append(opened(saved(dataset(days, lats, turned, cells), tmp_path, f"{turned[0]:.0f}.nc"), glacier))
     np.testing.assert_allclose(weather[0].forcing(slice(0, 1)).temp, [[1.2]])
     assert weather[0].digest() == weather[1].digest()
 

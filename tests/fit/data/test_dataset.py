@@ -378,6 +378,12 @@ def test_years_begin_in_april_in_the_south(tmp_path: Path):
     assert str(glacier.period(2001).begin) == "2000-04-03"
 
 
+def test_years_of_region_16_begin_in_april_north_of_the_equator_too(tmp_path: Path):
+    mexico = CellGrid(CRS.from_epsg(32614), 680_000.0, 2_104_000.0, SHAPE)
+    glacier = only(write_glacier(tmp_path, fields(), total="2001,2000-04-03,2000-10-01,2001-03-30,,,\n", grid=mexico))
+    assert str(glacier.period(2000).begin) == "1999-04-01"
+
+
 BAD_POINTS = [
     (f"2000,annual,1999-10-01,2000-09-30,{lat_lon(-1, 6)},-1.0", "outside the rectangle of 18 x 20 cells"),
     (f"2000,annual,1999-10-01,2000-09-30,{lat_lon(5, 20)},-1.0", "outside the rectangle"),
