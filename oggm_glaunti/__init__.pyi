@@ -21,6 +21,7 @@ from .coupling.model.massbalance import (
     GlaUnTIMassBalanceC as GlaUnTIMassBalanceC,
     GlaUnTIMassBalanceD as GlaUnTIMassBalanceD,
 )
+from .coupling.model.statistics import glaunti_statistics as glaunti_statistics
 from .coupling.oggm.offline import start_offline as start_offline
 from .coupling.weather.file import read_daily_climate as read_daily_climate
 from .shop import load_model as load_model

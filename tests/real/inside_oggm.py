@@ -135,7 +135,9 @@ def calibrations(check: Check, glacier: Glacier) -> None:
         cfg.PARAMS["prcp_fac"], cfg.PARAMS["use_winter_prcp_fac"] = 1.0, False
         gdir = glacier.fresh()
         row = {"period": period, "dmdtda": mb / 1000, "err_dmdtda": err / 1000, "area": gdir.rgi_area_m2}
-        table = pd.DataFrame([row | {"is_cor": False}], [gdir.rgi_id])
+        # More than one period for a glacier, as in OGGM's table.
+        rows = [row, row | {"period": "2010-01-01_2020-01-01", "dmdtda": 0.0}]
+        table = pd.DataFrame([one | {"is_cor": False} for one in rows], [gdir.rgi_id] * 2)
         before = massbalance.get_geodetic_mb_dataframe
         massbalance.get_geodetic_mb_dataframe = lambda *args, **kwargs: table
         try:

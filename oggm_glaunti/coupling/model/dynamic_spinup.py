@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oggm import GlacierDirectory, entity_task
+from oggm import GlacierDirectory, cfg, entity_task
 from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
@@ -116,6 +116,9 @@ def run_dynamic_melt_f_calibration(
         names = ("ref_mb", "ref_mb_err", "ref_mb_period")
         values = (params[f"reference_{name}"] for name in ("mb", "mb_err", "period"))
         kwargs |= dict(zip(names, values, strict=True), overwrite_observations=True)
+    if versions.HAS_SETTINGS and given:
+        kwargs.setdefault("ref_mb_period", cfg.PARAMS["geodetic_mb_period"])
+        kwargs.setdefault("overwrite_observations", True)
     with _in_place_of_oggms(gdir, params, settings_filesuffix) as turned:
         model = _run_spinup_task("run_dynamic_melt_f_calibration", gdir, mb_model_class, kwargs)
         melt_f = turned.read()["melt_f"]

@@ -18,6 +18,14 @@ from oggm_glaunti.coupling.oggm.versions import HAS_SETTINGS
 settings.register()
 log = logging.getLogger(__name__)
 
+_USUAL = {"hydro_month_nh": 10, "hydro_month_sh": 4}
+# Parameters that OGGM's users turn, and what does what they expect of them.
+_WITHOUT_EFFECT = {
+    "use_winter_prcp_fac": "turn prcp_fac with calibrate_glaunti(order=), or give it to the model",
+    "use_temp_bias_from_file": "turn temp_bias with calibrate_glaunti(order=), or give it to the model",
+    **dict.fromkeys(_USUAL, "its mass-balance years begin in October, in the south in April, as in its training"),
+}
+
 
 class OGGMAttributes(MassBalanceModel):
     """What OGGM's tasks read of their own MonthlyTIModel, for a model with `ti`, `melt_f`, `ys` and `ye`."""
@@ -76,6 +84,9 @@ class OGGMAttributes(MassBalanceModel):
                     "does not use: its thresholds are those of the weights or of a fit, its lapse rate is "
                     "cfg.PARAMS['glaunti_temp_gradient']",
                 )
+        for name, instead in _WITHOUT_EFFECT.items():
+            if cfg.PARAMS.get(name, _USUAL.get(name)) not in (_USUAL.get(name), None, False):
+                warn_once(log, f"cfg.PARAMS[{name!r}] has no effect on GlaUnTI: {instead}")
         self.rho = self.ice_density = density
         self.use_leap_years = use_leap_years
 

@@ -32,8 +32,9 @@ def geodetic_table(file_path: str | Path | None = None) -> pd.DataFrame:
     name = "OGGM's geodetic table" if file_path is None else str(file_path)
     try:
         table = utils.get_geodetic_mb_dataframe(None if file_path is None else str(file_path))
-    except (TypeError, OSError, HttpDownloadError, NoInternetException) as err:
-        # OGGM's downloader returns None without a network, which the reader does not expect (TypeError).
+    except (TypeError, AttributeError, OSError, HttpDownloadError, NoInternetException) as err:
+        # OGGM's downloader returns None without a network, which it does not expect (TypeError or
+        # AttributeError).
         remedy = "Connect to the internet once, or give" if file_path is None else "Give"
         raise InvalidWorkflowError(
             f"{name} is not available ({err}). {remedy} a table (read_geodetic, file_path) or a balance "

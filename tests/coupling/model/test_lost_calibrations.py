@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oggm import GlacierDirectory, tasks, utils
+from oggm import GlacierDirectory, cfg, tasks, utils
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, tasks as gtasks
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, glaunti_statistics, tasks as gtasks
 from oggm_glaunti.coupling.model.params import read_params
+from oggm_glaunti.coupling.oggm.messages import forget_warnings
 from oggm_glaunti.coupling.oggm.versions import HAS_SETTINGS
 from tests.glaciers import calibrate_by_oggm
 
@@ -196,3 +197,22 @@ def test_more_years_of_weather_are_said_in_words(aletsch_gdir):
     words = r"climate_years is \[1981, 2020\] here, but the glacier was calibrated with \[1981, 2019\]"
     with pytest.raises(InvalidWorkflowError, match=words):
         GlaUnTIMassBalance(aletsch_gdir)
+
+
+def test_the_statistics_of_a_glacier_name_its_calibration(aletsch_gdir):
+    gtasks.calibrate_glaunti(aletsch_gdir, **REFERENCE, **A)
+    table = utils.compile_glacier_statistics([aletsch_gdir], path=False, apply_func=glaunti_statistics)
+    row = table.loc[aletsch_gdir.rgi_id]
+    assert (row.glaunti_model, row.glaunti_reference_mb) == ("A", -700.0)
+    assert row.glaunti_melt_f == pytest.approx(4.7826, abs=1e-3)
+    assert row.melt_f != row.glaunti_melt_f  # MonthlyTIModel's
+
+
+def test_parameters_without_effect_are_named_once(aletsch_gdir, caplog):
+    forget_warnings()
+    cfg.PARAMS["use_winter_prcp_fac"] = True
+    cfg.PARAMS["hydro_month_nh"] = 9
+    for _ in range(2):
+        GlaUnTIMassBalanceA(aletsch_gdir)
+    named = [record.message for record in caplog.records if "has no effect on GlaUnTI" in record.message]
+    assert sorted(text.split("'")[1] for text in named) == ["hydro_month_nh", "use_winter_prcp_fac"]
