@@ -121,6 +121,8 @@ class OGGMFile:
             return
         with writing(self.path, self.gdir.rgi_id) as temporary:
             temporary.write_text(yaml_of(plain(values)))
+        # The directory keeps what it has read.
+        self.gdir.settings_filesuffix = self.gdir.settings_filesuffix
 
     def put_back(self, before: dict[str, Any], copy: Path | None) -> None:
         """Undo what was written over the numbers `before`; what else OGGM has written since to its settings stays.
