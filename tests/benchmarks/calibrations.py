@@ -70,6 +70,7 @@ def calibration(task: str, kwargs: Callable[[Any], dict[str, Any]]) -> Callable[
         del models["MonthlyTIModel"]
 
         def of(cls: type) -> Callable[[], Any]:
+            cls(gdir, check_calib_params=False).get_annual_mb([3000.0], year=LAST)  # corrections are at hand
             given = {"mb_model_class": cls, "write_to_gdir": False, **kwargs(quick)}
             return lambda: getattr(massbalance, task)(gdir, **given)
 
