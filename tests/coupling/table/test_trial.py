@@ -105,6 +105,10 @@ def test_whatever_else_is_asked_comes_from_the_whole_table(inputs, ask):
     np.testing.assert_array_equal(trial.table.swe, whole.table.swe)
 
 
+def test_no_heights_have_no_balances(inputs):
+    assert trial_of(inputs, TURNED[0]).annual([], 5).shape == (0,)
+
+
 def test_uncertain_balances_make_no_table_at_all(aletsch_gdir, monkeypatch):
     heights = flowline_heights(aletsch_gdir)
     model = GlaUnTIMassBalanceA(aletsch_gdir)
