@@ -1,10 +1,14 @@
 """Errors of the numerics, in two tiers.
 
 What is known before the computation starts raises a :class:`ValueError` that says what was expected and found. Inside
-a JIT-compiled function the same check becomes :func:`equinox.error_if`, so that a NaN is never passed on.
+a JIT-compiled function the same check becomes :func:`equinox.error_if`, so that a NaN is never passed on. JAX does not
+keep such programs on disk; those of the package are compiled from :func:`checked_before` functions.
 """
 
-from typing import TypeVar
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -14,6 +18,22 @@ import numpy as np
 from oggm_glaunti.core.arrays import AnyArray
 
 A = TypeVar("A", bound=AnyArray)
+
+_CHECKS_IN_PROGRAMS = ContextVar("_CHECKS_IN_PROGRAMS", default=True)
+
+
+def checked_before(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same function, to be compiled without the checks below: whoever calls it has made them."""
+
+    @wraps(function)
+    def unchecked(*args: Any, **kwargs: Any) -> Any:
+        token = _CHECKS_IN_PROGRAMS.set(False)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _CHECKS_IN_PROGRAMS.reset(token)
+
+    return unchecked
 
 
 def require_finite(name: str, values: A, days: AnyArray | None = None) -> A:
@@ -43,6 +63,8 @@ def require_finite(name: str, values: A, days: AnyArray | None = None) -> A:
     """
     checked = True if days is None else days.reshape(days.shape + (1,) * (values.ndim - 1))
     if isinstance(values, jax.core.Tracer) or isinstance(days, jax.core.Tracer):
+        if not _CHECKS_IN_PROGRAMS.get():
+            return values
         bad = jnp.any(~jnp.isfinite(values) & checked)
         return eqx.error_if(values, bad, f"{name} holds NaN or infinite values")
     host = np.asarray(values)
@@ -69,6 +91,8 @@ def require_index(name: str, values: A, n: int) -> A:
         inside JIT, see :func:`require_finite`
     """
     if isinstance(values, jax.core.Tracer):
+        if not _CHECKS_IN_PROGRAMS.get():
+            return values
         return eqx.error_if(values, jnp.any((values < 0) | (values >= n)), f"{name} holds no indices into {n} values")
     host = np.asarray(values)
     if host.size and (host.min() < 0 or host.max() >= n):

@@ -20,7 +20,7 @@ import jax.experimental
 import numpy as np
 
 from oggm_glaunti.core.arrays import Climate, Corrections, Field, Fields
-from oggm_glaunti.core.checks import require_finite
+from oggm_glaunti.core.checks import checked_before, require_finite
 from oggm_glaunti.core.columns import Span, run_columns
 from oggm_glaunti.core.glacier_columns import GlacierColumns, at_pixels, correct_from_heights
 from oggm_glaunti.core.glaunti import CorrectedYear, GlaUnTI, Seasons, checked, correct, corrections, response_fields
@@ -121,6 +121,7 @@ _response_of_span = eqx.filter_jit(response_fields)
 
 
 @eqx.filter_jit
+@checked_before
 def _correct_grid(model, response, fields, climate, ds):
     if ds is None:
         ds = corrections(model, response, fields, climate)
@@ -128,6 +129,7 @@ def _correct_grid(model, response, fields, climate, ds):
 
 
 @eqx.filter_jit
+@checked_before
 def _correct_columns(model, swe, seasons, fields, climate, columns, ds):
     response = None
     if ds is None:
@@ -179,6 +181,8 @@ def run_year_threaded(
         of NumPy arrays
     """
     swe, seasons = require_finite("swe", swe), checked(seasons)
+    if ds is None:
+        fields, climate = require_finite("corrector fields", fields), require_finite("monthly climate", climate)
     if columns is not None:
         response, ds, corrected = _correct_columns(model, swe, seasons, fields, climate, columns, ds)
         seasons = at_pixels(seasons, columns)

@@ -13,6 +13,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+from oggm.utils import date_to_floatyear
 
 from tests.benchmarks.runner import Case, Subject
 
@@ -116,8 +117,32 @@ def constructors(quick: bool) -> list[Subject]:
     return [Subject(name, of(cls)) for name, cls in classes().items()]
 
 
+def months(quick: bool) -> list[Subject]:
+    """``get_monthly_mb`` of all months of ten years."""
+    gdir, years = aletsch(first_year(quick)), np.arange(LAST - (0 if quick else 9), LAST + 1)
+    heights = gdir.read_pickle("model_flowlines")[0].surface_h
+    of_months = [date_to_floatyear(int(year), month) for year in years for month in range(1, 13)]
+
+    def of(model: Any) -> Callable[[], Any]:
+        return lambda: [model.get_monthly_mb(heights, year=month) for month in of_months]
+
+    return [Subject(name, of(cls(gdir)), units=lambda: len(of_months)) for name, cls in classes().items()]
+
+
+def with_climate(quick: bool) -> list[Subject]:
+    """``get_annual_mb`` of all years with ``add_climate``, as ``run_with_hydro`` asks."""
+    first = first_year(quick)
+    gdir, years = aletsch(first), np.arange(max(first, 1982), LAST + 1)
+    heights = gdir.read_pickle("model_flowlines")[0].surface_h
+
+    def of(model: Any) -> Callable[[], Any]:
+        return lambda: [model.get_annual_mb(heights, year=year, add_climate=True) for year in years]
+
+    return [Subject(name, of(cls(gdir)), units=lambda: years.size) for name, cls in classes().items()]
+
+
 def tunable(quick: bool) -> list[Subject]:
-    """A tunable parameter turned a little, one question asked: the table is rebuilt."""
+    """A tunable parameter turned a little, one question asked: its height is run from the beginning of the record."""
     gdir = aletsch(first_year(quick))
 
     def of(model: Any) -> Callable[[], Any]:
@@ -163,7 +188,7 @@ def climate_run(quick: bool) -> list[Subject]:
             gdir, ys=first, ye=LAST + 1, mb_model_class=cls, output_filesuffix="_benchmark"
         )
 
-    return _per_step({name: of(cls) for name, cls in classes().items()})
+    return _per_step({name: of(cls) for name, cls in classes().items()}, needed=1.0)
 
 
 def _per_step(runs: dict[str, Callable[[], Any]], needed: float | None = None) -> list[Subject]:
@@ -195,10 +220,27 @@ CASES = [
         needs_data=True,
     ),
     Case(
+        "months",
+        "`get_monthly_mb` at the heights of Grosser Aletsch, table at hand",
+        months,
+        unit="month",
+        measures_memory=False,
+        needs_data=True,
+    ),
+    Case(
+        "with_climate",
+        "`get_annual_mb` with `add_climate` at the heights of Grosser Aletsch, table at hand",
+        with_climate,
+        unit="year",
+        measures_memory=False,
+        needs_data=True,
+    ),
+    Case(
         "tunable",
         "A tunable parameter turned, one question asked: 100 years of Grosser Aletsch",
         tunable,
-        "MonthlyTIModel computes the one month or year it is asked for; GlaUnTI rebuilds the whole table.",
+        "MonthlyTIModel computes the one month or year it is asked for; GlaUnTI carries snow, and runs the "
+        "height asked for from the first year to the last.",
         measures_memory=False,
         needs_data=True,
     ),

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from oggm_glaunti.core.checks import require_finite, require_shape
+from oggm_glaunti.core.checks import checked_before, require_finite, require_shape
 
 BAD = [np.nan, np.inf, -np.inf]
 
@@ -94,3 +94,17 @@ def test_a_nan_in_the_hidden_state_of_model_b_is_named():
     weather = StationForcing(np.zeros(5, np.float32), np.zeros(5, np.float32), np.zeros(3, np.float32))
     with pytest.raises(ValueError, match="hidden state"):
         run_gru(model, np.full((3, 16), np.nan, np.float32), weather, season_weights(5))
+
+
+@pytest.mark.parametrize("jit", [jax.jit, eqx.filter_jit], ids=["jax", "equinox"])
+def test_a_program_of_a_function_checked_before_holds_no_checks(jit):
+    """JAX keeps no program on disk that calls back into Python."""
+
+    def total(values):
+        return require_finite("temp", values).sum()
+
+    def calls_python(function) -> bool:
+        return "callback" in jax.jit(function).lower(jnp.ones(3)).as_text()
+
+    assert (calls_python(total), calls_python(checked_before(total)), calls_python(total)) == (True, False, True)
+    assert float(jit(checked_before(total))(jnp.ones(3))) == 3.0

@@ -281,6 +281,7 @@ def _segment(
 
     `tunables` are temp_bias and prcp_fac by day, and ddf_snow.
     """
+    from oggm_glaunti.core.checks import require_finite
     from oggm_glaunti.core.forcing import pad_days
 
     temp_bias, prcp_fac, ddf_snow = tunables
@@ -289,7 +290,7 @@ def _segment(
     # Fields live here only, so that the next days are not read before these are gone.
     weather = with_offset(shifted_by_day(place.forcing(days), temp_bias, prcp_fac), steeper * place.above_ref)
     forcing, weights = pad_days(weather, weights, n_days)
-    arguments = swe, forcing, weights, np.float32(ddf_snow), ds, daily
+    arguments = require_finite("swe", swe), forcing.checked(weights), weights, np.float32(ddf_snow), ds, daily
     swe, smb, series = _segment_program()(mb_model.ti, *arguments)
     return np.asarray(swe), np.asarray(smb), None if series is None else np.asarray(series)
 
@@ -299,6 +300,7 @@ def _segment_program() -> Callable[..., Any]:
     """Compile on use, once per process."""
     import equinox as eqx
 
+    from oggm_glaunti.core.checks import checked_before
     from oggm_glaunti.core.glaunti import correct
     from oggm_glaunti.core.run import run_ti
 
@@ -306,7 +308,7 @@ def _segment_program() -> Callable[..., Any]:
         params = correct(replace(ti.resolve(), ddf_snow=ddf_snow), ds)
         return run_ti(params, swe, forcing, weights, (lambda smb: smb) if daily else None)
 
-    return eqx.filter_jit(segment)
+    return eqx.filter_jit(checked_before(segment))
 
 
 def _from_to(maps: SmbMaps, ys: int, ye: int, rgi_id: str) -> SmbMaps:

@@ -80,7 +80,7 @@ class TableStore:
     def __post_init__(self) -> None:
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
         self._features_suffix = tributary_suffix(self.input_filesuffix)
-        self._in_memory: dict[str, Interpolator] = {}
+        self._in_memory: dict[tuple[bool, bytes], Interpolator] = {}
 
     def path(self, params_filesuffix: str | None = None) -> Path:
         """Return the path of the table's file."""
@@ -174,7 +174,8 @@ class TableStore:
         on_disk : bool
             whether to look for it in the directory, and keep it there
         """
-        key = tunables.digest()
+        # Runs are in float32: the last steps of a root finder turn a parameter without any effect.
+        key = on_disk, np.stack(tunables.by_month()).tobytes()
         # Moved to the end: the one used least recently goes first.
         table = self._in_memory.pop(key, None) or self._open(tunables, on_disk)
         while len(self._in_memory) >= TABLES_KEPT:

@@ -69,6 +69,7 @@ class TrialTable(Interpolator):
         self._asked, self._tunables, self._checked, self._table = asked, tunables, checked, table
         self._own: np.ndarray | None = None  # (N,), which heights are computed
         self._years: list[np.ndarray] = []
+        self._found: np.ndarray | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Become the whole table, which has all that is not set here."""
@@ -80,9 +81,12 @@ class TrialTable(Interpolator):
     def annual(self, heights: Any, year: int) -> np.ndarray:
         """Return the balance of the year of that index at the heights, m w.e."""
         heights = np.asarray(heights, np.float64)
-        around = None if "heights" in vars(self) else self._asked.around(heights)
-        if around is None or not self._covers(around):
-            return super().annual(heights, year)
+        # Year after year the same heights are asked for, and all are known to be there.
+        if self._found is None or not np.array_equal(heights, self._found):
+            around = None if "heights" in vars(self) else self._asked.around(heights)
+            if around is None or not self._covers(around):
+                return super().annual(heights, year)
+            self._found = heights.copy()
         while len(self._years) <= year:
             annual = [self._checked(smb).sum(axis=1, dtype=np.float64) for smb, *_ in next(self._sums)]
             self._years.extend(np.mean(annual, axis=0))

@@ -17,6 +17,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.core.checks import checked_before, require_finite
 from oggm_glaunti.core.glaunti import GlaUnTI, Season, run_seasons, run_year
 from oggm_glaunti.core.gru import GRU, run_gru
 from oggm_glaunti.core.run import initial_swe
@@ -95,8 +96,13 @@ def predict_year(model: Model, state: State, data: YearData, daily: bool = False
     """
     if state.values.shape[:2] != data.elevation.shape:
         raise ValueError(f"the state is on {state.values.shape[:2]} cells, the year on {data.elevation.shape}")
+    # Before compilation: the error then says where.
     for season in data.seasons:
-        season.forcing.checked(season.weights)  # before compilation: the error then says where
+        season.forcing.checked(season.weights)
+    require_finite("state", state.values)
+    if isinstance(model, GlaUnTI) and model.corrector is not None:
+        require_finite("corrector fields", data.fields)
+        require_finite("monthly climate", data.climate)
     seasons = tuple(padded_season(season.forcing, season.weights) for season in data.seasons)
     if isinstance(model, GRU):
         values, smb, observed = _run_gru(model, state.values, seasons, np.asarray(state.last == data.begin), daily)
@@ -113,6 +119,7 @@ def predict_year(model: Model, state: State, data: YearData, daily: bool = False
 
 
 @eqx.filter_jit
+@checked_before
 def run_glaunti(
     model: GlaUnTI, swe: AnyArray, seasons: tuple[Season, ...], fields: AnyArray, climate: AnyArray, daily: bool
 ):
@@ -126,6 +133,7 @@ def run_glaunti(
 
 
 @eqx.filter_jit
+@checked_before
 def _run_gru(model: GRU, hidden: AnyArray, seasons: tuple[Season, ...], first_day_seen: AnyArray, daily: bool):
     balances, observations = [], []
     observe = (lambda smb: smb) if daily else None

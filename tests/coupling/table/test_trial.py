@@ -105,6 +105,10 @@ def test_whatever_else_is_asked_comes_from_the_whole_table(inputs, ask):
     np.testing.assert_array_equal(trial.table.swe, whole.table.swe)
 
 
+def test_no_heights_have_no_balances(inputs):
+    assert trial_of(inputs, TURNED[0]).annual([], 5).shape == (0,)
+
+
 def test_uncertain_balances_make_no_table_at_all(aletsch_gdir, monkeypatch):
     heights = flowline_heights(aletsch_gdir)
     model = GlaUnTIMassBalanceA(aletsch_gdir)
@@ -134,6 +138,20 @@ def test_uncertain_balances_make_no_table_at_all(aletsch_gdir, monkeypatch):
         / (365 * 86400)
     )
     np.testing.assert_allclose(found[2007], expected, rtol=0, atol=1000.0 * TOLERANCE / turned.rho / (365 * 86400))
+
+
+def test_a_turn_below_float32_costs_nothing(hef_gdir, monkeypatch):
+    """The runs are in float32: the last twenty steps of a root finder would compute the same table again."""
+    model = GlaUnTIMassBalanceA(hef_gdir)
+    model.melt_f = 5.0
+    first, runs = model.get_annual_mb([3000.0], year=2018), []
+    monkeypatch.setattr(trial_module, "sums_in_order", lambda *args: runs.append(args) or sums_in_order(*args))
+    model.melt_f = 5.0 + 1e-9
+    np.testing.assert_array_equal(model.get_annual_mb([3000.0], year=2018), first)
+    assert not runs
+    model.melt_f = 5.0 + 1e-5
+    assert model.get_annual_mb([3000.0], year=2018) != first
+    assert len(runs) == 1
 
 
 def test_a_trial_that_is_not_finite_says_so(hef_gdir):
