@@ -28,6 +28,7 @@ from oggm_glaunti.coupling.model.oggm_record import (
     write_json,
 )
 from oggm_glaunti.coupling.oggm.messages import warn_once
+from oggm_glaunti.coupling.oggm.versions import HAS_SETTINGS
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -78,6 +79,12 @@ def read_params(gdir: GlacierDirectory, filesuffix: str = "", settings_only: boo
     params = read_json(path, gdir.rgi_id) if path.exists() else read_backup(gdir, filesuffix)
     if record.is_ours:
         return record.calibration(params)
+    if HAS_SETTINGS and record.is_foreign and not filesuffix:
+        message = (
+            f"{gdir.rgi_id}: {record.file} holds the calibration of another mass-balance model. GlaUnTI runs with its "
+            "own; to turn melt_f, prcp_fac or temp_bias of it in the settings, use settings of a suffix"
+        )
+        warn_once(log, message, subject="settings of another model")
     turned, perturbation = record.set_by_hand(), record.perturbation()
     parent = parent_of_settings(gdir, filesuffix) if settings_only or turned else None
     if filesuffix and not params:
