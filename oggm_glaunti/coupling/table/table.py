@@ -18,9 +18,11 @@ from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
 from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.table.numpy_kernel import NUMPY_DAYS, DayAtHeights, MonthParameters
 
-# One compiled program runs so many years at so many heights; all tables, long and short, are made of such pieces.
+# One compiled program runs so many years at so many heights; all tables, long and short, are made of such pieces, but
+# for those of very few heights.
 YEARS_AT_ONCE = 10
 HEIGHTS_AT_ONCE = 96
+FEW_HEIGHTS = 16
 
 Sums = Sequence[np.ndarray]
 """``smb, solid_prcp, pdd`` (Y, 12, N) and ``swe`` (Y, N) of some years, as in :class:`Table`."""
@@ -123,12 +125,13 @@ def _sums_by_jax(inputs: TableInputs, tunables: TunableParams) -> Iterator[Sums]
     from oggm_glaunti.core.threads import map_threaded
 
     n = inputs.heights.size
+    at_once = FEW_HEIGHTS if n <= FEW_HEIGHTS else HEIGHTS_AT_ONCE
     numbers, structure = jax.tree.flatten(inputs.ti)
     # Few arrays: to hand one over takes as long as to run a month.
     scalars, months = np.array(numbers, np.float32), np.stack(tunables.by_month())
     of_heights = np.stack([table_initial_swe(inputs), inputs.temp_offset]).astype(np.float32)
-    columns, ds = (_lengthened(values, round_up(n, HEIGHTS_AT_ONCE), axis=-1) for values in (of_heights, inputs.ds()))
-    pieces = [slice(k, k + HEIGHTS_AT_ONCE) for k in range(0, n, HEIGHTS_AT_ONCE)]
+    columns, ds = (_lengthened(values, round_up(n, at_once), axis=-1) for values in (of_heights, inputs.ds()))
+    pieces = [slice(k, k + at_once) for k in range(0, n, at_once)]
     for first in range(0, inputs.climate.years.size, YEARS_AT_ONCE):
         weather, valid, index = _decade(inputs, first)
         # One more than the years: mass-balance years begin in another month.
