@@ -87,9 +87,8 @@ def classes() -> dict[str, type]:
 
 def steps_of(run: Callable[[], Any]) -> int:
     """How many steps the ice dynamics take in a run."""
-    from oggm.core.flowline import decide_evolution_model
+    from oggm.core.flowline import SemiImplicitModel as model  # OGGM's own choice on elevation bands
 
-    model = decide_evolution_model(None)
     with mock.patch.object(model, "step", autospec=True, side_effect=model.step) as step:
         run()
     return step.call_count

@@ -16,8 +16,9 @@ import pytest
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalanceA, tasks as gtasks
-from oggm_glaunti.coupling.model import params, smb_file
-from oggm_glaunti.coupling.model.params import write_json, write_params
+from oggm_glaunti.coupling.model import oggm_record, smb_file
+from oggm_glaunti.coupling.model.oggm_record import write_json
+from oggm_glaunti.coupling.model.params import write_params
 from oggm_glaunti.coupling.table import file as table_file
 from tests.full_disk import files_up_to
 
@@ -59,7 +60,7 @@ class Interrupted(Exception):
 WRITERS = {
     "table": (table_file, "_write", lambda gdir: balance(gdir, melt_f=7.0)),
     "maps": (smb_file, "_write_time", lambda gdir: gtasks.glaunti_smb(gdir, mb_kwargs={"model": "A"})),
-    "calibration": (params.json, "dumps", lambda gdir: write_params(gdir, {"melt_f": 4.0})),
+    "calibration": (oggm_record.json, "dumps", lambda gdir: write_params(gdir, {"melt_f": 4.0})),
 }
 
 

@@ -55,6 +55,7 @@ class TableMassBalance(OGGMAttributes):
             )
         self.ys, self.ye, self.years = int(years[0]), int(years[-1]), np.asarray(years)
         self.hemisphere, self.valid_bounds, self.bias = hemisphere, [-1e4, 2e4], 0.0
+        self.rho = self.ice_density = cfg.PARAMS["ice_density"]
         below, above = np.array([-FAR]), np.array([FAR])
         far = np.concatenate([below, heights, above]), with_end_slopes(smb, heights, below, above)
         self._table = Interpolator(*far, lambda: _refuse_months("TableMassBalance"))
@@ -175,7 +176,7 @@ def experiment(
     InvalidWorkflowError
         if the directory has no flowlines, or a tidewater glacier no water level
     """
-    from oggm.core.flowline import decide_evolution_model
+    from oggm_glaunti.coupling.oggm.versions import evolution_model_for
 
     if ye <= ys:
         raise InvalidParamsError(f"{gdir.rgi_id}: ys, ye: expected an end after the beginning, found {ys} and {ye}")
@@ -204,7 +205,7 @@ def experiment(
                 f"{gdir.rgi_id}: a tidewater glacier without a water level; run oggm.tasks.find_inversion_calving, "
                 "give water_level, or set cfg.PARAMS['use_kcalving_for_run'] to False"
             )
-    return Experiment(gdir, flowlines, int(ys), int(ye), decide_evolution_model(evolution_model), options)
+    return Experiment(gdir, flowlines, int(ys), int(ye), evolution_model_for(gdir, evolution_model), options)
 
 
 def stored_run(gdir: GlacierDirectory, filesuffix: str) -> Any:

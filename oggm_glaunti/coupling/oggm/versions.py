@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import oggm.core.dynamic_spinup as oggm_spinup
 from oggm import GlacierDirectory
+from oggm.core.flowline import decide_evolution_model
 from oggm.core.massbalance import ConstantMassBalance
 
 from oggm_glaunti.core.units import DAYS_PER_MONTH
@@ -69,6 +70,13 @@ def days_in_year(year: int) -> int:
 def write_monthly_climate_file(gdir: GlacierDirectory) -> Callable[..., None]:
     """Return the glacier directory's method that writes a monthly climate file."""
     return getattr(gdir, "write_monthly_climate_file", None) or gdir.write_climate_file
+
+
+def evolution_model_for(gdir: GlacierDirectory, evolution_model: type | None = None) -> type:
+    """Return OGGM's class of ice dynamics: the one given, otherwise that of the parameters (1.7: of the settings)."""
+    if HAS_SETTINGS:
+        return decide_evolution_model(gdir=gdir, evolution_model=evolution_model)
+    return decide_evolution_model(evolution_model)
 
 
 def run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kwargs: dict[str, Any]) -> Any:

@@ -161,7 +161,7 @@ def settle(
     factor = units.str.lower().map(PER_METRE)
     notes["unit"] = np.where(factor.isna(), "unit '" + units + "' is none of " + ", ".join(PER_METRE), "")
     # Divided, so that -700 mm is the number -0.7.
-    table |= {name: table[name] / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
+    table |= {name: pd.to_numeric(table[name]) / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
     table["height_range"] = table.get("height_range", pd.Series(0.0, cells.index)).fillna(0.0)
     table["source"] = cells.get("source", pd.Series("", cells.index)).replace("", source)
     return _split_with_notes(as_observations(table), notes, rows)

@@ -15,6 +15,7 @@ from scipy.signal import lfilter
 
 import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti import GlaUnTIMassBalanceA
+from oggm_glaunti.coupling.oggm.versions import write_monthly_climate_file
 from oggm_glaunti.coupling.table.table import build_table
 from oggm_glaunti.coupling.weather.file import read_daily_climate, write_daily_climate
 from oggm_glaunti.coupling.weather.monthly_file import write_monthly
@@ -173,7 +174,7 @@ def write_months(gdir, made, std=True, source="HISTALP", **kwargs):
     """OGGM's own file."""
     time = made.months.time[np.searchsorted(made.months.index, np.arange(made.temp.size))].astype("M8[s]")
     std = {"temp_std": made.temp_std} if std else {}
-    gdir.write_monthly_climate_file(time, made.prcp, made.temp, 3160.0, 10.8, 46.8, source=source, **std, **kwargs)
+    write_monthly_climate_file(gdir)(time, made.prcp, made.temp, 3160.0, 10.8, 46.8, source=source, **std, **kwargs)
 
 
 def write_days(gdir, filesuffix="_daily", source="CUSTOM_daily", years=("2001-01", "2010-12")):

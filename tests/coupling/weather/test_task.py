@@ -18,6 +18,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
+from oggm_glaunti.coupling.oggm.versions import write_monthly_climate_file
 from oggm_glaunti.coupling.weather import file as daily_file, series as daily_series
 from oggm_glaunti.coupling.weather.file import DailyClimate, daily_climate_path, read_daily_climate
 from oggm_glaunti.coupling.weather.monthly_file import monthly_statistics
@@ -33,12 +34,17 @@ CAMELS = {
 }
 
 
+MONTHLY_WRITER = write_monthly_climate_file(GlacierDirectory)
+
+
 class Gdir:
     """As much of a glacier directory as the climate needs."""
 
     rgi_id = "RGI60-11.00897"
     get_filepath = GlacierDirectory.get_filepath
-    write_monthly_climate_file = GlacierDirectory.write_monthly_climate_file
+    # The method has another name from OGGM 1.7 on, and there its tasks ask for settings.
+    write_monthly_climate_file = MONTHLY_WRITER
+    settings = cfg.PARAMS
     get_climate_info = GlacierDirectory.get_climate_info
 
     def __init__(self, folder: Path, cenlon: float = 10.76, cenlat: float = 46.80) -> None:
