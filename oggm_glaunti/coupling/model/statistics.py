@@ -32,7 +32,7 @@ def glaunti_statistics(gdir: GlacierDirectory, statistics: dict[str, Any]) -> No
     Examples
     --------
     >>> from oggm import utils
-    >>> table = utils.compile_glacier_statistics([], path=False, apply_func=glaunti_statistics)
+    >>> table = utils.compile_glacier_statistics(gdirs, apply_func=glaunti_statistics)  # doctest: +SKIP
     """
     params = read_params(gdir)
     statistics.update({f"glaunti_{name}": params[name] for name in ENTRIES if name in params})
