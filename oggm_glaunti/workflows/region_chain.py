@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from oggm_glaunti.coupling.model import oggm_record
 from oggm_glaunti.coupling.oggm.shapefiles import without_search_for_projections
 from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS, set_params
 from oggm_glaunti.workflows.region_directories import STAGES_FILE, Request, open_directories
@@ -278,7 +279,7 @@ def _balance_tasks(gdir: GlacierDirectory, request: Request) -> list[EntityTask]
 def forget_calibration(gdir: GlacierDirectory, **kwargs: Any) -> None:
     """Remove the calibration of an earlier call, so that the published parameters are used."""
     del kwargs
-    Path(gdir.get_filepath("glaunti_params")).unlink(missing_ok=True)
+    oggm_record.forget_calibration(gdir)
 
 
 def _dynamics_task(gdir: GlacierDirectory, request: Request) -> EntityTask:

@@ -174,6 +174,20 @@ def read_backup(gdir: GlacierDirectory, filesuffix: str) -> dict[str, Any]:
     return OGGMFile(gdir, filesuffix).read().get(BACKUP, {}) if HAS_SETTINGS else {}
 
 
+def forget_calibration(gdir: GlacierDirectory, filesuffix: str = "") -> None:
+    """Remove a calibration from everywhere it is kept, so that the glacier runs with the published model again.
+
+    What OGGM's tasks calibrated for another mass-balance model stays.
+    """
+    for name, suffix in (("glaunti_params", filesuffix), ("mb_calib", f"_glaunti{filesuffix}")):
+        Path(gdir.get_filepath(name, filesuffix=suffix)).unlink(missing_ok=True)
+    file, record = OGGMFile(gdir, filesuffix), read_oggm_record(gdir, filesuffix)
+    ours = {BACKUP, *(OF_OGGM if record.is_ours else ())}
+    values = file.read()
+    if ours & values.keys():
+        file.write({name: value for name, value in values.items() if name not in ours})
+
+
 def parent_of_settings(gdir: GlacierDirectory, filesuffix: str) -> str | None:
     """Return the suffix of the settings that others fall back to; None if there are none of that suffix."""
     stored = OGGMFile(gdir, filesuffix).read() if HAS_SETTINGS else {}

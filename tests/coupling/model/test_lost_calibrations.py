@@ -12,6 +12,7 @@ from oggm import GlacierDirectory, cfg, tasks, utils
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, glaunti_statistics, tasks as gtasks
+from oggm_glaunti.coupling.model.oggm_record import forget_calibration
 from oggm_glaunti.coupling.model.params import read_params
 from oggm_glaunti.coupling.oggm.messages import forget_warnings
 from oggm_glaunti.coupling.oggm.versions import HAS_SETTINGS
@@ -217,3 +218,13 @@ def test_parameters_without_effect_are_named_once(aletsch_gdir, caplog):
         GlaUnTIMassBalanceA(aletsch_gdir)
     named = [record.message for record in caplog.records if "has no effect on GlaUnTI" in record.message]
     assert sorted(text.split("'")[1] for text in named) == ["hydro_month_nh", "use_winter_prcp_fac"]
+
+
+@pytest.mark.parametrize("by_oggm", [False, True])
+def test_a_calibration_that_is_to_be_forgotten_is(aletsch_gdir, by_oggm):
+    if by_oggm:
+        calibrate_by_oggm(aletsch_gdir, **REFERENCE, **BY_OGGM, overwrite_gdir=True)
+    gtasks.calibrate_glaunti(aletsch_gdir, **REFERENCE, **A)
+    forget_calibration(aletsch_gdir)
+    assert read_params(aletsch_gdir) == {}
+    assert GlaUnTIMassBalanceA(aletsch_gdir).melt_f == pytest.approx(4.9642, abs=1e-3)
