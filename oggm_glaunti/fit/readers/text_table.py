@@ -158,10 +158,10 @@ def settle(
     if unit not in PER_METRE:
         raise InvalidParamsError(f"unit: expected one of {', '.join(PER_METRE)}, found {unit!r}")
     units = cells.get("unit", pd.Series("", cells.index)).str.strip().replace("", unit)
-    factor = units.str.lower().map(PER_METRE)
+    factor = units.str.lower().map(PER_METRE).astype(float)  # of a table without rows it would be text
     notes["unit"] = np.where(factor.isna(), "unit '" + units + "' is none of " + ", ".join(PER_METRE), "")
     # Divided, so that -700 mm is the number -0.7.
-    table |= {name: pd.to_numeric(table[name]) / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
+    table |= {name: table[name].astype(float) / factor.fillna(1.0) for name in ("value", "sigma") if name in table}
     table["height_range"] = table.get("height_range", pd.Series(0.0, cells.index)).fillna(0.0)
     table["source"] = cells.get("source", pd.Series("", cells.index)).replace("", source)
     return _split_with_notes(as_observations(table), notes, rows)
