@@ -102,7 +102,7 @@ def as_observations(columns: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
         table[name] = table[name].astype(object).where(table[name].notna(), default)
     table = table.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
     years = (_lengths(table) / DAYS_A_YEAR).where(table["kind"] == "geodetic", 1.0)
-    return table.assign(sigma=table["sigma"].fillna(table["kind"].map(DEFAULT_SIGMA) * years))
+    return table.assign(sigma=table["sigma"].fillna(table["kind"].map(DEFAULT_SIGMA).astype(float) * years))
 
 
 def _lengths(table: pd.DataFrame) -> pd.Series:
