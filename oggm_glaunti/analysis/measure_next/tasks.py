@@ -59,6 +59,15 @@ class WhereToMeasure(NamedTuple):
     maps: xr.Dataset
 
 
+def _check_campaign(seasons: Sequence[str], n_best: int, **not_negative: float) -> None:
+    if not seasons or set(seasons) - set(MEASURABLE_SEASONS):
+        raise ValueError(f"seasons: expected some of {MEASURABLE_SEASONS}, found {seasons}")
+    if n_best < 1:
+        raise ValueError(f"n_best: expected 1 or more, found {n_best}")
+    if wrong := {name: value for name, value in not_negative.items() if not 0.0 <= value < np.inf}:
+        raise ValueError(f"expected 0 or more, found {wrong}")
+
+
 @entity_task(log)
 def where_to_measure(
     gdir: GlacierDirectory,
@@ -144,13 +153,7 @@ def where_to_measure(
     seasons = (seasons,) if isinstance(seasons, str) else tuple(dict.fromkeys(seasons))
     with errors_name(gdir):
         errors.check()
-        if not seasons or set(seasons) - set(MEASURABLE_SEASONS):
-            raise ValueError(f"seasons: expected some of {MEASURABLE_SEASONS}, found {seasons}")
-        if n_best < 1:
-            raise ValueError(f"n_best: expected 1 or more, found {n_best}")
-        numbers = {"apart": apart, "model_error": model_error}
-        if wrong := {name: value for name, value in numbers.items() if not 0.0 <= value < np.inf}:
-            raise ValueError(f"expected 0 or more, found {wrong}")
+        _check_campaign(seasons, n_best, apart=apart, model_error=model_error)
     features = read_features(gdir)
     chosen = checked_mb_kwargs(f"{gdir.rgi_id}: where_to_measure", mb_kwargs)
     wanted = None if years is None else first_and_last(gdir, years)

@@ -16,7 +16,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.reference_period import Days, SpecificBalance
+from oggm_glaunti.coupling.model.reference_period import ReferencePeriod, SpecificBalance
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.coupling.table.inputs import TUNABLE
 
@@ -42,7 +42,7 @@ class Reference(NamedTuple):
     period: str
     years: list[int]
     source: str
-    days: Days | None = None
+    days: ReferencePeriod | None = None
 
 
 @entity_task(log, writes=["glaunti_params", "mb_calib"])
@@ -176,7 +176,7 @@ def _find_reference(
     if source not in ("geodetic", "wgms"):
         raise InvalidParamsError(f"{gdir.rgi_id}: ref_source: expected 'geodetic' or 'wgms', found {source!r}")
     period = period or cfg.PARAMS["geodetic_mb_period"]
-    days = Days.of(period, gdir.rgi_id)
+    days = ReferencePeriod.of(period, gdir.rgi_id)
     years = days.calendar_years
     if years[0] < mb_model.ys or years[-1] > mb_model.ye:
         raise InvalidParamsError(
@@ -215,7 +215,7 @@ def _wgms_reference(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, period
     remedy = "Give ref_mb and ref_period yourself, or ref_source='geodetic'."
     first, last = mb_model.ys, mb_model.ye
     if period is not None:
-        years = Days.of(period, gdir.rgi_id).whole_years or [last + 1]
+        years = ReferencePeriod.of(period, gdir.rgi_id).whole_years or [last + 1]
         first, last = max(first, years[0]), min(last, years[-1])
     try:
         observed = gdir.get_ref_mb_data(y0=first, y1=last)["ANNUAL_BALANCE"]

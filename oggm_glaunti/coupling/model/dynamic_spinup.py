@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 settings.register()
 
+# OGGM's arguments, and the entries of glaunti_params.json that say the same.
+_REFERENCE = {"ref_mb": "reference_mb", "ref_mb_err": "reference_mb_err", "ref_mb_period": "reference_period"}
+
 
 @entity_task(log)
 def run_dynamic_spinup(gdir: GlacierDirectory, mb_model_class: type | None = None, **kwargs: Any) -> FlowlineModel:
@@ -60,15 +63,6 @@ def run_dynamic_spinup(gdir: GlacierDirectory, mb_model_class: type | None = Non
         by OGGM, if no spin-up meets the glacier's present area or volume and `ignore_errors` is not set
     """
     return _run_spinup_task("run_dynamic_spinup", gdir, mb_model_class or GlaUnTIMassBalance, kwargs)
-
-
-# OGGM 1.7's names of what 1.6.3 calls otherwise; both are understood.
-_NEW_NAMES = {
-    "ref_dmdtda": "ref_mb",
-    "err_ref_dmdtda": "ref_mb_err",
-    "ref_period": "ref_mb_period",
-    "err_dmdtda_scaling_factor": "ref_mb_err_scaling_factor",
-}
 
 
 @entity_task(log, writes=["glaunti_params"])
@@ -110,15 +104,13 @@ def run_dynamic_melt_f_calibration(
             f"{gdir.rgi_id}: no calibration of GlaUnTI (glaunti_params{suffix}.json) found in {gdir.dir}; run "
             "calibrate_glaunti before the dynamic calibration of melt_f"
         )
-    kwargs = _in_this_version(kwargs)
+    kwargs = versions.with_new_names(kwargs)
     given = _reference(kwargs)
-    if versions.HAS_SETTINGS and not given and params.get("reference_mb_err"):
-        names = ("ref_mb", "ref_mb_err", "ref_mb_period")
-        values = (params[f"reference_{name}"] for name in ("mb", "mb_err", "period"))
-        kwargs |= dict(zip(names, values, strict=True), overwrite_observations=True)
-    if versions.HAS_SETTINGS and given:
-        kwargs.setdefault("ref_mb_period", cfg.PARAMS["geodetic_mb_period"])
-        kwargs.setdefault("overwrite_observations", True)
+    if versions.HAS_SETTINGS and (given or params.get("reference_mb_err")):
+        # This version looks for a reference in its observations, and calls it a conflict if it finds another one.
+        default = {"reference_period": cfg.PARAMS["geodetic_mb_period"]} if given else params
+        found = {name: default[entry] for name, entry in _REFERENCE.items() if entry in default}
+        kwargs = {"overwrite_observations": True, **found, **kwargs}
     with _in_place_of_oggms(gdir, params, settings_filesuffix) as turned:
         model = _run_spinup_task("run_dynamic_melt_f_calibration", gdir, mb_model_class, kwargs)
         melt_f = turned.read()["melt_f"]
@@ -130,18 +122,11 @@ def run_dynamic_melt_f_calibration(
     return model
 
 
-def _in_this_version(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return keyword arguments by their names in the installed version of OGGM."""
-    old = {new: name for name, new in _NEW_NAMES.items()}
-    names = _NEW_NAMES if versions.HAS_SETTINGS else old
-    return {names.get(name, name): value for name, value in kwargs.items()}
-
-
 def _reference(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return a reference given instead of that of the calibration, as ``glaunti_params.json`` has it."""
-    names = dict(zip(("mb", "mb_err", "period"), list(_NEW_NAMES.items())[:3], strict=True))
-    found = {f"reference_{name}": kwargs.get(old, kwargs.get(new)) for name, (old, new) in names.items()}
-    return {} if found["reference_mb"] is None else {**found, "reference_source": "given"}
+    if kwargs.get("ref_mb") is None:
+        return {}
+    return {**{entry: kwargs.get(name) for name, entry in _REFERENCE.items()}, "reference_source": "given"}
 
 
 def _run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kwargs: dict[str, Any]) -> FlowlineModel:

@@ -119,8 +119,10 @@ class OGGMFile:
         if not HAS_SETTINGS:
             write_json(self.path, values)
             return
+        import yaml  # which this version of OGGM needs itself
+
         with writing(self.path, self.gdir.rgi_id) as temporary:
-            temporary.write_text(yaml_of(plain(values)))
+            temporary.write_text(yaml.safe_dump(plain(values)))
         # The directory keeps what it has read.
         self.gdir.settings_filesuffix = self.gdir.settings_filesuffix
 
@@ -190,8 +192,8 @@ def forget_calibration(gdir: GlacierDirectory, filesuffix: str = "") -> None:
 
 def parent_of_settings(gdir: GlacierDirectory, filesuffix: str) -> str | None:
     """Return the suffix of the settings that others fall back to; None if there are none of that suffix."""
-    stored = OGGMFile(gdir, filesuffix).read() if HAS_SETTINGS else {}
-    if not filesuffix or not stored:
+    stored = OGGMFile(gdir, filesuffix).read() if HAS_SETTINGS and filesuffix else {}
+    if not stored:
         return None
     parent = stored.get("parent_filesuffix", "cfg.PARAMS")
     return "" if parent == "cfg.PARAMS" else parent
@@ -231,13 +233,6 @@ def global_params(params: dict[str, Any]) -> dict[str, Any]:
         "mb_global_params": {name: cfg.PARAMS[name] for name in MB_GLOBAL_PARAMS},
         "baseline_climate_source": params.get("climate_source"),
     }
-
-
-def yaml_of(values: dict[str, Any]) -> str:
-    """Return values as OGGM writes its settings."""
-    import yaml
-
-    return yaml.safe_dump(values)
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

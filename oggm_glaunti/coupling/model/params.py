@@ -285,12 +285,11 @@ class TunableProperty:
         model._table = None
 
 
-_REMADE = "was made again from other inputs since"
 # Digests say nothing to a reader: what they are of, and what has happened to it.
 CHANGED = {
     "weights_sha256": "the weights are not those that the glacier was calibrated with",
     "climate_sha256": "the daily climate holds the same years as when the glacier was calibrated, and other values",
-    "features_sha256": f"glaunti_features.nc {_REMADE} the glacier was calibrated",
+    "features_sha256": "glaunti_features.nc was made again from other inputs since the glacier was calibrated",
 }
 
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Days:
+class ReferencePeriod:
     """Days from `begin` to the day before `end` (both datetime64[D])."""
 
     begin: np.datetime64
     end: np.datetime64
 
     @classmethod
-    def of(cls, period: str, rgi_id: str) -> Days:
+    def of(cls, period: str, rgi_id: str) -> ReferencePeriod:
         """Read ``'2000-01-01_2020-01-01'``, by OGGM's rule.
 
         The day at the end belongs to the period, unless it is the first of a month.
@@ -38,7 +38,7 @@ class Days:
 
         Examples
         --------
-        >>> Days.of("2000-01-01_2019-12-31", "RGI60-11.01450").years
+        >>> ReferencePeriod.of("2000-01-01_2019-12-31", "RGI60-11.01450").years
         20.0
         """
         try:
@@ -118,7 +118,7 @@ class SpecificBalance:
         balances = self._mb_model.get_specific_mb(heights=self._heights, widths=self._widths, year=np.array(years))
         return float(np.mean(balances))
 
-    def of_days(self, days: Days) -> float:
+    def of_days(self, days: ReferencePeriod) -> float:
         """Return the balance of days divided by their years, kg m-2 yr-1."""
         whole = days.whole_years
         total = self.of_years(whole) * len(whole) if whole else 0.0

@@ -65,30 +65,28 @@ class OGGMAttributes(MassBalanceModel):
             )
         if use_leap_years and not HAS_SETTINGS:
             raise InvalidParamsError(f"{gdir.rgi_id}: use_leap_years: this version of OGGM counts 365 days in any year")
-        density = cfg.PARAMS["ice_density"]
-        if HAS_SETTINGS:
-            gdir.settings_filesuffix = self.settings_filesuffix
-            density = gdir.settings["ice_density"]
-            stored = gdir.read_yml("settings", filesuffix=self.settings_filesuffix, allow_empty=True) or {}
-            refused = sorted(set(settings.PARAMS) & set(stored))
-            if refused:
-                raise InvalidParamsError(
-                    f"{gdir.rgi_id}: settings{self.settings_filesuffix}.yml holds {', '.join(refused)}: GlaUnTI's own "
-                    "parameters are read from cfg.PARAMS, set them there"
-                )
-            unused = sorted({"temp_melt", "temp_all_solid", "temp_all_liq", "temp_default_gradient"} & set(stored))
-            if unused:
-                warn_once(
-                    log,
-                    f"{gdir.rgi_id}: settings{self.settings_filesuffix}.yml holds {', '.join(unused)}, which GlaUnTI "
-                    "does not use: its thresholds are those of the weights or of a fit, its lapse rate is "
-                    "cfg.PARAMS['glaunti_temp_gradient']",
-                )
         for name, instead in _WITHOUT_EFFECT.items():
             if cfg.PARAMS.get(name, _USUAL.get(name)) not in (_USUAL.get(name), None, False):
                 warn_once(log, f"cfg.PARAMS[{name!r}] has no effect on GlaUnTI: {instead}")
-        self.rho = self.ice_density = density
+        self.rho = self.ice_density = self._follow_settings() if HAS_SETTINGS else cfg.PARAMS["ice_density"]
         self.use_leap_years = use_leap_years
+
+    def _follow_settings(self) -> float:
+        """Choose the directory's settings and return the density of ice in them; refuse what cannot be followed."""
+        gdir = self.gdir
+        gdir.settings_filesuffix = self.settings_filesuffix
+        file, stored = f"{gdir.rgi_id}: settings{self.settings_filesuffix}.yml", set(gdir.settings.data)
+        if refused := sorted(stored & set(settings.PARAMS)):
+            raise InvalidParamsError(
+                f"{file} holds {', '.join(refused)}: GlaUnTI's own parameters are read from cfg.PARAMS, set them there"
+            )
+        if unused := sorted(stored & {"temp_melt", "temp_all_solid", "temp_all_liq", "temp_default_gradient"}):
+            warn_once(
+                log,
+                f"{file} holds {', '.join(unused)}, which GlaUnTI does not use: its thresholds are the weights' "
+                "or a fit's, its lapse rate is cfg.PARAMS['glaunti_temp_gradient']",
+            )
+        return gdir.settings["ice_density"]
 
     def is_year_valid(self, year: float) -> bool:
         """Whether the climate covers the year, or the month or day of a year with a fraction."""

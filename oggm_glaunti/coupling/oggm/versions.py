@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, wraps
 from types import ModuleType
@@ -79,6 +79,26 @@ def evolution_model_for(gdir: GlacierDirectory, evolution_model: type | None = N
     return decide_evolution_model(evolution_model)
 
 
+# What OGGM 1.6.3 calls otherwise than 1.7.
+_NEW_NAMES = {
+    "ref_dmdtda": "ref_mb",
+    "err_ref_dmdtda": "ref_mb_err",
+    "ref_period": "ref_mb_period",
+    "err_dmdtda_scaling_factor": "ref_mb_err_scaling_factor",
+}
+
+
+def with_new_names(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments of OGGM's dynamic calibration by their names in OGGM 1.7.
+
+    Examples
+    --------
+    >>> with_new_names({"ref_dmdtda": -700.0, "ys": 1990})
+    {'ref_mb': -700.0, 'ys': 1990}
+    """
+    return {_NEW_NAMES.get(name, name): value for name, value in kwargs.items()}
+
+
 def run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kwargs: dict[str, Any]) -> Any:
     """Run a task of ``oggm.core.dynamic_spinup`` with another mass-balance class.
 
@@ -88,13 +108,16 @@ def run_spinup_task(name: str, gdir: GlacierDirectory, mb_model_class: type, kwa
     gdir : GlacierDirectory
     mb_model_class : MassBalanceModel class
     kwargs : dict
-        keyword arguments of the task
+        keyword arguments of the task, by their names in OGGM 1.7
 
     Returns
     -------
     oggm.core.flowline.FlowlineModel
         result of the task
     """
+    if not HAS_SETTINGS:
+        old = {new: name for name, new in _NEW_NAMES.items()}
+        kwargs = {old.get(name, name): value for name, value in kwargs.items()}
     with _SWAP_LOCK:
         if "mb_model_class" in inspect.signature(getattr(oggm_spinup, name)).parameters:
             return getattr(oggm_spinup, name)(gdir, mb_model_class=mb_model_class, **kwargs)

@@ -213,7 +213,8 @@ class TableStore:
             table = build_table(self.inputs, tunables)
             if on_disk:
                 self.adopt(table, tunables)
-            self._require_finite(table.smb, tunables)
+            else:
+                self._require_finite(table.smb, tunables)
         return table
 
     def adopt(self, table: Table, tunables: TunableParams) -> None:

@@ -8,6 +8,7 @@ are those of the whole table, up to rounding.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,21 +72,24 @@ class TrialTable(Interpolator):
         self._years: list[np.ndarray] = []
         self._found: np.ndarray | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        """Become the whole table, which has all that is not set here."""
-        if name.startswith("__") or "heights" in vars(self):
-            raise AttributeError(name)
-        vars(self).update(vars(Interpolator.of(self.table)))
-        return getattr(self, name)
+    @cached_property
+    def _whole(self) -> Interpolator:
+        """The whole table, made for all that goes beyond annual balances at the heights known."""
+        return Interpolator.of(self.table)
+
+    @property
+    def heights(self) -> np.ndarray:  # type: ignore[override]
+        """Heights of the whole table, m (K,)."""
+        return self._whole.heights
 
     def annual(self, heights: Any, year: int) -> np.ndarray:
         """Return the balance of the year of that index at the heights, m w.e."""
         heights = np.asarray(heights, np.float64)
         # Year after year the same heights are asked for, and all are known to be there.
         if self._found is None or not np.array_equal(heights, self._found):
-            around = None if "heights" in vars(self) else self._asked.around(heights)
+            around = None if "_whole" in vars(self) else self._asked.around(heights)
             if around is None or not self._covers(around):
-                return super().annual(heights, year)
+                return self._whole.annual(heights, year)
             self._found = heights.copy()
         while len(self._years) <= year:
             annual = [self._checked(smb).sum(axis=1, dtype=np.float64) for smb, *_ in next(self._sums)]
