@@ -186,9 +186,10 @@ def _invert(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) 
 
 
 def _write_netcdf(data: xr.Dataset, path: Path) -> None:
+    from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
     from oggm_glaunti.files import replacing
 
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, HDF5_LOCK:
         data.to_netcdf(temporary)
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from oggm import GlacierDirectory
 from oggm.exceptions import InvalidWorkflowError
 
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+
 
 class Geometry(NamedTuple):
     """Area by height at some dates.
@@ -89,10 +91,10 @@ def _of_diagnostics(gdir: GlacierDirectory, path: str) -> Geometry:
     import xarray as xr
 
     lines = []
-    with xr.open_dataset(path) as ds:
+    with HDF5_LOCK, xr.open_dataset(path) as ds:
         names = [f"fl_{number}" for number in ds["flowlines"].values]
     for name in names:
-        with xr.open_dataset(path, group=name) as ds:
+        with HDF5_LOCK, xr.open_dataset(path, group=name) as ds:
             if "thickness_m" not in ds:
                 raise InvalidWorkflowError(
                     f"{gdir.rgi_id}: {path} has no thickness_m; keep 'thickness' in "
@@ -106,7 +108,8 @@ def _of_diagnostics(gdir: GlacierDirectory, path: str) -> Geometry:
 def _of_model_geometry(path: str) -> Geometry:
     from oggm.core.flowline import FileModel
 
-    model = FileModel(path)
+    with HDF5_LOCK:
+        model = FileModel(path)
     heights: list[list[np.ndarray]] = [[] for _ in model.fls]
     areas: list[list[np.ndarray]] = [[] for _ in model.fls]
     for time in model.time:

@@ -15,6 +15,7 @@ from oggm.workflow import execute_entity_task
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.region.dataset import region_dataset
 from oggm_glaunti.region.jobs import require_each_once
@@ -172,7 +173,7 @@ def write_region(ds: xr.Dataset, path: str | os.PathLike[str], format: str = "ne
     path = Path(path)
     _require_replaceable(path, format)
     encoding = _encoding(ds, format, compress)
-    with writing(path, path.name) as temporary:
+    with writing(path, path.name) as temporary, HDF5_LOCK:
         if format == "netcdf":
             ds.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
         else:

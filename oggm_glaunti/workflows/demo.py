@@ -72,6 +72,7 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
     from oggm_glaunti.coupling.model import massbalance
     from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
     from oggm_glaunti.coupling.model.smb import glaunti_smb
+    from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 
     mb_model_class = getattr(massbalance, f"GlaUnTIMassBalance{model}")
     print(f"Model {model}: {gdir.name}, {gdir.rgi_area_km2:.1f} km2")
@@ -97,9 +98,9 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
         target = out / f"{name}_{model}.nc"
         with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
-    with xr.open_dataset(sources["smb"]) as ds:
+    with HDF5_LOCK, xr.open_dataset(sources["smb"]) as ds:
         smb = ds["smb"].mean("time").load()
-    with xr.open_dataset(sources["run"]) as ds:
+    with HDF5_LOCK, xr.open_dataset(sources["run"]) as ds:
         volume = ds["volume_m3"].load() * 1e-9
     heights = np.arange(2400.0, 3501.0, 20.0)
     mb_model = mb_model_class(gdir)

@@ -135,6 +135,8 @@ class _Chain:
     def _compile(self) -> None:
         from oggm import utils
 
+        from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+        from oggm_glaunti.coupling.oggm.writing import writing
         from oggm_glaunti.region.store import compile_glaunti_output
 
         out, dynamics = self.request.out, self.request.dynamics
@@ -145,7 +147,10 @@ class _Chain:
         lost = ds["rgi_id"].values[ds["compiled"].values == 0] if "compiled" in ds else ()
         self._drop("output", {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in lost})
         if dynamics and self.gdirs:
-            utils.compile_run_output(self.gdirs, path=str(out / RUN_OUTPUT), input_filesuffix=FILESUFFIX).close()
+            # In one piece: pieces would be files in the working directory that a killed run leaves.
+            one = {"input_filesuffix": FILESUFFIX, "tmp_file_size": len(self.gdirs) + 1}
+            with writing(out / RUN_OUTPUT, "all glaciers") as temporary, HDF5_LOCK:
+                utils.compile_run_output(self.gdirs, path=str(temporary), **one).close()
 
     def _stage(self, stage: str, options: Any, tasks_of: Callable[[Any], Sequence[EntityTask]]) -> None:
         """Do tasks for every glacier; they depend on options beside those of the stages before."""

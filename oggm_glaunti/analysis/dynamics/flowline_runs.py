@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, cfg
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.table.continuation import FAR, with_end_slopes
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 
@@ -212,4 +213,5 @@ def stored_run(gdir: GlacierDirectory, filesuffix: str) -> Any:
     """Return a stored run as a model of OGGM."""
     from oggm.core.flowline import FileModel
 
-    return FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))
+    with HDF5_LOCK:
+        return FileModel(gdir.get_filepath("model_geometry", filesuffix=filesuffix))

@@ -14,6 +14,7 @@ from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBa
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, entity_task
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.oggm.writing import writing
 
 settings.register()
@@ -107,7 +108,7 @@ def run_ensemble_from_climate_data(
         "seed": seed,
     }
     path = gdir.get_filepath("model_diagnostics", filesuffix=f"{output_filesuffix}_ensemble")
-    with writing(path, gdir.rgi_id) as temporary:
+    with writing(path, gdir.rgi_id) as temporary, HDF5_LOCK:
         result.to_netcdf(temporary)
     return result
 
@@ -134,7 +135,7 @@ def _run_member(gdir: GlacierDirectory, suffix: str, model: dict[str, Any], kwar
     run_from_climate_data(gdir, reset=True, mb_model=mb_model, output_filesuffix=suffix, **kwargs)
     if not path.exists():
         raise InvalidWorkflowError(f"{gdir.rgi_id}: the run{suffix} has failed; OGGM's log says why")
-    with xr.open_dataset(path) as diagnostics:
+    with HDF5_LOCK, xr.open_dataset(path) as diagnostics:
         return diagnostics[list(RUN_VARIABLES)].load()
 
 

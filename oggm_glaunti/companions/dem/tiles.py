@@ -24,6 +24,7 @@ from oggm_glaunti.companions.dem.arrays import Floats
 from oggm_glaunti.coupling.ground.dem_stack_file import STACK_VARIABLES
 from oggm_glaunti.coupling.ground.rasters import PathLike
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.files import replacing
 
 YEARLY, REFERENCE = "hugonnet_dems/tiles", "cop30dem"
@@ -195,7 +196,7 @@ def _as_dataset(years: list[int], layers: list[_Layer], files: list[str]) -> xr.
 
 def _read_layer(path: Path) -> _Layer:
     try:
-        with rasterio.open(path) as source:
+        with HDF5_LOCK, rasterio.open(path) as source:
             problem = _why_unusable(source)
             values = source.read(1, masked=True).astype(np.float32) * np.float32(source.scales[0])
             crs, transform, offset = source.crs, source.transform, source.offsets[0]
@@ -292,5 +293,5 @@ def write_imputed(path: Path, filled: xr.Dataset, crs: CRS, about: Mapping[str, 
     encoding = {name: {"zlib": True, "complevel": 1, "_FillValue": None} for name in IMPUTED_VARIABLES}
     encoding |= {axis: {"_FillValue": None} for axis in ("x", "y")}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, HDF5_LOCK:
         made.to_netcdf(temporary, engine="netcdf4", encoding=encoding)

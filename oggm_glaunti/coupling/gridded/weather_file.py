@@ -5,6 +5,7 @@ Only coordinates and dates are kept; fields are read when they are asked for, so
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class WeatherFile:
         self._first, self.time = self._dates()
         self._units = {name: self._unit(name) for name in ("temp", "prcp")}
 
-    def _open(self, name: str) -> netCDF4.Dataset:
+    def _open(self, name: str) -> AbstractContextManager[netCDF4.Dataset]:
         return open_netcdf(self._labels[name], str(self._paths[name]))
 
     def _find(self, nc: netCDF4.Dataset, name: str) -> str:

@@ -19,6 +19,7 @@ from pyproj import CRS
 from oggm_glaunti import settings
 from oggm_glaunti.core.units import MISSING_FACIES
 from oggm_glaunti.coupling.ground.grid import SAME_COORDINATE
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.writing import writing
 
 settings.register()
@@ -225,7 +226,7 @@ def read_cells_file(
     if not path.exists():
         raise InvalidWorkflowError(f"{label} not found in {gdir.dir}. {again} first.")
     try:
-        with netCDF4.Dataset(path) as nc:
+        with netcdf_file(path) as nc:
             nc.set_auto_mask(False)
             return read(nc)
     except (OSError, ValueError, AttributeError, RuntimeError) as err:
@@ -267,7 +268,7 @@ def new_cells_file(
         "oggm_glaunti_version": version("oggm-glaunti"),
     }
     path = gdir.get_filepath(basename, filesuffix=filesuffix)
-    with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, gdir.rgi_id) as temporary, netcdf_file(temporary, "w") as nc:
         nc.setncatts({**usual, **attributes})
         yield nc
 

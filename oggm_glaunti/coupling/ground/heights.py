@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import netCDF4
 import numpy as np
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 
 # m. The bed lies below the surface and glaciers thin and advance: the table reaches this far beyond today's surface.
 BELOW, ABOVE = 1000.0, 500.0
@@ -50,7 +51,7 @@ def height_bounds(gdir: Any) -> tuple[float, float]:
     lines = [line for name in _FLOWLINES if gdir.has_file(name) for line in gdir.read_pickle(name)]
     bounds = [(float(np.min(getattr(f, "bed_h", f.surface_h))), float(np.max(f.surface_h))) for f in lines]
     if gdir.has_file("gridded_data"):
-        with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
+        with netcdf_file(gdir.get_filepath("gridded_data")) as nc:
             low, high = (float(getattr(nc, name, np.nan)) for name in ("min_h_glacier", "max_h_glacier"))
         if np.isfinite([low, high]).all():
             bounds.append((low - BELOW, high + ABOVE))

@@ -21,6 +21,7 @@ from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.warp import reproject, transform_bounds
 
 from oggm_glaunti.coupling.ground.grid import CellGrid
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 
 PathLike = str | os.PathLike[str]
 
@@ -67,7 +68,8 @@ def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: in
         if a file is missing, damaged, without CRS, not north up or has other bands, or where no file overlaps
     """
     names = ", ".join(Path(path).name for path in paths)
-    with ExitStack() as stack:
+    # A raster may be a NetCDF file.
+    with HDF5_LOCK, ExitStack() as stack:
         sources = [stack.enter_context(_opened(label, path, bands)) for path in paths]
         first = sources[0]
         bounds = _bounds_around(first, grid)

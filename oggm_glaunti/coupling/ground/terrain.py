@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 from oggm import cfg, exceptions, utils
@@ -15,6 +14,7 @@ from rasterio.warp import transform_bounds
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.ground.grid import CellGrid, directory_grid
 from oggm_glaunti.coupling.ground.rasters import PathLike, bilinear_on_grid, read_around
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 
 # m. Below this OGGM takes a height for a missing value that the file does not declare.
 _UNDECLARED_NODATA = -999.0
@@ -133,7 +133,7 @@ def _from_gridded_data(gdir: Any, grid: CellGrid) -> Terrain | str:
     if not gdir.has_file("gridded_data"):
         return "gridded_data.nc is not there yet"
     window = slice(start[0], start[0] + grid.shape[0]), slice(start[1], start[1] + grid.shape[1])
-    with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
+    with netcdf_file(gdir.get_filepath("gridded_data")) as nc:
         if "topo" not in nc.variables:
             return "gridded_data.nc has no topo"
         topo = np.ma.filled(nc["topo"][window].astype(np.float32), np.nan)

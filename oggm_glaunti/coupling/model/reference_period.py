@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import netCDF4
 import numpy as np
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.versions import floatyear_of_day
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class SpecificBalance:
     def __init__(self, gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, use_2d_mb: bool = False):
         self._mb_model = mb_model
         if use_2d_mb:
-            with netCDF4.Dataset(gdir.get_filepath("gridded_data")) as nc:
+            with netcdf_file(gdir.get_filepath("gridded_data")) as nc:
                 self._heights = np.asarray(nc["topo_smoothed"][:])[np.asarray(nc["glacier_mask"][:]) == 1]
             self._widths = np.ones(self._heights.size)
             return

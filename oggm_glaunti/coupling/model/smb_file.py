@@ -14,6 +14,7 @@ from oggm_glaunti.coupling.gridded.model import GriddedModel
 from oggm_glaunti.coupling.ground.features_file import write_coordinates
 from oggm_glaunti.coupling.ground.surface import YearlySurface
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.writing import writing
 
 EPOCH = np.datetime64("1801-01-01", "D")  # OGGM's
@@ -56,7 +57,7 @@ def write_smb(
     """
     path = gdir.get_filepath("glaunti_smb", filesuffix=filesuffix)
     means = {name: np.array([gridded.glacier_mean(v) for v in values]) for name, values in maps.fields.items()}
-    with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, gdir.rgi_id) as temporary, netcdf_file(temporary, "w") as nc:
         _write_head(nc, gdir, mb_model, gridded)
         write_coordinates(nc, gridded.features)
         outline = nc.createVariable("outline", "i1", ("y", "x"), zlib=True)

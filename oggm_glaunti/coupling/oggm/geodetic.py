@@ -8,6 +8,8 @@ import pandas as pd
 from oggm import utils
 from oggm.exceptions import HttpDownloadError, InvalidParamsError, InvalidWorkflowError, NoInternetException
 
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+
 
 def geodetic_table(file_path: str | Path | None = None) -> pd.DataFrame:
     """Read rates (m w.e. a year) by RGI id, a row for each period.
@@ -31,7 +33,8 @@ def geodetic_table(file_path: str | Path | None = None) -> pd.DataFrame:
     """
     name = "OGGM's geodetic table" if file_path is None else str(file_path)
     try:
-        table = utils.get_geodetic_mb_dataframe(None if file_path is None else str(file_path))
+        with HDF5_LOCK:
+            table = utils.get_geodetic_mb_dataframe(None if file_path is None else str(file_path))
     except (TypeError, AttributeError, OSError, HttpDownloadError, NoInternetException) as err:
         # OGGM's downloader returns None without a network, which it does not expect (TypeError or
         # AttributeError).

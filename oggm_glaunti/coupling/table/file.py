@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import netCDF4
 import numpy as np
 
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.continuation import continued_annual_smb
@@ -92,7 +93,7 @@ def _read(path: str | Path, take: Callable[[netCDF4.Dataset], Any], **digest: st
     the file is opened or, by its checksums, only when a variable is read.
     """
     try:
-        with netCDF4.Dataset(path) as nc:
+        with netcdf_file(path) as nc:
             nc.set_auto_mask(False)
             same = all(getattr(nc, name, "") == value for name, value in digest.items())
             return take(nc) if same else None
@@ -125,7 +126,7 @@ def write_table(
         if the file cannot be written
     """
     rgi_id = str(attributes.get("rgi_id", Path(path).parent.name))
-    with writing(path, rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, rgi_id) as temporary, netcdf_file(temporary, "w") as nc:
         annual_heights, annual = continued_annual_smb(table)
         nc.Conventions = "CF-1.8"
         nc.title = "GlaUnTI height-year table"

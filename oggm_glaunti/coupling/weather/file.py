@@ -25,6 +25,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from oggm.utils import haversine
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.weather import netcdf, series as ds
 
@@ -297,7 +298,7 @@ def write_daily_climate(
         the path
     """
     path = gdir.get_filepath(filename, filesuffix=filesuffix)
-    with writing(path, gdir.rgi_id) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, gdir.rgi_id) as temporary, netcdf_file(temporary, "w") as nc:
         _fill_attributes(nc, gdir, series)
         _fill_variables(nc, series)
     return path

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from oggm import GlacierDirectory
 from oggm.exceptions import InvalidWorkflowError
 
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.oggm.versions import write_monthly_climate_file
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.weather.netcdf import open_netcdf
@@ -49,7 +50,7 @@ def write_monthly(gdir: GlacierDirectory, series: DailySeries, filesuffix: str) 
     """Let OGGM write its own ``climate_historical<filesuffix>.nc`` from a daily series."""
     months, mean, std, total = monthly_statistics(series)
     place = (series.ref_hgt, series.ref_pix_lon, series.ref_pix_lat)
-    with writing(gdir.get_filepath("climate_historical", filesuffix=filesuffix), gdir.rgi_id) as temporary:
+    with writing(gdir.get_filepath("climate_historical", filesuffix=filesuffix), gdir.rgi_id) as temporary, HDF5_LOCK:
         elsewhere = copy(gdir)
         elsewhere.get_filepath = lambda *_, **__: str(temporary)
         write_monthly_climate_file(elsewhere)(months, total, mean, *place, temp_std=std, source=series.source)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import netCDF4
@@ -9,15 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError
 
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.weather.series import decode_time
 
 
-def open_netcdf(label: str, path: str) -> netCDF4.Dataset:
+@contextmanager
+def open_netcdf(label: str, path: str) -> Iterator[netCDF4.Dataset]:
     """Open a NetCDF file; InvalidParamsError if it cannot be read, which like all here begins with `label`."""
-    try:
-        return netCDF4.Dataset(path)
-    except OSError as err:
-        raise InvalidParamsError(f"{label} cannot be read as NetCDF ({err}). If it is damaged, make it again.") from err
+    with ExitStack() as stack:
+        try:
+            nc = stack.enter_context(netcdf_file(path))
+        except OSError as err:
+            raise InvalidParamsError(
+                f"{label} cannot be read as NetCDF ({err}). If it is damaged, make it again."
+            ) from err
+        yield nc
 
 
 def read_variable(label: str, nc: netCDF4.Dataset, name: str) -> netCDF4.Variable:

@@ -1,5 +1,7 @@
 """Maps of the published training data: cells of 100 m, some with a layer for each year, turned to north up."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,11 +42,13 @@ class MapFile:
         # The file is read once for each variable.
         self.axes, self.years = cache(self._axes), cache(self._years)
 
-    def open(self) -> netCDF4.Dataset:
+    @contextmanager
+    def open(self) -> Iterator[netCDF4.Dataset]:
         """Open it, or raise an InvalidParamsError that begins with the label."""
         if not self.path.exists():
             raise InvalidParamsError(f"{self.label}: not found in {self.path.parent}")
-        return open_netcdf(self.label, str(self.path))
+        with open_netcdf(self.label, str(self.path)) as nc:
+            yield nc
 
     def _axes(self, name: str) -> Axes:
         """Return the coordinates y, x of a variable's cells in the order of the file."""

@@ -9,6 +9,7 @@ import netCDF4
 import numpy as np
 
 from oggm_glaunti.coupling.ground.features_file import write_coordinates
+from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.fit.evaluation.inference import PredictedYear, glacier_mean
 
@@ -43,7 +44,7 @@ def write_years(
         the years written
     """
     written: list[int] = []
-    with writing(path, glacier.name) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, glacier.name) as temporary, netcdf_file(temporary, "w") as nc:
         _write_header(nc, glacier, {**about, "comment": HALF_DAYS})
         _create_time(nc, "last day of the mass-balance year", bounds=True)
         _create_maps(nc, "outline", "1 on the glacier, by cell centre", kind="i1", units="1")
@@ -91,7 +92,7 @@ def write_days(
     """
     written: list[int] = []
     weights: dict[int, float] = {}
-    with writing(path, glacier.name) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as nc:
+    with writing(path, glacier.name) as temporary, netcdf_file(temporary, "w") as nc:
         _write_header(nc, glacier, {**about, "comment": WHOLE_DAYS})
         _create_time(nc, "day", bounds=False)
         _create_maps(nc, "smb", "surface mass balance of the day")

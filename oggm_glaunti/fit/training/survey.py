@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from oggm_glaunti.core.arrays import AnyArray
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training import losses
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from oggm_glaunti.fit.data.year import GlacierData, Targets, YearData
 
 FEW_CELLS = 4096
-# The netCDF library must not be called by two threads at once.
-READING = threading.Lock()
 
 
 class Part(NamedTuple):
@@ -105,7 +103,7 @@ def round_up_cells(n: int, least: int = 64) -> int:
 
 def read_year(glacier: GlacierData, year: int, facies: bool) -> YearData:
     """Read a year of a glacier, in one thread at a time."""
-    with READING:
+    with HDF5_LOCK:
         return glacier.load(year, facies=facies)
 
 

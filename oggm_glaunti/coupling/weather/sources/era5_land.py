@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from oggm import GlacierDirectory
 from oggm.exceptions import InvalidParamsError
 
+from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.weather import series as ds
 
 _SOURCE = "ERA5-Land_daily"
@@ -229,7 +230,8 @@ def _existing_paths(gdir: GlacierDirectory, given: _Given) -> list[Path]:
 def _open_netcdf_or_zarr(label: str, path: Path) -> xr.Dataset:
     is_zarr = path.is_dir() or path.suffix == ".zarr"
     try:
-        return xr.open_zarr(path, chunks=None) if is_zarr else xr.open_dataset(path, engine="netcdf4")
+        with HDF5_LOCK:
+            return xr.open_zarr(path, chunks=None) if is_zarr else xr.open_dataset(path, engine="netcdf4")
     except (OSError, ValueError, KeyError, ImportError) as err:
         what = "Zarr (is zarr installed?)" if is_zarr else "NetCDF"
         raise InvalidParamsError(f"{label} cannot be read as {what}: {err}") from err
@@ -239,7 +241,7 @@ def _open_netcdf_or_zarr(label: str, path: Path) -> xr.Dataset:
 def _nearest_cell(gdir: GlacierDirectory, path: Path) -> Iterator[tuple[xr.Dataset, tuple[float, float]]]:
     """Yield the file's cell nearest to the glacier, and its longitude (-180..180) and latitude."""
     label = f"{gdir.rgi_id}: {path.name}"
-    with _open_netcdf_or_zarr(label, path) as file:
+    with HDF5_LOCK, _open_netcdf_or_zarr(label, path) as file:
         lat, lon = _coordinate(label, file, _LATITUDES), _coordinate(label, file, _LONGITUDES)
         index, places = {}, []
         for name, centre, turn in ((lat, gdir.cenlat, False), (lon, gdir.cenlon, True)):

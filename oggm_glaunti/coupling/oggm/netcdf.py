@@ -1,0 +1,36 @@
+"""NetCDF files, one thread at a time: the HDF5 library of the usual packages crashes if two threads call it at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import netCDF4
+
+# Held while a file is open, whoever reads or writes it: netCDF4 here, xarray, pandas, OGGM, GDAL. The same thread may
+# nest. xarray has locks of its own, so this one comes first everywhere.
+HDF5_LOCK = threading.RLock()
+
+# A fork has to find the library at rest, and its copy of the lock free.
+os.register_at_fork(before=HDF5_LOCK.acquire, after_in_parent=HDF5_LOCK.release, after_in_child=HDF5_LOCK.release)
+
+
+@contextmanager
+def netcdf_file(path: str | os.PathLike[str], mode: Literal["r", "w"] = "r") -> Iterator[netCDF4.Dataset]:
+    """Open a NetCDF file (a new one with mode ``"w"``) while no other thread has one open; errors as of netCDF4.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "one.nc")
+    >>> with netcdf_file(path, "w") as nc:
+    ...     nc.title = "one"
+    >>> with netcdf_file(path) as nc:
+    ...     nc.title
+    'one'
+    """
+    with HDF5_LOCK, netCDF4.Dataset(path, mode, format="NETCDF4") as nc:
+        yield nc
