@@ -146,11 +146,21 @@ class _Chain:
         ds.close()
         lost = ds["rgi_id"].values[ds["compiled"].values == 0] if "compiled" in ds else ()
         self._drop("output", {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in lost})
+        self._say_implausible(dict(zip(ds["rgi_id"].values.tolist(), ds["specific_mb"].values, strict=True)))
         if dynamics and self.gdirs:
             # In one piece: pieces would be files in the working directory that a killed run leaves.
             one = {"input_filesuffix": FILESUFFIX, "tmp_file_size": len(self.gdirs) + 1}
             with writing(out / RUN_OUTPUT, "all glaciers") as temporary, HDF5_LOCK:
                 utils.compile_run_output(self.gdirs, path=str(temporary), **one).close()
+
+    def _say_implausible(self, balances: dict[str, Any], most: int = 10) -> None:
+        from oggm_glaunti.coupling.weather.plausibility import implausible_balances
+
+        found = implausible_balances(balances)
+        for rgi_id, text in [*found.items()][:most]:
+            self.say(f"implausible balance: {rgi_id}: {text}; check its weather and parameters")
+        if len(found) > most:
+            self.say(f"implausible balance: {len(found) - most} more glaciers")
 
     def _stage(self, stage: str, options: Any, tasks_of: Callable[[Any], Sequence[EntityTask]]) -> None:
         """Do tasks for every glacier; they depend on options beside those of the stages before."""

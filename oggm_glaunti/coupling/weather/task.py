@@ -11,12 +11,14 @@ import inspect
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from oggm import GlacierDirectory, cfg, entity_task
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.weather import plausibility
 from oggm_glaunti.coupling.weather.file import write_daily_climate
 from oggm_glaunti.coupling.weather.monthly_file import require_same_source, write_monthly
 from oggm_glaunti.coupling.weather.series import DailySeries
@@ -50,6 +52,7 @@ def process_daily_climate(
     filesuffix: str | None = None,
     also_monthly: bool = False,
     overwrite_monthly: bool = False,
+    check: bool = True,
     **options: Any,
 ) -> None:
     """Write daily weather to the glacier directory, as ``climate_historical_daily.nc``.
@@ -75,6 +78,9 @@ def process_daily_climate(
         temperatures, sum of precipitation), so that OGGM's own tasks need no other source; not with ``monthly``
     overwrite_monthly : bool
         whether `also_monthly` may replace a monthly file made from another source
+    check : bool
+        whether weather that no glacier on Earth has is an error, and unusual weather a warning: wrong units, a wrong
+        reference height, fill values. The bounds are in :mod:`oggm_glaunti.coupling.weather.plausibility`
     **options
         keyword arguments of the source (None: its default), for example `path`, `temp_units`, `prcp_units` and
         `ref_hgt`, see :func:`~oggm_glaunti.coupling.weather.sources.custom.custom`,
@@ -111,6 +117,11 @@ def process_daily_climate(
             f"{gdir.rgi_id}: also_monthly with source='monthly': the monthly file is there already"
         )
     series = SOURCES[chosen](gdir, (y0, y1), **options)
+    told = plausibility.summary(series)
+    log.info("%s: %s: %s", gdir.rgi_id, series.origin, told)
+    if check:
+        plausibility.require_plausible(gdir.rgi_id, series)
+    series = replace(series, notes={**series.notes, "glaunti_summary": told})
     if series.reference == gdir.get_filepath(filename, filesuffix=suffix):
         name = os.path.basename(series.reference)
         raise InvalidParamsError(f"{gdir.rgi_id}: {name} is the reference and would be overwritten; give filesuffix=")

@@ -130,6 +130,7 @@ def test_the_file_differs_from_oggms_monthly_file_only_where_a_day_is_not_a_mont
     ):
         own = {name: daily.getncattr(name) for name in daily.ncattrs()}
         assert own.pop("glaunti_source_file") == "weather.csv"
+        assert own.pop("glaunti_summary").startswith("731 days, 2003-2004: mean -")
         assert own == {name: monthly.getncattr(name) for name in monthly.ncattrs()}
         for name in own:
             assert type(own[name]) is type(monthly.getncattr(name)), name
@@ -643,7 +644,7 @@ def write_flattened(folder: Path, dims: tuple[str, str] = ("time", "points")) ->
     names = settings.PARAMS["glaunti_w5e5_daily_basenames"]
     fields = {
         "tmp": ("tas", "K", "f4", 268.15 + np.arange(n_points) + 0.001 * np.arange(n_days)[:, None]),
-        "prcp": ("pr", "kg m-2 s-1", "f4", (1 + np.arange(n_points)) / 86400 + np.zeros((n_days, 1))),
+        "prcp": ("pr", "kg m-2 s-1", "f4", (1 + np.arange(n_points)) / 86400 * (np.arange(n_days) % 3)[:, None]),
         "inv": ("ASurf", "m", "f4", 1000.0 + 100 * np.arange(n_points)[None]),
     }
     for key, (name, units, dtype, values) in fields.items():
@@ -679,7 +680,7 @@ def test_w5e5_takes_the_nearest_point_west_of_greenwich_too(place, cenlon, cenla
     index = list(POINTS).index(place)
     assert climate.years.tolist() == [1901, 1902, 1903]
     np.testing.assert_allclose(climate.temp, -5 + index + 0.001 * np.arange(1095), atol=1e-4)
-    np.testing.assert_allclose(climate.prcp, (1 + index) * 1e-3, rtol=1e-6)
+    np.testing.assert_allclose(climate.prcp, (1 + index) * 1e-3 * (np.arange(1095) % 3), rtol=1e-6)
     assert climate.ref_hgt == 1000 + 100 * index
     lon, lat = POINTS[place]
     assert (climate.ref_pix_lon, climate.ref_pix_lat) == (lon - 360 if lon > 180 else lon, lat)
