@@ -168,7 +168,7 @@ def grid_around(
     >>> grid.bounds, grid.shape
     ((498500.0, 4998500.0, 501800.0, 5001700.0), (32, 33))
     """
-    box = _box_of_bounds(polygons, crs, origin)
+    box = box_of_bounds(polygons, crs, origin)
     inside = cells_inside(polygons, box) > 0
     if not inside.any():
         area = sum(polygon.area for polygon in polygons)
@@ -181,7 +181,8 @@ def grid_around(
     return box.window(_with_margin(rows[0], rows[-1], margin), _with_margin(columns[0], columns[-1], margin))
 
 
-def _box_of_bounds(polygons: list[Any], crs: CRS, origin: tuple[float, float]) -> CellGrid:
+def box_of_bounds(polygons: list[Any], crs: CRS, origin: tuple[float, float] = (0.0, 0.0)) -> CellGrid:
+    """Return the cells that the bounding box of polygons touches; arguments as in :func:`grid_around`."""
     bounds = np.array([polygon.bounds for polygon in polygons])
     cell = settings.CELL_SIZE
     west, south = (math.floor((bounds[:, k].min() - origin[k]) / cell) for k in (0, 1))

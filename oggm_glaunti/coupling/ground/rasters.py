@@ -24,6 +24,7 @@ from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 
 PathLike = str | os.PathLike[str]
+Bounds = tuple[float, float, float, float]
 
 
 class Raster(NamedTuple):
@@ -70,7 +71,7 @@ def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: in
     names = ", ".join(Path(path).name for path in paths)
     # A raster may be a NetCDF file.
     with HDF5_LOCK, ExitStack() as stack:
-        sources = [stack.enter_context(_opened(label, path, bands)) for path in paths]
+        sources = [stack.enter_context(open_raster(label, path, bands)) for path in paths]
         first = sources[0]
         bounds = _bounds_around(first, grid)
         # A file may reach across 180 degrees, count to 360, or end there while another (or its other end) goes on.
@@ -78,10 +79,7 @@ def read_around(label: str, paths: Sequence[PathLike], grid: CellGrid, bands: in
         turned = [(bounds[0] + turn, bounds[1], bounds[2] + turn, bounds[3]) for turn in turns]
         turned = [each for each in turned if any(_overlap(source.bounds, each) for source in sources)]
         if not turned:
-            raise InvalidParamsError(
-                f"{label}: {names} does not overlap the glacier: the file covers {_text(first.bounds)}, the glacier's "
-                f"maps {_text(bounds)} (west, south, east, north in {first.crs})"
-            )
+            raise InvalidParamsError(f"{label}: {names} does not overlap the glacier: {_apart(sources, grid)}")
         how = {"res": first.res, "nodata": np.nan, "dtype": "float32", "resampling": Resampling.bilinear}
         try:
             parts = [rasterio.merge.merge(sources, bounds=each, **how) for each in turned]
@@ -159,7 +157,8 @@ def average_on_grid(raster: Raster, grid: CellGrid) -> NDArray[np.float32]:
     return result
 
 
-def _opened(label: str, path: PathLike, bands: int) -> rasterio.DatasetReader:
+def open_raster(label: str, path: PathLike, bands: int = 1) -> rasterio.DatasetReader:
+    """Open a raster file; arguments and errors as in :func:`read_around`."""
     if not Path(path).exists():
         raise InvalidParamsError(f"{label}: {os.fspath(path)} does not exist")
     try:
@@ -223,5 +222,29 @@ def _covered(sources: Sequence[rasterio.DatasetReader], transform: Affine, shape
     return covered
 
 
-def _text(bounds: Sequence[float]) -> str:
-    return "(" + ", ".join(f"{value:.6g}" if abs(value) < 1000 else f"{value:.0f}" for value in bounds) + ")"
+def extent_of(source: rasterio.DatasetReader) -> Bounds:
+    """Return west, south, east, north of a file in degrees; as its numbers are, if its CRS has degrees."""
+    return source.bounds if source.crs.is_geographic else transform_bounds(source.crs, "EPSG:4326", *source.bounds)
+
+
+def _apart(sources: Sequence[rasterio.DatasetReader], grid: CellGrid) -> str:
+    """Say in degrees where files and a glacier's maps are, and whether its coordinates seem to be exchanged."""
+    west, south, east, north = bounds_in(rasterio.crs.CRS.from_epsg(4326), grid)
+    extents = [extent_of(source) for source in sources]
+    covered = " and ".join(extent_text(extent) for extent in extents)
+    said = f"it covers {covered}; the glacier's maps cover {extent_text((west, south, east, north))}"
+    if any(_overlap(extent, (south, west, north, east)) for extent in extents):
+        said += "; with latitude and longitude exchanged they would overlap: exchange them in the outline"
+    return said
+
+
+def extent_text(bounds: Bounds) -> str:
+    """Return a box in words.
+
+    Examples
+    --------
+    >>> extent_text((10.7251, 46.7855, 10.8033, 46.8191))
+    'longitude 10.7251 to 10.8033, latitude 46.7855 to 46.8191'
+    """
+    west, south, east, north = (f"{value:.6g}" if abs(value) < 1000 else f"{value:.0f}" for value in bounds)
+    return f"longitude {west} to {east}, latitude {south} to {north}"

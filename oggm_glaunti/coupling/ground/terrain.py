@@ -12,14 +12,11 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from rasterio.warp import transform_bounds
 
 from oggm_glaunti import settings
+from oggm_glaunti.coupling.ground.dem_checks import UNDECLARED_NODATA, pixel_size, require_declared, require_heights
 from oggm_glaunti.coupling.ground.grid import CellGrid, directory_grid
 from oggm_glaunti.coupling.ground.rasters import PathLike, bilinear_on_grid, read_around
 from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 
-# m. Below this OGGM takes a height for a missing value that the file does not declare.
-_UNDECLARED_NODATA = -999.0
-# m. Land is nowhere lower (Dead Sea) or higher (Mount Everest); feet or undeclared missing values are.
-_LOWEST, _HIGHEST = -500.0, 8900.0
 # By which OGGM says that tiles cannot be had. TypeError: it opens the list of Copernicus tiles before looking whether
 # that could be downloaded.
 _NO_TILES = (
@@ -113,13 +110,7 @@ def find_terrain(gdir: Any, grid: CellGrid, dem_file: PathLike | None = None) ->
 
 def _possible(gdir: Any, terrain: Terrain) -> Terrain:
     heights = np.maximum(terrain.elevation, 0.0) if cfg.PARAMS["clip_dem_to_zero"] else terrain.elevation
-    bad = (heights < _LOWEST) | (heights > _HIGHEST)
-    if bad.any():
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: {terrain.origin} holds heights from {heights.min():.0f} to {heights.max():.0f} m; "
-            f"{100 * bad.mean():.3g} % of the cells are outside {_LOWEST:.0f}..{_HIGHEST:.0f} m. Are they in metres, "
-            "and are missing values declared?"
-        )
+    require_heights(gdir.rgi_id, terrain.origin, heights)
     return terrain._replace(elevation=heights.astype(np.float32))
 
 
@@ -139,6 +130,7 @@ def _from_gridded_data(gdir: Any, grid: CellGrid) -> Terrain | str:
         topo = np.ma.filled(nc["topo"][window].astype(np.float32), np.nan)
         if "topo_valid_mask" in nc.variables:
             topo[nc["topo_valid_mask"][window] == 0] = np.nan
+    require_declared(gdir.rgi_id, "gridded_data.nc", topo, settings.CELL_SIZE)
     return Terrain(topo, _recorded_source(gdir), "topo of gridded_data.nc", ("gridded_data.nc",))
 
 
@@ -183,7 +175,8 @@ def _from_tiles(gdir: Any, grid: CellGrid) -> Terrain | str:
 
 def _heights(gdir: Any, what: str, files: list[Any], grid: CellGrid, source: str) -> NDArray[np.float32]:
     raster = read_around(f"{gdir.rgi_id}: {what}", files, grid)
-    values = np.where(raster.values <= _UNDECLARED_NODATA, np.float32(np.nan), raster.values)
+    values = np.where(raster.values <= UNDECLARED_NODATA, np.float32(np.nan), raster.values)
+    require_declared(gdir.rgi_id, ", ".join(Path(path).name for path in files), values[0], pixel_size(raster))
     if source.startswith("COPDEM"):
         values = np.where(np.isnan(values) & raster.covered, np.float32(0.0), values)
     return bilinear_on_grid(raster._replace(values=values), grid)[0]

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import rasterio
 from hypothesis import given, strategies as st
-from oggm.exceptions import InvalidWorkflowError
+from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from pyproj import Transformer
 from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.ops import transform as shapely_transform
 
 import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti.coupling.ground import features_file
+from oggm_glaunti.coupling.ground.dem_checks import undeclared_missing
 from oggm_glaunti.coupling.ground.features import (
     FACIES_BANDS,
     Features,
@@ -365,10 +366,55 @@ def test_cells_that_oggm_filled_count_as_missing(oggm_env):
 def test_a_dem_elsewhere_is_named_with_both_boxes(gdir, tmp_path):
     x, y = cell_centres((0, 0, 4000, 4000), 40.0, 300_000, 5_000_000)
     dem = write_raster(tmp_path / "elsewhere.tif", (x + y).astype("f4"), 300_000, 5_004_000, 40.0)
-    with pytest.raises(
-        ValueError, match=r"dem_file: elsewhere.tif does not overlap.*\(300000, 5000000, 304000, 5004000\)"
-    ):
+    here, there = (rf"longitude {a}[\d.]+ to {a}[\d.]+, latitude {b}[\d.]+ to" for a, b in ((6, 45), (10, 46)))
+    match = rf"dem_file: elsewhere.tif does not overlap.* covers {here}.* cover {there}"
+    with pytest.raises(InvalidParamsError, match=match) as caught:
         glaunti_features(gdir, dem_file=dem)
+    assert "exchange" not in str(caught.value)
+
+
+def test_an_outline_with_latitude_and_longitude_exchanged_is_named(gdir, tmp_path):
+    lat = np.linspace(10.9, 10.5, 60)[:, None] + np.linspace(46.6, 47.0, 60)
+    dem = write_raster(tmp_path / "exchanged.tif", lat.astype("f4"), 46.6, 10.9, 0.4 / 60, "EPSG:4326")
+    with pytest.raises(InvalidParamsError, match="with latitude and longitude exchanged they would overlap"):
+        glaunti_features(gdir, dem_file=dem)
+
+
+def zeros_on_the_tongue(heights):
+    heights[130:160, 130:150] = 0
+
+
+def flat(heights):
+    heights[:] = 2500
+
+
+def fill_values(heights):
+    heights[130:160, 130:150] = 32767
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (zeros_on_the_tongue, r"600 of \d+ pixels of odd\.tif around the glacier are exactly 0 m, .* -a_nodata 0 FILE"),
+        (fill_values, r"600 of \d+ pixels of odd\.tif around the glacier are exactly 32767 m"),
+        (flat, r"odd\.tif is 2500 m everywhere around the glacier"),
+    ],
+)
+def test_heights_that_are_none_are_refused(gdir, tmp_path, change, message):
+    with pytest.raises(InvalidParamsError, match=f"RGI60-11.99998: {message}"):
+        glaunti_features(gdir, dem_file=write_dem(tmp_path / "odd.tif", change=change))
+
+
+def test_shores_lakes_and_cliffs_are_no_missing_values():
+    x, y = np.meshgrid(np.arange(0.0, 3000.0, 30.0), np.arange(0.0, 3000.0, 30.0))
+    fjord = np.where(x < 600, 0.0, 1.2 * (x - 570))  # walls of 50 degrees
+    lake = np.where(np.hypot(x - 2000, y - 1500) < 300, 1500.0, 1500.0 + 0.5 * np.hypot(x - 2000, y - 1500) - 150)
+    peak = 3000.0 - np.hypot(x - 1500, y - 1500)
+    for heights in (fjord, lake, peak):
+        assert not undeclared_missing(heights.astype("f4"), 30.0)[1].any()
+    holed = np.where((x > 1400) & (x < 1600) & (y > 1400) & (y < 1600), 0.0, fjord)
+    value, missing = undeclared_missing(holed.astype("f4"), 30.0)
+    assert (value, missing.sum()) == (0.0, 49)
 
 
 def to_feet(heights):
