@@ -42,6 +42,7 @@ def add_run(subparsers: common.Subparsers) -> None:
     which.add_argument("--shapefile", metavar="FILE", type=Path, help="outlines; RGI attributes are used if there")
     group = parser.add_argument_group("where their data come from")
     group.add_argument("--dem", metavar="FILE", type=Path, help="with --shapefile; default: OGGM's choice (network)")
+    group.add_argument("--crs", metavar="CRS", help="of --shapefile, if it has none or a wrong one, e.g. EPSG:4326")
     group.add_argument("--prepro-level", metavar="L", type=int, choices=range(1, 6), default=3, help="default: 3")
     group.add_argument("--border", metavar="CELLS", type=_positive, default=80, help="of the maps (default: 80)")
     group.add_argument("--prepro-url", metavar="URL", help="default: OGGM's own")
@@ -95,8 +96,8 @@ def run_run(args: argparse.Namespace) -> int:
     print(f"Model {args.model}{parameters}.", flush=True)
     is_file, options = _is_file(args.climate), _climate_options(args)
     climate = str(Path(args.climate).resolve()) if is_file else args.climate
-    names = ("shapefile", "dem", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb", "ref_period")
-    asked = {name: getattr(args, name) for name in (*names, "workers")}
+    names = ("shapefile", "dem", "crs", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb")
+    asked = {name: getattr(args, name) for name in (*names, "ref_period", "workers")}
     asked |= {"years": tuple(args.years), "rgi_ids": tuple(args.rgi_ids or ()), "dynamics": not args.no_dynamics}
     request = Request(args.out.resolve(), climate, climate_is_file=is_file, climate_options=options, **asked)
     statuses = run_region(request, lambda line: print(line, flush=True))
@@ -120,6 +121,7 @@ def _require_consistent_request(args: argparse.Namespace) -> None:
     problems = {
         f"--years {first} {last}: the last year is before the first": last < first,
         "--dem goes with --shapefile: pre-processed directories have a DEM": args.dem and not args.shapefile,
+        "--crs goes with --shapefile": args.crs and not args.shapefile,
         "--climate monthly goes with pre-processed directories, which have monthly weather": args.climate == "monthly"
         and args.shapefile,
         "--ref-period goes with --ref-mb": args.ref_period is not None and args.ref_mb is None,

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oggm_glaunti import settings
+from oggm_glaunti.workflows.outlines import check_outlines, id_name, read_outlines
 
 if TYPE_CHECKING:
     import geopandas
-    import pandas as pd
     from oggm import GlacierDirectory
 
     Directories = tuple[list[GlacierDirectory], dict[str, str]]
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 STAGES_FILE, MADE_FROM = "glaunti_stages.json", "glaunti_run.json"
 # OGGM's pre-processed directories hold inverted ice from this level on.
 LEVEL_WITH_ICE = 3
-# RGI version 6 ids for outlines without an id: region 00, numbers in the order of the file.
-REGION_OF_UNKNOWN = "00"
+SHOWN = 20  # remarks about outlines
 # Date that outlines of version 7 are as close to as possible (RGI 7.0 Consortium 2023).
 RGI7_DATE = "2000-01-01 00:00:00"
 
@@ -37,6 +36,7 @@ class Request:
     rgi_ids: tuple[str, ...] = ()
     shapefile: Path | None = None
     dem: Path | None = None
+    crs: str | None = None
     prepro_level: int = 3
     border: int = 80
     prepro_url: str | None = None
@@ -86,12 +86,13 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
     if request.shapefile is not None:
         files = {"shapefile": request.shapefile, "dem": request.dem}
         source = {name: None if file is None else str(file.resolve()) for name, file in files.items()}
+        source |= {} if request.crs is None else {"crs": request.crs}
     path = request.out / MADE_FROM
     there = json.loads(path.read_text()) if path.exists() else source
     if there != source:
         # Ice and tables of the directory would no longer belong to its geometry.
         raise InvalidParamsError(f"{request.out} was made from {there}, now asked for is {source}; give another --out")
-    outlines = None if request.shapefile is None else read_outlines(request.shapefile, request.years[0])
+    outlines = None if request.shapefile is None else read_outlines(request.shapefile, request.years[0], request.crs)
     _start_for(request, outlines)
     # Only now: a file that could not be read is no reason to refuse the right one.
     write_json(path, source)
@@ -101,74 +102,20 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
     if outlines.attrs.get("made_up"):
         first = outlines["RGIId"].iloc[0]
         say(f"  no RGI attributes: called {first} and so on in the file's order, as of {request.years[0]}")
-    return _outline_directories(outlines)
-
-
-def read_outlines(path: Path, year: int) -> geopandas.GeoDataFrame:
-    """Read outlines as OGGM wants them, one row for each glacier.
-
-    Parameters
-    ----------
-    path : path
-        any file that geopandas reads. Without the Randolph Glacier Inventory's attributes (``RGIId`` of version 5 or
-        6, ``rgi_id`` of version 7) the glaciers are called RGI60-00.00001 and so on, in the order of the file
-    year : int
-        year of the outlines if the file does not say it
-
-    Raises
-    ------
-    InvalidParamsError
-        if it cannot be read, is empty, has no coordinate system, or holds an id twice
-    """
-    import geopandas as gpd
-    from oggm import utils
-    from oggm.exceptions import InvalidParamsError
-    from shapely.affinity import translate
-
-    try:
-        outlines = gpd.read_file(path)
-    except Exception as err:  # each reader behind geopandas has errors of its own
-        raise InvalidParamsError(f"{path} cannot be read as outlines: {err}") from err
-    crs = getattr(outlines, "crs", None)  # a table without geometry has none
-    if outlines.empty or crs is None:
-        raise InvalidParamsError(f"{path}: {len(outlines)} outlines, coordinate system {crs}; needs both")
-    outlines = outlines.to_crs("EPSG:4326")
-    outlines = outlines.set_geometry([_in_one_piece(outline) for outline in outlines.geometry], crs=outlines.crs)
-    for name in outlines.select_dtypes("datetime"):
-        outlines[name] = outlines[name].dt.strftime("%Y-%m-%d %H:%M:%S")  # as text, as OGGM reads it
-    if not {"RGIId", "rgi_id"} & set(outlines):
-        # The area of this projection is the same at all longitudes, if the outline does not cross 180 degrees.
-        at_0 = [translate(outline, -outline.bounds[0]) for outline in outlines.geometry]
-        area = gpd.GeoSeries(at_0, crs=outlines.crs).to_crs({"proj": "cea"}).area.to_numpy() * 1e-6
-        outlines = utils.cook_rgidf(outlines, o1_region=REGION_OF_UNKNOWN, bgndate=f"{year}9999").assign(Area=area)
-        outlines["CenLon"] = (outlines["CenLon"] + 180.0) % 360.0 - 180.0
-        outlines.attrs["made_up"] = True
-    ids = _ids(outlines)
-    if ids.duplicated().any():
-        raise InvalidParamsError(f"{path}: ids twice: {', '.join(ids[ids.duplicated()][:5])}")
-    return outlines
-
-
-def _in_one_piece(outline: Any) -> Any:
-    """Let the longitudes of an outline across 180 degrees go on beyond, where they jump to -180."""
-    import shapely
-
-    west, _, east, _ = outline.bounds
-    if east - west <= 180.0:
-        return outline
-    beyond = shapely.transform(outline, lambda lon, lat: (lon % 360.0, lat), interleaved=False)
-    return shapely.union_all([beyond])  # parts that were cut at 180 degrees become one
-
-
-def _ids(outlines: geopandas.GeoDataFrame) -> pd.Series:
-    return outlines["RGIId" if "RGIId" in outlines else "rgi_id"]
+    checked = check_outlines(outlines, request.dem)
+    for remark in checked.remarks[:SHOWN]:
+        say(f"  {remark}")
+    if len(checked.remarks) > SHOWN:
+        say(f"  ... and {len(checked.remarks) - SHOWN} more")
+    gdirs, failures = _outline_directories(checked.outlines)
+    return gdirs, {**checked.failures, **failures}
 
 
 def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> None:
     """Initialise OGGM; with its own downloads only where the request cannot do without."""
-    import rasterio
-
-    from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
+    from oggm_glaunti.coupling.ground.rasters import open_raster
+    from oggm_glaunti.coupling.oggm.from_oggm import InvalidWorkflowError, cfg
+    from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
     from oggm_glaunti.coupling.oggm.offline import start_offline
 
     params = {
@@ -185,11 +132,8 @@ def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> Non
         if "rgi_id" in outlines and "src_date" not in outlines:
             # Complexes of version 7 have no dates, and OGGM would download a table of them.
             outlines["src_date"] = RGI7_DATE
-        try:
-            with rasterio.open(request.dem):
-                pass
-        except rasterio.errors.RasterioIOError as err:
-            raise InvalidParamsError(f"{request.dem} cannot be read as a DEM: {err}") from err
+        with HDF5_LOCK, open_raster("--dem", request.dem):
+            pass  # what is wrong with the file itself need not be said glacier by glacier
         cfg.PATHS["dem_file"] = str(request.dem.resolve())
         # The directories are offline, W5E5's weather is not.
         settings.set_params({"has_internet": not request.climate_is_file})
@@ -212,13 +156,14 @@ def _outline_directories(outlines: geopandas.GeoDataFrame) -> Directories:
 
     gdirs, failures = [], {}
     # Not in OGGM's pool: a spawned worker would download the names of the RGI's regions.
-    for rgi_id, (_, entity) in zip(_ids(outlines), outlines.iterrows(), strict=True):
+    for rgi_id, (_, entity) in zip(outlines[id_name(outlines)], outlines.iterrows(), strict=True):
         try:
             gdirs.append(oggm.GlacierDirectory(entity))
         except Exception as err:  # an attribute of the inventory that is missing or senseless, wherever OGGM meets it
+            empty = ", ".join(entity.index[entity.isna()])
             failures[rgi_id] = (
-                f"OGGM makes no directory of its outline ({type(err).__name__}: {err}); give all attributes of the "
-                "RGI, or none, not even an id"
+                f"OGGM makes no directory of its outline ({type(err).__name__}: {err}"
+                f"{'; empty: ' + empty if empty else ''}); give all attributes of the RGI, or none, not even an id"
             )
     return gdirs, failures
 

@@ -16,7 +16,7 @@ from oggm_glaunti.cli.main import main
 from oggm_glaunti.coupling.ground.features import glaunti_features, read_features
 from oggm_glaunti.coupling.ground.grid import grid_around, utm_crs
 from oggm_glaunti.coupling.ground.rasters import average_on_grid, bilinear_on_grid, read_around
-from oggm_glaunti.workflows.region_directories import read_outlines
+from oggm_glaunti.workflows.outlines import check_outlines, read_outlines
 from oggm_glaunti.workflows.valley import WEATHER_HEIGHT, daily_weather, valley_outline, write_dem
 
 from ..region.oetztal import oggm_kept
@@ -150,7 +150,8 @@ def test_outlines_across_180_degrees_are_in_one_piece(tmp_path, form, oggm_env):
     here = valley_outline()
     outline = shifted(here.geometry.iloc[0], 180.0 - here["CenLon"].iloc[0])
     gpd.GeoDataFrame(geometry=[FORMS[form](outline)], crs="EPSG:4326").to_file(tmp_path / "outline.gpkg")
-    read = read_outlines(tmp_path / "outline.gpkg", 2000)
+    read, failures, said = check_outlines(read_outlines(tmp_path / "outline.gpkg", 2000), None)
+    assert (failures, said) == ({}, [])
     assert read.geometry.iloc[0].symmetric_difference(outline).area < 1e-9 * outline.area
     assert float(read["Area"].iloc[0]) == pytest.approx(here["Area"].iloc[0], rel=2e-3)
     assert -180.0 <= read["CenLon"].iloc[0] < 180.0

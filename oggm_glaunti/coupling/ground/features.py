@@ -27,9 +27,11 @@ from oggm_glaunti.coupling.ground.features_file import (
     write_features,
 )
 from oggm_glaunti.coupling.ground.grid import CellGrid, cells_inside, directory_grid, grid_around, utm_crs
+from oggm_glaunti.coupling.ground.outlines import checked_outline
 from oggm_glaunti.coupling.ground.rasters import PathLike, average_on_grid, bilinear_on_grid, read_around
 from oggm_glaunti.coupling.ground.surface import layer_of_year, nearest_year, warn_outside
 from oggm_glaunti.coupling.ground.terrain import find_terrain
+from oggm_glaunti.coupling.oggm.messages import warn_once
 from oggm_glaunti.coupling.oggm.shapefiles import without_search_for_projections
 
 __all__ = ["FACIES_BANDS", "Features", "glaunti_features", "outline_on_grid", "read_features"]
@@ -173,12 +175,26 @@ def outline_on_grid(gdir: Any) -> tuple[CellGrid, NDArray[np.float32]]:
     ------
     oggm.exceptions.InvalidWorkflowError
         if no cell centre is inside the outline
+    oggm.exceptions.InvalidParamsError
+        if the directory's centre is NaN, or its outline no polygon (see
+        :func:`~oggm_glaunti.coupling.ground.outlines.checked_outline`)
     """
     own = directory_grid(gdir)
+    if not np.isfinite([gdir.cenlon, gdir.cenlat]).all():
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: longitude and latitude of its centre are {gdir.cenlon} and {gdir.cenlat}; mend them in "
+            "the attributes of the outline and make the directory again"
+        )
     crs = utm_crs(gdir.cenlon, gdir.cenlat) if own is None else own.crs
     origin = (0.0, 0.0) if own is None else (own.west, own.north)
     with without_search_for_projections():
-        polygons = list(gdir.read_shapefile("outlines").to_crs(crs).geometry)
+        outlines = [
+            checked_outline(outline, gdir.rgi_id, in_degrees=False)
+            for outline in gdir.read_shapefile("outlines").to_crs(crs).geometry
+        ]
+    for remark in (remark for outline in outlines for remark in outline.remarks):
+        warn_once(log, f"{gdir.rgi_id}: {remark}")
+    polygons = [outline.polygon for outline in outlines]
     grid = grid_around(polygons, crs, origin=origin, label=gdir.rgi_id)
     return grid, cells_inside(polygons, grid)
 

@@ -380,6 +380,22 @@ def test_an_outline_with_latitude_and_longitude_exchanged_is_named(gdir, tmp_pat
         glaunti_features(gdir, dem_file=dem)
 
 
+def test_a_directorys_outline_that_crosses_itself_is_repaired_and_said(oggm_env, caplog):
+    corners = list(GLACIER.exterior.coords)
+    crossing = Polygon([*corners[:3], (990, 1990), (1030, 1990), *corners[3:]])
+    assert not crossing.is_valid
+    gdir = make_gdir(oggm_env, at(crossing), write_dem(oggm_env / "dem.tif"), border=60)
+    grid, outline = outline_on_grid(gdir)
+    assert outline.sum() == pytest.approx(cells_inside([at(GLACIER)], grid).sum(), abs=3)
+    assert "RGI60-11.99998: the outline crosses itself" in caplog.text
+
+
+def test_a_centre_that_is_nan_is_named(gdir):
+    gdir.cenlon = np.nan
+    with pytest.raises(InvalidParamsError, match="longitude and latitude of its centre are nan and 46"):
+        outline_on_grid(gdir)
+
+
 def zeros_on_the_tongue(heights):
     heights[130:160, 130:150] = 0
 
