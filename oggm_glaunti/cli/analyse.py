@@ -5,9 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from oggm_glaunti.cli import common
+from oggm_glaunti.cli.directories import (
+    ALIASES,
+    DIRECTORY,
+    Outputs,
+    add_chosen_model,
+    add_directory,
+    for_each,
+    mb_kwargs_of,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -15,24 +24,10 @@ if TYPE_CHECKING:
 
     from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 
-DIRECTORY = """\
-DIR is a working directory of OGGM, for example what "oggm-glaunti run --out DIR" has made: glaciers with daily climate,
-glaunti_features and a calibration. Tables are CSV, fields NetCDF, figures PNG. In DIR only OGGM's log.txt grows, and a
-height-year table that is not there is kept. The first glacier that cannot be analysed ends the command.
+RESULTS = f"""\
+{DIRECTORY}
+Tables are CSV, fields NetCDF, figures PNG. The first glacier that cannot be analysed ends the command.
 """
-
-
-class Outputs(NamedTuple):
-    """Where the results of one glacier go: a folder, and the beginning of file names."""
-
-    folder: Path
-    stem: str
-
-    def path(self, ending: str) -> Path:
-        """Return the path of a file, after making its folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return self.folder / f"{self.stem}{ending}"
-
 
 # Analyses one glacier directory and leaves files.
 Analysis = Callable[["GlacierDirectory", argparse.Namespace, Outputs], None]
@@ -64,7 +59,10 @@ def add_uncertainty(subparsers: common.Subparsers) -> None:
     """Add ``uncertainty``."""
     what = "standard deviation of the balance from errors of weather and parameters"
     example = "--years 2001 2020 --model A --out uncertainty"
-    _add_weather_errors(_add_analysis(subparsers, "uncertainty", what, example, _uncertainty))
+    parser = _add_analysis(subparsers, "uncertainty", what, example, _uncertainty)
+    priors = "parameters that were not fitted have the errors of a fit's priors, as in measure (default: none)"
+    parser.add_argument("--priors", action="store_true", help=priors)
+    _add_weather_errors(parser)
 
 
 def add_measure(subparsers: common.Subparsers) -> None:
@@ -82,18 +80,16 @@ def _add_analysis(
 ) -> argparse.ArgumentParser:
     """Add the parser of an analysis with the options that all have, but for one that it lacks."""
     epilog = f"example:\n  oggm-glaunti {verb} DIR --glacier RGI60-11.01450 {example}"
-    parser = common.add_verb(subparsers, verb, lambda args: _for_each(args, analyse), what, DIRECTORY, epilog)
-    parser.add_argument("directory", metavar="DIR", type=Path, help="working directory of OGGM")
-    parser.add_argument("--glacier", metavar="RGI_ID", nargs="+", help="default: all glaciers of the directory")
+
+    def run(args: argparse.Namespace) -> int:
+        return for_each(args, lambda gdir: analyse(gdir, args, Outputs(args.out, gdir.rgi_id)))
+
+    parser = common.add_verb(subparsers, verb, run, what, RESULTS, epilog, ALIASES, reads_calibration=True)
+    add_directory(parser)
     common.add_out(parser)
     if lacks != "years":
         common.add_years(parser, help="default: all years of the record")
-    model = parser.add_argument_group("model")
-    common.add_model(model, "ACD", help="default: that of the calibration")
-    model.add_argument("--corrector", choices=("auto", "yearly", "climatology", "off"), help="default: as calibrated")
-    common.add_weights(model)
-    model.add_argument("--climate", metavar="NAME", help="base name of the daily climate (default: climate_historical)")
-    model.add_argument("--climate-suffix", metavar="SUFFIX", help="suffix of the daily climate's file (default: none)")
+    model = add_chosen_model(parser)
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
     if lacks != "year_type":
@@ -108,50 +104,6 @@ def _add_weather_errors(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--correlation-days", type=float, default=0.0, metavar="DAYS", help="default: independent weeks")
 
 
-def _for_each(args: argparse.Namespace, analyse: Analysis) -> int:
-    """Analyse the glaciers of the directory one after the other; the first error ends the command."""
-    for gdir in open_glaciers(args.directory, args.glacier):
-        analyse(gdir, args, Outputs(args.out, gdir.rgi_id))
-    return common.OK
-
-
-def open_glaciers(working_dir: Path, rgi_ids: list[str] | None = None) -> list[GlacierDirectory]:
-    """Open glacier directories of a working directory, with OGGM started without its downloads.
-
-    Parameters
-    ----------
-    working_dir : path
-        working directory of OGGM
-    rgi_ids : list of str, optional
-        by default all glaciers of the directory
-
-    Raises
-    ------
-    FileNotFoundError
-        if the directory does not hold them; the message says which it holds
-    """
-    found = sorted(path.parent.name for path in Path(working_dir).glob("per_glacier/*/*/*/outlines.*"))
-    missing = sorted(set(rgi_ids or []) - set(found))
-    if missing or not found:
-        there = f"{len(found)} glaciers, {', '.join(found[:5])}" if found else "no glacier directories"
-        raise FileNotFoundError(f"{working_dir}: expected {', '.join(missing) or 'per_glacier/'}, found {there}")
-    ids = rgi_ids or found
-
-    from oggm_glaunti.coupling.oggm.offline import start_offline
-
-    start_offline(working_dir, logging_level="CRITICAL")
-    import oggm
-
-    return [oggm.GlacierDirectory(rgi_id) for rgi_id in ids]
-
-
-def _mb_kwargs(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of the mass-balance model that were given; the glacier directory provides the others."""
-    renamed = {"filename": "climate", "input_filesuffix": "climate_suffix", "mb_params_filesuffix": "calibration"}
-    chosen = common.given(args, "model", "corrector", "weights", **renamed)
-    return chosen | ({"check_calib_params": False} if args.uncalibrated else {})
-
-
 def _weather_errors(args: argparse.Namespace) -> WeatherErrors:
     from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 
@@ -162,7 +114,7 @@ def _invert(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) 
     from oggm_glaunti.analysis.inverse.tasks import climate_sensitivity, invert_forcing
     from oggm_glaunti.graphics import plot_forcing_series, plot_sensitivity, save_png
 
-    model = {"mb_kwargs": _mb_kwargs(args)}
+    model = {"mb_kwargs": mb_kwargs_of(gdir, args)}
     target = "geodetic" if args.geodetic else args.target
     prior = args.prior[0] if args.prior and len(args.prior) == 1 else args.prior
     asked = {"control": args.control, "resolution": args.resolution, **common.given(args, "years", "year_type")}
@@ -199,7 +151,7 @@ def _attribute(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Output
     from oggm_glaunti.graphics import plot_attribution, save_png
 
     asked = {"year": args.year, "reference": args.reference, **common.given(args, "year_type")}
-    made = attribute_year(gdir, **asked, mb_kwargs=_mb_kwargs(args))
+    made = attribute_year(gdir, **asked, mb_kwargs=mb_kwargs_of(gdir, args))
     outputs = outputs._replace(stem=f"{outputs.stem}_{args.year}")
     _write_netcdf(made, outputs.path(".nc"))
     features = read_features(gdir) if gdir.has_file("glaunti_features") else None
@@ -217,16 +169,18 @@ def _uncertainty(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outp
     from oggm_glaunti.analysis.uncertainty.tasks import smb_uncertainty
     from oggm_glaunti.graphics import plot_uncertainty, save_png
 
-    years = common.given(args, "years", "year_type")
-    found = smb_uncertainty(gdir, errors=_weather_errors(args), mb_kwargs=_mb_kwargs(args), **years)
+    asked = {"parameters": "priors" if args.priors else True, **common.given(args, "years", "year_type")}
+    found = smb_uncertainty(gdir, errors=_weather_errors(args), mb_kwargs=mb_kwargs_of(gdir, args), **asked)
     _write_netcdf(found, outputs.path("_uncertainty.nc"))
     save_png(plot_uncertainty(found), outputs.path("_uncertainty.png"))
     last = found.isel(time=-1)
     print(
         f"{gdir.rgi_id}: {float(last.smb):+.2f} ± {float(last.sd):.2f} m w.e. over {found.sizes['year']} years; from "
         f"temperature {float(last.sd_temp):.2f}, precipitation {float(last.sd_prcp):.2f}, parameters "
-        f"{float(last.sd_parameters):.2f} ({found.attrs['parameters']})"
+        f"{float(last.sd_parameters):.2f}"
     )
+    more = "" if args.priors or found.attrs["parameters"] != "taken as known" else "; --priors takes those of measure"
+    print(f"  errors of parameters: {found.attrs['parameter_errors']}{more}")
 
 
 def _measure(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -> None:
@@ -234,10 +188,13 @@ def _measure(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs)
     from oggm_glaunti.graphics import plot_where_to_measure, save_png
 
     asked = {"target": args.target, "n_best": args.n_best, **common.given(args, "years")}
-    found = where_to_measure(gdir, errors=_weather_errors(args), mb_kwargs=_mb_kwargs(args), **asked)
+    found = where_to_measure(gdir, errors=_weather_errors(args), mb_kwargs=mb_kwargs_of(gdir, args, maps=True), **asked)
     found.table.to_csv(outputs.path("_measure.csv"), index=False)
     _write_netcdf(found.maps, outputs.path("_measure.nc"))
     save_png(plot_where_to_measure(found), outputs.path("_measure.png"))
-    print(f"{gdir.rgi_id}: variance of {args.target} that one more measurement takes away")
+    (first, last), sd = found.table.attrs["years"], float(found.maps.sd)
+    spread = f"± {sd:.2f} {found.maps.sd.attrs['units']} now"
+    print(f"{gdir.rgi_id}: {args.target}, {first} to {last}: {spread}; one more measurement takes away of its variance")
+    print(f"  errors of parameters: {found.table.attrs['parameter_errors']}")
     for row in found.table.itertuples():
         print(f"  {row.rank}. {row.season} at {row.height:.0f} m: {row.reduction:.1f} % ({row.left:.1f} % are left)")

@@ -1,14 +1,17 @@
-"""What the verbs share: exit statuses, options that several of them have, and OGGM's start."""
+"""What the verbs share: exit statuses, options that several of them have, what is printed where, and OGGM's start."""
 
 import argparse
 import importlib
+import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from oggm_glaunti import settings
+from oggm_glaunti.cli.wording import in_options, option_names
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 INTERRUPTED = 130  # as in shells: 128 plus the number of the signal
@@ -25,9 +28,10 @@ def add_verb(
     summary: str,
     description: str = "",
     epilog: str | None = None,
+    aliases: Mapping[str, str] | None = None,
     **defaults: Any,
 ) -> argparse.ArgumentParser:
-    """Add the parser of a verb.
+    """Add the parser of a verb, with ``--verbose`` and ``--quiet``.
 
     Parameters
     ----------
@@ -41,6 +45,9 @@ def add_verb(
         a line for the command's help
     description, epilog : str
         further text for the verb's own help, printed as it is
+    aliases : mapping, optional
+        arguments of the verb's tasks that are not called like its options, ``{argument: option}``: in messages
+        arguments are replaced by options
     **defaults
         further attributes of the arguments: ``resumes``, printed after an interrupt, or ``errors``, exceptions that are
         reported without a traceback in addition to those of every verb
@@ -48,8 +55,46 @@ def add_verb(
     raw = argparse.RawDescriptionHelpFormatter
     text = f"{summary[0].upper()}{summary[1:]}.\n\n{description}".strip()
     parser = subparsers.add_parser(verb, help=summary, description=text, epilog=epilog, formatter_class=raw)
-    parser.set_defaults(run=run, **defaults)
+    parser.set_defaults(run=run, words=lambda text: in_options(text, option_names(parser, aliases or {})), **defaults)
+    loud = parser.add_mutually_exclusive_group()
+    loud.add_argument("-v", "--verbose", action="store_true", help="log every task on standard error")
+    loud.add_argument("-q", "--quiet", action="store_true", help="results, warnings and errors only: no progress")
     return parser
+
+
+def say(args: argparse.Namespace, line: str) -> None:
+    """Print a line of progress, unless the user wants none."""
+    if not args.quiet:
+        print(line, flush=True)
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"oggm-glaunti: {record.levelname.lower()}: {' '.join(record.getMessage().split())}"
+
+
+@contextmanager
+def logging_on_terminal(verbose: bool = False) -> Iterator[None]:
+    """Show warnings of the package on standard error while the block runs; if `verbose`, all its and OGGM's messages.
+
+    Errors of tasks are not shown twice: the command reports them.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    handler.addFilter(lambda record: verbose or record.levelno < logging.ERROR)
+    names = ("oggm_glaunti", *(("oggm",) if verbose else ()))
+    before = [(logger, logger.level, logger.propagate) for logger in map(logging.getLogger, names)]
+    for logger, _, _ in before:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO if verbose else logging.WARNING)
+        logger.propagate = False  # OGGM's own handler would show them again
+    try:
+        yield
+    finally:
+        for logger, level, propagate in before:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:
@@ -73,15 +118,30 @@ def add_years(group: Any, **kwargs: Any) -> None:
     group.add_argument("--years", metavar=("FIRST", "LAST"), nargs=2, type=int, **kwargs)
 
 
+def balance_or(*words: str) -> Callable[[str], float | str | None]:
+    """Return the type of an option that takes a balance (kg m-2 yr-1) or one of some words; ``none`` is None."""
+
+    def parse(text: str) -> float | str | None:
+        if text in words:
+            return None if text == "none" else text
+        try:
+            return float(text)
+        except ValueError as err:
+            expected = f"a number, {', '.join(words[:-1])}{' or ' if words[1:] else ''}{words[-1]}"
+            raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}") from err
+
+    return parse
+
+
 def given(args: argparse.Namespace, *names: str, **renamed: str) -> dict[str, Any]:
     """Return the options that were given, some under the name that a task calls them by."""
     asked = {name: getattr(args, renamed.get(name, name), None) for name in (*names, *renamed)}
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def complain(error: Exception | str) -> int:
-    """Print an error as one line on standard error and return the exit status."""
-    print("oggm-glaunti: error: " + " ".join(str(error).split()), file=sys.stderr)
+def complain(error: Exception | str, words: Callable[[str], str] = str) -> int:
+    """Print an error as one line on standard error, in the words of a verb, and return the exit status."""
+    print("oggm-glaunti: error: " + words(" ".join(str(error).split())), file=sys.stderr)
     return UNUSABLE
 
 

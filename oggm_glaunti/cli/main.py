@@ -12,8 +12,11 @@ from pathlib import Path
 import oggm_glaunti
 from oggm_glaunti.cli import common
 from oggm_glaunti.cli.analyse import add_attribute, add_invert, add_measure, add_uncertainty
+from oggm_glaunti.cli.calibrate import add_calibrate, add_features, add_fit
+from oggm_glaunti.cli.config import with_config
 from oggm_glaunti.cli.dem import add_impute_dem
 from oggm_glaunti.cli.evaluate import add_evaluate, add_infer
+from oggm_glaunti.cli.export import add_export
 from oggm_glaunti.cli.run import add_run
 from oggm_glaunti.cli.train import add_finetune, add_train
 
@@ -63,9 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {oggm_glaunti.__version__}")
     parser.set_defaults(resumes=None, errors=())
     subparsers = parser.add_subparsers(metavar="VERB", required=True)
-    for add in (add_run, add_train, add_finetune, add_evaluate, add_infer, add_invert, add_attribute, add_uncertainty):
+    for add in (add_run, add_features, add_calibrate, add_fit, add_export, add_invert, add_attribute, add_uncertainty):
         add(subparsers)
-    for add in (add_measure, add_impute_dem, add_verify, add_demo):
+    for add in (add_measure, add_train, add_finetune, add_evaluate, add_infer, add_impute_dem, add_verify, add_demo):
         add(subparsers)
     return parser
 
@@ -85,19 +88,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         exit status
     """
-    args = make_parser().parse_args(argv)
+    parser = make_parser()
     try:
-        return args.run(args)
+        args = parser.parse_args(with_config(sys.argv[1:] if argv is None else argv, parser))
+    except (OSError, ValueError) as err:
+        return common.complain(err)
+    try:
+        with common.logging_on_terminal(args.verbose):
+            return args.run(args)
     except FloatingPointError as err:
-        common.complain(err)
+        common.complain(err, args.words)
         return common.FAILED
     except (OSError, ValueError, *args.errors) as err:
-        return common.complain(err)
+        return common.complain(err, args.words)
     except RuntimeError as err:
         oggm = sys.modules.get("oggm.exceptions")
         if oggm is None or not isinstance(err, oggm.MassBalanceCalibrationError):
             raise
-        return common.complain(err)
+        return common.complain(err, args.words)
     except KeyboardInterrupt:
         if args.resumes is None:
             raise

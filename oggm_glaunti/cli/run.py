@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from oggm_glaunti.cli import common
+from oggm_glaunti.cli.config import write_config
+from oggm_glaunti.cli.rgi_ids import require_ids
 
 RUN_RESUMES = "the same call goes on from here"
 DESCRIPTION = """\
@@ -16,6 +18,7 @@ files in DIR:
   glaunti_output.nc  balance, accumulation, melt, ELA, AAR and area by glacier and balance year (CF NetCDF)
   run_output.nc      volume, area and length of OGGM's run by glacier and year (not with --no-dynamics)
   glaciers.csv       every glacier: done, or failed with the stage and the reason
+  run.yml            all options: oggm-glaunti run --config DIR/run.yml repeats the run
   per_glacier/       OGGM's glacier directories
 
 exit status: 0 at least one glacier is done, 1 none is, 2 nothing could be run (the line on standard error says why),
@@ -28,6 +31,9 @@ example:
 CLIMATE = """\
 W5E5_daily (network), monthly (made at random from the monthly weather of pre-processed directories), or a NetCDF or CSV
 file of one series; {rgi_id} in its name is replaced, for a file per glacier"""
+# Arguments of the tasks of a run that are not called like the options.
+ALIASES = {"path": "--climate", "source": "--climate", "check": "--force", "dem_file": "--dem", "ys": "--years"}
+ALIASES |= {"ye": "--years", "y0": "--years", "y1": "--years"}
 REF_MB = """\
 calibrate melt_f of every glacier to this balance (kg m-2 yr-1), or to OGGM's geodetic table (network); default: none,
 the published parameters"""
@@ -36,7 +42,10 @@ the published parameters"""
 def add_run(subparsers: common.Subparsers) -> None:
     """Add ``run``."""
     what, more = "run a region: outlines and daily weather in, balances and ice out", {"resumes": RUN_RESUMES}
-    parser = common.add_verb(subparsers, "run", run_run, what, DESCRIPTION, RUN_FILES, **more)
+    parser = common.add_verb(subparsers, "run", run_run, what, DESCRIPTION, RUN_FILES, ALIASES, **more)
+    parser.set_defaults(parser=parser)
+    config = "YAML file of these options by name (years: [2000, 2019]); options given beside it replace its own"
+    parser.add_argument("--config", metavar="FILE", type=Path, help=config)
     which = parser.add_argument_group("glaciers").add_mutually_exclusive_group(required=True)
     which.add_argument("--rgi-ids", metavar="ID", nargs="+", help="from OGGM's pre-processed directories (network)")
     which.add_argument("--shapefile", metavar="FILE", type=Path, help="outlines; RGI attributes are used if there")
@@ -55,11 +64,12 @@ def add_run(subparsers: common.Subparsers) -> None:
         group.add_argument(f"--{what}-name", metavar="NAME", help=f"FILE: column or variable, if not '{what}'")
     named = "FILE: what it is called, ERA5-Land_daily if it is that"
     group.add_argument("--climate-source", metavar="NAME", help=named)
+    group.add_argument("--force", action="store_true", help="take weather that no glacier on Earth has")
     group = parser.add_argument_group("model and run")
     common.add_years(group, required=True, help="first and last year")
     common.add_model(group, "ACD", default="C", help="default: C")
     common.add_weights(group, "file or folder, for models C and D")
-    group.add_argument("--ref-mb", metavar="MB|geodetic|none", type=_reference_balance, help=REF_MB)
+    group.add_argument("--ref-mb", metavar="MB|geodetic|none", type=common.balance_or("geodetic", "none"), help=REF_MB)
     group.add_argument("--ref-period", metavar="P", help="of --ref-mb: 2000-01-01_2020-01-01, last year excluded")
     group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
     common.add_out(parser)
@@ -71,15 +81,6 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, found {value}")
     return value
-
-
-def _reference_balance(text: str) -> float | str | None:
-    if text in ("geodetic", "none"):
-        return None if text == "none" else text
-    try:
-        return float(text)
-    except ValueError as err:
-        raise argparse.ArgumentTypeError(f"expected a number, geodetic or none, found {text!r}") from err
 
 
 def run_run(args: argparse.Namespace) -> int:
@@ -95,15 +96,17 @@ def run_run(args: argparse.Namespace) -> int:
         parameters = f", melt_f of every glacier calibrated to {what} of {period}"
     print(f"Model {args.model}{parameters}.", flush=True)
     is_file, options = _is_file(args.climate), _climate_options(args)
-    climate = str(Path(args.climate).resolve()) if is_file else args.climate
+    args.climate = climate = str(Path(args.climate).resolve()) if is_file else args.climate
     names = ("shapefile", "dem", "crs", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb")
     asked = {name: getattr(args, name) for name in (*names, "ref_period", "workers")}
     asked |= {"years": tuple(args.years), "rgi_ids": tuple(args.rgi_ids or ()), "dynamics": not args.no_dynamics}
     request = Request(args.out.resolve(), climate, climate_is_file=is_file, climate_options=options, **asked)
-    statuses = run_region(request, lambda line: print(line, flush=True))
+    statuses = run_region(request, lambda line: common.say(args, line))
+    write_config(args, request.out)
     failed = statuses[statuses["status"] == "failed"]
     done = len(statuses) - len(failed)
-    common.print_some([f"{rgi_id}, {row['stage']}: {row['message']}" for rgi_id, row in failed.iterrows()], "failed")
+    reasons = [f"{rgi_id}, {row['stage']}: {args.words(row['message'])}" for rgi_id, row in failed.iterrows()]
+    common.print_some(reasons, "failed")
     print(f"{done} of {len(statuses)} glaciers done")
     written = [name for name in (OUTPUT, RUN_OUTPUT) if done and (request.out / name).exists()]
     print(f"In {request.out}: {', '.join([*written, STATUS])}", flush=True)
@@ -111,7 +114,8 @@ def run_run(args: argparse.Namespace) -> int:
 
 
 def _require_consistent_request(args: argparse.Namespace) -> None:
-    """Raise a ValueError if options contradict each other, or files do not exist."""
+    """Raise a ValueError if options contradict each other, files do not exist, or ids cannot be."""
+    require_ids(args.rgi_ids or (), published=args.prepro_url is None)
     is_file = _is_file(args.climate)
     options = [] if is_file else [f"--{name.replace('_', '-')}" for name in _climate_options(args)]
     missing = [str(path) for path in (args.shapefile, args.dem) if path is not None and not path.exists()]

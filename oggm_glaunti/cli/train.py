@@ -77,7 +77,6 @@ def _add_training(parser: argparse.ArgumentParser, models: str, epochs: int, rat
     bad_rows = "invalid rows of the data: stop and list them, or leave them out (default: %(default)s)"
     parser.add_argument("--bad-rows", choices=("raise", "report"), default="raise", help=bad_rows)
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch, if there is one")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run_train(args: argparse.Namespace) -> int:

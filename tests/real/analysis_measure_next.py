@@ -79,7 +79,7 @@ def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> 
     from oggm_glaunti.fit.calibration.priors import STORED
 
     run = glacier_run(gdir, (YEAR, YEAR), mb_kwargs={"model": "A", **kwargs.get("mb_kwargs", {})})
-    names, root = parameter_root(run)
+    names, root, _ = parameter_root(run)
     weeks = weekly_blocks(run.trajectory.period)
     by, errors = scale * draw_parameters(1, members, root @ root.T), draw_errors(0, members, weeks.middles)
     stored = tuple(STORED.get(name, name) for name in names)

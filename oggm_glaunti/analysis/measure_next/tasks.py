@@ -15,13 +15,13 @@ from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, first_and_last, glacier_run
 from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
-from oggm_glaunti.analysis.uncertainty.spread import parameter_spread
+from oggm_glaunti.analysis.uncertainty.spread import spread_with_priors
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.balance_year import WINTER_MONTHS
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
-from oggm_glaunti.fit.calibration.priors import FEW, STORED, priors_around
+from oggm_glaunti.fit.calibration.priors import STORED
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def where_to_measure(
         year = GlaUnTIMassBalance(gdir, **chosen).ye if wanted is None else wanted[1]
     first, last = wanted or (int(year), int(year))
     run = glacier_run(gdir, (min(year, first), max(year, last)), mb_kwargs=chosen)
-    names, root = parameter_root(run, free, spread)
+    names, root, origin = parameter_root(run, free, spread)
     targets, sigmas = _targets(gdir, target, names), _sigmas(gdir, sigma, seasons)
     campaign = Campaign(targets, seasons, *season_days(run, year, seasons), sigmas, run.heights)
     places = places_on(features, run.heights, heights, gdir.rgi_id)
@@ -183,6 +183,7 @@ def where_to_measure(
         "year": int(year),
         "years": [first, last],
         "uncertain_parameters": [*names],
+        "parameter_errors": origin,
         "model_error": float(model_error),
         **{name: float(value) for name, value in zip(errors._fields[:3], errors, strict=False)},
     }
@@ -219,8 +220,8 @@ def _sigmas(
 
 def parameter_root(
     run: GlacierRun, free: Sequence[str] | None = None, spread: Mapping[str, float] | None = None
-) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Return the uncertain parameters and a root (P, P) of the covariance of their stored numbers.
+) -> tuple[tuple[str, ...], NDArray[np.float64], str]:
+    """Return the uncertain parameters, a root (P, P) of their stored numbers' covariance, and its origin in words.
 
     Parameters
     ----------
@@ -235,28 +236,18 @@ def parameter_root(
         for invalid names or standard deviations
     """
     label, name_of = run.gdir.rgi_id, {stored: name for name, stored in STORED.items()}
-    left_open = parameter_spread(run.mb_model.calib_params, label)
-    fitted = [name_of.get(stored, stored) for stored in left_open.names]
     with errors_name(run.gdir):
-        priors = priors_around(run.tuned, free or fitted or FEW, spread)
-    if twice := set(fitted) & {*(spread or {})}:
-        raise InvalidParamsError(
-            f"{label}: spread: {sorted(twice)} were fitted, their covariance is that of the fit; leave them out, or "
-            "name another calibration by mb_params_filesuffix"
-        )
-    cov = np.diag(priors.sd**2)
-    both = [name for name in priors.names if name in fitted]
-    here, there = ([names.index(name) for name in both] for names in (priors.names, fitted))
-    cov[np.ix_(here, here)] = left_open.covariance[np.ix_(there, there)]
+        found = spread_with_priors(run.mb_model.calib_params, run.tuned, label, free, spread)
     # Scaled: the numbers differ by orders of magnitude.
-    sd = np.sqrt(np.abs(np.diag(cov)))
+    sd = np.sqrt(np.abs(np.diag(found.covariance)))
     try:
-        return priors.names, sd[:, None] * np.linalg.cholesky(cov / np.outer(sd, sd))
+        root = sd[:, None] * np.linalg.cholesky(found.covariance / np.outer(sd, sd))
     except np.linalg.LinAlgError as err:
         raise InvalidParamsError(
-            f"{label}: fit.posterior of glaunti_params.json is no covariance: {left_open.covariance.tolist()}; fit the "
+            f"{label}: fit.posterior of glaunti_params.json is no covariance: {found.covariance.tolist()}; fit the "
             "glacier again"
         ) from err
+    return tuple(name_of.get(name, name) for name in found.names), root, found.origin
 
 
 def season_days(

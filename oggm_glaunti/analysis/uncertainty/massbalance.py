@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.uncertainty import draws
-from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, parameter_spread
+from oggm_glaunti.analysis.uncertainty.spread import TAKEN_AS_KNOWN, parameter_spread
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
@@ -99,7 +99,7 @@ class UncertainGlaUnTIMassBalance(GlaUnTIMassBalance):
                 f"{gdir.rgi_id}: {type(self).__name__} is one draw of many; say which with seed (draw_seed inside "
                 "OGGM's RandomMassBalance), or use run_ensemble_from_climate_data"
             )
-        spread = parameter_spread(self.calib_params, gdir.rgi_id) if parameters else NOTHING_KNOWN
+        spread = parameter_spread(self.calib_params, gdir.rgi_id) if parameters else TAKEN_AS_KNOWN
         seeds = np.atleast_1d(seed).tolist()
         try:
             blocks = weekly_blocks(np.zeros(self.climate.time.size, np.int32), errors.block_days)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,12 @@ from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, glacier_run
 from oggm_glaunti.analysis.uncertainty import draws as d
 from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
-from oggm_glaunti.analysis.uncertainty.spread import NOTHING_KNOWN, ParameterSpread, parameter_spread
+from oggm_glaunti.analysis.uncertainty.spread import (
+    TAKEN_AS_KNOWN,
+    ParameterSpread,
+    parameter_spread,
+    spread_with_priors,
+)
 from oggm_glaunti.core.units import NORMAL_90
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
 from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
@@ -20,7 +25,7 @@ from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 settings.register()
 log = logging.getLogger(__name__)
 
-CAUSES = {"temp": "errors of temperature", "prcp": "errors of precipitation", "parameters": "the parameters of the fit"}
+CAUSES = {"temp": "errors of temperature", "prcp": "errors of precipitation", "parameters": "errors of the parameters"}
 SD_PARTS = {"sd": "standard deviation"} | {f"sd_{name}": f"its part from {what}" for name, what in CAUSES.items()}
 
 
@@ -29,7 +34,7 @@ def smb_uncertainty(
     gdir: GlacierDirectory,
     years: Years = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
-    parameters: bool = True,
+    parameters: bool | Literal["priors"] = True,
     year_type: str = "hydrological",
     mb_kwargs: MbKwargs = None,
 ) -> xr.Dataset:
@@ -46,8 +51,10 @@ def smb_uncertainty(
         see :func:`~oggm_glaunti.analysis.glaciers.glacier_run`; errors begin with the first day of the first year
     errors : WeatherErrors
         statistics of the errors of the weather; the last block of each year takes the days that are left
-    parameters : bool
-        include the covariance of the parameters from the directory's fit, if there is one (attribute ``parameters``)
+    parameters : bool or 'priors'
+        include the covariance of the parameters from the directory's fit, if there is one; ``'priors'`` takes the
+        priors of a fit for a glacier that was not fitted, as :func:`~oggm_glaunti.tasks.where_to_measure` does. The
+        attribute ``parameter_errors`` of the result says in words which errors were taken
     year_type : {'hydrological', 'calendar'}
     mb_kwargs : mapping, optional
         arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`
@@ -81,7 +88,7 @@ def smb_uncertainty(
     }
     covariance = np.asarray(by_year.total) + annual_slopes @ spread.covariance @ annual_slopes.T
     fields["annual_covariance"] = (("year", "other_year"), covariance)
-    return _uncertainty_dataset(run, blocks, fields, errors, spread.names)
+    return _uncertainty_dataset(run, blocks, fields, errors, spread)
 
 
 @entity_task(log)
@@ -91,7 +98,7 @@ def smb_ensemble(
     members: int = 500,
     seed: int = 0,
     errors: WeatherErrors = WEEKLY_ERRORS,
-    parameters: bool = True,
+    parameters: bool | Literal["priors"] = True,
     draws: pd.DataFrame | None = None,
     year_type: str = "hydrological",
     mb_kwargs: MbKwargs = None,
@@ -105,8 +112,8 @@ def smb_ensemble(
     members : int
         number of members; ignored if `draws` are given
     seed : int
-    parameters : bool
-        draw the parameters from the covariance of the directory's fit, if there is one
+    parameters : bool or 'priors'
+        draw the parameters from the covariance of the directory's fit, if there is one, see :func:`smb_uncertainty`
     draws : DataFrame, optional
         parameters of the members in physical units, one row each, columns as of
         :func:`~oggm_glaunti.fit.calibration.nuts.sample_glaunti`; they replace those of the directory's fit
@@ -126,15 +133,16 @@ def smb_ensemble(
     _require_members(gdir, members, seed)
     run, blocks = _prepared(gdir, errors, years, year_type, mb_kwargs, "smb_ensemble")
     if draws is None:
-        names, covariance = _spread(run, parameters)
-        by = d.draw_parameters([seed, d.PARAMETER_SEED], members, covariance)
+        spread = _spread(run, parameters)
+        by = d.draw_parameters([seed, d.PARAMETER_SEED], members, spread.covariance)
     else:
         names, by = _deviations(run, draws)
+        spread = TAKEN_AS_KNOWN._replace(names=names, origin=f"of the given draws: {', '.join(draws.columns)}")
     drawn = d.draw_errors([seed, d.WEATHER_SEED], len(by), blocks.middles, errors)
-    series = u.ensemble(run.tuned, run.trajectory, blocks, drawn, names=names, by=by)
+    series = u.ensemble(run.tuned, run.trajectory, blocks, drawn, names=spread.names, by=by)
     annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
     fields = {"smb": (("member", "time"), np.asarray(series)), "annual_smb": (("member", "year"), np.asarray(annual))}
-    result = _uncertainty_dataset(run, blocks, fields, errors, names)
+    result = _uncertainty_dataset(run, blocks, fields, errors, spread)
     return result.assign_attrs(
         method="runs of the model with drawn errors", seed=seed, mean_preserving=int(errors.mean_preserving)
     )
@@ -206,9 +214,16 @@ def _prepared(gdir: GlacierDirectory, errors: WeatherErrors, *how: Any) -> tuple
     return run, weekly_blocks(period, errors.block_days, year_cuts(period))
 
 
-def _spread(run: GlacierRun, parameters: bool) -> ParameterSpread:
+def _spread(run: GlacierRun, parameters: bool | str) -> ParameterSpread:
+    if parameters not in (True, False, "priors"):
+        raise InvalidParamsError(
+            f"{run.gdir.rgi_id}: parameters: expected True, False or 'priors', found {parameters!r}"
+        )
     if not parameters:
-        return NOTHING_KNOWN
+        return TAKEN_AS_KNOWN
+    if parameters == "priors":
+        with errors_name(run.gdir):
+            return spread_with_priors(run.mb_model.calib_params, run.tuned, run.gdir.rgi_id)
     spread = parameter_spread(run.mb_model.calib_params, run.gdir.rgi_id)
     if not spread.names:
         log.info("(%s) no fit in glaunti_params.json: the parameters are taken as known", run.gdir.rgi_id)
@@ -252,7 +267,7 @@ def _fields(dim: str, smb: Any, variances: Sequence[Any], prefix: str = "") -> d
 
 
 def _uncertainty_dataset(
-    run: GlacierRun, blocks: Any, fields: dict[str, Any], errors: WeatherErrors, names: Sequence[str]
+    run: GlacierRun, blocks: Any, fields: dict[str, Any], errors: WeatherErrors, spread: ParameterSpread
 ) -> xr.Dataset:
     last = run.days[np.asarray(blocks.stops) - 1].astype("M8[ns]")
     dims = {dim for dims, _ in fields.values() for dim in ((dims,) if isinstance(dims, str) else dims)}
@@ -271,6 +286,7 @@ def _uncertainty_dataset(
         "method": "first order: exact derivatives to every block of days and to the parameters",
         **{name: float(value) for name, value in zip(errors._fields[:3], errors, strict=False)},
         "block_days": errors.block_days,
-        "parameters": ", ".join(names) or "taken as known",
+        "parameters": ", ".join(spread.names) or "taken as known",
+        "parameter_errors": spread.origin,
     }
     return result

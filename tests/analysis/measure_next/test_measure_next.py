@@ -410,13 +410,13 @@ def fitted(correlation=0.6):
 
 
 def test_parameters_have_the_covariance_of_the_fit_and_others_their_prior():
-    names, root = parameter_root(glacier())
+    names, root, _ = parameter_root(glacier())
     assert names == ("prec_scale", "ddf_snow", "temp_gradient")
     np.testing.assert_allclose(root @ root.T, np.diag([0.5, 0.3, 0.0005]) ** 2, rtol=1e-12)
-    names, root = parameter_root(glacier(fitted()))
+    names, root, _ = parameter_root(glacier(fitted()))
     assert names == ("temp_gradient", "ddf_snow")
     np.testing.assert_allclose(root @ root.T, fitted().cov, rtol=1e-12)
-    names, root = parameter_root(glacier(fitted()), ["ddf_snow", "prec_scale", "temp_gradient"], {"prec_scale": 0.1})
+    names, root, _ = parameter_root(glacier(fitted()), ["ddf_snow", "prec_scale", "temp_gradient"], {"prec_scale": 0.1})
     expected = [[1e-2, 0.0, 6e-6], [0.0, 1e-2, 0.0], [6e-6, 0.0, 1e-8]]
     np.testing.assert_allclose(root @ root.T, expected, rtol=1e-12, atol=1e-20)
 

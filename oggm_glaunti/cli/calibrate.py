@@ -1,0 +1,222 @@
+"""The verbs ``features``, ``calibrate`` and ``fit``: glacier directories on disk get maps and parameters."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oggm_glaunti.cli import common
+from oggm_glaunti.cli.directories import (
+    ALIASES,
+    DIRECTORY,
+    add_chosen_model,
+    add_directory,
+    for_each,
+    mb_kwargs_of,
+    open_glaciers,
+)
+
+if TYPE_CHECKING:
+    from oggm import GlacierDirectory
+
+    from oggm_glaunti.fit.observations import Read
+
+CALIBRATE = f"""\
+melt_f is turned until the mean balance of a period equals a reference; glaunti_params.json holds it, and whatever is run
+in DIR later uses it. {DIRECTORY}"""
+
+FIT = f"""\
+The maximum a posteriori estimate of some parameters under all observations of a glacier at once: stakes, bands,
+glacier-wide and geodetic balances of any periods. It is written to glaunti_params.json with its uncertainty, and what
+the observations cannot tell is said. Rows name glaciers by RGI id, or by their names in DIR. {DIRECTORY}"""
+
+FEATURES = """\
+glaunti_features.nc holds outline, elevation and its uncertainty, and facies, on cells of 100 m: what models C and D and
+all maps need. Other verbs make it with its defaults if it is missing; this one always makes it anew."""
+
+# Name of a layout, and the reader of oggm_glaunti.fit.readers.
+LAYOUTS = {
+    "table": "read_csv",
+    "fog": "read_fog_points",
+    "wgms": "read_wgms_balances",
+    "wgms-profiles": "read_wgms_profiles",
+    "mass-balance-machine": "read_mass_balance_machine",
+    "glamos": "read_glamos",
+    "nve": "read_nve_glacier_wide",
+    "nve-stakes": "read_nve_stakes",
+}
+
+
+def add_features(subparsers: common.Subparsers) -> None:
+    """Add ``features``."""
+    example = "example:\n  oggm-glaunti features DIR --dem copernicus.tif --elevation-std 3"
+    aliases = {**ALIASES, "dem_file": "--dem"}
+    what = "the maps of a glacier that models C and D need"
+    parser = common.add_verb(subparsers, "features", run_features, what, FEATURES, example, aliases)
+    add_directory(parser)
+    parser.add_argument(
+        "--dem", metavar="FILE", type=Path, help="raster of heights, m (default: that of the directory)"
+    )
+    parser.add_argument("--elevation-std", metavar="M|FILE", help="1-sigma uncertainty of the heights (default: 10 m)")
+    parser.add_argument("--facies", metavar="FILE", type=Path, help="raster of nine bands, for model D (default: none)")
+
+
+def run_features(args: argparse.Namespace) -> int:
+    """Make the features of each glacier."""
+    from oggm_glaunti.coupling.ground.features import glaunti_features, read_features
+
+    asked = common.given(args, "facies", dem_file="dem")
+    if args.elevation_std is not None:
+        asked["elevation_std"] = _number_or_file(args.elevation_std)
+
+    def make(gdir: GlacierDirectory) -> None:
+        glaunti_features(gdir, **asked)
+        made = read_features(gdir)
+        heights = made.elevation[made.glacier]
+        area = f"{made.glacier.sum() / 100:.2f} km2 of glacier"
+        print(f"{gdir.rgi_id}: {area} from {heights.min():.0f} to {heights.max():.0f} m", flush=True)
+
+    return for_each(args, make)
+
+
+def _number_or_file(text: str) -> float | Path:
+    try:
+        return float(text)
+    except ValueError:
+        return Path(text)
+
+
+def add_calibrate(subparsers: common.Subparsers) -> None:
+    """Add ``calibrate``."""
+    example = "--ref-mb -1100 --ref-period 2000-01-01_2020-01-01 --model A"
+    what = "one parameter of each glacier to a mean balance"
+    aliases = {**ALIASES, "ref_source": "--ref-mb"}
+    parser = _add_parameters(subparsers, "calibrate", run_calibrate, what, CALIBRATE, example, aliases)
+    balance = "mean annual balance, kg m-2 yr-1; or geodetic (OGGM's table, network) or wgms"
+    parser.add_argument(
+        "--ref-mb", metavar="MB|geodetic|wgms", type=common.balance_or("geodetic", "wgms"), required=True, help=balance
+    )
+    parser.add_argument("--ref-mb-err", metavar="ERR", type=float, help="its standard error, recorded only")
+    period = "default: 2000-01-01_2020-01-01, last day excluded; wgms: all years there are"
+    parser.add_argument("--ref-period", metavar="P", help=period)
+
+
+def run_calibrate(args: argparse.Namespace) -> int:
+    """Calibrate each glacier and print its parameter."""
+    from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
+
+    asked = common.given(args, "ref_period", "ref_mb_err", filesuffix="calibration")
+    asked |= {"ref_source": args.ref_mb} if isinstance(args.ref_mb, str) else {"ref_mb": args.ref_mb}
+
+    def calibrate(gdir: GlacierDirectory) -> None:
+        found = calibrate_glaunti(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked)
+        reference = f"{found['reference_mb']:.0f} kg m-2 yr-1 in {found['reference_period']}"
+        print(
+            f"{gdir.rgi_id}: model {found['model']}, melt_f {found['melt_f']:.3f} kg m-2 day-1 K-1 gives {reference} "
+            f"({found['reference_source']})",
+            flush=True,
+        )
+
+    return for_each(args, calibrate)
+
+
+def add_fit(subparsers: common.Subparsers) -> None:
+    """Add ``fit``."""
+    example = "--observations stakes.csv --model A"
+    aliases = {**ALIASES, "observations": "--observations"}
+    what = "parameters of glaciers to stakes and other observations"
+    parser = _add_parameters(subparsers, "fit", run_fit, what, FIT, example, aliases)
+    parser.add_argument("--observations", metavar="FILE", type=Path, required=True, help="a row for each balance")
+    layout = f"of FILE: {', '.join(LAYOUTS)} (default: table, any columns named as docs/observations.md says)"
+    parser.add_argument("--layout", choices=LAYOUTS, default="table", metavar="NAME", help=layout)
+    dates = "take the usual dates of the mass-balance year where FILE has none (default: such rows are left out)"
+    parser.add_argument("--default-dates", action="store_true", help=dates)
+    together = "one set of parameters for all glaciers, fitted to those that have observations"
+    parser.add_argument("--together", action="store_true", help=together)
+    parser.add_argument("--free", metavar="NAME", nargs="+", help="default: prec_scale ddf_snow temp_gradient")
+    error = "structural error of the model, m w.e. a year (default: estimated)"
+    parser.add_argument("--model-error", metavar="E", type=float, help=error)
+
+
+def _add_parameters(
+    subparsers: common.Subparsers, verb: str, run: Callable[[argparse.Namespace], int], *texts: Any
+) -> argparse.ArgumentParser:
+    what, description, example, aliases = texts
+    epilog = f"example:\n  oggm-glaunti {verb} DIR --glacier RGI60-11.00897 {example}"
+    kwargs: dict[str, Any] = {"reads_calibration": False}
+    parser = common.add_verb(subparsers, verb, run, what, description, epilog, aliases, **kwargs)
+    add_directory(parser)
+    group = add_chosen_model(parser)
+    group.add_argument("--calibration", metavar="SUFFIX", help="of the glaunti_params that is written (default: none)")
+    return parser
+
+
+def run_fit(args: argparse.Namespace) -> int:
+    """Fit the glaciers that the observations name, one by one or together."""
+    from oggm_glaunti.fit.calibration.tasks import fit_glaunti, fit_glaunti_region
+
+    read = read_observations(args)
+    gdirs = open_glaciers(args.directory, args.glacier)
+    # OGGM writes names as titles, whatever the inventory has.
+    ids = {name.casefold(): gdir.rgi_id for gdir in gdirs for name in (gdir.rgi_id, gdir.name) if name}
+    glaciers = read.observations["glacier"]
+    read.observations["glacier"] = glaciers.map(lambda name: ids.get(name.casefold(), name))
+    named = set(read.observations["glacier"])
+    observed = [gdir for gdir in gdirs if gdir.rgi_id in named]
+    if not observed:
+        raise ValueError(
+            f"{args.observations}: names {_some(named)}, and none of the glaciers asked for in {args.directory}: "
+            f"{_some(f'{gdir.rgi_id} ({gdir.name})' if gdir.name else gdir.rgi_id for gdir in gdirs)}"
+        )
+    others = read.observations[~read.observations["glacier"].isin([gdir.rgi_id for gdir in observed])]
+    if len(others):
+        print(f"left out: {len(others)} rows of {_some(set(others['glacier']))}: not asked for, or not in {args.directory}")
+    asked = {"observations": read, **common.given(args, "free", "model_error", filesuffix="calibration")}
+    if args.together:
+        kwargs = [mb_kwargs_of(gdir, args) for gdir in gdirs]
+        found = fit_glaunti_region(gdirs, mb_kwargs=kwargs[0], **asked)[0]
+        _print_fit(f"{len(gdirs)} glaciers, fitted to {', '.join(gdir.rgi_id for gdir in observed)}", found)
+        return common.OK
+    for gdir in observed:
+        common.say(args, f"{gdir.rgi_id}: fitting")
+        _print_fit(gdir.rgi_id, fit_glaunti(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked))
+    without = sorted({gdir.rgi_id for gdir in gdirs} - {gdir.rgi_id for gdir in observed})
+    if without:
+        print(f"without observations, left as they are: {_some(without)}")
+    return common.OK
+
+
+def read_observations(args: argparse.Namespace) -> Read:
+    """Read the observations in their layout; rows that cannot be used are printed."""
+    from oggm_glaunti.coupling.oggm import offline  # noqa: F401  # first: it makes importing OGGM safe
+    from oggm_glaunti.fit import readers
+
+    if not args.observations.is_file():
+        raise FileNotFoundError(f"{args.observations}: no such file")
+    dates = {"default_dates": True} if args.default_dates else {}
+    if dates and args.layout == "glamos":
+        raise ValueError("--default-dates: files of the layout glamos have all dates")
+    read = getattr(readers, LAYOUTS[args.layout])(args.observations, **dates)
+    rejected = [f"row {row.row}, {row.glacier}: {row.problem}" for row in read.rejected.itertuples()]
+    common.print_some(rejected, "left out")
+    if read.observations.empty:
+        raise ValueError(f"{args.observations}: no row can be used, out of {len(rejected)}")
+    return read
+
+
+def _print_fit(who: str, found: dict[str, Any]) -> None:
+    fit = found["fit"]
+    counts = ", ".join(f"{n} {kind}" for kind, n in fit["observations"].items())
+    print(f"{who}: model {found['model']}, {counts}, {fit['first']} to {fit['last']}")
+    print(f"  RMSE {fit['rmse']:.2f} m w.e., bias {fit['bias']:+.2f} m w.e. (model minus observation)")
+    for name, of in fit["parameters"].items():
+        print(f"  {name} {of['value']:.4g} ({of['low']:.4g} to {of['high']:.4g}), before {of['prior']:.4g}")
+    for sentence in fit["identifiability"]:
+        print(f"  {sentence}")
+
+
+def _some(names: Any) -> str:
+    listed = sorted(names)
+    return ", ".join(listed[:5]) + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")

@@ -1,0 +1,71 @@
+"""Errors in the words of the command line: arguments and tasks of Python become options and verbs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+
+# Tasks that a verb runs.
+VERBS = {
+    "glaunti_features": "oggm-glaunti features",
+    "calibrate_glaunti": "oggm-glaunti calibrate",
+    "fit_glaunti": "oggm-glaunti fit",
+    "process_daily_climate": "oggm-glaunti run",
+}
+_TASKS = re.compile(
+    rf"(?<![\w.'\"/])(?:the task )?(?:oggm_glaunti\.)?(?:g?tasks\.)?({'|'.join(VERBS)})(?:\(gdir\))?(?![\w.]\w|\w|\.nc)"
+)
+_VALUE = r"=(?P<value>'[^']*'|\"[^\"]*\"|\.{3}|\([^)]*\)|[^\s,;:()]*[^\s,;:().])?"
+
+
+def option_names(parser: argparse.ArgumentParser, aliases: Mapping[str, str]) -> dict[str, str]:
+    """Return the option for each name of an argument: of the verb's options themselves, and of the tasks they go to.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        of the verb
+    aliases : mapping
+        names of arguments that are not those of the options, ``{argument: option}``
+    """
+    actions = [action for action in parser._actions if action.option_strings and action.dest != "help"]
+    return {action.dest: action.option_strings[-1] for action in actions} | dict(aliases)
+
+
+def in_options(message: str, options: Mapping[str, str]) -> str:
+    """Name options and verbs where a message names arguments and tasks.
+
+    An argument is recognised where it is written ``name=``, where it begins a message or a part of one (``name: ...``),
+    or by itself if it holds an underscore; a name within a path, a quotation or a longer name is left alone.
+
+    Parameters
+    ----------
+    message : str
+    options : mapping
+        see :func:`option_names`
+
+    Examples
+    --------
+    >>> options = {"temp_units": "--temp-units", "years": "--years", "check": "--force"}
+    >>> in_options("HEF: years: no unit in a_years/b.csv; give temp_units='degC' or temp_units=...", options)
+    'HEF: --years: no unit in a_years/b.csv; give --temp-units degC or --temp-units ...'
+    >>> in_options("implausible; check=False takes it. Run the task glaunti_features first", options)
+    'implausible; --force takes it. Run oggm-glaunti features first'
+    """
+    for name in sorted(options, key=len, reverse=True):
+        found = rf"(?<![\w/.'\"\[-]){re.escape(name)}"
+        message = re.sub(
+            found + _VALUE + r"(?!\w)", lambda match, name=name: _with_value(options[name], match), message
+        )
+        message = re.sub(rf"(?:^|(?<=: )|(?<=[,;] )){re.escape(name)}(?=: |, \w+: )", options[name], message)
+        if "_" in name:
+            message = re.sub(rf"{found}(?![\w/=]|\.\w|['\"])", options[name], message)
+    return _TASKS.sub(lambda match: VERBS[match[1]], message)
+
+
+def _with_value(option: str, match: re.Match[str]) -> str:
+    value = match["value"]
+    if value in (None, "False", "True"):
+        return option
+    return f"{option} {re.sub(r'[,()]', '', value).strip(chr(34) + chr(39))}"
