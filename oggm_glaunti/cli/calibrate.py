@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from oggm_glaunti.fit.observations import Read
 
 CALIBRATE = f"""\
-melt_f is turned until the mean balance of a period equals a reference; glaunti_params.json holds it, and whatever is run
-in DIR later uses it. {DIRECTORY}"""
+melt_f is turned until the mean balance of a period equals a reference. It is written to glaunti_params.json, and
+whatever is run in DIR later uses it. {DIRECTORY}"""
 
 FIT = f"""\
 The maximum a posteriori estimate of some parameters under all observations of a glacier at once: stakes, bands,
@@ -172,7 +172,7 @@ def run_fit(args: argparse.Namespace) -> int:
         )
     others = read.observations[~read.observations["glacier"].isin([gdir.rgi_id for gdir in observed])]
     if len(others):
-        print(f"left out: {len(others)} rows of {_some(set(others['glacier']))}: not asked for, or not in {args.directory}")
+        print(f"left out: {len(others)} rows of glaciers not asked for or not there: {_some(set(others['glacier']))}")
     asked = {"observations": read, **common.given(args, "free", "model_error", filesuffix="calibration")}
     if args.together:
         kwargs = [mb_kwargs_of(gdir, args) for gdir in gdirs]

@@ -20,7 +20,9 @@ EXAMPLE = 'oggm-glaunti impute-dem demimputation aletsch.nc --glacier "Grosser A
 def add_impute_dem(subparsers: common.Subparsers) -> None:
     """Add ``impute-dem DIR OUT.nc --glacier NAME``."""
     what, epilog = "fill the voids of yearly surfaces", f"example:\n  {EXAMPLE}"
-    parser = common.add_verb(subparsers, "impute-dem", run_impute_dem, what, TILES_FOLDER, epilog)
+    parser = common.add_verb(
+        subparsers, "impute-dem", run_impute_dem, what, TILES_FOLDER, epilog, {"coregister": "--no-coregister"}
+    )
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder of tiles")
     parser.add_argument("out", metavar="OUT.nc", type=Path, help="file to write; its folder is made if missing")
     parser.add_argument("--glacier", metavar="NAME", help="needed where DIR holds several glaciers")

@@ -114,6 +114,8 @@ def _maps_of(gdir: GlacierDirectory, args: argparse.Namespace, names: list[str])
     import xarray as xr
 
     from oggm_glaunti.coupling.model.smb import glaunti_smb
+    from oggm_glaunti.coupling.model.smb_file import EPOCH
+    from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 
     suffix = args.smb_suffix
     if suffix is None:
@@ -125,12 +127,12 @@ def _maps_of(gdir: GlacierDirectory, args: argparse.Namespace, names: list[str])
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; make it with the task glaunti_smb, or leave --smb-suffix out")
     try:
-        with xr.open_dataset(path, decode_times=True) as ds:
+        with HDF5_LOCK, xr.open_dataset(path, decode_times=False) as ds:
             missing = [name for name in names if name not in ds]
             if missing:
                 there = ", ".join(name for name in MAPS if name in ds)
                 raise ValueError(f"{path}: no {', '.join(missing)} in it, only {there}")
-            first, after = ds["time_bnds"].values.astype("M8[D]").T
+            first, after = (EPOCH + ds["time_bnds"].values.astype(int)).T
             found = ds[names].load().assign_coords(begin=("time", first), end=("time", after - 1))
             crs, inside = ds["crs"].attrs["crs_wkt"], ds["outline"].values.astype(bool)
     finally:
@@ -197,10 +199,12 @@ def _series(args: argparse.Namespace, name: str) -> pd.DataFrame:
     import pandas as pd
     import xarray as xr
 
+    from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+
     path = args.directory / next(file for file, names in SERIES.items() if name in names)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; {name} is from the output of oggm-glaunti run")
-    with xr.open_dataset(path) as ds:
+    with HDF5_LOCK, xr.open_dataset(path) as ds:
         if name not in ds:
             raise ValueError(f"{path}: no {name} in it")
         ids = [str(rgi_id) for rgi_id in ds["rgi_id"].values]

@@ -52,8 +52,8 @@ def add_train(subparsers: common.Subparsers) -> None:
 
 def add_finetune(subparsers: common.Subparsers) -> None:
     """Add ``finetune``."""
-    what, more = "continue training a model on one glacier", {"resumes": RESUMES, "seed": 0}
-    parser = common.add_verb(subparsers, "finetune", run_finetune, what, FINETUNE, EXIT_STATUS, **more)
+    what = "continue training a model on one glacier"
+    parser = common.add_verb(subparsers, "finetune", run_finetune, what, FINETUNE, EXIT_STATUS, resumes=RESUMES, seed=0)
     _add_training(parser, "ACD", epochs=250, rate=1e-2)
     parser.add_argument("--glacier", metavar="NAME", required=True, help="its name in the data set")
     parser.add_argument("--train", choices=("ti", "corrector", "both"), help="default: A ti, C and D corrector")

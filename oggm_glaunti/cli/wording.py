@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
+from functools import partial
 
 # Tasks that a verb runs.
 VERBS = {
@@ -55,9 +56,7 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     """
     for name in sorted(options, key=len, reverse=True):
         found = rf"(?<![\w/.'\"\[-]){re.escape(name)}"
-        message = re.sub(
-            found + _VALUE + r"(?!\w)", lambda match, name=name: _with_value(options[name], match), message
-        )
+        message = re.sub(found + _VALUE + r"(?!\w)", partial(_with_value, options[name]), message)
         message = re.sub(rf"(?:^|(?<=: )|(?<=[,;] )){re.escape(name)}(?=: |, \w+: )", options[name], message)
         if "_" in name:
             message = re.sub(rf"{found}(?![\w/=]|\.\w|['\"])", options[name], message)

@@ -16,7 +16,7 @@ import xarray as xr
 from shapely.affinity import translate
 
 from oggm_glaunti import settings
-from oggm_glaunti.cli.analyse import open_glaciers
+from oggm_glaunti.cli.directories import open_glaciers
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.workflows.valley import WEATHER_HEIGHT, daily_weather, valley_outline, write_dem
 
@@ -201,7 +201,7 @@ def test_a_file_that_could_not_be_read_does_not_claim_the_folder(tmp_path, run):
 
 
 OWN = ["--shapefile", "{}/one.gpkg", "--dem", "{}/dem.tif", "--climate", "{}/weather.csv"]
-IDS = ["--rgi-ids", GOOD, "--climate", "W5E5_daily"]
+IDS = ["--rgi-ids", "RGI60-11.00897", "--climate", "W5E5_daily"]
 
 
 @pytest.mark.parametrize(
