@@ -180,7 +180,7 @@ def table_arguments(batch: Batch, jobs: Sequence[Job]) -> kernels.TableArguments
 
 
 def _fill_table(a: kernels.TableArguments, place: int, job: Job) -> None:
-    inputs = job.table_inputs()
+    inputs = job.table_inputs
     years, n, ds = inputs.climate.years.size, inputs.heights.size, inputs.ds()
     for target, values in zip((a.temp, a.prcp, a.valid), inputs.daily_blocks, strict=True):
         target[place, :years] = values

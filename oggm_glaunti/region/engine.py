@@ -93,14 +93,17 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
     available = resources(memory, threads)
     planner, devices = Planner(available.memory, available.gpu), cycle(available.devices)
     known: dict[str, Job] = {}
+    models: dict[tuple[str, Any], Any] = {}  # by weights and device: to send one takes as long as to run a year
     with ThreadPoolExecutor(available.threads, thread_name_prefix="glaunti") as pool:
         running: set[Future] = set()
 
         def submit(batch: Batch | None) -> None:
             if batch is not None:
-                device = next(devices)
-                future = pool.submit(run_batch, batch, [known[key] for key in batch.keys], device, available.gpu)
-                running.add(future)
+                device, own = next(devices), [known[key] for key in batch.keys]
+                if (batch.model, device) not in models:
+                    models[batch.model, device] = jax.device_put((own[0].model.ti, own[0].model.corrector), device)
+                model = models[batch.model, device]
+                running.add(pool.submit(run_batch, batch, own, model, device, available.gpu))
 
         def finish(at_most: int) -> Iterator[JobOutcome]:
             while len(running) > at_most:
@@ -140,24 +143,23 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
             pool.shutdown(cancel_futures=True)
 
 
-def run_batch(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[JobOutcome]:
+def run_batch(batch: Batch, jobs: Sequence[Job], model: Any, device: Any, gpu: bool) -> list[JobOutcome]:
     """Run a batch; an error that concerns the whole batch is assigned to each of its glaciers."""
     start = time.perf_counter()
     stage = {"corrections": _corrections, "tables": _tables}[batch.stage]
     try:
-        outcomes = stage(batch, jobs, device, gpu)
+        outcomes = stage(batch, jobs, model, device, gpu)
     except Exception as error:
         outcomes = [JobOutcome(job, error=error) for job in jobs]
     each = (time.perf_counter() - start) / len(jobs)
     return [replace(outcome, seconds=each) for outcome in outcomes]
 
 
-def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[JobOutcome]:
+def _corrections(batch: Batch, jobs: Sequence[Job], model: Any, device: Any, gpu: bool) -> list[JobOutcome]:
     """Return the jobs with their corrections, still without tables."""
     arrays = correction_arrays(batch, jobs)
     weather, maps, offset, cells = jax.device_put(arrays[:4], device)
-    ti, corrector = jax.device_put((jobs[0].model.ti, jobs[0].model.corrector), device)
-    columns, found = None if gpu else CPU_COLUMNS, []
+    (ti, corrector), columns, found = model, None if gpu else CPU_COLUMNS, []
     swe, profile = kernels.initial_state(ti, cells)
     for year in range(max(years.size for years in arrays.years)):
         index = np.int32(year)
@@ -176,13 +178,13 @@ def _corrections(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> l
     return outcomes
 
 
-def _tables(batch: Batch, jobs: Sequence[Job], device: Any, gpu: bool) -> list[JobOutcome]:
-    del gpu
+def _tables(batch: Batch, jobs: Sequence[Job], model: Any, device: Any, gpu: bool) -> list[JobOutcome]:
+    del model, gpu
     ti, arguments = jax.device_put((table_parameters(batch, jobs), table_arguments(batch, jobs)), device)
     host = [np.asarray(values) for values in kernels.tables(ti, arguments)]
     outcomes = []
     for place, job in enumerate(jobs):
-        inputs = job.table_inputs()
+        inputs = job.table_inputs
         years, n = inputs.climate.years.size, inputs.heights.size
         sums = [values[place, :years, ..., :n].astype(np.float64) for values in host]
         outcomes.append(JobOutcome(job, table_of_sums(inputs, job.tunables, sums)))

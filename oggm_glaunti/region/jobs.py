@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,8 +84,9 @@ class Job:
             raise InvalidParamsError(f"{self.rgi_id}: the corrector needs features")
         return self.features
 
+    @cached_property
     def table_inputs(self) -> TableInputs:
-        """Return the inputs of the table, with the corrections to be used."""
+        """The inputs of the table, with the corrections to be used."""
         used = self.yearly
         if used is not None and self.corrector == "climatology":
             used = used.climatology()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from oggm_glaunti.core.units import LANE, N_CORRECTIONS
 from oggm_glaunti.coupling.table.table import round_up
 
-SIDES = (40, 48, 64, 96, 128, 192, 256)
+SIDES = (36, 40, 48, 64, 96, 128, 192, 256)
 SIDES_BEYOND = 64  # larger maps are rounded up to multiples of this
 # Numbers of nodes, of a table's heights and of its years are rounded up to multiples of these.
 NODES_ROUNDED = 32

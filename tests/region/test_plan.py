@@ -80,7 +80,7 @@ def test_a_batch_holds_all_its_glaciers_and_no_more_than_the_memory_allows(regio
 
 
 def small(index, **kwargs):
-    about = {"rows": 35, "cols": 33, "channels": 6, "nodes": 140, "cells": 12, "bands": 8, "years": 19, "periods": 19}
+    about = {"rows": 40, "cols": 33, "channels": 6, "nodes": 140, "cells": 12, "bands": 8, "years": 19, "periods": 19}
     return Size(str(index), "C", **{"heights": 180, "table_years": 20, **about, **kwargs})
 
 

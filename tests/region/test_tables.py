@@ -206,9 +206,9 @@ sys.path.insert(0, sys.argv[1])
 from tests.region.synthetic import run_region
 from oggm_glaunti.region import engine
 used, run_batch = [], engine.run_batch
-def noting(batch, jobs, device, gpu):
+def noting(batch, jobs, model, device, gpu):
     used.append(device.id)
-    return run_batch(batch, jobs, device, gpu)
+    return run_batch(batch, jobs, model, device, gpu)
 engine.run_batch = noting
 print(*(outcome.error for outcome in run_region(24, years=2, model="A")))
 print(len(set(used)))

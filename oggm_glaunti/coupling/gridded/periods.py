@@ -49,8 +49,13 @@ def default_period(year: int, hemisphere: str) -> Period:
     >>> str(default_period(2000, "nh").begin), str(default_period(2000, "sh").end)
     ('1999-10-01', '2000-03-31')
     """
-    begin, after = begin_of_year(np.array([year, year + 1]), FIRST_MONTH[hemisphere]).astype("M8[D]")
-    return Period(year, begin, None, after - 1)
+    return _default_periods(year, year, hemisphere)[0]
+
+
+def _default_periods(first: int, last: int, hemisphere: str) -> list[Period]:
+    begins = begin_of_year(np.arange(first, last + 2), FIRST_MONTH[hemisphere]).astype("M8[D]")
+    ends = begins[1:] - 1
+    return [Period(first + k, begin, None, end) for k, (begin, end) in enumerate(zip(begins[:-1], ends, strict=True))]
 
 
 def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
@@ -66,7 +71,7 @@ def mass_balance_years(climate: DailyClimate, hemisphere: str) -> list[Period]:
     list of Period
         annual, in order; empty if the record holds no full one
     """
-    return [default_period(year, hemisphere) for year in range(climate.ys + 1, climate.ye + 1)]
+    return _default_periods(climate.ys + 1, climate.ye, hemisphere)
 
 
 def require_mass_balance_years(climate: DailyClimate, hemisphere: str, label: str, remedy: str) -> list[Period]:

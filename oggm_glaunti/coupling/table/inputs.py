@@ -129,14 +129,13 @@ class TableInputs:
     def daily_blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weather as ``temp, prcp, valid`` of shape (Y, 12, 31)."""
         climate = self.climate
-        months = climate.time.astype("datetime64[M]")
-        index = (months - months[0]).astype(int)
-        day = (climate.time - months.astype("datetime64[D]")).astype(int)
-        shape = (climate.years.size * 12, DAYS_IN_LONGEST_MONTH)
-        temp, prcp, valid = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
-        temp[index, day], prcp[index, day], valid[index, day] = climate.temp, climate.prcp, True
-        full = (-1, 12, DAYS_IN_LONGEST_MONTH)
-        return temp.reshape(full), prcp.reshape(full), valid.reshape(full)
+        months = climate.time[0].astype("M8[M]") + np.arange(12 * climate.years.size + 1)
+        lengths = np.diff(months.astype("M8[D]")).astype(int).reshape(-1, 12, 1)
+        valid = np.arange(DAYS_IN_LONGEST_MONTH) < lengths
+        temp, prcp = np.zeros((2, *valid.shape), np.float32)
+        # In this order, the days that exist are those of the record.
+        temp[valid], prcp[valid] = climate.temp, climate.prcp
+        return temp, prcp, valid
 
 
 class InputFiles:

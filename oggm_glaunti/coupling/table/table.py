@@ -97,14 +97,13 @@ def sums_in_order(inputs: TableInputs, tunables: TunableParams, backend: str = "
 
 def table_of_sums(inputs: TableInputs, tunables: TunableParams, sums: Sums) -> Table:
     """Make the table of the sums of all years, float64."""
-    temp, prcp, valid = (block.astype(np.float64) for block in inputs.daily_blocks)
+    # Days that do not exist hold zeros.
+    temp, prcp, days = (block.sum(axis=-1, dtype=np.float64) for block in inputs.daily_blocks)
     temp_bias, prcp_fac, _ = (tunable.astype(np.float64) for tunable in tunables.by_month())
     scale = physical_numbers(inputs.ti)["prec_scale"] * np.exp(inputs.ds()[:, 0].astype(np.float64))
     smb, solid_prcp, pdd, swe = sums
-    temp = (temp * valid).sum(-1) / valid.sum(-1) + temp_bias
-    prcp = (prcp * valid).sum(-1) * prcp_fac
     years, heights, scale = inputs.climate.years, inputs.heights, scale[inputs.ds_index()]
-    return Table(years, heights, smb, solid_prcp, pdd, temp, prcp, scale, swe)
+    return Table(years, heights, smb, solid_prcp, pdd, temp / days + temp_bias, prcp * prcp_fac, scale, swe)
 
 
 def round_up(n: int, multiple: int) -> int:
