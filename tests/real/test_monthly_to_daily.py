@@ -38,3 +38,15 @@ def test_months_as_steps_do_not(aletsch_gdir, scored):
     for s in scored("monthly steps", m2d.balances(aletsch_gdir, "_by_month")):
         assert 0.3 < s.lowest_bias < s.highest_bias < 0.9
         assert s.rmse > 2 * RMSE
+
+
+def test_the_wettest_day_of_every_realisation_is_near_the_one_observed(aletsch_gdir, shared):
+    from oggm_glaunti.coupling.weather.file import read_daily_climate
+    from oggm_glaunti.coupling.weather.task import process_daily_climate
+
+    m2d.write_months(aletsch_gdir, shared)
+    process_daily_climate(aletsch_gdir, source="monthly", input_filesuffix="_true", filesuffix="_made_daily")
+    wettest = [1000 * one.prcp.max() for one in read_daily_climate(aletsch_gdir, input_filesuffix="_made").realisations]
+    assert 1000 * read_daily_climate(aletsch_gdir).prcp.max() == pytest.approx(159.07, abs=0.01)
+    assert len(wettest) == 5
+    assert 150 < min(wettest) <= max(wettest) < 165

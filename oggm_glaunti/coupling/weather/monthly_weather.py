@@ -129,17 +129,38 @@ def daily_precipitation(
 ) -> NDArray[np.float64]:
     """Distribute monthly sums to wet days: those on which the noise exceeds its quantile, the more the wetter.
 
-    A month has at most one wet day for every kg m-2 of its sum, and at least one if there is any precipitation.
+    A month has at most one wet day for every kg m-2 of its sum, and at least as many as it takes to keep each of them
+    within `statistics.most_on_a_day`; what exceeds it falls on the month's other wet days.
     """
     months = weather.months
     most = weather.prcp / WET_DAY / months.days
     fraction = np.clip(np.minimum(statistics.wet_fraction[months.calendar], most), 0.5 / months.days, None)
     rank = (norm.cdf(noise) - 1.0 + fraction[months.index]) / fraction[months.index]
-    # Of each month, the day on which the noise is largest.
-    wettest = np.lexsort((noise, months.index))[np.cumsum(months.days) - 1]
+    share = np.maximum(statistics.most_on_a_day(weather.prcp), 1.0 / months.days)
+    # The days of each month on which the noise is largest.
+    order = np.lexsort((-noise, months.index))
+    place = np.arange(order.size) - np.repeat(np.cumsum(months.days) - months.days, months.days)
+    wettest = order[place < np.ceil(1.0 / share - 1e-9)[months.index]]
     rank[wettest] = np.maximum(rank[wettest], 0.5)
     shape = statistics.shape[months.calendar][months.index]
     wet = rank > 0
     amounts = np.zeros(rank.size)
     amounts[wet] = gamma.ppf(np.minimum(rank[wet], 1.0 - 1e-9), shape[wet])
-    return amounts * (weather.prcp / months.sum(amounts))[months.index]
+    return _share_out(months, weather.prcp, amounts, share)
+
+
+def _share_out(
+    months: Months, sums: NDArray[np.float64], amounts: NDArray[np.float64], share: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Scale daily amounts to the months' sums, of which no day gets more than a share."""
+    most = (share * sums)[months.index]
+    full = np.zeros(amounts.size, bool)
+    while True:
+        others = months.sum(np.where(full, 0.0, amounts))
+        left = sums - months.sum(np.where(full, most, 0.0))
+        factor = np.divide(left, others, out=np.zeros(left.size), where=others > 0)
+        scaled = np.where(full, most, amounts * factor[months.index])
+        exceeding = scaled > most * (1.0 + 1e-9)
+        if not exceeding.any():
+            return scaled
+        full |= exceeding

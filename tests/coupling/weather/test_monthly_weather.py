@@ -100,6 +100,35 @@ def test_a_month_without_precipitation_has_none_and_a_little_falls_on_one_day():
     assert by_month[1].sum() == pytest.approx(0.4)
 
 
+@given(st.floats(1, 3000), st.integers(0, 50))
+def test_no_day_gets_more_of_a_month_than_the_records_know_and_the_sum_is_kept(prcp, seed):
+    made = weather(prcp=prcp)
+    _, rain = draw_daily_weather(made, ALPINE, HEF, 1, seed)
+    wettest = np.maximum.reduceat(rain, np.cumsum(made.months.days) - made.months.days)
+    assert (wettest <= prcp * ALPINE.most_on_a_day(prcp) * (1 + 1e-6)).all()
+    np.testing.assert_allclose(made.months.sum(rain.astype(np.float64)), prcp, rtol=1e-6)
+
+
+def test_a_month_that_no_day_can_hold_alone_falls_on_as_many_days_as_it_takes():
+    made = weather(prcp=720.0)  # at most a quarter on one day
+    rare = replace(ALPINE, wet_fraction=np.full(12, 0.01))
+    _, rain = draw_daily_weather(made, rare, HEF)
+    wet = made.months.sum((rain > 0).astype(float))
+    assert wet.min() == 4
+    np.testing.assert_allclose(rain[rain > 0][made.months.index[rain > 0] == np.argmin(wet)], 180.0, rtol=1e-6)
+
+
+def test_the_sum_that_may_fall_on_one_day_is_reached_by_the_record_it_is_from():
+    time = np.arange("2001-01-01", "2005-01-01", dtype="M8[D]")
+    rng = np.random.default_rng(0)
+    rain = np.where(rng.random(time.size) < 0.4, rng.gamma(0.85, 6.0, time.size), 0.0)
+    found = statistics_of(time, rng.normal(0, 5, time.size), rain, "record")
+    months = Months.of_days(time)
+    wettest = np.maximum.reduceat(rain, np.cumsum(months.days) - months.days)
+    room = found.most_on_a_day(months.sum(rain)) - wettest / months.sum(rain)
+    assert room.min() == pytest.approx(0.0, abs=1e-12)
+
+
 # --- what is drawn ---
 
 
