@@ -25,6 +25,7 @@ ORDER = (
     ("shop",),
     ("coupling.oggm",),
     ("coupling",),
+    ("coupling.text",),
     ("coupling.weather",),
     ("coupling.ground",),
     ("coupling.gridded",),

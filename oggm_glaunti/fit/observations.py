@@ -15,8 +15,11 @@ from pyproj import Transformer
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.ground.features_file import Features, read_features
+from oggm_glaunti.coupling.oggm.balance_year import region_of
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.rgi_regions import in_region
 from oggm_glaunti.coupling.oggm.writing import writing
+from oggm_glaunti.coupling.text.dates import as_days
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
 
 COLUMNS: dict[str, str] = {
@@ -41,9 +44,11 @@ COLUMNS: dict[str, str] = {
 # 2013, doi 10.5194/tc-7-1227-2013). Geodetic: m w.e. a YEAR, times the years of the period.
 DEFAULT_SIGMA: dict[str, float] = {"point": 0.2, "glacier-wide": 0.34, "geodetic": 0.2}
 
-# m w.e. in a year or less. No stake has lost or gained that much; a number far beyond it is in mm.
-MOST_A_YEAR = 30.0
+# m w.e. in a year or less. No stake is known to have lost or gained that much: at sea level in Patagonia and New Zealand
+# ice melts by some 20 a year. A number far beyond it is in mm.
+MOST_A_YEAR = 25.0
 LIKELY_MM = 200.0
+FEWEST_FOR_UNIT = 5  # balances from which the unit of a table is judged
 HEIGHTS = (-500.0, 9000.0)  # m
 # Shortest and longest period in days: visits vary by weeks, wrong dates are off by a year.
 SEASON_DAYS: dict[str, tuple[int, int]] = {"annual": (200, 500), "winter": (60, 370), "summer": (14, 300)}
@@ -76,12 +81,13 @@ def as_observations(columns: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
     ----------
     columns : mapping or DataFrame
         at least ``glacier, kind, begin, end, value``. Defaults of the others: ``season`` ``'free'``, ``height_range``
-        0, ``source`` ``''``, ``sigma`` from :data:`DEFAULT_SIGMA`, all else NaN
+        0, ``source`` ``''``, ``sigma`` from :data:`DEFAULT_SIGMA`, all else NaN. Dates may be text in any notation of
+        :mod:`~oggm_glaunti.coupling.text.dates`, or integers 20181001
 
     Raises
     ------
     InvalidParamsError
-        if a column is missing or unknown
+        if a column is missing or unknown, or a date cannot be read or has more than one reading
 
     Examples
     --------
@@ -100,9 +106,18 @@ def as_observations(columns: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
     table = table.reindex(columns=list(COLUMNS))
     for name, default in {"season": "free", "height_range": 0.0, "source": ""}.items():
         table[name] = table[name].astype(object).where(table[name].notna(), default)
+    for name in ("begin", "end"):
+        table[name] = _in_nanoseconds(as_days(table[name], name, "observations"))
     table = table.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
     years = (_lengths(table) / DAYS_A_YEAR).where(table["kind"] == "geodetic", 1.0)
     return table.assign(sigma=table["sigma"].fillna(table["kind"].map(DEFAULT_SIGMA).astype(float) * years))
+
+
+def _in_nanoseconds(days: pd.Series) -> pd.Series:
+    try:
+        return days.astype("datetime64[ns]")
+    except pd.errors.OutOfBoundsDatetime as err:
+        raise InvalidParamsError(f"observations: {days.name} {days.min()} to {days.max()}; expected 1678 to 2261") from err
 
 
 def _lengths(table: pd.DataFrame) -> pd.Series:
@@ -218,8 +233,14 @@ def _wrong_places(table: pd.DataFrame) -> dict[str, np.ndarray]:
     point = table["kind"] == "point"
     lat, lon, height, band = (table[name] for name in ("lat", "lon", "height", "height_range"))
     placed = (lat.notna() & lon.notna()) | (table["x"].notna() & table["y"].notna())
+    region = table["glacier"].map(region_of).astype(float)
+    elsewhere = ~in_region(region, lat, lon) & (lat.abs() <= 90) & (lon.abs() <= 360)
+    swapped = elsewhere & in_region(region, lon, lat)
+    words = "latitude {} with longitude {}: not in region {} of the glacier, but exchanged they are"
     return {
         "lat": _describe((lat.abs() > 90) | (lat.isna() & lon.notna()), "latitude {} with longitude {}", lat, lon),
+        "region": _describe(swapped, words, lat, lon, region)
+        + _describe(elsewhere & ~swapped, words.partition(", but")[0], lat, lon, region),
         "lon": _describe((lon.abs() > 360) | (lon.isna() & lat.notna()), "longitude {} with latitude {}", lon, lat),
         "x": _describe(table["x"].isna() != table["y"].isna(), "x {} with y {}", table["x"], table["y"]),
         "height": _describe(point & height.isna() & ~placed, "a point with neither height nor position")
@@ -233,8 +254,13 @@ def _wrong_values(table: pd.DataFrame) -> np.ndarray:
     years = (_lengths(table) / DAYS_A_YEAR).fillna(1.0).clip(lower=1.0)
     excess = (value.abs() / years).where(np.isfinite(value), 0.0)
     too_large = (excess > MOST_A_YEAR) & (excess < LIKELY_MM)
+    # Most of a table in mm look like it; the small balances among them are in mm as well.
+    finite = int(np.isfinite(value).sum())
+    all_mm = finite >= FEWEST_FOR_UNIT and 2 * int((excess >= LIKELY_MM).sum()) > finite
+    small = np.isfinite(value) & (excess <= MOST_A_YEAR) & all_mm
     return (
         _describe(~np.isfinite(value), "no value")
+        + _describe(small, "value {} among balances that look like mm", value)
         + _describe(too_large, f"value {{}} m w.e., more than {MOST_A_YEAR:g} a year: invalid, or in mm", value)
         + _describe(excess >= LIKELY_MM, "value {} m w.e. looks like mm", value)
     )

@@ -55,7 +55,10 @@ def run_region(request: Request, say: Say = print) -> pd.DataFrame:
         if the weights cannot be found
     """
     from oggm_glaunti import shop
+    from oggm_glaunti.coupling.weather.sources.custom import check_custom
 
+    if request.climate_is_file and "{rgi_id}" not in request.climate:
+        check_custom(request.climate, **request.climate_options)  # before the geometry of every glacier
     gdirs, failures = open_directories(request, say)
     shop.load(request.model, request.weights)  # rather now than once a glacier
     chain = _Chain(request, gdirs, {rgi_id: ("directory", text) for rgi_id, text in failures.items()}, say)

@@ -90,7 +90,7 @@ def test_a_table_without_the_schema_is_refused():
         ({"value": None}, "no value"),
         ({"value": np.inf}, "no value"),
         ({"value": -2100.0}, "value -2100 m w.e. looks like mm"),
-        ({"value": 45.0}, "value 45 m w.e., more than 30 a year: invalid, or in mm"),
+        ({"value": 45.0}, "value 45 m w.e., more than 25 a year: invalid, or in mm"),
         ({"sigma": 0.0}, "sigma 0 is not above 0"),
         ({"sigma": np.inf}, "sigma inf is not above 0"),
     ],

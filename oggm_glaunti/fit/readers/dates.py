@@ -1,54 +1,9 @@
-"""Dates in tables of observations."""
+"""Dates of a season of which only the year is known."""
 
 import numpy as np
 import pandas as pd
 
 from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS, begin_of_year
-
-# Unambiguous notations of a day; 03/04/2015 is not one.
-FORMATS = {
-    r"\d{4}-\d{1,2}-\d{1,2}": "%Y-%m-%d",
-    r"\d{4}/\d{1,2}/\d{1,2}": "%Y/%m/%d",
-    r"\d{1,2}\.\d{1,2}\.\d{4}": "%d.%m.%Y",
-    r"\d{8}": "%Y%m%d",
-}
-# In the WGMS's tables 99 stands for an unknown day or month.
-UNKNOWN = "is not a full date"
-_UNKNOWN_PATTERN = r"\d{4}(?:-?\d{2})?-?99|\d{4}-?99-?\d{2}|99\.\d{1,2}\.\d{4}|\d{1,2}\.99\.\d{4}|\d{4}(?:-\d{1,2})?"
-
-
-def parse_days(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
-    """Parse days (NaT if missing), and describe what is wrong with cells that hold something else.
-
-    Parameters
-    ----------
-    cells : Series of str
-        ``2015-04-03``, ``2015/04/03``, ``03.04.2015`` or ``20150403``, each also with a time of day, which is dropped
-    name : str
-        name of the date in the descriptions
-
-    Returns
-    -------
-    days, wrong : Series
-        dates, and descriptions, empty if nothing is wrong
-
-    Examples
-    --------
-    >>> days, wrong = parse_days(pd.Series(["30.04.2015 00:00", "20159999", "03/04/2015"]), "begin")
-    >>> days[0].date().isoformat(), wrong.tolist()[1:]
-    ('2015-04-30', ["begin '20159999' is not a full date", "begin '03/04/2015' is no date; write 2015-04-30"])
-    """
-    text = cells.str.strip()
-    day = text.str.replace(r"[T ]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d*)?)?Z?$", "", regex=True)
-    absent = text.str.lower().isin({"", "na", "nan", "nat", "none", "null", "-", "-9999"})
-    days = pd.Series(pd.NaT, cells.index, dtype="datetime64[ns]")
-    for pattern, form in FORMATS.items():
-        mine = day.str.fullmatch(pattern)
-        days[mine] = pd.to_datetime(day[mine], format=form, errors="coerce")
-    wrong = days.isna() & ~absent
-    unknown = wrong & day.str.fullmatch(_UNKNOWN_PATTERN)
-    why = np.where(unknown, f"' {UNKNOWN}", "' is no date; write 2015-04-30")
-    return days, pd.Series(np.where(wrong, name + " '" + text + why, ""), cells.index)
 
 
 def nominal_dates(year: pd.Series, season: pd.Series, south: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -78,4 +33,4 @@ def nominal_dates(year: pd.Series, season: pd.Series, south: pd.Series) -> tuple
     begin, mid, end = ((starts + months).astype("M8[D]") - (months > 0) for months in (0, WINTER_MONTHS, 12))
     first = np.where(season == "summer", mid, begin)
     last = np.where(season == "winter", mid, end)
-    return tuple(pd.Series(days.astype("M8[ns]"), year.index).where(known) for days in (first, last))
+    return tuple(pd.Series(days.astype("M8[s]"), year.index).where(known) for days in (first, last))

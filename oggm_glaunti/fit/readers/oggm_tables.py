@@ -8,9 +8,11 @@ import pandas as pd
 
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, cfg, utils
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
+from oggm_glaunti.coupling.text.dates import as_day
+from oggm_glaunti.coupling.text.table import FIRST_ROW
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
-from oggm_glaunti.fit.readers.text_table import FIRST_ROW, settle
+from oggm_glaunti.fit.readers.settle import settle
 from oggm_glaunti.fit.readers.wgms import read_wgms_profiles, with_dates
 
 # Longer than any record: without years OGGM crops to those of its monthly climate.
@@ -103,7 +105,7 @@ def read_geodetic(gdirs: Any, period: str | None = None, file_path: str | Path |
     ids = [str(getattr(item, "rgi_id", item)) for item in ([gdirs] if one else gdirs)]
     period = period or cfg.PARAMS["geodetic_mb_period"]
     try:
-        begin, end = (pd.Timestamp(part) for part in period.split("_"))
+        begin, end = (pd.Timestamp(as_day(part, "period")) for part in period.split("_"))
     except ValueError as err:
         raise InvalidParamsError(f"period: expected like '2000-01-01_2020-01-01', found {period!r}") from err
     if (begin.month, begin.day) != (end.month, end.day) or end <= begin:

@@ -1,15 +1,15 @@
 """A table of balances, one a row, with flexible names of columns."""
 
 import logging
-import re
 from pathlib import Path
 
 import pandas as pd
 
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.text.table import NOTE, is_missing, read_table, unit_of
 from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.observations import Read
-from oggm_glaunti.fit.readers.text_table import NOTE, PER_METRE, is_missing, read_table, settle
+from oggm_glaunti.fit.readers.settle import PER_METRE, settle
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,14 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
 SEASON_SPELLINGS = {name: season for season in SEASONS for name in (season, season[0], f"b{season[0]}")}
 SEASON_SPELLINGS |= {"": "free", "free": "free", "year": "annual"}
 KIND_SPELLINGS = {"": "point", "stake": "point", "snow pit": "point", "pit": "point", "glacierwide": "glacier-wide"}
-_WITH_UNIT = re.compile(r"^(?P<name>[^\[(]*)[\[(](?P<unit>[^\])]*)[\])]\s*$")
 
 
 def read_csv(
-    path: str | Path, glacier: str | None = None, unit: str = "m", default_dates: bool = False, hemisphere: str = "nh"
+    path: str | Path,
+    glacier: str | None = None,
+    unit: str = "m",
+    default_dates: bool = False,
+    hemisphere: str | None = None,
 ) -> Read:
     r"""Read a table with a row for each balance; reads what :func:`~oggm_glaunti.fit.observations.write_csv` writes.
 
@@ -79,7 +82,7 @@ def read_csv(
     >>> stakes.observations[["height", "value"]].values.tolist(), stakes.rejected.values.tolist()
     ([[2800.0, -2.1]], [[3, 'HEF', 'free', 'no begin date; no end date']])
     """
-    table = read_table(path)
+    table = read_table(path, units_row=True)
     cells, header_units = _renamed(table, path)
     if glacier is not None and "glacier" not in cells:
         cells["glacier"] = glacier
@@ -115,8 +118,7 @@ def _renamed(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict[
     found: dict[str, str] = {}
     units: dict[str, str] = {}
     for column in table.columns.drop(NOTE):
-        match = _WITH_UNIT.match(column)
-        plain = re.sub(r"[^a-z0-9]+", "_", (match["name"] if match else column).lower()).strip("_")
+        plain, unit = unit_of(column)
         name = ours.get(plain)
         if name is None:
             log.info("%s: column %r is not used", path, column)
@@ -124,6 +126,6 @@ def _renamed(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict[
         if name in found:
             raise InvalidParamsError(f"{path}: columns {found[name]!r} and {column!r} both are {name}; leave one out")
         found[name] = column
-        if match and name in ("value", "sigma"):
-            units[name] = match["unit"].strip()
+        if unit is not None and name in ("value", "sigma"):
+            units[name] = unit
     return table[[*found.values(), NOTE]].set_axis([*found, NOTE], axis=1), units

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from oggm_glaunti.coupling.text.dates import parse_days
+from oggm_glaunti.coupling.text.table import NOTE, is_missing, read_table
 from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.observations import Read
-from oggm_glaunti.fit.readers.dates import parse_days
-from oggm_glaunti.fit.readers.text_table import NOTE, is_missing, read_table, settle
+from oggm_glaunti.fit.readers.settle import settle
 
 # Begin and end of each season, of the three dates of a row.
 SEASON_DATES = {"winter": ("begin", "mid"), "summer": ("mid", "end"), "annual": ("begin", "end")}
@@ -42,7 +43,7 @@ def one_row_each(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of str
-        input for :func:`~oggm_glaunti.fit.readers.text_table.settle`. A missing balance gives no row; a row of the file
+        input for :func:`~oggm_glaunti.fit.readers.settle.settle`. A missing balance gives no row; a row of the file
         without any balance gives an annual row without a value, so that it is reported
     """
     sigmas = [name for name in rows if name.endswith("_sigma")]
@@ -64,7 +65,7 @@ def with_late_winters_noted(rows: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     rows : DataFrame of str
-        with columns ``season, begin, end`` and :data:`~oggm_glaunti.fit.readers.text_table.NOTE`
+        with columns ``season, begin, end`` and :data:`~oggm_glaunti.coupling.text.table.NOTE`
 
     Returns
     -------
@@ -132,4 +133,4 @@ def _read_nve(path: str | Path, columns: dict[str, str], kind: str, source: str,
         rows[name] = rows[name].str.replace(YEAR_ALONE, r"\1", regex=True)
     glacier = np.where(is_missing(table["RGIID"]), "NVE-" + table["BREID"], table["RGIID"])
     cells = one_row_each(rows.assign(glacier=glacier, kind=kind))
-    return settle(with_late_winters_noted(cells), source, default_dates=default_dates)
+    return settle(with_late_winters_noted(cells), source, "m", default_dates, "nh")

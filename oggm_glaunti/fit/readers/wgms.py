@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.text.table import NOTE, is_missing, parse_numbers, read_table
 from oggm_glaunti.fit.names import SEASONS
-from oggm_glaunti.fit.observations import MOST_A_YEAR, Read
+from oggm_glaunti.fit.observations import FEWEST_FOR_UNIT, MOST_A_YEAR, Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
-from oggm_glaunti.fit.readers.text_table import NOTE, is_missing, parse_numbers, read_table, settle
+from oggm_glaunti.fit.readers.settle import settle
 
 # Our name of a column: its names in the files, lower case, in order of preference.
 COMMON_NAMES = {"glacier": ("rgi_id", "glacier_name", "name"), "year": ("year",)}
@@ -42,11 +43,10 @@ BALANCE_NAMES = COMMON_NAMES | {
 CODES = {name: season for season in SEASONS for name in (season, f"b{season[0]}")}
 # In place of a bound in metres: the row is of the whole glacier.
 WHOLE_GLACIER = "9999"
-FEWEST_FOR_UNIT = 5  # balances from which the unit is judged
 
 
 def read_fog_points(
-    path: str | Path, unit: str | None = None, default_dates: bool = False, hemisphere: str = "nh"
+    path: str | Path, unit: str | None = None, default_dates: bool = False, hemisphere: str | None = None
 ) -> Read:
     """Read point balances of either layout; `glacier` is the name given in the file.
 
@@ -80,7 +80,7 @@ def read_fog_points(
     return settle(cells.drop(columns="code"), "WGMS points", unit, default_dates, hemisphere)
 
 
-def read_mass_balance_machine(path: str | Path, default_dates: bool = False, hemisphere: str = "nh") -> Read:
+def read_mass_balance_machine(path: str | Path, default_dates: bool = False, hemisphere: str | None = None) -> Read:
     """Read MassBalanceMachine's points of a region, balances in m w.e.; `glacier` is the name given in the file.
 
     Parameters
@@ -101,7 +101,7 @@ def read_wgms_balances(
     glacier: str | None = None,
     unit: str | None = None,
     default_dates: bool = False,
-    hemisphere: str = "nh",
+    hemisphere: str | None = None,
 ) -> Read:
     """Read winter, summer and annual balances of whole glaciers and, if the table has bounds, of elevation bands.
 
@@ -142,7 +142,7 @@ def read_wgms_profiles(
     dates: str | Path | None = None,
     glacier: str | None = None,
     default_dates: bool = False,
-    hemisphere: str = "nh",
+    hemisphere: str | None = None,
 ) -> Read:
     """Read OGGM's ``profile_WGMS-00491.csv``: annual balances, mm w.e., a row for each year, a column for each height.
 
@@ -237,7 +237,7 @@ def _renamed_to_ours(table: pd.DataFrame, names: dict[str, tuple[str, ...]], pat
 
 
 def _checked_unit(table: pd.DataFrame, cells: pd.Series, unit: str | None, path: str | Path) -> str:
-    """Return the unit, by default that of the layout; refuse m taken for mm: these are whole numbers, or exceed 30."""
+    """Return the unit, by default that of the layout; refuse m taken for mm: these are whole numbers, or exceed 25."""
     unit = unit or ("mm" if all(name == name.upper() for name in table.columns.drop(NOTE)) else "m")
     values = parse_numbers(cells, "value")[0].dropna()
     most = values.abs().max()

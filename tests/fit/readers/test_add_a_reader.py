@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from oggm_glaunti.coupling.text.table import NOTE, read_table
 from oggm_glaunti.fit.observations import Read
-from oggm_glaunti.fit.readers.text_table import NOTE, read_table, settle
+from oggm_glaunti.fit.readers.settle import settle
 
 HEADER = {"Gletscher": "glacier", "von": "begin", "bis": "end", "Meereshoehe": "height", "Bilanz": "value"}
 

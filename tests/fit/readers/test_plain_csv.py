@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 
 import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti.fit.readers import read_csv
-from oggm_glaunti.fit.readers.dates import parse_days
-from oggm_glaunti.fit.readers.text_table import parse_numbers
+from oggm_glaunti.coupling.text.dates import parse_days
+from oggm_glaunti.coupling.text.table import parse_numbers
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "observations.md"
 
@@ -78,12 +78,12 @@ def test_mm_given_for_m_is_reported_row_by_row(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("2018-10-01,2019-09-30", "03/04/2018,2019-09-30", "begin '03/04/2018' is no date; write 2015-04-30"),
+        ("2018-10-01,2019-09-30", "03/04/2018,2019-09-30", "2018-04-03 or 2018-03-04; write the one that is meant"),
         ("2018-10-01,2019-09-30", ",2019-09-30", "no begin date"),
         ("2018-10-01,2019-09-30", "2019-10-01,2019-09-30", "end 2019-09-30 is not after begin 2019-10-01"),
         ("2018-10-01,2019-09-30", "2018-10-01,2019-02-30", "end '2019-02-30' is no date; write 2015-04-30"),
         ("-2.10", "-2.1 m", "value '-2.1 m' is no number"),
-        ("-2.10", '"1,234.5"', "value '1,234.5' is no number"),
+        ("-2.10", '"1,234.5"', "value '1,234.5' has a separator of thousands; write it without"),
         ("-2.10", "-2,10", "10 cells, the header has 9: a decimal comma, or text without quotes?"),
         ("-2.10", "", "no value"),
         (",2800,-2.10", ",,-2.10", None),
@@ -185,7 +185,7 @@ def test_a_comma_that_may_separate_thousands_is_reported_except_in_degrees():
     assert parse_numbers(pd.Series(["46,791"]), "lat")[0][0] == 46.791
 
 
-@pytest.mark.parametrize("cell", ["2019-13-01", "31.04.2019", "1.5.19", "May 2019", "12/31/2019", "20190230", "43739"])
+@pytest.mark.parametrize("cell", ["2019-13-01", "31.04.2019", "1.5.19", "May 2019", "31/31/2019", "20190230", "43739"])
 def test_what_is_no_day_is_never_taken_for_one(cell):
     days, wrong = parse_days(pd.Series([cell]), "begin")
     assert pd.isna(days[0])

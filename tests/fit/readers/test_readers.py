@@ -194,7 +194,7 @@ def test_bands_of_the_wgms_are_read_and_impossible_ones_reported(wgms):
     values = used = 0
     problems = []
     for path in sorted((wgms / "mb_profiles").glob("*.csv"))[2::15]:
-        read = read_wgms_profiles(path, default_dates=True)
+        read = read_wgms_profiles(path, default_dates=True, hemisphere="nh")
         table = pd.read_csv(path, index_col=0)
         require_every_row(read, len(table))
         # One file says -9999 for a band that was not measured.
@@ -202,7 +202,7 @@ def test_bands_of_the_wgms_are_read_and_impossible_ones_reported(wgms):
         used += len(read.observations)
         problems += read.rejected["problem"].tolist()
     too_large = [words for words in problems if "invalid, or in mm" in words]
-    assert (used, len(too_large), len(problems)) == (3338, 41, 41)
+    assert (used, len(too_large), len(problems)) == (3327, 52, 52)
     assert used + len(too_large) == values
 
 
@@ -233,14 +233,14 @@ def test_bands_of_the_wgms_are_points_with_a_width(wgms, seasons):
     assert count(read) == (181, 1308)
     assert read.observations["height_range"].unique().tolist() == [50.0]
     assert read.observations[["lat", "lon", "x", "y"]].isna().all(axis=None)
-    nominal = read_wgms_profiles(path, default_dates=True)
+    nominal = read_wgms_profiles(path, default_dates=True, hemisphere="nh")
     lowest = nominal.observations.iloc[0]
     assert lowest[["height", "value"]].tolist() == [2425.0, -6.87]
     assert (lowest["begin"], lowest["end"]) == (pd.Timestamp("1963-10-01"), pd.Timestamp("1964-09-30"))
 
 
 def test_bands_have_the_width_of_their_year(wgms):
-    read = read_wgms_profiles(wgms / "mb_profiles/profile_WGMS-00332.csv", default_dates=True)
+    read = read_wgms_profiles(wgms / "mb_profiles/profile_WGMS-00332.csv", default_dates=True, hemisphere="nh")
     year = read.observations[read.observations["end"].dt.year == 1993]
     assert np.diff(year["height"]).tolist() == [20.0] * (len(year) - 1)
     assert set(year["height_range"]) == {20.0}

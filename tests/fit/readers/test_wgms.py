@@ -122,7 +122,7 @@ AT,HINTEREIS F.,491,2011,2600,2650,0.1,,,,,,,
 
 
 def test_rows_with_bounds_are_bands_and_the_others_whole_glaciers(tmp_path):
-    read = read_wgms_balances(write(tmp_path / "balance.csv", BALANCE), default_dates=True)
+    read = read_wgms_balances(write(tmp_path / "balance.csv", BALANCE), default_dates=True, hemisphere="nh")
     table = read.observations
     assert table["kind"].tolist() == ["glacier-wide"] * 3 + ["point"] * 4
     assert table.loc[3:, ["height", "height_range"]].values.tolist() == [[2525.0, 50.0]] * 3 + [[2575.0, 50.0]]
