@@ -44,8 +44,8 @@ COLUMNS: dict[str, str] = {
 # 2013, doi 10.5194/tc-7-1227-2013). Geodetic: m w.e. a YEAR, times the years of the period.
 DEFAULT_SIGMA: dict[str, float] = {"point": 0.2, "glacier-wide": 0.34, "geodetic": 0.2}
 
-# m w.e. in a year or less. No stake is known to have lost or gained that much: at sea level in Patagonia and New Zealand
-# ice melts by some 20 a year. A number far beyond it is in mm.
+# m w.e. in a year or less. No stake is known to have lost or gained that much: at sea level in Patagonia and New
+# Zealand ice melts by some 20 a year. A number far beyond it is in mm.
 MOST_A_YEAR = 25.0
 LIKELY_MM = 200.0
 FEWEST_FOR_UNIT = 5  # balances from which the unit of a table is judged
@@ -117,7 +117,8 @@ def _in_nanoseconds(days: pd.Series) -> pd.Series:
     try:
         return days.astype("datetime64[ns]")
     except pd.errors.OutOfBoundsDatetime as err:
-        raise InvalidParamsError(f"observations: {days.name} {days.min()} to {days.max()}; expected 1678 to 2261") from err
+        found = f"{days.name} {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}"
+        raise InvalidParamsError(f"observations: {found}; expected years 1678 to 2261") from err
 
 
 def _lengths(table: pd.DataFrame) -> pd.Series:

@@ -200,7 +200,7 @@ def test_a_file_that_could_not_be_read_does_not_claim_the_folder(tmp_path, run):
     assert status == 0, printed + error
 
 
-OWN = ["--shapefile", "{}/one.gpkg", "--dem", "{}/dem.tif", "--climate", "{}/weather.csv"]
+OWN = ["--shapefile", "{}/one.gpkg", "--dem", "{}/dem.tif", "--climate", "{}/weather.csv", *CSV_UNITS]
 IDS = ["--rgi-ids", "RGI60-11.00897", "--climate", "W5E5_daily"]
 
 
@@ -215,7 +215,10 @@ IDS = ["--rgi-ids", "RGI60-11.00897", "--climate", "W5E5_daily"]
         ([*OWN[:4], "--climate", "nowhere.csv", "--years", "2000", "2004"], "no such file: nowhere.csv"),
         (["--shapefile", "{}/weather.csv", *OWN[2:], "--years", "2000", "2004"], "rows without geometry"),
         (["--shapefile", "{}/dem.tif", *OWN[2:], "--years", "2000", "2004"], "cannot be read as outlines"),
-        ([*OWN[:2], "--dem", "{}/weather.csv", *OWN[4:], "--years", "2000", "2004"], "weather.csv cannot be read as a raster"),
+        (
+            [*OWN[:2], "--dem", "{}/weather.csv", *OWN[4:], "--years", "2000", "2004"],
+            "weather.csv cannot be read as a raster",
+        ),
         ([*OWN, "--years", "2000", "2004", "--model", "c", "--weights", "none"], "GlaUnTI weights c.eqx not found"),
     ],
 )

@@ -1,9 +1,9 @@
 """Dates as people write them: one rule for weather, observations and arguments.
 
-Read are ``2015-04-30``, ``2015/04/30``, ``30.04.2015`` and ``20150430``, each also with a time of day. In ``30/04/2015``
-day and month may change places: a column of such dates is read if at least one of them has but one reading and none
-contradicts it, otherwise they are refused with both readings. Days are local or UTC, whatever the data are: an offset
-from UTC other than zero is refused, since it cannot be known whether the days are to be moved.
+Dates are ``2015-04-30``, ``2015/04/30``, ``30.04.2015`` and ``20150430``, each also with a time of day. In
+``30/04/2015`` day and month may be exchanged: a table of such dates is read if at least one of them has but one reading
+and none contradicts it, otherwise they are refused with both readings. Days are local or UTC, whatever the data are: an
+offset from UTC other than zero is refused, since it cannot be known whether the days are to be moved.
 """
 
 import datetime as dt
@@ -179,7 +179,8 @@ def as_day(value: Any, name: str, label: str = "") -> np.datetime64:
     """
     day = as_days([value], name, label)
     if day.isna().any():
-        raise InvalidParamsError(f"{label}{': ' if label else ''}{name}: expected a date such as 2015-04-30, found {value!r}")
+        begin = f"{label}: " if label else ""
+        raise InvalidParamsError(f"{begin}{name}: expected a date such as 2015-04-30, found {value!r}")
     return day.to_numpy("M8[D]")[0]
 
 

@@ -165,7 +165,7 @@ def to_days(label: str, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64
         raise InvalidParamsError(f"{label}: days found more than once: {spell(unique[count > 1])}")
     if time_of_day[0]:
         hour = str(stamps[0])[11:16]
-        words = "%s: stamps at %s are taken as the calendar day that they name, although their day may end or begin then"
+        words = "%s: stamps at %s are taken as the calendar day that they name, although a day may end or begin then"
         log.log(logging.INFO if hour == "12:00" else logging.WARNING, words, label, hour)
     backward = np.diff(days) < 0 * DAY
     if backward.any():

@@ -72,9 +72,7 @@ def settle(
     return _split_with_notes(as_observations(table), notes, rows)
 
 
-def _fill_dates(
-    cells: pd.DataFrame, table: dict[str, pd.Series], notes: pd.DataFrame, hemisphere: str | None
-) -> None:
+def _fill_dates(cells: pd.DataFrame, table: dict[str, pd.Series], notes: pd.DataFrame, hemisphere: str | None) -> None:
     """Fill missing dates of seasons with nominal ones, in place."""
     if hemisphere not in ("nh", "sh", None):
         raise InvalidParamsError(f"hemisphere: expected 'nh' or 'sh', found {hemisphere!r}")

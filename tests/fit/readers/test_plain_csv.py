@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 import oggm_glaunti.coupling  # noqa: F401
-from oggm_glaunti.fit.readers import read_csv
 from oggm_glaunti.coupling.text.dates import parse_days
 from oggm_glaunti.coupling.text.table import parse_numbers
+from oggm_glaunti.fit.readers import read_csv
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "observations.md"
 

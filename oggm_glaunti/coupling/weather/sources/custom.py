@@ -169,8 +169,8 @@ def _read_csv(label: str, path: Path, temp_name: str, prcp_name: str, time_name:
     prcp, prcp_wrong = parse_numbers(table[columns["prcp"]], columns["prcp"])
     # Of a row with more cells than names none can be trusted.
     wrong = table[NOTE].where(table[NOTE] != "", (temp_wrong + "; " + prcp_wrong).str.strip("; "))
-    units = (unit_of(columns[name])[1] for name in ("temp", "prcp"))
-    return _Raw(stamps.to_numpy("M8[s]"), temp.to_numpy(), prcp.to_numpy(), *units, wrong=wrong)
+    temp_units, prcp_units = (unit_of(columns[name])[1] for name in ("temp", "prcp"))
+    return _Raw(stamps.to_numpy("M8[s]"), temp.to_numpy(), prcp.to_numpy(), temp_units, prcp_units, wrong=wrong)
 
 
 def _refuse(label: str, wrong: pd.Series, what: str) -> None:

@@ -48,7 +48,7 @@ FORMS = {
     "names": table("Date,T_air,Precip"),
     "case": table("DATE,Temp,PRCP"),
     "spelled-out names with units": table("Datum;Air temperature [°C];Precipitation (mm/day)", SEMICOLON),
-    "comments": "# station X, 5\" gauge\n" + table().replace("2015-06-01", "# June\n2015-06-01"),
+    "comments": '# station X, 5" gauge\n' + table().replace("2015-06-01", "# June\n2015-06-01"),
     "units row": table("time,temp,prcp\nYYYY-MM-DD,degC,mm/day"),
     "quoted": table('"time","temp","prcp"', '"{day}","{temp}","{prcp}"'),
     "empty last column": table("time,temp,prcp,", "{day},{temp},{prcp},"),
