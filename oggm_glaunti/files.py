@@ -6,11 +6,14 @@ the same state has the same contents. A copied, unpacked or rewritten file is in
 be the same. Only the standard library is imported here.
 """
 
+import ctypes
+import errno
 import hashlib
 import os
 import re
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +28,13 @@ FINE_CLOCK, COARSE_CLOCK = 0.02, 3.0
 # s. Age from which a temporary file counts as left over if it cannot be found out that its process has ended.
 ABANDONED = 86400.0
 
+# A temporary name: that of the file, a mark that no other program has, machine, process, thread.
+_TEMPORARY = re.compile(
+    r"\.(?P<name>.+)\.glaunti-(?P<host>.+)\.(?P<pid>\d+)\.(?P<thread>\d+)(?P<former>\.former)?", re.DOTALL
+)
 _FORMER = ".former"
+# Names at which this process is writing.
+_in_use: set[Path] = set()
 
 FileState = list[int]
 Fact = TypeVar("Fact")
@@ -41,7 +50,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The block may write a file or a folder (e.g. Zarr); after an error the old one is still there. Processes and threads
     may write the same path at once: each has a temporary name of its own, and the last one wins. What a killed process
-    has left is removed by the next one that writes the same path.
+    has left in a folder is removed by the next one that writes anything there.
 
     Raises
     ------
@@ -58,8 +67,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     'complete'
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}")
-    _remove_leftovers(path)
+    mark = f"glaunti-{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name}.{mark}")
+    remove_leftovers(path.parent)
+    _in_use.add(temporary)
     try:
         yield temporary
         _put_in_place(temporary, path)
@@ -71,6 +82,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         ) from err
     finally:
         _remove(temporary)
+        _in_use.discard(temporary)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -83,31 +95,55 @@ def _put_in_place(temporary: Path, path: Path) -> None:
     if not (temporary.is_dir() and path.is_dir()):
         os.replace(temporary, path)
         return
-    # A folder cannot be replaced in one step unless it is empty.
+    # A folder cannot be replaced in one step unless it is empty; what was in its place is removed in the end.
+    if exchange(temporary, path):
+        return
     former = temporary.with_name(temporary.name + _FORMER)
+    _in_use.add(former)
     os.replace(path, former)
     try:
         os.replace(temporary, path)
     except BaseException:
         os.replace(former, path)
         raise
+    finally:
+        _in_use.discard(former)
     _remove(former)
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files of processes that were killed; a former folder without a successor is put back."""
-    pattern = re.compile(rf"{re.escape(f'.{path.name}.')}(?P<host>.+)\.(?P<pid>\d+)\.\d+({re.escape(_FORMER)})?")
-    with suppress(OSError), os.scandir(path.parent) as entries:
-        found = [(Path(entry.path), match) for entry in entries if (match := pattern.fullmatch(entry.name))]
+# Function of the C library that exchanges two names, what its arguments are besides the two, and the flag for it.
+_EXCHANGES = {"linux": ("renameat2", -100, 2), "darwin": ("renameatx_np", -2, 2)}
+
+
+def exchange(one: Path, two: Path) -> bool:
+    """Exchange two files or folders in one step; False where the system or the file system has none."""
+    name, here, flag = _EXCHANGES.get(sys.platform, ("", 0, 0))
+    function = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
+    if function is None:
+        return False
+    if function(here, os.fsencode(one), here, os.fsencode(two), flag) == 0:
+        return True
+    error = ctypes.get_errno()
+    if error in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM):
+        return False
+    raise OSError(error, os.strerror(error), str(one), None, str(two))
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove temporary files of killed processes from a folder; a former folder without a successor is put back."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        found = [(Path(entry.path), match) for entry in entries if (match := _TEMPORARY.fullmatch(entry.name))]
         for leftover, match in found:
             if _is_abandoned(leftover, match["host"], int(match["pid"])):
-                if leftover.suffix == _FORMER and not path.exists():
+                if match["former"] and not (path := leftover.with_name(match["name"])).exists():
                     os.replace(leftover, path)
                 _remove(leftover)
 
 
 def _is_abandoned(path: Path, host: str, pid: int) -> bool:
     if host == socket.gethostname():
+        if pid == os.getpid():  # of a process before, in a container that numbers them alike
+            return path not in _in_use
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
@@ -179,4 +215,5 @@ def remembered(n_files: int) -> Callable[[Callable[..., Fact]], Callable[..., Fa
 @remembered(n_files=64)
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -20,7 +20,9 @@ from .full_disk import files_up_to
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from oggm_glaunti import files
 from oggm_glaunti.files import replacing
+files.exchange = lambda one, two: False
 kind, target, when = sys.argv[1:]
 if when != "while writing":
     replace, calls = os.replace, []
@@ -94,6 +96,7 @@ def test_a_folder_that_cannot_be_put_in_place_gives_way_to_the_old_one(tmp_path,
             raise OSError(5, "Input/output error")
         replace(source, target)
 
+    monkeypatch.setattr(files, "exchange", lambda one, two: False)
     monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(WriteError, match=r"target cannot be written .*Input/output error"):
         write("folder", tmp_path / "target", "new")
@@ -111,8 +114,29 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(kind, tmp_path):
     killed_while_writing(kind, path)
     assert len(names(tmp_path)) == 2
     assert read(kind, path) == "old"
-    write(kind, path, "new")
-    assert read(kind, path) == "new"
+    write("file", tmp_path / "other", "new")
+    assert read(kind, path) == "old"
+    assert names(tmp_path) == ["other", "target"]
+
+
+def test_what_a_process_of_the_same_number_left_is_removed_and_what_is_being_written_stays(tmp_path):
+    left = tmp_path / f".target.glaunti-{socket.gethostname()}.{os.getpid()}.1"
+    left.touch()
+    with replacing(tmp_path / "one") as first:
+        first.write_text("one")
+        write_text(tmp_path / "two", "two")
+        assert names(tmp_path) == [first.name, "two"]
+    assert names(tmp_path) == ["one", "two"]
+
+
+def test_a_folder_takes_the_place_of_another_in_one_step(tmp_path, monkeypatch):
+    path = tmp_path / "target"
+    write("folder", path, "old")
+    if not files.exchange(path, path):
+        pytest.skip("this file system cannot exchange two names")
+    monkeypatch.setattr(os, "replace", None)
+    write("folder", path, "new")
+    assert read("folder", path) == "new"
     assert names(tmp_path) == ["target"]
 
 
@@ -127,9 +151,10 @@ def test_a_folder_is_put_back_where_a_writer_was_killed_between_its_two_renames(
     assert names(tmp_path) == ["target"]
 
 
-def test_temporaries_of_living_processes_other_machines_and_other_files_stay(tmp_path):
+def test_temporaries_of_living_processes_other_machines_and_other_programs_stay(tmp_path):
     host, alive = socket.gethostname(), os.getppid()
-    others = [f".target.{host}.{alive}.1", ".target.elsewhere.1.1", f".target2.{host}.999999999.1", "target.1.1"]
+    others = [f".target.glaunti-{host}.{alive}.1", ".target.glaunti-elsewhere.1.1", f".target.{host}.999999999.1"]
+    others += [f".target.glaunti-{host}.999999999", "target.1.1", ".backup.2020.11.30"]
     for name in others:
         (tmp_path / name).touch()
     write("file", tmp_path / "target", "new")
@@ -137,7 +162,7 @@ def test_temporaries_of_living_processes_other_machines_and_other_files_stay(tmp
 
 
 def test_temporaries_of_other_machines_are_removed_after_a_day(tmp_path):
-    left = tmp_path / ".target.elsewhere.1.1"
+    left = tmp_path / ".target.glaunti-elsewhere.1.1"
     left.touch()
     os.utime(left, (time.time() - files.ABANDONED - 1,) * 2)
     write("file", tmp_path / "target", "new")

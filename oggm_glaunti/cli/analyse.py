@@ -17,6 +17,7 @@ from oggm_glaunti.cli.directories import (
     for_each,
     mb_kwargs_of,
 )
+from oggm_glaunti.files import replacing, write_text
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -119,11 +120,11 @@ def _invert(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) 
     prior = args.prior[0] if args.prior and len(args.prior) == 1 else args.prior
     asked = {"control": args.control, "resolution": args.resolution, **common.given(args, "years", "year_type")}
     found = invert_forcing(gdir, target=target, prior=prior, **asked, **model)
-    found.change.to_csv(outputs.path("_change.csv"))
-    found.balances.to_csv(outputs.path("_balances.csv"))
+    write_text(outputs.path("_change.csv"), found.change.to_csv())
+    write_text(outputs.path("_balances.csv"), found.balances.to_csv())
     years = found.balances.index[[0, -1]].tolist()
     table = climate_sensitivity(gdir, years=years, year_type=found.year_type, **model)
-    table.to_csv(outputs.path("_sensitivity.csv"))
+    write_text(outputs.path("_sensitivity.csv"), table.to_csv())
     save_png(plot_sensitivity(table, f"{gdir.rgi_id}, {years[0]}-{years[1]}"), outputs.path("_sensitivity.png"))
     if args.resolution != "scalar":
         save_png(plot_forcing_series(found, gdir.rgi_id), outputs.path("_series.png"))
@@ -139,7 +140,6 @@ def _invert(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) 
 
 def _write_netcdf(data: xr.Dataset, path: Path) -> None:
     from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
-    from oggm_glaunti.files import replacing
 
     with replacing(path) as temporary, HDF5_LOCK:
         data.to_netcdf(temporary)
@@ -189,7 +189,7 @@ def _measure(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs)
 
     asked = {"target": args.target, "n_best": args.n_best, **common.given(args, "years")}
     found = where_to_measure(gdir, errors=_weather_errors(args), mb_kwargs=mb_kwargs_of(gdir, args, maps=True), **asked)
-    found.table.to_csv(outputs.path("_measure.csv"), index=False)
+    write_text(outputs.path("_measure.csv"), found.table.to_csv(index=False))
     _write_netcdf(found.maps, outputs.path("_measure.nc"))
     save_png(plot_where_to_measure(found), outputs.path("_measure.png"))
     (first, last), sd = found.table.attrs["years"], float(found.maps.sd)

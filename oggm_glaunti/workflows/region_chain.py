@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,9 @@ import pandas as pd
 
 from oggm_glaunti.coupling.model import oggm_record
 from oggm_glaunti.coupling.oggm.shapefiles import without_search_for_projections
-from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS, set_params
-from oggm_glaunti.workflows.region_directories import STAGES_FILE, Request, open_directories
+from oggm_glaunti.files import sha256_of, state_of
+from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS, NUMERICS_VERSION, set_params
+from oggm_glaunti.workflows.region_directories import STAGES_FILE, Directories, Request, open_directories, read_record
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -59,9 +62,10 @@ def run_region(request: Request, say: Say = print) -> pd.DataFrame:
 
     if request.climate_is_file and "{rgi_id}" not in request.climate:
         check_custom(request.climate, **request.climate_options)  # before the geometry of every glacier
-    gdirs, failures = open_directories(request, say)
-    shop.load(request.model, request.weights)  # rather now than once a glacier
-    chain = _Chain(request, gdirs, {rgi_id: ("directory", text) for rgi_id, text in failures.items()}, say)
+    directories = open_directories(request, say)
+    weights = shop.load(request.model, request.weights)  # rather now than once a glacier
+    chain = _Chain(request, directories, weights.sha256, say)
+    chain.forget_damaged_stages()
     chain.geometry_and_climate()
     chain.tables()
     chain.balance_and_ice()
@@ -72,10 +76,27 @@ def run_region(request: Request, say: Say = print) -> pd.DataFrame:
 class _Chain:
     """The glaciers that have not failed so far, and the failures of the others: stage and message, by id."""
 
-    def __init__(self, request: Request, gdirs: list[GlacierDirectory], failures: dict[str, tuple[str, str]], say: Say):
-        self.request, self.gdirs, self.failures, self.say = request, gdirs, failures, say
-        self.rgi_ids = [*failures, *(gdir.rgi_id for gdir in gdirs)]
-        self.asked: list[Any] = []
+    def __init__(self, request: Request, directories: Directories, weights_sha256: str, say: Say):
+        self.request, self.say, self.weights_sha256 = request, say, weights_sha256
+        self.gdirs, self.outlines = directories.gdirs, directories.outlines
+        self.failures = {rgi_id: ("directory", text) for rgi_id, text in directories.failures.items()}
+        self.rgi_ids = [*self.failures, *(gdir.rgi_id for gdir in self.gdirs)]
+        self.asked: list[Any] = [NUMERICS_VERSION]
+
+    def forget_damaged_stages(self) -> None:
+        """Let glaciers begin anew whose record of finished stages cannot be read."""
+        failed = {}
+        for gdir in self.gdirs:
+            path = Path(gdir.dir) / STAGES_FILE
+            try:
+                _read_stages(path)
+            except (OSError, ValueError) as err:
+                self.say(f"{gdir.rgi_id}: {path} cannot be read ({err}): the glacier is done again")
+                try:
+                    path.unlink()
+                except OSError as error:
+                    failed[gdir.rgi_id] = f"{path} cannot be read, nor removed ({error}); remove it"
+        self._drop("directory", failed)
 
     def geometry_and_climate(self) -> None:
         request = self.request
@@ -100,7 +121,7 @@ class _Chain:
         from oggm import tasks
 
         request, model = self.request, mb_model_class(self.request.model)
-        options = [request.model, _of_file(request.weights), request.ref_mb, request.ref_period]
+        options = [request.model, self.weights_sha256, request.ref_mb, request.ref_period]
         self._stage("balance", options, lambda gdir: _balance_tasks(gdir, request))
         if not request.inverts:
             return
@@ -116,13 +137,13 @@ class _Chain:
             self._stage("dynamics", self.request.years, lambda gdir: [_dynamics_task(gdir, self.request)])
 
     def finish(self) -> pd.DataFrame:
-        """Compile the outputs and write the status of every glacier."""
-        for name in (OUTPUT, RUN_OUTPUT, STATUS):
-            (self.request.out / name).unlink(missing_ok=True)  # of an earlier call
+        """Compile the outputs, write the status of every glacier and remove outputs that only an earlier call made."""
         self._write_statuses()  # they are there whatever happens to the outputs
-        if self.gdirs:
-            self._compile()
-        return self._write_statuses()
+        made = self._compile() if self.gdirs else []
+        statuses = self._write_statuses()
+        for name in {OUTPUT, RUN_OUTPUT} - {*made}:
+            (self.request.out / name).unlink(missing_ok=True)
+        return statuses
 
     def _write_statuses(self) -> pd.DataFrame:
         from oggm_glaunti.coupling.oggm.writing import writing
@@ -135,7 +156,8 @@ class _Chain:
             statuses.to_csv(temporary)
         return statuses
 
-    def _compile(self) -> None:
+    def _compile(self) -> list[str]:
+        """Return the names of the outputs made."""
         from oggm import utils
 
         from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
@@ -150,11 +172,13 @@ class _Chain:
         lost = ds["rgi_id"].values[ds["compiled"].values == 0] if "compiled" in ds else ()
         self._drop("output", {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in lost})
         self._say_implausible(dict(zip(ds["rgi_id"].values.tolist(), ds["specific_mb"].values, strict=True)))
-        if dynamics and self.gdirs:
-            # In one piece: pieces would be files in the working directory that a killed run leaves.
-            one = {"input_filesuffix": FILESUFFIX, "tmp_file_size": len(self.gdirs) + 1}
-            with writing(out / RUN_OUTPUT, "all glaciers") as temporary, HDF5_LOCK:
-                utils.compile_run_output(self.gdirs, path=str(temporary), **one).close()
+        if not (dynamics and self.gdirs):
+            return [OUTPUT]
+        # In one piece: pieces would be files in the working directory that a killed run leaves.
+        one = {"input_filesuffix": FILESUFFIX, "tmp_file_size": len(self.gdirs) + 1}
+        with writing(out / RUN_OUTPUT, "all glaciers") as temporary, HDF5_LOCK:
+            utils.compile_run_output(self.gdirs, path=str(temporary), **one).close()
+        return [OUTPUT, RUN_OUTPUT]
 
     def _say_implausible(self, balances: dict[str, Any], most: int = 10) -> None:
         from oggm_glaunti.coupling.weather.plausibility import implausible_balances
@@ -172,11 +196,11 @@ class _Chain:
         self.asked.append([stage, options])
         if not self.gdirs:
             return
-        work = []
+        work, of_file = [], cache(_of_file)  # many glaciers may have the same weather
         for gdir in self.gdirs:
             tasks = tasks_of(gdir)
-            # Files named in the arguments may have changed since.
-            files = [_of_file(kwargs.get("path")) for _, kwargs in tasks]
+            # Outlines and files named in the arguments may have changed since.
+            files = [self.outlines.get(gdir.rgi_id), *(of_file(kwargs.get("path")) for _, kwargs in tasks)]
             asked = json.dumps([self.asked, files], sort_keys=True, default=str)
             digest = hashlib.sha256(asked.encode()).hexdigest()
             work.append((gdir, {"stage": stage, "digest": digest, "tasks": tasks}))
@@ -217,30 +241,32 @@ def do_stage(gdir: GlacierDirectory, stage: str, digest: str, tasks: Sequence[En
     from oggm_glaunti.coupling.model.params import write_json
     from oggm_glaunti.coupling.oggm.from_oggm import cfg
 
-    path = Path(gdir.dir) / STAGES_FILE
-    stages = _read_stages(path)
-    if stages.get(stage) == digest:
-        return KEPT
-    # Until all is done the directory is neither what it was nor what it will be.
-    write_json(path, {name: value for name, value in stages.items() if name != stage})
+    path, doing = Path(gdir.dir) / STAGES_FILE, STAGES_FILE
     # Tasks raise, also those that a task calls: continue_on_error would hide the reason of a failure.
     before = cfg.PARAMS["continue_on_error"]
     set_params({"continue_on_error": False})
     try:
+        stages = _read_stages(path)
+        if stages.get(stage) == digest:
+            return KEPT
+        # Until all is done the directory is neither what it was nor what it will be.
+        write_json(path, {name: value for name, value in stages.items() if name != stage})
         with without_search_for_projections():
             for task, kwargs in tasks:
+                doing = task.__name__
                 task(gdir, print_log=False, reset=True, **kwargs)
+        doing = STAGES_FILE
+        write_json(path, {**_read_stages(path), stage: digest})
     except Exception as err:
         # Whatever it is, OGGM has it in the directory's log, and the other glaciers go on.
-        return f"{task.__name__}: {type(err).__name__}: {' '.join(str(err).split())}"
+        return f"{doing}: {type(err).__name__}: {' '.join(str(err).split())}"
     finally:
         set_params({"continue_on_error": before})
-    write_json(path, {**_read_stages(path), stage: digest})
     return DONE
 
 
 def _read_stages(path: Path) -> dict[str, str]:
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_record(path) if path.exists() else {}
 
 
 def _geometry_tasks(gdir: GlacierDirectory, request: Request, source: dict[str, str]) -> list[EntityTask]:
@@ -248,8 +274,14 @@ def _geometry_tasks(gdir: GlacierDirectory, request: Request, source: dict[str, 
 
     bands: list[EntityTask] = [(getattr(tasks, name), {}) for name in GEOMETRY_TASKS]
     if request.shapefile is not None:
-        return [(tasks.define_glacier_region, source), *bands]
+        return [(forget_maps, {}), (tasks.define_glacier_region, source), *bands]
     return [] if gdir.has_file("inversion_flowlines") else bands
+
+
+def forget_maps(gdir: GlacierDirectory, **kwargs: Any) -> None:
+    """Remove the maps of an earlier outline, which OGGM would go on with on another grid."""
+    del kwargs
+    Path(gdir.get_filepath("gridded_data")).unlink(missing_ok=True)
 
 
 def _climate_tasks(gdir: GlacierDirectory, request: Request, corrected: bool) -> list[EntityTask]:
@@ -319,9 +351,16 @@ def mb_model_class(model: str) -> type:
     return getattr(massbalance, f"GlaUnTIMassBalance{model}")
 
 
+# Bytes of a file whose contents are compared, in some 0.2 s; of larger ones and of folders it is the state.
+MOST_COMPARED = 200_000_000
+
+
 def _of_file(path: Any) -> list[Any]:
-    """Return name, size and date of a file, which tell whether it is still the same."""
+    """Return name and contents of a file, which tell whether it is still the same."""
     if path is None or not Path(path).exists():
         return [None if path is None else str(path)]
     found = Path(path).resolve()
-    return [str(found), found.stat().st_size, found.stat().st_mtime_ns]
+    if found.is_file() and found.stat().st_size <= MOST_COMPARED:
+        with suppress(OSError):  # it cannot be read: the task that has to will say so
+            return [str(found), sha256_of(found)]
+    return [str(found), *(state_of(part) for part in [found, *sorted(found.rglob("*"))])]

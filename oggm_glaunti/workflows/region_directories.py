@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oggm_glaunti import settings
 from oggm_glaunti.workflows.outlines import check_outlines, id_name, read_outlines
@@ -15,14 +16,29 @@ if TYPE_CHECKING:
     import geopandas
     from oggm import GlacierDirectory
 
-    Directories = tuple[list[GlacierDirectory], dict[str, str]]
-
 STAGES_FILE, MADE_FROM = "glaunti_stages.json", "glaunti_run.json"
 # OGGM's pre-processed directories hold inverted ice from this level on.
 LEVEL_WITH_ICE = 3
 SHOWN = 20  # remarks about outlines
 # Date that outlines of version 7 are as close to as possible (RGI 7.0 Consortium 2023).
 RGI7_DATE = "2000-01-01 00:00:00"
+
+
+class Directories(NamedTuple):
+    """Glacier directories and failures.
+
+    Attributes
+    ----------
+    gdirs : list of GlacierDirectory
+    failures : dict
+        by id, why there is no directory
+    outlines : dict
+        by id, a digest of the outline and its attributes; empty for OGGM's pre-processed directories
+    """
+
+    gdirs: list[GlacierDirectory]
+    failures: dict[str, str]
+    outlines: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -66,9 +82,7 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
 
     Returns
     -------
-    gdirs : list of GlacierDirectory
-    failures : dict
-        by id, why there is no directory
+    Directories
 
     Raises
     ------
@@ -88,7 +102,13 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
         source = {name: None if file is None else str(file.resolve()) for name, file in files.items()}
         source |= {} if request.crs is None else {"crs": request.crs}
     path = request.out / MADE_FROM
-    there = json.loads(path.read_text()) if path.exists() else source
+    try:
+        there = read_record(path) if path.exists() else source
+    except (OSError, ValueError) as err:
+        say(f"{path}, which says what the folder was made from, cannot be read ({err}): all glaciers are done again")
+        for stages in request.out.glob(f"per_glacier/*/*/*/{STAGES_FILE}"):
+            stages.unlink()
+        there = source
     if there != source:
         # Ice and tables of the directory would no longer belong to its geometry.
         raise InvalidParamsError(f"{request.out} was made from {there}, now asked for is {source}; give another --out")
@@ -107,8 +127,16 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
         say(f"  {remark}")
     if len(checked.remarks) > SHOWN:
         say(f"  ... and {len(checked.remarks) - SHOWN} more")
-    gdirs, failures = _outline_directories(checked.outlines)
-    return gdirs, {**checked.failures, **failures}
+    made = _outline_directories(checked.outlines)
+    return made._replace(failures={**checked.failures, **made.failures})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the content of one of the chain's own JSON files; OSError or ValueError if it is damaged."""
+    content = json.loads(path.read_text())
+    if not isinstance(content, dict):
+        raise ValueError(f"expected names and values, found {content!r}")
+    return content
 
 
 def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> None:
@@ -154,9 +182,11 @@ def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> Non
 def _outline_directories(outlines: geopandas.GeoDataFrame) -> Directories:
     import oggm
 
-    gdirs, failures = [], {}
+    gdirs, failures, digests = [], {}, {}
     # Not in OGGM's pool: a spawned worker would download the names of the RGI's regions.
     for rgi_id, (_, entity) in zip(outlines[id_name(outlines)], outlines.iterrows(), strict=True):
+        about = [entity.geometry.wkb_hex, *entity.drop(outlines.geometry.name).items()]
+        digests[rgi_id] = hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()
         try:
             gdirs.append(oggm.GlacierDirectory(entity))
         except Exception as err:  # an attribute of the inventory that is missing or senseless, wherever OGGM meets it
@@ -165,7 +195,7 @@ def _outline_directories(outlines: geopandas.GeoDataFrame) -> Directories:
                 f"OGGM makes no directory of its outline ({type(err).__name__}: {err}"
                 f"{'; empty: ' + empty if empty else ''}); give all attributes of the RGI, or none, not even an id"
             )
-    return gdirs, failures
+    return Directories(gdirs, failures, digests)
 
 
 def _prepro_directories(request: Request, say: Callable[[str], None]) -> Directories:
@@ -187,4 +217,4 @@ def _prepro_directories(request: Request, say: Callable[[str], None]) -> Directo
         except Exception as err:  # an id that does not exist, a server that does not answer: the others go on
             failures[rgi_id] = f"no directory of level {request.prepro_level}: {type(err).__name__}: {err}"
     say(f"directories: {len(gdirs)} of {len(gdirs) + len(failures)}, {kept} from before")
-    return gdirs, failures
+    return Directories(gdirs, failures, {})

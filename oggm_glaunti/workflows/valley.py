@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.files import replacing
+from oggm_glaunti.files import replacing, write_text
 from oggm_glaunti.settings import GEOMETRY_TASKS
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def make_daily_weather(gdir: GlacierDirectory, **kwargs: Any) -> Path:
     from oggm_glaunti.coupling.weather.task import process_daily_climate
 
     path = Path(gdir.dir) / "invented_weather.csv"
-    daily_weather(**kwargs).to_csv(path, date_format="%Y-%m-%d")
+    write_text(path, daily_weather(**kwargs).to_csv(date_format="%Y-%m-%d"))
     options = {"path": path, "ref_hgt": WEATHER_HEIGHT, "temp_units": "degC", "prcp_units": "mm/day"}
     process_daily_climate(gdir, source="custom", also_monthly=True, **options)
     return path

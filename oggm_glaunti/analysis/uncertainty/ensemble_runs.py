@@ -16,6 +16,7 @@ from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError, entity_task
 from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.oggm.writing import writing
+from oggm_glaunti.files import state_of
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -130,10 +131,10 @@ def _run_member(gdir: GlacierDirectory, suffix: str, model: dict[str, Any], kwar
     from oggm.core.massbalance import MultipleFlowlineMassBalance
 
     path = Path(gdir.get_filepath("model_diagnostics", filesuffix=suffix))
-    path.unlink(missing_ok=True)  # a file of an earlier ensemble must not be taken for this one's
+    before = state_of(path)  # a file of an earlier ensemble must not be taken for this one's
     mb_model = MultipleFlowlineMassBalance(gdir, mb_model_class=UncertainGlaUnTIMassBalance, **model)
     run_from_climate_data(gdir, reset=True, mb_model=mb_model, output_filesuffix=suffix, **kwargs)
-    if not path.exists():
+    if state_of(path) in (None, before):
         raise InvalidWorkflowError(f"{gdir.rgi_id}: the run{suffix} has failed; OGGM's log says why")
     with HDF5_LOCK, xr.open_dataset(path) as diagnostics:
         return diagnostics[list(RUN_VARIABLES)].load()
