@@ -1,10 +1,13 @@
 """``glaunti_table.nc``: the table and the corrections in the glacier directory.
 
 Both are kept with the digest of what they were made from; a file made from anything else is rebuilt, never reused.
+So is one in which another program has changed numbers: each variable has a checksum of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,11 +16,14 @@ from typing import Any, NamedTuple
 import netCDF4
 import numpy as np
 
+from oggm_glaunti.coupling.oggm.messages import warn_once
 from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.continuation import continued_annual_smb
 from oggm_glaunti.coupling.table.table import Table
+
+log = logging.getLogger(__name__)
 
 # name: (dimensions, units, long name)
 _TABLE_FIELDS = {
@@ -80,7 +86,7 @@ def read_corrections(path: str | Path, digest: str) -> BandCorrections | None:
     """Read the corrections of a file; None if there are none made from the same inputs."""
 
     def corrections(nc: netCDF4.Dataset) -> BandCorrections:
-        ds = np.asarray(nc["corrections"][:], np.float32)
+        ds = _array(nc, "corrections").astype(np.float32)
         return BandCorrections(_array(nc, "mb_year").astype(int), _array(nc, "band_height"), ds)
 
     return _read(path, corrections, corrections_digest=digest)
@@ -97,12 +103,27 @@ def _read(path: str | Path, take: Callable[[netCDF4.Dataset], Any], **digest: st
             nc.set_auto_mask(False)
             same = all(getattr(nc, name, "") == value for name, value in digest.items())
             return take(nc) if same else None
+    except _ChangedError as err:
+        warn_once(log, f"{path}: {err}; it is made again")
+        return None
     except (OSError, RuntimeError, LookupError, ValueError):
         return None
 
 
+class _ChangedError(Exception):
+    """Numbers of a file are not those that were written."""
+
+
 def _array(nc: netCDF4.Dataset, name: str) -> np.ndarray:
-    return np.asarray(nc[name][:], np.float64)
+    variable = nc[name]
+    values = variable[:]
+    if getattr(variable, "checksum", None) != _checksum(values):
+        raise _ChangedError(f"'{name}' is not as it was written")
+    return np.asarray(values, np.float64)
+
+
+def _checksum(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()[:16]
 
 
 def write_table(
@@ -165,6 +186,7 @@ def _write(
     if name in _STANDARD_NAMES:
         variable.standard_name = _STANDARD_NAMES[name]
     variable[:] = values
+    variable.checksum = _checksum(values.astype(kind))
 
 
 def _write_band_corrections(nc: netCDF4.Dataset, corrections: BandCorrections) -> None:

@@ -14,6 +14,7 @@ from oggm import cfg
 from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
 from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.ground.heights import height_bounds, table_heights
+from oggm_glaunti.coupling.oggm.messages import forget_warnings
 from oggm_glaunti.coupling.table import store as table_store
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
 from oggm_glaunti.coupling.table.file import read_corrections, read_kept_table, write_table
@@ -154,6 +155,10 @@ def test_what_is_read_is_what_was_written_to_the_last_bit(tmp_path, inputs):
         np.testing.assert_array_equal(getattr(read, name), getattr(corrections, name), err_msg=name)
     assert read.ds.dtype == np.float32
     assert [p.name for p in path.parent.iterdir()] == ["table.nc"]
+    with netCDF4.Dataset(path, "a") as nc:
+        nc["corrections"][0] = np.nan
+    assert read_corrections(path, "c") is None
+    assert read_kept_table(path, "t") is not None
 
 
 def test_a_file_of_other_inputs_is_none(tmp_path, inputs):
@@ -265,6 +270,20 @@ def test_a_file_without_a_variable_is_made_anew(hef_gdir, builds):
     with netCDF4.Dataset(table_path(hef_gdir), "a") as nc:
         nc.renameVariable("swe", "snow")
     np.testing.assert_array_equal(balance(hef_gdir), first)
+    assert builds.count == 2
+
+
+@pytest.mark.parametrize("name", ["annual_smb", "smb", "year", "annual_height"])
+def test_a_table_that_was_edited_in_place_is_made_anew_and_it_is_said(hef_gdir, builds, caplog, name):
+    forget_warnings()
+    first = balance(hef_gdir, add_climate=True)
+    path = table_path(hef_gdir)
+    with netCDF4.Dataset(path, "a") as nc:
+        nc[name][:] = np.nan if "smb" in name else nc[name][:] + 1.0
+    np.testing.assert_array_equal(balance(hef_gdir, add_climate=True), first)
+    assert builds.count == 2
+    assert f"{path}: '{name}' is not as it was written; it is made again" in caplog.text
+    np.testing.assert_array_equal(balance(hef_gdir, add_climate=True), first)
     assert builds.count == 2
 
 
