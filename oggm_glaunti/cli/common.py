@@ -69,18 +69,22 @@ def say(args: argparse.Namespace, line: str) -> None:
 
 
 class _OneLine(logging.Formatter):
+    def __init__(self, words: Callable[[str], str]):
+        super().__init__()
+        self.words = words
+
     def format(self, record: logging.LogRecord) -> str:
-        return f"oggm-glaunti: {record.levelname.lower()}: {' '.join(record.getMessage().split())}"
+        return f"oggm-glaunti: {record.levelname.lower()}: {self.words(' '.join(record.getMessage().split()))}"
 
 
 @contextmanager
-def logging_on_terminal(verbose: bool = False) -> Iterator[None]:
-    """Show warnings of the package on standard error while the block runs; if `verbose`, all its and OGGM's messages.
+def logging_on_terminal(verbose: bool = False, words: Callable[[str], str] = str) -> Iterator[None]:
+    """Show warnings of the package on standard error while the block runs, in the words of a verb.
 
-    Errors of tasks are not shown twice: the command reports them.
+    If `verbose`, all its and OGGM's messages are shown. Errors of tasks otherwise are not: the command reports them.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine())
+    handler.setFormatter(_OneLine(words))
     handler.addFilter(lambda record: verbose or record.levelno < logging.ERROR)
     names = ("oggm_glaunti", *(("oggm",) if verbose else ()))
     before = [(logger, logger.level, logger.propagate) for logger in map(logging.getLogger, names)]

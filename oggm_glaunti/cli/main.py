@@ -35,7 +35,7 @@ def run_verify(args: argparse.Namespace) -> int:
     from oggm_glaunti.verification import print_report, verify_file
 
     common.start_oggm_for_weights(args)
-    report = verify_file(args.file, args.weights)
+    report = verify_file(args.file, args.weights, progress=not args.quiet)
     print_report(report)
     return common.OK if report.ok else common.FAILED
 
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as err:
         return common.complain(err)
     try:
-        with common.logging_on_terminal(args.verbose):
+        with common.logging_on_terminal(args.verbose, args.words):
             return args.run(args)
     except FloatingPointError as err:
         common.complain(err, args.words)

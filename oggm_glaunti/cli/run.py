@@ -95,11 +95,12 @@ def run_run(args: argparse.Namespace) -> int:
         period = args.ref_period or "OGGM's geodetic period"
         parameters = f", melt_f of every glacier calibrated to {what} of {period}"
     print(f"Model {args.model}{parameters}.", flush=True)
-    is_file, options = _is_file(args.climate), _climate_options(args)
+    is_file, options = _is_file(args.climate), _climate_options(args) | ({"check": False} if args.force else {})
     args.climate = climate = str(Path(args.climate).resolve()) if is_file else args.climate
     names = ("shapefile", "dem", "crs", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb")
     asked = {name: getattr(args, name) for name in (*names, "ref_period", "workers")}
     asked |= {"years": tuple(args.years), "rgi_ids": tuple(args.rgi_ids or ()), "dynamics": not args.no_dynamics}
+    asked["progress"] = not args.quiet
     request = Request(args.out.resolve(), climate, climate_is_file=is_file, climate_options=options, **asked)
     statuses = run_region(request, lambda line: common.say(args, line))
     write_config(args, request.out)

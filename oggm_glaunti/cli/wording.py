@@ -15,7 +15,7 @@ VERBS = {
     "process_daily_climate": "oggm-glaunti run",
 }
 _TASKS = re.compile(
-    rf"(?<![\w.'\"/])(?:the task )?(?:oggm_glaunti\.)?(?:g?tasks\.)?({'|'.join(VERBS)})(?:\(gdir\))?(?![\w.]\w|\w|\.nc)"
+    rf"(?<![\w.'\"/])(?:the task )?(?:oggm_glaunti\.)?(?:g?tasks\.)?({'|'.join(VERBS)})(?:\(gdir\))?(?![\w:]|\.\w)"
 )
 _VALUE = r"=(?P<value>'[^']*'|\"[^\"]*\"|\.{3}|\([^)]*\)|[^\s,;:()]*[^\s,;:().])?"
 

@@ -11,11 +11,11 @@ import xarray as xr
 from oggm import GlacierDirectory, cfg, global_task
 from oggm.exceptions import InvalidParamsError
 from oggm.utils import tolist
-from oggm.workflow import execute_entity_task
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+from oggm_glaunti.coupling.oggm.progress import execute_with_bar
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.region.dataset import region_dataset
 from oggm_glaunti.region.jobs import require_each_once
@@ -41,6 +41,7 @@ def compile_glaunti_output(
     ye: int | None = None,
     mb_kwargs: Mapping[str, Any] | None = None,
     use_compression: bool = True,
+    progress: bool = True,
 ) -> xr.Dataset:
     """Compile the balance of many glaciers, year by year, into one CF dataset and file.
 
@@ -70,6 +71,8 @@ def compile_glaunti_output(
         `corrector`, `filename` and so on); a `bias` counts as melt
     use_compression : bool
         Compress NetCDF files; Zarr is always compressed
+    progress : bool
+        Show a progress bar if the standard error is a terminal
 
     Returns
     -------
@@ -104,7 +107,7 @@ def compile_glaunti_output(
     written = _path(path, output_filesuffix or input_filesuffix or "", format)
     asked = {"run_filesuffix": input_filesuffix, "years": years, "ys": ys, "ye": ye, "mb_kwargs": chosen}
     # Reset: a success in the glacier's log does not give its result.
-    balances = execute_entity_task(glacier_balance, gdirs, reset=True, **asked)
+    balances = execute_with_bar(glacier_balance, gdirs, "compile_glaunti_output", progress, reset=True, **asked)
     ds = region_dataset(gdirs, balances, years, input_filesuffix)
     if written is not None:
         write_region(ds, written, format, use_compression)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm import tqdm
 
 from oggm_glaunti.core.weights import Model
 from oggm_glaunti.verification import real_glacier, reference_derived, reference_runs
@@ -74,7 +75,7 @@ def weights_loader(weights_dir: str | Path | None) -> Load:
     return load
 
 
-def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Report:
+def verify_file(path: str | Path, weights_dir: str | Path | None = None, progress: bool = False) -> Report:
     """Recompute every output in a file from its inputs and the weights, and compare; nothing is unpickled.
 
     Parameters
@@ -84,6 +85,8 @@ def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Repo
     weights_dir : path, optional
         folder with files of the published names; without it they are found as :func:`oggm_glaunti.shop.find_weights`
         finds them, and model A is the embedded one
+    progress : bool
+        show a progress bar if the standard error is a terminal
 
     Returns
     -------
@@ -116,7 +119,8 @@ def verify_file(path: str | Path, weights_dir: str | Path | None = None) -> Repo
     names = [name for name in arrays if not layout.inputs.fullmatch(name)]
     if not names:
         raise VerificationError(f"{path}: only inputs in the file, nothing to verify")
-    results = tuple(recompute(source, name, layout.recipes) for name in names)
+    shown = tqdm(names, desc="verify", unit="array", leave=False, disable=None if progress else True)
+    results = tuple(recompute(source, name, layout.recipes) for name in shown)
     # A real glacier's weather is cast to float32; a reference file is computed in its own type.
     dtype = jnp.asarray(arrays.get("in_temperature", np.float32(0))).dtype
     config: Any = jax.config

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -20,11 +21,13 @@ import pandas as pd
 from oggm_glaunti.coupling.model import oggm_record
 from oggm_glaunti.coupling.oggm.shapefiles import without_search_for_projections
 from oggm_glaunti.files import sha256_of, state_of
-from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS, NUMERICS_VERSION, set_params
+from oggm_glaunti.settings import DAILY_SUFFIX, GEOMETRY_TASKS, INVERSION_TASKS, NUMERICS_VERSION, set_params
 from oggm_glaunti.workflows.region_directories import STAGES_FILE, Directories, Request, open_directories, read_record
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
+
+log = logging.getLogger(__name__)
 
 FILESUFFIX = "_glaunti"
 OUTPUT, RUN_OUTPUT, STATUS = "glaunti_output.nc", "run_output.nc", "glaciers.csv"
@@ -105,6 +108,20 @@ class _Chain:
         corrected = request.model != "A"
         options = [request.climate, dict(request.climate_options), request.years, corrected]
         self._stage("climate", options, lambda gdir: _climate_tasks(gdir, request, corrected))
+        self._say_weather()
+
+    def _say_weather(self, most: int = 3) -> None:
+        """Show each weather in a line, for a person to see whether it is the right one."""
+        from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
+
+        of_weather: dict[str, list[str]] = {}
+        for gdir in self.gdirs:
+            with netcdf_file(gdir.get_filepath("climate_historical", filesuffix=DAILY_SUFFIX)) as nc:
+                of_weather.setdefault(getattr(nc, "glaunti_summary", "of an earlier version"), []).append(gdir.rgi_id)
+        for summary, rgi_ids in [*of_weather.items()][:most]:
+            self.say(f"  {rgi_ids[0]}{f' and {len(rgi_ids) - 1} more' if rgi_ids[1:] else ''}: {summary}")
+        if len(of_weather) > most:
+            self.say(f"  ... and {len(of_weather) - most} more")
 
     def tables(self) -> None:
         """Compute the tables of all glaciers in batches; valid ones are kept."""
@@ -112,7 +129,11 @@ class _Chain:
 
         if not self.gdirs:
             return
-        statuses = run(self.gdirs, mb_kwargs={"model": self.request.model, "weights": self.request.weights})
+        statuses = run(
+            self.gdirs,
+            progress=self.request.progress,
+            mb_kwargs={"model": self.request.model, "weights": self.request.weights},
+        )
         counts = statuses["status"].value_counts()
         self.say("tables: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
         self._drop("tables", statuses.loc[statuses["status"] == "failed", "message"].to_dict())
@@ -167,11 +188,12 @@ class _Chain:
         out, dynamics = self.request.out, self.request.dynamics
         (ys, ye), model = self.request.years, {"model": self.request.model}
         path, suffix = out / OUTPUT, FILESUFFIX if dynamics else None
-        ds = compile_glaunti_output(self.gdirs, path=path, ys=ys, ye=ye, input_filesuffix=suffix, mb_kwargs=model)
+        asked = {"input_filesuffix": suffix, "mb_kwargs": model, "progress": self.request.progress}
+        ds = compile_glaunti_output(self.gdirs, path=path, ys=ys, ye=ye, **asked)
         ds.close()
         lost = ds["rgi_id"].values[ds["compiled"].values == 0] if "compiled" in ds else ()
         self._drop("output", {str(rgi_id): "no output, see log.txt in its directory" for rgi_id in lost})
-        self._say_implausible(dict(zip(ds["rgi_id"].values.tolist(), ds["specific_mb"].values, strict=True)))
+        self._warn_implausible(dict(zip(ds["rgi_id"].values.tolist(), ds["specific_mb"].values, strict=True)))
         if not (dynamics and self.gdirs):
             return [OUTPUT]
         # In one piece: pieces would be files in the working directory that a killed run leaves.
@@ -180,18 +202,18 @@ class _Chain:
             utils.compile_run_output(self.gdirs, path=str(temporary), **one).close()
         return [OUTPUT, RUN_OUTPUT]
 
-    def _say_implausible(self, balances: dict[str, Any], most: int = 10) -> None:
+    def _warn_implausible(self, balances: dict[str, Any], most: int = 10) -> None:
         from oggm_glaunti.coupling.weather.plausibility import implausible_balances
 
         found = implausible_balances(balances)
         for rgi_id, text in [*found.items()][:most]:
-            self.say(f"implausible balance: {rgi_id}: {text}; check its weather and parameters")
+            log.warning("implausible balance: %s: %s; check its weather and parameters", rgi_id, text)
         if len(found) > most:
-            self.say(f"implausible balance: {len(found) - most} more glaciers")
+            log.warning("implausible balance: %d more glaciers", len(found) - most)
 
     def _stage(self, stage: str, options: Any, tasks_of: Callable[[Any], Sequence[EntityTask]]) -> None:
         """Do tasks for every glacier; they depend on options beside those of the stages before."""
-        from oggm import workflow
+        from oggm_glaunti.coupling.oggm.progress import execute_with_bar
 
         self.asked.append([stage, options])
         if not self.gdirs:
@@ -204,7 +226,7 @@ class _Chain:
             asked = json.dumps([self.asked, files], sort_keys=True, default=str)
             digest = hashlib.sha256(asked.encode()).hexdigest()
             work.append((gdir, {"stage": stage, "digest": digest, "tasks": tasks}))
-        results = workflow.execute_entity_task(do_stage, work)
+        results = execute_with_bar(do_stage, work, stage, self.request.progress)
         by_id = dict(zip([gdir.rgi_id for gdir in self.gdirs], results, strict=True))
         kept = sum(result == KEPT for result in results)
         self._drop(stage, {rgi_id: text for rgi_id, text in by_id.items() if text not in (DONE, KEPT)})
@@ -287,7 +309,7 @@ def forget_maps(gdir: GlacierDirectory, **kwargs: Any) -> None:
 def _climate_tasks(gdir: GlacierDirectory, request: Request, corrected: bool) -> list[EntityTask]:
     from oggm_glaunti import tasks as gtasks
 
-    weather: dict[str, Any] = {"source": request.climate}
+    weather: dict[str, Any] = {"source": request.climate, **request.climate_options}
     if request.climate_is_file:
         path = request.climate.replace("{rgi_id}", gdir.rgi_id)
         weather = {"source": "custom", "path": path, **request.climate_options}

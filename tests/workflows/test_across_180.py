@@ -11,7 +11,7 @@ import xarray as xr
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 from shapely.geometry import MultiPolygon, box
 
-from oggm_glaunti.cli.analyse import open_glaciers
+from oggm_glaunti.cli.directories import open_glaciers
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.coupling.ground.features import glaunti_features, read_features
 from oggm_glaunti.coupling.ground.grid import grid_around, utm_crs

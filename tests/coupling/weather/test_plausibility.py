@@ -285,13 +285,13 @@ def test_balances_beyond_what_has_been_measured_are_named_by_glacier():
     }
 
 
-def test_a_region_says_its_implausible_balances_and_how_many_more():
+def test_a_region_warns_of_implausible_balances_and_of_how_many_more(caplog):
     from oggm_glaunti.workflows.region_chain import _Chain
 
-    said = []
     chain = _Chain.__new__(_Chain)
-    chain.say = said.append
-    chain._say_implausible({f"RGI60-11.{number:05d}": [-30.0, -1.0] for number in range(12)} | {"good": [0.1, -1.0]})
-    assert len(said) == 11
-    assert said[0].startswith("implausible balance: RGI60-11.00000: -30.0 to -1.0 m w.e. a year, 1 of 2 years")
-    assert said[-1] == "implausible balance: 2 more glaciers"
+    chain._warn_implausible({f"RGI60-11.{number:05d}": [-30.0, -1.0] for number in range(12)} | {"good": [0.1, -1.0]})
+    assert len(caplog.messages) == 11
+    assert caplog.messages[0].startswith(
+        "implausible balance: RGI60-11.00000: -30.0 to -1.0 m w.e. a year, 1 of 2 years"
+    )
+    assert caplog.messages[-1] == "implausible balance: 2 more glaciers"
