@@ -75,6 +75,19 @@ def weights_loader(weights_dir: str | Path | None) -> Load:
     return load
 
 
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Read all arrays of an ``.npz`` file; every error names it."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if not zipfile.is_zipfile(path):
+        raise VerificationError(f"{path}: not an .npz file")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as err:  # zip, zlib, struct, tokenizer and NumPy each have errors of their own
+        raise VerificationError(f"{path}: cannot be read as .npz ({err})") from err
+
+
 def verify_file(path: str | Path, weights_dir: str | Path | None = None, progress: bool = False) -> Report:
     """Recompute every output in a file from its inputs and the weights, and compare; nothing is unpickled.
 
@@ -100,15 +113,7 @@ def verify_file(path: str | Path, weights_dir: str | Path | None = None, progres
         where the file is no ``.npz`` or damaged, has an unknown layout, lacks an input, has a NaN in one, or was made
         with other weights
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    if not zipfile.is_zipfile(path):
-        raise VerificationError(f"{path}: not an .npz file")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, EOFError) as err:
-        raise VerificationError(f"{path}: cannot be read as .npz ({err})") from err
+    arrays = read_arrays(path)
     layout = next((layout for layout in LAYOUTS if layout.marks <= arrays.keys()), None)
     if layout is None:
         known = "; or ".join(", ".join(sorted(layout.marks)) for layout in LAYOUTS)

@@ -153,7 +153,7 @@ def write_dem_stack(
         raise InvalidParamsError(f"{gdir.rgi_id}: {path.name}: attributes name no {VERTICAL_DATUM}; say it in words")
     with cells.new_cells_file(gdir, BASENAME, filesuffix, "yearly surfaces", attributes) as nc:
         nc.createDimension("year", stack.years.size)
-        year = nc.createVariable("year", "i4", ("year",))
+        year = nc.createVariable("year", "i4", ("year",), fletcher32=True)
         year.setncatts({"long_name": "calendar year; the surface is that of its 1 January", "units": "1"})
         year[:] = stack.years
         cells.write_coordinates(nc, stack)

@@ -297,7 +297,7 @@ def write_coordinates(nc: netCDF4.Dataset, cells: OnCells) -> None:
     for name in ("y", "x"):
         values = getattr(cells, name)
         nc.createDimension(name, values.size)
-        variable = nc.createVariable(name, "f8", (name,))
+        variable = nc.createVariable(name, "f8", (name,), fletcher32=True)
         standard_name = f"projection_{name}_coordinate"
         variable.setncatts({"units": "m", "axis": name.upper(), "standard_name": standard_name})
         variable[:] = values

@@ -319,7 +319,7 @@ def _fill_variables(nc: netCDF4.Dataset, series: ds.DailySeries) -> None:
     # OGGM counts from 1801 unless the series begins earlier.
     start = 1801 if nc.yr_0 > 1800 else nc.yr_0
     nc.createDimension("time", None)
-    time = nc.createVariable("time", "i4", ("time",))
+    time = nc.createVariable("time", "i4", ("time",), fletcher32=True)
     time.setncatts({"units": f"days since {start:04d}-01-01 00:00:00", "calendar": "standard"})
     time[:] = (series.time - np.datetime64(f"{start:04d}-01-01", "D")).astype(np.int32)
     described = {
@@ -327,7 +327,7 @@ def _fill_variables(nc: netCDF4.Dataset, series: ds.DailySeries) -> None:
         "temp": (series.temp, "degC", "2m temperature at height ref_hgt"),
     }
     for name, (values, units, long_name) in described.items():
-        var = nc.createVariable(name, "f4", ("time",), zlib=cfg.PARAMS["compress_climate_netcdf"])
+        var = nc.createVariable(name, "f4", ("time",), zlib=cfg.PARAMS["compress_climate_netcdf"], fletcher32=True)
         var.setncatts({"units": units, "long_name": long_name})
         var[:] = values
     if series.others:
@@ -342,6 +342,8 @@ def _fill_realisations(nc: netCDF4.Dataset, series: ds.DailySeries, described: d
     more = {"temp": [temp for temp, _ in series.others], "prcp": [prcp for _, prcp in series.others]}
     for name, (_, units, long_name) in described.items():
         dims = (REALISATION, "time")
-        var = nc.createVariable(f"{name}_{REALISATION}", "f4", dims, zlib=cfg.PARAMS["compress_climate_netcdf"])
+        var = nc.createVariable(
+            f"{name}_{REALISATION}", "f4", dims, zlib=cfg.PARAMS["compress_climate_netcdf"], fletcher32=True
+        )
         var.setncatts({"units": units, "long_name": f"{long_name}, other realisations"})
         var[:] = np.stack(more[name])

@@ -9,7 +9,6 @@ import json
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -90,7 +89,7 @@ def read_checkpoint(path: Path, like: Progress, config: dict[str, Any]) -> Progr
         # Opened here, as NumPy leaves a file open that is no archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             head, arrays = json.loads(str(stored["head"])), {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as err:
+    except Exception as err:  # zip, zlib, struct, tokenizer and NumPy each have errors of their own
         raise ValueError(f"{path}: cannot be read ({err}). Delete it to start anew.") from err
     if head.get("format") != CHECKPOINT_FORMAT:
         raise ValueError(f"{path}: expected format {CHECKPOINT_FORMAT!r}, found {head.get('format')!r}")
