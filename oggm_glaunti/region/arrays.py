@@ -1,6 +1,6 @@
 """Padded arrays of a batch, in NumPy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -133,20 +133,21 @@ def _fill_cells(cells: kernels.LanedCells, place: int, lane: int, own: GlacierCo
     return lanes.stop
 
 
-def band_corrections(arrays: CorrectionArrays, ds: np.ndarray) -> list[BandCorrections]:
-    """Average corrections on the cells (Y, L, 16, 5) over each glacier's bands."""
-    flat = ds.reshape(ds.shape[0], -1, ds.shape[-1])
-    found, first = [], 0
-    for years, own in zip(arrays.years, arrays.columns, strict=True):
-        n = own.rows.size
-        on_cells = flat[: years.size, first : first + n].astype(np.float64)
-        first += -(-n // LANE) * LANE
+def band_corrections(arrays: CorrectionArrays, each_year: Iterable[Any]) -> list[BandCorrections]:
+    """Average corrections on the cells, one array (L, 16, 5) a year, over each glacier's bands; one year is held."""
+    places, first = [], 0
+    for own in arrays.columns:
         order = np.argsort(own.band, kind="stable")
-        starts = np.searchsorted(own.band[order], np.arange(own.band_count.size))
-        sums = np.add.reduceat(on_cells[:, order], starts, axis=1)
-        means = (sums / own.band_count[:, None]).transpose(0, 2, 1).astype(np.float32)
-        found.append(BandCorrections(years, own.band_height.astype(np.float64), means))
-    return found
+        places.append((first + order, np.searchsorted(own.band[order], np.arange(own.band_count.size))))
+        first += -(-own.rows.size // LANE) * LANE
+    means: list[list[np.ndarray]] = [[] for _ in places]
+    for ds in each_year:
+        on_cells = np.asarray(ds).reshape(-1, N_CORRECTIONS)
+        for found, own, (order, starts) in zip(means, arrays.columns, places, strict=True):
+            sums = np.add.reduceat(on_cells[order].astype(np.float64), starts)
+            found.append((sums / own.band_count[:, None]).T.astype(np.float32))
+    all_of_them = zip(arrays.years, arrays.columns, means, strict=True)
+    return [BandCorrections(y, own.band_height.astype(np.float64), np.stack(m[: y.size])) for y, own, m in all_of_them]
 
 
 def table_parameters(batch: Batch, jobs: Sequence[Job]) -> TIWeights:

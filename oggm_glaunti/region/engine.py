@@ -4,13 +4,18 @@ On a CPU each core has a thread that runs batches of its own, since XLA runs suc
 device has two, one of which prepares arrays while the other computes. This module does no I/O: jobs are pulled one by
 one and outcomes returned one by one in the caller's thread, so that reading and writing continue while batches run.
 
+Batches wait for each other where the memory setting does not hold them all, so a glacier that needs more than its share
+runs beside fewer others or alone. One that needs more than there is fails by name.
+
 Programs are compiled once per process and shape, some two seconds each. JAX's environment variable
 ``JAX_COMPILATION_CACHE_DIR`` names a folder in which they are kept for the next process.
 """
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, cycle
 from typing import Any, NamedTuple
@@ -25,7 +30,7 @@ from oggm_glaunti.core.threads import cores
 from oggm_glaunti.coupling.table.table import table_of_sums
 from oggm_glaunti.region.arrays import band_corrections, correction_arrays, table_arguments, table_parameters
 from oggm_glaunti.region.jobs import Job, JobOutcome
-from oggm_glaunti.region.plan import CPU_COLUMNS, MEGABYTE, Batch, Planner
+from oggm_glaunti.region.plan import CPU_COLUMNS, MEGABYTE, Batch, Planner, Size
 
 # Batches submitted per thread: one that runs and one that waits.
 AHEAD = 2
@@ -50,6 +55,46 @@ class Resources(NamedTuple):
     threads: int
     gpu: bool
     memory: float
+
+    @property
+    def memory_of_all(self) -> float:
+        """Memory for all running batches together, bytes."""
+        return self.memory * self.threads
+
+
+class Budget:
+    """Memory of the running batches; those for which there is no room wait, and start in the order in which they came.
+
+    Parameters
+    ----------
+    total : float
+        bytes
+
+    Examples
+    --------
+    >>> budget = Budget(10.0)
+    >>> with budget.take(4.0), budget.take(6.0):
+    ...     budget.used
+    10.0
+    """
+
+    def __init__(self, total: float):
+        self.total, self.used = total, 0.0
+        self._turn, self._changed = threading.Lock(), threading.Condition()
+
+    @contextmanager
+    def take(self, amount: float) -> Iterator[None]:
+        """Hold an amount, at most all, bytes."""
+        amount = min(amount, self.total)
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: self.used + amount <= self.total)
+            self.used += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.used -= amount
+                self._changed.notify()
 
 
 def resources(memory: float | None = None, threads: int | None = None) -> Resources:
@@ -92,10 +137,15 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
         return
     available = resources(memory, threads)
     planner, devices = Planner(available.memory, available.gpu), cycle(available.devices)
+    budget = Budget(available.memory_of_all)
     known: dict[str, Job] = {}
     models: dict[tuple[str, Any], Any] = {}  # by weights and device: to send one takes as long as to run a year
     with ThreadPoolExecutor(available.threads, thread_name_prefix="glaunti") as pool:
         running: set[Future] = set()
+
+        def run(batch: Batch, *arguments: Any) -> list[JobOutcome]:
+            with budget.take(batch.memory):
+                return run_batch(batch, *arguments)
 
         def submit(batch: Batch | None) -> None:
             if batch is not None:
@@ -103,7 +153,7 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
                 if (batch.model, device) not in models:
                     models[batch.model, device] = jax.device_put((own[0].model.ti, own[0].model.corrector), device)
                 model = models[batch.model, device]
-                running.add(pool.submit(run_batch, batch, own, model, device, available.gpu))
+                running.add(pool.submit(run, batch, own, model, device, available.gpu))
 
         def finish(at_most: int) -> Iterator[JobOutcome]:
             while len(running) > at_most:
@@ -129,6 +179,8 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
             for job in chain([first], jobs):
                 try:
                     size = job.size()
+                    if job.wants_corrections:
+                        require_memory(job.rgi_id, size, planner.memory_alone(size), available)
                 except Exception as error:
                     yield JobOutcome(job, error=error)
                     continue
@@ -141,6 +193,18 @@ def run_jobs(jobs: Iterable[Job], memory: float | None = None, threads: int | No
                 yield from finish(0)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def require_memory(rgi_id: str, size: Size, needed: float, available: Resources) -> None:
+    """Raise an InvalidWorkflowError if a glacier's corrections need more memory than all batches may have together."""
+    if needed > available.memory_of_all:
+        threads, most = available.threads, available.memory_of_all / MEGABYTE
+        enough = 10 * round(needed * (threads + 1) / threads / MEGABYTE / 10 + 1)
+        raise InvalidWorkflowError(
+            f"{rgi_id}: its map of {size.rows} x {size.cols} cells of 100 m needs about {needed / MEGABYTE:.0f} MB, "
+            f"and all batches together may have {most:.0f} MB; set cfg.PARAMS['glaunti_memory'] (or memory=) to "
+            f"{enough} MB where the machine has it, or leave the glacier out"
+        )
 
 
 def run_batch(batch: Batch, jobs: Sequence[Job], model: Any, device: Any, gpu: bool) -> list[JobOutcome]:
@@ -159,17 +223,18 @@ def _corrections(batch: Batch, jobs: Sequence[Job], model: Any, device: Any, gpu
     """Return the jobs with their corrections, still without tables."""
     arrays = correction_arrays(batch, jobs)
     weather, maps, offset, cells = jax.device_put(arrays[:4], device)
-    (ti, corrector), columns, found = model, None if gpu else CPU_COLUMNS, []
-    swe, profile = kernels.initial_state(ti, cells)
-    for year in range(max(years.size for years in arrays.years)):
-        index = np.int32(year)
-        response = kernels.responses(ti, profile, weather, index, offset, columns)
-        ds = kernels.correction_maps(corrector, response, index, maps)
-        swe, profile, on_cells = kernels.corrected_year(ti, swe, ds, weather, index, cells, columns)
-        found.append(on_cells)
-    ds = np.stack([np.asarray(on_cells) for on_cells in found])
+    (ti, corrector), columns = model, None if gpu else CPU_COLUMNS
+
+    def years() -> Iterator[Any]:
+        swe, profile = kernels.initial_state(ti, cells)
+        for index in np.arange(max(years.size for years in arrays.years), dtype=np.int32):
+            response = kernels.responses(ti, profile, weather, index, offset, columns)
+            ds = kernels.correction_maps(corrector, response, index, maps)
+            swe, profile, on_cells = kernels.corrected_year(ti, swe, ds, weather, index, cells, columns)
+            yield on_cells
+
     outcomes = []
-    for job, yearly in zip(jobs, band_corrections(arrays, ds), strict=True):
+    for job, yearly in zip(jobs, band_corrections(arrays, years()), strict=True):
         if np.isfinite(yearly.ds).all():
             outcomes.append(JobOutcome(replace(job, yearly=yearly, features=None)))
         else:

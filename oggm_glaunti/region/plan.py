@@ -29,8 +29,9 @@ FLOAT = 4
 LONGEST_YEAR = 366
 MEGABYTE = 1e6
 CHANNELS = 32  # of the network's widest maps
-# Measured: copies of the widest map that the network's program holds at once, and of the inputs' maps (host, device).
-NETWORK_COPIES = 8
+# Measured: copies of the widest map that the network's program holds at once (a GPU's convolutions need room to work),
+# and of the inputs' maps (host, device).
+CPU_NETWORK_COPIES, GPU_NETWORK_COPIES = 4, 8
 INPUT_COPIES = 3
 
 
@@ -176,12 +177,18 @@ class Planner:
         most = max(held, key=held.__getitem__)
         return self._batch(most, self._waiting.pop(most))
 
+    def memory_alone(self, size: Size) -> int:
+        """Estimate the peak memory of the corrector for one glacier, bytes."""
+        side, years = bucket_side(size.rows, size.cols), round_up(size.years, YEARS_ROUNDED)
+        return corrections_memory(side, size.channels, years, self.gpu)
+
     def slots(self, key: tuple) -> int:
         """Return the number of places in a batch: as many as suit the device and fit the memory, at least one."""
         if key[0] == "tables":
             wanted, each = (GPU_COLUMNS if self.gpu else CPU_COLUMNS) // key[2], table_memory(*key[2:5])
         else:
-            wanted, each = (GPU_CELLS if self.gpu else CPU_CELLS) // key[2] ** 2, corrections_memory(*key[2:5])
+            wanted = (GPU_CELLS if self.gpu else CPU_CELLS) // key[2] ** 2
+            each = corrections_memory(*key[2:5], self.gpu)
         return max(1, min(wanted, int(self.memory // each)))
 
     def _batch(self, key: tuple, sizes: list[Size]) -> Batch:
@@ -192,7 +199,7 @@ class Planner:
             shape = {"heights": heights, "table_years": years, "periods": periods}
             return Batch("tables", keys, model, slots, memory, **shape)
         _, model, side, channels, years = key
-        memory = slots * corrections_memory(side, channels, years)
+        memory = slots * corrections_memory(side, channels, years, self.gpu)
         shape = {"side": side, "channels": channels, "years": years}
         shape["nodes"] = round_up(max(size.nodes for size in sizes), NODES_ROUNDED)
         shape["lanes"] = power_of_two(sum(-(-size.cells // LANE) for size in sizes), fewest=slots * side**2 // 400)
@@ -211,13 +218,13 @@ def power_of_two(n: int, fewest: int) -> int:
     return 1 << (max(n, fewest) - 1).bit_length()
 
 
-def corrections_memory(side: int, channels: int, years: int) -> int:
+def corrections_memory(side: int, channels: int, years: int, gpu: bool = False) -> int:
     """Estimate the peak memory of one place in a batch of the corrector from measurements, bytes."""
     cells = side * side
-    network = NETWORK_COPIES * CHANNELS * cells
+    network = (GPU_NETWORK_COPIES if gpu else CPU_NETWORK_COPIES) * CHANNELS * cells
     maps = INPUT_COPIES * (channels + 10) * cells
     weather = INPUT_COPIES * 3 * LONGEST_YEAR * years
-    on_cells = 2 * N_CORRECTIONS * years * cells  # at most all cells are glacier
+    on_cells = 8 * N_CORRECTIONS * cells  # of one year, at most all cells are glacier
     return FLOAT * (network + maps + weather + on_cells)
 
 

@@ -45,7 +45,8 @@ def glaunti_tables(
         Glacier directories with daily climate (``process_daily_climate``) and, for models C and D, ``glaunti_features``
     memory : float, optional
         Working memory for all simultaneous batches together, MB, in addition to the interpreter and its libraries; by
-        default ``cfg.PARAMS['glaunti_memory']``. On a GPU it is the device's. Results do not depend on it
+        default ``cfg.PARAMS['glaunti_memory']``. On a GPU it is the device's. A glacier that needs more fails and is
+        told how much is enough. Results do not depend on it
     overwrite : bool
         Make corrections and tables again even if they are valid
     progress : bool

@@ -123,17 +123,24 @@ def _table_heights(features: Features) -> np.ndarray:
 
 
 def make_directories(
-    n: int, base_dir: str | Path, seed: int = 0, years: int = 20, last_year: int = 2020, hemisphere: str = "nh"
+    n: int,
+    base_dir: str | Path,
+    seed: int = 0,
+    years: int = 20,
+    last_year: int = 2020,
+    hemisphere: str = "nh",
+    of_areas: np.ndarray | None = None,
 ) -> list[Any]:
     """Glacier directories with no more than ``glaunti_tables`` reads: outline, range of heights, climate, features.
 
-    OGGM has to be initialised. Glaciers of the same index and seed are those of :func:`make_region`.
+    OGGM has to be initialised. Glaciers of the same index and seed are those of :func:`make_region`, unless areas (km2)
+    are given.
     """
     import oggm
 
     weather = daily_weather(last_year + 1 - years, last_year, seed=seed)
     gdirs = []
-    for index, area in enumerate(areas(n, seed)):
+    for index, area in enumerate(areas(n, seed) if of_areas is None else of_areas):
         rng = np.random.default_rng((seed, 2, index))
         features, climate = make_features(area, rng), make_climate(weather, rng)
         entity = valley_outline().iloc[0].copy()

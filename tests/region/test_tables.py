@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import netCDF4
@@ -23,6 +26,7 @@ from oggm_glaunti.coupling.table.band_corrections import compute_corrections
 from oggm_glaunti.coupling.table.file import read_corrections
 from oggm_glaunti.coupling.table.table import build_table
 from oggm_glaunti.region import engine
+from oggm_glaunti.region.plan import Planner, Size
 
 from ..conftest import REPOSITORY
 from .synthetic import make_directories, make_region, run_region
@@ -165,7 +169,7 @@ def test_the_memory_setting_changes_batches_and_nothing_else(weights_dir, monkey
     batches, run_batch = [], engine.run_batch
     monkeypatch.setattr(engine, "run_batch", lambda batch, *args: batches.append(batch) or run_batch(batch, *args))
     results = []
-    for memory in (1000.0, 10.0):
+    for memory in (1000.0, 7.0):
         outcomes = run_region(4, seed=SEED, years=4, memory=memory, weights=weights_dir)
         results.append({outcome.job.key: outcome for outcome in outcomes})
         results[-1]["batches"] = len(batches)
@@ -401,6 +405,42 @@ def test_a_glacier_whose_numbers_are_not_finite_fails_alone(weights_dir):
     assert f"{jobs[1].rgi_id}: the corrections of model C are not finite" in str(outcomes[jobs[1].key].error)
     for job in jobs[::2]:
         np.testing.assert_array_equal(outcomes[job.key].table.smb, alone[job.key].table.smb)
+
+
+@pytest.mark.slow
+def test_a_glacier_that_needs_more_memory_than_there_is_fails_by_name(weights_dir):
+    errors = {o.job.key: o.error for o in run_region(2, seed=SEED, years=4, memory=3.0, weights=weights_dir)}
+    assert errors["RGI60-11.00001"] is None
+    assert "RGI60-11.00002: its map of 38 x 45 cells of 100 m needs about 2 MB" in str(errors["RGI60-11.00002"])
+
+
+def test_the_memory_that_would_be_enough_is_said():
+    size = Size("0", "C", rows=1371, cols=702, channels=6, years=19)
+    available = engine.Resources((), 2, False, 1e9 / 3)
+    needed = Planner(available.memory).memory_alone(size)
+    said = r"RGI60-05.1: its map of 1371 x 702 cells .* may have 667 MB; set .*glaunti_memory'\] .* to (\d+) MB"
+    with pytest.raises(InvalidWorkflowError, match=said) as error:
+        engine.require_memory("RGI60-05.1", size, needed, available)
+    enough = 1e6 * int(re.search(said, str(error.value)).group(1))
+    engine.require_memory("RGI60-05.1", size, needed, available._replace(memory=enough / 3))
+    with pytest.raises(InvalidWorkflowError):
+        engine.require_memory("RGI60-05.1", size, needed, available._replace(memory=0.95 * enough / 3))
+
+
+def test_batches_never_hold_more_than_all_of_the_memory_and_those_too_large_run_alone():
+    budget, at_once, most = engine.Budget(10.0), [0.0], [0.0]
+
+    def work(amount: float) -> None:
+        with budget.take(amount):
+            at_once[0] += min(amount, 10.0)
+            most.append(at_once[0])
+            time.sleep(0.002)
+            at_once[0] -= min(amount, 10.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [3.0, 25.0, 4.0, 5.0, 10.0, 1.0] * 10))
+    assert max(most) == 10.0
+    assert budget.used == 0.0
 
 
 def test_an_error_of_a_whole_batch_is_every_glaciers(monkeypatch, weights_dir):
