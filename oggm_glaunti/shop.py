@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlparse
 
 from oggm_glaunti import settings
+from oggm_glaunti.core.letters import model_letter
 from oggm_glaunti.files import remembered, replacing, sha256_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def weights_file(name: str, glacier: str | None = None) -> str:
     Parameters
     ----------
     name : str
-        ``A``, ``B``, ``C`` or ``D``
+        ``A``, ``B``, ``C`` or ``D``, or the same in lower case
     glacier : str, optional
         for model A finetuned on one glacier
 
@@ -67,8 +68,7 @@ def weights_file(name: str, glacier: str | None = None) -> str:
     >>> weights_file("A", "Grosser Aletsch")
     'a_finetuned_Grosser Aletsch.eqx'
     """
-    if name not in ("A", "B", "C", "D"):
-        raise ValueError(f"model: expected A, B, C or D, found {name!r}")
+    name = model_letter(name)
     if glacier is None:
         return f"{name.lower()}.eqx"
     if name != "A":
@@ -135,7 +135,7 @@ def find_weights(name: str, path: _Place = None, glacier: str | None = None, all
     Parameters
     ----------
     name : str
-        ``A``, ``B``, ``C`` or ``D``
+        ``A``, ``B``, ``C`` or ``D``, or the same in lower case
     path : path, optional
         a file, or a folder that holds files of the published names
     glacier : str, optional
@@ -152,7 +152,7 @@ def find_weights(name: str, path: _Place = None, glacier: str | None = None, all
     WeightsNotFoundError
         if there are none; the message names the places searched and the three ways out
     ValueError
-        if a cached or downloaded file has the wrong checksum
+        if a file is larger than a model's can be, or a cached or downloaded one has the wrong checksum
     """
     filename = weights_file(name, glacier)
     variable = f"environment variable {settings.WEIGHTS_ENV}"
@@ -162,12 +162,25 @@ def find_weights(name: str, path: _Place = None, glacier: str | None = None, all
     place = Path(place).expanduser()
     found = place / filename if place.is_dir() else place
     if found.is_file():
+        _require_size(found, name)
         return _require_right_model(found, filename)
     looked = f"{found} ({variable if path is None else 'the path given'})"
     if path is not None or not place.exists():
         # A variable that points nowhere is a mistake; a folder may well hold other models' files only.
         raise _not_found(filename, [looked])
     return _find_published(filename, allow_download, looked)
+
+
+def _require_size(path: Path, name: str) -> None:
+    """Refuse what is too large to be a model's file, before it is read."""
+    from oggm_glaunti.core.weights import largest_size
+
+    size, most = path.stat().st_size, largest_size(name)
+    if size > most:
+        raise ValueError(
+            f"{path}: {size:,} bytes are no weights of model {model_letter(name)}, which have {most:,} at most. Name "
+            "the file of the model"
+        )
 
 
 def _require_right_model(path: Path, filename: str) -> Path:
@@ -201,6 +214,7 @@ def _find_published(filename: str, allow_download: bool, before: str) -> Path:
             cached = download(url)
         except FileNotFoundError as err:
             raise _not_found(filename, [*looked, str(err)]) from err
+    _require_size(cached, filename[0])
     expected, found = WEIGHTS_SHA256.get(filename), sha256_of(cached)
     if expected is not None and found != expected:
         raise ValueError(
@@ -218,6 +232,7 @@ def load(name: str, path: _Place = None, glacier: str | None = None, allow_downl
     """
     from oggm_glaunti.core.weights import embedded_a, leaves_of
 
+    name = model_letter(name)
     if name == "A" and path is None and glacier is None:
         model = embedded_a()
         digest = hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves_of(model))).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import time
@@ -180,3 +181,36 @@ def test_a_file_rewritten_to_the_same_size_and_time_has_its_own_checksum(tmp_pat
     path.write_bytes(b"new")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert shop.sha256_of(path) == hashlib.sha256(b"new").hexdigest()
+
+
+def test_a_damaged_number_in_weights_of_our_own_is_noticed(tmp_path):
+    path = shop.save_model(shop.load_model("A"), tmp_path / "mine.eqx", training_data="none")
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1  # another finite number
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"mine\.eqx: the header says SHA-256 .* the file is damaged or was edited"):
+        shop.load("A", path)
+
+
+def test_weights_of_an_earlier_version_have_no_checksum_and_are_read(tmp_path):
+    path = shop.save_model(shop.load_model("A"), tmp_path / "mine.eqx", training_data="none")
+    head, _, records = path.read_bytes().partition(b"\n")
+    assert json.loads(head)["sha256"] == hashlib.sha256(records).hexdigest()
+    old = {name: value for name, value in json.loads(head).items() if name != "sha256"}
+    path.write_bytes(json.dumps(old).encode() + b"\n" + records)
+    assert shop.load("A", path).model.name == "A"
+
+
+def test_a_file_too_large_for_weights_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "mine.eqx"
+    with path.open("wb") as stream:
+        stream.truncate(3 * 2**30)
+    monkeypatch.setattr(shop, "sha256_of", None)
+    for name in ("A", "C"):
+        with pytest.raises(ValueError, match=rf"mine\.eqx: 3,221,225,472 bytes are no weights of model {name}"):
+            shop.load(name, path)
+
+
+def test_a_letter_may_be_small(weights_dir):
+    assert shop.load("a").model.name == shop.load_model("a", weights_dir).name == "A"
+    assert shop.find_weights("c", weights_dir) == weights_dir / "c.eqx"

@@ -1,11 +1,14 @@
 """Leaves of a weight file and their checks; the embedded model A.
 
 A published file is nothing but ``.npy`` records, one per leaf. Our own format is the same records after one line of
-JSON. Reading never unpickles, and a file whose leaves have another count, shape or dtype is refused. This module reads
-and writes streams; finding files is left to other modules.
+JSON, which holds their checksum. Reading never unpickles, and a file whose leaves have another count, shape or dtype is
+refused. This module reads and writes streams; finding files is left to other modules.
 """
 
+import hashlib
+import io
 import json
+import math
 import os
 from collections.abc import Mapping
 from tokenize import TokenError
@@ -18,11 +21,12 @@ import numpy.typing
 from oggm_glaunti.core.corrector import Branch, ConvBlock, Corrector, DoubleConv
 from oggm_glaunti.core.glaunti import GlaUnTI
 from oggm_glaunti.core.gru import GRU
+from oggm_glaunti.core.letters import model_letter
 from oggm_glaunti.core.parameters import BY_NAME, PARAMETERS, STORED_NAMES, physical_numbers, stored_numbers
 from oggm_glaunti.core.temperature_index import TIWeights, ti_from_stored
 from oggm_glaunti.core.units import N_CORRECTIONS
 
-FORMAT = "oggm-glaunti-weights-1"
+FORMAT, CHECKSUM = "oggm-glaunti-weights-1", "sha256"
 Model = GlaUnTI | GRU
 
 
@@ -102,13 +106,12 @@ def leaf_shapes(name: str) -> list[tuple[int, ...]]:
     >>> [len(leaf_shapes(name)) for name in "ABCD"]
     [9, 7, 56, 56]
     """
+    name = model_letter(name)
     if name == "B":
         return [(48, 2), (48, 16), (48,), (16,), (1, 16), (1,), (16,)]
     scalars: list[tuple[int, ...]] = [()] * len(STORED_NAMES)
     if name == "A":
         return scalars
-    if name not in ("C", "D"):
-        raise ValueError(f"model: expected A, B, C or D, found {name!r}")
     branch_2d = [(32, 15, 1, 1)] + 4 * _double_conv_shapes(32, 2)
     branch_1d = [(8, 2, 1)] + 2 * _double_conv_shapes(8, 1)
     fuse_and_out = [*_double_conv_shapes(32, 2), (N_CORRECTIONS, 32, 1, 1), (N_CORRECTIONS, 1, 1)]
@@ -144,6 +147,7 @@ def model_from_leaves(name: str, leaves: list[np.ndarray], source: str = "weight
     ValueError
         if count, shape or dtype differ from what the model needs, or a value is not finite
     """
+    name = model_letter(name)
     shapes = leaf_shapes(name)
     if len(leaves) != len(shapes):
         raise ValueError(f"{source}: model {name} has {len(shapes)} leaves, the file has {len(leaves)}")
@@ -192,8 +196,9 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
     ValueError
         if the file is damaged, holds anything pickled, or is another model's
     """
+    name = model_letter(name)
     header = _read_header(stream, name, source)
-    leaves = []
+    start, leaves = stream.tell(), []
     while _next_byte(stream):
         try:
             leaves.append(np.lib.format.read_array(stream, allow_pickle=False))
@@ -201,10 +206,39 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
             raise ValueError(f"{source}: leaf {len(leaves)} cannot be read ({err}); the file is damaged") from err
     if not leaves:
         raise ValueError(f"{source}: no leaves; the file is empty or damaged")
+    stream.seek(start)
+    _require_checksum(stream.read(), header, source)
     dtype = header.get("dtype", "float32")
     if str(leaves[0].dtype) != dtype:
         raise ValueError(f"{source}: leaf 0 of model {name} is {leaves[0].dtype}, expected {dtype}")
     return model_from_leaves(name, leaves, source), header
+
+
+def _require_checksum(records: bytes, header: dict[str, Any], source: str) -> None:
+    """Compare the records with the checksum in the header, which published files and old ones of ours do not have."""
+    found = hashlib.sha256(records).hexdigest()
+    if header.get(CHECKSUM, found) != found:
+        raise ValueError(
+            f"{source}: the header says SHA-256 {header[CHECKSUM]!r:.80} for the numbers, found {found}; the file is "
+            "damaged or was edited: fetch it again, or save the model again"
+        )
+
+
+def largest_size(name: str) -> int:
+    """Return the size that a model's file cannot exceed, bytes.
+
+    Parameters
+    ----------
+    name : str
+        ``A``, ``B``, ``C`` or ``D``
+
+    Examples
+    --------
+    >>> largest_size("A") < 2_000_000 < largest_size("C")
+    True
+    """
+    # In float64; each leaf's own header, and the line of JSON with what a training leaves there.
+    return sum(8 * math.prod(shape) + 1000 for shape in leaf_shapes(name)) + 1_000_000
 
 
 def _next_byte(stream: BinaryIO) -> bytes:
@@ -222,8 +256,9 @@ def _read_header(stream: BinaryIO, name: str, source: str) -> dict[str, Any]:
         header = json.loads(stream.readline())
     except ValueError as err:
         raise ValueError(f"{source}: the header is no JSON ({err})") from err
-    if header.get("format") != FORMAT:
-        raise ValueError(f"{source}: expected format {FORMAT!r}, found {header.get('format')!r}")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        found = header.get("format") if isinstance(header, dict) else header
+        raise ValueError(f"{source}: expected format {FORMAT!r}, found {found!r:.80}")
     if header.get("model") != name:
         raise ValueError(f"{source}: holds model {header.get('model')!r}, asked for {name!r}")
     return header
@@ -237,13 +272,17 @@ def write_model(stream: BinaryIO, model: Model, header: dict[str, Any] | None = 
     stream : binary stream
     model : GlaUnTI or GRU
     header : dict, optional
-        version, training data and whatever else should travel along; format, model, dtype and units are filled in
+        version, training data and whatever else should travel along; format, model, dtype, units and the
+        checksum are filled in
     """
     leaves = leaves_of(model)
     name = "B" if isinstance(model, GRU) else model.name
     units = {p.name: p.unit for p in PARAMETERS} if name != "B" else {"smb": "m w.e. day-1"}
+    records = io.BytesIO()
+    for leaf in leaves:
+        np.lib.format.write_array(records, leaf, allow_pickle=False)
     own = {"format": FORMAT, "model": name, "dtype": str(leaves[0].dtype), "units": units}
+    own[CHECKSUM] = hashlib.sha256(records.getvalue()).hexdigest()
     line = {**(header or {}), **own}
     stream.write(json.dumps(line, sort_keys=True).encode() + b"\n")
-    for leaf in leaves:
-        np.lib.format.write_array(stream, leaf, allow_pickle=False)
+    stream.write(records.getvalue())

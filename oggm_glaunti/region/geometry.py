@@ -76,6 +76,12 @@ def mapped_geometry(gdir: GlacierDirectory) -> Geometry:
     _require_one_glacier(gdir, fls)
     heights = np.concatenate([fl.surface_h for fl in fls])
     areas = np.concatenate([fl.widths_m * fl.dx_meter for fl in fls])
+    if not (np.isfinite(heights).all() and np.isfinite(areas).all() and areas.sum() > 0):
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: inversion_flowlines.pkl has heights of {heights.min():g} to {heights.max():g} m and an "
+            f"area of {areas.sum() * 1e-6:g} km2. Are DEM and outline right, and its area in the attributes "
+            f"({gdir.rgi_area_km2:g} km2), to which OGGM scales the widths?"
+        )
     return Geometry(None, heights[None], areas[None], None)
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from oggm_glaunti.core import units
+from oggm_glaunti.core.letters import model_letter
 
 
 def test_a_month_is_a_twelfth_of_oggms_year():
@@ -33,3 +34,10 @@ def _numbers(node):
             yield from _numbers(item)
     elif isinstance(node, int | float):
         yield float(node)
+
+
+@pytest.mark.parametrize("name", ["e", "", "AC", None, 1])
+def test_a_letter_of_no_model_is_refused(name):
+    with pytest.raises(ValueError, match="model: expected A, B, C or D, found"):
+        model_letter(name)
+    assert [model_letter(letter) for letter in "abcdABCD"] == list("ABCDABCD")

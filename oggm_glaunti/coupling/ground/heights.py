@@ -46,7 +46,7 @@ def height_bounds(gdir: Any) -> tuple[float, float]:
     Raises
     ------
     InvalidWorkflowError
-        if the directory has neither gridded data nor flowlines
+        if the directory has neither gridded data nor flowlines, or their heights are none
     """
     lines = [line for name in _FLOWLINES if gdir.has_file(name) for line in gdir.read_pickle(name)]
     bounds = [(float(np.min(getattr(f, "bed_h", f.surface_h))), float(np.max(f.surface_h))) for f in lines]
@@ -59,5 +59,10 @@ def height_bounds(gdir: Any) -> tuple[float, float]:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: gridded_data.nc has no glacier heights and there are no flowlines; run "
             "oggm.tasks.simple_glacier_masks first"
+        )
+    if not np.isfinite(bounds).all():
+        raise InvalidWorkflowError(
+            f"{gdir.rgi_id}: heights of {' or '.join(_FLOWLINES)} are NaN or infinite; make them again from a DEM "
+            "without faults"
         )
     return min(low for low, _ in bounds), max(high for _, high in bounds)

@@ -11,6 +11,7 @@ import numpy as np
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti import settings, shop
+from oggm_glaunti.core.letters import model_letter
 from oggm_glaunti.coupling.model import params
 from oggm_glaunti.coupling.table.inputs import TUNABLE, TunableParams
 
@@ -151,7 +152,7 @@ def choose_model(
     from oggm_glaunti.core.temperature_index import with_day
     from oggm_glaunti.core.weights import ti_from_physical
 
-    asked = given.get("model")
+    asked = None if given.get("model") is None else _letter(given["model"], gdir)
     if fixed_model is not None and asked not in (None, fixed_model):
         raise InvalidParamsError(f"GlaUnTIMassBalance{fixed_model} is model {fixed_model}, asked for model={asked!r}")
     calibration, filesuffix = params.read_params_for(
@@ -160,9 +161,7 @@ def choose_model(
     if not use_calibration:
         numbers = (*TUNABLE, "parameters", params.FITTED_GRADIENT, "perturbed")
         calibration = {key: value for key, value in calibration.items() if key not in numbers}
-    name = fixed_model or asked or calibration.get("model") or DEFAULT_MODEL
-    if name not in ("A", "C", "D"):
-        raise InvalidParamsError(f"{gdir.rgi_id}: model: expected 'A', 'C' or 'D', found {name!r}")
+    name = fixed_model or asked or _letter(calibration.get("model", DEFAULT_MODEL), gdir)
     weights = given.get("weights")
     if weights is None and calibration.get("model") == name:
         # Those of the calibration if they exist on this machine. Otherwise the usual search goes on; the checksum is
@@ -179,6 +178,7 @@ def choose_model(
     defaults = {"melt_f": _melt_f(ti), "prcp_fac": 1.0, "temp_bias": 0.0, **calibration}
     defaults |= _perturbed(defaults, calibration.get("perturbed", {}))
     tunables = {key: defaults[key] if given.get(key) is None else given[key] for key in TUNABLE}
+    checked = {key: params.checked_tunable(key, value, gdir.rgi_id) for key, value in tunables.items()}
     return ModelChoice(
         model=model,
         weights_sha256=loaded.sha256,
@@ -187,10 +187,17 @@ def choose_model(
         fitted_parameters=fitted,
         ti=ti,
         temp_gradient=settings.param("glaunti_temp_gradient") if gradient is None else gradient,
-        tunables=TunableParams(**{key: params.checked_tunable(key, value) for key, value in tunables.items()}),
+        tunables=TunableParams(**checked),
         calibration=calibration,
         params_filesuffix=filesuffix,
     )
+
+
+def _letter(name: Any, gdir: GlacierDirectory) -> str:
+    try:
+        return model_letter(name, "ACD")
+    except ValueError as err:
+        raise InvalidParamsError(f"{gdir.rgi_id}: {err}") from err
 
 
 def _perturbed(values: Mapping[str, Any], by: Mapping[str, float]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from oggm_glaunti.coupling.gridded.corrections import resolve_mode
 from oggm_glaunti.coupling.model.choice import choose_model
 from oggm_glaunti.coupling.model.merged import params_filesuffix_of
 from oggm_glaunti.coupling.model.oggm_record import BY_OGGM
-from oggm_glaunti.coupling.model.params import FIT_ENTRIES, TunableProperty, require_calibrated_with
+from oggm_glaunti.coupling.model.params import FIT_ENTRIES, CheckedProperty, TunableProperty, require_calibrated_with
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, day_of_floatyear, days_in_year, floatyear_of_day
 from oggm_glaunti.coupling.table.continuation import continued_days
@@ -123,8 +123,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     fixed_model: str | None = None
     _table: Interpolator | None
     _days: tuple[Any, Days] | None = None
-    # Whether the numbers of the directory's calibration count.
-    use_calibration = True
+    use_calibration = True  # whether the numbers of the directory's calibration count
 
     def __init__(
         self,
@@ -217,6 +216,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
     melt_f = TunableProperty("Degree-day factor of snow, kg m-2 day-1 K-1 (a number or 12).")
     prcp_fac = TunableProperty("Factor on precipitation (a number or 12).")
     temp_bias = TunableProperty("Temperature bias, K (a number or 12).")
+    bias = CheckedProperty("Constant subtracted from the balance, kg m-2 yr-1.")
 
     # --- the table ---
 

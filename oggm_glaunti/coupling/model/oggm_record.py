@@ -112,7 +112,7 @@ class OGGMFile:
         """Return the file's content; empty if there is none."""
         if HAS_SETTINGS:
             return self.gdir.read_yml("settings", filesuffix=self.filesuffix, allow_empty=True) or {}
-        return read_json(self.path, self.gdir.rgi_id) if self.path.exists() else {}
+        return read_json(self.path, self.gdir.rgi_id) or {}
 
     def write(self, values: dict[str, Any]) -> None:
         """Replace the file's content."""
@@ -164,16 +164,17 @@ def read_oggm_record(gdir: GlacierDirectory, filesuffix: str = "") -> OGGMRecord
     if HAS_SETTINGS and not any(name in values for name in TUNABLE):
         # As OGGM 1.6.3 left it; OGGM reads it too.
         path = Path(gdir.get_filepath("mb_calib", filesuffix=filesuffix))
-        return OGGMRecord(read_json(path, gdir.rgi_id) if path.exists() else {}, path.name)
+        return OGGMRecord(read_json(path, gdir.rgi_id) or {}, path.name)
     return OGGMRecord(values, file.path.name)
 
 
 def read_backup(gdir: GlacierDirectory, filesuffix: str) -> dict[str, Any]:
     """Return the content of ``glaunti_params<suffix>.json`` from the files of OGGM that carry it too; {} if none."""
     path = Path(gdir.get_filepath("mb_calib", filesuffix=f"_glaunti{filesuffix}"))
-    if path.exists():
-        return read_json(path, gdir.rgi_id)
-    return OGGMFile(gdir, filesuffix).read().get(BACKUP, {}) if HAS_SETTINGS else {}
+    found = read_json(path, gdir.rgi_id)
+    if found is None:
+        return OGGMFile(gdir, filesuffix).read().get(BACKUP, {}) if HAS_SETTINGS else {}
+    return {name: value for name, value in found.items() if name not in global_params({})}
 
 
 def forget_calibration(gdir: GlacierDirectory, filesuffix: str = "") -> None:
@@ -240,14 +241,38 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(values, default=lambda value: value.tolist()))
 
 
-def read_json(path: Path, rgi_id: str) -> dict[str, Any]:
-    """Read a file of parameters; a damaged one is an error that says what to do."""
+def read_json(path: Path, label: str, remedy: str = "delete it and calibrate again") -> dict[str, Any] | None:
+    """Read a file of named values.
+
+    Parameters
+    ----------
+    path : path
+    label : str
+        begins the message of an error: the glacier
+    remedy : str
+        ends it
+
+    Returns
+    -------
+    dict or None
+        None if there is no file
+
+    Raises
+    ------
+    InvalidParamsError
+        if it is damaged, a link to nothing, or holds something else
+    """
+    if not os.path.lexists(path):
+        return None
     try:
-        return json.loads(path.read_text())
-    except ValueError as err:
-        raise InvalidParamsError(
-            f"{rgi_id}: {path.name} cannot be read ({err}); delete it and calibrate again"
-        ) from err
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as err:
+        broken = path.is_symlink() and not path.exists()
+        what = f"is a link to {os.readlink(path)}, which is not there" if broken else f"cannot be read ({err})"
+        raise InvalidParamsError(f"{label}: {path} {what}; {remedy}") from err
+    if not isinstance(content, dict):
+        raise InvalidParamsError(f"{label}: {path}: expected named values in braces, found {content!r:.80}; {remedy}")
+    return content
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -41,10 +41,19 @@ VARIANTS = ("smooth", "mass_conserving")
 FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
 FIT_ENTRIES = ("parameters", FITTED_GRADIENT)
+# Far beyond what glaciers need, to catch other units and slips; see docs/massbalance.md. 0 itself is excluded.
+KNOB_RANGES = {"melt_f": (0.0, 100.0), "prcp_fac": (0.0, 100.0), "temp_bias": (-50.0, 50.0), "bias": (-1e5, 1e5)}
 ENTRY_UNITS = {"melt_f": "kg m-2 day-1 K-1", "prcp_fac": "1", "temp_bias": "K", "bias": "kg m-2 yr-1"}
 ENTRY_UNITS["climate_ref_hgt"] = "m"
 ENTRY_UNITS |= dict.fromkeys(("temp_gradient", FITTED_GRADIENT), "K m-1")
 ENTRY_UNITS |= dict.fromkeys(("reference_mb", "reference_mb_err", "residual"), "kg m-2 yr-1")
+
+
+# What a calibration or a fit may hold; `calibrated_by` is what OGGM's own tasks leave.
+TEXTS = {"model", "variant", "corrector", "weights_sha256", "weights_path", "climate_sha256", "features_sha256"}
+KNOWN = {"rgi_id", *TEXTS, *ENTRY_UNITS, *FIT_ENTRIES, "climate_source", "climate_years", "published_parameters"}
+KNOWN |= {"package_version", "reference_period", "reference_years", "reference_source", "calibrated", "calibrated_by"}
+KNOWN |= {"fit", "units"}
 
 
 def read_params(gdir: GlacierDirectory, filesuffix: str = "", settings_only: bool = False) -> dict[str, Any]:
@@ -72,11 +81,13 @@ def read_params(gdir: GlacierDirectory, filesuffix: str = "", settings_only: boo
     InvalidWorkflowError
         if a suffix is given and there is no calibration of this class by that name
     InvalidParamsError
-        if the file is damaged
+        if the file is damaged, another glacier's, or holds entries that are unknown or of another kind
     """
     record = read_oggm_record(gdir, filesuffix)
     path = Path(gdir.get_filepath("glaunti_params", filesuffix=filesuffix))
-    params = read_json(path, gdir.rgi_id) if path.exists() else read_backup(gdir, filesuffix)
+    own = read_json(path, gdir.rgi_id)
+    params = read_backup(gdir, filesuffix) if own is None else own
+    _require_own(params, gdir.rgi_id, filesuffix, f"OGGM's copy of {path.name}" if own is None else str(path))
     if record.is_ours:
         return record.calibration(params)
     if HAS_SETTINGS and record.is_foreign and not filesuffix:
@@ -103,6 +114,21 @@ def read_params(gdir: GlacierDirectory, filesuffix: str = "", settings_only: boo
             )
     params = {**params, **turned}
     return {**params, "perturbed": perturbation} if perturbation else params
+
+
+def _require_own(params: dict[str, Any], rgi_id: str, filesuffix: str, file: str) -> None:
+    """Raise InvalidParamsError if a calibration is another glacier's or holds what no calibration does."""
+    found, remedy = params.get("rgi_id", rgi_id), "mend it, or delete it and calibrate again"
+    # Merged glaciers have the calibrations of their parts, with their ids in the suffix.
+    if found != rgi_id and f"_{found}" not in filesuffix:
+        raise InvalidParamsError(f"{rgi_id}: {file} is the calibration of {found!r}; delete it and calibrate again")
+    if unknown := sorted(set(params) - KNOWN):
+        raise InvalidParamsError(
+            f"{rgi_id}: {file}: unknown {', '.join(unknown)}; known are {', '.join(sorted(KNOWN))}. {remedy}"
+        )
+    for name in TEXTS & set(params):
+        if not isinstance(params[name], str) and not (name == "weights_path" and params[name] is None):
+            raise InvalidParamsError(f"{rgi_id}: {file}: {name}: expected text, found {params[name]!r:.80}; {remedy}")
 
 
 def fitted_parameters(params: dict[str, Any], rgi_id: str = "") -> dict[str, float] | None:
@@ -250,24 +276,33 @@ def read_params_for(
     return params, found
 
 
-def checked_tunable(name: str, value: Any) -> Any:
-    """Return a tunable parameter as a float or an array (12,), or raise InvalidParamsError if it is invalid.
+def checked_tunable(name: str, value: Any, label: str = "") -> Any:
+    """Return a tunable parameter or the bias as a float or an array (12,); raise InvalidParamsError if it is invalid.
 
     Examples
     --------
     >>> checked_tunable("prcp_fac", 1)
     1.0
     """
-    array = np.array(value, np.float64)  # a copy: OGGM's tasks say mb_model.temp_bias += 1
-    if array.shape not in ((), (1,), (12,)) or not np.isfinite(array).all():
-        raise InvalidParamsError(f"{name}: expected a finite number or 12 of them, found {value!r}")
-    if name != "temp_bias" and (array <= 0).any():
-        raise InvalidParamsError(f"{name} has to be above zero, found {value!r}")
+    label = f"{label}: " if label else ""
+    try:
+        array = np.array(value, np.float64)  # a copy: OGGM's tasks say mb_model.temp_bias += 1
+    except (TypeError, ValueError):
+        array = np.array(np.nan)
+    months = name != "bias"
+    if array.shape not in ((), (1,), *([(12,)] if months else [])) or not np.isfinite(array).all():
+        expected = "a finite number" + " or 12 of them" * months
+        raise InvalidParamsError(f"{label}{name}: expected {expected}, found {value!r}")
+    low, high = KNOB_RANGES[name]
+    if low == 0.0 and (array <= 0.0).any():
+        raise InvalidParamsError(f"{label}{name} has to be above zero, found {value!r}")
+    if (array < low).any() or (array > high).any():
+        raise InvalidParamsError(f"{label}{name} is {value!r}, expected {low:g} to {high:g} {ENTRY_UNITS[name]}")
     return float(array.reshape(-1)[0]) if array.size == 1 else array
 
 
-class TunableProperty:
-    """A tunable parameter of a mass-balance model, a number or one per month; setting it marks the table stale."""
+class CheckedProperty:
+    """A number of a mass-balance model that is checked whenever it is set."""
 
     def __init__(self, doc: str):
         self.__doc__ = doc
@@ -281,7 +316,15 @@ class TunableProperty:
 
     def __set__(self, model: Any, value: Any) -> None:
         """Check the value, keep a copy."""
-        vars(model)[f"_{self.name}"] = checked_tunable(self.name, value)
+        vars(model)[f"_{self.name}"] = checked_tunable(self.name, value, model.gdir.rgi_id)
+
+
+class TunableProperty(CheckedProperty):
+    """A tunable parameter of a mass-balance model, a number or one per month; setting it marks the table stale."""
+
+    def __set__(self, model: Any, value: Any) -> None:
+        """Check the value, keep a copy, and forget the table."""
+        super().__set__(model, value)
         model._table = None
 
 

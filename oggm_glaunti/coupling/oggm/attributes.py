@@ -44,9 +44,9 @@ class OGGMAttributes(MassBalanceModel):
         return self.melt_f * DAYS_PER_MONTH
 
     def __repr__(self) -> str:
-        """OGGM's summary, with the tunable parameters."""
-        tunables = (f"    - {name}: {value}" for name, value in vars(self.tunable_params()).items())
-        return "\n".join([super().__repr__().rstrip(), *tunables, ""])
+        """OGGM's summary, with the tunable parameters and the bias."""
+        numbers = {"bias": self.bias, **vars(self.tunable_params())}
+        return "\n".join([super().__repr__().rstrip(), *(f"    - {name}: {numbers[name]}" for name in numbers), ""])
 
     def _set_conventions(self, temp_melt: float | None, use_leap_years: bool) -> None:
         """Set density and calendar, and refuse what the model cannot follow.

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti.coupling.table.continuation import continued, continued_annual_smb
 from oggm_glaunti.coupling.table.table import Table
@@ -26,6 +27,9 @@ class Interpolator:
     def __init__(self, heights: np.ndarray, annual_smb: np.ndarray, table: Callable[[], Table]):
         self.heights, self._annual, self._table = heights, annual_smb, table
 
+    label = "balance"
+    """Begins the message of an error: the glacier."""
+
     @classmethod
     def of(cls, table: Table) -> "Interpolator":
         """Make one of a table in memory."""
@@ -41,9 +45,20 @@ class Interpolator:
         """The whole table with the heights of the continuation."""
         return continued(self.table)
 
+    def finite(self, heights: Any) -> np.ndarray:
+        """Return heights as an array, or raise InvalidParamsError if any of them is NaN or infinite."""
+        heights = np.asarray(heights, np.float64)
+        if not np.isfinite(heights.sum()):
+            bad = np.flatnonzero(~np.isfinite(heights))
+            raise InvalidParamsError(
+                f"{self.label}: heights: {bad.size} of {heights.size} are NaN or infinite, the first at index "
+                f"{bad[0]}; leave them out"
+            )
+        return heights
+
     def interpolate(self, heights: Any, values: np.ndarray) -> np.ndarray:
         """Interpolate values (K,) to the heights."""
-        return np.interp(np.asarray(heights, np.float64), self.heights, values)
+        return np.interp(self.finite(heights), self.heights, values)
 
     def annual(self, heights: Any, year: int) -> np.ndarray:
         """Return the balance of the year of that index at the heights, m w.e."""

@@ -178,6 +178,7 @@ class TableStore:
         key = on_disk, np.stack(tunables.by_month()).tobytes()
         # Moved to the end: the one used least recently goes first.
         table = self._in_memory.pop(key, None) or self._open(tunables, on_disk)
+        table.label = self.gdir.rgi_id
         while len(self._in_memory) >= TABLES_KEPT:
             self._in_memory.pop(next(iter(self._in_memory)))
         self._in_memory[key] = table

@@ -84,7 +84,7 @@ class TrialTable(Interpolator):
 
     def annual(self, heights: Any, year: int) -> np.ndarray:
         """Return the balance of the year of that index at the heights, m w.e."""
-        heights = np.asarray(heights, np.float64)
+        heights = self.finite(heights)
         # Year after year the same heights are asked for, and all are known to be there.
         if self._found is None or not np.array_equal(heights, self._found):
             around = None if "_whole" in vars(self) else self._asked.around(heights)

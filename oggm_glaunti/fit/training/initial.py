@@ -3,6 +3,7 @@
 import numpy as np
 
 from oggm_glaunti.core.glaunti import GlaUnTI
+from oggm_glaunti.core.letters import model_letter
 from oggm_glaunti.core.temperature_index import ti_weights
 from oggm_glaunti.core.weights import Model, leaf_shapes, leaves_of, model_from_leaves
 from oggm_glaunti.fit.training.objective import model_name
@@ -45,7 +46,7 @@ def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model
     >>> round(float(initial_model("A").ti.resolve().prec_scale), 3)
     1.4
     """
-    rng = np.random.default_rng(seed)
+    rng, name = np.random.default_rng(seed), model_letter(name)
     match name, start:
         case "A", None:
             return GlaUnTI(ti_weights(), None, "A")
@@ -67,8 +68,6 @@ def initial_model(name: str, seed: int = 0, start: Model | None = None) -> Model
     if start is not None and name == model_name(start):
         return start
     allowed = {"A": "nothing or an A", "B": "nothing or a B", "C": "an A or a C", "D": "a C or a D"}
-    if name not in allowed:
-        raise ValueError(f"model: expected A, B, C or D, found {name!r}")
     raise ValueError(f"model {name} begins with {allowed[name]}, found {model_name(start) if start else 'nothing'}")
 
 

@@ -389,10 +389,10 @@ def test_an_impossible_lapse_rate_is_refused(hef_gdir, gradient):
 
 def test_a_fit_is_read_as_it_was_written(hef_gdir):
     fit = {name: {**entry, "value": np.float64(entry["value"])} for name, entry in a_fit().items()}
-    write_params(hef_gdir, {"parameters": fit, "variant": "mass_conserving", "posterior": {"covariance": np.eye(2)}})
+    write_params(hef_gdir, {"parameters": fit, "variant": "mass_conserving", "fit": {"covariance": np.eye(2)}})
     read = read_params(hef_gdir)
     assert fitted_parameters(read) == VALUES
-    assert read["posterior"] == {"covariance": [[1.0, 0.0], [0.0, 1.0]]}
+    assert read["fit"] == {"covariance": [[1.0, 0.0], [0.0, 1.0]]}
     assert ti_from_physical(fitted_parameters(read)) is not None
 
 

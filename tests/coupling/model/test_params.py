@@ -133,3 +133,54 @@ def test_an_unknown_argument_of_the_model_names_the_task_and_lists_those_allowed
     with pytest.raises(InvalidParamsError, match=rf"{allowed}") as error:
         task(hef_gdir, {"model": "A", wrong: 1})
     assert f"mb_kwargs: unknown ['{wrong}']; allowed are model, corrector, weights, variant" in str(error.value)
+
+
+# --- files and numbers that are none ---
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[]", r"glaunti_params\.json: expected named values in braces, found \[\]; delete it and calibrate again"),
+        ("null", "expected named values in braces, found None"),
+        ('"five"', "expected named values in braces, found 'five'"),
+        ("{", r"glaunti_params\.json cannot be read \(Expecting property name"),
+        ("\udcff", r"glaunti_params\.json cannot be read \('utf-8' codec"),
+        ("[" * 100_000, "cannot be read"),
+        ('{"rgi_id": "RGI60-11.01450"}', r"glaunti_params\.json is the calibration of 'RGI60-11\.01450'; delete it"),
+        ('{"melt_fac": 5.0}', r"glaunti_params\.json: unknown melt_fac; known are .*melt_f, "),
+        ('{"model": null}', r"glaunti_params\.json: model: expected text, found None"),
+        ('{"weights_path": 5}', "weights_path: expected text, found 5"),
+        ('{"model": "A", "melt_f": "five"}', "melt_f: expected a finite number or 12 of them, found 'five'"),
+        ('{"model": "A", "prcp_fac": NaN}', "prcp_fac: expected a finite number"),
+        ('{"model": "A", "temp_bias": 1e30}', r"temp_bias is 1e\+30, expected -50 to 50 K"),
+        ('{"model": "A", "parameters": []}', r"parameters: expected \["),
+        ('{"model": "A", "fitted_temp_gradient": "steep"}', "fitted_temp_gradient is 'steep'"),
+        ('{"model": "A", "variant": "rough"}', "variant: expected one of"),
+        ('{"model": "E"}', "model: expected A, C or D, found 'E'"),
+    ],
+)
+def test_a_calibration_that_is_none_is_named(hef_gdir, content, said):
+    params_path(hef_gdir).write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InvalidParamsError, match=rf"RGI60-11\.00897: .*{said}"):
+        GlaUnTIMassBalance(hef_gdir)
+
+
+def test_a_link_to_nothing_is_no_missing_calibration(hef_gdir, tmp_path):
+    params_path(hef_gdir).symlink_to(tmp_path / "gone.json")
+    with pytest.raises(InvalidParamsError, match=r"glaunti_params\.json is a link to .*gone\.json, which is not there"):
+        GlaUnTIMassBalanceA(hef_gdir)
+    params_path(hef_gdir).unlink()
+    params_path(hef_gdir).mkdir()
+    with pytest.raises(InvalidParamsError, match=r"glaunti_params\.json cannot be read \(.*Is a directory"):
+        GlaUnTIMassBalanceA(hef_gdir)
+
+
+@pytest.mark.parametrize("name", ["melt_f", "prcp_fac", "temp_bias", "bias"])
+def test_numbers_beyond_all_glaciers_are_refused(hef_gdir, name):
+    for value in (1e30, "five", np.nan):
+        with pytest.raises(InvalidParamsError, match=rf"RGI60-11\.00897: {name}"):
+            GlaUnTIMassBalanceA(hef_gdir, **{name: value})
+    if name != "bias":  # which is no argument of this task
+        with pytest.raises(InvalidParamsError, match=rf"RGI60-11\.00897: {name}"):
+            gtasks.glaunti_smb(hef_gdir, mb_kwargs={"model": "A", name: 1e30})
