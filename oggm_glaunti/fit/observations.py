@@ -53,6 +53,7 @@ HEIGHTS = (-500.0, 9000.0)  # m
 # Shortest and longest period in days: visits vary by weeks, wrong dates are off by a year.
 SEASON_DAYS: dict[str, tuple[int, int]] = {"annual": (200, 500), "winter": (60, 370), "summer": (14, 300)}
 DAYS_A_YEAR = 365.25
+YEARS = (1700, 2200)  # in a year outside these, a date is misspelt
 
 
 class Read(NamedTuple):

@@ -136,7 +136,7 @@ def region_dataset(
 
 def _coordinates(gdirs: list[GlacierDirectory], all_years: np.ndarray, years: str) -> dict[str, tuple]:
     begins = begin_of_year(all_years, FIRST_MONTH[gdirs[0].hemisphere] if years == "mass_balance" else 1)
-    bounds = np.stack([begins, begins + 12], axis=1).astype("M8[ns]")
+    bounds = np.stack([begins, begins + 12], axis=1).astype("M8[s]")
 
     def column(name: str, dtype: type = float) -> np.ndarray:
         return np.array([getattr(gdir, name) for gdir in gdirs], dtype)

@@ -239,7 +239,7 @@ def _of_weather(run: GlacierRun, year: int, path: Path, found: Integrated) -> xr
     daily = {name: np.asarray(getattr(found.contributions, name), np.float64) for name in ("temp", "prcp")}
     monthly = {name: np.add.reduceat(values, first, axis=0) for name, values in daily.items()}
     result = _by_height(run, {**monthly, **_of_state(found)}, GROUPS)
-    result = result.assign_coords(month=numbers.astype(int) % 12 + 1, time=days.astype("M8[ns]"))
+    result = result.assign_coords(month=numbers.astype(int) % 12 + 1, time=days.astype("M8[s]"))
     area = result["area"].to_numpy()
     for name, values in daily.items():
         attrs = {**M_WE, "long_name": f"contribution of the day's {GROUPS[name]} to the glacier-wide balance"}

@@ -269,7 +269,7 @@ def _fields(dim: str, smb: Any, variances: Sequence[Any], prefix: str = "") -> d
 def _uncertainty_dataset(
     run: GlacierRun, blocks: Any, fields: dict[str, Any], errors: WeatherErrors, spread: ParameterSpread
 ) -> xr.Dataset:
-    last = run.days[np.asarray(blocks.stops) - 1].astype("M8[ns]")
+    last = run.days[np.asarray(blocks.stops) - 1].astype("M8[s]")
     dims = {dim for dims, _ in fields.values() for dim in ((dims,) if isinstance(dims, str) else dims)}
     coords = {"time": last, "year": run.years, "other_year": run.years}
     result = xr.Dataset(fields, {name: (name, values) for name, values in coords.items() if name in dims})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, balance_year_of, begin_of_year
+from oggm_glaunti.coupling.text.dates import as_days
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 # Calendar months that a period may touch: what the corrector's climate branch takes.
@@ -95,44 +96,40 @@ def periods_from_dates(dates: pd.DataFrame | Sequence[Period], label: str) -> li
     Parameters
     ----------
     dates : DataFrame or sequence of Period
-        a missing ``mid`` gives an annual season
+        a missing ``mid`` gives an annual season; dates as :func:`~oggm_glaunti.coupling.text.dates.as_days` reads
+        them
     label : str
         named in errors
 
     Raises
     ------
     InvalidParamsError
-        for no rows, missing columns, missing or unreadable dates, or dates out of order
+        for no rows, missing columns, missing, unreadable or ambiguous dates, or dates out of order
     """
     if len(dates) == 0:
         raise InvalidParamsError(f"{label}: dates has no rows; give at least one period, columns begin and end")
     if not isinstance(dates, pd.DataFrame):
-        wrong = [period for period in dates if period.year != pd.Timestamp(period.end).year]
+        wrong = [period for period in dates if period.year != _year(period.end)]
         if wrong:
             raise InvalidParamsError(f"{label}: {wrong[0]}: expected the year in which it ends")
         return [_ordered(period, label) for period in dates]
     missing = {"begin", "end"} - set(dates.columns)
     if missing:
         raise InvalidParamsError(f"{label}: season dates need columns begin and end (and mid), missing {missing}")
+    days = {name: as_days(dates[name], name, f"{label}: season dates") for name in Period._fields[1:] if name in dates}
+    for name in ("begin", "end"):
+        empty = days[name].index[days[name].isna()]
+        if empty.size:
+            where = f"{name} in row {empty[0]} of the season dates"
+            raise InvalidParamsError(f"{label}: {where} is missing; give a date, or drop the row")
+    begins, ends = (days[name].to_numpy("M8[D]") for name in ("begin", "end"))
+    mids = days["mid"].to_numpy("M8[D]") if "mid" in days else np.full(len(dates), np.datetime64("NaT"), "M8[D]")
+    rows = zip(begins, (None if np.isnat(mid) else mid for mid in mids), ends, strict=True)
+    return [_ordered(Period(_year(end), begin, mid, end), label) for begin, mid, end in rows]
 
-    begins, ends = (_read_dates(dates, column, label) for column in ("begin", "end"))
-    mids = _read_dates(dates, "mid", label, required=False) if "mid" in dates.columns else [None] * len(dates)
-    rows = zip(begins, mids, ends, strict=True)
-    return [_ordered(Period(pd.Timestamp(e).year, b, m, e), label) for b, m, e in rows]
 
-
-def _read_dates(dates: pd.DataFrame, column: str, label: str, required: bool = True) -> list[Any]:
-    """Return the days of one column; None for a missing one that is not required."""
-    days = []
-    for row, value in dates[column].items():
-        where = f"{label}: {column} in row {row} of the season dates"
-        if pd.isnull(value) and required:
-            raise InvalidParamsError(f"{where} is missing; give a date, or drop the row")
-        try:
-            days.append(None if pd.isnull(value) else np.datetime64(pd.Timestamp(value), "D"))
-        except (ValueError, TypeError) as err:
-            raise InvalidParamsError(f"{where} is no date: {value!r}; expected YYYY-MM-DD") from err
-    return days
+def _year(day: np.datetime64) -> int:
+    return int(day.astype("M8[Y]").astype(int)) + 1970
 
 
 def require_corrector_months(period: Period, label: str) -> None:

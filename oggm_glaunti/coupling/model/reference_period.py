@@ -11,6 +11,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.versions import floatyear_of_day
+from oggm_glaunti.coupling.text.dates import as_day
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -42,7 +43,7 @@ class ReferencePeriod:
         20.0
         """
         try:
-            begin, end = (np.datetime64(part, "D") for part in period.split("_"))
+            begin, end = (as_day(part, "ref_period") for part in period.split("_"))
         except (ValueError, AttributeError) as err:
             raise InvalidParamsError(
                 f"{rgi_id}: ref_period: expected like '2000-01-01_2020-01-01', found {period!r}"

@@ -73,7 +73,7 @@ def glaunti_smb(
     dates : DataFrame, optional
         true dates instead, columns ``begin``, ``mid``, ``end`` (a missing ``mid`` gives an annual balance): adds the
         maps ``smb_winter`` and ``smb_summer``. Days between two rows are not run, days in two rows are run twice; the
-        snow is carried from row to row
+        snow is carried from row to row. Dates may be text: ``2008-10-01``, ``01.10.2008``
     daily : bool
         a map for every day (calendar years only): 365 times as large
     exact : bool

@@ -158,13 +158,14 @@ def as_days(values: Any, name: str, label: str = "") -> pd.Series:
     >>> as_days(["01.10.2008", 20090930, dt.date(2009, 4, 30)], "begin").astype(str).tolist()
     ['2008-10-01', '2009-09-30', '2009-04-30']
     """
-    given = values if isinstance(values, pd.Series) else pd.Series(values)
+    given = values if isinstance(values, pd.Series) else pd.Series(values, name=name)
     if given.dtype.kind == "M" and getattr(given.dtype, "tz", None) is None:
         return given.astype("M8[s]").dt.floor("D")
     days, wrong = parse_days(given.map(_as_text).astype(str), name)
+    days.name = given.name
     bad = wrong[wrong != ""]
     if bad.size:
-        where = f", row {bad.index[0]}" if len(given) > 1 else ""
+        where = f", row {bad.index[0]}" if len(given) > 1 or given is values else ""
         raise InvalidParamsError(f"{label}{': ' if label else ''}{bad.iloc[0]}{where}")
     return days
 

@@ -22,7 +22,7 @@ _COMMENT = re.compile(r"^[ \t]*#.*$", re.M)
 _BETWEEN_BLANKS = re.compile(r'"[^"]*"|[^\s"]+(?:[ \t]*[\[(][^\])]*[\])])?')
 _WITH_UNIT = re.compile(r"^(?P<name>[^\[(]*)[\[(](?P<unit>[^\])]*)[\])]\s*$")
 _UNIT = re.compile(
-    r"[\[(]?\s*(?:°|deg(?:rees?)?[\s_]*)?(?:c|f|k|celsius|kelvin|fahrenheit|n|e|north|east|°)\s*[\])]?"
+    r"[\[(]?\s*(?:°|deg(?:rees?)?[\s_]*)?(?:c|f|k|celsius|kelvin|fahrenheit|°)\s*[\])]?"
     r"|[\[(]?\s*(?:mm|cm|m|kg)(?:[\s/]*(?:w\.?\s*e\.?|a\.?\s*s\.?\s*l\.?|day|d|s|h|m|yr?|a)?\^?-?\d*)*\s*[\])]?",
     re.IGNORECASE,
 )

@@ -136,9 +136,13 @@ def decode_time(label: str, values: Any, units: str, calendar: str) -> NDArray[n
         raise InvalidParamsError(f"{label}: time has {numbers.size} values, {int(np.isnan(numbers).sum())} are missing")
     first = cftime.num2date(numbers.min(), units, calendar=calendar.lower()).isoformat()
     start = (np.datetime64(first, "us") + np.timedelta64(500, "ms")).astype("M8[s]")
+    _require_gregorian(label, start)
+    return start + np.rint((numbers - numbers.min()) * seconds).astype("m8[s]")
+
+
+def _require_gregorian(label: str, start: np.datetime64) -> None:
     if start < GREGORIAN_START:
         raise InvalidParamsError(f"{label}: begins on {start}, before the Gregorian calendar of 1582; use later years")
-    return start + np.rint((numbers - numbers.min()) * seconds).astype("m8[s]")
 
 
 def to_days(label: str, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
@@ -155,6 +159,7 @@ def to_days(label: str, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64
     step = float(np.median(np.diff(ordered).astype("m8[s]").astype(float))) / SECONDS["day"]
     if step != 1.0:
         raise InvalidParamsError(f"{label}: {_step_in_words(step)}; expected one value a day")
+    _require_gregorian(label, ordered[0])
     days = stamps.astype("M8[D]")
     time_of_day = stamps - days
     odd = time_of_day != time_of_day[0]

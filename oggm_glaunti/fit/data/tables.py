@@ -13,9 +13,11 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.periods import CORRECTOR_MONTHS, Period
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.text.dates import parse_days
+from oggm_glaunti.coupling.text.table import NOTE, is_missing, read_table
 from oggm_glaunti.fit.data.year import Observed, Problem
 from oggm_glaunti.fit.names import SEASONS
-from oggm_glaunti.fit.observations import MOST_A_YEAR
+from oggm_glaunti.fit.observations import MOST_A_YEAR, YEARS
 
 INDEX, TOTAL, POINTS = "index.csv", "total_smb.csv", "point_smb.csv"
 INDEX_COLUMNS = ("name", "wgms_name", "fold", "region", "max_year", "height", "width")
@@ -60,19 +62,12 @@ def read_columns(path: Path, columns: tuple[str, ...], label: str) -> pd.DataFra
     InvalidParamsError
         if it cannot be read or lacks a column
     """
-    try:
-        table = pd.read_csv(path, dtype=str, skipinitialspace=True)
-    except (OSError, ValueError) as err:
-        raise InvalidParamsError(f"{label}: {path.name} cannot be read ({err})") from err
-    if not isinstance(table.index, pd.RangeIndex):
-        raise InvalidParamsError(
-            f"{label}: {path.name} has more values in a row than the {len(table.columns)} columns that row 1 names"
-        )
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise InvalidParamsError(f"{label}: {path.name} has no column {', '.join(missing)}; found {[*table.columns]}")
-    table = table[list(columns)].apply(lambda column: column.str.strip().replace("", np.nan))
-    return table.set_axis(pd.RangeIndex(2, len(table) + 2))
+    about = f"{label}: {path.name}"
+    table = read_table(path, needed=columns, label=about)
+    notes = table[NOTE][table[NOTE] != ""]
+    if notes.size:
+        raise InvalidParamsError(f"{about}: row {notes.index[0]}: {notes.iloc[0]}")
+    return table[list(columns)].apply(lambda column: column.str.strip().mask(is_missing(column)))
 
 
 def read_measured(folder: Path, grid: CellGrid, name: str, max_year: float) -> tuple[Observed, Findings]:
@@ -138,8 +133,9 @@ def as_numbers(column: pd.Series) -> tuple[pd.Series, pd.Series]:
 
 
 def as_dates(column: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Convert a column of text YYYY-MM-DD to days, and mark the cells whose text is no date."""
-    values = pd.to_datetime(column, errors="coerce", format="ISO8601").astype("datetime64[ns]").dt.normalize()
+    """Convert a column of text to days, and mark the cells whose text is no date."""
+    values = parse_days(column.fillna("").astype(str), str(column.name))[0]
+    values = values.where(values.dt.year.between(*YEARS)).astype("datetime64[ns]")
     return values, values.isna() & column.notna()
 
 

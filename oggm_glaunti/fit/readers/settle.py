@@ -7,14 +7,12 @@ from oggm_glaunti.coupling.oggm.balance_year import is_southern, region_of
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.text.dates import UNKNOWN, order_of_slashes, parse_days
 from oggm_glaunti.coupling.text.table import NOTE, is_missing, parse_numbers
-from oggm_glaunti.fit.observations import COLUMNS, Read, as_observations, problems_of, split
+from oggm_glaunti.fit.observations import COLUMNS, YEARS, Read, as_observations, problems_of, split
 from oggm_glaunti.fit.readers.dates import nominal_dates
 
 # How many of each unit are 1 m w.e.
 PER_METRE = {"m": 1.0, "m w.e.": 1.0, "mwe": 1.0, "cm": 100.0, "cm w.e.": 100.0, "mm": 1000.0, "mm w.e.": 1000.0}
 PER_METRE |= {"m we": 1.0, "mmwe": 1000.0, "mm we": 1000.0, "kg m-2": 1000.0, "kg/m2": 1000.0}
-# In a year outside these, a date is misspelt.
-YEARS = (1700, 2200)
 NOWHERE = "on which hemisphere? Give a latitude, an RGI id or hemisphere="
 NUMBERS = ("lat", "lon", "x", "y", "height", "height_range", "value", "sigma")
 

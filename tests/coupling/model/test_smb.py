@@ -154,7 +154,7 @@ def test_impossible_dates_are_refused(hef, dates, message):
 
 def test_a_date_that_is_none_is_named_with_row_and_column(hef):
     frame = pd.DataFrame({"begin": ["first of May"], "end": ["2016-09-30"]}, index=["hef"])
-    with pytest.raises(InvalidParamsError, match=r"RGI60-11.00897: begin in row hef of .* is no date: 'first of May'"):
+    with pytest.raises(InvalidParamsError, match=r"season dates: begin 'first of May' is no date; write .*, row hef"):
         run(hef, dates=frame)
 
 

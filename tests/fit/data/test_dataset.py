@@ -458,10 +458,8 @@ def test_a_glacier_without_a_folder_is_reported_and_one_without_a_file_is_an_err
 
 
 def test_a_table_whose_rows_are_longer_than_its_header_is_an_error(tmp_path: Path):
-    folder = write_glacier(tmp_path, fields(), total="2000,1999-10-01,,2000-09-30,-0.5,,,\n")
-    with pytest.raises(
-        InvalidParamsError, match=r"Made up E B: total_smb\.csv has more values in a row than the 7 col"
-    ):
+    folder = write_glacier(tmp_path, fields(), total="2000,1999-10-01,,2000-09-30,-0.5,,,7\n")
+    with pytest.raises(InvalidParamsError, match=r"Made up E B: total_smb\.csv: row 2: 8 cells, the header has 7"):
         open_dataset(folder)
 
 
