@@ -392,7 +392,9 @@ def test_zarr_without_its_package_says_so_before_any_work(gdirs, monkeypatch):
         store.compile_glaunti_output(gdirs[2:], path=False, format="zarr", **A)
 
 
-def fake_region(hemispheres: tuple[str, ...], years: str = "mass_balance", **given: np.ndarray) -> xr.Dataset:
+def fake_region(
+    hemispheres: tuple[str, ...], years: str = "mass_balance", first: int = 2010, **given: np.ndarray
+) -> xr.Dataset:
     """A dataset of glaciers without directories."""
     fields = {name: np.array([1.0, 2.0]) for name in dataset.BALANCE_VARIABLES} | given
     origin = {"model": "A", "corrector": "off", "climate_source": "made up"}
@@ -401,7 +403,7 @@ def fake_region(hemispheres: tuple[str, ...], years: str = "mass_balance", **giv
         for i, h in enumerate(hemispheres)
     ]
     store.require_compilable(gdirs, "netcdf", years)
-    balances = [outputs.GlacierBalance(np.array([2010, 2011]), fields, origin) for _ in gdirs]
+    balances = [outputs.GlacierBalance(np.array([first, first + 1]), fields, origin) for _ in gdirs]
     return dataset.region_dataset(gdirs, balances, years)
 
 
@@ -419,6 +421,14 @@ def test_a_year_ends_where_its_bounds_say(hemisphere, years, bounds, seasons):
     assert ds["time"].values[0] == np.datetime64(bounds[1]) - np.timedelta64(1, "D")
     assert ds["year"].values.tolist() == [2010, 2011]
     assert ds.attrs["seasons"] == seasons
+
+
+@pytest.mark.parametrize("first", [1600, 2400])
+def test_years_beyond_nanoseconds_are_written_and_read(tmp_path, first):
+    store.write_region(fake_region(("nh",), first=first), tmp_path / "far.nc")
+    with xr.open_dataset(tmp_path / "far.nc", decode_times=xr.coders.CFDatetimeCoder(time_unit="s")) as ds:
+        assert ds["time"].values.astype("M8[D]").astype(str).tolist() == [f"{first}-09-30", f"{first + 1}-09-30"]
+        assert str(ds["time_bnds"].values[0, 0].astype("M8[D]")) == f"{first - 1}-10-01"
 
 
 def test_mass_balance_years_of_both_hemispheres_are_refused():

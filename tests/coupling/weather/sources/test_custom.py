@@ -124,6 +124,19 @@ def test_text_in_years_that_are_not_asked_for_is_no_matter(tmp_path):
     assert read(path).time[-1] == DAYS[-1]
 
 
+@pytest.mark.parametrize(
+    ("first", "words"), [("1600", None), ("2400", None), ("1500", "before the Gregorian calendar")]
+)
+def test_weather_of_any_year_is_read_since_there_are_such_dates(first, words, tmp_path):
+    leap = table().replace("2015-03-01", f"{first}-02-29,0,0\n{first}-03-01") if words is None else table()
+    path = write(tmp_path, leap.replace("2015-", f"{first}-"))
+    if words is None:
+        assert read(path).time[[0, -1]].astype(str).tolist() == [f"{first}-01-01", f"{first}-12-31"]
+        return
+    with pytest.raises(InvalidParamsError, match=words):
+        read(path)
+
+
 def test_days_that_begin_at_seven_are_said(tmp_path, caplog):
     series = read(write(tmp_path, table(day="%Y-%m-%d 07:00")))
     np.testing.assert_array_equal(series.time, DAYS)
