@@ -23,6 +23,7 @@ from oggm_glaunti.coupling.gridded.weather_grid import nearest_cells, same_cells
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.weather import series as ds
 from oggm_glaunti.coupling.weather.file import DailyClimate
+from oggm_glaunti.coupling.weather.plausibility import faults, warn_unusual
 
 
 class Weather(ABC):
@@ -142,6 +143,9 @@ class WeatherOfFile(Weather):
         series = temp.astype(np.float32), prcp.astype(np.float32)
         self.climate = DailyClimate(file.time, *series, mean_height, lon, lat, file.source, str(file.path))
         self._digest = sha.hexdigest()
+        errors, warnings = faults(file.time, temp, 1000.0 * prcp, mean_height, lat)
+        if errors or warnings:
+            warn_unusual(f"{file.label}: means over the glacier", errors + warnings)
 
     def _look_at(self, rows: slice, sha: Any) -> list[NDArray[Any]]:
         """Daily extremes (least temp, prcp, greatest temp, prcp) and means over the outline of some days."""

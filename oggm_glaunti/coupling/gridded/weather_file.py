@@ -18,7 +18,17 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from oggm_glaunti.coupling.weather import series as ds
-from oggm_glaunti.coupling.weather.netcdf import open_netcdf, read_attribute, read_time, read_units
+from oggm_glaunti.coupling.weather.netcdf import (
+    LATITUDES,
+    LONGITUDES,
+    TIMES,
+    open_netcdf,
+    read_attribute,
+    read_time,
+    read_units,
+    read_values,
+    unwrapped,
+)
 
 # OGGM's names first, then those of ERA5-Land and of the data GlaUnTI was trained with.
 NAMES = {
@@ -28,7 +38,6 @@ NAMES = {
 }
 # A folder is read as the training data are laid out.
 TRAINING_FILES = {"temp": "temperature.nc", "prcp": "precipitation.nc", "hgt": "orography.nc"}
-LATITUDES, LONGITUDES = ("lat", "latitude"), ("lon", "longitude")
 # What these two variables of the training data are in, where their file does not say it.
 TRAINING_UNITS = {"temperature_2m": "degC", "total_precipitation_sum": "m"}
 # Amounts are of a day, as the steps are.
@@ -90,7 +99,7 @@ class WeatherFile:
                 if name == "temp":
                     self.crs = self._crs(nc)
                     self.source = str(getattr(nc, "climate_source", "CUSTOM_daily"))
-        self._dims, self.y, self.x = axes["temp"]
+        self.y, self.x = axes["temp"]
         for name in ("prcp", "hgt"):
             self._require_same_grid(name, axes[name])
         self._first, self.time = self._dates()
@@ -109,20 +118,21 @@ class WeatherFile:
             )
         return found[0]
 
-    def _axes(self, nc: netCDF4.Dataset, name: str) -> tuple[tuple[str, ...], NDArray[Any], NDArray[Any]]:
+    def _axes(self, nc: netCDF4.Dataset, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         variable = nc.variables[self._names[name]]
         dims = variable.dimensions
         expected = ("y", "x") if name == "hgt" else ("time", "y", "x")
-        good = len(dims) == len(expected) and (name == "hgt" or dims[0] == "time")
+        good = len(dims) == len(expected) and (name == "hgt" or dims[0] in TIMES)
         if not good or any(dim not in nc.variables or nc.variables[dim].ndim != 1 for dim in dims[-2:]):
             raise InvalidParamsError(
                 f"{self._labels[name]}: '{variable.name}' has the dimensions {dims}; expected {expected}, or lat and "
                 "lon, with coordinate variables of one dimension"
             )
-        y, x = (np.asarray(nc.variables[dim][:], np.float64) for dim in dims[-2:])
+        y, x = (read_values(self._labels[name], nc.variables[dim]).astype(np.float64) for dim in dims[-2:])
+        x = unwrapped(x) if dims[-1] in LONGITUDES else x
         for dim, values in zip(dims[-2:], (y, x), strict=True):
             self._require_even(name, dim, values)
-        return dims[-2:], y, x
+        return y, x
 
     def _require_even(self, name: str, dim: str, values: NDArray[np.float64]) -> None:
         steps = np.diff(values)
@@ -152,9 +162,8 @@ class WeatherFile:
             "variable with crs_wkt (rioxarray: ds.rio.write_crs(...)), the file's attribute pyproj_srs, or lat and lon"
         )
 
-    def _require_same_grid(self, name: str, axes: tuple[Any, NDArray[Any], NDArray[Any]]) -> None:
-        _, y, x = axes
-        for mine, other in ((self.y, y), (self.x, x)):
+    def _require_same_grid(self, name: str, axes: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+        for mine, other in zip((self.y, self.x), axes, strict=True):
             if mine.shape != other.shape or not np.allclose(mine, other, rtol=0, atol=0.02 * abs(mine[1] - mine[0])):
                 raise InvalidParamsError(
                     f"{self._labels[name]}: '{self._names[name]}' is on another grid than '{self._names['temp']}'"
@@ -165,7 +174,8 @@ class WeatherFile:
         dates = {}
         for name in ("temp", "prcp"):
             with self._open(name) as nc:
-                dates[name] = ds.to_days(self._labels[name], read_time(self._labels[name], nc))
+                label, axis = self._labels[name], nc.variables[self._names[name]].dimensions[0]
+                dates[name] = ds.to_days(label, read_time(label, nc, name=axis))
         if not np.array_equal(dates["temp"], dates["prcp"]):
             raise InvalidParamsError(f"{self.label}: temperature and precipitation are not of the same days")
         days, label = dates["temp"], self._labels["temp"]
@@ -189,7 +199,7 @@ class WeatherFile:
             units = "m" if "units" not in variable.ncattrs() else read_attribute(label, variable, "units")
             if units not in METRES:
                 raise InvalidParamsError(f"{label}: '{variable.name}' has units '{units}'; expected m")
-            return np.ma.masked_array(variable[window.rows, window.cols], dtype=np.float64).filled(np.nan)
+            return read_values(label, variable, (window.rows, window.cols)).astype(np.float64)
 
     def read(self, rows: slice, window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Read temperature (degC) and precipitation (m w.e. day-1) of the days `rows` of :attr:`time`, (days, h, w).
@@ -204,7 +214,7 @@ class WeatherFile:
             variable, first = nc.variables[self._names[name]], self._first + rows.start
             for start in range(0, len(out), SLAB):
                 days = slice(first + start, first + min(start + SLAB, len(out)))
-                values = np.ma.masked_array(variable[days, window.rows, window.cols], dtype=np.float64).filled(np.nan)
+                values = read_values(self._labels[name], variable, (days, window.rows, window.cols))
                 convert = ds.to_celsius if name == "temp" else ds.to_kg_per_day
                 converted = convert(self._labels[name], values, self._units[name])
                 # Of precipitation the same two roundings as the glacier directory's own file has.

@@ -10,6 +10,8 @@ from typing import Literal
 
 import netCDF4
 
+from oggm_glaunti.coupling.oggm.netcdf_classic import require_whole
+
 # Held while a file is open, whoever reads or writes it: netCDF4 here, xarray, pandas, OGGM, GDAL. The same thread may
 # nest. xarray has locks of its own, so this one comes first everywhere.
 HDF5_LOCK = threading.RLock()
@@ -20,7 +22,12 @@ os.register_at_fork(before=HDF5_LOCK.acquire, after_in_parent=HDF5_LOCK.release,
 
 @contextmanager
 def netcdf_file(path: str | os.PathLike[str], mode: Literal["r", "w"] = "r") -> Iterator[netCDF4.Dataset]:
-    """Open a NetCDF file (a new one with mode ``"w"``) while no other thread has one open; errors as of netCDF4.
+    """Open a NetCDF file (a new one with mode ``"w"``) while no other thread has one open.
+
+    Raises
+    ------
+    OSError
+        if it cannot be opened, or is a classic one that is cut off; other errors as of netCDF4
 
     Examples
     --------
@@ -32,5 +39,7 @@ def netcdf_file(path: str | os.PathLike[str], mode: Literal["r", "w"] = "r") -> 
     ...     nc.title
     'one'
     """
+    if mode == "r":
+        require_whole(path)
     with HDF5_LOCK, netCDF4.Dataset(path, mode, format="NETCDF4") as nc:
         yield nc

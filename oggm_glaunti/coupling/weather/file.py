@@ -33,7 +33,6 @@ settings.register()
 
 # Dimension of the realisations after the first, and what their variables' names end in.
 REALISATION = "realisation"
-ATTRIBUTES = ("ref_hgt", "ref_pix_lon", "ref_pix_lat", "climate_source")
 # Units of an amount in OGGM's climate files are per time step; the step is a day here.
 _AMOUNTS_PER_STEP = ("kg m-2", "mm")
 
@@ -242,7 +241,7 @@ def read_daily_climate(
         label = _label(gdir, path)
         days = ds.to_days(label, netcdf.read_time(label, nc))
         first, *others = _read_realisations(label, nc)
-        height, lon, lat, source = (netcdf.read_attribute(label, nc, name) for name in ATTRIBUTES)
+        place, source = netcdf.read_place(label, nc), netcdf.read_attribute(label, nc, "climate_source")
     first_year, last_year = ds.calendar_years(days[[0, -1]])
     if str(days[0]) != f"{first_year:04d}-01-01" or str(days[-1]) != f"{last_year:04d}-12-31":
         covered = f"covers {days[0]}..{days[-1]}"
@@ -250,7 +249,7 @@ def read_daily_climate(
     ds.rows_of_years(label, days, *ds.span_of_whole_years(label, days))
     for number, (temp, prcp) in enumerate((first, *others), start=1):
         ds.check_values(label if number == 1 else f"{label}: realisation {number}", days, temp, prcp)
-    about = float(height), float(lon), float(lat), str(source), path
+    about = *place, str(source), path
     rest = (DailyClimate(days, temp, _metres(prcp), *about) for temp, prcp in others)
     return DailyClimate(days, first[0], _metres(first[1]), *about, others=tuple(rest))
 
@@ -266,7 +265,7 @@ def _read_realisations(label: str, nc: netCDF4.Dataset) -> list[tuple[NDArray[np
     found = [(netcdf.read_one_series(label, nc, "temp"), netcdf.read_one_series(label, nc, "prcp"))]
     if REALISATION in nc.dimensions:
         temps, prcps = (netcdf.read_variable(label, nc, f"{name}_{REALISATION}") for name in ("temp", "prcp"))
-        more = (np.ma.masked_array(var[:]).filled(np.nan) for var in (temps, prcps))
+        more = (netcdf.read_values(label, var) for var in (temps, prcps))
         found += zip(*more, strict=True)
     return [(ds.to_celsius(label, t, temp_units), ds.to_kg_per_day(label, p, prcp_units)) for t, p in found]
 

@@ -149,13 +149,25 @@ def require_plausible(rgi_id: str, series: DailySeries) -> None:
     realisations = ((series.temp, series.prcp), *series.others)
     for number, (temp, prcp) in enumerate(realisations, start=1):
         label = f"{rgi_id}: {series.origin}" + (f", realisation {number}" if series.others else "")
-        require_plausible_weather(label, series.time, temp, prcp, series.ref_hgt, series.ref_pix_lat)
+        errors, warnings = faults(series.time, temp, prcp, series.ref_hgt, series.ref_pix_lat)
+        if errors:
+            raise InvalidParamsError(
+                f"{label}: no glacier has such weather: {'; '.join(errors + warnings)}. Correct the values, their "
+                "units or ref_hgt; check=False takes the weather as it is."
+            )
+        if warnings:
+            warn_unusual(label, warnings)
 
 
-def require_plausible_weather(
-    label: str, days: Days, temp: NDArray[Any], prcp: NDArray[Any], height: float, lat: float
-) -> None:
-    """Do as :func:`require_plausible`, for temperature (degC) and precipitation (kg m-2 day-1) of whole years, (T,)."""
+def warn_unusual(label: str, found: list[str]) -> None:
+    """Log what is unusual about weather."""
+    log.warning("%s: unusual weather, check it: %s", label, "; ".join(found))
+
+
+def faults(
+    days: Days, temp: NDArray[Any], prcp: NDArray[Any], height: float, lat: float
+) -> tuple[list[str], list[str]]:
+    """Return what no glacier has and what is unusual about weather of whole years: degC and kg m-2 day-1, (T,)."""
     climate = _climate(days, temp, prcp, height, lat)
     found = [*_values(days, temp, prcp)]
     if np.ptp(temp) > 0:
@@ -163,13 +175,7 @@ def require_plausible_weather(
     if np.ptp(prcp) > 0:
         found += [*_prcp(climate)]
     errors, warnings = ([text for is_error, text in found if is_error is kind] for kind in (True, False))
-    if errors:
-        raise InvalidParamsError(
-            f"{label}: no glacier has such weather: {'; '.join(errors + warnings)}. Correct the values, their units or "
-            "ref_hgt; check=False takes the weather as it is."
-        )
-    if warnings:
-        log.warning("%s: unusual weather, check it: %s", label, "; ".join(warnings))
+    return errors, warnings
 
 
 # Each of these yields what is wrong, and whether that is an error.

@@ -7,6 +7,7 @@ that they tell which of a thousand glaciers failed.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,10 @@ Years = tuple[int | None, int | None]
 
 DAY = np.timedelta64(1, "D")
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+# Longest time that can be spanned by dates, seconds: 31,700 years.
+LONGEST = 1e12
+# A UTC offset at the end of a reference time, after its time of day or a blank.
+_OFFSET = re.compile(r"(?:\d:[\d:.]+\s*|\s)[+-](?P<hours>\d{1,2}(?::?\d{2})?)\s*$")
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 GREGORIAN_START = np.datetime64("1582-10-15", "s")
 
@@ -114,7 +119,8 @@ def decode_time(label: str, values: Any, units: str, calendar: str) -> NDArray[n
     Raises
     ------
     InvalidParamsError
-        for another calendar, units that are no time, missing times and dates before the Gregorian calendar
+        for another calendar, units that are no time, a UTC offset in them, missing times, times that are no dates and
+        dates before the Gregorian calendar
 
     Examples
     --------
@@ -131,10 +137,16 @@ def decode_time(label: str, values: Any, units: str, calendar: str) -> NDArray[n
     seconds = SECONDS.get(unit.removesuffix("s"))
     if seconds is None:
         raise InvalidParamsError(f"{label}: time units '{units}'; expected 'days since YYYY-MM-DD' (or hours, seconds)")
+    require_utc(label, units)
     numbers = np.ma.masked_array(values, dtype=np.float64).filled(np.nan)
     if numbers.size == 0 or not np.isfinite(numbers).all():
         raise InvalidParamsError(f"{label}: time has {numbers.size} values, {int(np.isnan(numbers).sum())} are missing")
-    first = cftime.num2date(numbers.min(), units, calendar=calendar.lower()).isoformat()
+    if np.ptp(numbers) * seconds > LONGEST:
+        raise InvalidParamsError(f"{label}: time goes from {numbers.min():g} to {numbers.max():g} {units}; no dates")
+    try:
+        first = cftime.num2date(numbers.min(), units, calendar=calendar.lower()).isoformat()
+    except (ValueError, OverflowError) as err:
+        raise InvalidParamsError(f"{label}: time cannot be decoded, {numbers.min():g} {units}: {err}") from err
     start = (np.datetime64(first, "us") + np.timedelta64(500, "ms")).astype("M8[s]")
     _require_gregorian(label, start)
     return start + np.rint((numbers - numbers.min()) * seconds).astype("m8[s]")
@@ -143,6 +155,21 @@ def decode_time(label: str, values: Any, units: str, calendar: str) -> NDArray[n
 def _require_gregorian(label: str, start: np.datetime64) -> None:
     if start < GREGORIAN_START:
         raise InvalidParamsError(f"{label}: begins on {start}, before the Gregorian calendar of 1582; use later years")
+
+
+def require_utc(label: str, units: str) -> None:
+    """Refuse time units with a UTC offset: it cannot be known whether the days are those of the place or of UTC.
+
+    Examples
+    --------
+    >>> require_utc("RGI60-11.00897: a.nc", "days since 2004-01-01 00:00:00 +00:00")
+    """
+    offset = _OFFSET.search(units)
+    if offset is not None and offset["hours"].strip("0:"):
+        raise InvalidParamsError(
+            f"{label}: time units '{units}' have a UTC offset, which would move the days. Write the units without it "
+            "if the days are meant as they are, otherwise convert the times to UTC."
+        )
 
 
 def to_days(label: str, stamps: NDArray[np.datetime64]) -> NDArray[np.datetime64]:

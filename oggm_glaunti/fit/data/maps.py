@@ -13,10 +13,9 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.gridded.weather_file import LATITUDES, LONGITUDES
 from oggm_glaunti.coupling.ground.grid import CellGrid
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
-from oggm_glaunti.coupling.weather.netcdf import open_netcdf, read_variable
+from oggm_glaunti.coupling.weather.netcdf import LATITUDES, LONGITUDES, open_netcdf, read_values, read_variable
 
 CRS_ATTRIBUTES = ("crs_wkt", "spatial_ref", "pyproj_srs", "crs", "proj4", "projection", "epsg")
 # Part of a cell by which coordinates may differ and still mean the same cells.
@@ -61,7 +60,7 @@ class MapFile:
                         f"{self.label}: '{name}' has the dimensions {dims}; expected y and x as the "
                         "last two, with coordinate variables of these names"
                     )
-            y, x = (np.asarray(nc.variables[dim][:], np.float64) for dim in dims[-2:])
+            y, x = (read_values(self.label, nc.variables[dim]).astype(np.float64) for dim in dims[-2:])
         for axis, values in zip(dims[-2:], (y, x), strict=True):
             steps = np.diff(values)
             if values.ndim != 1 or values.size < 2 or not np.allclose(steps, steps.mean(), rtol=0.02, atol=0):
@@ -88,8 +87,8 @@ class MapFile:
                 return None
             if variable.dimensions[0] != "year":
                 raise InvalidParamsError(f"{self.label}: '{name}' has dimensions {variable.dimensions}, not year first")
-            years = np.asarray(read_variable(self.label, nc, "year")[:])
-        if years.size == 0 or not np.issubdtype(years.dtype, np.number) or (np.abs(years) > 9999).any():
+            years = read_values(self.label, read_variable(self.label, nc, "year"))
+        if years.size == 0 or not (np.abs(years) <= 9999).all():
             raise InvalidParamsError(f"{self.label}: 'year' holds {years[:3]}; expected calendar years such as 1995")
         return np.rint(years).astype(np.int64)
 
@@ -111,8 +110,8 @@ class MapFile:
         years = self.years(name)
         with self.open() as nc:
             variable = nc.variables[name]
-            values = variable[...] if years is None else variable[layer_of(years, year)]
-        return np.flip(np.ma.masked_array(values, dtype=np.float32).filled(np.nan), flips)
+            values = read_values(self.label, variable, ... if years is None else layer_of(years, year))
+        return np.flip(values.astype(np.float32), flips)
 
 
 def layer_of(years: NDArray[np.int64], year: int) -> int:

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -201,10 +202,19 @@ def _column(label: str, table: pd.DataFrame, name: str, asked: str) -> str:
 
 def _read_netcdf(label: str, path: Path, temp_name: str, prcp_name: str, time_name: str | None) -> _Raw:
     with netcdf.open_netcdf(label, str(path)) as nc:
+        time = time_name or next((name for name in netcdf.TIMES if name in nc.variables), netcdf.TIMES[0])
         return _Raw(
-            netcdf.read_time(label, nc, name=time_name or "time"),
+            netcdf.read_time(label, nc, name=time),
             netcdf.read_one_series(label, nc, temp_name),
             netcdf.read_one_series(label, nc, prcp_name),
-            *(getattr(nc.variables[name], "units", None) for name in (temp_name, prcp_name)),
-            *(getattr(nc, name, None) for name in ("ref_hgt", "ref_pix_lon", "ref_pix_lat")),
+            *(_stated_units(label, nc, name) for name in (temp_name, prcp_name)),
+            *(_stated_number(label, nc, name) for name in ("ref_hgt", "ref_pix_lon", "ref_pix_lat")),
         )
+
+
+def _stated_units(label: str, nc: netCDF4.Dataset, name: str) -> Any:
+    return netcdf.read_units(label, nc, name) if "units" in nc.variables[name].ncattrs() else None
+
+
+def _stated_number(label: str, nc: netCDF4.Dataset, name: str) -> Any:
+    return netcdf.read_number(label, nc, name) if name in nc.ncattrs() else None

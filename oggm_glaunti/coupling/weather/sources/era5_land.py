@@ -16,7 +16,9 @@ from oggm import GlacierDirectory
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+from oggm_glaunti.coupling.oggm.netcdf_classic import require_whole
 from oggm_glaunti.coupling.weather import series as ds
+from oggm_glaunti.coupling.weather.netcdf import LATITUDES, LONGITUDES, TIMES, unreadable
 
 _SOURCE = "ERA5-Land_daily"
 # m. Packed files of 16 bits round accumulations; a fall by more is no accumulation.
@@ -33,7 +35,6 @@ _TEMP_NAMES = ("t2m", "temperature_2m", "2m_temperature")
 _ACCUMULATED = ("tp", "total_precipitation")
 _HOURLY, _OF_THE_DAY = "total_precipitation_hourly", "total_precipitation_sum"
 _HEIGHT_NAMES = ("z", "geopotential", "hgt", "elevation", "orography")
-_TIMES, _LATITUDES, _LONGITUDES = ("valid_time", "time"), ("latitude", "lat"), ("longitude", "lon")
 _GRAVITY = 9.80665  # m s-2, by which the ECMWF divides geopotential
 # Degrees. Cells are 0.1 degree wide, so the nearest centre is within 0.08 of a glacier; twice that for coarsened files.
 _FARTHEST_CELL = 0.2
@@ -230,11 +231,23 @@ def _existing_paths(gdir: GlacierDirectory, given: _Given) -> list[Path]:
 def _open_netcdf_or_zarr(label: str, path: Path) -> xr.Dataset:
     is_zarr = path.is_dir() or path.suffix == ".zarr"
     try:
+        if is_zarr:
+            return xr.open_zarr(path, chunks=None, decode_times=False)
+        require_whole(path)
         with HDF5_LOCK:
-            return xr.open_zarr(path, chunks=None) if is_zarr else xr.open_dataset(path, engine="netcdf4")
-    except (OSError, ValueError, KeyError, ImportError) as err:
-        what = "Zarr (is zarr installed?)" if is_zarr else "NetCDF"
-        raise InvalidParamsError(f"{label} cannot be read as {what}: {err}") from err
+            return xr.open_dataset(path, engine="netcdf4", decode_times=False)
+    except Exception as err:  # of xarray, of cftime, of the libraries of the formats
+        if is_zarr:
+            raise InvalidParamsError(f"{label} cannot be read as Zarr (is zarr installed?): {err}") from err
+        raise unreadable(label, "", err) from err
+
+
+def _numbers(label: str, var: xr.DataArray) -> NDArray[np.float64]:
+    """Read a variable's values; InvalidParamsError that names it if they are damaged or no numbers."""
+    try:
+        return np.asarray(var.values, np.float64)
+    except Exception as err:  # as above: values are read only now
+        raise unreadable(label, f": '{var.name}'", err) from err
 
 
 @contextmanager
@@ -242,10 +255,10 @@ def _nearest_cell(gdir: GlacierDirectory, path: Path) -> Iterator[tuple[xr.Datas
     """Yield the file's cell nearest to the glacier, and its longitude (-180..180) and latitude."""
     label = f"{gdir.rgi_id}: {path.name}"
     with HDF5_LOCK, _open_netcdf_or_zarr(label, path) as file:
-        lat, lon = _coordinate(label, file, _LATITUDES), _coordinate(label, file, _LONGITUDES)
+        lat, lon = _coordinate(label, file, LATITUDES), _coordinate(label, file, LONGITUDES)
         index, places = {}, []
         for name, centre, turn in ((lat, gdir.cenlat, False), (lon, gdir.cenlon, True)):
-            values = np.atleast_1d(file[name].values).astype(np.float64)
+            values = np.atleast_1d(_numbers(label, file[name]))
             away = np.abs((values - centre + 180) % 360 - 180 if turn else values - centre)
             nearest = int(np.argmin(away))
             if not away[nearest] <= _FARTHEST_CELL:
@@ -275,13 +288,13 @@ def _read_series(label: str, cell: xr.Dataset, names: tuple[str, ...]) -> list[_
         return []
     name, dims = found[0], cell[found[0]].dims
     var = _without_expver(cell[name]).squeeze(drop=True)
-    times = [time for time in _TIMES if time in var.dims]
+    times = [time for time in TIMES if time in var.dims]
     if len(var.dims) != 1 or not times:
         raise InvalidParamsError(f"{label}: '{name}' has dimensions {dims} besides the cell; expected time")
-    stamps = var[times[0]].values
-    if stamps.dtype.kind != "M":
-        raise InvalidParamsError(f"{label}: time is not of a calendar with real dates ({type(stamps[0]).__name__})")
-    return [_CellSeries(name, stamps.astype("M8[s]"), var.values.astype(np.float64), var.attrs.get("units"))]
+    said = {"units": "", "calendar": "standard"} | var[times[0]].attrs
+    stamps = ds.decode_time(label, _numbers(label, var[times[0]]), str(said["units"]), str(said["calendar"]))
+    units = var.attrs.get("units")
+    return [_CellSeries(name, stamps, _numbers(label, var), None if units is None else str(units))]
 
 
 def _without_expver(var: xr.DataArray) -> xr.DataArray:
@@ -314,7 +327,7 @@ def _heights_of(label: str, cell: xr.Dataset) -> list[float]:
 
 
 def _height(label: str, var: xr.DataArray) -> float:
-    values = np.unique(var.values.astype(np.float64))
+    values = np.unique(_numbers(label, var))
     units = str(var.attrs.get("units", "")).replace(" ", "").replace("**", "").replace("^", "")
     if values.size != 1 or not np.isfinite(values[0]):
         raise InvalidParamsError(f"{label}: '{var.name}' at the cell is {values[:3]}; expected one height")

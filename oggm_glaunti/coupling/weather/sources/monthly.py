@@ -13,7 +13,7 @@ from oggm import GlacierDirectory
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti.coupling.weather import netcdf, series as ds
-from oggm_glaunti.coupling.weather.file import ATTRIBUTES, read_daily_climate
+from oggm_glaunti.coupling.weather.file import read_daily_climate
 from oggm_glaunti.coupling.weather.monthly_interpolation import Months
 from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, draw_daily_weather
 from oggm_glaunti.coupling.weather.statistics import ALPINE, WeatherStatistics, checked_temp_std, statistics_of
@@ -73,7 +73,7 @@ def monthly(
         raise InvalidWorkflowError(f"{label} is not in {gdir.dir}; make it first, by OGGM's tasks for monthly climate")
     known, reference_path = _statistics(gdir, statistics, reference, reference_years)
     with netcdf.open_netcdf(label, path) as nc:
-        height, lon, lat, source = (netcdf.read_attribute(label, nc, name) for name in ATTRIBUTES)
+        place, source = netcdf.read_place(label, nc), netcdf.read_attribute(label, nc, "climate_source")
         rows, months = _choose_months(label, nc, years)
         weather, origin = _monthly_weather(gdir, label, nc, rows, months, temp_std, known)
     series = [draw_daily_weather(weather, known, gdir.rgi_id, k + 1, int(seed)) for k in range(n_realisations)]
@@ -84,7 +84,6 @@ def monthly(
         "glaunti_realisations": int(n_realisations),
         "glaunti_statistics": f"within-month statistics: {known.origin}; temp_std: {origin}",
     }
-    place = float(height), float(lon), float(lat)
     about = f"{source}{MADE}", os.path.basename(path)
     return ds.DailySeries(months.time, *series[0], *place, *about, tuple(series[1:]), notes, reference_path)
 
@@ -122,10 +121,11 @@ def _choose_months(label: str, nc: netCDF4.Dataset, years: ds.Years) -> tuple[sl
 def _names_of_months(label: str, nc: netCDF4.Dataset) -> NDArray[np.datetime64]:
     """Return year and month of every step as ``datetime64[M]``."""
     var = netcdf.read_variable(label, nc, "time")
-    units, calendar = netcdf.read_units(label, nc, "time"), getattr(var, "calendar", "standard")
+    units, calendar = netcdf.read_units(label, nc, "time"), netcdf.read_calendar(label, var)
+    ds.require_utc(label, units)
     try:
-        dates = cftime.num2date(np.ma.filled(var[:], np.nan) if var.dtype.kind == "f" else var[:], units, calendar)
-    except ValueError as err:
+        dates = cftime.num2date(netcdf.read_values(label, var), units, calendar)
+    except (ValueError, OverflowError) as err:
         raise InvalidParamsError(f"{label}: time cannot be read, '{units}' in calendar '{calendar}': {err}") from err
     if not len(dates):
         raise InvalidParamsError(f"{label}: time has no steps; expected months of whole calendar years")

@@ -60,8 +60,8 @@ def _series_at_point(gdir: GlacierDirectory, path: str, name: str, units: str, y
         days = ds.to_days(label, netcdf.read_time(label, nc))
         rows = ds.choose_rows(label, days, years)
         var = netcdf.read_variable(label, nc, name)
-        values = np.ma.masked_array(_pick(label, var, {"time": rows, "points": point})).filled(np.nan)
-        return _PointSeries(days[rows], values, getattr(var, "units", units), place)
+        values = _pick(label, var, {"time": rows, "points": point})
+        return _PointSeries(days[rows], values, str(getattr(var, "units", units)), place)
 
 
 def _height_at_point(gdir: GlacierDirectory, path: str) -> tuple[float, tuple[float, float]]:
@@ -69,19 +69,21 @@ def _height_at_point(gdir: GlacierDirectory, path: str) -> tuple[float, tuple[fl
     with netcdf.open_netcdf(label, path) as nc:
         point, place = _nearest_point(gdir, label, nc)
         height = _pick(label, netcdf.read_variable(label, nc, "ASurf"), {"time": 0, "points": point})
-        return ds.choose_height(label, None, float(np.ma.filled(height, np.nan))), place
+        return ds.choose_height(label, None, float(height)), place
 
 
 def _pick(label: str, var: netCDF4.Variable, index: dict[str, Any]) -> Any:
     if not set(var.dimensions) <= set(index):
         raise InvalidParamsError(f"{label}: '{var.name}' has dimensions {var.dimensions}; expected (time, points)")
-    return var[tuple(index[name] for name in var.dimensions)]
+    return netcdf.read_values(label, var, tuple(index[name] for name in var.dimensions))
 
 
 def _nearest_point(gdir: GlacierDirectory, label: str, nc: netCDF4.Dataset) -> tuple[int, tuple[float, float]]:
     """Return index, longitude (0..360) and latitude of the nearest point, in degrees as in OGGM's monthly reader."""
-    lon = np.ma.filled(netcdf.read_variable(label, nc, "longitude")[:], np.nan).astype(np.float64)
-    lat = np.ma.filled(netcdf.read_variable(label, nc, "latitude")[:], np.nan).astype(np.float64)
+    lon, lat = (
+        netcdf.read_values(label, netcdf.read_variable(label, nc, name)).astype(np.float64)
+        for name in ("longitude", "latitude")
+    )
     eastward = (lon - gdir.cenlon + 180) % 360 - 180
     distance = np.hypot(eastward, lat - gdir.cenlat)
     point = int(np.argmin(distance))

@@ -159,7 +159,7 @@ FAULTS = [
     (with_gap, {}, r"'t2m' has not all 24 hours on 1 days: 2004-05-05"),
     (lambda: daily().isel(time=np.delete(np.arange(366), 59)), {}, "has 365 of 366 days; missing: 2004-02-29"),
     (lambda: daily().assign_coords(latitude=LAT + 5), {}, "nearest cell is at latitude 51.7, the glacier at 46.800"),
-    (lambda: daily().drop_vars("latitude"), {}, "no coordinate latitude or lat"),
+    (lambda: daily().drop_vars("latitude"), {}, "no coordinate lat or latitude"),
     (lambda: daily(temp=on_cells(TEMP * np.nan, DAYS, "t2m", "K")), {}, "temp is NaN or infinite on 366 of 366 days"),
 ]
 

@@ -1,0 +1,91 @@
+"""Whether a NetCDF file of the classic formats is whole: the library reads what is missing at its end as zeros.
+
+The formats (CDF-1, CDF-2 with offsets and CDF-5 with numbers of 64 bits) are at
+https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html. HDF5 tells by itself if a file is cut.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from typing import BinaryIO
+
+# Bytes of a value by type: byte, char, short, int, float, double, and in CDF-5 ubyte, ushort, uint, int64, uint64.
+_BYTES = dict(enumerate((1, 1, 2, 4, 4, 8, 1, 2, 4, 8, 8), start=1))
+_STREAMING = (2**32 - 1, 2**64 - 1)  # number of records that is not known
+
+
+def require_whole(path: str | os.PathLike[str]) -> None:
+    """Raise OSError if a classic NetCDF file is shorter than its header says, or the header cannot be read.
+
+    Other files pass, whatever they are.
+    """
+    with open(path, "rb") as file:
+        magic = file.read(4)
+        if magic[:3] != b"CDF" or magic[3:] not in (b"\x01", b"\x02", b"\x05"):
+            return
+        try:
+            needed = _Header(file, magic[3]).file_size()
+        except (struct.error, KeyError, IndexError, OverflowError, OSError) as err:
+            raise OSError(f"its header is damaged or cut off ({type(err).__name__}: {err})") from err
+    size = os.path.getsize(path)
+    if size < needed:
+        raise OSError(f"it is cut off: {size} bytes, {needed} are needed for what its header says")
+
+
+class _Header:
+    """Reads a header; `wide` numbers (sizes and counts) have 8 bytes in CDF-5, offsets also in CDF-2."""
+
+    def __init__(self, file: BinaryIO, version: int):
+        self._file, self._wide, self._offset = file, ">q" if version == 5 else ">i", ">i" if version == 1 else ">q"
+
+    def file_size(self) -> int:
+        """Return the bytes that the file has at least."""
+        records = self._number(">Q" if self._wide == ">q" else ">I")
+        sizes = [self._dimension() for _ in range(self._length())]
+        self._skip_attributes()
+        ends, record_variables = [self._file.tell()], []
+        for _ in range(self._length()):
+            shape, item, begin = self._variable(sizes)
+            if shape and shape[0] == 0:
+                record_variables.append((begin, item * math.prod(shape[1:])))
+            else:
+                ends.append(begin + item * math.prod(shape))
+        if record_variables and records > 0 and records not in _STREAMING:
+            # Records are padded to four bytes, unless there is a single variable of them.
+            padded = [bytes_ + (-bytes_ % 4) * (len(record_variables) > 1) for _, bytes_ in record_variables]
+            ends += [begin + (records - 1) * sum(padded) + bytes_ for begin, bytes_ in record_variables]
+        return max(ends)
+
+    def _variable(self, sizes: list[int]) -> tuple[list[int], int, int]:
+        """Return shape (0 is the dimension of records), bytes of a value and offset of a variable."""
+        self._skip_name()
+        shape = [sizes[self._number(self._wide)] for _ in range(self._number(self._wide))]
+        self._skip_attributes()
+        item = _BYTES[self._number(">i")]
+        self._number(self._wide)  # size of a record, which does not hold large ones
+        return shape, item, self._number(self._offset)
+
+    def _dimension(self) -> int:
+        self._skip_name()
+        return self._number(self._wide)
+
+    def _skip_attributes(self) -> None:
+        for _ in range(self._length()):
+            self._skip_name()
+            item = _BYTES[self._number(">i")]
+            self._skip(item * self._number(self._wide))
+
+    def _skip_name(self) -> None:
+        self._skip(self._number(self._wide))
+
+    def _length(self) -> int:
+        self._number(">i")  # the list's tag
+        return self._number(self._wide)
+
+    def _number(self, form: str) -> int:
+        return int(struct.unpack(form, self._file.read(struct.calcsize(form)))[0])
+
+    def _skip(self, bytes_: int) -> None:
+        self._file.seek(bytes_ + -bytes_ % 4, os.SEEK_CUR)
