@@ -1,0 +1,50 @@
+"""A minute of mutated files, and that the fuzzer itself notices what it is for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oggm_glaunti.verification.report import VerificationError
+from tests.faults import fuzz, fuzz_readers, mutations
+
+
+@pytest.mark.slow
+def test_a_minute_of_mutated_files_gives_no_error_but_ours_and_no_changed_number(capsys):
+    assert fuzz.main(["--seconds", "60", "--n", "10000", "--seed", "1"]) == 0
+    assert "holds: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("read", "kind"),
+    [
+        (lambda _: Counter(a=1, b=1), "same"),
+        (lambda _: Counter(a=1), "fewer"),
+        (lambda _: Counter(a=1, c=1), "changed"),
+        (lambda path: [][1], "foreign"),
+        (lambda path: int("x"), "unnamed"),
+    ],
+)
+def test_what_becomes_of_a_file_is_told_apart(tmp_path, read, kind):
+    reader = fuzz_readers.Reader(lambda folder: folder, read, binary=True, sealed=True)
+    outcome = fuzz.outcome_of("any", reader, Counter(a=1, b=1), bytes(100), tmp_path / "any.bin", 1, 0)
+    assert outcome.kind == kind
+
+
+def test_an_error_of_ours_that_names_the_file_is_a_refusal(tmp_path):
+    def refuse(path: Path):
+        raise VerificationError(f"{path}: no")
+
+    reader = fuzz_readers.Reader(lambda folder: folder, refuse, binary=True)
+    assert fuzz.outcome_of("any", reader, Counter(), bytes(9), tmp_path / "any.bin", 1, 0).kind == "refused"
+
+
+def test_forms_of_a_table_keep_its_cells():
+    rng = np.random.default_rng(0)
+    table = b"a,b\n1.5,2015-01-02\n2.5,2015-01-03\n"
+    assert mutations._other_separator(table, rng).replace(b";", b",").replace(b"\t", b",") == table
+    assert mutations._numbers_with_decimal_commas(table, rng).startswith(b"a;b\n1,5;2015-01-02\n2,5;")
+    assert mutations._touched_lines(table, table.replace(b"2.5", b"2.6")) == 1
