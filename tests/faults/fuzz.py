@@ -25,7 +25,8 @@ import numpy as np
 
 from tests.faults import fuzz_readers, mutations
 
-LONGEST, BATCH = 20, 50  # s until a reader counts as hanging; mutations a worker does before others have their turn
+# s of computing, and ten times as long in all, until a reader counts as hanging; mutations before others have a turn.
+LONGEST, BATCH = 20, 50
 OURS = ("oggm.exceptions.", "oggm_glaunti.")
 # What pure functions raise for invalid input; their messages say which file.
 NAMED = ("ValueError", "FileNotFoundError")
@@ -50,7 +51,7 @@ def outcome_of(
     rng = np.random.default_rng([seed, sum(name.encode()), k])
     made = (mutations.mutate_binary if reader.binary else mutations.mutate_text)(content, rng)
     path.write_bytes(made.content)
-    signal.alarm(LONGEST)
+    _watch(LONGEST)
     try:
         found = reader.read(path)
     except _Hanging:
@@ -63,7 +64,7 @@ def outcome_of(
         named = path.name in str(err) or path.stem in str(err)
         return Outcome(name, k, "refused" if named else "unnamed", f"{made.what}: {said[:300]}")
     finally:
-        signal.alarm(0)
+        _watch(0)
     changed = fuzz_readers.count_changed(good, found)
     if not changed:
         whole = fuzz_readers.count_values(found) == fuzz_readers.count_values(good)
@@ -80,9 +81,19 @@ def _alarm(*_: Any) -> None:
     raise _Hanging
 
 
+def _handle_alarms() -> None:
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGPROF, _alarm)
+
+
+def _watch(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 10 * seconds)
+
+
 def _work(connection: Any, begun: dict[str, int], folder: Path, seed: int, deadline: float, last: int) -> None:
     """Go through the readers in turn, `BATCH` mutations each, until the time or the mutations are over."""
-    signal.signal(signal.SIGALRM, _alarm)
+    _handle_alarms()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # HDF5 prints its own words
@@ -189,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _only(name: str, seed: int, index: int, folder: Path) -> int:
     """Repeat one mutation here, and show everything."""
-    signal.signal(signal.SIGALRM, _alarm)
+    _handle_alarms()
     reader = fuzz_readers.all_readers()[name]
     (folder / name).mkdir(exist_ok=True)
     path = reader.make(folder / name)
