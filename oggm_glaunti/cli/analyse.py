@@ -72,7 +72,7 @@ def add_measure(subparsers: common.Subparsers) -> None:
     example = "--years 2018 2020 --n-best 5 --out measure"
     parser = _add_analysis(subparsers, "measure", what, example, _measure, lacks="year_type")
     parser.add_argument("--target", default="smb", help="smb, or the name of a parameter (default: smb)")
-    parser.add_argument("--n-best", type=int, default=5, help="measurements in the table (default: 5)")
+    parser.add_argument("--n-best", type=common.positive, default=5, help="measurements in the table (default: 5)")
     _add_weather_errors(parser)
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from oggm_glaunti.fit.observations import Read
 
 CALIBRATE = f"""\
-melt_f is turned until the mean balance of a period equals a reference. It is written to glaunti_params.json, and
-whatever is run in DIR later uses it. {DIRECTORY}"""
+melt_f is turned (others with --order) until the mean balance of a period equals a reference. The result is written to
+glaunti_params.json, and whatever is run in DIR later uses it. {DIRECTORY}"""
 
 FIT = f"""\
 The maximum a posteriori estimate of some parameters under all observations of a glacier at once: stakes, bands,
@@ -36,6 +36,8 @@ FEATURES = """\
 glaunti_features.nc holds outline, elevation and its uncertainty, and facies, on cells of 100 m: what models C and D and
 all maps need. Other verbs make it with its defaults if it is missing; this one always makes it anew."""
 
+# Parameters that a calibration turns, and their units.
+TUNABLE = {"melt_f": "kg m-2 day-1 K-1", "prcp_fac": "", "temp_bias": "K"}
 # Name of a layout, and the reader of oggm_glaunti.fit.readers.
 LAYOUTS = {
     "table": "read_csv",
@@ -101,23 +103,25 @@ def add_calibrate(subparsers: common.Subparsers) -> None:
     parser.add_argument("--ref-mb-err", metavar="ERR", type=float, help="its standard error, recorded only")
     period = "default: 2000-01-01_2020-01-01, last day excluded; wgms: all years there are"
     parser.add_argument("--ref-period", metavar="P", help=period)
+    order = (
+        "what is turned until the balance is met: some of melt_f prcp_fac temp_bias, in this order (default: melt_f)"
+    )
+    parser.add_argument("--order", metavar="NAME", nargs="+", choices=TUNABLE, help=order)
 
 
 def run_calibrate(args: argparse.Namespace) -> int:
     """Calibrate each glacier and print its parameter."""
     from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
 
-    asked = common.given(args, "ref_period", "ref_mb_err", filesuffix="calibration")
+    asked = common.given(args, "ref_period", "ref_mb_err", "order", filesuffix="calibration")
     asked |= {"ref_source": args.ref_mb} if isinstance(args.ref_mb, str) else {"ref_mb": args.ref_mb}
 
     def calibrate(gdir: GlacierDirectory) -> None:
         found = calibrate_glaunti(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked)
-        reference = f"{found['reference_mb']:.0f} kg m-2 yr-1 in {found['reference_period']}"
-        print(
-            f"{gdir.rgi_id}: model {found['model']}, melt_f {found['melt_f']:.3f} kg m-2 day-1 K-1 gives {reference} "
-            f"({found['reference_source']})",
-            flush=True,
-        )
+        reference = f"{found['reference_mb']:g} kg m-2 yr-1 in {found['reference_period']}"
+        turned = ", ".join(f"{name} {found[name]:.4g} {TUNABLE[name]}".strip() for name in found["calibrated"])
+        source = found["reference_source"]
+        print(f"{gdir.rgi_id}: model {found['model']}, {turned} gives {reference} ({source})", flush=True)
 
     return for_each(args, calibrate)
 

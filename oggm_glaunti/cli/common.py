@@ -81,11 +81,19 @@ class _OneLine(logging.Formatter):
 def logging_on_terminal(verbose: bool = False, words: Callable[[str], str] = str) -> Iterator[None]:
     """Show warnings of the package on standard error while the block runs, in the words of a verb.
 
-    If `verbose`, all its and OGGM's messages are shown. Errors of tasks otherwise are not: the command reports them.
+    If `verbose`, all its and OGGM's messages are shown. Otherwise each once, and errors of tasks are not: the command
+    reports them.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine(words))
-    handler.addFilter(lambda record: verbose or record.levelno < logging.ERROR)
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        known = record.levelno >= logging.ERROR or record.getMessage() in said
+        said.add(record.getMessage())
+        return verbose or not known
+
+    handler.addFilter(is_new)
     names = ("oggm_glaunti", *(("oggm",) if verbose else ()))
     before = [(logger, logger.level, logger.propagate) for logger in map(logging.getLogger, names)]
     for logger, _, _ in before:
@@ -104,6 +112,16 @@ def logging_on_terminal(verbose: bool = False, words: Callable[[str], str] = str
 def add_out(parser: argparse.ArgumentParser) -> None:
     """Add ``--out DIR``."""
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="output folder; made if missing")
+    parser.set_defaults(out_is_folder=True)
+
+
+def require_folder(path: Path) -> None:
+    """Raise a ValueError unless a folder is there or can be made and files can be written to it; nothing is made."""
+    there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise ValueError(f"--out {path}: {there} is a file; expected a folder, or a name for a new one")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"--out {path}: no permission to write in {there}; give another folder")
 
 
 def add_model(group: Any, models: str, **kwargs: Any) -> None:
@@ -135,6 +153,14 @@ def balance_or(*words: str) -> Callable[[str], float | str | None]:
             raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}") from err
 
     return parse
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {value}")
+    return value
 
 
 def given(args: argparse.Namespace, *names: str, **renamed: str) -> dict[str, Any]:

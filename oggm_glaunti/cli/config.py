@@ -73,11 +73,13 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         options = yaml.load(path.read_text("utf-8"), yaml.BaseLoader) if path.is_file() else None
     except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise ValueError(f"{path} is not a file of options in YAML: {' '.join(str(err).split())}") from err
+        mark = getattr(err, "problem_mark", None)
+        where = "" if mark is None else f" from line {mark.line + 1} on"
+        raise ValueError(f"{path} is not YAML{where}; expected a line 'option: value' for each option") from err
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file of options")
     if not isinstance(options, dict):
-        raise ValueError(f"{path}: expected options such as 'years: [2000, 2019]', found {options!r}"[:300])
+        raise ValueError(f"{path}: expected options such as 'years: [2000, 2019]', found {repr(options)[:60]}")
     flags = {"true": True, "false": False, "": None, "null": None}
     return {name: flags.get(value, value) if isinstance(value, str) else value for name, value in options.items()}
 

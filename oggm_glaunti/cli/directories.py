@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oggm_glaunti.cli import common
 from oggm_glaunti.cli.config import config_of_run
+from oggm_glaunti.settings import set_params
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -59,7 +60,7 @@ def add_chosen_model(parser: argparse.ArgumentParser) -> Any:
 
 
 def open_glaciers(working_dir: Path, rgi_ids: list[str] | None = None) -> list[GlacierDirectory]:
-    """Open glacier directories of a working directory, with OGGM started without its downloads.
+    """Open glacier directories of a working directory, with OGGM started without downloads.
 
     Parameters
     ----------
@@ -84,6 +85,12 @@ def open_glaciers(working_dir: Path, rgi_ids: list[str] | None = None) -> list[G
 
     start_offline(working_dir, logging_level="CRITICAL")
     import oggm
+
+    # Weights and OGGM's tables may be downloaded, and heights are those of the run's DEM.
+    set_params({"has_internet": True})
+    dem = config_of_run(working_dir, "dem").get("dem", "")
+    if Path(dem).is_file():
+        oggm.cfg.PATHS["dem_file"] = dem
 
     return [oggm.GlacierDirectory(rgi_id) for rgi_id in ids]
 

@@ -64,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(prog="oggm-glaunti", description="GlaUnTI surface mass balance inside OGGM.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {oggm_glaunti.__version__}")
-    parser.set_defaults(resumes=None, errors=())
+    parser.set_defaults(resumes=None, errors=(), out_is_folder=False)
     subparsers = parser.add_subparsers(metavar="VERB", required=True)
     for add in (add_run, add_features, add_calibrate, add_fit, add_export, add_invert, add_attribute, add_uncertainty):
         add(subparsers)
@@ -95,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return common.complain(err)
     try:
         with common.logging_on_terminal(args.verbose, args.words):
+            if args.out_is_folder:
+                common.require_folder(args.out)
             return args.run(args)
     except FloatingPointError as err:
         common.complain(err, args.words)

@@ -33,7 +33,9 @@ W5E5_daily (network), monthly (made at random from the monthly weather of pre-pr
 file of one series; {rgi_id} in its name is replaced, for a file per glacier"""
 # Arguments of the tasks of a run that are not called like the options.
 ALIASES = {"path": "--climate", "source": "--climate", "check": "--force", "dem_file": "--dem", "ys": "--years"}
-ALIASES |= {"ye": "--years", "y0": "--years", "y1": "--years"}
+ALIASES |= {"ye": "--years", "take years without with y0 and y1 of process_daily_climate": "leave those years out"}
+# What --climate takes besides files.
+SOURCES = ("W5E5_daily", "monthly")
 REF_MB = """\
 calibrate melt_f of every glacier to this balance (kg m-2 yr-1), or to OGGM's geodetic table (network); default: none,
 the published parameters"""
@@ -53,7 +55,7 @@ def add_run(subparsers: common.Subparsers) -> None:
     group.add_argument("--dem", metavar="FILE", type=Path, help="with --shapefile; default: OGGM's choice (network)")
     group.add_argument("--crs", metavar="CRS", help="of --shapefile, if it has none or a wrong one, e.g. EPSG:4326")
     group.add_argument("--prepro-level", metavar="L", type=int, choices=range(1, 6), default=3, help="default: 3")
-    group.add_argument("--border", metavar="CELLS", type=_positive, default=80, help="of the maps (default: 80)")
+    group.add_argument("--border", metavar="CELLS", type=common.positive, default=80, help="of the maps (default: 80)")
     group.add_argument("--prepro-url", metavar="URL", help="default: OGGM's own")
     group = parser.add_argument_group("daily weather")
     group.add_argument("--climate", metavar="W5E5_daily|monthly|FILE", required=True, help=CLIMATE)
@@ -73,14 +75,9 @@ def add_run(subparsers: common.Subparsers) -> None:
     group.add_argument("--ref-period", metavar="P", help="of --ref-mb: 2000-01-01_2020-01-01, last year excluded")
     group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
     common.add_out(parser)
-    parser.add_argument("--workers", metavar="N", type=_positive, default=1, help="processes (default: %(default)s)")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {value}")
-    return value
+    parser.add_argument(
+        "--workers", metavar="N", type=common.positive, default=1, help="processes (default: %(default)s)"
+    )
 
 
 def run_run(args: argparse.Namespace) -> int:
@@ -123,6 +120,7 @@ def _require_consistent_request(args: argparse.Namespace) -> None:
     if is_file and "{rgi_id}" not in args.climate and not Path(args.climate).exists():
         missing.append(args.climate)
     first, last = args.years
+    known = f"; --climate takes {', '.join(SOURCES)} or a file"
     problems = {
         f"--years {first} {last}: the last year is before the first": last < first,
         "--dem goes with --shapefile: pre-processed directories have a DEM": args.dem and not args.shapefile,
@@ -131,15 +129,19 @@ def _require_consistent_request(args: argparse.Namespace) -> None:
         and args.shapefile,
         "--ref-period goes with --ref-mb": args.ref_period is not None and args.ref_mb is None,
         f"{', '.join(options)}: not with --climate {args.climate}": options,
-        f"no such file: {', '.join(missing)}": missing,
+        f"no such file: {', '.join(missing)}{known if args.climate in missing else ''}": missing,
     }
     for problem, found in problems.items():
         if found:
             raise ValueError(problem)
+    if args.ref_period is not None:
+        from oggm_glaunti.coupling.model.reference_period import ReferencePeriod
+
+        ReferencePeriod.of(args.ref_period, "run")
 
 
 def _is_file(climate: str) -> bool:
-    return climate not in ("W5E5_daily", "monthly")
+    return climate not in SOURCES
 
 
 def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:

@@ -38,7 +38,8 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     """Name options and verbs where a message names arguments and tasks.
 
     An argument is recognised where it is written ``name=``, where it begins a message or a part of one (``name: ...``),
-    or by itself if it holds an underscore; a name within a path, a quotation or a longer name is left alone.
+    as the key of a mapping, or by itself if it holds an underscore; a name within a path, a quotation or a longer name
+    is left alone.
 
     Parameters
     ----------
@@ -55,9 +56,10 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     'implausible; --force takes it. Run oggm-glaunti features first'
     """
     for name in sorted(options, key=len, reverse=True):
-        found = rf"(?<![\w/.'\"\[-]){re.escape(name)}"
+        found = rf"(?<!attribute )(?<![\w/.'\"\[-]){re.escape(name)}"
         message = re.sub(found + _VALUE + r"(?!\w)", partial(_with_value, options[name]), message)
         message = re.sub(rf"(?:^|(?<=: )|(?<=[,;] )){re.escape(name)}(?=: |, \w+: )", options[name], message)
+        message = re.sub(rf"(?<=[{{ ])'{re.escape(name)}'(?=: )", options[name], message)
         if "_" in name:
             message = re.sub(rf"{found}(?![\w/=]|\.\w|['\"])", options[name], message)
     return _TASKS.sub(lambda match: VERBS[match[1]], message)

@@ -126,7 +126,9 @@ def run_epochs(
         return optax.apply_updates(trained, steps), moments
 
     patience = options.epochs if options.patience is None else options.patience
-    with tqdm(total=options.epochs, initial=state.epoch, desc=title, unit="epoch", disable=not title) as bar:
+    with tqdm(
+        total=options.epochs, initial=state.epoch, desc=title, unit="epoch", disable=None if title else True
+    ) as bar:
         while state.epoch < options.epochs and state.epoch - state.best_epoch < patience:
             state, improved = _one_epoch(task, state, update)
             keep(state, improved)
