@@ -12,11 +12,22 @@ import jax
 import numpy as np
 import pytest
 
-from tests.benchmarks import __main__ as program, cases, coupled, plain, regions, report, runner, scaling, synthetic
+from tests.benchmarks import (
+    __main__ as program,
+    cases,
+    coupled,
+    plain,
+    regions,
+    report,
+    runner,
+    scaling,
+    synthetic,
+    world,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA_CASES = ("corrected_table", "carried_snow", *(case.name for case in coupled.CASES))
-REGIONS = tuple(case.name for case in regions.CASES)
+REGIONS = tuple(case.name for case in (*regions.CASES, *world.CASES))
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +201,27 @@ def test_a_region_is_measured_in_a_process_of_its_own(weights):
     assert (measured.glaciers, measured.years) == (2, 2)
     assert 0 < measured.warm < measured.first
     assert json.dumps(measured._asdict())
+
+
+@pytest.mark.slow
+def test_size_classes_of_the_world_and_clusters_are_measured(weights, oggm_env):
+    small = world.measure_apart(world.CLASSES[0], "A", 2, 2)
+    assert small.glaciers == 2
+    assert 0 < small.warm < small.first
+    ((cluster,), alone) = world.measure_clusters((2,), chunks=3, glaciers=2, chunk_size=1, size=3)
+    assert min(cluster.start, cluster.chunk, cluster.region, alone) > 0
+    rows = {(model, world.CLASSES[0]): small for model in world.MODELS}
+    assert "the largest glacier" in world.sums(rows, [cluster])
+
+
+def test_size_classes_are_those_of_the_inventory():
+    assert sum(c.count for c in world.CLASSES) == world.WORLD
+    areas = [c.areas(2000) for c in world.CLASSES]
+    assert sum(c.count * own.mean() for c, own in zip(world.CLASSES, areas, strict=True)) == pytest.approx(
+        world.WORLD_AREA, rel=0.005
+    )
+    ends = [(own.min(), own.max()) for own in areas]
+    assert all(c.low <= low <= high <= c.high for c, (low, high) in zip(world.CLASSES, ends, strict=True))
 
 
 def test_an_unknown_case_is_named(capsys):

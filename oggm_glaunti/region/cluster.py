@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import os
 import socket
 import threading
@@ -37,6 +38,8 @@ RETRIES = 1  # further tries of a chunk that ends with an error, such as a hiccu
 SHARE_OF_WORKER = 0.5
 # Number of parts into which a suspect chunk is divided to find the glacier that kills workers.
 SUSPECT_PARTS = 4
+# Glaciers that may kill every worker, one after the other, before it is the workers' fault if none was finished.
+HOPELESS = 3
 
 # Identifies this process: workers that are threads of the caller share its configuration and must not replace it.
 _PROCESS = uuid.uuid4().hex
@@ -159,10 +162,13 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
             for name, value in context.environment.items():
                 os.environ.setdefault(name, value)
         require_seen(gdirs)
+        worker = get_worker()
+        # Dask pauses a worker that is nearly full until it holds less; libraries and programs stay, so it never would.
+        worker.memory_manager.memory_pause_fraction = math.inf
         kwargs = {**context.kwargs, "progress": False}
         if kwargs.get("memory") is None:
             # The setting, or less if the worker's own limit is small.
-            limit, setting = get_worker().memory_manager.memory_limit, float(settings.param("glaunti_memory"))
+            limit, setting = worker.memory_manager.memory_limit, float(settings.param("glaunti_memory"))
             kwargs["memory"] = setting if not limit else min(setting, SHARE_OF_WORKER * limit / MEGABYTE)
         return glaunti_tables(list(gdirs), **kwargs)
 
@@ -183,6 +189,7 @@ class _Distribution:
     def __init__(self, client: Client, context: ChunkContext, retries: int, bar: tqdm):
         self.client, self.context, self.retries, self.bar = client, context, retries, bar
         self.done: list[pd.DataFrame] = []
+        self.given_up = 0
 
     def run(self, gdirs: Sequence[GlacierDirectory], chunk_size: int) -> pd.DataFrame:
         """Return the statuses of all glaciers."""
@@ -234,6 +241,13 @@ class _Distribution:
         )
         gdir.log(TASK, err=err)
         log.error("%s occurred during task %s on %s: %s", type(err).__name__, TASK, gdir.rgi_id, err)
+        self.given_up += 1
+        if self.given_up == HOPELESS == len(self.done) + 1:
+            raise InvalidWorkflowError(
+                f"{gdir.rgi_id} and {HOPELESS - 1} others killed every worker that tried them, and no glacier at all "
+                "was finished: no worker can do this work. Their logs say why; raise their memory limit if it is too "
+                "low."
+            ) from err
         if not cfg.PARAMS["continue_on_error"]:
             raise err
         row = {"status": "failed", "message": str(err), "seconds": 0.0}

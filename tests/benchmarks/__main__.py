@@ -10,7 +10,7 @@ import sys
 
 # The package first: it may have something to say to XLA before jax is loaded.
 import oggm_glaunti  # noqa: F401
-from tests.benchmarks import regions, report, runner, synthetic
+from tests.benchmarks import regions, report, runner, synthetic, world
 from tests.benchmarks.cases import all_cases
 from tests.conftest import SHARED
 
@@ -25,6 +25,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-memory", action="store_true", help="do not measure memory (a process for each row)")
     parser.add_argument("--peak", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("--region", nargs=2, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--world", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.quick and options.write:
         parser.error("--quick measures nothing worth writing")
@@ -43,6 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.region:
         print(json.dumps(regions.measure_here(*options.region)._asdict()))
+        return 0
+    if options.world:
+        name, model, sample, years = options.world
+        print(json.dumps(world.measure_here(name, model, int(sample), int(years))._asdict()))
         return 0
     if options.list:
         print("\n".join(f"{case.name:16} {case.title}" for case in cases.values()))

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import analysis, calibrations, command, coupled, kernels, region_runs, regions, scaling, training
+from tests.benchmarks import (
+    analysis,
+    calibrations,
+    command,
+    coupled,
+    kernels,
+    region_runs,
+    regions,
+    scaling,
+    training,
+    world,
+)
+
+MODULES = (kernels, training, analysis, coupled, calibrations, command, region_runs, scaling, regions, world)
 
 
 def all_cases() -> dict:
     """Cases by name."""
-    return {
-        case.name: case
-        for module in (kernels, training, analysis, coupled, calibrations, command, region_runs, scaling, regions)
-        for case in module.CASES
-    }
+    return {case.name: case for module in MODULES for case in module.CASES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import os
 import pickle
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import netCDF4
@@ -58,19 +60,30 @@ def clone(gdir, working_dir: Path, number: int):
     return other
 
 
-@pytest.fixture
-def client(tmp_path, oggm_env) -> Iterator:
-    """Two worker processes; a chunk may lose one of them, not two."""
+@contextmanager
+def local_cluster(folder: Path, failures: int = 1, workers: int = 2, memory_limit: str = "3GiB") -> Iterator:
+    """A cluster of worker processes and its client; a chunk may lose so many workers, not one more."""
     import dask
     from distributed import Client, LocalCluster
 
     settings = {
-        "distributed.scheduler.allowed-failures": 1,
+        "distributed.scheduler.allowed-failures": failures,
         "distributed.comm.timeouts.connect": "10s",
-        "temporary-directory": str(tmp_path / "dask"),
+        "temporary-directory": str(folder / "dask"),
     }
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with dask.config.set(settings), LocalCluster(**options, memory_limit="3GiB") as cluster, Client(cluster) as client:
+    options = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with (
+        dask.config.set(settings),
+        LocalCluster(**options, memory_limit=memory_limit) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def client(tmp_path, oggm_env) -> Iterator:
+    """Two worker processes; a chunk may lose one of them, not two."""
+    with local_cluster(tmp_path) as client:
         yield client
 
 
@@ -109,22 +122,27 @@ def pid_at_work(client) -> int:
 
 
 class Killer:
-    """Kills the worker that begins with one of some glaciers, every worker, for ever."""
+    """Kills the worker that begins with one of some glaciers, every worker, for ever; notes in a file that it does."""
 
     name = "killer"
 
-    def __init__(self, *rgi_ids: str):
-        self.rgi_ids = rgi_ids
+    def __init__(self, *rgi_ids: str, notes: str = os.devnull):
+        self.rgi_ids, self.notes = rgi_ids, notes
+
+    def kill(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def setup(self, worker):
         from oggm_glaunti.region import cluster
 
-        see, rgi_ids = cluster.require_seen, self.rgi_ids
+        see, rgi_ids = cluster.require_seen, set(self.rgi_ids)
 
         def require_seen(gdirs):
             see(gdirs)
-            if {gdir.rgi_id for gdir in gdirs} & set(rgi_ids):
-                os.kill(os.getpid(), signal.SIGKILL)
+            if {gdir.rgi_id for gdir in gdirs} & rgi_ids:
+                with open(self.notes, "a") as notes:
+                    notes.write("killed\n")
+                self.kill()
 
         cluster.require_seen = require_seen
 
@@ -132,13 +150,23 @@ class Killer:
         pass
 
 
-def register_killer(client, *rgi_ids: str) -> None:
+class Hog(Killer):
+    """Takes more memory than the worker may have, and waits for what happens."""
+
+    def kill(self) -> None:
+        taken = []
+        for _ in range(60):
+            taken.append(np.ones(12_500_000))  # 100 MB
+            time.sleep(0.05)
+        time.sleep(60)
+
+
+def register_killer(client, *rgi_ids: str, kind: type = Killer, **kwargs: str) -> None:
     import cloudpickle
     from distributed import WorkerPlugin
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    plugin = type("Plugin", (Killer, WorkerPlugin), {})(*rgi_ids)
-    client.register_plugin(plugin)
+    client.register_plugin(type("Plugin", (kind, WorkerPlugin), {})(*rgi_ids, **kwargs))
 
 
 @pytest.mark.slow
@@ -179,6 +207,122 @@ def test_a_glacier_that_kills_every_worker_is_found_and_the_rest_goes_on(client,
     assert "every worker that made its table died" in statuses.loc[culprit.rgi_id, "message"]
     assert tables(gdirs).keys() == {gdir.rgi_id for gdir in gdirs} - {culprit.rgi_id}
     assert "every worker" in culprit.get_task_status("glaunti_tables")
+
+
+@pytest.mark.slow
+def test_a_worker_over_its_memory_limit_is_restarted_a_few_times_and_its_glacier_named(tmp_path, gdirs):
+    from oggm import cfg
+
+    cfg.PARAMS["continue_on_error"] = True
+    gdirs, culprit, notes = gdirs[:4], gdirs[1], tmp_path / "notes.txt"
+    with local_cluster(tmp_path, memory_limit="1.5GiB") as client:
+        register_killer(client, culprit.rgi_id, kind=Hog, notes=str(notes))
+        statuses = run(gdirs, client=client, chunk_size=2, **MODEL_A)
+    failed = statuses[statuses["status"] == "failed"]
+    assert list(failed.index) == [culprit.rgi_id], list(failed["message"])
+    assert "lack of memory" in failed["message"].iloc[0]
+    assert tables(gdirs).keys() == {gdir.rgi_id for gdir in gdirs} - {culprit.rgi_id}
+    # Twice each: in its chunk, alone, and alone once more.
+    assert notes.read_text().count("killed") == 6
+
+
+@pytest.mark.slow
+def test_workers_that_cannot_hold_any_glacier_end_the_run(tmp_path, gdirs):
+    from oggm import cfg
+    from oggm.exceptions import InvalidWorkflowError
+
+    cfg.PARAMS["continue_on_error"] = True
+    with local_cluster(tmp_path, failures=0) as client:
+        register_killer(client, *(gdir.rgi_id for gdir in gdirs))
+        with pytest.raises(InvalidWorkflowError, match=r"RGI60-11.\d+.*no glacier at all was finished.*memory limit"):
+            run(gdirs, client=client, chunk_size=2, **MODEL_A)
+
+
+@pytest.mark.slow
+def test_a_full_worker_is_not_put_to_rest_for_ever(tmp_path, gdirs):
+    """Dask pauses a worker that uses 80 % of its limit until it has less; programs and libraries stay."""
+    import cloudpickle
+    from distributed import wait
+
+    def grow(dask_worker=None):
+        limit, used = dask_worker.memory_manager.memory_limit, dask_worker.monitor.get_process_memory()
+        dask_worker.ballast = np.ones(max(0, int(0.86 * limit - used)) // 8)
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    with local_cluster(tmp_path, workers=1, memory_limit="2GiB") as client:
+        run(gdirs[:1], client=client, chunk_size=1, **MODEL_A)
+        client.run(grow)
+        time.sleep(1.0)  # longer than Dask takes to look
+        wait(client.submit(int, 1, pure=False), timeout=30)
+        assert set(run(gdirs, client=client, chunk_size=3, **MODEL_A)["status"]) == {"written", "valid"}
+
+
+@pytest.mark.slow
+def test_workers_that_retire_while_they_work_lose_nothing(tmp_path, gdirs):
+    retired = []
+    with local_cluster(tmp_path, failures=0, workers=1) as client:
+        client.cluster.adapt(minimum=1, maximum=3, interval="200ms", wait_count=2)
+
+        def retire():
+            busy = next(address for address, chunks in client.processing().items() if chunks)
+            retired.extend(client.retire_workers([busy], close_workers=True))
+
+        thread = when_half_done(gdirs, retire)
+        statuses = run(gdirs, client=client, chunk_size=1, **MODEL_A)
+        thread.join()
+    assert len(retired) == 1
+    assert set(statuses["status"]) <= {"written", "valid"}
+    assert tables(gdirs).keys() == set(statuses.index)
+
+
+RUN = """
+import pickle, sys
+from oggm_glaunti.coupling.oggm.offline import start_offline
+start_offline(sys.argv[1], logging_level="CRITICAL")
+from oggm_glaunti.region import run
+with open(sys.argv[2], "rb") as file:
+    gdirs = pickle.load(file)
+options = {"client": sys.argv[3], "chunk_size": 1} if sys.argv[3:] else {}
+print(sorted(set(run(gdirs, mb_kwargs={"model": "A"}, progress=False, **options)["status"])))
+"""
+
+
+def start_run(tmp_path: Path, gdirs: list, *address: str) -> subprocess.Popen:
+    """A process that makes the tables of some glaciers, alone or with a cluster."""
+    script, pickled = tmp_path / "run.py", tmp_path / "gdirs.pkl"
+    script.write_text(RUN)
+    pickled.write_bytes(pickle.dumps(gdirs))
+    command = [sys.executable, script, tmp_path / "oggm_of_script", pickled, *address]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_after_a_killed_client_the_next_one_goes_on(tmp_path, client, gdirs):
+    killed = start_run(tmp_path, gdirs, client.scheduler.address)
+    when_half_done(gdirs, killed.kill).join()
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    before = {gdir.rgi_id: table_path(gdir).stat().st_mtime_ns for gdir in gdirs if table_path(gdir).exists()}
+    assert before
+    statuses = run(gdirs, client=client, chunk_size=1, **MODEL_A)
+    assert set(statuses["status"]) <= {"written", "valid"}
+    assert set(statuses.loc[list(before), "status"]) == {"valid"}
+    assert {gdir.rgi_id: table_path(gdir).stat().st_mtime_ns for gdir in gdirs}.items() >= before.items()
+    assert tables(gdirs).keys() == set(statuses.index)
+
+
+@pytest.mark.slow
+def test_two_processes_on_the_same_directories_both_finish_and_files_are_whole(tmp_path, gdirs, one, oggm_env):
+    (tmp_path / "two").mkdir()
+    both = [start_run(folder, gdirs) for folder in (tmp_path, tmp_path / "two")]
+    printed = [process.communicate(timeout=200)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert all(set(ast.literal_eval(text.splitlines()[-1])) <= {"valid", "written"} for text in printed)
+    again = run(gdirs, **MODEL_A)
+    assert set(again["status"]) == {"valid"}
+    assert [path for gdir in gdirs for path in Path(gdir.dir).glob(".*")] == []
+    model = GlaUnTIMassBalanceA(clone(one, oggm_env / "one_by_one", 7))
+    np.testing.assert_allclose(tables(gdirs)["RGI60-11.00007"], model.table().table.smb, atol=1e-5)
 
 
 @pytest.mark.slow
