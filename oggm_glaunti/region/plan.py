@@ -187,8 +187,9 @@ class Planner:
         if key[0] == "tables":
             wanted, each = (GPU_COLUMNS if self.gpu else CPU_COLUMNS) // key[2], table_memory(*key[2:5])
         else:
-            wanted = (GPU_CELLS if self.gpu else CPU_CELLS) // key[2] ** 2
-            each = corrections_memory(*key[2:5], gpu=self.gpu)
+            _, _, side, channels, years = key
+            wanted = (GPU_CELLS if self.gpu else CPU_CELLS) // side**2
+            each = corrections_memory(side, channels, years, self.gpu)
         return max(1, min(wanted, int(self.memory // each)))
 
     def _batch(self, key: tuple, sizes: list[Size]) -> Batch:
