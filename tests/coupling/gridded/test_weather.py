@@ -315,6 +315,22 @@ def test_the_layout_of_the_training_data_is_read_as_it_is(own, climate, features
         np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
+def test_times_may_be_named_as_in_the_copernicus_store(own, quarters, features, tmp_path):
+    ds = quarters([own] * 4)
+    renamed = ds.rename(time="valid_time", lat="latitude", lon="longitude", temp="t2m", prcp="tp", hgt="orography")
+    one, two = (opened(saved(each, tmp_path, f"{name}.nc"), features) for name, each in (("a", ds), ("b", renamed)))
+    assert one.digest() == two.digest()
+
+
+def test_gridded_weather_that_no_glacier_has_is_warned_of(own, quarters, features, tmp_path, caplog):
+    opened(saved(quarters([own] * 4), tmp_path, "right.nc"), features)
+    assert caplog.messages == []
+    metres = quarters([own._replace(prcp=own.prcp / 1000)] * 4)
+    opened(saved(metres, tmp_path, "wrong.nc"), features)
+    assert "wrong.nc: means over the glacier: unusual weather" in caplog.text
+    assert "the values are in m a day" in caplog.text
+
+
 @pytest.mark.slow
 def test_fields_may_be_south_up_and_reach_beyond_the_glaciers_cells(own, climate, features, tmp_path):
     ds = fields_of(own, climate, features)
@@ -331,9 +347,13 @@ def test_fields_may_be_south_up_and_reach_beyond_the_glaciers_cells(own, climate
 
 @pytest.mark.parametrize(
     ("easting", "zone", "west", "turn"),
-    [(500_050.0, "EPSG:32718", -76.0, 360.0), (720_950.0, "EPSG:32760", 179.0, -360.0)],  # 75 west; 180, in both ways
+    [  # 75 west; across 180 and across Greenwich, in every way in which files have it
+        (500_050.0, "EPSG:32718", -76.0, 360.0),
+        (720_950.0, "EPSG:32760", 179.0, -360.0),
+        (720_950.0, "EPSG:32730", -1.0, 360.0),
+    ],
 )
-def test_longitudes_may_run_beyond_180(oggm_env, tmp_path, easting, zone, west, turn):
+def test_longitudes_may_run_beyond_180_and_jump_to_where_they_began(oggm_env, tmp_path, easting, zone, west, turn):
     from oggm_glaunti.coupling.ground.features import Features
 
     outline = np.pad(np.ones((2, 3)), 15)
@@ -343,10 +363,10 @@ def test_longitudes_may_run_beyond_180(oggm_env, tmp_path, easting, zone, west, 
     cells = [[Series(np.full(366, i + 0.1 * j), np.ones(366), 900.0) for j in range(4)] for i in range(3)]
     lats, lons = np.array([-48.0, -48.5, -49.0]), west + 0.5 * np.arange(4)
     weather = []
-    for turned in (lons, lons + turn):
-        weather.append(opened(saved(dataset(days, lats, turned, cells), tmp_path, f"{turned[0]:.0f}.nc"), glacier))
+    for number, turned in enumerate((lons, lons + turn, lons % 360, (lons + 180) % 360 - 180)):
+        weather.append(opened(saved(dataset(days, lats, turned, cells), tmp_path, f"{number}.nc"), glacier))
     np.testing.assert_allclose(weather[0].forcing(slice(0, 1)).temp, [[1.2]])
-    assert weather[0].digest() == weather[1].digest()
+    assert len({one.digest() for one in weather}) == 1
 
 
 @pytest.mark.slow
