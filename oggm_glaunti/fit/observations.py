@@ -262,7 +262,7 @@ def _wrong_values(table: pd.DataFrame) -> np.ndarray:
     small = np.isfinite(value) & (excess <= MOST_A_YEAR) & all_mm
     return (
         _describe(~np.isfinite(value), "no value")
-        + _describe(small, "value {} among balances that look like mm", value)
+        + _describe(small, "value {} m w.e. among balances that look like mm", value)
         + _describe(too_large, f"value {{}} m w.e., more than {MOST_A_YEAR:g} a year: invalid, or in mm", value)
         + _describe(excess >= LIKELY_MM, "value {} m w.e. looks like mm", value)
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.analysis.glaciers import Years, first_and_last
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
-from oggm_glaunti.fit.observations import DEFAULT_SIGMA
+from oggm_glaunti.fit.observations import DEFAULT_SIGMA, MOST_A_YEAR
 from oggm_glaunti.fit.readers import read_geodetic
 
 
@@ -146,4 +146,8 @@ def _finite(
         where = "" if index is None else f" in {index[~np.isfinite(values)].tolist()}"
         found = f"missing or infinite ones{where}"
         raise InvalidParamsError(f"{gdir.rgi_id}: {name}: expected finite numbers, found {found}")
+    most = values.flat[np.abs(values).argmax()] if values.size else 0.0
+    if name == "target" and abs(most) > MOST_A_YEAR:
+        found = f"{most:g} m w.e. a year, more than {MOST_A_YEAR:g}"
+        raise InvalidParamsError(f"{gdir.rgi_id}: {name}: {found}; if kg m-2 a year are meant give {most / 1000:g}")
     return values

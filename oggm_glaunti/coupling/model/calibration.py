@@ -16,7 +16,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.reference_period import ReferencePeriod, SpecificBalance
+from oggm_glaunti.coupling.model.reference_period import ReferencePeriod, SpecificBalance, require_kg
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.coupling.table.inputs import TUNABLE
 
@@ -106,6 +106,8 @@ def calibrate_glaunti(
     computed with all tunable parameters at zero effect and do not change during the calibration.
     """
     limits = _search_bounds(order, bounds, gdir.rgi_id)
+    if ref_mb is not None:
+        require_kg(ref_mb, ref_mb_err, gdir.rgi_id)
     chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
     mb_model = UnfittedMassBalance(gdir, **{"corrector": "auto", **chosen})
     ref = _find_reference(mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
@@ -186,8 +188,6 @@ def _find_reference(
     where = period, years, "given" if mb is not None else "OGGM's geodetic table"
     if mb is None:
         mb, err = _geodetic_reference(gdir, period)
-    if not np.isfinite(mb):
-        raise InvalidParamsError(f"{gdir.rgi_id}: ref_mb is {mb}, expected a finite balance in kg m-2 yr-1")
     some_days = None if days.whole_years == years else days
     return Reference(float(mb), None if err is None else float(err), *where, some_days)
 
@@ -227,6 +227,7 @@ def _wgms_reference(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, period
     observed = observed[(observed.index >= first) & (observed.index <= last)]
     if observed.empty:
         raise InvalidWorkflowError(f"{gdir.rgi_id}: no WGMS balances between {first} and {last}. {remedy}")
+    require_kg(float(observed.abs().max()), None, f"{gdir.rgi_id}, the largest balance of the WGMS")
     years = observed.index.to_numpy(int).tolist()
     period = f"{len(years)} years {years[0]} to {years[-1]}"
     return Reference(float(observed.mean()), None, period, years, "WGMS")

@@ -21,6 +21,7 @@ from oggm_glaunti.coupling.model.calibration_file import write_calibration
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.oggm_record import BY_OGGM, OGGMFile, for_oggm, global_params
 from oggm_glaunti.coupling.model.params import read_params_for
+from oggm_glaunti.coupling.model.reference_period import require_kg
 from oggm_glaunti.coupling.oggm import versions
 from oggm_glaunti.coupling.oggm.writing import writing
 
@@ -105,7 +106,7 @@ def run_dynamic_melt_f_calibration(
             "calibrate_glaunti before the dynamic calibration of melt_f"
         )
     kwargs = versions.with_new_names(kwargs)
-    given = _reference(kwargs)
+    given = _reference(kwargs, gdir.rgi_id)
     if versions.HAS_SETTINGS and (given or params.get("reference_mb_err")):
         # This version looks for a reference in its observations, and calls it a conflict if it finds another one.
         default = {"reference_period": cfg.PARAMS["geodetic_mb_period"]} if given else params
@@ -122,10 +123,11 @@ def run_dynamic_melt_f_calibration(
     return model
 
 
-def _reference(kwargs: dict[str, Any]) -> dict[str, Any]:
+def _reference(kwargs: dict[str, Any], rgi_id: str) -> dict[str, Any]:
     """Return a reference given instead of that of the calibration, as ``glaunti_params.json`` has it."""
     if kwargs.get("ref_mb") is None:
         return {}
+    require_kg(kwargs["ref_mb"], kwargs.get("ref_mb_err"), rgi_id)
     return {**{entry: kwargs.get(name) for name, entry in _REFERENCE.items()}, "reference_source": "given"}
 
 

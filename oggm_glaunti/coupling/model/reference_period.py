@@ -19,6 +19,34 @@ if TYPE_CHECKING:
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 
 
+# kg m-2 yr-1. Balances nearer to zero are hardly ever known, and look like m w.e.
+LEAST_KNOWN = 10.0
+
+
+def require_kg(mb: float, err: float | None, rgi_id: str) -> None:
+    """Raise InvalidParamsError for a reference balance that looks like m w.e. where kg m-2 yr-1 are expected.
+
+    Parameters
+    ----------
+    mb : float
+    err : float or None
+        its error; one of 10 or more shows that kg m-2 yr-1 are meant
+    rgi_id : str
+
+    Examples
+    --------
+    >>> require_kg(-1340.0, None, "RGI60-11.00897"), require_kg(-3.0, 150.0, "RGI60-11.00897")
+    (None, None)
+    """
+    if not np.isfinite(mb):
+        raise InvalidParamsError(f"{rgi_id}: ref_mb is {mb}, expected a finite balance in kg m-2 yr-1")
+    if 0 < abs(mb) < LEAST_KNOWN and (err is None or abs(err) < LEAST_KNOWN):
+        raise InvalidParamsError(
+            f"{rgi_id}: ref_mb is {mb:g} kg m-2 yr-1, hardly different from 0; if m w.e. a year are meant give "
+            f"{1000 * mb:g}, if the glacier is in balance give 0, or ref_mb_err as well, in kg m-2 yr-1"
+        )
+
+
 @dataclass(frozen=True)
 class ReferencePeriod:
     """Days from `begin` to the day before `end` (both datetime64[D])."""

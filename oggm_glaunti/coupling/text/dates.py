@@ -64,7 +64,9 @@ def parse_stamps(cells: pd.Series, name: str, order: str | None = None) -> tuple
     if order in (DAY_FIRST, MONTH_FIRST):
         example = text[parts["one"].notna()].iloc[:1].tolist()
         if example:
-            log.warning("%s: dates such as '%s' are read as %s, the only reading of some", name, example[0], order)
+            other = MONTH_FIRST if order == DAY_FIRST else DAY_FIRST
+            words = "%s: dates such as '%s' are read as %s, not as %s: some can be read in no other way"
+            log.warning(words, name, example[0], order, other)
     day_first, month_first = (
         _days(parts["y4"], parts[month], parts[day]) for month, day in (("other", "one"), ("one", "other"))
     )

@@ -10,10 +10,11 @@ from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParams
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.coupling.text.dates import as_day
 from oggm_glaunti.coupling.text.table import FIRST_ROW
+from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.observations import Read
 from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.settle import settle
-from oggm_glaunti.fit.readers.wgms import read_wgms_profiles, with_dates
+from oggm_glaunti.fit.readers.wgms import read_wgms_profiles, require_mm, with_dates
 
 # Longer than any record: without years OGGM crops to those of its monthly climate.
 ALL_YEARS = (1700, 2200)
@@ -59,6 +60,8 @@ def from_gdir(gdir: GlacierDirectory, bands: bool = True, default_dates: bool = 
     wgms_ids = links.loc[rgi_ids == gdir.rgi_id, "WGMS_ID"]
     cells = table.reindex(columns=list(REF_MB_COLUMNS)).rename(columns=REF_MB_COLUMNS)
     cells = cells.map(lambda value: "" if pd.isna(value) else repr(float(value)))
+    remedy = "give gdir.set_ref_mb_data mm w.e."
+    require_mm(pd.concat([cells[season] for season in SEASONS]), "mm", f"{gdir.rgi_id}: balances", remedy)
     cells = cells.assign(glacier=gdir.rgi_id, kind="glacier-wide", year=table.index.astype(str))
     cells = cells.assign(begin="", mid="", end="").set_axis(range(FIRST_ROW, FIRST_ROW + len(table)))
     reads = {}

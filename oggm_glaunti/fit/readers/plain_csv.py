@@ -14,20 +14,21 @@ from oggm_glaunti.fit.readers.settle import PER_METRE, settle
 log = logging.getLogger(__name__)
 
 # Accepted names of each column, lower case with _ between words, without a unit ("value (mm w.e.)").
+RGI_NAMES = ("rgi_id", "rgiid")
 COLUMN_NAMES: dict[str, tuple[str, ...]] = {
-    "glacier": ("glacier", "glacier_name", "glacier_id", "name", "rgi_id", "rgiid"),
+    "glacier": (*RGI_NAMES, "glacier", "glacier_name", "glacier_id", "name"),
     "kind": ("kind", "type"),
     "season": ("season", "balance_code", "period"),
     "begin": ("begin", "date_begin", "begin_date", "start", "date_start", "start_date", "from", "from_date"),
     "end": ("end", "date_end", "end_date", "to", "to_date", "stop"),
-    "lat": ("lat", "latitude"),
-    "lon": ("lon", "lng", "long", "longitude"),
+    "lat": ("lat", "latitude", "point_lat"),
+    "lon": ("lon", "lng", "long", "longitude", "point_lon"),
     "x": ("x", "easting"),
     "y": ("y", "northing"),
-    "height": ("height", "elevation", "altitude", "elev", "z", "masl"),
+    "height": ("height", "elevation", "altitude", "elev", "z", "masl", "point_elevation"),
     "height_range": ("height_range",),
-    "value": ("value", "balance", "mass_balance", "smb", "mb"),
-    "sigma": ("sigma", "uncertainty", "error", "balance_unc", "std"),
+    "value": ("value", "balance", "mass_balance", "smb", "mb", "point_balance"),
+    "sigma": ("sigma", "uncertainty", "error", "balance_unc", "std", "point_balance_unc"),
     "unit": ("unit", "units"),
     "year": ("year",),
     "source": ("source",),
@@ -51,16 +52,18 @@ def read_csv(
     ----------
     path : path
         columns ``glacier, begin, end, height, value`` or any of their other names in :data:`COLUMN_NAMES`, optionally
-        ``lat, lon, x, y, kind, season, height_range, sigma, unit, year, source``; others are ignored. Columns are
-        separated by comma, semicolon or tab; decimal commas are allowed unless columns are separated by commas
+        ``lat, lon, x, y, kind, season, height_range, sigma, unit, year, source``; others are ignored, and a name if
+        there is an RGI id. Cleaned tables of MassBalanceMachine (``RGIId, FROM_DATE, TO_DATE, POINT_BALANCE, ...``) are
+        such tables. See :func:`~oggm_glaunti.coupling.text.table.read_table` for separators, units and encodings
     glacier : str, optional
         name of the glacier if the table has no such column
     unit : str
         unit of value and sigma if given neither in a column ``unit`` nor in the header (``value (mm w.e.)``)
     default_dates : bool
         use nominal dates of the mass-balance year for seasons with a ``year`` and no date; by default they are rejected
-    hemisphere : {'nh', 'sh'}
-        for nominal dates of rows with neither a latitude nor an id of the Randolph Glacier Inventory
+    hemisphere : {'nh', 'sh'}, optional
+        for nominal dates of rows with neither a latitude nor an id of the Randolph Glacier Inventory; by default such
+        rows are rejected
 
     Returns
     -------
@@ -122,6 +125,10 @@ def _renamed(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, dict[
         name = ours.get(plain)
         if name is None:
             log.info("%s: column %r is not used", path, column)
+            continue
+        if name == "glacier" and name in found and ({plain, unit_of(found[name])[0]} & set(RGI_NAMES)):
+            # An id of the inventory tells more than a name.
+            found[name] = column if plain in RGI_NAMES else found[name]
             continue
         if name in found:
             raise InvalidParamsError(f"{path}: columns {found[name]!r} and {column!r} both are {name}; leave one out")

@@ -19,7 +19,7 @@ from oggm_glaunti.fit.readers.seasons import one_row_each
 from oggm_glaunti.fit.readers.settle import settle
 
 # Our name of a column: its names in the files, lower case, in order of preference.
-COMMON_NAMES = {"glacier": ("rgi_id", "glacier_name", "name"), "year": ("year",)}
+COMMON_NAMES = {"glacier": ("rgi_id", "rgiid", "glacier_name", "name"), "year": ("year",)}
 POINT_NAMES = COMMON_NAMES | {
     "begin": ("begin_date", "from_date"),
     "end": ("end_date", "to_date"),
@@ -28,7 +28,7 @@ POINT_NAMES = COMMON_NAMES | {
     "height": ("elevation", "point_elevation"),
     "value": ("balance", "point_balance"),
     "sigma": ("balance_unc", "point_balance_unc", "point_balance_uncertainty"),
-    "code": ("balance_code", "point_balance_code"),
+    "code": ("balance_code", "point_balance_code", "period"),
 }
 BALANCE_NAMES = COMMON_NAMES | {
     "wgms_id": ("wgms_id", "glacier_id"),
@@ -59,8 +59,9 @@ def read_fog_points(
     default_dates : bool
         use nominal dates of the mass-balance year if a date is missing or has unknown parts (``20109999``); by default
         such rows are rejected
-    hemisphere : {'nh', 'sh'}
-        for nominal dates of rows with neither a latitude nor an id of the Randolph Glacier Inventory
+    hemisphere : {'nh', 'sh'}, optional
+        for nominal dates of rows with neither a latitude nor an id of the Randolph Glacier Inventory; by default such
+        rows are rejected
 
     Raises
     ------
@@ -73,24 +74,31 @@ def read_fog_points(
     """
     table = read_table(path)
     cells = _renamed_to_ours(table, POINT_NAMES, path)
-    unit = _checked_unit(table, cells["value"], unit, path)
+    unit = unit or _unit_of_layout(table)
+    require_mm(cells["value"], unit, path)
     code = cells["code"].str.strip().str.lower()
     cells["season"] = code.map(CODES).fillna("balance code '" + cells["code"] + "'")
     cells["kind"] = "point"
     return settle(cells.drop(columns="code"), "WGMS points", unit, default_dates, hemisphere)
 
 
-def read_mass_balance_machine(path: str | Path, default_dates: bool = False, hemisphere: str | None = None) -> Read:
-    """Read MassBalanceMachine's points of a region, balances in m w.e.; `glacier` is the name given in the file.
+def read_mass_balance_machine(
+    path: str | Path, default_dates: bool = False, hemisphere: str | None = None, unit: str = "m"
+) -> Read:
+    """Read MassBalanceMachine's points of a region; `glacier` is the RGI id if the file has it, otherwise the name.
 
     Parameters
     ----------
     path : path
-        such as ``01_Alaska.csv``: ``glacier_name;year;begin_date;end_date;latitude;longitude;elevation;balance;...``
+        such as ``01_Alaska.csv``: ``glacier_name;year;begin_date;end_date;latitude;longitude;elevation;balance;...``,
+        or the cleaned layout: ``YEAR, FROM_DATE, TO_DATE, POINT_LAT, POINT_LON, POINT_ELEVATION, POINT_BALANCE, PERIOD,
+        RGIId``
     default_dates, hemisphere
         see :func:`read_fog_points`
+    unit : {'m', 'mm'}
+        unit of the balances; tables that are not cleaned may be in mm
     """
-    points = read_fog_points(path, "m", default_dates, hemisphere)
+    points = read_fog_points(path, unit, default_dates, hemisphere)
     points.observations["source"] = points.observations["source"].replace("WGMS points", "MassBalanceMachine")
     return points
 
@@ -124,7 +132,8 @@ def read_wgms_balances(
     table = read_table(path)
     rows = _renamed_to_ours(table, BALANCE_NAMES, path)
     balances = pd.concat([rows[name] for name in ("winter", "summer", "annual")])
-    unit = _checked_unit(table, balances, unit, path)
+    unit = unit or _unit_of_layout(table)
+    require_mm(balances, unit, path)
     if glacier is not None:
         rows["glacier"] = glacier
     rows = rows if dates is None else with_dates(rows, dates)
@@ -236,11 +245,13 @@ def _renamed_to_ours(table: pd.DataFrame, names: dict[str, tuple[str, ...]], pat
     return pd.DataFrame({**columns, NOTE: table[NOTE]}, index=table.index)
 
 
-def _checked_unit(table: pd.DataFrame, cells: pd.Series, unit: str | None, path: str | Path) -> str:
-    """Return the unit, by default that of the layout; refuse m taken for mm: these are whole numbers, or exceed 25."""
-    unit = unit or ("mm" if all(name == name.upper() for name in table.columns.drop(NOTE)) else "m")
+def _unit_of_layout(table: pd.DataFrame) -> str:
+    return "mm" if all(name == name.upper() for name in table.columns.drop(NOTE)) else "m"
+
+
+def require_mm(cells: pd.Series, unit: str, path: str | Path, remedy: str = "give unit='m'") -> None:
+    """Refuse balances in m taken for mm: these are whole numbers, or exceed 25."""
     values = parse_numbers(cells, "value")[0].dropna()
     most = values.abs().max()
     if unit == "mm" and values.size >= FEWEST_FOR_UNIT and most <= MOST_A_YEAR and (values % 1 != 0).any():
-        raise InvalidParamsError(f"{path}: no balance is above {most:g} mm, so they look like m w.e.; give unit='m'")
-    return unit
+        raise InvalidParamsError(f"{path}: no balance is above {most:g} mm, so they look like m w.e.; {remedy}")

@@ -147,6 +147,28 @@ def test_a_period_outside_the_record_is_refused(aletsch_gdir, period):
         calibrate_glaunti(aletsch_gdir, ref_mb=-500.0, ref_period=period, mb_kwargs={"model": "A"})
 
 
+@pytest.mark.parametrize("given", [{"ref_mb": -1.34}, {"ref_mb": -1.34, "ref_mb_err": 0.2}])
+def test_metres_given_for_millimetres_are_refused(aletsch_gdir, given):
+    words = (
+        r"ref_mb is -1\.34 kg m-2 yr-1, hardly different from 0; if m w\.e\. a year are meant give -1340, if .* give 0"
+    )
+    with pytest.raises(InvalidParamsError, match=rf"RGI60-11\.01450: {words}"):
+        calibrate_glaunti(aletsch_gdir, **given, mb_kwargs={"model": "A"})
+
+
+def test_a_glacier_in_balance_may_be_a_reference(aletsch_gdir):
+    for given in ({"ref_mb": 0.0}, {"ref_mb": -3.0, "ref_mb_err": 150.0}):
+        params = calibrate_glaunti(aletsch_gdir, **given, ref_period="2000-01-01_2020-01-01", mb_kwargs={"model": "A"})
+        assert params["reference_mb"] == given["ref_mb"]
+
+
+def test_balances_of_a_directory_in_metres_are_refused(hef_gdir, monkeypatch):
+    observed = pd.DataFrame({"ANNUAL_BALANCE": [-0.9, -1.1]}, index=[2016, 2018])
+    monkeypatch.setattr(hef_gdir, "get_ref_mb_data", lambda y0, y1: observed)
+    with pytest.raises(InvalidParamsError, match=r"RGI60-11\.00897, the largest balance of the WGMS: ref_mb is 1.1 kg"):
+        calibrate_glaunti(hef_gdir, mb_kwargs={"model": "A"}, ref_source="wgms")
+
+
 @pytest.mark.parametrize("period", ["2000", "2000_2020_2030", "summer_winter", 2000])
 def test_a_period_in_another_notation_is_refused(aletsch_gdir, period):
     with pytest.raises(InvalidParamsError, match=r"expected like '2000-01-01_2020-01-01'"):

@@ -55,6 +55,15 @@ def test_balances_given_to_the_directory_are_used(hef_gdir):
     assert read.observations["value"].tolist() == [-0.5, -0.7]
 
 
+def test_balances_given_in_metres_are_refused(hef_gdir):
+    table = pd.DataFrame({"ANNUAL_BALANCE": [-0.5, -0.7, 0.1, -1.2, -0.9]}, index=range(2001, 2006))
+    hef_gdir.set_ref_mb_data(table)
+    with pytest.raises(
+        InvalidParamsError, match=r"RGI60-11.00897: balances: no balance is above 1.2 mm.*give gdir.set"
+    ):
+        from_gdir(hef_gdir, bands=False, default_dates=True)
+
+
 def test_a_glacier_that_the_wgms_does_not_have_is_named(aletsch_gdir, monkeypatch):
     def stumble(*_):
         raise RuntimeError("Not a reference glacier!")

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti.coupling.text.dates import parse_days
 from oggm_glaunti.coupling.text.table import parse_numbers
-from oggm_glaunti.fit.readers import read_csv
+from oggm_glaunti.fit.readers import read_csv, read_mass_balance_machine
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "observations.md"
 
@@ -107,6 +107,84 @@ def test_rows_of_a_season_with_a_year_get_nominal_dates_only_when_asked(tmp_path
     table = read_csv(path, default_dates=True).observations
     assert table["begin"].dt.strftime("%Y-%m-%d").tolist() == ["2018-10-01", "2018-04-01"]
     assert table["end"].dt.strftime("%Y-%m-%d").tolist() == ["2019-09-30", "2018-10-31"]
+
+
+def test_nominal_dates_are_those_of_each_rows_own_hemisphere(tmp_path):
+    rows = ["RGI60-17.00001", "RGI60-11.00897", "RGI2000-v7.0-G-18-00001", "RGI60-16.02207", "Juncal"]
+    text = "glacier,year,season,height,value\n" + "".join(f"{name},2001,winter,3000,1\n" for name in rows)
+    read = read_csv(write(tmp_path, text), default_dates=True)
+    south, north = ["2000-04-01", "2000-10-31"], ["2000-10-01", "2001-04-30"]
+    assert read.observations[["begin", "end"]].astype(str).values.tolist() == [south, north, south, south]
+    where = "on which hemisphere? Give a latitude, an RGI id or hemisphere="
+    assert read.rejected.values.tolist() == [[6, "Juncal", "winter", f"no begin date: {where}; no end date: {where}"]]
+    told = read_csv(tmp_path / "stakes.csv", default_dates=True, hemisphere="sh").observations
+    assert told[["begin", "end"]].astype(str).values.tolist()[-1] == south
+    with pytest.raises(Exception, match="hemisphere: expected 'nh' or 'sh', found 'south'"):
+        read_csv(tmp_path / "stakes.csv", default_dates=True, hemisphere="south")
+
+
+MBM = """\
+YEAR,POINT_ID,GLACIER,FROM_DATE,TO_DATE,POINT_LAT,POINT_LON,POINT_ELEVATION,POINT_BALANCE,PERIOD,RGIId
+2003,01,oberaar,2002-10-06,2003-10-11,46.5388,8.2332,2389.8,-6.174,annual,RGI60-11.01509
+2003,01,oberaar,20021006,20030430,46.5388,8.2332,2389.8,1.2,winter,RGI60-11.01509
+"""
+
+
+@pytest.mark.parametrize("reader", [read_csv, read_mass_balance_machine])
+def test_cleaned_tables_of_mass_balance_machine_are_read(tmp_path, reader):
+    read = reader(write(tmp_path, MBM))
+    assert read.rejected.empty
+    table = read.observations
+    assert table["glacier"].unique().tolist() == ["RGI60-11.01509"]
+    assert table[["season", "height", "value"]].values.tolist() == [["annual", 2389.8, -6.174], ["winter", 2389.8, 1.2]]
+    assert table[["begin", "end"]].astype(str).values.tolist()[1] == ["2002-10-06", "2003-04-30"]
+
+
+def test_small_balances_among_millimetres_are_not_taken_for_metres(tmp_path):
+    rows = "".join(
+        f"A,2018-10-01,2019-09-30,{2800 + i},{value}\n" for i, value in enumerate([-900, -1200, 410, 650, -12])
+    )
+    read = read_csv(write(tmp_path, f"glacier,begin,end,height,value\n{rows}"))
+    assert read.observations.empty
+    assert read.rejected["problem"].tolist()[-1] == "value -12 m w.e. among balances that look like mm"
+
+
+def test_units_below_the_header_are_used(tmp_path):
+    text = "glacier,begin,end,height,value\n,,,m,mm w.e.\nA,2018-10-01,2019-09-30,2800,-2100\n"
+    read = read_csv(write(tmp_path, text))
+    assert (read.observations["value"].tolist(), read.rows.tolist()) == ([-2.1], [3])
+
+
+def test_dates_with_slashes_are_read_by_those_of_the_table_with_one_reading(tmp_path, caplog):
+    head = "glacier,begin,end,height,value\n"
+    read = read_csv(write(tmp_path, head + "A,01/10/2018,30/09/2019,2800,-1\n"))
+    assert read.observations[["begin", "end"]].astype(str).values.tolist() == [["2018-10-01", "2019-09-30"]]
+    assert "begin: dates such as '01/10/2018' are read as day/month/year, not as month/day/year" in caplog.text
+    read = read_csv(write(tmp_path, head + "A,01/10/2018,02/09/2019,2800,-1\n"))
+    assert read.rejected["problem"].tolist() == [
+        "begin '01/10/2018' may be 2018-10-01 or 2018-01-10; write the one that is meant; "
+        "end '02/09/2019' may be 2019-09-02 or 2019-02-09; write the one that is meant"
+    ]
+
+
+@pytest.mark.parametrize("row", ["15-10-01,2019-09-30", "2018-10-01,9201-09-30"])
+def test_years_that_are_misspelt_are_named(tmp_path, row):
+    read = read_csv(write(tmp_path, f"glacier,begin,end,height,value\nA,00{row},2800,-1\n".replace("002", "2")))
+    assert read.rejected["problem"].str.contains("is not between 1700 and 2200").all()
+
+
+def test_small_files_that_misled_are_read_or_named(shared):
+    cases = {
+        "small_mm": "value -28 m w.e., more than 25 a year: invalid, or in mm",
+        "swapped": "latitude 10.75 with longitude 46.79: not in region 11 of the glacier, but exchanged they are",
+    }
+    for name, words in cases.items():
+        read = read_csv(shared / f"cases/obs/{name}.csv")
+        assert read.rejected[["row", "problem"]].values.tolist() == [[2, words]]
+    dmy = read_csv(shared / "cases/obs/dmy.csv").observations
+    assert dmy[["begin", "end"]].astype(str).values.tolist() == [["2018-10-13", "2019-09-30"]]
+    with pytest.raises(Exception, match=r"nocols.csv: no column glacier, value; .*; found id, from, to, z, b"):
+        read_csv(shared / "cases/obs/nocols.csv")
 
 
 def test_a_free_period_never_gets_nominal_dates(tmp_path):

@@ -85,7 +85,38 @@ def test_glamos_has_the_39_years_of_aletsch_since_1982(glamos):
     assert by_season["annual"].notna().sum() == 39
 
 
+# --- Swiss stakes in MassBalanceMachine's layout ---
+
+
+@pytest.mark.slow
+def test_swiss_stakes_are_read_whole(shared):
+    path = shared / "data/ch_stakes/CH_topographical_features.csv"
+    read = read_mass_balance_machine(path, unit="mm")
+    require_every_row(read, 12775)
+    assert count(read) == (10912, 1863)
+    assert read.observations["season"].value_counts().to_dict() == {"annual": 10207, "winter": 705}
+    assert read.observations["glacier"].str.fullmatch(r"RGI60-11\.\d{5}").all()
+    # 1,542 rows begin after they end.
+    assert read.rejected["problem"].str.contains("is not after begin").sum() == 1542
+    in_metres = read_mass_balance_machine(path)
+    assert count(in_metres) == (0, 12775)
+
+
 # --- NVE ---
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "found"),
+    [
+        ("data_test_job", 106, (278, 40)),
+        ("data_test_job_rdsplit", 358, (970, 46)),
+        ("data_train_all_job_rdsplit", 833, (2318, 89)),
+    ],
+)
+def test_norwegian_stakes_with_weather_are_read_whole(shared, name, rows, found):
+    read = read_nve_stakes(shared / f"data/norway_era5land/{name}.csv")
+    require_every_row(read, rows)
+    assert count(read) == found
 
 
 def test_nve_glacier_wide_is_read_whole(shared):
