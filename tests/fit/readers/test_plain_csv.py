@@ -167,9 +167,9 @@ def test_dates_with_slashes_are_read_by_those_of_the_table_with_one_reading(tmp_
     ]
 
 
-@pytest.mark.parametrize("row", ["15-10-01,2019-09-30", "2018-10-01,9201-09-30"])
+@pytest.mark.parametrize("row", ["0015-10-01,2019-09-30", "2018-10-01,9201-09-30"])
 def test_years_that_are_misspelt_are_named(tmp_path, row):
-    read = read_csv(write(tmp_path, f"glacier,begin,end,height,value\nA,00{row},2800,-1\n".replace("002", "2")))
+    read = read_csv(write(tmp_path, f"glacier,begin,end,height,value\nA,{row},2800,-1\n"))
     assert read.rejected["problem"].str.contains("is not between 1700 and 2200").all()
 
 
