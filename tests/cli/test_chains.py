@@ -16,7 +16,12 @@ import xarray as xr
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.workflows.valley import RGI_ID, valley_outline
 
-STAKES = f"glacier;begin;end;height;value (m w.e.)\nINVENTED valley glacier;2001-10-01;2002-09-30;2700;-3.1\n{RGI_ID};2001-10-01;2002-09-30;3200;0.2\nRhone;2001-10-01;2002-09-30;2500;-4\n"
+STAKES = f"""\
+glacier;begin;end;height;value (m w.e.)
+INVENTED valley glacier;2001-10-01;2002-09-30;2700;-3.1
+{RGI_ID};2001-10-01;2002-09-30;3200;0.2
+Rhone;2001-10-01;2002-09-30;2500;-4
+"""
 
 
 @pytest.fixture
@@ -155,15 +160,9 @@ def test_a_run_says_its_weather_and_nothing_but_results_if_quiet(valley, region,
 def test_force_takes_weather_that_no_glacier_has_and_warns_of_the_balance(valley, region, tmp_path, capsys):
     weather = pd.read_csv(valley / "weather.csv")
     weather.assign(temp=1.8 * weather["temp"] + 32).to_csv(tmp_path / "fahrenheit.csv", index=False)
-    typed = [
-        "run",
-        "--config",
-        str(region / "run.yml"),
-        "--out",
-        str(region),
-        "--climate",
-        str(tmp_path / "fahrenheit.csv"),
-    ]
+    config = shutil.copy(region / "run.yml", tmp_path / "config.yml")  # the folder's own will hold --force
+    weather_file = ["--climate", str(tmp_path / "fahrenheit.csv")]
+    typed = ["run", "--config", str(config), "--out", str(region), *weather_file]
     assert main(typed) == 1
     assert "--force takes the weather as it is" in capsys.readouterr().out
     assert main([*typed, "--force"]) == 0
