@@ -311,19 +311,29 @@ def on_grid(observations: pd.DataFrame, gdir_or_features: Any) -> tuple[pd.DataF
     known = lat.notna() & lon.notna() & observations["x"].isna()
     placed = observations.assign(x=observations["x"].mask(known, x), y=observations["y"].mask(known, y))
     inside = placed.set_index(np.arange(len(placed)))
-    column = np.floor((inside["x"] - features.x[0]) / settings.CELL_SIZE + 0.5)
-    row = np.floor((features.y[0] - inside["y"]) / settings.CELL_SIZE + 0.5)
-    rows, columns = features.shape
-    outside = (column < 0) | (column >= columns) | (row < 0) | (row >= rows)
+    row, column, outside = _cells(features, inside["x"], inside["y"])
     half = settings.CELL_SIZE / 2
     extent = f"x {features.x[0] - half:.0f} to {features.x[-1] + half:.0f}, "
     extent += f"y {features.y[-1] - half:.0f} to {features.y[0] + half:.0f}"
     words = f"x {{}}, y {{}} (latitude {{}}, longitude {{}}) is outside the glacier's rectangle, {extent}"
     wrong = _describe(outside, words, *(placed[name] for name in ("x", "y", "lat", "lon")))
+    exchanged = outside & known.to_numpy() & (lon.abs() <= 90).to_numpy()
+    if exchanged.any():
+        there = to_grid.transform(lat[exchanged].to_numpy(), lon[exchanged].to_numpy())
+        exchanged[exchanged] = ~_cells(features, *map(pd.Series, there))[2]
+        wrong = wrong + _describe(exchanged, ", but inside if latitude and longitude are exchanged")
     fill = (inside["height"].isna() & inside["x"].notna() & ~outside).to_numpy()
     heights = placed["height"].to_numpy(copy=True)
     heights[fill] = features.elevation[row[fill].astype(int), column[fill].astype(int)]
     return split(placed.assign(height=heights), pd.DataFrame({"x": wrong}, index=placed.index))
+
+
+def _cells(features: Features, x: pd.Series, y: pd.Series) -> tuple[pd.Series, pd.Series, NDArray[np.bool_]]:
+    """Return row and column of places on the grid, and which are outside of it."""
+    column = np.floor((x - features.x[0]) / settings.CELL_SIZE + 0.5)
+    row = np.floor((features.y[0] - y) / settings.CELL_SIZE + 0.5)
+    rows, columns = features.shape
+    return row, column, ((column < 0) | (column >= columns) | (row < 0) | (row >= rows)).to_numpy()
 
 
 def write_csv(path: str | Path, observations: pd.DataFrame) -> None:

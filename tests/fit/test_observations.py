@@ -162,6 +162,15 @@ def test_points_get_the_coordinates_of_the_grid(features):
     np.testing.assert_allclose(observations[["x", "y"]], [[630_512.0, 5_187_333.0], [631e3, 5187e3]], atol=1e-3)
 
 
+def test_exchanged_latitude_and_longitude_are_named(features):
+    to_degrees = Transformer.from_crs("EPSG:32632", "EPSG:4326", always_xy=True)
+    lon, lat = to_degrees.transform(630_500.0, 5_187_000.0)
+    places = [{"lat": lat, "lon": lon}, {"lat": lon, "lon": lat}, {"lat": lat, "lon": lon + 1}]
+    observations, rejected = on_grid(table_of(*({**place, "glacier": "HEF"} for place in places)), features)
+    exchanged = rejected["problem"].str.endswith(", but inside if latitude and longitude are exchanged")
+    assert (len(observations), rejected["row"].tolist(), exchanged.tolist()) == (1, [1, 2], [True, False])
+
+
 def test_points_outside_the_rectangle_are_rejected_and_never_moved_to_its_edge(features):
     west, north = 630_100.0, 5_188_100.0
     inside = [(west + 1, north - 1), (west + 3299, north - 3199)]
