@@ -1,6 +1,7 @@
 """What a reference file derives from runs: gradients, losses; and the parameters it lists."""
 
 import re
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,23 +21,59 @@ recipe = Registry()
 PARAMETER = re.compile(r"(a|classical|singleddf)_param_.+")
 SHARPNESS = "t_softplus_sharpness_log"
 FORCING_GRADIENTS = "(?P<what>temperature_per_day|temperature_map|precipitation_per_day)"
-CORRECTOR_GRADIENTS = "(?P<what>corrector_fields|climate_monthly|corrector_leaf_norms|out_conv_bias)"
+# Gradients that flow through the corrector's max pooling.
+TIED = ("corrector_fields", "corrector_leaf_norms")
 GRADIENT_NAMES = "|".join(name for name in STORED_NAMES if name != SHARPNESS)
+
+
+# How often, and by how many units in the last place, the corrector's inputs are moved to find cells that tie: the sums
+# of a convolution differ by some units from machine to machine.
+DRAWS, UNITS = 16, 16.0
+
+
+def gradients_under_rounding(source: Source, m: str) -> Outputs:
+    """Lowest and highest derivatives while the corrector's inputs move by rounding: the max pooling takes either cell.
+
+    Everything else in the network is smooth, so that only entries behind cells that tie change by more than rounding.
+    """
+    _, fields, _ = source.once(runs.corrector_inputs, m=m)
+    response, rng = source.once(runs.corrected_annual, m=m)["extra"], np.random.default_rng(0)
+    moved = []
+    for _ in range(DRAWS):
+        inputs = (np.asarray(array) for array in (fields, response))
+        moved.append(_gradients(source, m, *(_moved(array, rng) for array in inputs)))
+    drawn = [source.once(gradients, m=m), *moved]
+    stacked = {name: np.stack([np.asarray(one[name], np.float64) for one in drawn]) for name in TIED}
+    return {name: (values.min(axis=0), values.max(axis=0)) for name, values in stacked.items()}
+
+
+def _moved(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    step = UNITS * np.finfo(values.dtype).eps
+    return (values * (1.0 + step * rng.uniform(-1.0, 1.0, values.shape))).astype(values.dtype)
 
 
 @recipe(f"(?P<m>[acd])_grad_(?P<what>{SHARPNESS})", "gradients: t_softplus sharpness", SHARPNESS_GRADIENT)
 @recipe(f"(?P<m>[acd])_grad_(?P<what>{GRADIENT_NAMES})", "gradients of {m}: parameters", GRADIENT)
 @recipe(f"(?P<m>[acd])_grad_{FORCING_GRADIENTS}", "gradients of {m}: weather", GRADIENT)
 @recipe(r"(?P<m>a)_grad_(?P<what>t_pos_shift)", "gradients of {m}: parameters", GRADIENT)
-@recipe(f"(?P<m>[cd])_grad_{CORRECTOR_GRADIENTS}", "gradients of {m}: corrector", GRADIENT)
+@recipe(
+    f"(?P<m>[cd])_grad_(?P<what>{'|'.join(TIED)})", "gradients of {m}: corrector", GRADIENT, gradients_under_rounding
+)
+@recipe(r"(?P<m>[cd])_grad_(?P<what>climate_monthly|out_conv_bias)", "gradients of {m}: corrector", GRADIENT)
 def gradients(source: Source, m: str) -> Outputs:
     """Compute derivatives of the glacier's annual balance, in reverse mode; none flows through the response fields."""
+    if m == "a":
+        return _gradients(source, m, None, None)
+    _, fields, _ = source.once(runs.corrector_inputs, m=m)
+    return _gradients(source, m, fields, source.once(runs.corrected_annual, m=m)["extra"])
+
+
+def _gradients(source: Source, m: str, fields: Any, response: Any) -> Outputs:
     outline, season = runs.outline_of(source), source.once(runs.seasons_of)["annual"]
     if m == "a":
-        model, fields, climate, response = source.model("A"), None, None, None
+        model, climate = source.model("A"), None
     else:
-        model, fields, climate = source.once(runs.corrector_inputs, m=m)
-        response = source.once(runs.corrected_annual, m=m)["extra"]
+        model, _, climate = source.once(runs.corrector_inputs, m=m)
     temp = season.forcing.temp
     shapes = {"temperature_map": temp.shape[1:], "t_pos_shift": ()}
     shapes |= dict.fromkeys(("temperature_per_day", "precipitation_per_day"), temp.shape[:1])

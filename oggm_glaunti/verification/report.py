@@ -43,7 +43,10 @@ SHARPNESS_GRADIENT = Tolerance(share=1e-3)
 
 @dataclasses.dataclass(frozen=True)
 class ArrayResult:
-    """Comparison of one array; `relative` is the largest difference over the reference's largest absolute value."""
+    """Comparison of one array; `relative` is the largest difference over the reference's largest absolute value.
+
+    Entries that ties explain are said in `ties` and left out of the differences, see :func:`allow_for_ties`.
+    """
 
     name: str
     group: str
@@ -52,6 +55,7 @@ class ArrayResult:
     limit: float
     tolerance: str
     note: str = ""
+    ties: str = ""
 
     @property
     def ok(self) -> bool:
@@ -116,6 +120,9 @@ def print_report(report: Report, file: TextIO | None = None) -> None:
             f"{group.name:<36}{len(group.arrays):>4} arrays  max abs {absolute:.1e}  max rel {relative:.1e}"
             f"  tolerance {group.arrays[0].tolerance:<25} {'OUTSIDE' if group.outside else 'ok'}"
         )
+        for array in group.arrays:
+            if array.ties:
+                write(f"    {array.name}: {array.ties}")
         for array in group.outside:
             write(f"    {array.name}: {array.note or f'differs by {array.absolute:.2e}, allowed {array.limit:.2e}'}")
     for remark in report.remarks:
@@ -140,3 +147,44 @@ def compare(name: str, group: str, found: Any, expected: np.ndarray, tolerance: 
         absolute = float(np.max(np.abs(found - expected), initial=0.0))
         relative = np.divide(absolute, largest) if absolute != 0 else 0.0
     return ArrayResult(name, group, absolute, float(relative), tolerance.limit(largest), str(tolerance))
+
+
+def allow_for_ties(
+    result: ArrayResult, found: Any, expected: np.ndarray, lowest: np.ndarray, highest: np.ndarray
+) -> ArrayResult:
+    """Set apart the entries of a gradient that differ because a maximum was taken of another of two equal cells.
+
+    Parameters
+    ----------
+    result : ArrayResult
+        comparison of `found` and `expected`, outside tolerance
+    found, expected : arrays
+        recomputed, and in the file
+    lowest, highest : arrays
+        of the recomputed gradient while its inputs are moved by rounding: where cells tie, both choices occur. An entry
+        beyond the tolerance is explained if the file's value lies between them, within the tolerance
+
+    Returns
+    -------
+    ArrayResult
+        with the differences of all other entries; `result` itself if a tie explains none
+
+    Examples
+    --------
+    >>> found, expected = np.array([1.0, 0.5]), np.array([1.0, 0.2])
+    >>> outside = compare("gradient", "of a maximum", found, expected, GRADIENT)
+    >>> allow_for_ties(outside, found, expected, np.array([1.0, 0.0]), np.array([1.0, 0.5])).ties
+    '1 of 2 entries differ by up to 3.00e-01, as cells tie in a max pooling; all others by 0.00e+00'
+    """
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    difference, limit = np.abs(found - expected), result.limit
+    tied = (difference > limit) & (expected >= lowest - limit) & (expected <= highest + limit)
+    if not tied.any():
+        return result
+    others = float(np.max(difference[~tied], initial=0.0))
+    ties = (
+        f"{int(tied.sum())} of {tied.size} entries differ by up to {difference[tied].max():.2e}, as cells tie in a max "
+        f"pooling; all others by {others:.2e}"
+    )
+    largest = float(np.max(np.abs(expected)))
+    return dataclasses.replace(result, absolute=others, relative=others / largest, ties=ties)

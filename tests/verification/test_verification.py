@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import io
 import itertools
 from pathlib import Path
@@ -14,13 +15,17 @@ import numpy as np
 import pytest
 
 from oggm_glaunti import shop
+from oggm_glaunti.core import corrector
 from oggm_glaunti.core.forcing import GriddedForcing, monthly_climate
 from oggm_glaunti.core.glaunti import Season, geometry_fields, run_year
 from oggm_glaunti.core.gru import run_gru
 from oggm_glaunti.core.run import initial_swe, run_ti, season_weights
 from oggm_glaunti.core.temperature_index import ti_weights, with_day
 from oggm_glaunti.core.weights import embedded_a, leaf_shapes, model_from_leaves
-from oggm_glaunti.verification import VerificationError, print_report, scores_against_bands, verify_file
+from oggm_glaunti.verification import VerificationError, print_report, reference_runs, scores_against_bands, verify_file
+from oggm_glaunti.verification.recipes import Source
+from oggm_glaunti.verification.reference_derived import gradients
+from oggm_glaunti.verification.report import GRADIENT, allow_for_ties, compare
 
 SHAPE, DAYS, MID = (17, 19), 45, 20
 
@@ -434,3 +439,105 @@ def test_hintereisferner_of_the_published_code_is_reproduced(shared: Path, weigh
         "elevation bands, model A: r 0.899, RMSE 0.997 m w.e., bias -0.400 m w.e., n = 148",
         "elevation bands, model C: r 0.879, RMSE 1.016 m w.e., bias -0.148 m w.e., n = 148",
     )
+
+
+# --- cells that tie in a max pooling ---------------------------------------------------------------------------------
+
+
+def test_only_entries_between_both_choices_are_explained_by_a_tie():
+    found, expected = np.array([2.0, 0.5, -0.1]), np.array([2.0, 0.2, -0.1])
+    lowest, highest = np.array([2.0, 0.0, -0.1]), np.array([2.0, 0.5, -0.1])
+    plain = compare("fields", "gradients", found, expected, GRADIENT)
+    tied = allow_for_ties(plain, found, expected, lowest, highest)
+    assert not plain.ok
+    assert tied.ok
+    assert tied.ties.startswith("1 of 3 entries differ by up to 3.00e-01, as cells tie in a max pooling; all others by")
+    for beyond in (-0.01, 0.51):  # neither choice gives that
+        away = np.array([2.0, beyond, -0.1])
+        assert not allow_for_ties(compare("fields", "g", found, away, GRADIENT), found, away, lowest, highest).ok
+    another = np.array([2.0, 0.2, -0.099])
+    both = allow_for_ties(compare("fields", "g", found, another, GRADIENT), found, another, lowest, highest)
+    assert not both.ok
+    assert both.absolute == pytest.approx(1e-3)
+    assert not allow_for_ties(plain, found, expected * np.nan, lowest, highest).ok
+
+
+class PoolingTie:
+    """A window of the first max pooling in which two cells tie; the height of `cell` says which is larger."""
+
+    def __init__(self, weights: Path):
+        self.model = shop.load_model("C", weights)
+        self.x = inputs()
+        self.response = np.asarray(self.source(self.x).once(reference_runs.corrected_annual, m="c")["extra"])
+        cells = self.windows(self.x)
+        order = np.argsort(cells, axis=-1)
+        gap = np.diff(np.take_along_axis(cells, order[..., 2:], -1), axis=-1)[..., 0]
+        self.at = np.unravel_index(gap.argmin(), gap.shape)
+        self.pair, self.cell = order[self.at][2:], (2 * self.at[0], 2 * self.at[1])
+        self.gradients = functools.cache(self.gradients)
+
+    def source(self, x):
+        return Source("test", x, lambda name, glacier=None: self.model if name == "C" else embedded_a())
+
+    def windows(self, x) -> np.ndarray:
+        """Cells (h, w, channel, 4) from which the first max pooling takes the largest."""
+        fields = self.source(x).once(reference_runs.corrector_inputs, m="c")[1]
+        channels = jnp.moveaxis(jnp.concatenate([self.response, fields]), 0, -1)[None]
+        branch = self.model.corrector.branch_2d
+        kernel = corrector.first_kernel(branch, channels.shape[-1])
+        (found,) = corrector._double_conv(branch.downs[0], corrector.first_channels(channels, None), None, kernel)
+        h, w = found.shape[0] // 2, found.shape[1] // 2
+        pairs = found[: 2 * h, : 2 * w].reshape(h, 2, w, 2, -1)
+        return np.asarray(pairs.transpose(0, 2, 4, 1, 3).reshape(h, w, -1, 4))
+
+    def with_height(self, height) -> dict[str, np.ndarray]:
+        elevation = self.x["in_elevation"].copy()
+        elevation[self.cell] = height
+        return self.x | {"in_elevation": elevation}
+
+    def gap(self, height) -> float:
+        first, second = self.windows(self.with_height(height))[self.at][self.pair]
+        return float(first - second)
+
+    def gradients(self, height) -> np.ndarray:
+        return np.asarray(self.source(self.with_height(height)).once(gradients, m="c")["corrector_fields"])
+
+    def both_sides(self) -> tuple[np.float32, np.float32]:
+        """Neighbouring heights with different gradients."""
+        heights = np.linspace(1500.0, 4000.0, 26, dtype=np.float32)
+        signs = np.sign([self.gap(height) for height in heights])
+        k = int(np.flatnonzero(np.diff(signs))[0])
+        low, high = bisected(heights[k], heights[k + 1], lambda height: np.sign(self.gap(height)) == signs[k])
+        # The program of the gradients rounds otherwise.
+        low, high = low - 1024 * np.spacing(low), high + 1024 * np.spacing(high)
+        first = self.gradients(low)
+        # Between both choices cells are equal, and each has half of the gradient.
+        same = lambda height: np.abs(self.gradients(height) - first).max() < 1e-4 * np.abs(first).max()
+        return bisected(low, high, same)
+
+
+def bisected(low: np.float32, high: np.float32, is_low) -> tuple[np.float32, np.float32]:
+    """Neighbouring numbers, the first of which is still like `low`."""
+    while np.nextafter(low, high) < high:
+        middle = np.float32((low + high) / 2)
+        low, high = (middle, high) if is_low(middle) else (low, middle)
+    return low, high
+
+
+@pytest.mark.slow
+def test_a_gradient_that_jumps_where_two_cells_tie_is_said_apart_and_all_else_keeps_its_bound(weights, save):
+    tie = PoolingTie(weights)
+    low, high = tie.both_sides()
+    here, ours, theirs = tie.with_height(low), tie.gradients(low), tie.gradients(high)
+    largest = np.abs(theirs).max()
+    jump = np.abs(ours - theirs) > 1e-4 * largest
+    assert 0 < jump.sum() < jump.size
+    report = verify_file(save(here | {"c_grad_corrector_fields": theirs}), weights)
+    assert report.ok, printed(report)
+    assert f"c_grad_corrector_fields: {jump.sum()} of {jump.size} entries differ by up to" in printed(report)
+    calm = np.unravel_index(np.abs(ours - theirs).argmin(), ours.shape)
+    for change in (1e-3, np.nan):
+        damaged = theirs.copy()
+        damaged[calm] += change * largest
+        assert not verify_file(save(here | {"c_grad_corrector_fields": damaged}), weights).ok
+    assert not verify_file(save(here | {"c_grad_corrector_fields": 1.01 * theirs}), weights).ok
