@@ -183,8 +183,7 @@ def run_fit(args: argparse.Namespace) -> int:
         found = fit_glaunti_region(gdirs, mb_kwargs=kwargs[0], **asked)[0]
         _print_fit(f"{len(gdirs)} glaciers, fitted to {', '.join(gdir.rgi_id for gdir in observed)}", found)
         return common.OK
-    for gdir in observed:
-        common.say(args, f"{gdir.rgi_id}: fitting")
+    for gdir in common.each(args, observed, "glacier"):
         _print_fit(gdir.rgi_id, fit_glaunti(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked))
     without = sorted({gdir.rgi_id for gdir in gdirs} - {gdir.rgi_id for gdir in observed})
     if without:

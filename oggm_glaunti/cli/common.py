@@ -6,9 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from oggm_glaunti import settings
 from oggm_glaunti.cli.wording import in_options, option_names
@@ -55,7 +55,9 @@ def add_verb(
     raw = argparse.RawDescriptionHelpFormatter
     text = f"{summary[0].upper()}{summary[1:]}.\n\n{description}".strip()
     parser = subparsers.add_parser(verb, help=summary, description=text, epilog=epilog, formatter_class=raw)
-    parser.set_defaults(run=run, words=lambda text: in_options(text, option_names(parser, aliases or {})), **defaults)
+    parser.set_defaults(
+        verb=verb, run=run, words=lambda text: in_options(text, option_names(parser, aliases or {})), **defaults
+    )
     loud = parser.add_mutually_exclusive_group()
     loud.add_argument("-v", "--verbose", action="store_true", help="log every task on standard error")
     loud.add_argument("-q", "--quiet", action="store_true", help="results, warnings and errors only: no progress")
@@ -66,6 +68,29 @@ def say(args: argparse.Namespace, line: str) -> None:
     """Print a line of progress, unless the user wants none."""
     if not args.quiet:
         print(line, flush=True)
+
+
+def each(args: argparse.Namespace, items: Sequence[Any], unit: str) -> Iterator[Any]:
+    """Yield the items with a progress bar on standard error, if that is a terminal and the user is not after quiet."""
+    from tqdm import tqdm
+
+    bar = tqdm(items, desc=args.verb, unit=unit, leave=False, disable=True if args.quiet else None)
+    with bar, nullcontext() if bar.disable else redirect_stdout(cast(Any, _AboveBar(bar))):
+        yield from bar
+
+
+class _AboveBar:
+    """Standard output that takes the bar away first, so that lines do not begin behind it."""
+
+    def __init__(self, bar: Any):
+        self.bar, self.stream = bar, sys.stdout
+
+    def write(self, text: str) -> int:
+        self.bar.clear()
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
 
 
 class _OneLine(logging.Formatter):

@@ -97,10 +97,7 @@ def open_glaciers(working_dir: Path, rgi_ids: list[str] | None = None) -> list[G
 
 def for_each(args: argparse.Namespace, do: Callable[[GlacierDirectory], None]) -> int:
     """Do something with the glaciers of the directory one after the other; the first error ends the command."""
-    gdirs = open_glaciers(args.directory, args.glacier)
-    for count, gdir in enumerate(gdirs, start=1):
-        if len(gdirs) > 1:
-            common.say(args, f"{gdir.rgi_id}, {count} of {len(gdirs)}")
+    for gdir in common.each(args, open_glaciers(args.directory, args.glacier), "glacier"):
         do(gdir)
     return common.OK
 

@@ -125,13 +125,13 @@ def _predict_folds(args: argparse.Namespace) -> tuple[pd.DataFrame, str]:
     glaciers = _open_glaciers(args.data, chosen)
     print(f"Model {args.model} ({loaded.source}), glaciers to predict: {len(glaciers)}", flush=True)
     source = f"model {args.model}, weights {loaded.sha256}, folds {args.folds} of {args.data.name}"
-    return predict_observations(loaded.model, _announced(glaciers), args.model), source
+    return predict_observations(loaded.model, _announced(args, glaciers), args.model), source
 
 
-def _announced(glaciers: list[GlacierData]) -> Iterator[GlacierData]:
+def _announced(args: argparse.Namespace, glaciers: list[GlacierData]) -> Iterator[GlacierData]:
     """Yield the glaciers and print each one's name when its turn comes."""
-    for glacier in glaciers:
-        print(f"  {glacier.name}: {len(glacier.years)} years", flush=True)
+    for glacier in common.each(args, glaciers, "glacier"):
+        common.say(args, f"  {glacier.name}: {len(glacier.years)} years")
         yield glacier
 
 
@@ -174,7 +174,7 @@ def run_infer(args: argparse.Namespace) -> int:
     if twice:
         raise ValueError(f"several glaciers would be written to {', '.join(twice)}: ask for them one by one")
     args.out.mkdir(parents=True, exist_ok=True)
-    for glacier, name in zip(glaciers, files, strict=True):
+    for glacier, name in common.each(args, list(zip(glaciers, files, strict=True)), "glacier"):
         if not glacier.years:
             print(f"{glacier.name}: no year with weather and observations, no file")
             continue

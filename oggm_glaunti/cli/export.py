@@ -84,8 +84,7 @@ def run_export(args: argparse.Namespace) -> int:
     written = []
     if maps:
         means: dict[str, list[pd.DataFrame]] = {name: [] for name in maps}
-        for gdir in open_glaciers(args.directory, args.glacier):
-            common.say(args, f"{gdir.rgi_id}: {', '.join(maps)}")
+        for gdir in common.each(args, open_glaciers(args.directory, args.glacier), "glacier"):
             for name, data in _maps_of(gdir, args, maps).items():
                 if args.format == "geotiff":
                     path = Outputs(args.out, gdir.rgi_id).path(f"_{name}.tif")
