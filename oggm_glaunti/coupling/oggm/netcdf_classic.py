@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import os
 import struct
+from itertools import pairwise
 from typing import BinaryIO
 
 # Bytes of a value by type: byte, char, short, int, float, double, and in CDF-5 ubyte, ushort, uint, int64, uint64.
 _BYTES = dict(enumerate((1, 1, 2, 4, 4, 8, 1, 2, 4, 8, 8), start=1))
-_STREAMING = (2**32 - 1, 2**64 - 1)  # number of records that is not known
+_UNKNOWN = (2**32 - 1, 2**64 - 1)  # number of records while they are written
 
 
 def require_whole(path: str | os.PathLike[str]) -> None:
@@ -27,7 +28,7 @@ def require_whole(path: str | os.PathLike[str]) -> None:
             return
         try:
             needed = _Header(file, magic[3]).file_size()
-        except (struct.error, KeyError, IndexError, OverflowError, OSError) as err:
+        except (struct.error, KeyError, IndexError, OverflowError, ValueError, OSError) as err:
             raise OSError(f"its header is damaged or cut off ({type(err).__name__}: {err})") from err
     size = os.path.getsize(path)
     if size < needed:
@@ -41,21 +42,24 @@ class _Header:
         self._file, self._wide, self._offset = file, ">q" if version == 5 else ">i", ">i" if version == 1 else ">q"
 
     def file_size(self) -> int:
-        """Return the bytes that the file has at least."""
+        """Return the bytes that the file has at least; ValueError if variables overlap."""
         records = self._number(">Q" if self._wide == ">q" else ">I")
         sizes = [self._dimension() for _ in range(self._length())]
         self._skip_attributes()
-        ends, record_variables = [self._file.tell()], []
+        fixed, of_records = [], []  # begin and end, of records those of the first one
         for _ in range(self._length()):
             shape, item, begin = self._variable(sizes)
-            if shape and shape[0] == 0:
-                record_variables.append((begin, item * math.prod(shape[1:])))
-            else:
-                ends.append(begin + item * math.prod(shape))
-        if record_variables and records > 0 and records not in _STREAMING:
+            is_record = bool(shape) and shape[0] == 0
+            (of_records if is_record else fixed).append((begin, begin + item * math.prod(shape[is_record:])))
+        fixed.append((0, self._file.tell()))  # the header
+        if any(begin < end for (_, end), (begin, _) in pairwise(sorted(fixed + of_records))):
+            raise ValueError("variables overlap")
+        ends = [end for _, end in fixed]
+        if records not in (0, *_UNKNOWN):
             # Records are padded to four bytes, unless there is a single variable of them.
-            padded = [bytes_ + (-bytes_ % 4) * (len(record_variables) > 1) for _, bytes_ in record_variables]
-            ends += [begin + (records - 1) * sum(padded) + bytes_ for begin, bytes_ in record_variables]
+            padding = 4 if len(of_records) > 1 else 1
+            step = sum(end - begin + (begin - end) % padding for begin, end in of_records)
+            ends += [end + (records - 1) * step for _, end in of_records]
         return max(ends)
 
     def _variable(self, sizes: list[int]) -> tuple[list[int], int, int]:

@@ -341,16 +341,33 @@ def check_values(label: str, days: Days, temp: NDArray[Any], prcp: NDArray[Any],
         that names all that is wrong: the variable, how many days, which of them
     """
     low, high = TEMP_LIMITS
+    out = f"temp is outside {low:g}..{high:g} degC, check units{_likely_temp(temp)}"
+    much = f"prcp is above {PRCP_LIMIT:g} kg m-2 day-1, check units{_likely_prcp(prcp)}"
     faults = (
         ("temp is NaN or infinite", temp, ~np.isfinite(temp)),
         ("prcp is NaN or infinite", prcp, ~np.isfinite(prcp)),
-        (f"temp is outside {low:g}..{high:g} degC, check units", temp, (temp < low) | (temp > high)),
+        (out, temp, (temp < low) | (temp > high)),
         ("prcp is negative", prcp, prcp < 0),
-        (f"prcp is above {PRCP_LIMIT:g} kg m-2 day-1, check units", prcp, prcp > PRCP_LIMIT),
+        (much, prcp, prcp > PRCP_LIMIT),
     )
     found = [_fault_in_words(what, days, values, bad) for what, values, bad in faults if bad.any()]
     if found:
         raise InvalidParamsError(f"{label}: {'; '.join(found)}. {remedy}")
+
+
+def _likely_temp(temp: NDArray[Any]) -> str:
+    """Name the unit in which most of the temperatures could be those of a place on Earth."""
+    usual = float(np.median(temp))
+    found = "K" if 180 < usual < 340 else "degC, not K" if -340 < usual < -220 else ""
+    return f" (they look like {found})" if found else ""
+
+
+def _likely_prcp(prcp: NDArray[Any]) -> str:
+    """Name the unit that precipitation a thousand or 86,400 times too high is likely to be in."""
+    year = 365.25 * float(np.mean(prcp))
+    units = {"mm a day, not m": 1000.0, "mm a day, not kg m-2 s-1": 86400.0}
+    found = [unit for unit, factor in units.items() if 100 < year / factor < 10_000]
+    return f" (they look like {' or '.join(found)})" if found else ""
 
 
 def _fault_in_words(what: str, days: Days, values: NDArray[Any], bad: NDArray[np.bool_]) -> str:
