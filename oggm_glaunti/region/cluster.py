@@ -11,6 +11,7 @@ import inspect
 import logging
 import math
 import os
+import pickle
 import socket
 import threading
 import uuid
@@ -43,7 +44,7 @@ HOPELESS = 3
 
 # Identifies this process: workers that are threads of the caller share its configuration and must not replace it.
 _PROCESS = uuid.uuid4().hex
-# Dask may run several tasks in threads of one worker, where the NetCDF library is not safe.
+# Dask may run several tasks in threads of one worker, but one chunk uses all of its cores and memory.
 _one_at_a_time = threading.Lock()
 
 
@@ -140,8 +141,18 @@ def run(
             client.close()
 
 
-def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.DataFrame:
+class Place(NamedTuple):
+    """A glacier and its directory."""
+
+    rgi_id: str
+    dir: str
+
+
+def run_chunk(places: Sequence[Place], pickled: bytes, context: ChunkContext) -> pd.DataFrame:
     """Make the tables of one chunk, in a worker.
+
+    Glacier directories travel as bytes: Dask would unpickle them in the scheduler too, and OGGM may write to the folder
+    of a directory that is unpickled.
 
     Raises
     ------
@@ -161,7 +172,7 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
             settings.register()
             for name, value in context.environment.items():
                 os.environ.setdefault(name, value)
-        require_seen(gdirs)
+        require_seen(places)
         worker = get_worker()
         # Dask pauses a worker that is nearly full until it holds less; libraries and programs stay, so it never would.
         worker.memory_manager.memory_pause_fraction = math.inf
@@ -170,15 +181,15 @@ def run_chunk(gdirs: Sequence[GlacierDirectory], context: ChunkContext) -> pd.Da
             # The setting, or less if the worker's own limit is small.
             limit, setting = worker.memory_manager.memory_limit, float(settings.param("glaunti_memory"))
             kwargs["memory"] = setting if not limit else min(setting, SHARE_OF_WORKER * limit / MEGABYTE)
-        return glaunti_tables(list(gdirs), **kwargs)
+        return glaunti_tables(pickle.loads(pickled), **kwargs)
 
 
-def require_seen(gdirs: Sequence[GlacierDirectory]) -> None:
+def require_seen(places: Sequence[Place]) -> None:
     """Raise an InvalidWorkflowError if a worker does not see the directory of a glacier."""
-    for gdir in gdirs:
-        if not os.path.isdir(gdir.dir):
+    for place in places:
+        if not os.path.isdir(place.dir):
             raise InvalidWorkflowError(
-                f"{gdir.rgi_id}: {gdir.dir} is not there on {socket.gethostname()}. Keep the working directory on a "
+                f"{place.rgi_id}: {place.dir} is not there on {socket.gethostname()}. Keep the working directory on a "
                 "file system that all workers see under the same path."
             )
 
@@ -213,7 +224,8 @@ class _Distribution:
         for chunk in chunks:
             # A new key for every try: for a known one Dask would return the failure it remembers.
             how = {"key": f"{TASK}-{chunk[0].rgi_id}-{len(chunk)}-{uuid.uuid4().hex[:8]}", "pure": False}
-            chunk_of[self.client.submit(run_chunk, list(chunk), self.context, retries=self.retries, **how)] = chunk
+            what = [Place(gdir.rgi_id, gdir.dir) for gdir in chunk], pickle.dumps(list(chunk)), self.context
+            chunk_of[self.client.submit(run_chunk, *what, retries=self.retries, **how)] = chunk
         try:
             for future in as_completed(list(chunk_of)):
                 try:

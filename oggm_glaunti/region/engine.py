@@ -227,11 +227,16 @@ def _corrections(batch: Batch, jobs: Sequence[Job], model: Any, device: Any, gpu
 
     def years() -> Iterator[Any]:
         swe, profile = kernels.initial_state(ti, cells)
+        finished = None
         for index in np.arange(max(years.size for years in arrays.years), dtype=np.int32):
             response = kernels.responses(ti, profile, weather, index, offset, columns)
             ds = kernels.correction_maps(corrector, response, index, maps)
             swe, profile, on_cells = kernels.corrected_year(ti, swe, ds, weather, index, cells, columns)
-            yield on_cells
+            # This year is under way while the one before is averaged.
+            if finished is not None:
+                yield finished
+            finished = on_cells
+        yield finished
 
     outcomes = []
     for job, yearly in zip(jobs, band_corrections(arrays, years()), strict=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -148,7 +149,7 @@ def measure_clusters(
             options = {"n_workers": n, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
             with LocalCluster(**options) as cluster, Client(cluster) as client:
                 started = time.perf_counter() - begin
-                payload = (gdirs * size)[:size], cfg.pack_config()
+                payload = pickle.dumps((gdirs * size)[:size]), cfg.pack_config()
                 nothing = lambda number, directories, config: number
                 client.gather([client.submit(nothing, -k, *payload, pure=False) for k in range(2 * n)])
                 begin = time.perf_counter()

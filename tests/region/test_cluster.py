@@ -130,6 +130,7 @@ class Killer:
         self.rgi_ids, self.notes = rgi_ids, notes
 
     def kill(self) -> None:
+        time.sleep(1.0)  # a nanny does not restart a worker of which it has not heard yet that it has started
         os.kill(os.getpid(), signal.SIGKILL)
 
     def setup(self, worker):
@@ -215,15 +216,15 @@ def test_a_worker_over_its_memory_limit_is_restarted_a_few_times_and_its_glacier
 
     cfg.PARAMS["continue_on_error"] = True
     gdirs, culprit, notes = gdirs[:4], gdirs[1], tmp_path / "notes.txt"
-    with local_cluster(tmp_path, memory_limit="1.5GiB") as client:
+    with local_cluster(tmp_path, failures=0, memory_limit="1.5GiB") as client:
         register_killer(client, culprit.rgi_id, kind=Hog, notes=str(notes))
         statuses = run(gdirs, client=client, chunk_size=2, **MODEL_A)
     failed = statuses[statuses["status"] == "failed"]
     assert list(failed.index) == [culprit.rgi_id], list(failed["message"])
     assert "lack of memory" in failed["message"].iloc[0]
     assert tables(gdirs).keys() == {gdir.rgi_id for gdir in gdirs} - {culprit.rgi_id}
-    # Twice each: in its chunk, alone, and alone once more.
-    assert notes.read_text().count("killed") == 6
+    # In its chunk, alone, and alone once more.
+    assert notes.read_text().count("killed") == 3
 
 
 @pytest.mark.slow
