@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import sys
@@ -263,25 +264,19 @@ def run(
     if pid == 0:
         _child(task, place, tell, said.fileno(), keep)
     os.close(tell)
-    os.set_blocking(told, kill is None)
     at = None if kill is None or kill[0] >= 0 else start + kill[1]
-    ended = False
-    while not ended:
-        try:
-            message = os.read(told, 1)
-        except BlockingIOError:
-            message = None
-            time.sleep(2e-4)
+    message = b"begun"
+    while message:
+        wait = None if at is None else max(0.0, at - time.perf_counter())
+        message = os.read(told, 1) if select.select([told], [], [], wait)[0] else b"now"
         now = time.perf_counter()
-        if message:
+        if message in (b"b", b"f"):
             (done.begun if message == b"b" else done.finished).append(now - start)
-            if kill is not None and at is None and len(done.begun) > kill[0]:
+            if kill is not None and kill[0] >= 0 and at is None and len(done.begun) > kill[0]:
                 at = now + kill[1]
-        ended = message == b""
-        if at is not None and time.perf_counter() >= at:
+        if at is not None and now >= at:
             os.kill(pid, signal.SIGKILL)
-            at, kill = None, None
-            os.set_blocking(told, True)
+            at = kill = None
     os.close(told)
     done.status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     done.seconds = time.perf_counter() - start
