@@ -46,7 +46,9 @@ class _Header:
         records = self._number(">Q" if self._wide == ">q" else ">I")
         sizes = [self._dimension() for _ in range(self._length())]
         self._skip_attributes()
-        fixed, of_records = [], []  # begin and end, of records those of the first one
+        # Begin and end of the variables; of those with records, of the first one.
+        fixed: list[tuple[int, int]] = []
+        of_records: list[tuple[int, int]] = []
         for _ in range(self._length()):
             shape, item, begin = self._variable(sizes)
             is_record = bool(shape) and shape[0] == 0
