@@ -6,8 +6,10 @@ and none contradicts it, otherwise they are refused with both readings. Days are
 offset from UTC other than zero is refused, since it cannot be known whether the days are to be moved.
 """
 
+import contextlib
 import datetime as dt
 import logging
+import re
 from typing import Any
 
 import numpy as np
@@ -23,13 +25,15 @@ _DATE = (
     r"|(?P<one>\d{1,2})(?P<slash>[-/])(?P<other>\d{1,2})(?P=slash)(?P<y4>\d{4}))"
 )
 _TIME = r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d*)?)?\s*(?P<zone>\S*))?"
-_STAMP = rf"^{_DATE}{_TIME}$"
-_UTC = r"(?:Z|UTC|GMT|[+-]00(?::?00)?)?"
-_OFFSET = r"[+-]\d{2}(?::?\d{2})?"
+_STAMP = re.compile(f"{_DATE}{_TIME}", re.ASCII)
+_UTC = re.compile(r"(?:Z|UTC|GMT|[+-]00(?::?00)?)?")
+_OFFSET = re.compile(r"[+-]\d{2}(?::?\d{2})?", re.ASCII)
 _EMPTY = {"", "na", "nan", "n/a", "nat", "none", "null", "-", "-9999"}
 # In the WGMS's tables 99 stands for an unknown day or month.
 UNKNOWN = "is not a full date"
-_UNKNOWN_PATTERN = r"\d{4}(?:-?\d{2})?-?99|\d{4}-?99-?\d{2}|99\.\d{1,2}\.\d{4}|\d{1,2}\.99\.\d{4}|\d{4}(?:-\d{1,2})?"
+_UNKNOWN_PARTS = re.compile(
+    r"\d{4}(?:-?\d{2})?-?99|\d{4}-?99-?\d{2}|99\.\d{1,2}\.\d{4}|\d{1,2}\.99\.\d{4}|\d{4}(?:-\d{1,2})?"
+)
 DAY_FIRST, MONTH_FIRST, MIXED = "day/month/year", "month/day/year", "mixed"
 
 
@@ -58,43 +62,70 @@ def parse_stamps(cells: pd.Series, name: str, order: str | None = None) -> tuple
     >>> wrong[2]
     "time '2015-04-30T00:00+01:00' has an offset from UTC; give calendar days without one"
     """
-    text = cells.str.strip()
-    parts = text.str.extract(_STAMP)
+    texts = [text.strip() for text in cells]
+    if all(map(_is_iso, texts)):
+        # Nearly all tables are such ones, and long ones at that.
+        with contextlib.suppress(ValueError):
+            return pd.Series(np.array(texts, "M8[s]"), cells.index), pd.Series("", cells.index, dtype=str)
     order = order or order_of_slashes(cells)
-    if order in (DAY_FIRST, MONTH_FIRST):
-        example = text[parts["one"].notna()].iloc[:1].tolist()
-        if example:
-            other = MONTH_FIRST if order == DAY_FIRST else DAY_FIRST
-            words = "%s: dates such as '%s' are read as %s, not as %s: some can be read in no other way"
-            log.warning(words, name, example[0], order, other)
-    day_first, month_first = (
-        _days(parts["y4"], parts[month], parts[day]) for month, day in (("other", "one"), ("one", "other"))
+    stamps, wrong = np.full(len(texts), np.datetime64("NaT"), "M8[s]"), [""] * len(texts)
+    example = ""
+    for row, text in enumerate(texts):
+        match = _STAMP.fullmatch(text)
+        days = _readings(match, order) if match else []
+        seconds = _seconds(match) if match else None
+        if match and len(days) == 1 and seconds is not None and _UTC.fullmatch(match["zone"] or ""):
+            stamps[row] = np.datetime64(days[0], "s") + seconds
+            example = example or (text if match["one"] else "")
+        elif text.lower() not in _EMPTY:
+            wrong[row] = f"{name} '{text}' {_what_is_wrong(text, match, days)}"
+    if example and order is not None:
+        other = MONTH_FIRST if order == DAY_FIRST else DAY_FIRST
+        words = "%s: dates such as '%s' are read as %s, not as %s: some can be read in no other way"
+        log.warning(words, name, example, order, other)
+    return pd.Series(stamps, cells.index), pd.Series(wrong, cells.index, dtype=str)
+
+
+def _is_iso(text: str) -> bool:
+    """Return whether text may be a full date, with or without a time, that NumPy reads as it is meant."""
+    return (
+        len(text) in (10, 16, 19)
+        and text[4] == text[7] == "-"
+        and text[10:11] in " T"
+        and text[13::3] in ("", ":", "::")
     )
-    days = {DAY_FIRST: day_first, MONTH_FIRST: month_first}.get(str(order))
-    if days is None:
-        days = np.where(day_first == month_first, day_first, np.datetime64("NaT", "D"))
-    for i in (1, 2, 3):
-        days = np.where(np.isnat(days), _days(parts[f"y{i}"], parts[f"m{i}"], parts[f"d{i}"]), days)
-    hour, minute, second = (_whole(parts[unit], 0) for unit in ("hour", "minute", "second"))
-    zone = parts["zone"].fillna("")
-    in_day = (hour < 24) & (minute < 60) & (second < 60)
-    good = ~np.isnat(days) & in_day & zone.str.fullmatch(_UTC).to_numpy(bool)
-    stamps = days.astype("M8[s]") + (3600 * hour + 60 * minute + second).astype("m8[s]")
-    stamps[~good] = np.datetime64("NaT")
-    why = np.full(len(cells), "' is no date; write 2015-04-30", object)
-    for row in np.flatnonzero(~np.isnat(day_first) | ~np.isnat(month_first)):
-        why[row] = _both_readings(day_first[row], month_first[row])
-    why[zone.str.fullmatch(_OFFSET).to_numpy(bool)] = "' has an offset from UTC; give calendar days without one"
-    why[text.str.fullmatch(_UNKNOWN_PATTERN).to_numpy(bool)] = f"' {UNKNOWN}"
-    wrong = np.where(good | text.str.lower().isin(_EMPTY), "", name + " '" + text + why)
-    return pd.Series(stamps, cells.index), pd.Series(wrong, cells.index)
 
 
-def _both_readings(day_first: np.datetime64, month_first: np.datetime64) -> str:
-    if np.isnat(day_first) or np.isnat(month_first):
-        found = day_first if np.isnat(month_first) else month_first
-        return f"' is {found}, but other dates have day and month in the other order; write {found}"
-    return f"' may be {day_first} or {month_first}; write the one that is meant"
+def _readings(match: re.Match[str], order: str | None) -> list[dt.date]:
+    """Return the days that a date can be: one, two or none."""
+    parts = [(match[f"y{i}"], match[f"m{i}"], match[f"d{i}"]) for i in (1, 2, 3)]
+    parts += [] if order == MONTH_FIRST else [(match["y4"], match["other"], match["one"])]
+    parts += [] if order == DAY_FIRST else [(match["y4"], match["one"], match["other"])]
+    found = []
+    for year, month, day in parts:
+        with contextlib.suppress(ValueError):
+            if year:
+                found.append(dt.date(int(year), int(month), int(day)))
+    return [] if order == MIXED and match["y4"] else list(dict.fromkeys(found))
+
+
+def _seconds(match: re.Match[str]) -> int | None:
+    """Return the time of day, None if there is no such time."""
+    hour, minute, second = (int(match[unit] or 0) for unit in ("hour", "minute", "second"))
+    return 3600 * hour + 60 * minute + second if hour < 24 and minute < 60 and second < 60 else None
+
+
+def _what_is_wrong(text: str, match: re.Match[str] | None, days: list[dt.date]) -> str:
+    if _UNKNOWN_PARTS.fullmatch(text):
+        return UNKNOWN
+    if match and days and _OFFSET.fullmatch(match["zone"] or ""):
+        return "has an offset from UTC; give calendar days without one"
+    if len(days) > 1:
+        return f"may be {' or '.join(map(str, days))}; write the one that is meant"
+    alone = _readings(match, None) if match and not days else []
+    if len(alone) == 1:
+        return f"is {alone[0]}, but other dates have day and month in the other order; write {alone[0]}"
+    return "is no date; write 2015-04-30"
 
 
 def parse_days(cells: pd.Series, name: str, order: str | None = None) -> tuple[pd.Series, pd.Series]:
@@ -118,24 +149,12 @@ def order_of_slashes(cells: pd.Series) -> str | None:
     >>> order_of_slashes(pd.Series(["01/10/2018", "30/09/2019"])), order_of_slashes(pd.Series(["01/10/2018"]))
     ('day/month/year', None)
     """
-    parts = cells.str.strip().str.extract(_STAMP)
-    one, other = (_whole(parts[name], 1) for name in ("one", "other"))
-    found = {DAY_FIRST: (one > 12).any(), MONTH_FIRST: (other > 12).any()}
-    return MIXED if all(found.values()) else next((order for order, seen in found.items() if seen), None)
-
-
-def _whole(digits: pd.Series, missing: int) -> np.ndarray:
-    return digits.fillna(str(missing)).astype(np.int64).to_numpy()
-
-
-def _days(year: pd.Series, month: pd.Series, day: pd.Series) -> np.ndarray:
-    """Return days (NaT where there is no such day), from digits."""
-    y, m, d = (_whole(digits, 0) for digits in (year, month, day))
-    first = ((y - 1970) * 12 + m - 1).astype("M8[M]")
-    days = first.astype("M8[D]") + (d - 1)
-    there = year.notna().to_numpy() & (y > 0) & (m >= 1) & (m <= 12) & (d >= 1) & (days.astype("M8[M]") == first)
-    days[~there] = np.datetime64("NaT")
-    return days
+    found = set()
+    for match in filter(None, (_STAMP.fullmatch(text.strip()) for text in cells)):
+        if match["one"]:
+            found |= {DAY_FIRST} if int(match["one"]) > 12 else set()
+            found |= {MONTH_FIRST} if int(match["other"]) > 12 else set()
+    return MIXED if len(found) > 1 else next(iter(found), None)
 
 
 def as_days(values: Any, name: str, label: str = "") -> pd.Series:

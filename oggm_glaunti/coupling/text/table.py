@@ -16,6 +16,7 @@ MISSING = {"", "na", "nan", "n/a", "none", "null", "-", "-9999", "-9999.0", "nat
 NOTE = "(note)"
 DEGREES = ("lat", "lon")
 FIRST_ROW = 2  # as a spreadsheet numbers the row below the header
+PLAIN = set("0123456789.-+eE")
 SEPARATORS = (";", "\t", ",")
 _COMMENT = re.compile(r"^[ \t]*#.*$", re.M)
 # Cells between blanks; a unit in brackets belongs to the name before it.
@@ -140,7 +141,8 @@ def _as_table(names: list[str], lines: list[tuple[int, list[str]]], label: str) 
         note = f"{len(line)} cells, the header has {len(names)}: a decimal comma, or text without quotes?"
         rows.append([full[i] for i in named] + [note if surplus else ""])
     index = pd.Index([row for row, _ in lines], dtype=int, name="row")
-    return pd.DataFrame(rows, index, [*(names[i] for i in named), NOTE], dtype=str)
+    columns = zip(*rows, strict=True) if rows else [()] * (len(named) + 1)
+    return pd.DataFrame(dict(zip([*(names[i] for i in named), NOTE], columns, strict=True)), index, dtype=str)
 
 
 def unit_of(column: str) -> tuple[str, str | None]:
@@ -174,6 +176,11 @@ def parse_numbers(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
     >>> parse_numbers(pd.Series(["-5,362", "3,1"]), "temp")[0].tolist()
     [-5.362, 3.1]
     """
+    if set("".join(cells)) <= PLAIN:
+        # Nearly all columns of weather are such ones, and long ones at that.
+        plain = pd.to_numeric(cells, errors="coerce").astype(float)
+        if (plain.notna() | (cells == "")).all():
+            return plain.mask(plain == -9999.0), pd.Series("", cells.index, dtype=str)
     stripped = cells.str.strip().str.replace("\N{MINUS SIGN}", "-")
     absent = is_missing(cells)
     grouped = stripped.str.fullmatch(_GROUPED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -18,6 +19,7 @@ from oggm.exceptions import InvalidParamsError
 from oggm_glaunti.coupling.text.dates import parse_stamps
 from oggm_glaunti.coupling.text.table import NOTE, parse_numbers, read_table, unit_of
 from oggm_glaunti.coupling.weather import netcdf, series as ds
+from oggm_glaunti.files import remembered
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +148,13 @@ def _read(
     path = Path(path or cfg.PATHS.get("climate_file") or "")
     if not path.is_file():
         raise InvalidParamsError(f"{begin}no climate file '{path}'; give path= or cfg.PATHS['climate_file']")
-    readers = {".csv": _read_csv, ".tsv": _read_csv, ".txt": _read_csv, ".nc": _read_netcdf, ".nc4": _read_netcdf}
+    readers: dict[str, Callable[..., _Raw]] = {
+        ".csv": _read_csv,
+        ".tsv": _read_csv,
+        ".txt": _read_csv,
+        ".nc": _read_netcdf,
+        ".nc4": _read_netcdf,
+    }
     if path.suffix.lower() not in readers:
         raise InvalidParamsError(f"{begin}{path.name} is neither of {[*readers]}, the files that can be read")
     label = f"{begin}{path.name}"
@@ -160,7 +168,17 @@ def _units(label: str, raw: _Raw, temp: str | None, prcp: str | None) -> tuple[s
     )
 
 
-def _read_csv(label: str, path: Path, temp_name: str, prcp_name: str, time_name: str | None) -> _Raw:
+def _read_csv(label: str, path: Path, *names: str | None) -> _Raw:
+    try:
+        return _contents(path, *names)
+    except InvalidParamsError as err:
+        raise InvalidParamsError(f"{label.removesuffix(path.name)}{err}") from err
+
+
+@remembered(n_files=4)
+def _contents(path: Path, temp_name: str, prcp_name: str, time_name: str | None) -> _Raw:
+    """Read a table, once for all glaciers."""
+    label = path.name
     table = read_table(path, label=label, units_row=True)
     asked = {"time": time_name or "time", "temp": temp_name, "prcp": prcp_name}
     columns = {name: _column(label, table, name, theirs) for name, theirs in asked.items()}
@@ -169,7 +187,7 @@ def _read_csv(label: str, path: Path, temp_name: str, prcp_name: str, time_name:
     temp, temp_wrong = parse_numbers(table[columns["temp"]], columns["temp"])
     prcp, prcp_wrong = parse_numbers(table[columns["prcp"]], columns["prcp"])
     # Of a row with more cells than names none can be trusted.
-    wrong = table[NOTE].where(table[NOTE] != "", (temp_wrong + "; " + prcp_wrong).str.strip("; "))
+    wrong = table[NOTE].where(table[NOTE] != "", temp_wrong.where(temp_wrong != "", prcp_wrong))
     temp_units, prcp_units = (unit_of(columns[name])[1] for name in ("temp", "prcp"))
     return _Raw(stamps.to_numpy("M8[s]"), temp.to_numpy(), prcp.to_numpy(), temp_units, prcp_units, wrong=wrong)
 
