@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 import oggm_glaunti
 from oggm_glaunti import shop, workflows
+from oggm_glaunti.cli import common
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.core.weights import embedded_a
 
@@ -44,6 +47,7 @@ def run_apart(code: str) -> subprocess.CompletedProcess:
 def test_help_imports_neither_jax_nor_oggm(arguments):
     code = f"""
 import sys
+from oggm_glaunti.cli import common
 from oggm_glaunti.cli.main import main
 try:
     main({arguments!r})
@@ -117,6 +121,7 @@ def test_weights_named_by_the_environment_need_no_oggm(file, weights):
     code = f"""
 import os, sys
 os.environ["OGGM_GLAUNTI_WEIGHTS"] = {str(weights)!r}
+from oggm_glaunti.cli import common
 from oggm_glaunti.cli.main import main
 print(main(["verify", {str(file)!r}]), "oggm" in sys.modules)
 """
@@ -144,3 +149,30 @@ def test_demo_that_cannot_write_exits_2(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(oggm_glaunti, "demo", SimpleNamespace(run_demo=lambda out: out.mkdir()), raising=False)
     assert main(["demo", "--out", str(tmp_path / "taken")]) == 2
     assert "taken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("quiet", "bars"), [(False, True), (True, False)])
+def test_a_bar_is_on_standard_error_and_results_are_on_standard_output(monkeypatch, capsys, quiet, bars):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    args = SimpleNamespace(verb="invert", quiet=quiet)
+    for name in common.each(args, ["a", "b"], "glacier"):
+        print(name)
+    assert capsys.readouterr().out == "a\nb\n"
+    assert ("invert: " in sys.stderr.getvalue()) == bars
+
+
+def test_warnings_are_shown_once_in_the_words_of_the_verb_and_all_that_is_logged_if_verbose(capsys):
+    log = logging.getLogger("oggm_glaunti.anything")
+    for verbose in (False, True):
+        with common.logging_on_terminal(verbose, lambda text: text.replace("ref_hgt", "--ref-hgt")):
+            for _ in range(2):
+                log.warning("is ref_hgt\n  right?")
+            log.info("read")
+            log.error("the command says it")
+    lines = capsys.readouterr().err.splitlines()
+    warning = "oggm-glaunti: warning: is --ref-hgt right?"
+    assert lines == [warning, warning, warning, "oggm-glaunti: info: read", "oggm-glaunti: error: the command says it"]
