@@ -288,7 +288,7 @@ def test_valid_tables_are_left_alone_and_damaged_ones_made_again(gdirs, weights)
     good = paths[1].read_bytes()
     paths[1].write_bytes(good[: len(good) // 2])
     paths[2].unlink()
-    left = paths[2].with_name(f".{paths[2].name}.{socket.gethostname()}.999999999.1")  # by a killed writer
+    left = paths[2].with_name(f".{paths[2].name}.glaunti-{socket.gethostname()}.999999999.1")  # by a killed writer
     left.write_bytes(good[:100])
     report = run(gdirs)
     assert report["status"].tolist() == ["valid", "written", "written", "valid", "valid", "valid"]
