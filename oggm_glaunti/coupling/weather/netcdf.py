@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
-from oggm_glaunti.coupling.weather.series import decode_time
+from oggm_glaunti.coupling.weather.times import decode_time
 
 # Names of the axes, those of OGGM first, then those of the Copernicus store.
 TIMES, LATITUDES, LONGITUDES = ("time", "valid_time"), ("lat", "latitude"), ("lon", "longitude")

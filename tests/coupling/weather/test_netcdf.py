@@ -18,8 +18,8 @@ import oggm_glaunti.coupling  # noqa: F401
 from oggm_glaunti.coupling.oggm.netcdf_classic import require_whole
 from oggm_glaunti.coupling.weather import netcdf
 from oggm_glaunti.coupling.weather.file import read_daily_climate
-from oggm_glaunti.coupling.weather.series import decode_time
 from oggm_glaunti.coupling.weather.task import process_daily_climate
+from oggm_glaunti.coupling.weather.times import decode_time
 
 from .sources.test_era5_land import daily
 from .test_task import Gdir, weather, write_netcdf

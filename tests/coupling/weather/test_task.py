@@ -23,6 +23,7 @@ from oggm_glaunti.coupling.weather import file as daily_file, series as daily_se
 from oggm_glaunti.coupling.weather.file import DailyClimate, daily_climate_path, read_daily_climate
 from oggm_glaunti.coupling.weather.monthly_file import monthly_statistics
 from oggm_glaunti.coupling.weather.task import process_daily_climate
+from oggm_glaunti.coupling.weather.times import decode_time
 
 UNITS = {"temp_units": "degC", "prcp_units": "mm/day", "ref_hgt": 3000.0}
 CAMELS = {
@@ -617,7 +618,7 @@ def test_dates_are_decoded_as_cftime_decodes_them(start, unit):
     numbers = (start + np.arange(3)) * steps
     units = f"{name} since 1850-03-01 00:00:00"
     expected = [d.isoformat() for d in netCDF4.num2date(numbers, units)]
-    assert daily_series.decode_time("g: f", numbers, units, "standard").astype(str).tolist() == expected
+    assert decode_time("g: f", numbers, units, "standard").astype(str).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, unique=True))

@@ -19,6 +19,7 @@ from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.oggm.netcdf_classic import require_whole
 from oggm_glaunti.coupling.weather import series as ds
 from oggm_glaunti.coupling.weather.netcdf import LATITUDES, LONGITUDES, TIMES, unreadable
+from oggm_glaunti.coupling.weather.times import decode_time
 
 _SOURCE = "ERA5-Land_daily"
 # m. Packed files of 16 bits round accumulations; a fall by more is no accumulation.
@@ -292,7 +293,7 @@ def _read_series(label: str, cell: xr.Dataset, names: tuple[str, ...]) -> list[_
     if len(var.dims) != 1 or not times:
         raise InvalidParamsError(f"{label}: '{name}' has dimensions {dims} besides the cell; expected time")
     said = {"units": "", "calendar": "standard"} | var[times[0]].attrs
-    stamps = ds.decode_time(label, _numbers(label, var[times[0]]), str(said["units"]), str(said["calendar"]))
+    stamps = decode_time(label, _numbers(label, var[times[0]]), str(said["units"]), str(said["calendar"]))
     units = var.attrs.get("units")
     return [_CellSeries(name, stamps, _numbers(label, var), None if units is None else str(units))]
 

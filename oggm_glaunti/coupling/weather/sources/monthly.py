@@ -17,6 +17,7 @@ from oggm_glaunti.coupling.weather.file import read_daily_climate
 from oggm_glaunti.coupling.weather.monthly_interpolation import Months
 from oggm_glaunti.coupling.weather.monthly_weather import MonthlyWeather, draw_daily_weather
 from oggm_glaunti.coupling.weather.statistics import ALPINE, WeatherStatistics, checked_temp_std, statistics_of
+from oggm_glaunti.coupling.weather.times import require_utc
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def _names_of_months(label: str, nc: netCDF4.Dataset) -> NDArray[np.datetime64]:
     """Return year and month of every step as ``datetime64[M]``."""
     var = netcdf.read_variable(label, nc, "time")
     units, calendar = netcdf.read_units(label, nc, "time"), netcdf.read_calendar(label, var)
-    ds.require_utc(label, units)
+    require_utc(label, units)
     try:
         dates = cftime.num2date(netcdf.read_values(label, var), units, calendar)
     except (ValueError, OverflowError) as err:
