@@ -134,10 +134,13 @@ def _require_consistent_request(args: argparse.Namespace) -> None:
     for problem, found in problems.items():
         if found:
             raise ValueError(problem)
-    if args.ref_period is not None:
-        from oggm_glaunti.coupling.model.reference_period import ReferencePeriod
+    if args.ref_mb is not None:
+        from oggm_glaunti.coupling.model.reference_period import ReferencePeriod, require_kg
 
-        ReferencePeriod.of(args.ref_period, "run")
+        if args.ref_period is not None:
+            ReferencePeriod.of(args.ref_period, "run")
+        if not isinstance(args.ref_mb, str):
+            require_kg(args.ref_mb, None, "run")
 
 
 def _is_file(climate: str) -> bool:
