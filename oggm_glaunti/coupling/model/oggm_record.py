@@ -174,7 +174,7 @@ def read_backup(gdir: GlacierDirectory, filesuffix: str) -> dict[str, Any]:
     found = read_json(path, gdir.rgi_id)
     if found is None:
         return OGGMFile(gdir, filesuffix).read().get(BACKUP, {}) if HAS_SETTINGS else {}
-    return {name: value for name, value in found.items() if name not in global_params({})}
+    return found
 
 
 def forget_calibration(gdir: GlacierDirectory, filesuffix: str = "") -> None:

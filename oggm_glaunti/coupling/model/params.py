@@ -49,11 +49,11 @@ ENTRY_UNITS |= dict.fromkeys(("temp_gradient", FITTED_GRADIENT), "K m-1")
 ENTRY_UNITS |= dict.fromkeys(("reference_mb", "reference_mb_err", "residual"), "kg m-2 yr-1")
 
 
-# What a calibration or a fit may hold; `calibrated_by` is what OGGM's own tasks leave.
+# What a calibration or a fit may hold, the last lines what OGGM's own tasks leave.
 TEXTS = {"model", "variant", "corrector", "weights_sha256", "weights_path", "climate_sha256", "features_sha256"}
 KNOWN = {"rgi_id", *TEXTS, *ENTRY_UNITS, *FIT_ENTRIES, "climate_source", "climate_years", "published_parameters"}
-KNOWN |= {"package_version", "reference_period", "reference_years", "reference_source", "calibrated", "calibrated_by"}
-KNOWN |= {"fit", "units"}
+KNOWN |= {"package_version", "reference_period", "reference_years", "reference_source", "calibrated", "fit", "units"}
+KNOWN |= {"calibrated_by", "mb_global_params", "baseline_climate_source"}
 
 
 def read_params(gdir: GlacierDirectory, filesuffix: str = "", settings_only: bool = False) -> dict[str, Any]:
