@@ -99,11 +99,11 @@ def test_numbers_that_are_not_finite_are_not_written(hef_gdir):
 
 
 def test_numpy_numbers_become_plain_json(hef_gdir):
-    values = {"melt_f": np.float32(5.5), "temp_bias": np.linspace(0, 1, 12), "n": np.int64(3), "model": "A"}
+    values = {"melt_f": np.float32(5.5), "temp_bias": np.linspace(0, 1, 12), "bias": np.int64(3), "model": "A"}
     write_params(hef_gdir, values)
     read = json.loads(Path(hef_gdir.get_filepath("glaunti_params")).read_text())
     assert read["temp_bias"] == np.linspace(0, 1, 12).tolist()
-    assert (read["melt_f"], read["n"], read["model"]) == (5.5, 3, "A")
+    assert (read["melt_f"], read["bias"], read["model"]) == (5.5, 3, "A")
     assert GlaUnTIMassBalanceA(hef_gdir).temp_bias.tolist() == np.linspace(0, 1, 12).tolist()
 
 
