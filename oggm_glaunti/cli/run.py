@@ -34,6 +34,7 @@ file of one series; {rgi_id} in its name is replaced, for a file per glacier"""
 # Arguments of the tasks of a run that are not called like the options.
 ALIASES = {"path": "--climate", "source": "--climate", "check": "--force", "dem_file": "--dem", "ys": "--years"}
 ALIASES |= {"ye": "--years", "take years without with y0 and y1 of process_daily_climate": "leave those years out"}
+ALIASES["give 0, or ref_mb_err as well, in kg m-2 yr-1"] = "give 0"
 # What --climate takes besides files.
 SOURCES = ("W5E5_daily", "monthly")
 REF_MB = """\
