@@ -50,6 +50,8 @@ def outcome_of(
     """Mutate, read and judge."""
     rng = np.random.default_rng([seed, sum(name.encode()), k])
     made = (mutations.mutate_binary if reader.binary else mutations.mutate_text)(content, rng)
+    # Another file by the same name: HDF5 may still know the contents of one that is rewritten in place.
+    path.unlink(missing_ok=True)
     path.write_bytes(made.content)
     _watch(LONGEST)
     try:

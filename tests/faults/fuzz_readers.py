@@ -195,9 +195,11 @@ def _in_directory(name: str, suffix: str, read: Callable[[Any], Values], sealed:
     def read_there(path: Path) -> Values:
         good = home["path"].read_bytes()
         try:
+            home["path"].unlink()
             shutil.copy(path, home["path"])
             return read(home["gdir"])
         finally:
+            home["path"].unlink()
             home["path"].write_bytes(good)
 
     return Reader(make, read_there, binary, sealed)
