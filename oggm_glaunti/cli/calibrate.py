@@ -152,7 +152,7 @@ def _add_parameters(
     kwargs: dict[str, Any] = {"reads_calibration": False}
     parser = common.add_verb(subparsers, verb, run, what, description, epilog, aliases, **kwargs)
     add_directory(parser)
-    group = add_chosen_model(parser)
+    group = add_chosen_model(parser, other_weather=verb == "fit")
     group.add_argument("--calibration", metavar="SUFFIX", help="of the glaunti_params that is written (default: none)")
     return parser
 

@@ -48,14 +48,16 @@ def add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--glacier", metavar="RGI_ID", nargs="+", help="default: all glaciers of the directory")
 
 
-def add_chosen_model(parser: argparse.ArgumentParser) -> Any:
-    """Add ``--model``, ``--corrector``, ``--weights``, ``--climate`` and ``--climate-suffix``; return their group."""
+def add_chosen_model(parser: argparse.ArgumentParser, other_weather: bool = True) -> Any:
+    """Add ``--model``, ``--corrector``, ``--weights`` and, for other weather, ``--climate``; return their group."""
     group = parser.add_argument_group("model")
     common.add_model(group, "ACD", help="default: that of the calibration, otherwise of the run in DIR, otherwise C")
     group.add_argument("--corrector", choices=("auto", "yearly", "climatology", "off"), help="default: as calibrated")
     common.add_weights(group)
-    group.add_argument("--climate", metavar="NAME", help="base name of the daily climate (default: climate_historical)")
-    group.add_argument("--climate-suffix", metavar="SUFFIX", help="suffix of the daily climate's file (default: none)")
+    if other_weather:
+        name = "base name of the daily climate (default: climate_historical)"
+        group.add_argument("--climate", metavar="NAME", help=name)
+        group.add_argument("--climate-suffix", metavar="SUFFIX", help="suffix of the daily climate (default: none)")
     return group
 
 

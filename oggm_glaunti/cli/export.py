@@ -64,7 +64,7 @@ def add_export(subparsers: common.Subparsers) -> None:
     common.add_years(parser, help="mass-balance years of maps (default: all)")
     suffix = "export maps of glaunti_smb<SUFFIX>.nc as they are ('' for no suffix) instead of running the model"
     parser.add_argument("--smb-suffix", metavar="SUFFIX", help=suffix)
-    group = add_chosen_model(parser)
+    group = add_chosen_model(parser, other_weather=False)
     group.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     group.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
 
