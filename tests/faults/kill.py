@@ -221,19 +221,22 @@ def make_world(place: Place) -> None:
 PARAMS = {"use_multiprocessing": False, "border": 20, "store_fl_diagnostics": True, "store_model_geometry": True}
 
 
-def start() -> None:
-    """Import everything, and start OGGM; JAX is imported and not started."""
+def start(folder: Path) -> None:
+    """Import everything, also what xarray imports when it writes, and start OGGM; JAX is imported and not started."""
     from oggm_glaunti.coupling.oggm.offline import start_offline
 
-    start_offline(tempfile.mkdtemp(prefix="kill_oggm_"), params=PARAMS, logging_level="CRITICAL")
+    start_offline(folder, params=PARAMS, logging_level="CRITICAL")
     import jax  # noqa: F401
     import oggm.tasks  # noqa: F401
+    import xarray as xr
     import zarr  # noqa: F401
 
     import oggm_glaunti.core.batch
     import oggm_glaunti.tasks  # noqa: F401
     from oggm_glaunti.coupling.gridded import model  # noqa: F401
     from oggm_glaunti.fit.training import checkpoint  # noqa: F401
+
+    xr.Dataset({"one": 1.0}).to_netcdf(folder / "one.nc")
 
 
 # --- one process, killed or not ---
@@ -460,7 +463,7 @@ def kill_all(n: int, seed: int, names: list[str], jobs: int, folder: Path) -> li
     """Kill tasks in turn until `n` kills have hit a process that was at work."""
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "programs")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    start()
+    start(folder / "started")
     before = Place(folder / "before", folder / "inputs")
     make_inputs(before.inputs)
     made = run(lambda place, new: make_world(place), before)
