@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oggm_glaunti import settings
 from oggm_glaunti.cli import common
 from oggm_glaunti.cli.directories import (
     ALIASES,
@@ -61,7 +62,8 @@ def add_features(subparsers: common.Subparsers) -> None:
     parser.add_argument(
         "--dem", metavar="FILE", type=Path, help="raster of heights, m (default: that of the directory)"
     )
-    parser.add_argument("--elevation-std", metavar="M|FILE", help="1-sigma uncertainty of the heights (default: 10 m)")
+    std = f"1-sigma uncertainty of the heights (default: {settings.PARAMS['glaunti_elevation_std']:g} m)"
+    parser.add_argument("--elevation-std", metavar="M|FILE", help=std)
     parser.add_argument("--facies", metavar="FILE", type=Path, help="raster of nine bands, for model D (default: none)")
 
 

@@ -121,7 +121,7 @@ def mb_kwargs_of(gdir: GlacierDirectory, args: argparse.Namespace, maps: bool = 
     if args.reads_calibration:
         renamed["mb_params_filesuffix"] = "calibration"
     chosen = common.given(args, "model", "corrector", "weights", **renamed)
-    calibrated = args.reads_calibration and gdir.has_file("glaunti_params", filesuffix=args.calibration or "")
+    calibrated = gdir.has_file("glaunti_params", filesuffix=args.calibration or "")
     if "model" not in chosen and not calibrated:
         chosen = config_of_run(args.directory, "model", "weights") | chosen
     if args.reads_calibration and args.uncalibrated:
