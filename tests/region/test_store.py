@@ -474,7 +474,7 @@ def test_what_is_written_is_what_was_returned(written):
             elif expected.dtype.kind == "M":  # read in ns where these suffice
                 np.testing.assert_array_equal(ds[name].values, expected.values, err_msg=name)
             else:
-                assert ds[name].values.tolist() == expected.values.tolist(), name
+                assert np.array_equal(ds[name].values, expected.values), name
             assert set(ds[name].attrs) == set(expected.attrs), name
             for attribute, value in expected.attrs.items():
                 assert np.array_equal(ds[name].attrs[attribute], value), (name, attribute)
