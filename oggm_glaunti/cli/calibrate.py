@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from oggm_glaunti.cli.directories import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     from oggm import GlacierDirectory
 
     from oggm_glaunti.fit.observations import Read
@@ -138,7 +140,11 @@ def add_fit(subparsers: common.Subparsers) -> None:
     layout = f"of FILE: {', '.join(LAYOUTS)} (default: table, any columns named as docs/observations.md says)"
     parser.add_argument("--layout", choices=LAYOUTS, default="table", metavar="NAME", help=layout)
     dates = "take the usual dates of the mass-balance year where FILE has none (default: such rows are left out)"
-    parser.add_argument("--default-dates", action="store_true", help=dates)
+    parser.add_argument("--default-dates", action="store_true", default=None, help=dates)
+    side = "of glaciers with neither latitude nor RGI id, for --default-dates"
+    parser.add_argument("--hemisphere", choices=("nh", "sh"), help=side)
+    unit = "of balances where FILE does not say it, w.e. (default: that of the layout)"
+    parser.add_argument("--unit", choices=("m", "cm", "mm"), help=unit)
     together = "one set of parameters for all glaciers, fitted to those that have observations"
     parser.add_argument("--together", action="store_true", help=together)
     parser.add_argument("--free", metavar="NAME", nargs="+", help="default: prec_scale ddf_snow temp_gradient")
@@ -165,10 +171,7 @@ def run_fit(args: argparse.Namespace) -> int:
 
     read = read_observations(args)
     gdirs = open_glaciers(args.directory, args.glacier)
-    # OGGM writes names as titles, whatever the inventory has.
-    ids = {name.casefold(): gdir.rgi_id for gdir in gdirs for name in (gdir.rgi_id, gdir.name) if name}
-    glaciers = read.observations["glacier"]
-    read.observations["glacier"] = glaciers.map(lambda name: ids.get(name.casefold(), name))
+    read.observations["glacier"] = _ids_of(read.observations["glacier"], args, gdirs)
     named = set(read.observations["glacier"])
     observed = [gdir for gdir in gdirs if gdir.rgi_id in named]
     if not observed:
@@ -193,6 +196,23 @@ def run_fit(args: argparse.Namespace) -> int:
     return common.OK
 
 
+def _ids_of(glaciers: pd.Series, args: argparse.Namespace, gdirs: list[GlacierDirectory]) -> pd.Series:
+    """Return ids where names of glaciers of the directory are; those of several glaciers raise a ValueError."""
+    from oggm_glaunti.coupling.oggm.rgi_ids import RGI_ID
+
+    names = {name for name in glaciers.unique() if not RGI_ID.match(name)}
+    ids: dict[str, list[str]] = {}
+    # Glaciers that were not asked for may have the name as well.
+    for gdir in open_glaciers(args.directory) if names and args.glacier else gdirs:
+        for name in {gdir.rgi_id.casefold(), (gdir.name or "").casefold()}:  # OGGM writes names as titles
+            ids.setdefault(name, []).append(gdir.rgi_id)
+    found = {name: ids.get(name.casefold(), [name]) for name in names}
+    for name, several in found.items():
+        if several[1:]:
+            raise ValueError(f"glacier {name!r} is the name of {' and '.join(several)}; give RGI ids in the file")
+    return glaciers.map(lambda name: found.get(name, [name])[0])
+
+
 def read_observations(args: argparse.Namespace) -> Read:
     """Read the observations in their layout; rows that cannot be used are printed."""
     from oggm_glaunti.coupling.oggm import offline  # noqa: F401  # first: it makes importing OGGM safe
@@ -200,11 +220,13 @@ def read_observations(args: argparse.Namespace) -> Read:
 
     if not args.observations.is_file():
         raise FileNotFoundError(f"{args.observations}: no such file")
-    dates = {"default_dates": True} if args.default_dates else {}
-    if dates and args.layout == "glamos":
-        raise ValueError("--default-dates: files of the layout glamos have all dates")
-    read = getattr(readers, LAYOUTS[args.layout])(args.observations, **dates)
-    rejected = [f"row {row.row}, {row.glacier}: {row.problem}" for row in read.rejected.itertuples()]
+    reader = getattr(readers, LAYOUTS[args.layout])
+    asked = common.given(args, "unit", "hemisphere", "default_dates")
+    strange = [f"--{name.replace('_', '-')}" for name in asked.keys() - signature(reader).parameters]
+    if strange:
+        raise ValueError(f"{', '.join(sorted(strange))}: not for files of the layout {args.layout}")
+    read = reader(args.observations, **asked)
+    rejected = [f"row {row.row}, {row.glacier}: {args.words(row.problem)}" for row in read.rejected.itertuples()]
     common.print_some(rejected, "left out")
     if read.observations.empty:
         raise ValueError(f"{args.observations}: no row can be used, out of {len(rejected)}")

@@ -54,7 +54,9 @@ def add_verb(
     """
     raw = argparse.RawDescriptionHelpFormatter
     text = f"{summary[0].upper()}{summary[1:]}.\n\n{description}".strip()
-    parser = subparsers.add_parser(verb, help=summary, description=text, epilog=epilog, formatter_class=raw)
+    # No abbreviations: what reads some options before the others would not know them.
+    how: dict[str, Any] = {"formatter_class": raw, "allow_abbrev": False}
+    parser = subparsers.add_parser(verb, help=summary, description=text, epilog=epilog, **how)
     parser.set_defaults(
         verb=verb, run=run, words=lambda text: in_options(text, option_names(parser, aliases or {})), **defaults
     )

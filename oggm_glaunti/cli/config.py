@@ -14,10 +14,16 @@ HEAD = """\
 """
 # Options that do not belong to a run.
 NOT_KEPT = ("help", "config", "verbose", "quiet")
+# What --climate takes besides files, and the options that describe a file.
+SOURCES = ("W5E5_daily", "monthly")
+OF_FILE = ("ref-hgt", "temp-units", "prcp-units", "temp-name", "prcp-name", "time-name", "climate-source")
 
 
 def with_config(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
     """Put the options of a file named by ``run --config`` before those given, which therefore replace them.
+
+    Options of the file that contradict what is given are left out: outlines and what belongs to them beside ids, ids
+    beside outlines, the description of a file beside other weather, and the period of a calibration that is not made.
 
     Parameters
     ----------
@@ -34,17 +40,26 @@ def with_config(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[st
         if it cannot be read
     """
     verbs = next(action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    only_config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    only_config.add_argument("--config", type=Path)
-    config = only_config.parse_known_args(argv[1:])[0].config if argv and argv[0] == "run" else None
-    return list(argv) if config is None else [argv[0], *_as_arguments(config, verbs["run"]), *argv[1:]]
+    only_these = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("config", "rgi-ids", "shapefile", "climate", "ref-mb"):
+        only_these.add_argument(f"--{name}", nargs="?")
+    given = only_these.parse_known_args(argv[1:])[0]
+    if not argv or argv[0] != "run" or given.config is None:
+        return list(argv)
+    without = ["shapefile", "dem", "crs"] if given.rgi_ids else ["rgi-ids"] if given.shapefile else []
+    without += OF_FILE if given.climate in SOURCES else ()
+    without += ["ref-period"] if given.ref_mb == "none" else []
+    return [argv[0], *_as_arguments(Path(given.config), verbs["run"], without), *argv[1:]]
 
 
-def _as_arguments(path: Path, parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Yield the arguments that a file of options stands for."""
+def _as_arguments(path: Path, parser: argparse.ArgumentParser, without: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments that a file of options stands for, some left out."""
     known = {action.option_strings[-1].removeprefix("--"): action for action in _kept(parser)}
     for name, value in read_config(path).items():
-        action = known.get(str(name).replace("_", "-"))
+        option_name = str(name).replace("_", "-")
+        action = known.get(option_name)
+        if option_name in without:
+            continue
         if action is None:
             raise ValueError(f"{path}: no option {name!r}; expected some of {', '.join(known)}")
         option = action.option_strings[-1]
@@ -116,4 +131,6 @@ def config_of_run(folder: Path, *names: str) -> dict[str, Any]:
 
 
 def _kept(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    return [action for action in parser._actions if action.option_strings and action.dest not in NOT_KEPT]
+    """Return the options of a file; those that switch others off are for the command line."""
+    actions = [action for action in parser._actions if not isinstance(action, argparse._StoreFalseAction)]
+    return [action for action in actions if action.option_strings and action.dest not in NOT_KEPT]

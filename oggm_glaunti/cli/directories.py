@@ -126,7 +126,7 @@ def mb_kwargs_of(gdir: GlacierDirectory, args: argparse.Namespace, maps: bool = 
         chosen = config_of_run(args.directory, "model", "weights") | chosen
     if args.reads_calibration and args.uncalibrated:
         chosen["check_calib_params"] = False
-    if maps or (not calibrated and chosen.get("model", "C") != "A"):
+    if maps or chosen.get("model", "A" if calibrated else "C") != "A":  # a calibration of C or D had features
         make_features(gdir, args)
     return chosen
 

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
+from oggm_glaunti import settings
 from oggm_glaunti.cli import common
-from oggm_glaunti.cli.config import write_config
-from oggm_glaunti.cli.rgi_ids import require_ids
+from oggm_glaunti.cli.config import OF_FILE, SOURCES, write_config
 
 RUN_RESUMES = "the same call goes on from here"
 DESCRIPTION = """\
@@ -35,8 +35,7 @@ file of one series; {rgi_id} in its name is replaced, for a file per glacier"""
 ALIASES = {"path": "--climate", "source": "--climate", "check": "--force", "dem_file": "--dem", "ys": "--years"}
 ALIASES |= {"ye": "--years", "take years without with y0 and y1 of process_daily_climate": "leave those years out"}
 ALIASES["give 0, or ref_mb_err as well, in kg m-2 yr-1"] = "give 0"
-# What --climate takes besides files.
-SOURCES = ("W5E5_daily", "monthly")
+ALIASES["set cfg.PARAMS['glaunti_memory'] (or memory=) to"] = "give --memory"
 REF_MB = """\
 calibrate melt_f of every glacier to this balance (kg m-2 yr-1), or to OGGM's geodetic table (network); default: none,
 the published parameters"""
@@ -68,6 +67,7 @@ def add_run(subparsers: common.Subparsers) -> None:
     named = "FILE: what it is called, ERA5-Land_daily if it is that"
     group.add_argument("--climate-source", metavar="NAME", help=named)
     group.add_argument("--force", action="store_true", help="take weather that no glacier on Earth has")
+    group.add_argument("--no-force", dest="force", action="store_false", default=False, help="not, whatever FILE says")
     group = parser.add_argument_group("model and run")
     common.add_years(group, required=True, help="first and last year")
     common.add_model(group, "ACD", default="C", help="default: C")
@@ -75,10 +75,14 @@ def add_run(subparsers: common.Subparsers) -> None:
     group.add_argument("--ref-mb", metavar="MB|geodetic|none", type=common.balance_or("geodetic", "none"), help=REF_MB)
     group.add_argument("--ref-period", metavar="P", help="of --ref-mb: 2000-01-01_2020-01-01, last year excluded")
     group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
+    ice = "ice as well, whatever FILE of --config says"
+    group.add_argument("--dynamics", dest="no_dynamics", action="store_false", default=False, help=ice)
     common.add_out(parser)
     parser.add_argument(
         "--workers", metavar="N", type=common.positive, default=1, help="processes (default: %(default)s)"
     )
+    memory = f"for tables made at the same time (default: {settings.PARAMS['glaunti_memory']:g})"
+    parser.add_argument("--memory", metavar="MB", type=common.positive, help=memory)
 
 
 def run_run(args: argparse.Namespace) -> int:
@@ -96,12 +100,11 @@ def run_run(args: argparse.Namespace) -> int:
     is_file, options = _is_file(args.climate), _climate_options(args) | ({"check": False} if args.force else {})
     args.climate = climate = str(Path(args.climate).resolve()) if is_file else args.climate
     names = ("shapefile", "dem", "crs", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb")
-    asked = {name: getattr(args, name) for name in (*names, "ref_period", "workers")}
+    asked = {name: getattr(args, name) for name in (*names, "ref_period", "workers", "memory")}
     asked |= {"years": tuple(args.years), "rgi_ids": tuple(args.rgi_ids or ()), "dynamics": not args.no_dynamics}
     asked["progress"] = not args.quiet
     request = Request(args.out.resolve(), climate, climate_is_file=is_file, climate_options=options, **asked)
-    statuses = run_region(request, lambda line: common.say(args, line))
-    write_config(args, request.out)
+    statuses = run_region(request, lambda line: common.say(args, line), lambda: write_config(args, request.out))
     failed = statuses[statuses["status"] == "failed"]
     done = len(statuses) - len(failed)
     reasons = [f"{rgi_id}, {row['stage']}: {args.words(row['message'])}" for rgi_id, row in failed.iterrows()]
@@ -114,6 +117,8 @@ def run_run(args: argparse.Namespace) -> int:
 
 def _require_consistent_request(args: argparse.Namespace) -> None:
     """Raise a ValueError if options contradict each other, files do not exist, or ids cannot be."""
+    from oggm_glaunti.coupling.oggm.rgi_ids import require_ids
+
     require_ids(args.rgi_ids or (), published=args.prepro_url is None)
     is_file = _is_file(args.climate)
     options = [] if is_file else [f"--{name.replace('_', '-')}" for name in _climate_options(args)]
@@ -149,5 +154,4 @@ def _is_file(climate: str) -> bool:
 
 
 def _climate_options(args: argparse.Namespace) -> dict[str, float | str]:
-    names = ("ref_hgt", "temp_units", "prcp_units", "temp_name", "prcp_name", "time_name", "climate_source")
-    return common.given(args, *names)
+    return common.given(args, *(name.replace("-", "_") for name in OF_FILE))

@@ -28,10 +28,13 @@ def option_names(parser: argparse.ArgumentParser, aliases: Mapping[str, str]) ->
     parser : ArgumentParser
         of the verb
     aliases : mapping
-        names of arguments that are not those of the options, ``{argument: option}``
+        names of arguments that are not those of the options, ``{argument: option}``; left out if the verb has no such
+        option
     """
     actions = [action for action in parser._actions if action.option_strings and action.dest != "help"]
-    return {action.dest: action.option_strings[-1] for action in actions} | dict(aliases)
+    options = {action.dest: action.option_strings[-1] for action in reversed(actions)}  # the first is its own
+    known = {text for action in actions for text in action.option_strings}
+    return options | {name: text for name, text in aliases.items() if not text.startswith("--") or text in known}
 
 
 def in_options(message: str, options: Mapping[str, str]) -> str:

@@ -15,8 +15,8 @@ from pyproj import Transformer
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.ground.features_file import Features, read_features
-from oggm_glaunti.coupling.oggm.balance_year import region_of
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.rgi_ids import region_of
 from oggm_glaunti.coupling.oggm.rgi_regions import in_region
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.text.dates import as_days

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 # RGI version 6 ids for outlines without an id: region 00, numbers in the order of the file.
 REGION_OF_UNKNOWN = "00"
-_ID = re.compile(r"RGI(50|60|61)-\d\d\.\d{5}\w*|RGI2000-v7\.0-[GC]-\d\d-\d{5}")
 # Area and centre by the inventory's version.
 _NAMES = {"RGIId": ("Area", "CenLon", "CenLat"), "rgi_id": ("area_km2", "cenlon", "cenlat")}
 # An area in the attributes that is further than this share from the polygon's own is not used.
@@ -152,15 +151,15 @@ def check_outlines(outlines: geopandas.GeoDataFrame, dem: Path | None) -> Checke
     import geopandas as gpd
     from oggm.exceptions import InvalidParamsError
 
+    from oggm_glaunti.coupling.oggm.rgi_ids import EXPECTED, RGI_ID
+
     ids, rows, failures, remarks = outlines[id_name(outlines)], [], {}, []
     twice = set(ids[ids.duplicated()]) - {""}
     for number, (rgi_id, (_, entity)) in enumerate(zip(ids, outlines.iterrows(), strict=True), start=1):
         label = rgi_id or f"row {number}"
         try:
-            if not _ID.fullmatch(rgi_id):
-                raise InvalidParamsError(
-                    f"{label}: expected an id such as RGI60-11.00897 or RGI2000-v7.0-G-11-00897, or a file without ids"
-                )
+            if not re.fullmatch(rf"{RGI_ID.pattern}\w*", rgi_id):  # parts of glaciers may have names of any kind
+                raise InvalidParamsError(f"{label}: expected {EXPECTED}, or a file without ids")
             if rgi_id in twice:
                 where = (n for n, other in enumerate(ids, start=1) if other == rgi_id)
                 raise InvalidParamsError(

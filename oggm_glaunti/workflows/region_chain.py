@@ -37,7 +37,7 @@ EntityTask = tuple[Callable, dict[str, Any]]
 Say = Callable[[str], None]
 
 
-def run_region(request: Request, say: Say = print) -> pd.DataFrame:
+def run_region(request: Request, say: Say = print, accepted: Callable[[], None] = lambda: None) -> pd.DataFrame:
     """Run the chain.
 
     Parameters
@@ -46,6 +46,8 @@ def run_region(request: Request, say: Say = print) -> pd.DataFrame:
         outlines or ids, weather, years, model and calibration
     say : callable
         called with a line for every stage
+    accepted : callable
+        called before the first stage, when outlines, weather and weights have been found
 
     Returns
     -------
@@ -67,6 +69,7 @@ def run_region(request: Request, say: Say = print) -> pd.DataFrame:
         check_custom(request.climate, **request.climate_options)  # before the geometry of every glacier
     directories = open_directories(request, say)
     weights = shop.load(request.model, request.weights)  # rather now than once a glacier
+    accepted()
     chain = _Chain(request, directories, weights.sha256, say)
     chain.forget_damaged_stages()
     chain.geometry_and_climate()
@@ -132,6 +135,7 @@ class _Chain:
         statuses = run(
             self.gdirs,
             progress=self.request.progress,
+            memory=self.request.memory,
             mb_kwargs={"model": self.request.model, "weights": self.request.weights},
         )
         counts = statuses["status"].value_counts()

@@ -63,6 +63,7 @@ class Request:
     ref_period: str | None = None
     dynamics: bool = True
     workers: int = 1
+    memory: float | None = None
     progress: bool = True
 
     @property

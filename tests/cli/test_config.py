@@ -8,7 +8,6 @@ import pytest
 
 from oggm_glaunti.cli.config import config_of_run, with_config, write_config
 from oggm_glaunti.cli.main import main, make_parser
-from oggm_glaunti.cli.rgi_ids import COUNTS, require_ids
 
 RUN = ["--climate", "W5E5_daily", "--years", "2000", "2019", "--out", "x"]
 
@@ -55,6 +54,38 @@ def test_options_replace_those_of_the_file(tmp_path):
     args = parsed("--config", str(tmp_path / "run.yml"), "--years", "2001", "2002", "--out", "b")
     assert (args.climate, args.years, str(args.out)) == ("monthly", [2001, 2002], "b")
 
+    (tmp_path / "run.yml").write_text("no-dynamics: true\nforce: true\nrgi-ids: [RGI60-11.00897]\n")
+    for given, flags in (((), (True, True)), (("--dynamics",), (False, True)), (("--no-force",), (True, False))):
+        args = parsed("--config", str(tmp_path / "run.yml"), *given, *RUN)
+        assert (args.no_dynamics, args.force) == flags
+
+
+@pytest.mark.parametrize(
+    ("given", "gone"),
+    [
+        (["--rgi-ids", "RGI60-11.00897"], {"shapefile", "dem", "crs"}),
+        (["--shapefile", "b.shp"], set()),
+        (["--ref-mb", "none"], {"ref_mb", "ref_period"}),
+        (["--climate=W5E5_daily"], {"ref_hgt", "temp_units"}),
+        (["--climate", "b.csv"], set()),
+    ],
+)
+def test_options_of_the_file_that_contradict_those_given_are_left_out(tmp_path, given, gone):
+    held = {"shapefile": "a.shp", "dem": "a.tif", "crs": "EPSG:32632", "climate": "a.csv", "ref-hgt": "2919"}
+    held |= {"temp-units": "degC", "ref-mb": "-700", "ref-period": "2000-01-01_2010-01-01", "years": "[2000, 2009]"}
+    (tmp_path / "run.yml").write_text("\n".join(f"{name}: {value}" for name, value in {**held, "out": "a"}.items()))
+    args = vars(parsed("--config", str(tmp_path / "run.yml"), *given))
+    names = {name.replace("-", "_") for name in held}
+    assert {name for name in names if args[name] is None} == gone
+    (tmp_path / "run.yml").write_text("rgi-ids: [RGI60-11.00897]")
+    assert parsed("--config", str(tmp_path / "run.yml"), "--shapefile", "a.shp", *RUN).rgi_ids is None
+
+
+def test_an_abbreviated_option_is_not_taken_for_one_that_is_never_read(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parsed("--conf", "run.yml", "--rgi-ids", "RGI60-11.00897", *RUN)
+    assert "unrecognized arguments: --conf run.yml" in capsys.readouterr().err
+
 
 @pytest.mark.parametrize("line", ["model: A", "model: A # of the run", "{model: A, weights: }"])
 def test_some_options_of_a_run_are_read(tmp_path, line):
@@ -81,20 +112,3 @@ def test_a_file_that_holds_no_options_is_said_in_one_line(tmp_path, capsys, text
     assert error.startswith(f"oggm-glaunti: error: {tmp_path / 'run.yml'}")
     assert said in error
     assert error.count("\n") == 1
-
-
-def test_the_inventory_of_version_6_has_216502_glaciers():
-    assert sum(COUNTS) == 216_502
-    require_ids([f"RGI60-{region:02d}.{count:05d}" for region, count in enumerate(COUNTS, start=1)])
-
-
-@pytest.mark.parametrize(
-    "rgi_id", ["RGI60-11.0089", "rgi60-11.00897", "RGI60-00.00001", "RGI60-11.00000", "G010743E46810N"]
-)
-def test_ids_that_no_glacier_has_are_refused(rgi_id):
-    with pytest.raises(ValueError, match=rgi_id):
-        require_ids([rgi_id])
-
-
-def test_a_server_of_ones_own_may_have_other_numbers():
-    require_ids(["RGI60-11.99999"], published=False)

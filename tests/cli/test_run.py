@@ -16,6 +16,7 @@ import xarray as xr
 from shapely.affinity import translate
 
 from oggm_glaunti import settings
+from oggm_glaunti.cli.config import config_of_run
 from oggm_glaunti.cli.directories import open_glaciers
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.workflows.valley import WEATHER_HEIGHT, daily_weather, valley_outline, write_dem
@@ -152,8 +153,10 @@ def test_years_without_weather_are_named_and_other_outlines_need_another_folder(
     status, printed, _ = run(out, "--years", "1990", "2004")
     assert status == 1
     assert f"{GOOD}: the weather holds 2000 to 2004, not 1990 to 2004" in printed
+    asked = (out / "run.yml").read_text()
     status, _, error = run(out, outlines="both.gpkg")
     assert status == 2
+    assert (out / "run.yml").read_text() == asked
     assert error.startswith("oggm-glaunti: error: ")
     assert error.endswith("give another --out\n")
 
@@ -163,6 +166,18 @@ def test_a_record_without_a_balance_year_is_named(tmp_path, run):
     assert status == 1
     assert f"{GOOD}: the weather begins in 2000, in the middle of that balance year" in printed
     assert pd.read_csv(tmp_path / "out" / "glaciers.csv")["stage"].tolist() == ["climate"]
+
+
+def test_options_of_a_run_are_written_before_its_first_stage(tmp_path, run, monkeypatch):
+    from oggm_glaunti.workflows import region_chain
+
+    def interrupt(chain):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(region_chain._Chain, "geometry_and_climate", interrupt)
+    assert run(tmp_path / "out", "--memory", "900")[0] == 130
+    written = config_of_run(tmp_path / "out", "model", "memory", "years")
+    assert written == {"model": "A", "memory": "900", "years": ["2000", "2004"]}
 
 
 @pytest.mark.slow

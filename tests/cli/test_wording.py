@@ -10,11 +10,12 @@ from oggm_glaunti.cli.main import make_parser
 from oggm_glaunti.cli.wording import in_options, option_names
 
 VERBS = next(a.choices for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
+# Of two options that set the same argument, the first.
 OPTIONS = [
-    (verb, action.dest, action.option_strings[-1])
+    (verb, dest, option)
     for verb, parser in VERBS.items()
-    for action in parser._actions
-    if action.option_strings and action.dest != "help"
+    for dest, option in {a.dest: a.option_strings[-1] for a in reversed(parser._actions) if a.option_strings}.items()
+    if dest != "help"
 ]
 
 
@@ -44,6 +45,11 @@ def test_each_option_of_each_verb_is_named_as_it_is_typed(verb, name, option):
         ("invert", "glaunti_features.nc not found in /a/b.", "glaunti_features.nc not found in /a/b."),
         ("uncertainty", "run calibrate_glaunti or fit_glaunti", "run oggm-glaunti calibrate or oggm-glaunti fit"),
         ("impute-dem", "coregister=False", "--no-coregister"),
+        ("run", "set cfg.PARAMS['glaunti_memory'] (or memory=) to 900 MB where", "give --memory 900 MB where"),
+        ("run", "the file has 500 m, ref_hgt says 2919 m", "the file has 500 m, --ref-hgt says 2919 m"),
+        ("fit", "they look like m w.e.; give unit='m'", "they look like m w.e.; give --unit m"),
+        ("fit", "Give a latitude, an RGI id or hemisphere=", "Give a latitude, an RGI id or --hemisphere"),
+        ("calibrate", "input_filesuffix or check_calib_params", "input_filesuffix or check_calib_params"),
     ],
 )
 def test_arguments_with_other_names_and_tasks(verb, message, said):

@@ -5,7 +5,6 @@ applied to its own region and latitude: south of the equator, and all of region 
 the Low Latitudes, which also has glaciers north of it (Colombia, Ecuador, Mexico, Uganda).
 """
 
-import re
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,6 @@ WINTER_MONTHS = 7
 LOW_LATITUDES = 16  # the regions after it lie south of the equator, those before it north
 # degrees; from the equator to here region 16 has all glaciers: 19 in Mexico, from 27 on they are those of Asia
 LOW_LATITUDES_END = 25.0
-_REGION_OF_ID = re.compile(r"(?:RGI\d\d|RGI2000-v[\d.]+-[GC])-(\d\d)\D")
-
-
-def region_of(rgi_id: str) -> float:
-    """Return the number of the first-order region of a glacier's id, NaN of anything else.
-
-    Examples
-    --------
-    >>> [region_of(name) for name in ("RGI60-16.02207", "RGI2000-v7.0-G-16-00001", "Antizana 15 Alpha")]
-    [16.0, 16.0, nan]
-    """
-    found = _REGION_OF_ID.match(str(rgi_id).strip())
-    return float(found[1]) if found else np.nan
 
 
 def is_southern(lat: Any, region: Any = np.nan, otherwise: bool = False) -> np.ndarray:

@@ -22,6 +22,7 @@ from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.heights import table_heights
 from oggm_glaunti.coupling.oggm.processes import require_jax
+from oggm_glaunti.coupling.oggm.rgi_ids import RGI_ID
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections, compute_corrections, corrections_digest
 from oggm_glaunti.coupling.table.file import TableHead, read_corrections, read_head, read_kept_table, write_table
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
 # Tables of other tunable parameter settings kept in memory: OGGM's UncertainMassBalance goes to and fro between two.
 TABLES_KEPT = 4
-# What OGGM puts before the climate's suffix for a tributary of a merged glacier: its id in RGI 5, 6 or 7.
-TRIBUTARY = re.compile(r"_RGI(\d\d-\d\d\.\d{5}(_d\d\d)?|2000-v[\d.]+-[GC]-\d\d-\d{5})")
+# What OGGM puts before the climate's suffix for a tributary of a merged glacier: its id.
+TRIBUTARY = re.compile(f"_{RGI_ID.pattern}")
 
 
 @dataclass(eq=False, repr=False)

@@ -334,7 +334,7 @@ def choose_height(label: str, given: float | None, in_file: float | None) -> flo
     if height is None:
         raise InvalidParamsError(f"{label}: no attribute ref_hgt; give the height the temperature is for, ref_hgt= (m)")
     if given is not None and in_file is not None and abs(given - in_file) > 0.5:
-        raise InvalidParamsError(f"{label}: ref_hgt is {in_file:g} m in the file, {given:g} m given; correct one")
+        raise InvalidParamsError(f"{label}: the file has {in_file:g} m, ref_hgt says {given:g} m; correct one")
     if not -500 < height < 9000:
         raise InvalidParamsError(f"{label}: ref_hgt is {height:g}; expected metres above sea level, -500 to 9000")
     return float(height)

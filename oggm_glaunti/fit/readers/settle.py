@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.coupling.oggm.balance_year import is_southern, region_of
+from oggm_glaunti.coupling.oggm.balance_year import is_southern
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.coupling.oggm.rgi_ids import region_of
 from oggm_glaunti.coupling.text.dates import UNKNOWN, order_of_slashes, parse_days
 from oggm_glaunti.coupling.text.table import NOTE, is_missing, parse_numbers
 from oggm_glaunti.fit.observations import COLUMNS, YEARS, Read, as_observations, problems_of, split

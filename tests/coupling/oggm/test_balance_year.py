@@ -16,8 +16,8 @@ from oggm_glaunti.coupling.oggm.balance_year import (
     hemisphere_of,
     is_southern,
     months_of_year,
-    region_of,
 )
+from oggm_glaunti.coupling.oggm.rgi_ids import region_of
 from oggm_glaunti.fit.readers import read_csv
 
 # id, longitude and latitude; the first five are of region 16, three of them north of the equator

@@ -401,7 +401,7 @@ def test_dates_in_utc_are_the_days_they_name(utc, gdir, tmp_path):
         ({"y0": 2004, "y1": 2003}, "asked for 2004-2003"),
         ({"filesuffix": ""}, "filesuffix '' must hold '_daily'"),
         ({"source": "ERA5"}, "source='ERA5' has no daily weather here"),
-        ({"path": "nowhere.csv"}, r"no climate file 'nowhere\.csv'"),
+        ({"path": "nowhere.csv"}, r"no climate file 'nowhere\.csv'$"),
     ],
 )
 def test_nothing_that_was_not_said_is_guessed(changes, message, gdir, tmp_path):
@@ -417,7 +417,7 @@ def test_nothing_that_was_not_said_is_guessed(changes, message, gdir, tmp_path):
         ({"prcp": None}, {}, "give prcp_units="),
         ({"ref_hgt": None}, {}, "no attribute ref_hgt"),
         ({}, {"prcp_units": "m/day"}, "the file says 'mm/day', prcp_units says 'm/day'"),
-        ({}, {"ref_hgt": 1000.0}, "ref_hgt is 3000 m in the file, 1000 m given"),
+        ({}, {"ref_hgt": 1000.0}, "the file has 3000 m, ref_hgt says 1000 m"),
         ({"names": ("temp",)}, {}, "has no variable 'prcp'; found: time, temp"),
         ({"calendar": "noleap"}, {}, "calendar 'noleap' has no real dates.*convert_calendar"),
         ({"calendar": "360_day"}, {}, "calendar '360_day' has no real dates"),

@@ -145,9 +145,10 @@ def _read(
 ) -> tuple[str, str, _Raw]:
     """Read a file; return how messages call it, its name and its contents."""
     begin = f"{glacier}: " if glacier else ""
+    remedy = "" if path else "; give path= or cfg.PATHS['climate_file']"
     path = Path(path or cfg.PATHS.get("climate_file") or "")
     if not path.is_file():
-        raise InvalidParamsError(f"{begin}no climate file '{path}'; give path= or cfg.PATHS['climate_file']")
+        raise InvalidParamsError(f"{begin}no climate file '{path}'{remedy}")
     readers: dict[str, Callable[..., _Raw]] = {
         ".csv": _read_csv,
         ".tsv": _read_csv,

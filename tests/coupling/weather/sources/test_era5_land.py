@@ -149,7 +149,7 @@ FAULTS = [
     (lambda: daily(prcp=None), {}, "no variable tp or total_precipitation or"),
     (lambda: daily(hgt=None), {}, r"no height of the cell .*orography=.* or ref_hgt= \(m\)"),
     (lambda: daily(hgt=height("Pa")), {}, "'z' has units 'Pa'; expected 'm' or, for geopotential, 'm2 s-2'"),
-    (daily, {"ref_hgt": 2500.0}, "ref_hgt is 2900 m in the file, 2500 m given"),
+    (daily, {"ref_hgt": 2500.0}, "the file has 2900 m, ref_hgt says 2500 m"),
     (lambda: daily(temp=on_cells(TEMP, DAYS, "t2m", "degF")), {}, "temp has units 'degF'; expected degC or K"),
     (daily, {"temp_units": "degC"}, "the file says 'K', temp_units says 'degC'"),
     (daily, {"temp_name": "t2m"}, "no variable t2m; give temp_name="),

@@ -1,0 +1,63 @@
+"""What ``fit`` and ``calibrate`` make of their options and of the names of glaciers."""
+
+from __future__ import annotations
+
+import argparse
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from oggm_glaunti.cli import calibrate, directories
+from oggm_glaunti.cli.main import make_parser
+
+NAMED = [
+    SimpleNamespace(rgi_id="RGI60-11.00001", name="Gurgler Ferner"),
+    SimpleNamespace(rgi_id="RGI60-11.00002", name="Weissseeferner"),
+    SimpleNamespace(rgi_id="RGI60-11.00003", name="Weissseeferner"),
+    SimpleNamespace(rgi_id="RGI60-11.00004", name=""),
+]
+
+
+@pytest.mark.parametrize("asked", [None, ["RGI60-11.00001", "RGI60-11.00002"]])
+def test_a_name_of_several_glaciers_is_refused_and_others_become_ids(monkeypatch, asked):
+    monkeypatch.setattr(calibrate, "open_glaciers", lambda directory: NAMED)
+    args = argparse.Namespace(directory="x", glacier=asked)
+    gdirs = [gdir for gdir in NAMED if asked is None or gdir.rgi_id in asked]
+    rows = pd.Series(["GURGLER ferner", "RGI60-11.00003", "rgi60-11.00004", "Rhone"])
+    found = calibrate._ids_of(rows, args, gdirs)
+    assert found.tolist() == ["RGI60-11.00001", "RGI60-11.00003", "RGI60-11.00004", "Rhone"]
+    with pytest.raises(
+        ValueError, match=r"'weissseeFerner' is the name of RGI60-11\.00002 and RGI60-11\.00003; give RGI"
+    ):
+        calibrate._ids_of(pd.Series(["weissseeFerner"]), args, gdirs)
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "model", "made"), [(True, "C", True), (True, "A", False), (True, None, False), (False, None, True)]
+)
+def test_features_are_made_for_the_model_that_is_chosen(monkeypatch, tmp_path, calibrated, model, made):
+    calls = []
+    monkeypatch.setattr(directories, "make_features", lambda gdir, args: calls.append(gdir))
+    gdir = SimpleNamespace(has_file=lambda name, filesuffix: calibrated)
+    args = argparse.Namespace(model=model, directory=tmp_path, reads_calibration=False, calibration=None)
+    assert directories.mb_kwargs_of(gdir, args) == ({} if model is None else {"model": model})
+    assert bool(calls) == made
+
+
+def observations(tmp_path, text: str, *options: str):
+    (tmp_path / "stakes.csv").write_text(text)
+    argv = ["fit", "DIR", "--observations", str(tmp_path / "stakes.csv"), *options]
+    return calibrate.read_observations(make_parser().parse_args(argv)).observations
+
+
+def test_unit_and_hemisphere_of_observations_are_options(tmp_path, capsys):
+    text = "glacier;season;year;height;value\nBrewster;annual;2010;1700;-700\n"
+    options = ["--unit", "mm", "--default-dates"]
+    row = observations(tmp_path, text, *options, "--hemisphere", "sh").iloc[0]
+    assert (row["value"], f"{row['begin']:%Y-%m}") == (-0.7, "2009-04")
+    with pytest.raises(ValueError, match="no row can be used"):
+        observations(tmp_path, text, *options)
+    assert "Give a latitude, an RGI id or --hemisphere" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="--default-dates, --unit: not for files of the layout glamos"):
+        observations(tmp_path, text, *options, "--layout", "glamos")
