@@ -66,7 +66,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> target.read_text()
     'complete'
     """
-    path = Path(path)
+    # Threads know each other's temporary files by one spelling of the folder.
+    path = Path(os.path.realpath(Path(path).parent)) / Path(path).name
     mark = f"glaunti-{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}"
     temporary = path.with_name(f".{path.name}.{mark}")
     remove_leftovers(path.parent)
@@ -131,7 +132,7 @@ def exchange(one: Path, two: Path) -> bool:
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     """Remove temporary files of killed processes from a folder; a former folder without a successor is put back."""
-    with suppress(OSError), os.scandir(folder) as entries:
+    with suppress(OSError), os.scandir(os.path.realpath(folder)) as entries:
         found = [(Path(entry.path), match) for entry in entries if (match := _TEMPORARY.fullmatch(entry.name))]
         for leftover, match in found:
             if _is_abandoned(leftover, match["host"], int(match["pid"])):

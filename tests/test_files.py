@@ -129,6 +129,18 @@ def test_what_a_process_of_the_same_number_left_is_removed_and_what_is_being_wri
     assert names(tmp_path) == ["one", "two"]
 
 
+def test_what_is_being_written_stays_whatever_other_writers_call_the_folder(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to("out")
+    monkeypatch.chdir(tmp_path)
+    with replacing("out/one") as first:
+        first.write_text("one")
+        for folder in (tmp_path / "out", Path("link"), Path("out/../out")):
+            write_text(folder / "two", "two")
+        monkeypatch.chdir("/")
+    assert names(tmp_path / "out") == ["one", "two"]
+
+
 def test_a_folder_takes_the_place_of_another_in_one_step(tmp_path, monkeypatch):
     path = tmp_path / "target"
     write("folder", path, "old")

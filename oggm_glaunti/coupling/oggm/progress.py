@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,8 +34,15 @@ def execute_with_bar(
     with tqdm(total=len(gdirs), desc=title, unit="glacier", leave=False, disable=None if progress else True) as bar:
         parallel = cfg.PARAMS["use_multiprocessing"]
         step = len(gdirs) if bar.disable else PER_PROCESS * cfg.PARAMS["mp_processes"] if parallel else 1
-        for first in range(0, len(gdirs), max(step, 1)):
-            some = list(gdirs[first : first + step])
-            results += workflow.execute_entity_task(task, some, **kwargs)
-            bar.update(len(some))
+        level = workflow.log.level
+        try:
+            if step < len(gdirs):  # said once, where OGGM would say it for every piece
+                workflow.log.workflow("Execute entity tasks [%s] on %d glaciers", task.__name__, len(gdirs))
+                workflow.log.setLevel(logging.CRITICAL)
+            for first in range(0, len(gdirs), max(step, 1)):
+                some = list(gdirs[first : first + step])
+                results += workflow.execute_entity_task(task, some, **kwargs)
+                bar.update(len(some))
+        finally:
+            workflow.log.setLevel(level)
     return results

@@ -41,3 +41,19 @@ def test_glaciers_are_done_in_pieces_only_if_a_bar_is_shown(oggm_env, monkeypatc
     assert results == [10 * gdir for gdir in range(9)]
     assert found == pieces
     assert ("stage: " in sys.stderr.getvalue()) == (pieces != [9])
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_the_log_has_one_line_with_the_number_of_all_glaciers(oggm_env, monkeypatch, caplog, stream):
+    from oggm import workflow
+
+    monkeypatch.setattr(sys, "stderr", stream())
+
+    def negative(gdir: int) -> int:
+        return -gdir
+
+    level = workflow.log.level
+    with caplog.at_level("INFO"):
+        assert execute_with_bar(negative, [1, 2, 3], "stage") == [-1, -2, -3]
+    assert [r.getMessage() for r in caplog.records] == ["Execute entity tasks [negative] on 3 glaciers"]
+    assert workflow.log.level == level

@@ -181,7 +181,7 @@ def _contents(path: Path, temp_name: str, prcp_name: str, time_name: str | None)
     """Read a table, once for all glaciers."""
     label = path.name
     table = read_table(path, label=label, units_row=True)
-    asked = {"time": time_name or "time", "temp": temp_name, "prcp": prcp_name}
+    asked = {"time": time_name, "temp": temp_name, "prcp": prcp_name}
     columns = {name: _column(label, table, name, theirs) for name, theirs in asked.items()}
     stamps, wrong = parse_stamps(table[columns["time"]], columns["time"])
     _refuse(label, wrong.mask(stamps.isna() & (wrong == ""), "no date"), "dates cannot be read")
@@ -202,19 +202,20 @@ def _refuse(label: str, wrong: pd.Series, what: str) -> None:
         raise InvalidParamsError(f"{label}: {what}, {rows}{more}")
 
 
-def _column(label: str, table: pd.DataFrame, name: str, asked: str) -> str:
+def _column(label: str, table: pd.DataFrame, name: str, asked: str | None) -> str:
     """Find a column: as it is called, or regardless of case, blanks and unit, or by another usual name."""
+    # A table may have both a date and a time, which is the hour: a time that is not asked for is any usual name.
+    wanted = asked or name
     plain = {column: unit_of(column)[0] for column in table.columns.drop(NOTE)}
-    usual = [column for column, its in plain.items() if its in COLUMN_NAMES[name]] if asked == name else []
-    same = [column for column, its in plain.items() if its == unit_of(asked)[0]]
-    exact = [column for column in plain if column == asked]
-    # A table may have both a date and a time, which is the hour.
-    found = usual if name == "time" and asked == name else exact or same or usual
+    usual = [column for column, its in plain.items() if its in COLUMN_NAMES[name]] if wanted == name else []
+    same = [column for column, its in plain.items() if its == unit_of(wanted)[0]]
+    exact = [column for column in plain if column == wanted]
+    found = usual if asked is None else exact or same or usual
     if len(found) != 1:
-        called = "'time or date'" if name == "time" and asked == name else f"'{asked}'"
+        called = "'time or date'" if asked is None else f"'{asked}'"
         names = ", ".join(plain)
         raise InvalidParamsError(f"{label}: {len(found)} columns {called}; found {names}. Give {name}_name=...")
-    if found[0] != asked:
+    if found[0] != wanted:
         log.info("%s: column '%s' is taken as %s", label, found[0], name)
     return found[0]
 

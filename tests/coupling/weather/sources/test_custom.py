@@ -67,6 +67,14 @@ def test_every_form_of_a_table_gives_the_same_weather(form, tmp_path):
     np.testing.assert_array_equal(series.prcp, PRCP.astype(np.float32))
 
 
+def test_a_table_with_both_a_date_and_a_time_needs_the_name_of_the_days(tmp_path):
+    path = write(tmp_path, table("time,date,temp,prcp", "{day},1,{temp},{prcp}"))
+    with pytest.raises(InvalidParamsError, match=r"2 columns 'time or date'; .* Give time_name="):
+        read(path)
+    assert np.array_equal(read(path, time_name="time").time, DAYS)
+    assert np.array_equal(read(write(tmp_path, FORMS["names"]), time_name="time").time, DAYS)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
 def test_encodings_of_spreadsheets_are_read_with_the_unit_in_the_header(encoding, tmp_path):
     series = read(write(tmp_path, table("time,temp (°C),prcp"), encoding), temp_units=None)
