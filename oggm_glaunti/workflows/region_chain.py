@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from oggm_glaunti.coupling.model import oggm_record
-from oggm_glaunti.coupling.oggm.shapefiles import without_search_for_projections
 from oggm_glaunti.files import sha256_of, state_of
-from oggm_glaunti.settings import DAILY_SUFFIX, GEOMETRY_TASKS, INVERSION_TASKS, NUMERICS_VERSION, set_params
-from oggm_glaunti.workflows.region_directories import STAGES_FILE, Directories, Request, open_directories, read_record
+from oggm_glaunti.settings import DAILY_SUFFIX, GEOMETRY_TASKS, INVERSION_TASKS, NUMERICS_VERSION
+from oggm_glaunti.workflows.region_directories import STAGES_FILE, Directories, Request, open_directories
+from oggm_glaunti.workflows.stages import DONE, KEPT, EntityTask, do_stage, read_stages
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 FILESUFFIX = "_glaunti"
 OUTPUT, RUN_OUTPUT, STATUS = "glaunti_output.nc", "run_output.nc", "glaciers.csv"
 
-# A task and its keyword arguments.
-EntityTask = tuple[Callable, dict[str, Any]]
 Say = Callable[[str], None]
 
 
@@ -95,9 +93,9 @@ class _Chain:
         for gdir in self.gdirs:
             path = Path(gdir.dir) / STAGES_FILE
             try:
-                _read_stages(path)
-            except (OSError, ValueError) as err:
-                self.say(f"{gdir.rgi_id}: {path} cannot be read ({err}): the glacier is done again")
+                read_stages(gdir)
+            except ValueError as err:
+                self.say(str(err))
                 try:
                     path.unlink()
                 except OSError as error:
@@ -239,60 +237,6 @@ class _Chain:
     def _drop(self, stage: str, failed: dict[str, str]) -> None:
         self.failures |= {rgi_id: (stage, message) for rgi_id, message in failed.items()}
         self.gdirs = [gdir for gdir in self.gdirs if gdir.rgi_id not in failed]
-
-
-# What a worker answers for one stage of one glacier, otherwise the error.
-DONE, KEPT = "done", "kept"
-
-
-def do_stage(gdir: GlacierDirectory, stage: str, digest: str, tasks: Sequence[EntityTask]) -> str:
-    """Run the tasks of a stage unless they have been run with the same options.
-
-    Parameters
-    ----------
-    gdir : GlacierDirectory
-        the glacier
-    stage : str
-        name of the stage
-    digest : str
-        digest of all options up to this stage
-    tasks : sequence of (task, keyword arguments)
-        entity tasks
-
-    Returns
-    -------
-    str
-        'done', 'kept' or the error
-    """
-    from oggm_glaunti.coupling.model.params import write_json
-    from oggm_glaunti.coupling.oggm.from_oggm import cfg
-
-    path, doing = Path(gdir.dir) / STAGES_FILE, STAGES_FILE
-    # Tasks raise, also those that a task calls: continue_on_error would hide the reason of a failure.
-    before = cfg.PARAMS["continue_on_error"]
-    set_params({"continue_on_error": False})
-    try:
-        stages = _read_stages(path)
-        if stages.get(stage) == digest:
-            return KEPT
-        # Until all is done the directory is neither what it was nor what it will be.
-        write_json(path, {name: value for name, value in stages.items() if name != stage})
-        with without_search_for_projections():
-            for task, kwargs in tasks:
-                doing = task.__name__
-                task(gdir, print_log=False, reset=True, **kwargs)
-        doing = STAGES_FILE
-        write_json(path, {**_read_stages(path), stage: digest})
-    except Exception as err:
-        # Whatever it is, OGGM has it in the directory's log, and the other glaciers go on.
-        return f"{doing}: {type(err).__name__}: {' '.join(str(err).split())}"
-    finally:
-        set_params({"continue_on_error": before})
-    return DONE
-
-
-def _read_stages(path: Path) -> dict[str, str]:
-    return read_record(path) if path.exists() else {}
 
 
 def _geometry_tasks(gdir: GlacierDirectory, request: Request, source: dict[str, str]) -> list[EntityTask]:

@@ -93,7 +93,7 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
     InvalidWorkflowError
         if OGGM needs the network and there is none
     """
-    from oggm_glaunti.coupling.model.params import write_json
+    from oggm_glaunti.coupling.model.oggm_record import read_json, write_json
     from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
     request.out.mkdir(parents=True, exist_ok=True)
@@ -105,9 +105,10 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
         source |= {} if request.crs is None else {"crs": request.crs}
     path = request.out / MADE_FROM
     try:
-        there = read_record(path) if path.exists() else source
-    except (OSError, ValueError) as err:
-        say(f"{path}, which says what the folder was made from, cannot be read ({err}): all glaciers are done again")
+        found = read_json(path, "made from", "all glaciers are done again")
+        there = source if found is None else found
+    except InvalidParamsError as err:
+        say(str(err))
         for stages in request.out.glob(f"per_glacier/*/*/*/{STAGES_FILE}"):
             stages.unlink()
         there = source
@@ -131,14 +132,6 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
         say(f"  ... and {len(checked.remarks) - SHOWN} more")
     made = _outline_directories(checked.outlines)
     return made._replace(failures={**checked.failures, **made.failures})
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Return the content of one of the chain's own JSON files; OSError or ValueError if it is damaged."""
-    content = json.loads(path.read_text())
-    if not isinstance(content, dict):
-        raise ValueError(f"expected names and values, found {content!r}")
-    return content
 
 
 def _start_for(request: Request, outlines: geopandas.GeoDataFrame | None) -> None:

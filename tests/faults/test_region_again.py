@@ -18,12 +18,14 @@ from shapely.affinity import scale
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.workflows import region_chain
 from oggm_glaunti.workflows.region_directories import MADE_FROM, STAGES_FILE, Directories
+from oggm_glaunti.workflows.stages import DONE, KEPT, do_stage, read_stages
 from oggm_glaunti.workflows.valley import RGI_ID, WEATHER_HEIGHT, daily_weather, valley_outline, write_dem
 
 from ..full_disk import files_up_to
 
 OTHER = "RGI60-11.99998"
 DAMAGED = {"empty": b"", "a list": b"[]", "cut": b'{"geometry": "0', "null": b"null", "binary": bytes(range(256))}
+DAMAGED["deep"] = b"[" * 100_000
 
 
 def chain_of(folders: dict[str, Path], say: Callable[[str], None]) -> region_chain._Chain:
@@ -42,8 +44,8 @@ def test_a_glacier_whose_record_is_damaged_is_done_again(damage, tmp_path):
     said: list[str] = []
     chain_of(folders, said.append).forget_damaged_stages()
     (line,) = said
-    assert line.startswith(f"{OTHER}: {folders[OTHER] / STAGES_FILE} cannot be read (")
-    assert line.endswith("): the glacier is done again")
+    assert line.startswith(f"{OTHER}: {folders[OTHER] / STAGES_FILE}")
+    assert line.endswith("; the glacier is done again")
     assert [(folder / STAGES_FILE).exists() for folder in folders.values()] == [True, False]
 
 
@@ -58,9 +60,36 @@ def test_a_record_that_can_neither_be_read_nor_removed_fails_its_glacier_only(tm
 
 def test_a_record_that_cannot_be_written_fails_its_glacier_only(oggm_env, tmp_path):
     gdir = SimpleNamespace(rgi_id=RGI_ID, dir=str(tmp_path / "nowhere"))
-    answer = region_chain.do_stage(gdir, stage="climate", digest="1", tasks=[])
+    answer = do_stage(gdir, stage="climate", digest="1", tasks=[])
     assert answer.startswith(f"{STAGES_FILE}: InvalidWorkflowError: ")
     assert "cannot be written" in answer
+
+
+def test_a_stage_is_done_again_with_all_that_follow_if_its_files_are_gone_or_damaged(oggm_env, tmp_path):
+    gdir = SimpleNamespace(rgi_id=RGI_ID, dir=str(tmp_path))
+
+    def make(gdir, names, **kwargs) -> None:
+        for name in names:
+            xr.Dataset({"x": ("i", np.arange(9.0))}).to_netcdf(tmp_path / name)
+
+    def answers() -> list[str]:
+        stages = {"geometry": ["map.nc", "lines.pkl"], "climate": ["weather.nc"], "ice": []}
+        return [do_stage(gdir, stage, "1", [(make, {"names": names})]) for stage, names in stages.items()]
+
+    (tmp_path / "map.nc").touch()  # which the stage replaces
+    assert answers() == [DONE] * 3
+    assert answers() == [KEPT] * 3
+    (tmp_path / "weather.nc").write_bytes((tmp_path / "weather.nc").read_bytes()[:100])
+    assert answers() == [KEPT, DONE, DONE]
+    (tmp_path / "lines.pkl").unlink()
+    assert answers() == [DONE] * 3
+    assert read_stages(gdir) == {
+        "geometry": ["1", "lines.pkl", "map.nc"],
+        "climate": ["1", "weather.nc"],
+        "ice": ["1"],
+    }
+    (tmp_path / STAGES_FILE).write_text('{"geometry": "1", "climate": 1}')  # as no version writes it now
+    assert answers() == [DONE] * 3
 
 
 def test_contents_tell_whether_a_file_is_the_same(tmp_path, monkeypatch):
@@ -119,7 +148,11 @@ def test_what_has_changed_without_a_trace_is_done_again(region):
     (stages,) = region.out.glob(f"per_glacier/*/*/{OTHER}/{STAGES_FILE}")
     stages.write_text("[]")
     _, printed = region.run("--no-dynamics")
-    assert f"{OTHER}: {stages} cannot be read (expected names and values, found []): the glacier is done" in printed
+    assert f"{OTHER}: {stages}: expected named values in braces, found []; the glacier is done again" in printed
+    assert "climate: 2 glaciers, 1 from before" in printed
+    assert balances(region) == before
+    stages.with_name("climate_historical_daily.nc").unlink()
+    _, printed = region.run("--no-dynamics")
     assert "climate: 2 glaciers, 1 from before" in printed
     assert balances(region) == before
     # Some warm days are warmer, in as many bytes and with the same time.
@@ -143,7 +176,8 @@ def test_what_has_changed_without_a_trace_is_done_again(region):
     assert smaller[OTHER] != warm[OTHER]
     (region.out / MADE_FROM).write_bytes(b"\xff")
     _, printed = region.run("--no-dynamics")
-    assert f"{MADE_FROM}, which says what the folder was made from, cannot be read (" in printed
+    assert f"made from: {region.out / MADE_FROM} cannot be read (" in printed
+    assert "; all glaciers are done again" in printed
     assert "geometry: 2 glaciers\n" in printed
     assert balances(region) == smaller
     assert json.loads((region.out / MADE_FROM).read_text())["dem"].endswith("dem.tif")

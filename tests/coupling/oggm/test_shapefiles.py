@@ -3,7 +3,7 @@
 import os
 
 from oggm_glaunti.coupling.oggm.shapefiles import SEARCH, without_search_for_projections
-from oggm_glaunti.workflows.region_chain import DONE, do_stage
+from oggm_glaunti.workflows.stages import DONE, do_stage
 
 
 def test_an_outline_is_the_same_to_the_last_bit(hef_gdir, monkeypatch):
