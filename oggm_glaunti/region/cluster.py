@@ -15,7 +15,8 @@ import pickle
 import socket
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -135,10 +136,35 @@ def run(
             environment = {name: os.environ[name] for name in (settings.WEIGHTS_ENV,) if name in os.environ}
             logging_level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
             context = ChunkContext(_PROCESS, cfg.pack_config(), logging_level, environment, kwargs)
-            return _Distribution(client, context, retries, bar).run(gdirs, chunk_size)
+            with without_pauses(client):
+                return _Distribution(client, context, retries, bar).run(gdirs, chunk_size)
     finally:
         if own:
             client.close()
+
+
+@contextmanager
+def without_pauses(client: Client) -> Iterator[None]:
+    """Let all workers, also those that join, go on however full they are; afterwards they have their own setting again.
+
+    Dask pauses a worker that is nearly full until it holds less; libraries and programs stay, so it never would.
+    """
+    from distributed import WorkerPlugin
+
+    class WithoutPauses(WorkerPlugin):
+        def setup(self, worker: Any) -> None:
+            self.before = worker.memory_manager.memory_pause_fraction
+            worker.memory_manager.memory_pause_fraction = math.inf
+
+        def teardown(self, worker: Any) -> None:
+            worker.memory_manager.memory_pause_fraction = self.before
+
+    client.register_plugin(WithoutPauses(), name=TASK)
+    try:
+        yield
+    finally:
+        with suppress(Exception):  # the cluster is lost, or another call has done it
+            client.unregister_worker_plugin(TASK)
 
 
 class Place(NamedTuple):
@@ -173,13 +199,10 @@ def run_chunk(places: Sequence[Place], pickled: bytes, context: ChunkContext) ->
             for name, value in context.environment.items():
                 os.environ.setdefault(name, value)
         require_seen(places)
-        worker = get_worker()
-        # Dask pauses a worker that is nearly full until it holds less; libraries and programs stay, so it never would.
-        worker.memory_manager.memory_pause_fraction = math.inf
         kwargs = {**context.kwargs, "progress": False}
         if kwargs.get("memory") is None:
             # The setting, or less if the worker's own limit is small.
-            limit, setting = worker.memory_manager.memory_limit, float(settings.param("glaunti_memory"))
+            limit, setting = get_worker().memory_manager.memory_limit, float(settings.param("glaunti_memory"))
             kwargs["memory"] = setting if not limit else min(setting, SHARE_OF_WORKER * limit / MEGABYTE)
         return glaunti_tables(pickle.loads(pickled), **kwargs)
 

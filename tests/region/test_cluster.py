@@ -22,6 +22,7 @@ import pytest
 
 from oggm_glaunti import GlaUnTIMassBalanceA
 from oggm_glaunti.region import run
+from oggm_glaunti.region.cluster import without_pauses
 from oggm_glaunti.workflows.valley import make_daily_weather, make_valley_glacier
 
 pytestmark = pytest.mark.timeout(240)
@@ -243,7 +244,6 @@ def test_workers_that_cannot_hold_any_glacier_end_the_run(tmp_path, gdirs):
 def test_a_full_worker_is_not_put_to_rest_for_ever(tmp_path, gdirs):
     """Dask pauses a worker that uses 80 % of its limit until it has less; programs and libraries stay."""
     import cloudpickle
-    from distributed import wait
 
     def grow(dask_worker=None):
         limit, used = dask_worker.memory_manager.memory_limit, dask_worker.monitor.get_process_memory()
@@ -254,8 +254,29 @@ def test_a_full_worker_is_not_put_to_rest_for_ever(tmp_path, gdirs):
         run(gdirs[:1], client=client, chunk_size=1, **MODEL_A)
         client.run(grow)
         time.sleep(1.0)  # longer than Dask takes to look
-        wait(client.submit(int, 1, pure=False), timeout=30)
+        assert set(client.run(lambda dask_worker: dask_worker.status.name).values()) == {"paused"}
         assert set(run(gdirs, client=client, chunk_size=3, **MODEL_A)["status"]) == {"written", "valid"}
+
+
+def test_workers_are_not_paused_meanwhile_and_have_their_own_setting_again():
+    import dask
+    from distributed import Client, LocalCluster, wait
+
+    def fractions() -> list[float]:
+        found = client.run(lambda dask_worker: dask_worker.memory_manager.memory_pause_fraction)
+        return list(found.values())
+
+    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": None, "memory_limit": "4MiB"}
+    settings = {"distributed.worker.memory.pause": 0.7, "distributed.worker.memory.monitor-interval": "20ms"}
+    with dask.config.set(settings), LocalCluster(n_workers=1, **options) as cluster, Client(cluster) as client:
+        with without_pauses(client):
+            cluster.scale(2)
+            client.wait_for_workers(2, timeout=10)
+            assert fractions() == [np.inf, np.inf]
+            assert not wait(client.submit(int, 1), timeout=10).not_done  # on a worker that was paused
+            with without_pauses(client):
+                pass
+        assert fractions() == [0.7, 0.7]
 
 
 @pytest.mark.slow
