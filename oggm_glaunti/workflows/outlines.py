@@ -103,11 +103,15 @@ def _require_crs(outlines: geopandas.GeoDataFrame, path: Path) -> None:
     import numpy as np
     from oggm.exceptions import InvalidParamsError
 
-    bounds = outlines.total_bounds
-    if not np.isfinite(bounds).all():
+    bounds = outlines.bounds
+    bounds = bounds[np.isfinite(bounds).all(axis=1)]
+    if bounds.empty:
         return  # no geometry at all, or coordinates that are none: said glacier by glacier
-    west, south, east, north = bounds
-    degrees = max(abs(west), abs(east)) <= 360.0 and max(abs(south), abs(north)) <= 90.0
+    # By most of the outlines: one that lies anywhere is said glacier by glacier, too.
+    as_degrees = (bounds.abs() <= [360.0, 90.0, 360.0, 90.0]).all(axis=1)
+    degrees = as_degrees.mean() >= 0.5
+    bounds = bounds[as_degrees == degrees]
+    (west, south), (east, north) = bounds.min()[:2], bounds.max()[2:]
     found = f"coordinates run from {west:g} to {east:g} and from {south:g} to {north:g}"
     crs, looks = outlines.crs, "degrees (EPSG:4326)" if degrees else "metres of a map projection"
     if crs is None:

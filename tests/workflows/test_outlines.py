@@ -146,6 +146,20 @@ def test_an_outline_that_reaches_beyond_the_dem_is_refused(check, dem, tmp_path)
     assert " % of the outline lie beyond half.tif, which covers longitude 10." in failures[RGI_ID]
 
 
+def test_a_few_pixels_beyond_the_dem_are_said(check, dem, tmp_path):
+    """As where a glacier ends at the border of a country, and so does the DEM."""
+    north = HERE.to_crs("EPSG:32632").total_bounds[3]
+
+    def cut_at_its_end(heights, profile):
+        rows = int((profile["transform"].f - north) / -profile["transform"].e) + 1
+        return heights[rows:], profile | {"transform": profile["transform"] @ rasterio.Affine.translation(0, rows)}
+
+    _, failures, said = check(HERE, rewritten(dem, tmp_path / "cut.tif", cut_at_its_end))
+    assert not failures
+    assert len(said) == 1
+    assert "pixels of cut.tif inside the outline are missing or beyond its edge; OGGM interpolates them" in said[0]
+
+
 def rewritten(dem: Path, path: Path, change) -> Path:
     with rasterio.open(dem) as source:
         heights, profile = change(source.read(1), source.profile)
@@ -194,10 +208,10 @@ def test_missing_heights_inside_the_outline_are_said(check, dem, tmp_path, chang
 
 
 def test_ids_that_are_none_or_twice_are_failures(check):
-    rows = [HERE, HERE, *(changed(RGIId=name) for name in ("", "Aletsch", "RGI60-11.00003"))]
-    outlines, failures, _ = check(gpd.pd.concat(rows))
-    assert outlines["RGIId"].tolist() == ["RGI60-11.00003"]
-    assert list(failures) == [RGI_ID, "row 3", "Aletsch"]
+    names = ("", "Aletsch", "RGI60-11.00003", "RGI60-11.000031", "RGI60-11.00003_d01")
+    outlines, failures, _ = check(gpd.pd.concat([HERE, HERE, *(changed(RGIId=name) for name in names)]))
+    assert outlines["RGIId"].tolist() == ["RGI60-11.00003", "RGI60-11.00003_d01"]
+    assert list(failures) == [RGI_ID, "row 3", "Aletsch", "RGI60-11.000031"]
     assert failures[RGI_ID].startswith("the id is that of rows 1, 2;")
     assert "expected an id such as RGI60-11.00897" in failures["Aletsch"]
 
@@ -223,6 +237,24 @@ def test_a_coordinate_system_that_the_coordinates_cannot_be_of_is_refused(check,
         check(HERE.set_crs("EPSG:32632", allow_override=True))
     outlines, *_ = check(metres.set_crs("EPSG:4326", allow_override=True), crs="EPSG:32632")
     assert outlines.geometry.iloc[0].equals_exact(POLYGON, 1e-6)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32632"])
+@pytest.mark.parametrize("away", [(5e6, 0.0), (1e12, 0.0), (0.0, 1e30), (float("inf"), 0.0)])
+def test_one_outline_that_lies_nowhere_is_no_reason_to_refuse_the_others(check, dem, crs, away):
+    here = HERE.to_crs(crs)
+    wild = here.assign(geometry=[translate(here.geometry.iloc[0], *away)], RGIId="RGI60-11.00002")
+    outlines, failures, _ = check(gpd.pd.concat([here, wild]), dem)
+    assert outlines["RGIId"].tolist() == [RGI_ID]
+    assert list(failures) == ["RGI60-11.00002"]
+
+
+def test_without_ids_too_one_outline_that_lies_nowhere_is_refused_alone(check, dem):
+    wild = [translate(POLYGON, *away) for away in ((5e6, 5e6), (0.0, 5e6), (5e6, 0.0))]
+    outlines, failures, _ = check(gpd.GeoDataFrame(geometry=[POLYGON] * 3 + wild, crs="EPSG:4326"), dem)
+    assert len(outlines) == 3
+    assert len(failures) == 3
+    assert all("the outline lies nowhere on Earth, at longitude " in text for text in failures.values())
 
 
 @pytest.mark.parametrize(

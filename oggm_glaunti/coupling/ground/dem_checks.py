@@ -30,6 +30,8 @@ from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 LOWEST, HIGHEST = -500.0, 8900.0
 # m. Below this OGGM takes a height for a missing value that the file does not declare.
 UNDECLARED_NODATA = -999.0
+# Of the pixels that an outline touches: so many may lie beyond the DEM, as at the edge of a country's.
+MOST_BEYOND = 0.03
 # A plateau of one value counts as missing if it has so many pixels, and if half of its rim is further away than so many
 # metres and pixels: shores and lakes are not, cliffs are seldom steeper than 60 degrees all around.
 _PIXELS, _JUMP, _STEEPEST = 4, 100.0, 2.0
@@ -142,28 +144,29 @@ def require_dem_of(label: str, path: str | os.PathLike[str], outline: Any) -> li
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        if the outline lies outside the DEM or reaches beyond it (both extents are given in degrees), all its heights
-        are missing or one and the same, or some are no heights or missing values that are not declared
+        if the outline lies outside the DEM or reaches far beyond it (both extents are given in degrees), all its
+        heights are missing or one and the same, or some are no heights or missing values that are not declared
     """
     name, centre = Path(path).name, outline.representative_point()
     crs = utm_crs(centre.x, centre.y)
     raster = read_around(f"{label}: DEM", [path], box_of_bounds([_to_crs(outline, crs)], crs))
     heights = np.where(raster.values[0] <= UNDECLARED_NODATA, np.float32(np.nan), raster.values[0])
     inside = _pixels_inside(outline, raster)
-    beyond = 100 * float(np.mean(~raster.covered[inside]))
-    if beyond:
+    beyond = float(np.mean(~raster.covered[inside]))
+    if beyond > MOST_BEYOND:
         with HDF5_LOCK, open_raster(label, path) as source:
             covered = extent_text(extent_of(source))
         raise InvalidParamsError(
-            f"{label}: {beyond:.3g} % of the outline lie beyond {name}, which covers {covered}; the outline covers "
-            f"{extent_text(outline.bounds)}. Give a DEM of the whole glacier"
+            f"{label}: {100 * beyond:.3g} % of the outline lie beyond {name}, which covers {covered}; the outline "
+            f"covers {extent_text(outline.bounds)}. Give a DEM of the whole glacier"
         )
     require_declared(label, name, heights, pixel_size(raster))
     require_heights(label, name, heights[inside])
     missing, n = int(np.isnan(heights[inside]).sum()), int(inside.sum())
     if missing == n:
         raise InvalidParamsError(f"{label}: {name} has no value inside the outline; give another DEM")
-    return [f"{missing} of {n} pixels of {name} inside the outline are missing; OGGM interpolates them"] * (missing > 0)
+    where = "missing or beyond its edge" if beyond else "missing"
+    return [f"{missing} of {n} pixels of {name} inside the outline are {where}; OGGM interpolates them"] * (missing > 0)
 
 
 def _to_crs(outline: Any, crs: Any) -> Any:

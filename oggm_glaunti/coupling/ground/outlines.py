@@ -12,6 +12,8 @@ from shapely.geometry import MultiPolygon
 from shapely.geometry.polygon import orient
 from shapely.validation import explain_validity
 
+from oggm_glaunti.coupling.ground.rasters import extent_text
+
 _EARTH = Geod(ellps="WGS84")
 # Of the area of a repaired outline: if its largest part holds less, it is not known what was meant.
 _LARGEST_PART = 0.9
@@ -79,7 +81,8 @@ def checked_outline(geometry: Any, label: str, in_degrees: bool = True) -> Outli
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        if there is no polygon, or one that crosses itself is in several parts of like size once it is repaired
+        if there is no polygon, one that lies nowhere on Earth, or one that crosses itself is in several parts of like
+        size once it is repaired
 
     Examples
     --------
@@ -90,8 +93,12 @@ def checked_outline(geometry: Any, label: str, in_degrees: bool = True) -> Outli
     parts = [] if kind else parts_of(geometry)
     if not parts:
         raise InvalidParamsError(f"{label}: expected a polygon as outline, found {kind or f'a {geometry.geom_type}'}")
-    if not np.isfinite(shapely.get_coordinates(geometry)).all():
+    coordinates = np.abs(shapely.get_coordinates(geometry))
+    if not np.isfinite(coordinates).all():
         raise InvalidParamsError(f"{label}: coordinates of the outline are NaN or infinite; draw it anew")
+    if in_degrees and (coordinates > (360.0, 90.0)).any():
+        there = extent_text(geometry.bounds)
+        raise InvalidParamsError(f"{label}: the outline lies nowhere on Earth, at {there}; draw it anew")
     if geometry.is_valid:
         return Outline(geometry, area_of(geometry, in_degrees))
     # What lies within two rings is outside, as GDAL fills outlines and OGGM reads nested ones.
