@@ -12,10 +12,10 @@ from typing import Any, TypeAlias, cast
 
 from oggm_glaunti import settings
 from oggm_glaunti.cli.wording import in_options, option_names
+from oggm_glaunti.workflows.lists import first_lines
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 INTERRUPTED = 130  # as in shells: 128 plus the number of the signal
-SHOWN = 20  # lines of a list that are printed; a last one counts the others
 
 # Adds a verb's parser to those of the command.
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -108,17 +108,22 @@ class _OneLine(logging.Formatter):
 def logging_on_terminal(verbose: bool = False, words: Callable[[str], str] = str) -> Iterator[None]:
     """Show warnings of the package on standard error while the block runs, in the words of a verb.
 
-    If `verbose`, all its and OGGM's messages are shown. Otherwise each once, and errors of tasks are not: the command
-    reports them.
+    If `verbose`, all its and OGGM's messages are shown. Otherwise each once, at the end with the number of the other
+    glaciers that have it, and errors of tasks are not: the command reports them.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine(words))
-    said: set[str] = set()
+    said: dict[str, set[str]] = {}
 
     def is_new(record: logging.LogRecord) -> bool:
-        known = record.levelno >= logging.ERROR or record.getMessage() in said
-        said.add(record.getMessage())
-        return verbose or not known
+        if verbose or record.levelno >= logging.ERROR:
+            return verbose
+        text = record.getMessage()
+        glacier, _, rest = text.partition(": ")
+        message = rest if glacier.startswith("RGI") else text
+        is_first = message not in said
+        said.setdefault(message, set()).add(glacier)
+        return is_first
 
     handler.addFilter(is_new)
     names = ("oggm_glaunti", *(("oggm",) if verbose else ()))
@@ -130,6 +135,10 @@ def logging_on_terminal(verbose: bool = False, words: Callable[[str], str] = str
     try:
         yield
     finally:
+        for message, glaciers in said.items():
+            if len(glaciers) > 1:
+                more = f"{len(glaciers) - 1} more glacier{'s' * (len(glaciers) > 2)}: {message}"
+                handler.emit(logging.makeLogRecord({"levelname": "WARNING", "msg": more}))
         for logger, level, propagate in before:
             logger.removeHandler(handler)
             logger.setLevel(level)
@@ -204,10 +213,7 @@ def complain(error: Exception | str, words: Callable[[str], str] = str) -> int:
 
 def print_some(lines: Sequence[str], prefix: str) -> None:
     """Print the first lines of a list and the number of the others."""
-    for line in lines[:SHOWN]:
-        print(f"{prefix}: {line}")
-    if len(lines) > SHOWN:
-        print(f"... and {len(lines) - SHOWN} more")
+    print(*first_lines(f"{prefix}: {line}" for line in lines), sep="\n", end="\n" * bool(lines))
 
 
 def start_oggm() -> None:

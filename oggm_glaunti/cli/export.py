@@ -92,7 +92,9 @@ def run_export(args: argparse.Namespace) -> int:
                 else:
                     means[name].append(_means(gdir.rgi_id, data))
         if args.format == "csv":
-            tables |= {name: _joined(parts) for name, parts in means.items()}
+            import pandas as pd
+
+            tables |= {name: pd.concat(parts, ignore_index=True) for name, parts in means.items()}
     for name, table in tables.items():
         path = Outputs(args.out, name).path(".csv")
         written.append(_replace(path, partial(table.to_csv, index=False)))
@@ -184,12 +186,6 @@ def _means(rgi_id: str, data: xr.DataArray) -> pd.DataFrame:
     begin, end = _days(data)
     column = f"{data.name} ({_unit(data)})"
     return pd.DataFrame({"rgi_id": rgi_id, "begin": begin, "end": end, column: data.mean(["y", "x"]).values})
-
-
-def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.concat(parts, ignore_index=True)
 
 
 def _series(args: argparse.Namespace, name: str) -> pd.DataFrame:

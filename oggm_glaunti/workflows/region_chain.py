@@ -21,6 +21,7 @@ import pandas as pd
 from oggm_glaunti.coupling.model import oggm_record
 from oggm_glaunti.files import sha256_of, state_of
 from oggm_glaunti.settings import DAILY_SUFFIX, GEOMETRY_TASKS, INVERSION_TASKS, NUMERICS_VERSION
+from oggm_glaunti.workflows.lists import first_lines
 from oggm_glaunti.workflows.region_directories import STAGES_FILE, Directories, Request, open_directories
 from oggm_glaunti.workflows.stages import DONE, KEPT, EntityTask, do_stage, read_stages
 
@@ -119,10 +120,9 @@ class _Chain:
         for gdir in self.gdirs:
             with netcdf_file(gdir.get_filepath("climate_historical", filesuffix=DAILY_SUFFIX)) as nc:
                 of_weather.setdefault(getattr(nc, "glaunti_summary", "of an earlier version"), []).append(gdir.rgi_id)
-        for summary, rgi_ids in [*of_weather.items()][:most]:
-            self.say(f"  {rgi_ids[0]}{f' and {len(rgi_ids) - 1} more' if rgi_ids[1:] else ''}: {summary}")
-        if len(of_weather) > most:
-            self.say(f"  ... and {len(of_weather) - most} more")
+        lines = [f"{ids[0]}{f' and {len(ids) - 1} more' * (len(ids) > 1)}: {text}" for text, ids in of_weather.items()]
+        for line in first_lines(lines, most):
+            self.say(f"  {line}")
 
     def tables(self) -> None:
         """Compute the tables of all glaciers in batches; valid ones are kept."""

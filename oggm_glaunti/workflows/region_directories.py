@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oggm_glaunti import settings
+from oggm_glaunti.workflows.lists import first_lines
 from oggm_glaunti.workflows.outlines import check_outlines, id_name, read_outlines
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 STAGES_FILE, MADE_FROM = "glaunti_stages.json", "glaunti_run.json"
 # OGGM's pre-processed directories hold inverted ice from this level on.
 LEVEL_WITH_ICE = 3
-SHOWN = 20  # remarks about outlines
 # Date that outlines of version 7 are as close to as possible (RGI 7.0 Consortium 2023).
 RGI7_DATE = "2000-01-01 00:00:00"
 
@@ -126,10 +126,8 @@ def open_directories(request: Request, say: Callable[[str], None]) -> Directorie
         first = outlines["RGIId"].iloc[0]
         say(f"  no RGI attributes: called {first} and so on in the file's order, as of {request.years[0]}")
     checked = check_outlines(outlines, request.dem)
-    for remark in checked.remarks[:SHOWN]:
+    for remark in first_lines(checked.remarks):
         say(f"  {remark}")
-    if len(checked.remarks) > SHOWN:
-        say(f"  ... and {len(checked.remarks) - SHOWN} more")
     made = _outline_directories(checked.outlines)
     return made._replace(failures={**checked.failures, **made.failures})
 

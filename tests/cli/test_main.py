@@ -176,3 +176,14 @@ def test_warnings_are_shown_once_in_the_words_of_the_verb_and_all_that_is_logged
     lines = capsys.readouterr().err.splitlines()
     warning = "oggm-glaunti: warning: is --ref-hgt right?"
     assert lines == [warning, warning, warning, "oggm-glaunti: info: read", "oggm-glaunti: error: the command says it"]
+
+
+def test_a_warning_of_many_glaciers_is_shown_for_the_first_and_the_others_are_counted(capsys):
+    with common.logging_on_terminal():
+        for number in range(1, 501):
+            for _ in range(2):
+                logging.getLogger("oggm_glaunti.anything").warning("RGI60-11.%05d: a.csv: no rain", number)
+        logging.getLogger("oggm_glaunti.anything").error("RGI60-11.00002: the command says it")
+    lines = capsys.readouterr().err.splitlines()
+    said = ("RGI60-11.00001: a.csv: no rain", "499 more glaciers: a.csv: no rain")
+    assert lines == [f"oggm-glaunti: warning: {text}" for text in said]

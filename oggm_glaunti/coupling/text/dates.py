@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from oggm.exceptions import InvalidParamsError
 
+from oggm_glaunti.coupling.text.table import MISSING
+
 log = logging.getLogger(__name__)
 
 _DATE = (
@@ -28,7 +30,6 @@ _TIME = r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,
 _STAMP = re.compile(f"{_DATE}{_TIME}", re.ASCII)
 _UTC = re.compile(r"(?:Z|UTC|GMT|[+-]00(?::?00)?)?")
 _OFFSET = re.compile(r"[+-]\d{2}(?::?\d{2})?", re.ASCII)
-_EMPTY = {"", "na", "nan", "n/a", "nat", "none", "null", "-", "-9999"}
 # In the WGMS's tables 99 stands for an unknown day or month.
 UNKNOWN = "is not a full date"
 _UNKNOWN_PARTS = re.compile(
@@ -77,7 +78,7 @@ def parse_stamps(cells: pd.Series, name: str, order: str | None = None) -> tuple
         if match and len(days) == 1 and seconds is not None and _UTC.fullmatch(match["zone"] or ""):
             stamps[row] = np.datetime64(days[0], "s") + seconds
             example = example or (text if match["one"] else "")
-        elif text.lower() not in _EMPTY:
+        elif text.lower() not in MISSING:
             wrong[row] = f"{name} '{text}' {_what_is_wrong(text, match, days)}"
     if example and order is not None:
         other = MONTH_FIRST if order == DAY_FIRST else DAY_FIRST

@@ -50,7 +50,7 @@ def test_what_is_no_day_or_two_is_refused_with_what_to_do(value):
         as_day(value, "begin", "HEF")
 
 
-@pytest.mark.parametrize("missing", [None, "", float("nan"), pd.NaT, "NA"])
+@pytest.mark.parametrize("missing", [None, "", float("nan"), pd.NaT, "NA", "-9999.0"])
 def test_a_missing_day_is_missing_in_a_column_and_an_error_alone(missing):
     assert as_days(["2008-10-01", missing], "mid").isna().tolist() == [False, True]
     with pytest.raises(InvalidParamsError, match="begin: expected a date such as 2015-04-30"):
