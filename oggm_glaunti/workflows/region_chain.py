@@ -72,7 +72,7 @@ def run_region(request: Request, say: Say = print, accepted: Callable[[], None] 
     chain = _Chain(request, directories, weights.sha256, say)
     chain.forget_damaged_stages()
     chain.geometry_and_climate()
-    chain.tables()
+    chain.tables(calibrated=False)
     chain.balance_and_ice()
     chain.dynamics()
     return chain.finish()
@@ -124,8 +124,11 @@ class _Chain:
         for line in first_lines(lines, most):
             self.say(f"  {line}")
 
-    def tables(self) -> None:
-        """Compute the tables of all glaciers in batches; valid ones are kept."""
+    def tables(self, calibrated: bool = True) -> None:
+        """Compute the tables of all glaciers in batches; valid ones are kept.
+
+        Unless `calibrated`, a calibration may be that of another call, with another model; a new one follows.
+        """
         from oggm_glaunti.region import run
 
         if not self.gdirs:
@@ -134,7 +137,11 @@ class _Chain:
             self.gdirs,
             progress=self.request.progress,
             memory=self.request.memory,
-            mb_kwargs={"model": self.request.model, "weights": self.request.weights},
+            mb_kwargs={
+                "model": self.request.model,
+                "weights": self.request.weights,
+                "check_calib_params": calibrated,
+            },
         )
         counts = statuses["status"].value_counts()
         self.say("tables: " + ", ".join(f"{count} {status}" for status, count in counts.items()))

@@ -16,6 +16,8 @@ import xarray as xr
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.workflows.valley import RGI_ID, valley_outline
 
+from .conftest import run_valley
+
 STAKES = f"""\
 glacier;begin;end;height;value (m w.e.)
 INVENTED valley glacier;2001-10-01;2002-09-30;2700;-3.1
@@ -155,6 +157,18 @@ def test_a_run_says_its_weather_and_nothing_but_results_if_quiet(valley, region,
     assert quiet.err == ""
     assert main(["run", "--config", config, "--out", str(region), "--verbose"]) == 0
     assert "oggm-glaunti: info: " in capsys.readouterr().err
+
+
+def test_a_run_replaces_the_calibration_of_another_model(valley, region):
+    def calibrated(balance: str) -> tuple[str, float]:
+        assert main(run_valley(valley, region, "--ref-mb", balance, "--ref-period", "2001-01-01_2004-01-01")) == 0
+        found = json.loads(gdir_file(region, "glaunti_params.json").read_text())
+        return found["model"], found["reference_mb"]
+
+    assert calibrated("-500") == ("A", -500)
+    path = gdir_file(region, "glaunti_params.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model": "C"}))
+    assert calibrated("-600") == ("A", -600)
 
 
 @pytest.mark.slow
