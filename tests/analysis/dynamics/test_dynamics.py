@@ -22,6 +22,7 @@ from oggm_glaunti.analysis.dynamics.tasks import (
 )
 from oggm_glaunti.analysis.trajectory import Change, annual_by_height, stack_trajectories
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError, cfg
+from oggm_glaunti.coupling.oggm.versions import HAS_SETTINGS
 from oggm_glaunti.fit.calibration.priors import STORED
 from tests.core.worlds import x64
 
@@ -200,7 +201,8 @@ def test_the_flowline_in_jax_is_oggms_model_and_its_derivative_that_of_small_cha
     steps = found.attrs["steps_a_month"]
     equal = ready.experiment._replace(kwargs={**ready.experiment.kwargs, "fixed_dt": cfg.SEC_IN_MONTH / steps})
     expected = equal.run_table(ready.heights, ready.table)[:, 0]
-    np.testing.assert_allclose(found["volume"], expected, rtol=1e-9)
+    # From OGGM 1.7 on, the steps of OGGM's model end with the months of the calendar.
+    np.testing.assert_allclose(found["volume"], expected, rtol=1e-6 if HAS_SETTINGS else 1e-9)
     assert found.attrs["largest_difference_to_oggm"] < 1e-3
     for i, control in enumerate(found["control"].to_numpy()):
         small = dynamics.difference_along(

@@ -384,8 +384,9 @@ def test_beyond_the_table_no_more_is_gained_than_snow_falls_nor_more_snow_than_p
         assert (snow <= prcp + 1e-9).all()
         np.testing.assert_allclose(months_of(model, heights, year).sum(axis=0), metres(mb), rtol=1e-14, atol=1e-12)
         for month in range(1, 13):
-            mb, _, _, prcp, snow = model.get_monthly_mb(heights, date_to_floatyear(year, month), add_climate=True)
-            assert (1000 * metres(mb, MONTH) <= snow + rounding).all()
+            begin = date_to_floatyear(year, month)
+            mb, _, _, prcp, snow = model.get_monthly_mb(heights, begin, add_climate=True)
+            assert (1000 * metres(mb, model.sec_in_month(begin)) <= snow + rounding).all()
             assert (snow <= prcp).all()
         days = metres(model.get_daily_mb_of_year(heights, year=year), cfg.SEC_IN_DAY)
         assert (days <= 1e-12 + prcp_of_days(model, year)).all()
