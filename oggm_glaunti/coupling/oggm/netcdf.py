@@ -42,4 +42,10 @@ def netcdf_file(path: str | os.PathLike[str], mode: Literal["r", "w"] = "r") -> 
     if mode == "r":
         require_whole(path)
     with HDF5_LOCK, netCDF4.Dataset(path, mode, format="NETCDF4") as nc:
-        yield nc
+        try:
+            yield nc
+        except AttributeError as err:
+            # So netCDF4 calls attributes that it cannot read.
+            if str(err).startswith("NetCDF:"):
+                raise OSError(str(err)) from err
+            raise
