@@ -179,7 +179,7 @@ def parse_numbers(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
     if set("".join(cells)) <= PLAIN:
         # Nearly all columns of weather are such ones, and long ones at that.
         plain = pd.to_numeric(cells, errors="coerce").astype(float)
-        if (plain.notna() | (cells == "")).all():
+        if (np.isfinite(plain) | (cells == "")).all():
             return plain.mask(plain == -9999.0), pd.Series("", cells.index, dtype=str)
     stripped = cells.str.strip().str.replace("\N{MINUS SIGN}", "-")
     absent = is_missing(cells)
@@ -193,7 +193,7 @@ def parse_numbers(cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
     ambiguous = (comma | point) & (name not in DEGREES)
     text = stripped.str.replace(r"^([^,.]*),([^,.]*)$", r"\1.\2", regex=True)
     numbers = pd.to_numeric(text.where(~absent, ""), errors="coerce").astype(float)
-    numbers = numbers.mask(ambiguous | grouped)
+    numbers = numbers.mask(ambiguous | grouped | np.isinf(numbers))
     why = np.where(grouped, "' has a separator of thousands; write it without", "' is no number")
     why = np.where(ambiguous, "' may be thousands or decimals; write it without a comma", why)
     return numbers, pd.Series(np.where(numbers.isna() & ~absent, name + " '" + cells + why, ""), cells.index)
