@@ -139,6 +139,9 @@ def fuzz(names: list[str], seconds: float, n: int, seed: int, folder: Path) -> t
         at: tuple[str, int] | None = None
         try:
             while not over:
+                if not ours.poll(20 * LONGEST):
+                    # Inside a library, where no signal of Python's gets through.
+                    worker.kill()
                 message = ours.recv()
                 if isinstance(message, Outcome):
                     outcomes.append(message)
@@ -151,9 +154,11 @@ def fuzz(names: list[str], seconds: float, n: int, seed: int, folder: Path) -> t
                     raise RuntimeError(f"{message[1]}: the good file cannot be made or read:\n{message[2]}")
                 over = message[0] == "done"
         except EOFError:
+            worker.join()
             if at is None:
                 raise RuntimeError("the process died over a good file") from None
-            outcomes.append(Outcome(*at, "crash", "the process died"))
+            kind = "hang" if worker.exitcode == -signal.SIGKILL else "crash"
+            outcomes.append(Outcome(*at, kind, "the process died, or had to be killed"))
             begun[at[0]] = at[1] + 1
         worker.join()
     return outcomes, skipped
