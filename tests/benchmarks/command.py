@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks.report import readable
+from tests.benchmarks.runner import last_line_of
 
 GLACIERS = 20
 NEEDED = 0.65  # the second time over the first
@@ -40,13 +39,8 @@ def seconds_of(arguments: list[str], home: Path, out: Path) -> float:
     """Run the command in a home of its own, whose cache holds what earlier runs left there."""
     # Only what the package sets by itself.
     env = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
-    command = [sys.executable, "-m", "oggm_glaunti.cli", *arguments, "--out", str(out)]
     start = time.perf_counter()
-    done = subprocess.run(
-        command, env={**env, "HOME": str(home)}, capture_output=True, text=True, timeout=TIMEOUT, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    last_line_of("oggm_glaunti.cli", *arguments, "--out", out, timeout=TIMEOUT, env={**env, "HOME": str(home)})
     return time.perf_counter() - start
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ import numpy as np
 
 from tests.benchmarks.command import GLACIERS, TIMEOUT, seconds_of, write_inputs
 from tests.benchmarks.report import readable
+from tests.benchmarks.runner import last_line_of
 
 PROCESSES, ROUNDS, NYEARS = 2, 5, 100
 # The weather at hand is that of 2015 to 2022. All models have the same balance on average, so that the glaciers, and
@@ -85,13 +85,9 @@ class RegionRuns(NamedTuple):
             return "Not measured: its calibrations are those of OGGM 1.6.", True
         with tempfile.TemporaryDirectory(prefix="oggm_glaunti_benchmarks_") as name:
             folder = Path(name)
-            seconds_of([*write_inputs(folder, 1 if quick else GLACIERS)], folder, folder / "out")
-            arguments = [folder / "out", 2 if quick else NYEARS, 1 if quick else ROUNDS]
-            command = [sys.executable, "-m", "tests.benchmarks.region_runs", *map(str, arguments)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
-        measured = Measured(**json.loads(done.stdout.splitlines()[-1]))
+            seconds_of(write_inputs(folder, 1 if quick else GLACIERS), folder, folder / "out")
+            arguments = (folder / "out", 2 if quick else NYEARS, 1 if quick else ROUNDS)
+            measured = Measured(**json.loads(last_line_of("tests.benchmarks.region_runs", *arguments, timeout=TIMEOUT)))
         baseline = measured.median["MonthlyTIModel"]
         lines = ["| | median | ratio | needed | ice left | first call |", "|---|---|---|---|---|---|"]
         all_met = True

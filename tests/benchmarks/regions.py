@@ -6,8 +6,6 @@ import collections
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ from unittest import mock
 import numpy as np
 
 from tests.benchmarks.report import readable
-from tests.benchmarks.runner import IDLE, REPOSITORY, own_peak_mb, peak_mb
+from tests.benchmarks.runner import IDLE, last_line_of, own_peak_mb, peak_mb
 from tests.benchmarks.scaling import slope
 
 TIMEOUT = 3000.0  # s
@@ -93,14 +91,9 @@ def measure_here(glaciers: int, years: int) -> Measured:
 
 def measure_apart(glaciers: int, years: int, cpu: bool = False) -> Measured:
     """Measure in a process of its own; on the CPU where a GPU is not to be used."""
-    command = [sys.executable, "-m", "tests.benchmarks", "--region", str(glaciers), str(years)]
     env = {**os.environ, **({"JAX_PLATFORMS": "cpu"} if cpu else {})}
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=env
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    arguments = ("--region", glaciers, years)
+    return Measured(**json.loads(last_line_of("tests.benchmarks", *arguments, timeout=TIMEOUT, env=env)))
 
 
 class Region(NamedTuple):

@@ -178,13 +178,23 @@ def measure(case: Case, quick: bool = False, memory: bool = True) -> list[Row]:
     return rows
 
 
+def last_line_of(module: str, *arguments: Any, timeout: float, env: dict[str, str] | None = None) -> str:
+    """Run a module in a process of its own; return the last line that it prints."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False, env=env
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    return done.stdout.splitlines()[-1]
+
+
 def peak_mb(case: str, subject: str = "", quick: bool = False) -> float:
     """Peak resident memory (MB) of a process that makes a case and runs one subject twice, or of an idle one."""
-    command = [sys.executable, "-m", "tests.benchmarks", "--peak", case, subject, *(["--quick"] if quick else [])]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=MEMORY_TIMEOUT, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    return float(done.stdout.split()[-1])
+    options = ["--quick"] if quick else []
+    return float(
+        last_line_of("tests.benchmarks", "--peak", case, subject, *options, timeout=MEMORY_TIMEOUT).split()[-1]
+    )
 
 
 def own_peak_mb() -> float:

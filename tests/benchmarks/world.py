@@ -9,10 +9,7 @@ that above 100 km2 is chosen so that all areas sum up to the inventory's 705,739
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tests.benchmarks.report import readable
-from tests.benchmarks.runner import REPOSITORY, own_peak_mb
+from tests.benchmarks.runner import last_line_of, own_peak_mb
 
 YEARS, TIMEOUT = 20, 1200.0  # -, s
 WORLD, WORLD_AREA = 215_547, 705_739.0  # -, km2
@@ -97,13 +94,8 @@ def measure_here(name: str, model: str, sample: int, years: int) -> Measured:
 
 def measure_apart(of_class: SizeClass, model: str, sample: int, years: int) -> Measured:
     """Measure in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks", "--world", of_class.name, model, str(sample), str(years)]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=os.environ
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    arguments = ("--world", of_class.name, model, sample, years)
+    return Measured(**json.loads(last_line_of("tests.benchmarks", *arguments, timeout=TIMEOUT)))
 
 
 class Cluster(NamedTuple):

@@ -101,16 +101,16 @@ def _of_series(series: Any) -> Counter:
     return found + Counter({("ref_hgt", "", series.ref_hgt): 1})
 
 
-def _read_weather(path: Path, **given: Any) -> Counter:
+def _read_weather(path: Path, source: str = "custom", **given: Any) -> Counter:
     from oggm_glaunti.coupling.weather.plausibility import require_plausible
-    from oggm_glaunti.coupling.weather.sources.custom import custom
+    from oggm_glaunti.coupling.weather.task import SOURCES
 
-    series = custom(GLACIER, (None, None), path=path, **given)
+    series = SOURCES[source](GLACIER, (None, None), path=path, **given)
     require_plausible(GLACIER.rgi_id, series)
     return _of_series(series)
 
 
-def _write_era5(folder: Path, gridded: bool = False) -> Path:
+def _write_era5(folder: Path) -> Path:
     import xarray as xr
 
     temp, prcp = _weather()
@@ -126,15 +126,6 @@ def _write_era5(folder: Path, gridded: bool = False) -> Path:
         packed = {name: {"zlib": True} for name in variables}
         ds.to_netcdf(path, encoding=packed | {"time": {"units": "days since 2000-01-01", "dtype": "f8"}})
     return path
-
-
-def _read_era5(path: Path) -> Counter:
-    from oggm_glaunti.coupling.weather.plausibility import require_plausible
-    from oggm_glaunti.coupling.weather.sources.era5_land import era5_land
-
-    series = era5_land(GLACIER, (None, None), path=path)
-    require_plausible(GLACIER.rgi_id, series)
-    return _of_series(series)
 
 
 def _write_gridded(folder: Path) -> Path:
@@ -320,7 +311,7 @@ def all_readers() -> dict[str, Reader]:
         "weather_csv": Reader(_write_weather_csv, lambda path: _read_weather(path, **units, ref_hgt=2900.0)),
         "weather_nc4": Reader(lambda folder: _write_weather_nc(folder, "NETCDF4"), _read_weather, True),
         "weather_nc3": Reader(lambda folder: _write_weather_nc(folder, "NETCDF3_64BIT"), _read_weather, True),
-        "era5_land": Reader(_write_era5, _read_era5, True),
+        "era5_land": Reader(_write_era5, lambda path: _read_weather(path, "era5_land"), True),
         "gridded": Reader(_write_gridded, _read_gridded, True),
         "daily_climate": _in_directory("climate_historical", "_daily", _climate_of, sealed=True),
         "features": _in_directory("glaunti_features", "", _features_of, sealed=True),

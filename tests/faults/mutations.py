@@ -64,18 +64,13 @@ class Mutated(NamedTuple):
 def mutate_text(content: bytes, rng: Rng) -> Mutated:
     """Mutate a table in UTF-8 with a header."""
     if rng.random() < 0.3:
-        made, what, _ = _mutate_bytes(content, rng)
+        made, what, _ = mutate_binary(content, rng)
     else:
         change = TEXT_CHANGES[rng.integers(len(TEXT_CHANGES))]
         made, what = change(content, rng), change.__name__.strip("_")
         if change in FORMS:
             return Mutated(made, what, 0)
     return Mutated(made, what, _touched_lines(content, made))
-
-
-def mutate_binary(content: bytes, rng: Rng) -> Mutated:
-    """Mutate a file of any kind."""
-    return _mutate_bytes(content, rng)
 
 
 def _touched_lines(before: bytes, after: bytes) -> int:
@@ -85,7 +80,8 @@ def _touched_lines(before: bytes, after: bytes) -> int:
     return (Counter(new) - Counter(old)).total()
 
 
-def _mutate_bytes(content: bytes, rng: Rng) -> Mutated:
+def mutate_binary(content: bytes, rng: Rng) -> Mutated:
+    """Mutate a file of any kind."""
     kind = rng.choice(["cut", "flip", "flip", "flip", "zero", "remove", "insert", "repeat", "swap", "empty", "other"])
     size, out = len(content), bytearray(content)
     start = int(rng.integers(size))
@@ -244,11 +240,15 @@ def _other_encoding(content: bytes, rng: Rng) -> bytes:
     return text.encode(encoding, errors="replace")
 
 
-def _comments(content: bytes, rng: Rng) -> bytes:
+def _with_lines(content: bytes, line: bytes, rng: Rng) -> bytes:
     lines = _lines(content)
     for _ in range(int(rng.integers(1, 4))):
-        lines.insert(int(rng.integers(0, len(lines))), b"# a remark, with a comma; and 5.0")
+        lines.insert(int(rng.integers(0, len(lines))), line)
     return b"\n".join(lines)
+
+
+def _comments(content: bytes, rng: Rng) -> bytes:
+    return _with_lines(content, b"# a remark, with a comma; and 5.0", rng)
 
 
 def _quoted(content: bytes, rng: Rng) -> bytes:
@@ -272,10 +272,7 @@ def _no_last_line_end(content: bytes, rng: Rng) -> bytes:
 
 
 def _blank_lines(content: bytes, rng: Rng) -> bytes:
-    lines = _lines(content)
-    for _ in range(int(rng.integers(1, 4))):
-        lines.insert(int(rng.integers(0, len(lines))), b"")
-    return b"\n".join(lines)
+    return _with_lines(content, b"", rng)
 
 
 def _numbers_with_decimal_commas(content: bytes, rng: Rng) -> bytes:
