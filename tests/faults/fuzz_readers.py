@@ -300,10 +300,6 @@ def _wgms(name: str) -> Callable[[Path], Path]:
     return _text(name, ((OLD + OLD_ROWS) if name.isupper() else (NEW + NEW_ROWS)).encode())
 
 
-# The HDF5 library itself crashes or hangs over some damaged files, and takes the process along.
-OF_HDF5 = ("weather_nc4", "era5_land", "gridded", "daily_climate", "features")
-
-
 def all_readers() -> dict[str, Reader]:
     """Readers by name."""
     units = {"temp_units": "degC", "prcp_units": "mm/day"}

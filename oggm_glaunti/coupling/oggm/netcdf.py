@@ -11,6 +11,7 @@ from typing import Literal
 import netCDF4
 
 from oggm_glaunti.coupling.oggm.netcdf_classic import require_whole
+from oggm_glaunti.coupling.oggm.netcdf_seal import require_unbroken, seal
 
 # Held while a file is open, whoever reads or writes it: netCDF4 here, xarray, pandas, OGGM, GDAL. The same thread may
 # nest. xarray has locks of its own, so this one comes first everywhere.
@@ -24,10 +25,13 @@ os.register_at_fork(before=HDF5_LOCK.acquire, after_in_parent=HDF5_LOCK.release,
 def netcdf_file(path: str | os.PathLike[str], mode: Literal["r", "w"] = "r") -> Iterator[netCDF4.Dataset]:
     """Open a NetCDF file (a new one with mode ``"w"``) while no other thread has one open.
 
+    A new one is sealed when it is closed, and the seal is checked before it is opened again: over some damaged files
+    the HDF5 library crashes or hangs.
+
     Raises
     ------
     OSError
-        if it cannot be opened, or is a classic one that is cut off; other errors as of netCDF4
+        if it cannot be opened, is a classic one that is cut off, or its seal is broken; other errors as of netCDF4
 
     Examples
     --------
@@ -41,6 +45,7 @@ def netcdf_file(path: str | os.PathLike[str], mode: Literal["r", "w"] = "r") -> 
     """
     if mode == "r":
         require_whole(path)
+        require_unbroken(path)
     with HDF5_LOCK, netCDF4.Dataset(path, mode, format="NETCDF4") as nc:
         try:
             yield nc
@@ -49,3 +54,5 @@ def netcdf_file(path: str | os.PathLike[str], mode: Literal["r", "w"] = "r") -> 
             if str(err).startswith("NetCDF:"):
                 raise OSError(str(err)) from err
             raise
+    if mode == "w":
+        seal(path)

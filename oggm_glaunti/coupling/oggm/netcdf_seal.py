@@ -1,0 +1,45 @@
+"""A checksum behind the end of a NetCDF-4 file, by which damage is found before a library opens it.
+
+HDF5 keeps the end of its data in the file's header and reads nothing behind it, so files with a seal are read by every
+program. One that changes a file cuts it off there and the seal is gone: such files are opened without a check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import BinaryIO
+
+_MARK = b"\noggm_glaunti seal blake2b "
+_DIGEST_BYTES = 16
+_LENGTH = len(_MARK) + 2 * _DIGEST_BYTES  # the digest is written in hexadecimal digits
+
+
+def seal(path: str | os.PathLike[str]) -> None:
+    """Append the checksum of all bytes to a file."""
+    with open(path, "r+b") as file:
+        digest = _digest(file, os.path.getsize(path))
+        file.seek(0, os.SEEK_END)
+        file.write(_MARK + digest)
+
+
+def require_unbroken(path: str | os.PathLike[str]) -> None:
+    """Raise OSError if a file ends with a seal and its bytes are not those that were sealed; others pass."""
+    size = os.path.getsize(path) - _LENGTH
+    if size < 0:
+        return
+    with open(path, "rb") as file:
+        file.seek(size)
+        end = file.read()
+        if end.startswith(_MARK) and end[len(_MARK) :] != _digest(file, size):
+            raise OSError("it is damaged: its bytes are not those that were written")
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    """Return the checksum of the first `size` bytes, as hexadecimal digits."""
+    file.seek(0)
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    while size > 0 and (block := file.read(min(size, 1 << 20))):
+        digest.update(block)
+        size -= len(block)
+    return digest.hexdigest().encode()
