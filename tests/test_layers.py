@@ -31,6 +31,7 @@ ORDER = (
     ("coupling.gridded",),
     ("coupling.table",),
     ("coupling.model",),
+    ("coupling.hydro",),
     ("fit.names",),
     ("fit.observations",),
     ("fit.readers", "fit.calibration", "fit.data"),

@@ -5,24 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from oggm import cfg
 from oggm.exceptions import InvalidParamsError
 from oggm.utils import floatyear_to_date
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
 from oggm_glaunti.coupling.model.choice import choose_model
+from oggm_glaunti.coupling.model.days import DailyBalance
 from oggm_glaunti.coupling.model.merged import params_filesuffix_of
 from oggm_glaunti.coupling.model.oggm_record import BY_OGGM
 from oggm_glaunti.coupling.model.params import FIT_ENTRIES, CheckedProperty, TunableProperty, require_calibrated_with
-from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
-from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, day_of_floatyear, days_in_year, floatyear_of_day
-from oggm_glaunti.coupling.table.continuation import continued_days
+from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, days_in_year, floatyear_of_day
 from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.store import TableStore, table_path, tributary_suffix
-from oggm_glaunti.coupling.table.table import Days, days_at_heights
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 if TYPE_CHECKING:
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 settings.register()
 
 
-class GlaUnTIMassBalance(OGGMAttributes):
+class GlaUnTIMassBalance(DailyBalance):
     """GlaUnTI, the glacier-universal temperature index, as an OGGM mass-balance model.
 
     Daily weather and, in models C and D, the corrector are turned into a height-year table once; every call is an
@@ -122,7 +119,6 @@ class GlaUnTIMassBalance(OGGMAttributes):
     # The model a subclass stands for, whatever the directory's calibration says.
     fixed_model: str | None = None
     _table: Interpolator | None
-    _days: tuple[Any, Days] | None = None
     use_calibration = True  # whether the numbers of the directory's calibration count
 
     def __init__(
@@ -258,6 +254,10 @@ class GlaUnTIMassBalance(OGGMAttributes):
             raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")
         return year - self._first_year
 
+    def record_year(self, year: float) -> int:
+        """Return the calendar year of the record that stands for a year: another one only with `repeat`."""
+        return self._first_year + self._year_index(year)
+
     # --- OGGM's interface ---
 
     def get_monthly_climate(self, heights: Any, year: float | None = None) -> tuple[np.ndarray, ...]:
@@ -303,6 +303,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         del kwargs
         y, month = floatyear_to_date(year)
         index = self._year_index(y)
+        self._asked_heights = heights
         smb = 1000.0 * self.table().monthly("smb", heights, index, month - 1)
         seconds = self.sec_in_month(year)
         mb = (smb - self.bias * seconds / self.sec_in_year(year)) / seconds / self.rho
@@ -313,58 +314,10 @@ class GlaUnTIMassBalance(OGGMAttributes):
     ) -> np.ndarray | tuple[np.ndarray, ...]:
         """Return the balance of a calendar year at the heights; arguments as in :meth:`get_monthly_mb`."""
         del kwargs
+        self._asked_heights = heights
         smb = self.table().annual(heights, self._year_index(year))
         mb = (1000.0 * smb - self.bias) / self.sec_in_year(year) / self.rho
         return (mb, *self.get_annual_climate(heights, year)) if add_climate else mb
-
-    def get_daily_mb(
-        self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
-    ) -> np.ndarray | tuple[np.ndarray, ...]:
-        """Return the balance of a day at the heights.
-
-        Parameters
-        ----------
-        heights : array-like (N,)
-        year : float
-            floating year, see :func:`~oggm_glaunti.coupling.oggm.versions.floatyear_of_day`
-        add_climate : bool
-            also return temp, tempformelt, prcp and prcpsol of the day: degC, K day, kg m-2, kg m-2
-
-        Returns
-        -------
-        array (N,)
-            m of ice per second
-        """
-        del kwargs
-        index = self._year_index(year)
-        day = day_of_floatyear(float(year)) - 1 if year is not None else 0
-        days, at = self._days_of(index), self.table()
-        day = min(day, len(days.temp) - 1)  # a repeated record may lack the last day of a leap year
-        smb, solid, prcp, pdd = (at.interpolate(heights, values[day]) for values in days[:4])
-        mb = (1000.0 * smb - self.bias / len(days.temp)) / cfg.SEC_IN_DAY / self.rho
-        if not add_climate:
-            return mb
-        temp = days.temp[day] + self.temp_default_gradient * (np.asarray(heights, np.float64) - self.ref_hgt)
-        # The sums of the table are rounded.
-        return mb, temp, pdd, 1000.0 * prcp, 1000.0 * np.clip(solid, 0.0, prcp)
-
-    def get_daily_mb_of_year(self, heights: Any, year: float | None = None) -> np.ndarray:
-        """Return the balance of every day of a calendar year at the heights, m of ice per second (N, 365 or 366).
-
-        The sum over the days times a day's seconds is the year's balance.
-        """
-        days, at = self._days_of(self._year_index(year)), self.table()
-        smb = np.stack([at.interpolate(heights, day) for day in days.smb], axis=1)
-        return (1000.0 * smb - self.bias / len(days.smb)) / cfg.SEC_IN_DAY / self.rho
-
-    def _days_of(self, index: int) -> Days:
-        """Return the days of a year at the heights of the table; those of the last year asked for are kept."""
-        tunables = self.tunable_params()
-        key = index, tunables.digest()
-        if self._days is None or self._days[0] != key:
-            table = self.table().table
-            self._days = key, continued_days(days_at_heights(self.store.inputs, tunables, index, table), table)
-        return self._days[1]
 
     # --- what a calibration belongs to ---
 
