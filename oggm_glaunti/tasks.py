@@ -4,7 +4,7 @@ Examples
 --------
 >>> from oggm_glaunti import tasks as gtasks
 >>> sorted(name for name in gtasks.__all__ if name.startswith("run"))
-['run_dynamic_melt_f_calibration', 'run_dynamic_spinup', 'run_ensemble_from_climate_data']
+['run_dynamic_melt_f_calibration', 'run_dynamic_spinup', 'run_ensemble_from_climate_data', 'run_with_daily_hydro']
 """
 
 from oggm_glaunti.analysis.attribution.corrections import attribute_corrections
@@ -21,6 +21,7 @@ from oggm_glaunti.analysis.uncertainty.ensemble_runs import run_ensemble_from_cl
 from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity, smb_uncertainty
 from oggm_glaunti.companions.dem.tasks import process_dem_stack
 from oggm_glaunti.coupling.ground.features import glaunti_features
+from oggm_glaunti.coupling.hydro.task import run_with_daily_hydro
 from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
 from oggm_glaunti.coupling.model.dynamic_spinup import run_dynamic_melt_f_calibration, run_dynamic_spinup
 from oggm_glaunti.coupling.model.merged import copy_to_merged
@@ -51,6 +52,7 @@ __all__ = [
     "run_dynamic_melt_f_calibration",
     "run_dynamic_spinup",
     "run_ensemble_from_climate_data",
+    "run_with_daily_hydro",
     "smb_ensemble",
     "smb_linearity",
     "smb_uncertainty",

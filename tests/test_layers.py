@@ -40,7 +40,7 @@ ORDER = (
     ("fit",),
     ("analysis.trajectory",),
     ("analysis.glaciers",),
-    ("analysis.attribution", "analysis.dynamics", "analysis.inverse", "analysis.uncertainty"),
+    ("analysis.attribution", "analysis.dynamics", "analysis.inverse", "analysis.runoff", "analysis.uncertainty"),
     ("analysis.measure_next",),
     ("analysis",),
     ("region",),

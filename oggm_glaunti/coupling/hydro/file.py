@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
@@ -192,8 +193,11 @@ def read_daily_hydro(gdir: GlacierDirectory, filesuffix: str = "") -> xr.Dataset
 
     path = gdir.get_filepath("glaunti_hydro_daily", filesuffix=filesuffix)
     try:
-        with HDF5_LOCK, xr.open_dataset(path) as ds:
-            return ds.load()
+        with warnings.catch_warnings(), HDF5_LOCK:
+            # Years of runs without dates begin at 0, which xarray decodes but warns of.
+            warnings.simplefilter("ignore", xr.SerializationWarning)
+            with xr.open_dataset(path) as ds:
+                return ds.load()
     except FileNotFoundError:
         raise InvalidWorkflowError(
             f"{gdir.rgi_id}: {path} is missing; run run_with_daily_hydro(gdir, output_filesuffix={filesuffix!r}) first"

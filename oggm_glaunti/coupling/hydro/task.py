@@ -131,7 +131,7 @@ def run_with_daily_hydro(
     if no_split:
         if times is not None:
             raise InvalidParamsError(f"{label}: routing: {no_split}")
-        warn_once(log, f"{label}: without snow on ice-free ground and its melt: {no_split}")
+        warn_once(log, f"run_with_daily_hydro: without snow on ice-free ground and its melt: {no_split}")
     names = WITHOUT_SPLIT if no_split else tuple(name for name in DAILY if name != "discharge" or times)
     realisations = len(sources[0].mb_model.climate.realisations)
     shape = Shape(geometry.years, geometry.names, realisations, names, not no_split and len(sources) == 1)
@@ -170,11 +170,14 @@ def _attributes(sources: list[Source], no_split: str | None, times: Mapping[str,
         "corrector": mb_model.corrector,
         "climate_source": mb_model.climate_source,
         "areas": "of glacier and ground on 1 January of each year",
-        "closure": "change of swe_on_glacier = snowfall_on_glacier - snow_melt_on_glacier; change of snow_bucket = "
-        "snowfall_off_glacier - melt_off_glacier; on the first day of a year plus snow_moved_*",
     }
     if no_split:
         found["without_snow_and_ice"] = no_split
+    else:
+        found["closure"] = (
+            "change of swe_on_glacier = snowfall_on_glacier - snow_melt_on_glacier; change of snow_bucket = "
+            "snowfall_off_glacier - melt_off_glacier; on the first day of a year plus snow_moved_*"
+        )
     if times is not None:
         found["residence_times"] = ", ".join(f"{name} {days:g} days" for name, days in times.items())
     return found
