@@ -94,6 +94,8 @@ def components_of_day(params: TIParameters, swe: Field, temp: Field, prcp: Field
         return Components(snowfall, rain, jnp.maximum(snowfall - smb, 0.0), new_swe, None)
     snowfall, snow_melt, ice_melt = mass_conserving_fluxes(params, swe, temp, prcp, one)
     available = swe + snowfall
+    # A compiler may round a product and a difference at once: what is nothing must not become less.
+    snow_melt, ice_melt = jnp.clip(snow_melt, 0.0, available), jnp.maximum(ice_melt, 0.0)
     new_swe = available - snow_melt
     wetted = rain * depletion_cover(params, available)
     parts = SnowAndIce(snow_melt, ice_melt, depletion_cover(params, new_swe), wetted)

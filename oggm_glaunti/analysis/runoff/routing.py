@@ -79,7 +79,7 @@ def fit_routing(
     Raises
     ------
     InvalidParamsError
-        if the areas differ by more than a quarter, or fewer than 366 days have discharge and water
+        if the areas differ by more than a quarter, or fewer than 365 days have discharge and water
     InvalidWorkflowError
         if there is no file, or its variant cannot tell melt of snow from melt of ice
 
@@ -129,7 +129,7 @@ def fit_reservoirs(
     measured.iloc[:WARM_UP] = np.nan
     inside = np.ones(days.size, bool) if years is None else (days.year >= years[0]) & (days.year <= years[1])
     known = measured.notna().to_numpy()
-    if (known & inside).sum() < 366:
+    if (known & inside).sum() < 365:
         raise InvalidParamsError(
             f"{label}: {int((known & inside).sum())} days have both water and discharge"
             f"{f' in {years[0]} to {years[1]}' if years else ''}; expected a year or more"
@@ -147,7 +147,7 @@ def fit_reservoirs(
     found = dict(zip(COMPONENTS, np.exp(best.x).tolist(), strict=True))
     series, plain = _series(water, found, days), _series(water, dict.fromkeys(COMPONENTS, DEFAULT_DAYS), days)
     others = measured[~inside]
-    held_out = runoff_scores(series, others, hemisphere) if others.notna().sum() >= 366 else None
+    held_out = runoff_scores(series, others, hemisphere) if others.notna().sum() >= 365 else None
     default = runoff_scores(plain, others if held_out is not None else measured, hemisphere)
     return Routing(found, runoff_scores(series, measured[inside], hemisphere), held_out, default, series)
 

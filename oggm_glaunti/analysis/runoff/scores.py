@@ -56,7 +56,7 @@ def runoff_scores(
     Raises
     ------
     ValueError
-        for fewer than 366 days in common
+        for fewer than 365 days in common
 
     Examples
     --------
@@ -66,7 +66,7 @@ def runoff_scores(
     (0.002768, 1.0)
     """
     both = pd.DataFrame({"model": modelled, "gauge": measured}).dropna()
-    if len(both) < 366:
+    if len(both) < 365:
         raise ValueError(f"expected a year of days with modelled and measured values or more, found {len(both)}")
     months = both.resample("MS").mean().dropna()
     first, last = SUMMER if hemisphere == "nh" else ((SUMMER[0] + 5) % 12 + 1, (SUMMER[1] + 5) % 12 + 1)

@@ -10,8 +10,8 @@ import pandas as pd
 
 from oggm_glaunti.analysis.runoff.routing import KG_A_DAY
 from oggm_glaunti.core.parameters import physical_numbers
-from oggm_glaunti.coupling.hydro.fixed import Water, water_of_outline
-from oggm_glaunti.coupling.hydro.units import read_units
+from oggm_glaunti.coupling.hydro.fixed import water_of_outline
+from oggm_glaunti.coupling.hydro.units import Units, read_units
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
@@ -71,7 +71,7 @@ def fit_volume(
     Raises
     ------
     InvalidParamsError
-        if fewer than 366 days have discharge, or no factor between 0.1 and 5 gives the volume
+        if fewer than 365 days have discharge, or no factor between 0.1 and 5 gives the volume
 
     Examples
     --------
@@ -79,25 +79,24 @@ def fit_volume(
     """
     from scipy.optimize import brentq
 
-    mb_model = GlaUnTIMassBalance(gdir, **checked_mb_kwargs(f"{gdir.rgi_id}: fit_volume", mb_kwargs))
+    chosen = checked_mb_kwargs(f"{gdir.rgi_id}: fit_volume", mb_kwargs)
+    mb_model = GlaUnTIMassBalance(gdir, **chosen)
     on_units = read_units(gdir, units)
-    days = pd.date_range(f"{mb_model.ys}-01-01", f"{mb_model.ye}-12-31")
-    measured = discharge.reindex(days)
-    if years is not None:
-        measured = measured.where((days.year >= years[0]) & (days.year <= years[1]))
-    known = measured.notna().to_numpy()
-    if known.sum() < 366:
+    measured = discharge.dropna()
+    of_years = pd.DatetimeIndex(measured.index).year
+    first, last = years or (mb_model.ys, mb_model.ye)
+    measured = measured[(of_years >= max(first, mb_model.ys)) & (of_years <= min(last, mb_model.ye))]
+    if len(measured) < 365:
         raise InvalidParamsError(
-            f"{gdir.rgi_id}: fit_volume: {known.sum()} days with discharge, expected a year or more"
+            f"{gdir.rgi_id}: fit_volume: {len(measured)} days with discharge in {first} to {last} and in the daily "
+            f"climate ({mb_model.ys} to {mb_model.ye}), expected a year or more"
         )
     own, target = np.asarray(mb_model.prcp_fac, np.float64), float(measured.mean())
-
-    def water(factor: float) -> pd.DataFrame:
-        mb_model.prcp_fac = factor * own
-        return _in_m3_per_second(water_of_outline(mb_model, on_units), days)
+    until_last = GlaUnTIMassBalance(gdir, **chosen, ye=pd.DatetimeIndex(measured.index).year[-1])
 
     def excess(log_factor: float) -> float:
-        return float(water(float(np.exp(log_factor))).sum(axis=1)[known].mean()) / target - 1.0
+        water = _water(until_last, on_units, float(np.exp(log_factor)) * own).loc[measured.index]
+        return float(water.sum(axis=1).mean()) / target - 1.0
 
     low, high = np.log(RANGE[0]), np.log(RANGE[1])
     ends = excess(low), excess(high)
@@ -109,9 +108,12 @@ def fit_volume(
         )
     factor = float(np.exp(brentq(excess, low, high, xtol=TOLERANCE)))
     scale = physical_numbers(mb_model.ti)["prec_scale"]
-    return Volume(factor, float(np.mean(own)) * factor * scale, excess(0.0), water(factor))
+    return Volume(factor, float(np.mean(own)) * factor * scale, excess(0.0), _water(mb_model, on_units, factor * own))
 
 
-def _in_m3_per_second(water: Water, days: pd.DatetimeIndex) -> pd.DataFrame:
+def _water(mb_model: GlaUnTIMassBalance, units: Units, prcp_fac: np.ndarray) -> pd.DataFrame:
+    """Water of all units and days with a factor on precipitation, m3 s-1."""
+    mb_model.prcp_fac = prcp_fac if prcp_fac.ndim else float(prcp_fac)
+    water = water_of_outline(mb_model, units)
     parts = {name: getattr(water, name).sum(axis=1) * KG_A_DAY for name in ("rain", "snow_melt", "ice_melt")}
-    return pd.DataFrame(parts, days)
+    return pd.DataFrame(parts, pd.DatetimeIndex(water.days))
