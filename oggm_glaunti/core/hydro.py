@@ -159,4 +159,4 @@ def daily_components(
 
         return jax.lax.scan(one_day, swe, (temp, prcp, valid))
 
-    return jax.lax.scan(one_month, swe, (temp, prcp, valid, ds_index, *tunables))
+    return jax.lax.scan(one_month, jnp.asarray(swe), (temp, prcp, valid, ds_index, *tunables))

@@ -80,10 +80,10 @@ def drainage(dem: np.ndarray) -> np.ndarray:
 def upstream_cells(to: np.ndarray) -> np.ndarray:
     """Count the cells that drain through each cell, itself included (H * W,)."""
     count, waiting = np.ones(to.size, int), np.bincount(to[to >= 0], minlength=to.size)
-    ready = list(np.flatnonzero(waiting == 0))
+    ready = np.flatnonzero(waiting == 0).tolist()
     while ready:
         k = ready.pop()
-        n = to[k]
+        n = int(to[k])
         if n >= 0:
             count[n] += count[k]
             waiting[n] -= 1

@@ -61,7 +61,7 @@ def add_to_diagnostics(gdir: GlacierDirectory, filesuffix: str) -> None:
         out[name] = ("time", np.append(water[name].values, np.nan), about)
     with writing(path, gdir.rgi_id) as temporary, HDF5_LOCK:
         shutil.copyfile(path, temporary)
-        encoding = {name: {"zlib": True} for name in out.data_vars if name.endswith("_daily")}
+        encoding = {name: {"zlib": True} for name in map(str, out.data_vars) if name.endswith("_daily")}
         out.to_netcdf(temporary, mode="a", encoding=encoding)
 
 
@@ -70,8 +70,8 @@ def _by_year(values: np.ndarray, years: np.ndarray, state: bool, water: xr.Datas
     daily, annual = np.full((years.size + 1, SLOTS), np.nan), np.full(years.size + 1, np.nan)
     if state:
         # At the beginning of a day: the end of the day before, and what the new year moves.
-        moved = water["snow_moved_off_glacier"]
-        moved = (moved.mean("realisation") if "realisation" in moved.dims else moved).values
+        of_years = water["snow_moved_off_glacier"]
+        moved = (of_years.mean("realisation") if "realisation" in of_years.dims else of_years).values
         values = np.concatenate([[0.0], values])
     begin = 0
     for k, year in enumerate(years):

@@ -72,4 +72,5 @@ def water_of_outline(mb_model: GlaUnTIMassBalance, units: Units) -> Water:
                 else:
                     parts[k] += of_year
     time = np.arange(f"{mb_model.ys}-01-01", f"{mb_model.ye + 1}-01-01", dtype="M8[D]")
-    return Water(time, *(np.concatenate(parts) for parts in sums.values()), member.sum(axis=0))
+    rain, snow_melt, ice_melt = (np.concatenate(parts) for parts in sums.values())
+    return Water(time, rain, snow_melt, ice_melt, member.sum(axis=0))

@@ -119,8 +119,8 @@ class _Mean:
 def _areas_of(
     geometry: RunGeometry, lines: tuple[int, ...], year: int, heights: np.ndarray, other_ground: np.ndarray
 ) -> Areas:
-    on, off = (sum(parts) for parts in zip(*(geometry.line_weights(k, year, heights) for k in lines), strict=True))
-    glacier = sum(geometry.line_glacier(k, year, heights) for k in lines)
+    on, off = (np.sum(p, axis=0) for p in zip(*(geometry.line_weights(k, year, heights) for k in lines), strict=True))
+    glacier = np.sum([geometry.line_glacier(k, year, heights) for k in lines], axis=0)
     return Areas(on, off + other_ground, glacier)
 
 
