@@ -53,7 +53,11 @@ def main() -> int:
         closure(bounds, run)
         months(bounds, gdir, run)
         by_unit(bounds, gdir)
+        refreezing(bounds, "Grosser Aletsch 1982-2020", gdir, range(1982, 2021))
+        refreezing(bounds, "the same, 10 K colder", gdir, range(1982, 2021), temp_bias=-10.0)
         massa(bounds, gdir, shared)
+        hef = glaciers.prepare_hef(Path(folder) / "hef", shared)
+        refreezing(bounds, "Hintereisferner 2015-2022", hef, range(2015, 2023))
     print(f"{bounds.short} bounds fall short")
     return int(bounds.short > 0)
 
@@ -224,6 +228,44 @@ def by_unit(bounds: Bounds, gdir: Any) -> None:
     area = (water["on_area"] + water["off_area"]).sum("unit") / 1e6
     off = float(np.abs(area / catchment.area - 1.0).max())
     bounds(off <= 1e-9, f"glacier and ground of the units are the catchment in all years, to {off:.1e}")
+
+
+# --- refreezing ---
+
+
+def refreezing(bounds: Bounds, name: str, gdir: Any, years: range, **kwargs: Any) -> None:
+    """What Woodward's potential adds to the balance, before and after the melt factor is turned to the same mean."""
+    from scipy.optimize import brentq
+
+    from oggm_glaunti import GlaUnTIMassBalanceA
+
+    fls = gdir.read_pickle("model_flowlines")
+    cold = GlaUnTIMassBalanceA(gdir, variant=SPLIT, refreezing="woodward", **kwargs)
+    plain, melt_f = GlaUnTIMassBalanceA(gdir, variant=SPLIT, **kwargs), float(cold.melt_f)
+
+    def balances(model: Any, factor: float = melt_f) -> np.ndarray:
+        model.melt_f = factor
+        return model.get_specific_mb(fls=fls, year=list(years)) / 1000.0
+
+    without, with_it = balances(plain), balances(cold)
+    gain = with_it - without
+    heights = np.concatenate([fl.surface_h for fl in fls])
+    temp = np.mean([cold.get_annual_climate(heights, year=year)[0] for year in years], axis=0)
+    most = float(np.max(0.69 * np.maximum(-temp, 0.0) + 0.0096) / 100.0)
+    bounds(
+        gain.min() >= 0.0 and gain.mean() <= most,
+        f"refreezing, {name}: {gain.mean():+.3f} m w.e. a year ({gain.min():.3f} to {gain.max():.3f}; "
+        f"at most {most:.3f})",
+    )
+    try:
+        turned = brentq(lambda factor: balances(cold, factor).mean() - without.mean(), melt_f, 3 * melt_f, xtol=1e-3)
+    except ValueError:
+        print(f"  no melt factor up to {3 * melt_f:.1f} gives the balance back")
+        return
+    left = balances(cold, turned) - without
+    print(
+        f"  with melt_f {turned:.2f} for {melt_f:.2f} the mean is the same, and years differ by {left.std():.3f} m w.e."
+    )
 
 
 # --- discharge ---

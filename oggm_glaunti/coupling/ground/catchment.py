@@ -165,10 +165,10 @@ def _upstream(to: np.ndarray, outlet: int) -> np.ndarray:
     inside[outlet] = True
     order = [outlet]
     sources: list[list[int]] = [[] for _ in range(to.size)]
-    for k in np.flatnonzero(to >= 0):
-        sources[to[k]].append(int(k))
+    for k in np.flatnonzero(to >= 0).tolist():
+        sources[int(to[k])].append(k)
     while order:
-        for k in sources[order.pop()]:
-            inside[k] = True
-            order.append(k)
+        found = sources[order.pop()]
+        inside[found] = True
+        order.extend(found)
     return inside

@@ -33,6 +33,7 @@ DAILY = {
     "liq_prcp_off_glacier": (FLUX, "rain on ice-free ground"),
     "snowfall_on_glacier": (FLUX, "snowfall on the glacier"),
     "snowfall_off_glacier": (FLUX, "snowfall on ice-free ground"),
+    "refreezing_on_glacier": (FLUX, "rain and melt that freezes again on the glacier"),
     "rain_on_snow": (FLUX, "rain on snow, of all rain"),
     "swe_on_glacier": (STATE, "snow on the glacier at the end of the day"),
     "snow_bucket": (STATE, "snow on ice-free ground at the end of the day"),
@@ -48,7 +49,7 @@ YEARLY = {
 }
 MASS = {
     "model_mb": ("kg yr-1", "change of the glacier's mass in the ice dynamics"),
-    "residual_mb": ("kg yr-1", "model_mb less snowfall and plus melt on the glacier"),
+    "residual_mb": ("kg yr-1", "model_mb less snowfall, plus melt, less refreezing on the glacier"),
 }
 
 

@@ -9,7 +9,6 @@ from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.ground.heights import table_heights
-from oggm_glaunti.coupling.hydro.columns import days_by_height
 from oggm_glaunti.coupling.hydro.plan import Source
 from oggm_glaunti.coupling.hydro.totals import WATER
 from oggm_glaunti.coupling.hydro.units import Units
@@ -63,7 +62,7 @@ def water_of_outline(mb_model: GlaUnTIMassBalance, units: Units) -> Water:
     each = source.realisations(nodes)
     sums: dict[str, list[np.ndarray]] = {"rain": [], "snow_melt": [], "ice_melt": []}
     for r, inputs in enumerate(each):
-        years = (days for days in days_by_height(inputs, source.tunables(), mb_model.ye) if days.year >= mb_model.ys)
+        years = (days for days in source.days(inputs, mb_model.ye) if days.year >= mb_model.ys)
         for k, days in enumerate(years):
             for name, parts in sums.items():
                 of_year = WATER / len(each) * (days.values[name] @ (ice if name == "ice_melt" else every))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,9 +10,10 @@ import numpy as np
 from oggm.core.massbalance import ConstantMassBalance, MultipleFlowlineMassBalance, RandomMassBalance
 from oggm.exceptions import InvalidWorkflowError
 
+from oggm_glaunti.coupling.hydro.columns import DaysByHeight, days_by_height
 from oggm_glaunti.coupling.model.days import no_split_reason
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
+from oggm_glaunti.coupling.table.inputs import TableInputs
 
 
 class Source(NamedTuple):
@@ -35,9 +36,10 @@ class Source(NamedTuple):
         """Return what the days at some heights are made from, for each realisation of the weather."""
         return [replace(one, heights=heights) for one in self.mb_model.table_inputs.realisations()]
 
-    def tunables(self) -> TunableParams:
-        """Return the tunable parameters."""
-        return self.mb_model.tunable_params()
+    def days(self, inputs: TableInputs, last: int) -> Iterator[DaysByHeight]:
+        """Run the record of a realisation up to a year."""
+        tunables = self.mb_model.tunable_params()
+        return days_by_height(inputs, tunables, last, refreezing=self.mb_model.refreezing)
 
     @property
     def no_split(self) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from oggm_glaunti.coupling.ground.heights import table_heights
 from oggm_glaunti.coupling.hydro.calendar import days_of_simulated_year, on_slots
-from oggm_glaunti.coupling.hydro.columns import STATES, DaysByHeight, days_by_height
+from oggm_glaunti.coupling.hydro.columns import STATES, DaysByHeight
 from oggm_glaunti.coupling.hydro.file import HydroFile
 from oggm_glaunti.coupling.hydro.geometry import RunGeometry
 from oggm_glaunti.coupling.hydro.plan import Source
@@ -22,7 +22,7 @@ class YearSums(NamedTuple):
     Attributes
     ----------
     snowfall, melt : float64 arrays (R, Y)
-        on all of the glacier, kg
+        on all of the glacier, kg; of melt what freezes again is taken off
     before, after : float64 arrays (2, R, Y, U)
         snow on glacier and ground at the beginning and the end of each year, kg
     """
@@ -71,7 +71,7 @@ def stream(file: HydroFile, geometry: RunGeometry, sources: list[Source], step: 
         sums = sums or YearSums.zeros(len(each), geometry.years.size, units)
         for r, inputs in enumerate(each):
             last = max(max(years) for years in source.record_years)
-            for days, simulated in _years_and_means(days_by_height(inputs, source.tunables(), last), source):
+            for days, simulated in _years_and_means(source.days(inputs, last), source):
                 for year in simulated:
                     areas = _areas_of(geometry, source.lines, year, heights, other_ground)
                     of_year = days_of_simulated_year(days.values, int(geometry.years[year]), STATES)
@@ -126,7 +126,8 @@ def _areas_of(
 
 def _count(sums: YearSums, r: int, year: int, days: DaysByHeight, of_year: dict[str, np.ndarray], areas: Areas) -> None:
     sums.snowfall[r, year] += WATER * of_year["snowfall"].sum(axis=0) @ areas.glacier
-    sums.melt[r, year] += WATER * of_year["melt"].sum(axis=0) @ areas.glacier
+    lost = of_year["melt"] - of_year.get("refreezing", 0.0)
+    sums.melt[r, year] += WATER * lost.sum(axis=0) @ areas.glacier
     for k, weights in enumerate((areas.on, areas.off)):
         sums.before[k, r, year] += WATER * days.swe_before @ weights
         sums.after[k, r, year] += WATER * of_year["swe"][-1] @ weights

@@ -132,7 +132,10 @@ def run_with_daily_hydro(
         if times is not None:
             raise InvalidParamsError(f"{label}: routing: {no_split}")
         warn_once(log, f"run_with_daily_hydro: without snow on ice-free ground and its melt: {no_split}")
-    names = WITHOUT_SPLIT if no_split else tuple(name for name in DAILY if name != "discharge" or times)
+    left_out = {"discharge"} if times is None else set()
+    if all(source.mb_model.refreezing == "none" for source in sources):
+        left_out.add("refreezing_on_glacier")
+    names = WITHOUT_SPLIT if no_split else tuple(name for name in DAILY if name not in left_out)
     realisations = len(sources[0].mb_model.climate.realisations)
     shape = Shape(geometry.years, geometry.names, realisations, names, not no_split and len(sources) == 1)
     spinup_before = model.y0 if fixed_geometry_spinup_yr is not None else None
@@ -168,6 +171,7 @@ def _attributes(sources: list[Source], no_split: str | None, times: Mapping[str,
         "variant": mb_model.variant,
         "model": mb_model.model_name,
         "corrector": mb_model.corrector,
+        "refreezing": mb_model.refreezing,
         "climate_source": mb_model.climate_source,
         "areas": "of glacier and ground on 1 January of each year",
     }

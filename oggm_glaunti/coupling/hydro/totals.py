@@ -61,6 +61,8 @@ def daily_totals(days: Mapping[str, np.ndarray], areas: Areas, on_area: np.ndarr
         return found
     with np.errstate(invalid="ignore", divide="ignore"):
         cover = np.where(on_area > 0, (days["snow_cover"] @ areas.on) / on_area, 0.0)
+    if "refreezing" in days:
+        found["refreezing_on_glacier"] = on("refreezing")
     return found | {
         "melt_off_glacier": off("snow_melt"),
         "snow_melt_on_glacier": on("snow_melt"),

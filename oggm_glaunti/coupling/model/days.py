@@ -11,7 +11,8 @@ from oggm.utils import floatyear_to_date
 
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.versions import day_of_floatyear
-from oggm_glaunti.coupling.table.continuation import continued_days
+from oggm_glaunti.coupling.table.continuation import Continuation, continued_days
+from oggm_glaunti.coupling.table.refreezing import Woodward
 from oggm_glaunti.coupling.table.table import Days, days_at_heights
 
 Melt = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -49,6 +50,7 @@ class DailyBalance(OGGMAttributes):
     """Days of a model with a `table`; the last year asked for is kept."""
 
     _days: tuple[Any, Days] | None = None
+    _refrozen: tuple[Any, np.ndarray] | None = None
     _asked_heights: Any = None
 
     def get_daily_mb(
@@ -76,6 +78,8 @@ class DailyBalance(OGGMAttributes):
         days, at = self._days_of(index), self.table()
         day = min(day, len(days.temp) - 1)  # a repeated record may lack the last day of a leap year
         smb, solid, prcp, pdd = (at.interpolate(heights, values[day]) for values in days[:4])
+        if self.refreezing != "none":
+            smb = smb + at.interpolate(heights, self._refrozen_of(index)[day])
         mb = (1000.0 * smb - self.bias / len(days.temp)) / cfg.SEC_IN_DAY / self.rho
         if not add_climate:
             return mb
@@ -88,8 +92,10 @@ class DailyBalance(OGGMAttributes):
 
         The sum over the days times a day's seconds is the year's balance.
         """
-        days, at = self._days_of(self._year_index(year)), self.table()
-        smb = np.stack([at.interpolate(heights, day) for day in days.smb], axis=1)
+        index = self._year_index(year)
+        days, at = self._days_of(index), self.table()
+        balance = days.smb if self.refreezing == "none" else days.smb + self._refrozen_of(index)
+        smb = np.stack([at.interpolate(heights, day) for day in balance], axis=1)
         return (1000.0 * smb - self.bias / len(days.smb)) / cfg.SEC_IN_DAY / self.rho
 
     def _days_of(self, index: int) -> Days:
@@ -100,6 +106,22 @@ class DailyBalance(OGGMAttributes):
             table = self.table().table
             self._days = key, continued_days(days_at_heights(self.store.inputs, tunables, index, table), table)
         return self._days[1]
+
+    def _refrozen_of(self, index: int) -> np.ndarray:
+        """Return what freezes again on the days of a year at the heights of the table and its continuation, m w.e."""
+        tunables = self.tunable_params()
+        key = index, tunables.digest()
+        if self._refrozen is None or self._refrozen[0] != key:
+            inputs, table = self.store.inputs, self.table().table
+            place, had = Woodward.of(inputs, tunables), np.zeros(table.heights.size)
+            # The year before says what the mass-balance year has had by its end.
+            for k in range(max(index - 1, 0), index + 1):
+                days = days_at_heights(inputs, tunables, k, table)
+                gain, had = place.of_days(np.maximum(days.prcp - days.smb, 0.0), k, had)
+            beyond = Continuation.of(table)
+            gain = np.pad(gain, [(0, 0), (beyond.below.size, beyond.above.size)], mode="edge")
+            self._refrozen = key, gain
+        return self._refrozen[1]
 
     # --- melt by surface ---
 

@@ -19,6 +19,7 @@ from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, days_in_year, 
 from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
+from oggm_glaunti.coupling.table.refreezing import checked_refreezing
 from oggm_glaunti.coupling.table.store import TableStore, table_path, tributary_suffix
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
@@ -83,6 +84,9 @@ class GlaUnTIMassBalance(DailyBalance):
         daily step of the temperature index: as published, or with snow that is conserved, see
         :func:`~oggm_glaunti.core.temperature_index.mass_conserving_day`. Default: the calibrated one, otherwise
         ``smooth``
+    refreezing : {'none', 'woodward'}
+        whether rain and melt freeze again in cold firn, see :mod:`oggm_glaunti.core.refreezing`; for cold glaciers,
+        with ``variant='mass_conserving'`` only
 
     Attributes
     ----------
@@ -145,6 +149,7 @@ class GlaUnTIMassBalance(DailyBalance):
         corrector: str | None = None,
         weights: Any = None,
         variant: str | None = None,
+        refreezing: str = "none",
         **kwargs: Any,
     ):
         if kwargs:
@@ -165,6 +170,7 @@ class GlaUnTIMassBalance(DailyBalance):
         self.model_name, self.calib_params = choice.model.name, choice.calibration
         self.ti, self.fitted_parameters = choice.ti, choice.fitted_parameters
         self.temp_default_gradient = choice.temp_gradient
+        self.refreezing = checked_refreezing(refreezing, self.variant, gdir.rgi_id)
         self._set_temperature_globals()
         self.melt_f, self.prcp_fac, self.temp_bias = vars(choice.tunables).values()
         own_climate = filename == "climate_historical"
@@ -176,7 +182,7 @@ class GlaUnTIMassBalance(DailyBalance):
         if check_calib_params:
             self._check_calibration(own_climate, input_filesuffix)
         origin = choice.model, choice.weights_sha256, self._files, self.corrector, choice.temp_gradient, choice.ti
-        self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head)
+        self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head, self.refreezing)
 
     @property
     def variant(self) -> str:
@@ -238,7 +244,12 @@ class GlaUnTIMassBalance(DailyBalance):
         return self._table
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_table": None, "_days": None}  # workers find or rebuild the table themselves
+        return {
+            **self.__dict__,
+            "_table": None,
+            "_days": None,
+            "_refrozen": None,
+        }  # workers find or rebuild the table themselves
 
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the current tunable parameters, for models made from a calibration with that suffix."""

@@ -49,6 +49,7 @@ def source(one: TableInputs, record_years: list[tuple[int, ...]], lines: tuple[i
     model: Any = SimpleNamespace(
         table_inputs=one,
         variant=one.ti.day.name,
+        refreezing="none",
         tunable_params=lambda: TUNABLES,
         gdir=SimpleNamespace(rgi_id="RGI60-11.00001"),
     )
@@ -59,7 +60,7 @@ def write_run(folder: Path, run: RunGeometry, sources: list[Source], step: float
     """Stream a run to a file and return it with the sums of its years."""
     path = folder / "glaunti_hydro_daily.nc"
     gdir: Any = SimpleNamespace(rgi_id="RGI60-11.00001", get_filepath=lambda name, filesuffix="": str(path))
-    names = tuple(name for name in DAILY if name != "discharge")
+    names = tuple(name for name in DAILY if name not in ("discharge", "refreezing_on_glacier"))
     realisations = len(sources[0].realisations(np.array([2000.0, 3000.0])))
     shape = Shape(run.years, run.names, realisations, names, len(sources) == 1)
     with new_file(gdir, "", shape, {}) as file:
