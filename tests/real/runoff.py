@@ -8,6 +8,7 @@ and residence times to the days of 1982-2000; scores are those of 2001-2020. Wea
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -55,6 +56,7 @@ def main() -> int:
         by_unit(bounds, gdir)
         refreezing(bounds, "Grosser Aletsch 1982-2020", gdir, range(1982, 2021))
         refreezing(bounds, "the same, 10 K colder", gdir, range(1982, 2021), temp_bias=-10.0)
+        debris(bounds, gdir)
         massa(bounds, gdir, shared)
         hef = glaciers.prepare_hef(Path(folder) / "hef", shared)
         refreezing(bounds, "Hintereisferner 2015-2022", hef, range(2015, 2023))
@@ -265,6 +267,25 @@ def refreezing(bounds: Bounds, name: str, gdir: Any, years: range, **kwargs: Any
     left = balances(cold, turned) - without
     print(
         f"  with melt_f {turned:.2f} for {melt_f:.2f} the mean is the same, and years differ by {left.std():.3f} m w.e."
+    )
+
+
+def debris(bounds: Bounds, gdir: Any) -> None:
+    """Half a factor on the ice below 2500 m: only the tongue melts less."""
+    from oggm_glaunti import GlaUnTIMassBalanceA
+
+    heights, years = np.array([2000.0, 3000.0]), range(1982, 2021)
+    content = {"heights": [2500.0, 2550.0], "factor": [0.5, 1.0]}
+    Path(gdir.get_filepath("glaunti_debris")).write_text(json.dumps(content), "utf-8")
+    bare, under = (GlaUnTIMassBalanceA(gdir, variant=SPLIT, debris=on) for on in (False, True))
+    ice = [np.mean([model.get_annual_melt(year, heights)[2] for year in years], axis=0) for model in (bare, under)]
+    ratio = ice[1] / np.maximum(ice[0], 1e-9)
+    fls = gdir.read_pickle("model_flowlines")
+    gain = np.mean(under.get_specific_mb(fls=fls, year=list(years)) - bare.get_specific_mb(fls=fls, year=list(years)))
+    bounds(
+        abs(ratio[0] - 0.5) < 1e-3 and abs(ratio[1] - 1.0) < 1e-3,
+        f"debris, factor 0.5 below 2500 m: ice melts {ratio[0]:.3f} as much at 2000 m and {ratio[1]:.3f} at 3000 m; "
+        f"the glacier {gain / 1000:+.3f} m w.e. a year",
     )
 
 

@@ -10,6 +10,7 @@ from oggm.utils import floatyear_to_date
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
+from oggm_glaunti.coupling.ground.debris import read_debris
 from oggm_glaunti.coupling.model.choice import choose_model
 from oggm_glaunti.coupling.model.days import DailyBalance
 from oggm_glaunti.coupling.model.merged import params_filesuffix_of
@@ -87,6 +88,8 @@ class GlaUnTIMassBalance(DailyBalance):
     refreezing : {'none', 'woodward'}
         whether rain and melt freeze again in cold firn, see :mod:`oggm_glaunti.core.refreezing`; for cold glaciers,
         with ``variant='mass_conserving'`` only
+    debris : bool
+        whether ice melts with the factors of ``glaunti_debris.json`` (``process_debris``)
 
     Attributes
     ----------
@@ -150,6 +153,7 @@ class GlaUnTIMassBalance(DailyBalance):
         weights: Any = None,
         variant: str | None = None,
         refreezing: str = "none",
+        debris: bool = False,
         **kwargs: Any,
     ):
         if kwargs:
@@ -181,8 +185,9 @@ class GlaUnTIMassBalance(DailyBalance):
         self.corrector = resolve_mode(choice.corrector, self.model_name, self.climate_source)
         if check_calib_params:
             self._check_calibration(own_climate, input_filesuffix)
+        profile = read_debris(gdir, tributary_suffix(choice.params_filesuffix)) if debris else None
         origin = choice.model, choice.weights_sha256, self._files, self.corrector, choice.temp_gradient, choice.ti
-        self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head, self.refreezing)
+        self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head, self.refreezing, profile)
 
     @property
     def variant(self) -> str:

@@ -19,6 +19,7 @@ from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.parameters import STORED_NAMES
+from oggm_glaunti.coupling.ground.debris import DebrisProfile
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.heights import table_heights
 from oggm_glaunti.coupling.oggm.processes import require_jax
@@ -67,6 +68,7 @@ class TableStore:
     head : TableHead or None
         of that file, where it has been read already
     refreezing : {'none', 'woodward'}
+    debris : DebrisProfile or None
     """
 
     gdir: GlacierDirectory
@@ -80,6 +82,7 @@ class TableStore:
     input_filesuffix: str
     head: TableHead | None
     refreezing: str = "none"
+    debris: DebrisProfile | None = None
 
     def __post_init__(self) -> None:
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
@@ -111,7 +114,8 @@ class TableStore:
     @cached_property
     def bare_inputs(self) -> TableInputs:
         """What tables are made from, without the corrections."""
-        return TableInputs(self.ti, self.climate, self.heights, self.temp_gradient, self.gdir.hemisphere, None)
+        how = self.temp_gradient, self.gdir.hemisphere, None, self.debris
+        return TableInputs(self.ti, self.climate, self.heights, *how)
 
     @cached_property
     def yearly_corrections(self) -> BandCorrections | None:
@@ -165,6 +169,7 @@ class TableStore:
             tunables.digest(),
             f"{self.ti.day.name} {weights!r}",
             *([self.refreezing] if self.refreezing != "none" else []),
+            *([self.debris.digest()] if self.debris is not None else []),
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
