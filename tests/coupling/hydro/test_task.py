@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from oggm import cfg, tasks, utils
@@ -137,9 +139,40 @@ def test_another_mass_balance_model_is_refused_by_name(aletsch_gdir):
         run_with_daily_hydro(aletsch_gdir, mb_model=LinearMassBalance(2900.0), **PERIOD)
 
 
-def test_without_daily_climate_or_geometry(aletsch_gdir):
-    import os
+def test_a_run_interrupted_in_the_middle_leaves_the_old_file_and_is_made_again(aletsch_gdir, monkeypatch):
+    from oggm_glaunti.coupling.hydro.file import HydroFile
 
+    how = {"mb_model_class": SplitA, **PERIOD}
+    run_with_daily_hydro(aletsch_gdir, **how)
+    before, files = read_daily_hydro(aletsch_gdir), sorted(os.listdir(aletsch_gdir.dir))
+    add = HydroFile.add
+
+    def stops(self, year, *args, **kwargs):
+        if year == 1:
+            raise KeyboardInterrupt
+        add(self, year, *args, **kwargs)
+
+    monkeypatch.setattr(HydroFile, "add", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run_with_daily_hydro(aletsch_gdir, **how)
+    monkeypatch.undo()
+    assert sorted(os.listdir(aletsch_gdir.dir)) == files
+    assert read_daily_hydro(aletsch_gdir).identical(before)
+    run_with_daily_hydro(aletsch_gdir, **how)
+    assert read_daily_hydro(aletsch_gdir).identical(before)
+
+
+def test_a_projection_of_another_file_closes_too(aletsch_gdir):
+    import shutil
+
+    source = aletsch_gdir.get_filepath("climate_historical", filesuffix="_daily")
+    shutil.copyfile(source, aletsch_gdir.get_filepath("gcm_data", filesuffix="_warm_daily"))
+    how = {"climate_filename": "gcm_data", "climate_input_filesuffix": "_warm", "output_filesuffix": "_warm"}
+    run_with_daily_hydro(aletsch_gdir, mb_model_class=SplitA, **how, **PERIOD)
+    require_closed(read_daily_hydro(aletsch_gdir, "_warm"))
+
+
+def test_without_daily_climate_or_geometry(aletsch_gdir):
     cfg.PARAMS["store_model_geometry"] = False
     with pytest.raises(InvalidParamsError, match="store_model_geometry"):
         run_with_daily_hydro(aletsch_gdir, mb_model_class=SplitA, **PERIOD)
