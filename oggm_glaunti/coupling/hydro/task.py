@@ -113,6 +113,9 @@ def run_with_daily_hydro(
     label = f"{gdir.rgi_id}: run_with_daily_hydro"
     run_task = run_task or tasks.run_from_climate_data
     _require_arguments(label, layout, units, kwargs)
+    begins_elsewhere = any(kwargs.get(name) is not None for name in ("init_model_fls", "init_model_filesuffix"))
+    if not begins_elsewhere and not gdir.has_file("model_flowlines"):
+        raise InvalidWorkflowError(f"{label}: no model_flowlines; run oggm.tasks.init_present_time_glacier first")
     times = None if routing is None else residence_times(label, routing)
     on_units = None if units is None else read_units(gdir, units)
     if "mb_model" not in kwargs and "mb_model_class" in inspect.signature(run_task).parameters:

@@ -172,6 +172,25 @@ def test_a_projection_of_another_file_closes_too(aletsch_gdir):
     require_closed(read_daily_hydro(aletsch_gdir, "_warm"))
 
 
+def test_a_period_that_repeats_has_whole_years_of_dates(aletsch_gdir):
+    mb_model = split_model(aletsch_gdir, ys=2003, ye=2005, repeat=True)
+    run_with_daily_hydro(aletsch_gdir, mb_model=mb_model, ys=2019, ye=2025)
+    water = read_daily_hydro(aletsch_gdir)
+    require_closed(water)
+    assert water.sizes["time"] == 6 * 365 + 2
+    rain = water.liq_prcp_on_glacier
+    # 2021 has the weather of 2003, as 2024 has, which is a leap year.
+    one, two = rain.sel(time="2021"), rain.sel(time="2024")
+    assert float(two.sel(time="2024-02-29")) == 0.0
+    assert float(np.corrcoef(one, np.delete(two.values, 59))[0, 1]) > 0.999
+
+
+def test_without_flowlines(aletsch_gdir):
+    os.unlink(aletsch_gdir.get_filepath("model_flowlines"))
+    with pytest.raises(InvalidWorkflowError, match=r"no model_flowlines; run oggm.tasks.init_present_time_glacier"):
+        run_with_daily_hydro(aletsch_gdir, mb_model_class=SplitA, **PERIOD)
+
+
 def test_without_daily_climate_or_geometry(aletsch_gdir):
     cfg.PARAMS["store_model_geometry"] = False
     with pytest.raises(InvalidParamsError, match="store_model_geometry"):
