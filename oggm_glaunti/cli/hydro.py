@@ -60,6 +60,8 @@ def add_hydro(subparsers: common.Subparsers) -> None:
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
     days = ("mass_conserving", "smooth")
+    model.add_argument("--refreezing", choices=("none", "woodward"), help="of rain and melt (default: none)")
+    model.add_argument("--debris", action="store_true", help="ice melts as glaunti_debris.json says")
     model.add_argument("--variant", choices=days, help="default: as calibrated, otherwise mass_conserving")
 
 
@@ -82,6 +84,7 @@ def _hydro(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -
     calibrated = gdir.has_file("glaunti_params", filesuffix=args.calibration or "")
     if args.variant or not calibrated:
         kwargs["variant"] = args.variant or "mass_conserving"
+    kwargs |= common.given(args, "refreezing") | ({"debris": True} if args.debris else {})
     set_params({"store_model_geometry": True})
     mb_model = MultipleFlowlineMassBalance(gdir, mb_model_class=GlaUnTIMassBalance, **kwargs)
     record = mb_model.flowline_mb_models[0].years

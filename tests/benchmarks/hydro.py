@@ -43,7 +43,7 @@ def file_of_run(years: range) -> int:
     from tests.coupling.hydro import worlds
 
     one = worlds.inputs(worlds.climate(years[0], years[-1]))
-    run = worlds.geometry(years, bins=2 * len(years))
+    run = worlds.geometry(years, bins=max(20, 2 * len(years)))
     low, high = run.height_bounds()
     with tempfile.TemporaryDirectory() as folder:
         sources = [worlds.source(one, [(year,) for year in years])]

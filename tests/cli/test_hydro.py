@@ -49,6 +49,8 @@ def test_the_published_day_is_said_to_lack_the_parts(directory, tmp_path, capsys
 def test_mistakes_are_one_line(directory, tmp_path, capsys):
     assert run(directory, tmp_path / "out", "--units", tmp_path / "none.gpkg") == 2
     assert run(directory, tmp_path / "out", "--discharge", tmp_path / "none.csv") == 2
+    assert run(directory, tmp_path / "out", "--refreezing", "woodward", "--debris") == 2
     errors = capsys.readouterr().err
     assert "none.gpkg: cannot be read as polygons" in errors
+    assert "glaunti_debris.json is missing; run process_debris" in errors
     assert "none.csv: cannot be read as a CSV table" in errors

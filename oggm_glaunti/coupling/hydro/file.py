@@ -127,7 +127,9 @@ class HydroFile:
         time.units, time.calendar = f"days since {int(years[0]):04d}-01-01", "proleptic_gregorian"
         time.standard_name, time.long_name = "time", "day"
         time[:] = np.arange(self._rows[-1].stop)
-        self._nc.createVariable("year", "i4", ("year",))[:] = years
+        year = self._nc.createVariable("year", "i4", ("year",))
+        year.long_name = "calendar year"
+        year[:] = years
         if self._shape.units:
             names = self._nc.createVariable("unit", str, ("unit",))
             for k, name in enumerate(self._shape.units):

@@ -57,7 +57,7 @@ def water_of_outline(mb_model: GlaUnTIMassBalance, units: Units) -> Water:
     counted = units.cell_unit < len(units.names)
     height = units.heights[counted]
     member = np.eye(len(units.names))[units.cell_unit[counted]] * units.cell_area
-    nodes = table_heights((float(height.min()), float(height.max())), settings.param("glaunti_table_step"))
+    nodes = table_heights((float(height.min()) - 1.0, float(height.max()) + 1.0), settings.param("glaunti_table_step"))
     every, ice = spread(height, member, nodes), spread(height, member * units.glacier[counted, None], nodes)
     each = source.realisations(nodes)
     sums: dict[str, list[np.ndarray]] = {"rain": [], "snow_melt": [], "ice_melt": []}

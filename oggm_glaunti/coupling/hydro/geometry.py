@@ -71,12 +71,12 @@ class RunGeometry:
     ground_areas: np.ndarray
 
     def height_bounds(self) -> tuple[float, float]:
-        """Return the lowest and the highest height of any glacier or ground, m."""
+        """Return heights below and above all glacier and ground, m; never the same."""
         used = [line.heights[:, (line.reference > 0) | (line.areas > 0).any(axis=0)] for line in self.lines]
         every = np.concatenate([*(heights.ravel() for heights in used), self.ground_heights])
         if not every.size:
             return 0.0, 1.0
-        return float(every.min()), float(every.max())
+        return float(every.min()) - 1.0, float(every.max()) + 1.0
 
     def line_weights(self, k: int, year: int, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return areas of glacier and ground of flowline `k` in a year, spread over heights (N, U), m2."""
@@ -156,8 +156,10 @@ def _other_ground(units: Units, lines: list[FlowlineAreas]) -> np.ndarray:
     Where the flowlines' reference area is larger than the outline's, as after an advance, the ground next to it is
     smaller, and the other way round.
     """
-    ground = units.ground()
     members = np.eye(len(units.names) + 1)[units.cell_unit][:, :-1]
+    ground = units.ground()
+    # A unit that is all glacier by the outline has no cells of ground: what is left is at any of its heights.
+    ground = np.where(ground.sum(axis=0) > 0, ground, units.cell_area * members)
     totals = units.cell_area * members.sum(axis=0)
     counted = sum((line.reference[:, None] * line.shares).sum(axis=0) for line in lines)
     left, now = np.maximum(totals - counted, 0.0), ground.sum(axis=0)

@@ -106,6 +106,20 @@ def test_flowlines_with_weather_of_their_own_add_up(tmp_path):
     assert "snowline" not in together
 
 
+def test_a_glacier_of_one_height_has_its_water(tmp_path):
+    run = geometry(range(2003, 2004))
+    line = replace(
+        run.lines[0],
+        **{name: getattr(run.lines[0], name)[..., :1] for name in ("heights", "areas", "reference")},
+        shares=np.ones((1, 1)),
+    )
+    path, _ = write_run(tmp_path, replace(run, lines=[line]), [source(inputs(climate(2003, 2003)), [(2003,)])])
+    water = opened(path)
+    require_closed(water)
+    assert float(water.snowfall_on_glacier.sum()) > 0
+    assert 3990.0 <= float(water.snowline.min()) <= float(water.snowline.max()) <= 4010.0
+
+
 def test_the_snow_line_lies_on_the_glacier_and_rises_in_summer(tmp_path):
     years = range(2003, 2005)
     path, _ = write_run(tmp_path, geometry(years), [source(inputs(climate(2001, 2004)), [(y,) for y in years])])

@@ -102,3 +102,14 @@ def test_water_by_unit_is_the_water_of_the_whole(aletsch_gdir):
         np.testing.assert_allclose(parts[name].sum("unit"), whole[name].sum("unit"), rtol=most, err_msg=name)
     area = (parts.on_area + parts.off_area).sum("unit")
     np.testing.assert_allclose(area, mask.sum() * 1e4)
+
+
+def test_a_unit_that_is_all_glacier_keeps_its_area(aletsch_gdir):
+    from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
+
+    with netcdf_file(aletsch_gdir.get_filepath("gridded_data")) as nc:
+        glacier = np.asarray(nc["glacier_mask"][:]) > 0
+    run_with_daily_hydro(aletsch_gdir, units=glacier, ys=2003, ye=2006, mb_model_class=SplitA)
+    water = read_daily_hydro(aletsch_gdir)
+    np.testing.assert_allclose((water.on_area + water.off_area).sum("unit"), glacier.sum() * 1e4, rtol=1e-3)
+    assert float(water.off_area[-1].sum()) > float(water.off_area[0].sum())
