@@ -55,7 +55,7 @@ def add_hydro(subparsers: common.Subparsers) -> None:
     parser.add_argument("--routing", type=float, metavar="DAYS", help="residence time on the way to the gauge")
     parser.add_argument("--discharge", type=Path, metavar="CSV", help="measured daily discharge, for scores and figure")
     parser.add_argument("--area", type=float, metavar="KM2", help="of the gauge's catchment")
-    parser.add_argument("--filesuffix", default="", metavar="SUFFIX", help="of the run's files (default: none)")
+    parser.add_argument("--output-suffix", default="", metavar="SUFFIX", help="of the run's files (default: none)")
     model = add_chosen_model(parser)
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
@@ -89,9 +89,9 @@ def _hydro(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -
     mb_model = MultipleFlowlineMassBalance(gdir, mb_model_class=GlaUnTIMassBalance, **kwargs)
     record = mb_model.flowline_mb_models[0].years
     first, last = args.years or (int(record[0]), int(record[-1]))
-    how: dict[str, Any] = {"ys": first, "ye": last + 1, "output_filesuffix": args.filesuffix}
+    how: dict[str, Any] = {"ys": first, "ye": last + 1, "output_filesuffix": args.output_suffix}
     run_with_daily_hydro(gdir, mb_model=mb_model, units=args.units, routing=args.routing, **how)
-    water = read_daily_hydro(gdir, args.filesuffix)
+    water = read_daily_hydro(gdir, args.output_suffix)
     known = [name for name in COLUMNS if name in water]
     table = water[known].sum("unit") if "unit" in water.dims else water[known]
     table = table.mean("realisation") if "realisation" in table.dims else table
@@ -112,7 +112,7 @@ def _hydro(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -
 def _print_scores(gdir: GlacierDirectory, args: argparse.Namespace, measured: Any) -> None:
     from oggm_glaunti.analysis.runoff.routing import fit_routing
 
-    found = fit_routing(gdir, measured, area=args.area, filesuffix=args.filesuffix)
+    found = fit_routing(gdir, measured, area=args.area, filesuffix=args.output_suffix)
     times = ", ".join(f"{name} {days:.1f}" for name, days in found.days.items())
     print(f"  routed in 5 days: NSE {found.default.nse:.3f}, volume {100 * found.default.volume:+.0f} %")
     print(f"  residence times fitted ({times} days): NSE {found.fitted.nse:.3f}, KGE {found.fitted.kge:.3f}")
