@@ -2,7 +2,7 @@
 
 The equations of OGGM's MonthlyTIModel and DailyTIModel (Maussion et al. 2019): snow fraction linear between 0 and 2
 degC, melt above 0 degC, one degree-day factor. Both see daily precipitation; the monthly one the mean temperature of
-the month. They are fitted with the same freedom, the same priors' widths and the same model error as GlaUnTI.
+the month. They are fitted with the same freedom, the same priors' widths and the same model of errors as GlaUnTI.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import least_squares
 
-from oggm_glaunti.fit.calibration.map_estimate import FIRST_MODEL_ERROR, ROUNDS, estimated_model_error
+from oggm_glaunti.fit.calibration.errors import MEDIANS, Effects, bound, estimate_sizes
 from oggm_glaunti.fit.calibration.predictions import Site
 from oggm_glaunti.fit.calibration.priors import SPREAD
 from oggm_glaunti.fit.calibration.sites import GlacierSite
 
+ROUNDS = 2
 ALL_SOLID, ALL_LIQUID, MELTING = 0.0, 2.0, 0.0  # degC
 FIRST_GUESS = {"prec_scale": np.log(1.4), "ddf_snow": np.log(0.005), "temp_bias": 0.0, "temp_gradient": -0.0060}
 
@@ -43,20 +44,20 @@ def predictions(numbers: dict[str, float], site: Site) -> np.ndarray:
     return ((site.spans @ sums) * site.areas).sum(axis=1)
 
 
-def fit(sites: Sequence[Site], free: Sequence[str]) -> dict[str, float]:
-    """Most probable numbers, as :func:`oggm_glaunti.fit.calibration.map_estimate.fit_map` finds them for GlaUnTI."""
-    observed, sigma, years = (
-        np.concatenate([getattr(s, name) for s in sites]) for name in ("observed", "sigma", "years")
-    )
+def fit(sites: Sequence[Site], rows: Sequence[Effects], free: Sequence[str]) -> dict[str, float]:
+    """Most probable numbers, as :func:`oggm_glaunti.fit.calibration.map_estimate.fit_map` finds them for GlaUnTI.
+
+    They are the same for all sites, so the spread between glaciers is part of the errors.
+    """
     first, sd = (np.array([values[name] for name in free]) for values in (FIRST_GUESS, SPREAD))
 
-    def difference(z):
+    def differences(z):
         numbers = {**FIRST_GUESS, **dict(zip(free, first + sd * z, strict=True))}
-        return np.concatenate([predictions(numbers, site) for site in sites]) - observed
+        return [predictions(numbers, site) - site.observed for site in sites]
 
-    z, error = np.zeros(len(free)), FIRST_MODEL_ERROR
-    for _ in range(ROUNDS + 1):
-        expected = np.sqrt(sigma**2 + error**2 * years)
-        z = least_squares(lambda z, e=expected: np.concatenate([difference(z) / e, z]), z).x
-        error = estimated_model_error(difference(z), sigma, years)
+    z, sizes = np.zeros(len(free)), MEDIANS
+    for _ in range(ROUNDS):
+        expected = np.sqrt(np.concatenate([bound(of, sizes) for of in rows]))
+        z = least_squares(lambda z, e=expected: np.concatenate([np.concatenate(differences(z)) / e, z]), z).x
+        sizes = estimate_sizes(differences(z), rows)
     return {**FIRST_GUESS, **dict(zip(free, first + sd * z, strict=True))}
