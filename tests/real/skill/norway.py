@@ -10,12 +10,13 @@ temperature of 3.2 K: those of the Alpine catchments are 2.8 to 4.2).
 Periods are cut to October to September, the months that the stakes came with: a stake set in June says nothing of that
 summer. Stakes whose first date is unknown have summer balances only.
 
-Stakes see the weather of their own cell, at its height: a glacier has a site for each cell. Whole glaciers see that of
-the cell with most of their stakes, and have the hypsometry of the RGI 6.
+A glacier sees the weather of the cell with most of its stakes, at that cell's height. Whole glaciers have the
+hypsometry of the RGI 6, and the years for which that cell came with its months, so that none of them is filled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,29 +39,34 @@ KELVIN = 273.15
 
 def norway(shared: Path) -> SkillSet:
     """The set ``norway``."""
-    sites, cells = [], cell_weather(shared)
-    stakes, cell_of = stake_balances(shared)
-    for name in stakes["glacier"].unique():
-        own = stakes["glacier"] == name
-        for cell in np.unique(cell_of[own]):
-            sites.append(site_without_directory(cells.daily(cell, name), stakes[own & (cell_of == cell)]))
-    return SkillSet("norway", sites)
+    cells, (stakes, cell_of) = cell_weather(shared), stake_balances(shared)
+    own = {name: stakes["glacier"] == name for name in stakes["glacier"].unique()}
+    return SkillSet(
+        "norway",
+        [site_without_directory(cells.daily(commonest(cell_of[o]), name), stakes[o]) for name, o in own.items()],
+    )
 
 
 def norway_wide(shared: Path) -> SkillSet:
     """The set ``norway_wide``."""
     from oggm_glaunti.fit.readers import read_nve_glacier_wide
 
-    cells = cell_weather(shared)
-    stakes, cell_of = stake_balances(shared)
+    cells, (stakes, cell_of) = cell_weather(shared), stake_balances(shared)
     path = shared / "data" / "norway_stakes" / "massbalance_glacierwide_norway.csv"
     table = read_nve_glacier_wide(path, default_dates=True).observations
     sites = []
     for name in stakes["glacier"].unique():
-        (found, counts) = np.unique(cell_of[stakes["glacier"] == name], return_counts=True)
-        weather = cells.daily(found[counts.argmax()], name)
-        sites.append(site_without_directory(weather, table[table["glacier"] == name], hypsometry(shared, name)))
+        cell = commonest(cell_of[stakes["glacier"] == name])
+        own = (table["glacier"] == name) & table["end"].dt.year.isin(cells.years(cell))
+        weather, surface = cells.daily(cell, name), hypsometry(shared, name)
+        sites.append(site_without_directory(weather, within_mass_balance_year(table[own]), surface))
     return SkillSet("norway_wide", sites)
+
+
+def commonest(cells: NDArray[np.float64]) -> float:
+    """The cell with most of a glacier's stakes."""
+    found, counts = np.unique(cells, return_counts=True)
+    return float(found[counts.argmax()])
 
 
 def stake_balances(shared: Path) -> tuple[pd.DataFrame, NDArray[np.float64]]:
@@ -99,7 +105,15 @@ class CellWeather:
     """Monthly temperature (degC) and precipitation (kg m-2) of the cells (columns, named by height), and their days."""
 
     def __init__(self, temp: pd.DataFrame, prcp: pd.DataFrame) -> None:
-        self.temp, self.prcp, self.months = temp, prcp, Months.between(*RECORD)
+        """Fill what is missing."""
+        self.known = temp.notna()
+        self.temp, self.prcp = filled(temp, _difference), filled(prcp, _ratio)
+        self.months = Months.between(*RECORD)
+
+    def years(self, cell: float) -> list[int]:
+        """Mass-balance years whose months a cell came with."""
+        july = self.known[cell][self.known.index.month == 7]
+        return july.index.year[july].tolist()
 
     def daily(self, cell: float, rgi_id: str) -> Weather:
         """Days of a cell, drawn for a glacier."""
@@ -119,7 +133,7 @@ def cell_weather(shared: Path) -> CellWeather:
     temp = _by_month(cells[[f"t2m_{month}" for month in MONTHS]].first() - KELVIN).reindex(index)
     daily_sum = _by_month(cells[[f"tp_{month}" for month in MONTHS]].first()).reindex(index)
     prcp = daily_sum.mul(1000.0 * index.days_in_month.to_numpy(), axis=0)
-    return CellWeather(filled(temp, _difference), filled(prcp, _ratio))
+    return CellWeather(temp, prcp)
 
 
 def _by_month(table: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +146,7 @@ def _by_month(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def filled(values: pd.DataFrame, as_cell) -> pd.DataFrame:
+def filled(values: pd.DataFrame, as_cell: Callable[[pd.Series, pd.Series], pd.Series]) -> pd.DataFrame:
     """Fill the months that cells lack from the cell that has most, and those that all lack by calendar means."""
     calendar = values.index.month
     best = values[values.notna().sum().idxmax()]

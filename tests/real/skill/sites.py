@@ -57,8 +57,7 @@ class SkillSet(NamedTuple):
     ----------
     name : str
     sites : list of GlacierSite
-        a glacier has more than one if its stakes lie in several cells of weather; ``used`` has the columns of
-        :data:`COLUMNS`, a row for each observation of the site, and one name in ``glacier``
+        one for each glacier; ``used`` has the columns of :data:`COLUMNS`, a row for each observation of the site
     """
 
     name: str
@@ -71,8 +70,8 @@ class SkillSet(NamedTuple):
 
     @property
     def glaciers(self) -> list[str]:
-        """Names of the glaciers, each once."""
-        return list(dict.fromkeys(glacier.used["glacier"].iloc[0] for glacier in self.sites))
+        """Names of the glaciers, in the order of the sites."""
+        return [glacier.used["glacier"].iloc[0] for glacier in self.sites]
 
     def where(self, keep: NDArray[np.bool_]) -> SkillSet:
         """Return the set with some of its rows, given for all of :attr:`rows`; sites without a row are left out."""
