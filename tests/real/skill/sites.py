@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from oggm_glaunti.fit.calibration.errors import effects
 from oggm_glaunti.fit.calibration.sites import (
     SPIN_UP_YEARS,
     GlacierSite,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from oggm_glaunti.core.on_heights import Tuned
 
 # Raised if a set is made in another way, so that what is in a folder is made anew.
-VERSION = 1
+VERSION = 2
 MAKERS = {
     "trio": "directories",
     "aletsch": "directories",
@@ -102,7 +103,8 @@ def chosen_rows(glacier: GlacierSite, keep: NDArray[np.bool_]) -> GlacierSite:
     """Return a site with some of its observations; its days remain, and so do the programs compiled for them."""
     site = glacier.site
     fields = {name: np.asarray(getattr(site, name))[keep] for name in ("spans", "areas", "observed", "sigma", "years")}
-    return glacier._replace(site=site.replace(**fields), used=glacier.used[keep].reset_index(drop=True))
+    used = glacier.used[keep].reset_index(drop=True)
+    return glacier._replace(site=site.replace(**fields), used=used, rows=effects(used))
 
 
 def site_without_directory(weather: Weather, observations: pd.DataFrame, surface: Surface | None = None) -> GlacierSite:
@@ -140,7 +142,7 @@ def site_without_directory(weather: Weather, observations: pd.DataFrame, surface
         observed=used["value"].to_numpy(np.float32),
         sigma=used["sigma"].to_numpy(np.float32),
     )
-    return GlacierSite(site, used, rejected, days)
+    return GlacierSite(site, used, effects(used), rejected, days)
 
 
 def _shares(height: float, cells: Surface, heights: NDArray[np.float64]) -> NDArray[np.float64]:
