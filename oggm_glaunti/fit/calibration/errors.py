@@ -63,7 +63,10 @@ MEDIANS = ErrorSizes()
 
 def checked_sizes(sizes: ErrorSizes) -> ErrorSizes:
     """Return the sizes; ValueError if they are not finite numbers of 0 or more, three for each sort of rows."""
-    numbers = np.array([*map(tuple, sizes)], np.float64)
+    try:
+        numbers = np.array([tuple(of) for of in sizes], np.float64)
+    except (TypeError, ValueError):  # no sequences of numbers, or of several lengths
+        numbers = np.empty(0)
     if numbers.shape != (2, 3) or not ((numbers >= 0.0) & np.isfinite(numbers)).all():
         raise ValueError(f"errors: expected ErrorSizes of 0 m w.e. or more, found {sizes}")
     return ErrorSizes(*(Sizes(*of.tolist()) for of in numbers))
