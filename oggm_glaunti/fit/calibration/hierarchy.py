@@ -107,7 +107,10 @@ class Posterior:
         return self.priors.sd * self.w
 
     def factor_between(self, regions: Sequence[int], expected: float) -> Floats:
-        """Estimate by how much regions differ more than glaciers of one region.
+        """Estimate the spread of glaciers of other regions, in units of :attr:`w`.
+
+        Squares of what glaciers have of their own are averaged by region first: a glacier of another region is one more
+        draw of regions, however many glaciers there are in each.
 
         Parameters
         ----------
@@ -119,7 +122,7 @@ class Posterior:
         Returns
         -------
         float64 array (P,)
-            factors on :attr:`w`: `expected` if there is one region
+            factors on :attr:`w`, 1 or more: `expected` if there is one region
         """
         n, numbers = self.w.size, np.asarray(regions)
         own = self.z[n:].reshape(-1, n) * self.w
@@ -127,8 +130,9 @@ class Posterior:
         groups = [numbers == region for region in np.unique(numbers)]
         if len(groups) == 1:
             return np.full(n, expected)
-        sums = sum(own[g].mean(axis=0) ** 2 + variance[g].mean(axis=0) / g.sum() for g in groups)
-        return np.array([spread_from(s, len(groups), expected * w) / w for s, w in zip(sums, self.w, strict=True)])
+        sums = sum((own[g] ** 2 + variance[g]).mean(axis=0) for g in groups)
+        found = [spread_from(s, len(groups), expected * w) / w for s, w in zip(sums, self.w, strict=True)]
+        return np.maximum(found, 1.0)
 
     def _select(self, number: int | None) -> Floats:
         """Return the matrix (P, P + G P) from z to the stored parameters."""

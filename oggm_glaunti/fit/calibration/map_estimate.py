@@ -191,23 +191,24 @@ def fit_map(
     NoConvergence
         if the optimiser fails; with its reason
     """
-    problem = fit_problem(start, sites, rows, priors, sizes or MEDIANS, w)
+    now_sizes = sizes or MEDIANS
+    problem = fit_problem(start, sites, rows, priors, now_sizes, w)
+    now_w = np.asarray(problem.w, np.float64)
     found = _minimum(problem, np.zeros(len(priors.names) * (len(sites) + 1)))
     runs = found.runs
-    now_sizes, now_w = sizes or MEDIANS, np.asarray(problem.w, np.float64)
     for _ in range(ROUNDS if sizes is None or w is None else 0):
-        before = np.array([*np.ravel(now_sizes), *now_w])
-        now_sizes = sizes or estimate_sizes(found.differences, rows)
-        now_w = now_w if w is not None else estimate_w(found.z, found.z_cov, now_w)
-        if np.abs(np.log(np.array([*np.ravel(now_sizes), *now_w]) / before)).max() < SETTLED:
+        new_sizes = sizes or estimate_sizes(found.differences, rows)
+        new_w = now_w if w is not None else estimate_w(found.z, found.z_cov, now_w)
+        before, after = (np.array([*np.ravel(s), *of]) for s, of in ((now_sizes, now_w), (new_sizes, new_w)))
+        if (np.abs(after - before) <= SETTLED * before).all():
             break
+        now_sizes, now_w = new_sizes, new_w
         problem = fit_problem(start, problem.sites, rows, priors, now_sizes, now_w)
         found = _minimum(problem, found.z)
         runs += found.runs
-    sizes, w = now_sizes, np.asarray(problem.w, np.float64)
     predicted = [d + np.asarray(site.observed, np.float64) for d, site in zip(found.differences, sites, strict=True)]
     misfit = float(np.mean(np.concatenate(found.data) ** 2))
-    return Posterior(priors, found.z, found.z_cov, w, sizes, predicted, misfit, runs)
+    return Posterior(priors, found.z, found.z_cov, now_w, now_sizes, predicted, misfit, runs)
 
 
 def fit_problem(
@@ -270,5 +271,5 @@ def _minimum(problem: FitProblem, first_guess: Floats) -> _Minimum:
     if not result.success or not np.isfinite([*result.x, result.cost]).all():
         raise NoConvergence(f"no minimum after {result.nfev} runs of the model: {result.message}")
     data, of_data = run(result.x.tobytes())
-    z_cov: Floats = np.linalg.inv(of_data.T @ of_data + np.eye(first_guess.size))
+    z_cov = np.asarray(np.linalg.inv(of_data.T @ of_data + np.eye(first_guess.size)), np.float64)
     return _Minimum(result.x, z_cov, data, [d * s for d, s in zip(data, expected, strict=True)], result.nfev)
