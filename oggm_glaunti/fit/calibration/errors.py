@@ -176,9 +176,20 @@ def covariance(rows: Effects, sizes: ErrorSizes) -> Floats:
     return shared @ shared.T + np.diag(rows.own(sizes))
 
 
-def log_likelihood(difference: Floats, rows: Effects, sizes: ErrorSizes) -> float:
-    """Compute the log probability density of differences (O,) of one glacier, up to a constant (Woodbury identity)."""
+def log_likelihood(difference: Floats, rows: Effects, sizes: ErrorSizes, others: Floats | None = None) -> float:
+    """Compute the log probability density of differences (O,) of one glacier, up to a constant (Woodbury identity).
+
+    Parameters
+    ----------
+    difference : float64 array (O,)
+        m w.e.
+    rows : Effects
+    sizes : ErrorSizes
+    others : float64 array (O, U), optional
+        effects on the rows of other unknowns of unit variance, such as parameters
+    """
     own, shared = rows.own(sizes), rows.shared(sizes)
+    shared = shared if others is None else np.concatenate([shared, others], axis=1)
     scaled = shared / own[:, None]
     inner = np.eye(shared.shape[1]) + shared.T @ scaled
     root = np.linalg.cholesky(inner)
@@ -187,8 +198,10 @@ def log_likelihood(difference: Floats, rows: Effects, sizes: ErrorSizes) -> floa
     return float(-0.5 * (log_det + (difference**2 / own).sum() - projected @ projected))
 
 
-def estimate_sizes(differences: Sequence[Floats], rows: Sequence[Effects]) -> ErrorSizes:
-    """Estimate the sizes of all errors from the differences that a fit has left.
+def estimate_sizes(
+    differences: Sequence[Floats], rows: Sequence[Effects], others: Sequence[Floats] | None = None
+) -> ErrorSizes:
+    """Estimate the sizes of all errors from differences between model and observations.
 
     The most probable ones under lognormal priors with the medians :data:`MEDIANS`, of the exact covariances. Sorts of
     rows of which there are none keep their medians.
@@ -196,10 +209,14 @@ def estimate_sizes(differences: Sequence[Floats], rows: Sequence[Effects]) -> Er
     Parameters
     ----------
     differences : sequence of float64 arrays (O,)
-        model - observation of each glacier, m w.e.
+        model - observation of each glacier before anything was fitted, m w.e.
     rows : sequence of Effects
+    others : sequence of float64 arrays (O, U), optional
+        what parameters, as far as they are unknown a priori, do to the rows, see :func:`log_likelihood`. Differences
+        that a fit has left are too small, as it has bent the parameters to them
     """
     sorts = [is_whole for is_whole in (False, True) if any((of.is_whole == is_whole).any() for of in rows)]
+    unknowns = [None] * len(rows) if others is None else others
 
     def sizes_at(x: Floats) -> ErrorSizes:
         found = list(MEDIANS)
@@ -210,6 +227,6 @@ def estimate_sizes(differences: Sequence[Floats], rows: Sequence[Effects]) -> Er
 
     def cost(x: Floats) -> float:
         sizes = sizes_at(x)
-        return 0.5 * float(x @ x) - sum(map(log_likelihood, differences, rows, [sizes] * len(rows)))
+        return 0.5 * float(x @ x) - sum(map(log_likelihood, differences, rows, [sizes] * len(rows), unknowns))
 
     return sizes_at(minimize(cost, np.zeros(3 * len(sorts)), method="L-BFGS-B", options={"ftol": 1e-6}).x)

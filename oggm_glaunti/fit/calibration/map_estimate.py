@@ -31,8 +31,7 @@ from oggm_glaunti.fit.calibration.priors import STORED, Priors
 MAX_EVALUATIONS = 200
 # Relative to the sum of squares, and to the parameters in prior standard deviations; float32 resolves no more.
 FIT_TOLERANCE = 1e-5
-# Most fits after which sizes of errors and w are estimated anew, and the relative change below which they have settled.
-ROUNDS, SETTLED = 4, 0.05
+ROUNDS = 2  # fits after which sizes of errors and w are estimated, and the fit is made anew: they depend little on it
 
 
 class NoConvergence(RuntimeError):
@@ -191,24 +190,29 @@ def fit_map(
     NoConvergence
         if the optimiser fails; with its reason
     """
-    now_sizes = sizes or MEDIANS
-    problem = fit_problem(start, sites, rows, priors, now_sizes, w)
-    now_w = np.asarray(problem.w, np.float64)
+    now, spread = sizes or MEDIANS, np.full(len(priors.names), BETWEEN) if w is None else w
+    problem = fit_problem(start, sites, rows, priors, now, spread)
     found = _minimum(problem, np.zeros(len(priors.names) * (len(sites) + 1)))
     runs = found.runs
     for _ in range(ROUNDS if sizes is None or w is None else 0):
-        new_sizes = sizes or estimate_sizes(found.differences, rows)
-        new_w = now_w if w is not None else estimate_w(found.z, found.z_cov, now_w)
-        before, after = (np.array([*np.ravel(s), *of]) for s, of in ((now_sizes, now_w), (new_sizes, new_w)))
-        if (np.abs(after - before) <= SETTLED * before).all():
-            break
-        now_sizes, now_w = new_sizes, new_w
-        problem = fit_problem(start, problem.sites, rows, priors, now_sizes, now_w)
+        now, spread = (
+            sizes or _sizes_of(found, rows, priors, spread),
+            estimate_w(found.z, found.z_cov, spread) if w is None else w,
+        )
+        problem = fit_problem(start, problem.sites, rows, priors, now, spread)
         found = _minimum(problem, found.z)
         runs += found.runs
     predicted = [d + np.asarray(site.observed, np.float64) for d, site in zip(found.differences, sites, strict=True)]
     misfit = float(np.mean(np.concatenate(found.data) ** 2))
-    return Posterior(priors, found.z, found.z_cov, now_w, now_sizes, predicted, misfit, runs)
+    return Posterior(priors, found.z, found.z_cov, spread, now, predicted, misfit, runs)
+
+
+def _sizes_of(found: _Minimum, rows: Sequence[Effects], priors: Priors, w: Floats) -> ErrorSizes:
+    """Estimate the sizes of errors from the differences at the prior means, to first order from where the fit is."""
+    moved = [stored - priors.mean for stored in found.stored]
+    differences = [d - slopes @ m for d, slopes, m in zip(found.differences, found.jacobians, moved, strict=True)]
+    unknown = [slopes * (priors.sd * np.hypot(1.0, w)) for slopes in found.jacobians]
+    return estimate_sizes(differences, rows, unknown)
 
 
 def fit_problem(
@@ -229,12 +233,18 @@ def fit_problem(
 
 
 class _Minimum(NamedTuple):
-    """Unknowns and their covariance, residuals in units of what is expected, differences (m w.e.), and model runs."""
+    """Where a fit has found its minimum.
+
+    Unknowns (U,) and their covariance, stored parameters (P,) of each glacier, residuals in units of what is expected
+    and in m w.e. (O,), derivatives (O, P) to the stored parameters, and the number of runs of the model.
+    """
 
     z: Floats
     z_cov: Floats
+    stored: list[Floats]
     data: list[Floats]
     differences: list[Floats]
+    jacobians: list[Floats]
     runs: int
 
 
@@ -247,29 +257,33 @@ def _minimum(problem: FitProblem, first_guess: Floats) -> _Minimum:
     ]
 
     @lru_cache(maxsize=1)  # SciPy asks for residuals and Jacobian one after the other
-    def run(z: bytes) -> tuple[list[Floats], Floats]:
+    def run(z: bytes) -> tuple[list[Floats], list[Floats]]:
         numbers = problem.stored(np.frombuffer(z).astype(problem.mean.dtype))
         # All are begun before the first is waited for.
         begun = [
             _linearised(of, problem.start, site, problem.names) for of, site in zip(numbers, problem.sites, strict=True)
         ]
         found = [tuple(np.asarray(array, np.float64) for array in of_site) for of_site in begun]
-        data = [
-            (modelled - np.asarray(site.observed, np.float64)) / size
-            for (modelled, _), site, size in zip(found, problem.sites, expected, strict=True)
-        ]
-        jacobians = [
-            slopes @ matrix / size[:, None]
-            for (_, slopes), matrix, size in zip(found, to_stored, expected, strict=True)
-        ]
-        return data, np.concatenate(jacobians)
+        observed = [np.asarray(site.observed, np.float64) for site in problem.sites]
+        return [f - y for (f, _), y in zip(found, observed, strict=True)], [slopes for _, slopes in found]
 
-    residuals = lambda z: np.concatenate([*run(z.tobytes())[0], z])
-    jacobian = lambda z: np.concatenate([run(z.tobytes())[1], np.eye(first_guess.size)])
+    def residuals(z: Floats) -> Floats:
+        return np.concatenate([*(d / s for d, s in zip(run(z.tobytes())[0], expected, strict=True)), z])
+
+    def jacobian(z: Floats) -> Floats:
+        of_data = [
+            slopes @ matrix / s[:, None]
+            for slopes, matrix, s in zip(run(z.tobytes())[1], to_stored, expected, strict=True)
+        ]
+        return np.concatenate([*of_data, np.eye(z.size)])
+
     tolerances = {"ftol": FIT_TOLERANCE, "xtol": FIT_TOLERANCE, "max_nfev": MAX_EVALUATIONS}
     result = least_squares(residuals, first_guess, jacobian, method="lm", **tolerances)
     if not result.success or not np.isfinite([*result.x, result.cost]).all():
         raise NoConvergence(f"no minimum after {result.nfev} runs of the model: {result.message}")
-    data, of_data = run(result.x.tobytes())
-    z_cov = np.asarray(np.linalg.inv(of_data.T @ of_data + np.eye(first_guess.size)), np.float64)
-    return _Minimum(result.x, z_cov, data, [d * s for d, s in zip(data, expected, strict=True)], result.nfev)
+    all_rows = jacobian(result.x)
+    z_cov: Floats = np.linalg.inv(all_rows.T @ all_rows)
+    differences, jacobians = run(result.x.tobytes())
+    stored = [np.asarray(numbers, np.float64) for numbers in problem.stored(result.x)]
+    data = [d / s for d, s in zip(differences, expected, strict=True)]
+    return _Minimum(result.x, z_cov, stored, data, differences, jacobians, result.nfev)
