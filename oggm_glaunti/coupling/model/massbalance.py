@@ -17,12 +17,11 @@ from oggm_glaunti.coupling.model.oggm_record import BY_OGGM
 from oggm_glaunti.coupling.model.params import FIT_ENTRIES, CheckedProperty, TunableProperty, require_calibrated_with
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, day_of_floatyear, days_in_year, floatyear_of_day
-from oggm_glaunti.coupling.table.continuation import continued_days
 from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
 from oggm_glaunti.coupling.table.store import TableStore, table_path, tributary_suffix
-from oggm_glaunti.coupling.table.table import Days, days_at_heights
+from oggm_glaunti.coupling.table.table import Days
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 if TYPE_CHECKING:
@@ -362,8 +361,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         tunables = self.tunable_params()
         key = index, tunables.digest()
         if self._days is None or self._days[0] != key:
-            table = self.table().table
-            self._days = key, continued_days(days_at_heights(self.store.inputs, tunables, index, table), table)
+            self._days = key, self.table().days(self.store.inputs, tunables, index)
         return self._days[1]
 
     # --- what a calibration belongs to ---
