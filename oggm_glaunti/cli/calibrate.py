@@ -115,7 +115,7 @@ def add_calibrate(subparsers: common.Subparsers) -> None:
 
 def run_calibrate(args: argparse.Namespace) -> int:
     """Calibrate each glacier and print its parameter."""
-    from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
+    from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 
     asked = common.given(args, "ref_period", "ref_mb_err", "order", filesuffix="calibration")
     asked |= {"ref_source": args.ref_mb} if isinstance(args.ref_mb, str) else {"ref_mb": args.ref_mb}

@@ -70,9 +70,9 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
 
     from oggm_glaunti.coupling.ground.features import glaunti_features
     from oggm_glaunti.coupling.model import massbalance
-    from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
     from oggm_glaunti.coupling.model.smb import glaunti_smb
     from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+    from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 
     mb_model_class = getattr(massbalance, f"GlaUnTIMassBalance{model}")
     print(f"Model {model}: {gdir.name}, {gdir.rgi_area_km2:.1f} km2")

@@ -16,6 +16,7 @@ from oggm_glaunti.coupling.text.dates import as_day
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
+    from oggm_glaunti.coupling.model.calibration import Reference
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 
 
@@ -141,6 +142,10 @@ class SpecificBalance:
         fls = gdir.read_pickle("inversion_flowlines")
         self._heights = np.concatenate([fl.surface_h for fl in fls])
         self._widths = np.concatenate([fl.widths for fl in fls])
+
+    def of(self, reference: Reference) -> float:
+        """Return the mean balance of the days that a reference is the mean of, kg m-2 yr-1."""
+        return self.of_years(reference.years) if reference.days is None else self.of_days(reference.days)
 
     def of_years(self, years: list[int]) -> float:
         """Return the mean balance of calendar years, kg m-2 yr-1."""

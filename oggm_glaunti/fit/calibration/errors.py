@@ -12,7 +12,7 @@ tells the level of this year, not that of the glacier's weather.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +70,16 @@ def checked_sizes(sizes: ErrorSizes) -> ErrorSizes:
     if numbers.shape != (2, 3) or not ((numbers >= 0.0) & np.isfinite(numbers)).all():
         raise ValueError(f"errors: expected ErrorSizes of 0 m w.e. or more, found {sizes}")
     return ErrorSizes(*(Sizes(*of.tolist()) for of in numbers))
+
+
+def sizes_as_dict(sizes: ErrorSizes) -> dict[str, dict[str, float]]:
+    """Return sizes as they stand in ``glaunti_params.json``."""
+    return {name: {k: float(v) for k, v in of._asdict().items()} for name, of in sizes._asdict().items()}
+
+
+def sizes_from_dict(found: Mapping[str, Mapping[str, float]]) -> ErrorSizes:
+    """Return the sizes of :func:`sizes_as_dict`."""
+    return ErrorSizes(**{name: Sizes(**of) for name, of in found.items()})
 
 
 class Effects(NamedTuple):

@@ -282,7 +282,7 @@ def _minimum(problem: FitProblem, first_guess: Floats) -> _Minimum:
     if not result.success or not np.isfinite([*result.x, result.cost]).all():
         raise NoConvergence(f"no minimum after {result.nfev} runs of the model: {result.message}")
     all_rows = jacobian(result.x)
-    z_cov: Floats = np.linalg.inv(all_rows.T @ all_rows)
+    z_cov = np.linalg.inv(all_rows.T @ all_rows).astype(np.float64)
     differences, jacobians = run(result.x.tobytes())
     stored = [np.asarray(numbers, np.float64) for numbers in problem.stored(result.x)]
     data = [d / s for d, s in zip(differences, expected, strict=True)]

@@ -20,8 +20,8 @@ SPREAD = {p.name: p.prior_sd for p in PARAMETERS if p.prior_sd is not None} | {
 }
 MORE = {"prec_scale": 0.3}
 """Added to stored parameters of the weights for the prior means: gauges and analyses miss snow, and wind brings some.
-On the glaciers of docs/skill.md, in three regions and under three kinds of weather, fits want up to 0.8 more than what was
-published for glaciers of many regions together."""
+On the glaciers of docs/skill.md, in three regions and under three kinds of weather, fits want up to 0.8 more than what
+was published for glaciers of many regions together."""
 STORED = {p.name: p.stored_name for p in PARAMETERS if p.trained}
 """Names of the parameters in physical units, and of the stored parameters (:class:`TIWeights`) that are varied."""
 FEW = ("prec_scale", "ddf_snow", TEMP_GRADIENT)

@@ -24,7 +24,7 @@ from oggm_glaunti.coupling.oggm.from_oggm import (
     global_task,
 )
 from oggm_glaunti.coupling.oggm.processes import require_jax
-from oggm_glaunti.fit.calibration.errors import ErrorSizes, checked_sizes
+from oggm_glaunti.fit.calibration.errors import ErrorSizes, checked_sizes, sizes_as_dict
 from oggm_glaunti.fit.calibration.posterior import identifiability, spread_of, summary
 from oggm_glaunti.fit.calibration.priors import FEW, priors_around
 from oggm_glaunti.fit.calibration.sites import GlacierSite, as_table, glacier_site
@@ -381,10 +381,7 @@ def _fit_record(found: Estimate, own: Estimated) -> dict[str, Any]:
         "rejected": int(sum(len(glacier.rejected) for glacier in found.sites)),
         "rmse": float(np.sqrt(np.mean(difference**2))),
         "bias": float(difference.mean()),
-        "error_sizes": {
-            name: dict(zip(of._fields, map(float, of), strict=True))
-            for name, of in zip(ErrorSizes._fields, posterior.sizes, strict=True)
-        },
+        "error_sizes": sizes_as_dict(posterior.sizes),
         "parameters": summary(own),
         "identifiability": identifiability(own, posterior.sizes),
         "posterior": spread_of(own),

@@ -15,9 +15,9 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanc
 
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings
 from oggm_glaunti.coupling.ground.features import glaunti_features
-from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
 from oggm_glaunti.coupling.model.params import write_params
 from oggm_glaunti.coupling.oggm import geodetic
+from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 
 # Grosser Aletsch, 2000-2020 (Hugonnet et al. 2021, as in OGGM's geodetic table).
 GEODETIC = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
