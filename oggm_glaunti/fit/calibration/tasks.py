@@ -15,7 +15,7 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, CLIMATE_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.params import FITTED_GRADIENT
+from oggm_glaunti.coupling.model.params import FITTED_GRADIENT, fitted_gradient, fitted_parameters
 from oggm_glaunti.coupling.oggm.from_oggm import (
     GlacierDirectory,
     InvalidParamsError,
@@ -90,7 +90,7 @@ def fit_glaunti(
     InvalidParamsError
         if no observation can be used, or an argument is invalid
     MassBalanceCalibrationError
-        if no minimum is found
+        if no minimum is found, or one with parameters that no run can have
 
     Examples
     --------
@@ -283,8 +283,7 @@ def estimate(
     try:
         posterior = fit_map(start, of_sites, rows, priors, errors)
     except NoConvergence as err:
-        remedy = f"Check the observations, or free fewer parameters than {list(priors.names)}."
-        raise MassBalanceCalibrationError(f"{label}: {err}. {remedy}") from err
+        raise MassBalanceCalibrationError(f"{label}: {err}. {_remedy(priors.names)}") from err
     return Estimate(posterior, gdirs, sites, first, chosen)
 
 
@@ -312,9 +311,23 @@ def _write_fit(
                 "fit": {**record, **_fit_record(found, own)},
             }
         )
+        _check_possible(results[-1], own.names)
     for gdir, params in zip(gdirs, results, strict=True):
         write_calibration(gdir, params, filesuffix)
     return results
+
+
+def _check_possible(params: dict[str, Any], free: Sequence[str]) -> None:
+    """Raise MassBalanceCalibrationError if no run can have these parameters, before any file is written."""
+    try:
+        fitted_parameters(params, params["rgi_id"])
+        fitted_gradient(params)
+    except InvalidParamsError as err:
+        raise MassBalanceCalibrationError(f"{err}, after a fit. {_remedy(free)}") from err
+
+
+def _remedy(free: Sequence[str]) -> str:
+    return f"Check the observations, or free fewer parameters than {list(free)}."
 
 
 def _parameters_of(found: Estimate, gdir: GlacierDirectory, outside_factor: float) -> tuple[Estimated, dict[str, Any]]:
@@ -326,7 +339,7 @@ def _parameters_of(found: Estimate, gdir: GlacierDirectory, outside_factor: floa
     outside = away > REGION_KM
     factor = between_regions(found, outside_factor) if outside else np.ones(posterior.w.size)
     log.info(
-        "(%s) has no observations: parameters of the region's mean, fitted to %d glaciers, the nearest %.0f km away%s",
+        "(%s) parameters of the region's mean, fitted to %d other glaciers, the nearest %.0f km away%s",
         *(gdir.rgi_id, len(ids), away),
         f"; outside of the region, the spread is taken times {', '.join(f'{f:.2f}' for f in factor)}" * outside,
     )

@@ -247,7 +247,7 @@ def test_a_glacier_without_observations_gets_its_regions_mean_and_less_certainty
     assert other["fit"]["parameters_from"] == "region"
     assert 200.0 < other["fit"]["km_to_nearest"] < 230.0
     assert f"({aletsch.rgi_id}) " in caplog.text
-    assert f"fitted to 1 glaciers, the nearest {other['fit']['km_to_nearest']:.0f} km away" in caplog.text
+    assert f"fitted to 1 other glaciers, the nearest {other['fit']['km_to_nearest']:.0f} km away" in caplog.text
     region = other["fit"]["region"]
     assert region == one["fit"]["region"]
     assert other["fit"]["posterior"]["mean"] == region["mean"]
@@ -349,6 +349,16 @@ def test_a_fit_that_finds_no_minimum_says_what_to_do_and_writes_nothing(hef, ban
     with pytest.raises(MassBalanceCalibrationError, match=r"no minimum after 2 runs .* free fewer parameters than"):
         fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
     assert fitted_files(hef) == before
+
+
+def test_parameters_that_no_run_can_have_are_written_to_no_glacier_of_a_region(hef, aletsch, bands):
+    both = pd.concat([whole_years(aletsch).assign(value=-1.0), bands])
+    errors = ErrorSizes(Sizes(0.02, 0.0, 0.0))  # bands differ by more than the lapse rate can explain
+    before = fitted_files(hef), fitted_files(aletsch)
+    words = f"{hef.rgi_id}: fitted_temp_gradient is .*, expected -0.012 to 0.0 K m-1, after a fit. Check the obs"
+    with pytest.raises(MassBalanceCalibrationError, match=words):
+        fit_glaunti_region([aletsch, hef], observations=both, errors=errors, mb_kwargs={"model": "A"})
+    assert (fitted_files(hef), fitted_files(aletsch)) == before
 
 
 def test_tunable_parameters_by_month_cannot_be_compared_with_observations(hef, bands):
