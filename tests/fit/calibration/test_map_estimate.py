@@ -26,7 +26,7 @@ from tests.core.worlds import x64
 
 from .. import stations
 
-TRUTH = {"prec_scale": 1.9, "ddf_snow": 0.0062, "temp_gradient": -0.0068}
+TRUTH = {"prec_scale": 2.8, "ddf_snow": 0.0062, "temp_gradient": -0.0068}
 SMALL = ErrorSizes(Sizes(0.05, 0.0, 0.0))
 
 
@@ -215,12 +215,16 @@ def test_sizes_of_errors_are_estimated_from_what_the_observations_own_errors_do_
     assert (given.glacier(0).sd < 0.7 * fit.glacier(0).sd).all()
 
 
-def test_one_observation_that_a_fit_can_meet_does_not_make_the_model_look_perfect():
+def test_one_observation_does_not_make_the_model_look_better_or_worse_than_expected():
     site = stations.site(2).replace(**{name: getattr(noisy(), name)[:1] for name in ROWS})
-    one = select(stations.rows(2), slice(0, 1))
-    fit = fit_one(site, one, sizes=None, spread_between=True)
-    before = float(predict(stations.start(), [site])[0][0])
-    assert abs(fit.predicted[0][0] - site.observed[0]) < abs(before - site.observed[0])
+    (before,) = predict(stations.start(), [site])[0]
+    fit = fit_one(
+        site.replace(observed=before[None] + np.float32(0.5)),
+        select(stations.rows(2), slice(0, 1)),
+        sizes=None,
+        spread_between=True,
+    )
+    assert abs(fit.predicted[0][0] - before - 0.5) < 0.4
     np.testing.assert_allclose(fit.sizes, MEDIANS, rtol=0.3)
 
 
@@ -241,4 +245,4 @@ def test_many_stakes_of_one_year_do_not_make_a_fit_certain():
     alone = [(site, rows._replace(few=False)) for site, rows in (few, many)]
     sizes = ErrorSizes(Sizes(0.7, 0.0, 0.0))
     sd = [fit_one(*of, sizes=sizes, spread_between=True).glacier(0).sd[0] for of in alone]
-    assert sd[1] < 0.6 * sd[0]
+    assert sd[1] < 0.8 * sd[0]
