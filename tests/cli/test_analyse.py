@@ -39,7 +39,7 @@ def test_each_verb_leaves_its_tables_fields_and_figures(directory, tmp_path, cap
     printed = capsys.readouterr().out
     for words in (
         "; not counted: weather ",
-        "errors of the model, as expected where nothing was fitted: ",
+        "errors of the model, as expected, not estimated: ",
         "dT -",
         "m w.e. K-1",
         "difference -",

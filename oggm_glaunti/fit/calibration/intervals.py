@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
-from oggm_glaunti.fit.calibration.errors import MEDIANS, ErrorSizes, Floats, Sizes, checked_sizes
+from oggm_glaunti.fit.calibration.errors import MEDIANS, ErrorSizes, Floats, Sizes, checked_sizes, sizes_from_dict
 from oggm_glaunti.fit.observations import DAYS_A_YEAR
 
 Days = NDArray[np.datetime64]
@@ -119,12 +119,10 @@ def error_sizes(params: Mapping[str, Any], wanted: bool | ErrorSizes = True, lab
         if isinstance(wanted, bool):
             if not wanted:
                 return NO_MODEL_ERRORS, "none"
-            if recorded is None:
-                return MEDIANS, "as expected where nothing was fitted"
-            found = (Sizes(**recorded[sort]) for sort in ErrorSizes._fields)
-            return checked_sizes(ErrorSizes(*found)), "of the fit"
+            found = MEDIANS if recorded is None else checked_sizes(sizes_from_dict(recorded))
+            return found, "as expected, not estimated" if found == MEDIANS else "of the fit"
         return checked_sizes(wanted), "given"
-    except (KeyError, TypeError, ValueError) as err:
+    except (AttributeError, TypeError, ValueError) as err:
         expected = "expected own, winter and summer of points and of whole glaciers, m w.e. of 0 or more"
         if isinstance(wanted, bool):
             raise InvalidParamsError(

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from oggm.exceptions import InvalidParamsError
 
 from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS, begin_of_year
-from oggm_glaunti.fit.calibration.errors import MEDIANS, ErrorSizes, Sizes, covariance, effects
+from oggm_glaunti.fit.calibration.errors import MEDIANS, ErrorSizes, Sizes, covariance, effects, sizes_as_dict
 from oggm_glaunti.fit.calibration.intervals import NO_MODEL_ERRORS, error_sizes, in_words, month_errors
 
 YEARS = range(2001, 2005)
@@ -64,9 +64,10 @@ def test_errors_grow_with_the_days_of_a_season_and_evenly_within_a_month():
 
 
 def test_sizes_are_those_of_the_fit_else_expected_ones_or_given_and_it_is_said():
-    recorded = {name: of._asdict() for name, of in SIZES._asdict().items()}
+    recorded = sizes_as_dict(SIZES)
     assert error_sizes({"fit": {"error_sizes": recorded}}) == (SIZES, "of the fit")
-    assert error_sizes({"fit": {"rmse": 0.3}}) == (MEDIANS, "as expected where nothing was fitted")
+    for unknown in ({"fit": {"rmse": 0.3}}, {"fit": {"error_sizes": sizes_as_dict(MEDIANS)}}):
+        assert error_sizes(unknown) == (MEDIANS, "as expected, not estimated")
     assert error_sizes({"fit": {"error_sizes": recorded}}, False) == (NO_MODEL_ERRORS, "none")
     assert error_sizes({}, SIZES) == (SIZES, "given")
     words = "none: 0.00 m w.e. a year of its own, 0.00 of a winter, 0.00 of a summer"
@@ -77,6 +78,7 @@ def test_sizes_are_those_of_the_fit_else_expected_ones_or_given_and_it_is_said()
     ("params", "wanted", "words"),
     [
         ({"fit": {"error_sizes": {"points": {"own": 0.3}}}}, True, r"fit.error_sizes of glaunti_params.json: expected"),
+        ({"fit": {"error_sizes": [0.3]}}, True, r"fit.error_sizes of glaunti_params.json: expected"),
         ({}, ErrorSizes(Sizes(-0.1, 0.2, 0.2)), r"model_errors: expected own, winter and summer"),
         ({}, 0.3, r"model_errors: expected own, winter and summer .*found 0.3"),
     ],
