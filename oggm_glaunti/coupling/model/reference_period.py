@@ -27,6 +27,8 @@ LEAST_KNOWN = 10.0
 def require_kg(mb: float, err: float | None, rgi_id: str) -> None:
     """Raise InvalidParamsError for a reference balance that looks like m w.e. where kg m-2 yr-1 are expected.
 
+    Also for a balance or an error that is no such number.
+
     Parameters
     ----------
     mb : float
@@ -41,7 +43,9 @@ def require_kg(mb: float, err: float | None, rgi_id: str) -> None:
     """
     if not np.isfinite(mb):
         raise InvalidParamsError(f"{rgi_id}: ref_mb is {mb}, expected a finite balance in kg m-2 yr-1")
-    if 0 < abs(mb) < LEAST_KNOWN and (err is None or abs(err) < LEAST_KNOWN):
+    if err is not None and not 0 <= err < np.inf:
+        raise InvalidParamsError(f"{rgi_id}: ref_mb_err is {err}, expected 0 kg m-2 yr-1 or more")
+    if 0 < abs(mb) < LEAST_KNOWN and (err is None or err < LEAST_KNOWN):
         raise InvalidParamsError(
             f"{rgi_id}: ref_mb is {mb:g} kg m-2 yr-1, hardly different from 0; if m w.e. a year are meant give "
             f"{1000 * mb:g}, if the glacier is in balance give 0, or ref_mb_err as well, in kg m-2 yr-1"
@@ -82,6 +86,11 @@ class ReferencePeriod:
         if not begin < end:
             raise InvalidParamsError(f"{rgi_id}: ref_period {period!r} holds no days")
         return cls(begin, end)
+
+    @classmethod
+    def of_year(cls, year: int) -> ReferencePeriod:
+        """Return a calendar year."""
+        return cls(_first(year), _first(year + 1))
 
     @property
     def years(self) -> float:

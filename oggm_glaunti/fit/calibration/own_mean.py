@@ -30,10 +30,20 @@ from oggm_glaunti.coupling.oggm.from_oggm import (
     MassBalanceCalibrationError,
     entity_task,
 )
-from oggm_glaunti.fit.calibration.errors import MEDIANS, ErrorSizes, Floats, sizes_as_dict, sizes_from_dict
+from oggm_glaunti.fit.calibration.errors import (
+    MEDIANS,
+    Effects,
+    ErrorSizes,
+    Floats,
+    bound,
+    effects,
+    sizes_as_dict,
+    sizes_from_dict,
+)
 from oggm_glaunti.fit.calibration.hierarchy import BETWEEN
 from oggm_glaunti.fit.calibration.priors import MORE, SPREAD, STORED
-from oggm_glaunti.fit.observations import DEFAULT_SIGMA
+from oggm_glaunti.fit.calibration.sites import as_table
+from oggm_glaunti.fit.observations import COLUMNS, DEFAULT_SIGMA, check_observations
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -43,7 +53,9 @@ TURNED = {"prcp_fac": "prec_scale", "melt_f": "ddf_snow"}
 """Tunable parameters that are estimated, and the parameters of the temperature index that they change."""
 # Distance from the prior mean, in its standard deviations, beyond which a reference is out of reach.
 FARTHEST = 4.0
-STEP, TOLERANCE = 0.01, 1e-5  # of logarithms; tables are float32
+# Of unknowns, in standard deviations a priori. Differences over much smaller steps are rounding errors, as tables are
+# float32; steps of the search converge quadratically, so that the last one is far larger than what is left.
+STEP, TOLERANCE = 0.01, 0.01
 
 
 class Prior(NamedTuple):
@@ -152,7 +164,14 @@ def calibrate_glaunti(
     """
     if ref_mb is not None:
         require_kg(ref_mb, ref_mb_err, gdir.rgi_id)
+    elif ref_mb_err is not None:
+        raise InvalidParamsError(f"{gdir.rgi_id}: ref_mb_err={ref_mb_err:g} belongs to ref_mb, which is not given")
     _require_one_way(gdir.rgi_id, order, bounds, prior, winters)
+    if prior == filesuffix:
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: prior={prior!r} is the suffix that the calibration is written to; let "
+            "fit_glaunti_region write to a filesuffix of its own, such as '_region'"
+        )
     chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
     chosen = {"corrector": "auto", **chosen}
     if order is not None or prior == PUBLISHED:
@@ -168,7 +187,7 @@ def calibrate_glaunti(
         found: dict[str, Any] = {"calibrated": turned, "residual": residual}
     else:
         expected = _prior(mb_model, prior)
-        found = _most_probable(mb_model, expected, _observed(gdir, balance, ref, winters, expected.sizes))
+        found = _most_probable(mb_model, expected, _observed(mb_model, balance, ref, winters, expected.sizes))
         found["residual"] = balance.of(ref) - ref.mb
         found["fit"]["prior"] = prior
     params = {**model_record(gdir, mb_model), **_kept(mb_model), **ref.record(), **found}
@@ -195,6 +214,11 @@ def _prior(mb_model: GlaUnTIMassBalance, prior: str) -> Prior:
         sd = np.array([SPREAD[name] for name in names]) * np.hypot(1.0, BETWEEN)
         return Prior(np.array([MORE.get(name, 0.0) for name in names]), np.diag(sd**2), MEDIANS)
     label, fit = mb_model.gdir.rgi_id, mb_model.calib_params.get("fit", {})
+    if "prior" in fit:
+        raise InvalidParamsError(
+            f"{label}: prior={prior!r}: the calibration by that suffix knows the glacier's own mean balance already; "
+            "expected one by fit_glaunti_region"
+        )
     stored = [STORED[name] for name in TURNED.values()]
     posterior = fit.get("posterior", {"stored": []})
     missing = sorted(set(stored) - set(posterior["stored"]))
@@ -208,25 +232,35 @@ def _prior(mb_model: GlaUnTIMassBalance, prior: str) -> Prior:
 
 
 def _observed(
-    gdir: GlacierDirectory,
-    balance: SpecificBalance,
-    ref: Reference,
-    winters: pd.DataFrame | None,
-    sizes: ErrorSizes,
+    mb_model: GlaUnTIMassBalance, balance: SpecificBalance, ref: Reference, winters: Any, sizes: ErrorSizes
 ) -> Observed:
-    """Return the mean balance, and the winters of the glacier."""
-    own, winter, summer = sizes.whole
-    n = len(ref.years)
-    sigma = DEFAULT_SIGMA["glacier-wide"] / n**0.5 if ref.source == "WGMS" else DEFAULT_SIGMA["geodetic"]
+    """Return the mean balance of a year, and the winters of the glacier, with the errors that a fit gives to both."""
+    sigma = DEFAULT_SIGMA["glacier-wide"] / len(ref.years) ** 0.5 if ref.source == "WGMS" else DEFAULT_SIGMA["geodetic"]
     err = sigma if ref.mb_err is None else ref.mb_err / 1000.0
+    table = _winters_of(mb_model, winters)
+    rows = _rows(ref, err, table, mb_model.gdir.hemisphere == "sh")
+    variances = bound(rows, sizes)
+    variances[0] /= rows.years[0] ** 2
     modelled: list[Callable[[], float]] = [lambda: balance.of(ref) / 1000.0]
-    values, variances = [ref.mb / 1000.0], [err**2 + (own**2 + winter**2 + summer**2) / n]
-    for row in _winters_of(gdir, winters):
+    for row in table.itertuples():
         days = ReferencePeriod(*(np.datetime64(day, "D") for day in (row.begin, row.end)))
         modelled.append(partial(_of_days, balance, days))
-        values.append(row.value)
-        variances.append(row.sigma**2 + own**2 * days.years + winter**2)
-    return Observed(modelled, np.array(values), np.array(variances))
+    return Observed(modelled, np.array([ref.mb / 1000.0, *table["value"]]), variances)
+
+
+def _rows(ref: Reference, err: float, winters: pd.DataFrame, southern: bool) -> Effects:
+    """Return the errors of the reference, as the sum of its years, and of winters."""
+    spans = [ref.days] if ref.days is not None else list(map(ReferencePeriod.of_year, ref.years))
+    own = pd.DataFrame([{"begin": span.begin, "end": span.end} for span in spans])
+    own = own.assign(kind="geodetic", season="annual", sigma=0.0)
+    rows = effects(pd.concat([own, winters]) if len(winters) else own, southern)
+
+    def together(of_rows: Floats) -> Floats:
+        return np.concatenate([of_rows[: len(spans)].sum(axis=0, keepdims=True), of_rows[len(spans) :]])
+
+    years = together(rows.years)
+    sigma = np.array([err * years[0], *winters["sigma"]])
+    return Effects(together(rows.winter), together(rows.summer), sigma, years, np.ones(years.size, bool), rows.few)
 
 
 def _of_days(balance: SpecificBalance, days: ReferencePeriod) -> float:
@@ -234,23 +268,24 @@ def _of_days(balance: SpecificBalance, days: ReferencePeriod) -> float:
     return balance.of_days(days) * days.years / 1000.0
 
 
-def _winters_of(gdir: GlacierDirectory, winters: Any) -> list[Any]:
-    from oggm_glaunti.fit.calibration.sites import as_table
-    from oggm_glaunti.fit.observations import check_observations
-
+def _winters_of(mb_model: GlaUnTIMassBalance, winters: Any) -> pd.DataFrame:
+    """Return the glacier's winter balances, with the reasons in the log why some or all are left out."""
     if winters is None:
-        return []
-    table = as_table(winters)
-    own = table["glacier"].isin({gdir.rgi_id, getattr(gdir, "name", "") or gdir.rgi_id})
-    good, bad = check_observations(table[own & (table["kind"] == "glacier-wide") & (table["season"] == "winter")])
-    for row in bad.itertuples():
-        log.warning("(%s) winter %s is left out: %s", gdir.rgi_id, row.row, row.problem)
-    if good.empty:
+        return pd.DataFrame(columns=[*COLUMNS])
+    gdir, table = mb_model.gdir, as_table(winters)
+    table = table[(table["kind"] == "glacier-wide") & (table["season"] == "winter")]
+    if table.empty:
         raise InvalidParamsError(
-            f"{gdir.rgi_id}: winters: no winter balance of the whole glacier that can be used among {len(table)} rows; "
-            "leave winters out, or fit stakes with fit_glaunti"
+            f"{gdir.rgi_id}: winters: no winter balance of a whole glacier among {len(as_table(winters))} rows; leave "
+            "winters out, or fit stakes with fit_glaunti"
         )
-    return list(good.itertuples())
+    good, bad = check_observations(table[table["glacier"].isin({gdir.rgi_id, gdir.name or gdir.rgi_id})])
+    known = (good["begin"].dt.year >= mb_model.ys) & (good["end"].dt.year <= mb_model.ye)
+    reasons = [f"row {row.row}, {row.problem}" for row in bad.itertuples()]
+    reasons += [f"row {row}, not within the weather, {mb_model.ys} to {mb_model.ye}" for row in good.index[~known]]
+    if reasons or not known.any():
+        log.warning("(%s) winters: %d are used; left out: %s", gdir.rgi_id, known.sum(), "; ".join(reasons) or "none")
+    return good[known]
 
 
 def _most_probable(mb_model: GlaUnTIMassBalance, prior: Prior, observed: Observed) -> dict[str, Any]:
@@ -266,7 +301,13 @@ def _most_probable(mb_model: GlaUnTIMassBalance, prior: Prior, observed: Observe
     def residuals(z: Floats) -> Floats:
         return np.concatenate([(model(z) - observed.values) / np.sqrt(observed.variances), z])
 
-    found = least_squares(residuals, np.zeros(2), method="lm", diff_step=STEP, xtol=TOLERANCE, ftol=TOLERANCE)
+    def slopes(z: Floats) -> Floats:
+        here = residuals(z)
+        return np.stack([(residuals(z + STEP * unit) - here) / STEP for unit in np.eye(z.size)], axis=1)
+
+    limits = (-FARTHEST - 1.0, FARTHEST + 1.0)
+    tolerances = {"xtol": TOLERANCE, "ftol": TOLERANCE}
+    found = least_squares(residuals, np.zeros(2), slopes, limits, "dogbox", **tolerances)
     missed = float(model(found.x)[0] - observed.values[0])
     if not np.isfinite(found.cost) or np.linalg.norm(found.x) > FARTHEST:
         turned = ", ".join(f"{name} {getattr(mb_model, name):.3g}" for name in TURNED)
