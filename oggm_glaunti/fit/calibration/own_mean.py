@@ -212,7 +212,8 @@ def _prior(mb_model: GlaUnTIMassBalance, prior: str) -> Prior:
     if prior == PUBLISHED:
         names = TURNED.values()
         sd = np.array([SPREAD[name] for name in names]) * np.hypot(1.0, BETWEEN)
-        return Prior(np.array([MORE.get(name, 0.0) for name in names]), np.diag(sd**2), MEDIANS)
+        more = MORE[mb_model.variant]
+        return Prior(np.array([more.get(name, 0.0) for name in names]), np.diag(sd**2), MEDIANS)
     label, fit = mb_model.gdir.rgi_id, mb_model.calib_params.get("fit", {})
     if "prior" in fit:
         raise InvalidParamsError(
