@@ -22,8 +22,8 @@ SNOW = {"prec_scale": 0.3}
 MORE = {"smooth": SNOW, "mass_conserving": {**SNOW, "ddf_snow": -0.15}}
 """Added to stored parameters of the weights for the prior means, by day. Gauges and analyses miss snow, and wind brings
 some: on the glaciers of docs/skill.md, in three regions and under three kinds of weather, fits want up to 0.8 more of
-its logarithm than what was published for glaciers of many regions together. Where snow does not last for ever, less melt
-is needed: 0.05 to 0.24 there."""
+its logarithm than what was published for glaciers of many regions together. Where snow does not last for ever, less
+melt is needed: 0.05 to 0.24 there."""
 STORED = {p.name: p.stored_name for p in PARAMETERS if p.trained}
 """Names of the parameters in physical units, and of the stored parameters (:class:`TIWeights`) that are varied."""
 FEW = ("prec_scale", "ddf_snow", TEMP_GRADIENT)
