@@ -121,8 +121,9 @@ def smb_uncertainty(
     covariance = annual_slopes @ spread.covariance @ annual_slopes.T + annual_model @ annual_model.T
     covariance += np.asarray(by_year.total) if weather else 0.0
     fields["annual_covariance"] = (("year", "other_year"), covariance)
+    *before, last = (CAUSES[name] for name in counted)
     result = _uncertainty_dataset(run, blocks, fields, errors, spread, model)
-    return result.assign_attrs(counted=f"errors of {', '.join(CAUSES[name] for name in counted)}")
+    return result.assign_attrs(counted=f"errors of {', '.join(before)} and {last}")
 
 
 @entity_task(log)

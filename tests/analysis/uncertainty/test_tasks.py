@@ -72,8 +72,8 @@ def test_parts_add_up_in_squares_and_years_to_the_whole(fitted):
     words = "0.12 m w.e. a year of its own, 0.06 of a winter, 0.10 of a summer"
     assert known.attrs["model_errors"] == f"of the fit: {words}"
     assert (found.attrs["counted"], both.attrs["counted"]) == (
-        "errors of the parameters, the model",
-        "errors of the parameters, the model, the weather",
+        "errors of the parameters and the model",
+        "errors of the parameters, the model and the weather",
     )
     np.testing.assert_array_equal(known["sd_temp"], found["sd_temp"])
     assert len(plot_uncertainty(found).axes) == 4
