@@ -129,8 +129,7 @@ def where_to_measure(
     free : sequence of str, optional
         uncertain parameters; default: those of the glacier's fit, otherwise those that a fit adjusts
     spread : mapping, optional
-        standard deviations of parameters that were not fitted, if they differ from
-        :data:`oggm_glaunti.fit.calibration.priors.SPREAD`
+        standard deviations of parameters that were not fitted, if they differ from what a fit expects of a glacier's
     errors : WeatherErrors
         statistics of errors of each week's weather, the same at all heights, in addition; default: none, since the
         errors of the model hold what they make of a balance
@@ -152,7 +151,7 @@ def where_to_measure(
     --------
     >>> best, maps = where_to_measure(gdir, year=2019, mb_kwargs={"model": "A"})  # doctest: +SKIP
     >>> best[["season", "height", "reduction"]].iloc[0].round(1).tolist()  # doctest: +SKIP
-    ['annual', 2925.0, 98.2]
+    ['annual', 2750.0, 84.6]
     """
     from oggm_glaunti.analysis.measure_next.survey import Uncertainty, survey
 

@@ -431,7 +431,7 @@ def fitted(correlation=0.6):
 def test_parameters_have_the_covariance_of_the_fit_and_others_their_prior():
     names, root, _ = parameter_root(glacier())
     assert names == ("prec_scale", "ddf_snow", "temp_gradient")
-    np.testing.assert_allclose(root @ root.T, np.diag([0.5, 0.3, 0.0005]) ** 2, rtol=1e-12)
+    np.testing.assert_allclose(root @ root.T, (np.diag([0.5, 0.3, 0.0005]) * np.hypot(1.0, 0.6)) ** 2, rtol=1e-12)
     names, root, _ = parameter_root(glacier(fitted()))
     assert names == ("temp_gradient", "ddf_snow")
     np.testing.assert_allclose(root @ root.T, fitted().cov, rtol=1e-12)
@@ -550,7 +550,7 @@ def test_where_to_measure_on_aletsch(aletsch):
     assert float(maps["reduction"].max()) < 1.0
     best = 100.0 * maps["reduction_by_height"].max(["season", "height"])
     np.testing.assert_allclose(best, table.loc[table["rank"] == 1, "alone"], rtol=1e-4)
-    np.testing.assert_allclose(maps["sd"].sel(target="ddf_snow"), 0.3, rtol=1e-5)
+    np.testing.assert_allclose(maps["sd"].sel(target="ddf_snow"), 0.3 * np.hypot(1.0, 0.6), rtol=1e-5)
 
     figure = plot_where_to_measure(WhereToMeasure(table, maps), "ddf_snow")
     titles = [ax.get_title() for ax in figure.axes]
