@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from oggm import cfg
@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.reference_period import ReferencePeriod, require_kg
+from oggm_glaunti.coupling.model.reference_period import Reference, ReferencePeriod, require_kg
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.coupling.table.inputs import TUNABLE
 
@@ -26,24 +26,6 @@ log = logging.getLogger(__name__)
 LARGEST_RESIDUAL = 1.0  # mm w.e. yr-1
 # OGGM's informed three steps let precipitation go this far from its first guess before the next one is turned.
 INFORMED_PRCP_WINDOW = (0.8, 1.2)
-
-
-class Reference(NamedTuple):
-    """What a glacier is calibrated to: kg m-2 yr-1, period and years it is the mean of, and its name.
-
-    Where only some days of the first and last year belong to the period, `days` says which.
-    """
-
-    mb: float
-    mb_err: float | None
-    period: str
-    years: list[int]
-    source: str
-    days: ReferencePeriod | None = None
-
-    def record(self) -> dict[str, Any]:
-        """Return the entries of ``glaunti_params.json``."""
-        return {f"reference_{name}": value for name, value in self._asdict().items() if name != "days"}
 
 
 def search_bounds(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from oggm import cfg
@@ -16,7 +16,6 @@ from oggm_glaunti.coupling.text.dates import as_day
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
-    from oggm_glaunti.coupling.model.calibration import Reference
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 
 
@@ -118,6 +117,24 @@ def _first(year: int) -> np.datetime64:
 
 def _floatyear(day: np.datetime64) -> float:
     return floatyear_of_day(_year(day), int((day - _first(_year(day))).astype(int)) + 1)
+
+
+class Reference(NamedTuple):
+    """What a glacier is calibrated to: kg m-2 yr-1, period and years it is the mean of, and its name.
+
+    Where only some days of the first and last year belong to the period, `days` says which.
+    """
+
+    mb: float
+    mb_err: float | None
+    period: str
+    years: list[int]
+    source: str
+    days: ReferencePeriod | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the entries of ``glaunti_params.json``."""
+        return {f"reference_{name}": value for name, value in self._asdict().items() if name != "days"}
 
 
 class SpecificBalance:

@@ -106,7 +106,7 @@ class Posterior:
         """Standard deviations of glaciers' stored parameters around the region's mean (P,)."""
         return self.priors.sd * self.w
 
-    def factor_between(self, regions: Sequence[int], expected: float) -> Floats:
+    def factor_between(self, regions: Sequence[str], expected: float) -> Floats:
         """Estimate the spread of glaciers of other regions, in units of :attr:`w`.
 
         Squares of what glaciers have of their own are averaged by region first: a glacier of another region is one more
@@ -114,20 +114,20 @@ class Posterior:
 
         Parameters
         ----------
-        regions : sequence of int
-            number of the region of each glacier
+        regions : sequence of str
+            region of each glacier
         expected : float
-            median of the factor's prior
+            median of the factor's lognormal prior
 
         Returns
         -------
         float64 array (P,)
             factors on :attr:`w`, 1 or more: `expected` if there is one region
         """
-        n, numbers = self.w.size, np.asarray(regions)
+        n, names = self.w.size, np.asarray(regions)
         own = self.z[n:].reshape(-1, n) * self.w
         variance = np.diag(self.z_cov)[n:].reshape(-1, n) * self.w**2
-        groups = [numbers == region for region in np.unique(numbers)]
+        groups = [names == region for region in np.unique(names)]
         if len(groups) == 1:
             return np.full(n, expected)
         sums = sum((own[g] ** 2 + variance[g]).mean(axis=0) for g in groups)

@@ -18,12 +18,12 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.model.calibration import Reference, find_reference, search_bounds, turn
+from oggm_glaunti.coupling.model.calibration import find_reference, search_bounds, turn
 from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.params import FIT_ENTRIES
-from oggm_glaunti.coupling.model.reference_period import ReferencePeriod, SpecificBalance, require_kg
+from oggm_glaunti.coupling.model.reference_period import Reference, ReferencePeriod, SpecificBalance, require_kg
 from oggm_glaunti.coupling.oggm.from_oggm import (
     GlacierDirectory,
     InvalidParamsError,

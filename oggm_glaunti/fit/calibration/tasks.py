@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
@@ -22,6 +21,7 @@ from oggm_glaunti.coupling.oggm.from_oggm import (
     MassBalanceCalibrationError,
     entity_task,
     global_task,
+    utils,
 )
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.fit.calibration.errors import ErrorSizes, checked_sizes, sizes_as_dict
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 OUTSIDE_FACTOR = 2.0
 REGION_KM = 300.0  # from the nearest glacier of a fit: farther ones are of another region
-EARTH_RADIUS_KM = 6371.0
 
 
 @entity_task(log, writes=["glaunti_params", "mb_calib"])
@@ -335,32 +334,16 @@ def _parameters_of(found: Estimate, gdir: GlacierDirectory, outside_factor: floa
     posterior, ids = found.posterior, [of.rgi_id for of in found.gdirs]
     if gdir.rgi_id in ids:
         return posterior.glacier(ids.index(gdir.rgi_id)), {"parameters_from": "own observations"}
-    away = min(distance_km(gdir, of) for of in found.gdirs)
+    away = min(float(utils.haversine(gdir.cenlon, gdir.cenlat, of.cenlon, of.cenlat)) for of in found.gdirs) / 1000.0
     outside = away > REGION_KM
-    factor = between_regions(found, outside_factor) if outside else np.ones(posterior.w.size)
+    regions = [of.rgi_region for of in found.gdirs]  # first-order, of the RGI
+    factor = posterior.factor_between(regions, outside_factor) if outside else np.ones(posterior.w.size)
     log.info(
         "(%s) parameters of the region's mean, fitted to %d other glaciers, the nearest %.0f km away%s",
         *(gdir.rgi_id, len(ids), away),
         f"; outside of the region, the spread is taken times {', '.join(f'{f:.2f}' for f in factor)}" * outside,
     )
     return posterior.unseen(factor), {"parameters_from": "region", "km_to_nearest": round(away, 1)}
-
-
-def between_regions(found: Estimate, outside_factor: float) -> NDArray[np.float64]:
-    """Estimate the factors (P,) on the spread between glaciers for those of other regions.
-
-    From the differences between the regions (first-order, of the RGI) of the fit's glaciers, with `outside_factor` as
-    the median of a lognormal prior; where all are in one region, they are `outside_factor`.
-    """
-    regions = [gdir.rgi_region for gdir in found.gdirs]
-    return found.posterior.factor_between([regions.index(region) for region in regions], outside_factor)
-
-
-def distance_km(one: GlacierDirectory, other: GlacierDirectory) -> float:
-    """Return the distance of two glaciers' centres over the sphere, km."""
-    lons, lats = np.radians([[g.cenlon, g.cenlat] for g in (one, other)]).T
-    half = np.sin(np.diff(lats) / 2) ** 2 + np.cos(lats[0]) * np.cos(lats[1]) * np.sin(np.diff(lons) / 2) ** 2
-    return float(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(half[0])))
 
 
 def _same_model(first: GlaUnTIMassBalance, gdir: GlacierDirectory, chosen: dict[str, Any]) -> GlaUnTIMassBalance:

@@ -155,17 +155,18 @@ def made(own, variance=0.0, w=0.5):
 
 
 def test_outside_of_one_region_the_spread_is_as_expected_and_of_several_as_they_show():
-    assert made([0.1, -0.2, 0.3]).factor_between([0, 0, 0], 2.0).tolist() == [2.0]
-    regions = list(range(40))
+    assert made([0.1, -0.2, 0.3]).factor_between(["11"] * 3, 2.0).tolist() == [2.0]
+    regions = [f"{number:02d}" for number in range(40)]
     far = made(np.tile([1.5, -1.5], 20))
     assert far.factor_between(regions, 2.0)[0] == pytest.approx(3.0, rel=0.05)
     # A region counts once, however many glaciers it has.
     twice = made(np.repeat(far.z[1:] * 0.5, 5))
     np.testing.assert_allclose(twice.factor_between(np.repeat(regions, 5), 2.0), far.factor_between(regions, 2.0))
     # Two regions say little: the factor stays near what is expected.
-    assert made([0.4, -0.4]).factor_between([0, 1], 2.0)[0] == pytest.approx(2.0, rel=0.35)
+    assert made([0.4, -0.4]).factor_between(["11", "08"], 2.0)[0] == pytest.approx(2.0, rel=0.35)
     # What is not known of glaciers may be a difference.
-    assert made([0.4, -0.4], variance=1.0).factor_between([0, 1], 2.0) > made([0.4, -0.4]).factor_between([0, 1], 2.0)
+    unsure, sure = (made([0.4, -0.4], variance=v).factor_between(["11", "08"], 2.0) for v in (1.0, 0.0))
+    assert unsure > sure
     assert made(np.zeros(40)).factor_between(regions, 2.0).tolist() == [1.0]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -294,16 +293,6 @@ def test_a_spread_outside_of_a_region_below_that_inside_is_refused(hef, bands, f
     with pytest.raises(InvalidParamsError, match=f"outside_factor: expected 1 or more, found {factor}"):
         fit_glaunti_region([hef], observations=bands, outside_factor=factor, mb_kwargs={"model": "A"})
     assert fitted_files(hef) == before
-
-
-def test_distances_are_over_the_sphere():
-    def at(lon, lat):
-        return SimpleNamespace(cenlon=lon, cenlat=lat)
-
-    assert calibration.distance_km(at(10.0, 47.0), at(10.0, 47.0)) == 0.0
-    assert calibration.distance_km(at(179.9, 0.0), at(-179.9, 0.0)) == pytest.approx(0.2 * 111.19, rel=1e-3)
-    assert calibration.distance_km(at(10.77, 46.80), at(7.99, 46.50)) == pytest.approx(214.0, abs=2.0)
-    assert calibration.distance_km(at(0.0, 90.0), at(77.0, 80.0)) == pytest.approx(10 * 111.19, rel=1e-3)
 
 
 def test_a_region_of_which_no_glacier_was_observed_is_an_error(hef, bands):
