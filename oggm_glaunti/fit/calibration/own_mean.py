@@ -126,7 +126,8 @@ def calibrate_glaunti(
         source of the reference if `ref_mb` is not given: OGGM's geodetic table, or ``gdir.get_ref_mb_data``
         over all its years within the record
     winters : DataFrame, optional
-        observations (see :mod:`oggm_glaunti.fit.observations`), of which the winter balances of the whole glacier count
+        observations (see :mod:`oggm_glaunti.fit.observations`), of which the winter balances of the whole glacier
+        count; a glacier of which there are none does without
     prior : str
         ``'published'``: around the weights' own numbers, with more precipitation; or the suffix of a calibration that
         :func:`~oggm_glaunti.tasks.fit_glaunti_region` has written here: the region's parameters and their spread
@@ -161,6 +162,14 @@ def calibrate_glaunti(
     -----
     Whole years are calendar years, as everywhere in OGGM. The corrections of models C and D are
     computed with all tunable parameters at zero effect and do not change during the calibration.
+
+    Examples
+    --------
+    A region of which some glaciers have stakes: all are calibrated to their own mean balances, around its parameters.
+
+    >>> from oggm_glaunti import tasks as gtasks
+    >>> gtasks.fit_glaunti_region(gdirs, observations=stakes, filesuffix="_region")  # doctest: +SKIP
+    >>> workflow.execute_entity_task(gtasks.calibrate_glaunti, gdirs, prior="_region")  # doctest: +SKIP
     """
     if ref_mb is not None:
         require_kg(ref_mb, ref_mb_err, gdir.rgi_id)
