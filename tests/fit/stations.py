@@ -53,7 +53,7 @@ def periods(n_years, seasons=("winter", "summer")):
     return np.array(begin), np.array(end)
 
 
-def site(n_years=3, seasons=("winter", "summer"), n_realisations=1, ds=None, sigma=0.2, seed=1, dtype=np.float32):
+def site(n_years=3, seasons=("winter", "summer"), n_realisations=1, ds=None, seed=1, dtype=np.float32):
     """A site with a stake at each height in each season; nothing observed yet (zeros).
 
     `ds` (K, 5, 4) are corrections of periods of equal length.
@@ -74,7 +74,6 @@ def site(n_years=3, seasons=("winter", "summer"), n_realisations=1, ds=None, sig
         spans=spans,
         areas=np.tile(np.eye(ABOVE_REF.size, dtype=dtype), (n // ABOVE_REF.size, 1)),
         observed=np.zeros(n, dtype),
-        sigma=np.full(n, sigma, dtype),
         years=((end - begin).astype(float) / 365.25).astype(dtype),
     )
 

@@ -140,7 +140,7 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
         spans=spans,
         areas=np.stack([_observed_shares(row, surface, heights) for row in used.itertuples()]).astype(np.float32),
         years=((end - begin).astype(float) / DAYS_A_YEAR).astype(np.float32),
-        **{field: used[name].to_numpy(np.float32) for field, name in (("observed", "value"), ("sigma", "sigma"))},
+        observed=used["value"].to_numpy(np.float32),
     )
     return GlacierSite(site, used, effects(used, gdir.hemisphere == "sh"), rejected, days)
 

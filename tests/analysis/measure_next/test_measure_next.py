@@ -237,7 +237,7 @@ def test_an_ensemble_finds_the_same_reductions():
         assert reduction.max() - reduction.min() > 0.2
 
 
-def site_of(t, heights, sigma, observed=0.0):
+def site_of(t, heights, observed=0.0):
     """Whole-day winters and summers of the two years as a site of a fit, a stake at each of `heights` in each."""
     stretch = np.zeros(t.temp.shape[1], np.int32)
     for number, (a, b) in enumerate(((365, 577), (577, 730), (730, 942), (942, 1095)), start=1):
@@ -248,18 +248,18 @@ def site_of(t, heights, sigma, observed=0.0):
     areas[np.arange(n), np.repeat(heights, 4)] = 1.0
     ones = np.ones(n)
     common = (t.temp, t.prcp, t.above_ref, t.ds, t.ds_index, stretch, stretch)
-    return Site(*common, spans, areas, observed * ones, sigma * ones, ones)
+    return Site(*common, spans, areas, observed * ones, ones)
 
 
-def fitted_to(start, sites, priors):
+def fitted_to(start, sites, sigmas, priors):
     """The parameters after a fit of one glacier to observations without errors of the model."""
 
-    def rows(site):
-        nothing = np.zeros((site.sigma.size, 0))
-        return Effects(nothing, nothing, site.sigma, site.years, np.zeros(site.sigma.size, bool))
+    def rows(site, sigma):
+        n = site.years.size
+        return Effects(np.zeros((n, 0)), np.zeros((n, 0)), np.full(n, sigma), site.years, np.zeros(n, bool))
 
     none = np.zeros(len(priors.names))  # no spread: all sites have the same parameters
-    return fit_map(start, sites, [rows(site) for site in sites], priors, NO_MODEL_ERRORS, none).region
+    return fit_map(start, sites, list(map(rows, sites, sigmas)), priors, NO_MODEL_ERRORS, none).region
 
 
 @pytest.mark.slow
@@ -268,8 +268,8 @@ def test_one_observation_more_in_a_fit_reduces_its_posterior_as_foreseen():
     with x64():
         t, start = world(), worlds.tuned()
         priors = default_priors({"prec_scale_log": 0.4, "ddf_snow_log": -5.2, "temp_gradient": -0.0063}, NAMES)
-        first = site_of(t, [1], 0.3, np.tile([1.0, -0.7], 2))
-        fit = fitted_to(start, [first], priors)
+        first = site_of(t, [1], np.tile([1.0, -0.7], 2))
+        fit = fitted_to(start, [first], [0.3], priors)
         tuned = jax.tree.map(np.asarray, place(start, NAMES, fit.mean))
         unsure = uncertainty(np.linalg.cholesky(fit.cov), 0.0, 0.0)
         found = asked(t, tuned, unsure, sigma=0.2)
@@ -278,17 +278,16 @@ def test_one_observation_more_in_a_fit_reduces_its_posterior_as_foreseen():
         jacobian = jacobians_of(tuned, t, p, NAMES).params
         of_targets = np.stack([t.area @ jacobian[3], *np.eye(3)[1:]])
         for season, height in ((0, 0), (1, 2), (2, 1)):
-            more = site_of(t, [height], 0.2)
+            more = site_of(t, [height])
             spans = np.array([[0, 1, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0]], float)[season : season + 1]
             # As the model has it, so that the most probable parameters stay where they are.
             one = more.replace(
                 spans=spans,
                 areas=more.areas[:1],
                 observed=modelled[season, height][None],
-                sigma=more.sigma[:1],
                 years=more.years[:1],
             )
-            again = fitted_to(start, [first, one], priors)
+            again = fitted_to(start, [first, one], [0.3, 0.2], priors)
             before, after = (np.einsum("qi,ij,qj->q", of_targets, cov, of_targets) for cov in (fit.cov, again.cov))
             np.testing.assert_allclose(found.reduction[:, season, height], 1.0 - after / before, rtol=1e-3, atol=1e-5)
             assert (1.0 - after / before).max() > 0.1

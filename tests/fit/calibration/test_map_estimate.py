@@ -45,7 +45,7 @@ def noisy(seed=2):
     return stations.observed(stations.site(2), stations.start(**TRUTH), noise=0.2, seed=seed)
 
 
-ROWS = ("spans", "areas", "observed", "sigma", "years")
+ROWS = ("spans", "areas", "observed", "years")
 
 
 def select(rows, keep):

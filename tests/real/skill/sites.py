@@ -140,7 +140,6 @@ def site_without_directory(weather: Weather, observations: pd.DataFrame, surface
         areas=np.stack([_shares(height, cells, heights) for height in used["height"]]).astype(np.float32),
         years=((end - begin).astype(float) / DAYS_A_YEAR).astype(np.float32),
         observed=used["value"].to_numpy(np.float32),
-        sigma=used["sigma"].to_numpy(np.float32),
     )
     return GlacierSite(site, used, effects(used), rejected, days)
 
