@@ -50,9 +50,9 @@ def boosted_trees(sites: Sequence[GlacierSite]) -> Predict:
 def properties(glacier: GlacierSite) -> Floats:
     """What trees are told of observations (O, 30), as the temperature index knows it.
 
-    Height (NaN for a whole glacier), mean height above that of the weather, length of the period in days; over the period positive degree days, snow
-    and precipitation at the height, and by calendar month mean temperature at the height and precipitation, 0 degC and
-    0 m where the period has no day of it.
+    Height (NaN for a whole glacier), mean height above that of the weather, length of the period in days; over the
+    period positive degree days, snow and precipitation at the height, and by calendar month mean temperature at the
+    height and precipitation, 0 degC and 0 m where the period has no day of it.
     """
     site = glacier.site
     areas, spans = np.asarray(site.areas, np.float64), np.asarray(site.spans, np.float64)
