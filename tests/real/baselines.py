@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import least_squares
 
-from oggm_glaunti.core.arrays import EXACT
 from oggm_glaunti.fit.calibration.errors import MEDIANS, Effects, bound, estimate_sizes
 from oggm_glaunti.fit.calibration.predictions import Site
 from oggm_glaunti.fit.calibration.priors import SPREAD
@@ -37,13 +36,28 @@ def monthly_means(glacier: GlacierSite) -> Site:
 
 def predictions(numbers: dict[str, float], site: Site) -> np.ndarray:
     """What OGGM's temperature index says of every observation, m w.e.: the mean over realisations of the weather."""
-    values = jnp.array([numbers[name] for name in FIRST_GUESS], jnp.float32)
-    return np.asarray(_predicted(values, site), np.float64)
+    return _of_rows(_balances(_values(numbers), one_row(site)), site)
+
+
+def _values(numbers: dict[str, float]) -> jax.Array:
+    return jnp.array([numbers[name] for name in FIRST_GUESS], jnp.float32)
+
+
+def one_row(site: Site) -> Site:
+    """The same site with one observation: programs are then the same however many there are."""
+    of_rows = ("spans", "areas", "observed", "sigma", "years")
+    return site.replace(**{name: np.asarray(getattr(site, name))[:1] for name in of_rows})
+
+
+def _of_rows(balances: jax.Array, site: Site) -> np.ndarray:
+    """Observations (O, ...) from balances, or their slopes, of stretches at heights (S, N, ...)."""
+    of_periods = np.tensordot(np.asarray(site.spans, np.float64), np.asarray(balances, np.float64), 1)
+    return np.einsum("on...,on->o...", of_periods, np.asarray(site.areas, np.float64))
 
 
 @jax.jit
-def _predicted(values: jax.Array, site: Site) -> jax.Array:
-    """As above, from the numbers in the order of the first guess."""
+def _balances(values: jax.Array, site: Site) -> jax.Array:
+    """Balances of stretches at heights (S, N), m w.e., from the numbers in the order of the first guess."""
     prec_scale, ddf, bias, gradient = values
     offset = bias + gradient * site.above_ref
 
@@ -54,11 +68,10 @@ def _predicted(values: jax.Array, site: Site) -> jax.Array:
         sums = jnp.zeros((site.spans.shape[1], smb.shape[1]), smb.dtype)
         return sums.at[site.before].add(0.5 * smb).at[site.after].add(0.5 * smb)
 
-    sums = jax.lax.map(lambda weather: of_realisation(*weather), (site.temp, site.prcp)).mean(axis=0)
-    return jnp.sum(jnp.matmul(site.spans, sums, precision=EXACT) * site.areas, axis=1)
+    return jax.lax.map(lambda weather: of_realisation(*weather), (site.temp, site.prcp)).mean(axis=0)
 
 
-_slopes = jax.jit(jax.jacfwd(_predicted))
+_slopes = jax.jit(jax.jacfwd(_balances))
 
 
 def fit(sites: Sequence[Site], rows: Sequence[Effects], free: Sequence[str]) -> dict[str, float]:
@@ -76,8 +89,8 @@ def fit(sites: Sequence[Site], rows: Sequence[Effects], free: Sequence[str]) -> 
         return [predictions(numbers_of(z), site) - np.asarray(site.observed, np.float64) for site in sites]
 
     def slopes(z):
-        values = jnp.array(list(numbers_of(z).values()), jnp.float32)
-        return np.concatenate([np.asarray(_slopes(values, site), np.float64) for site in sites])[:, places] * sd
+        found = [_of_rows(_slopes(_values(numbers_of(z)), one_row(site)), site) for site in sites]
+        return np.concatenate(found)[:, places] * sd
 
     z, sizes, tolerances = np.zeros(len(free)), MEDIANS, {"xtol": TOLERANCE, "ftol": TOLERANCE}
     for _ in range(ROUNDS):

@@ -1,7 +1,7 @@
 """Simple alternatives with the same information: OGGM's temperature index and boosted trees.
 
-A method is a function: ``method(sites) -> predict``, and ``predict(site) -> values`` (m w.e.) of the observations of
-any site, seen in the fit or not.
+A method is a function: ``method(sites) -> predict``, and ``predict(site)`` what it says of the observations of any
+site, seen in the fit or not.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oggm_glaunti.fit.calibration.priors import FEW
 from oggm_glaunti.fit.calibration.sites import GlacierSite
 from tests.real import baselines
+from tests.real.skill.scores import Floats, Predicted
 
-Floats = NDArray[np.float64]
-Predict = Callable[[GlacierSite], Floats]
+Predict = Callable[[GlacierSite], Predicted]
 LAPSE_RATE = -0.0060  # K m-1, from the height of the weather to that of an observation
 ALL_LIQUID = 2.0  # degC, as in the temperature index
 TREES = {"max_iter": 200, "learning_rate": 0.05, "min_samples_leaf": 20, "l2_regularization": 1.0, "random_state": 0}
@@ -34,7 +33,7 @@ def daily_ti(sites: Sequence[GlacierSite]) -> Predict:
 
 def _temperature_index(sites: Sequence[GlacierSite], weather: Callable) -> Predict:
     numbers = baselines.fit([weather(glacier) for glacier in sites], [glacier.rows for glacier in sites], FEW)
-    return lambda glacier: baselines.predictions(numbers, weather(glacier))
+    return lambda glacier: Predicted(baselines.predictions(numbers, weather(glacier)))
 
 
 def boosted_trees(sites: Sequence[GlacierSite]) -> Predict:
@@ -44,7 +43,7 @@ def boosted_trees(sites: Sequence[GlacierSite]) -> Predict:
     inputs = np.concatenate([properties(glacier) for glacier in sites])
     observed = np.concatenate([np.asarray(glacier.site.observed, np.float64) for glacier in sites])
     trees = HistGradientBoostingRegressor(**TREES).fit(inputs, observed)
-    return lambda glacier: trees.predict(properties(glacier))
+    return lambda glacier: Predicted(trees.predict(properties(glacier)))
 
 
 def properties(glacier: GlacierSite) -> Floats:

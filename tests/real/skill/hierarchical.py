@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from oggm_glaunti.core.on_heights import Tuned
-from oggm_glaunti.fit.calibration.errors import covariance
+from oggm_glaunti.fit.calibration.errors import ErrorSizes, covariance
 from oggm_glaunti.fit.calibration.hierarchy import Estimated, Posterior
 from oggm_glaunti.fit.calibration.map_estimate import fit_map, linearised, place, predict
 from oggm_glaunti.fit.calibration.priors import priors_around
@@ -25,15 +22,24 @@ def no_fit(sites: Sequence[GlacierSite]) -> Predict:
 
 def hierarchical(sites: Sequence[GlacierSite]) -> Predict:
     """The region's mean, and each glacier's own parameters where the fit has seen it."""
+    return of_fit(fitted(sites), sites)
+
+
+def fitted(sites: Sequence[GlacierSite]) -> Posterior:
+    """Fit the default parameters to all rows of sites, from the published ones."""
     start = published()
-    found = fit_map(start, [g.site for g in sites], [g.rows for g in sites], priors_around(start))
+    return fit_map(start, [g.site for g in sites], [g.rows for g in sites], priors_around(start))
+
+
+def of_fit(found: Posterior, sites: Sequence[GlacierSite]) -> Predict:
+    """What a fit says of glaciers, those of the fit (in its order) or others."""
     seen = {name_of(glacier): number for number, glacier in enumerate(sites)}
 
     def of(glacier: GlacierSite) -> Predicted:
         number = seen.get(name_of(glacier))
         if number is None:
-            return with_intervals(start, found, found.unseen(), glacier, False)
-        return with_intervals(start, found, found.glacier(number), glacier, sites[number].rows.few)
+            return with_intervals(found.sizes, found.unseen(), glacier)
+        return with_intervals(found.sizes, found.glacier(number), glacier, few=sites[number].rows.few)
 
     return of
 
@@ -43,15 +49,10 @@ def name_of(glacier: GlacierSite) -> str:
     return str(glacier.used["glacier"].iloc[0])
 
 
-def with_intervals(start: Tuned, found: Posterior, numbers: Estimated, glacier: GlacierSite, few: bool) -> Predicted:
-    """What a fit says of a site under a distribution of parameters, with all errors in which observations differ."""
-    tuned = place(start, numbers.names, numbers.mean)
-    value, slopes = linearised(tuned, glacier.site, numbers.names)
-    errors = covariance(glacier.rows._replace(few=few), found.sizes)
-    return Predicted(value, slopes @ numbers.cov @ slopes.T + errors)
+def with_intervals(sizes: ErrorSizes, numbers: Estimated, glacier: GlacierSite, few: bool = False) -> Predicted:
+    """What a distribution of parameters says of a site, with all errors in which observations differ from a model.
 
-
-def width(predicted: Predicted) -> float:
-    """Median standard error of single rows, m w.e."""
-    assert predicted.cov is not None
-    return float(np.median(np.sqrt(np.diag(predicted.cov))))
+    `few` says whether the level of the glacier's seasons was left uncertain, as by stakes of one year.
+    """
+    value, slopes = linearised(place(published(), numbers.names, numbers.mean), glacier.site, numbers.names)
+    return Predicted(value, slopes @ numbers.cov @ slopes.T + covariance(glacier.rows._replace(few=few), sizes))

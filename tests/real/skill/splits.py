@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -68,8 +68,9 @@ def few_stakes(rows: pd.DataFrame, with_region: bool = False, seed: int = 0) -> 
             yield Split(name, fit | ~own if with_region else fit, own & (rows["year"] != year).to_numpy())
 
 
-def halves(rows: pd.DataFrame) -> Iterator[Split]:
-    """Every other year by the rest, in the order of the years from 0: fitted to the odd ones, then to the even ones."""
+def halves(rows: pd.DataFrame, seasons: Sequence[str]) -> Iterator[Split]:
+    """Every other year by given seasons of the rest: judged are the even ones first, counted from 0, all seasons."""
     number = np.searchsorted(np.unique(rows["year"]), rows["year"])
+    wide, wanted = (rows["kind"] == "glacier-wide").to_numpy(), rows["season"].isin(seasons).to_numpy()
     for fit in (number % 2 == 1, number % 2 == 0):
-        yield Split(rows["glacier"].iloc[0], fit, ~fit)
+        yield Split(rows["glacier"].iloc[0], fit & wide & wanted, ~fit & wide)
