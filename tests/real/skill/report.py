@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from tests.real.skill.bounds import Results
+from tests.real.skill.bounds import BEFORE, Results
 from tests.real.skill.experiments import FIT, NO_FIT, Key
 from tests.real.skill.scores import bootstrap, by_season, relative_gain, rmse
 
@@ -22,7 +22,9 @@ def print_tables(results: Results) -> None:
         print(f"\n{name}: {test}\n{TITLE}")
         for method, judged in of.items():
             for row in _rows(judged):
-                print(f"{method:<28}{row}")
+                print(f"{method:<32}{row}")
+        for group, before in BEFORE.get((name, test), {}).items():
+            print(f"{'the fit before':<32}{' '.join(reversed(group)):<30}{before:6.3f}")
         if NO_FIT in of:
             for line in gains(results, name, test):
                 print(line)

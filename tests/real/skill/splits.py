@@ -29,6 +29,12 @@ def leave_one_glacier_out(rows: pd.DataFrame) -> Iterator[Split]:
         yield Split(name, ~own, own)
 
 
+def by_seasons(rows: pd.DataFrame) -> Iterator[Split]:
+    """As :func:`leave_one_glacier_out`, without the annual balances that are sums of a winter and a summer."""
+    seasons = (rows["season"] != "annual").to_numpy()
+    return (split._replace(fit=split.fit & seasons) for split in leave_one_glacier_out(rows))
+
+
 def own_other_years(rows: pd.DataFrame) -> Iterator[Split]:
     """Each glacier's even years by the odd years of all glaciers, and the reverse."""
     odd = (rows["year"] % 2 == 1).to_numpy()
