@@ -25,7 +25,7 @@ from oggm_glaunti.core.arrays import AnyArray
 from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.fit.calibration.errors import MEDIANS, Effects, ErrorSizes, Floats, bound, estimate_sizes
 from oggm_glaunti.fit.calibration.hierarchy import BETWEEN, Posterior, estimate_w, to_stored_matrix
-from oggm_glaunti.fit.calibration.predictions import Site, predictions
+from oggm_glaunti.fit.calibration.predictions import Site, balances, predictions
 from oggm_glaunti.fit.calibration.priors import STORED, Priors
 
 MAX_EVALUATIONS = 200
@@ -95,8 +95,30 @@ def _with_jacobian(numbers: Array, start: Tuned, site: Site, names: tuple[str, .
     return values, jacobian
 
 
-# A program for each shape of a site, whichever other sites are in the fit.
-_linearised = partial(jax.jit, static_argnames="names")(_with_jacobian)
+@partial(jax.jit, static_argnames="names")
+def _of_stretches(numbers: Array, start: Tuned, site: Site, names: tuple[str, ...]) -> tuple[Array, Array]:
+    """Compute balances of stretches at heights (S, N), and their derivatives to the stored parameters (S, N, P)."""
+
+    def modelled(numbers: Array) -> tuple[Array, Array]:
+        return (balances(place(start, names, numbers), site),) * 2
+
+    jacobian, values = jax.jacfwd(modelled, has_aux=True)(numbers)
+    return values, jacobian
+
+
+def _begin(numbers: Array, start: Tuned, site: Site, names: tuple[str, ...]) -> tuple[Array, Array]:
+    """Start a site's run, without waiting: one program for its days and heights, however many rows are in the fit."""
+    of_rows = ("spans", "areas", "observed", "sigma", "years")
+    one_row = {name: np.asarray(getattr(site, name))[:1] for name in of_rows}
+    return _of_stretches(numbers, start, site.replace(**one_row), names)
+
+
+def _finish(begun: tuple[Array, Array], site: Site) -> tuple[Floats, Floats]:
+    """Return the modelled observations (O,) and their derivatives (O, P)."""
+    spans, areas = (np.asarray(of, np.float64) for of in (site.spans, site.areas))
+    values, slopes = (np.asarray(array, np.float64) for array in begun)
+    of_slopes = np.tensordot(spans, slopes, 1)
+    return ((spans @ values) * areas).sum(axis=1), np.einsum("onp,on->op", of_slopes, areas)
 
 
 def linearised(tuned: Tuned, site: Site, names: Sequence[str]) -> tuple[Floats, Floats]:
@@ -119,8 +141,7 @@ def linearised(tuned: Tuned, site: Site, names: Sequence[str]) -> tuple[Floats, 
     tuned = _as_arrays(tuned)
     top = {"temp_bias": tuned.temp_bias, "temp_gradient": tuned.temp_gradient}
     numbers = jnp.stack([top[name] if name in top else getattr(tuned.ti, STORED[name]) for name in names])
-    values, jacobian = _linearised(numbers, tuned, site, tuple(names))
-    return np.asarray(values, np.float64), np.asarray(jacobian, np.float64)
+    return _finish(_begin(numbers, tuned, site, tuple(names)), site)
 
 
 def log_posterior(z: Float[Array, " unknown"], problem: FitProblem) -> tuple[Array, Array]:
@@ -261,9 +282,9 @@ def _minimum(problem: FitProblem, first_guess: Floats) -> _Minimum:
         numbers = problem.stored(np.frombuffer(z).astype(problem.mean.dtype))
         # All are begun before the first is waited for.
         begun = [
-            _linearised(of, problem.start, site, problem.names) for of, site in zip(numbers, problem.sites, strict=True)
+            _begin(of, problem.start, site, problem.names) for of, site in zip(numbers, problem.sites, strict=True)
         ]
-        found = [tuple(np.asarray(array, np.float64) for array in of_site) for of_site in begun]
+        found = [_finish(of_site, site) for of_site, site in zip(begun, problem.sites, strict=True)]
         observed = [np.asarray(site.observed, np.float64) for site in problem.sites]
         return [f - y for (f, _), y in zip(found, observed, strict=True)], [slopes for _, slopes in found]
 
