@@ -45,7 +45,7 @@ def _values(numbers: dict[str, float]) -> jax.Array:
 
 def one_row(site: Site) -> Site:
     """The same site with one observation: programs are then the same however many there are."""
-    of_rows = ("spans", "areas", "observed", "sigma", "years")
+    of_rows = ("spans", "areas", "observed", "years")
     return site.replace(**{name: np.asarray(getattr(site, name))[:1] for name in of_rows})
 
 

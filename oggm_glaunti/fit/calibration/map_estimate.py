@@ -108,8 +108,7 @@ def _of_stretches(numbers: Array, start: Tuned, site: Site, names: tuple[str, ..
 
 def _begin(numbers: Array, start: Tuned, site: Site, names: tuple[str, ...]) -> tuple[Array, Array]:
     """Start a site's run, without waiting: one program for its days and heights, however many rows are in the fit."""
-    of_rows = ("spans", "areas", "observed", "sigma", "years")
-    one_row = {name: np.asarray(getattr(site, name))[:1] for name in of_rows}
+    one_row = {name: np.asarray(getattr(site, name))[:1] for name in ("spans", "areas", "observed", "years")}
     return _of_stretches(numbers, start, site.replace(**one_row), names)
 
 
@@ -282,7 +281,8 @@ def _minimum(problem: FitProblem, first_guess: Floats) -> _Minimum:
         numbers = problem.stored(np.frombuffer(z).astype(problem.mean.dtype))
         # All are begun before the first is waited for.
         begun = [
-            _begin(of, problem.start, site, problem.names) for of, site in zip(numbers, problem.sites, strict=True)
+            _begin(jnp.asarray(of), problem.start, site, problem.names)
+            for of, site in zip(numbers, problem.sites, strict=True)
         ]
         found = [_finish(of_site, site) for of_site, site in zip(begun, problem.sites, strict=True)]
         observed = [np.asarray(site.observed, np.float64) for site in problem.sites]

@@ -42,7 +42,7 @@ BEFORE: dict[tuple[str, str], dict[tuple[str, str], float]] = {
     ("norway", OTHER_YEARS): {BANDS: 0.945, WINTERS: 0.749, SUMMERS: 0.780},
     ("norway_wide", OWN_MEAN): {ANNUAL_WIDE: 0.602, WIDE: 0.468, SUMMER_WIDE: 0.527},
 }
-"""RMSE (m w.e.) on the same rows of the fit of the first releases, recorded: one set of parameters for all glaciers, rows
+"""RMSE (m w.e.) on the same rows of the fit of before, recorded: one set of parameters for all glaciers, rows
 independent, and of whole glaciers ``melt_f`` turned to the own mean balance."""
 BOUNDS = [
     Bound(Key("trio", LOGO, FIT), BANDS, 0.86),

@@ -102,7 +102,7 @@ def published() -> Tuned:
 def chosen_rows(glacier: GlacierSite, keep: NDArray[np.bool_]) -> GlacierSite:
     """Return a site with some of its observations; its days remain, and so do the programs compiled for them."""
     site = glacier.site
-    fields = {name: np.asarray(getattr(site, name))[keep] for name in ("spans", "areas", "observed", "sigma", "years")}
+    fields = {name: np.asarray(getattr(site, name))[keep] for name in ("spans", "areas", "observed", "years")}
     used = glacier.used[keep].reset_index(drop=True)
     return glacier._replace(site=site.replace(**fields), used=used, rows=effects(used))
 
