@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.utils import date_to_floatyear
 
 from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.versions import floatyear_of_day
@@ -183,8 +185,23 @@ class SpecificBalance:
         whole = days.whole_years
         total = self.of_years(whole) * len(whole) if whole else 0.0
         for year in sorted(set(days.calendar_years) - set(whole)):
+            total += self._of_part(year, days)
+        return total / days.years
+
+    def _of_part(self, year: int, days: ReferencePeriod) -> float:
+        """Return the balance of those days that are in a year, kg m-2: of whole months by the table, far faster."""
+        total, within = 0.0, []
+        begins = np.arange(np.datetime64(f"{year:04d}-01", "M"), 13).astype("M8[D]")
+        for month, (begin, end) in enumerate(pairwise(begins), 1):
+            if days.begin <= begin and end <= days.end:
+                floatyear = date_to_floatyear(year, month)
+                rates = self._mb_model.get_monthly_mb(self._heights, year=floatyear)
+                total += float(np.average(rates, weights=self._widths)) * self._mb_model.sec_in_month(floatyear)
+            elif days.begin < end and begin < days.end:
+                within.append((max(begin, days.begin), min(end, days.end)))
+        if within:
             rates = np.average(self._mb_model.get_daily_mb_of_year(self._heights, year), axis=0, weights=self._widths)
             dates = _first(year) + np.arange(rates.size)
-            inside = (days.begin <= dates) & (dates < days.end)
-            total += float(rates[inside].sum()) * cfg.SEC_IN_DAY * self._mb_model.ice_density
-        return total / days.years
+            inside = np.any([(begin <= dates) & (dates < end) for begin, end in within], axis=0)
+            total += float(rates[inside].sum()) * cfg.SEC_IN_DAY
+        return total * self._mb_model.ice_density

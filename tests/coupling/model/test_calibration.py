@@ -16,6 +16,7 @@ from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanc
 from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, GlaUnTIMassBalanceC, settings
 from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.model.params import write_params
+from oggm_glaunti.coupling.model.reference_period import ReferencePeriod, SpecificBalance
 from oggm_glaunti.coupling.oggm import geodetic
 from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 
@@ -191,6 +192,30 @@ def test_without_flowlines_it_says_what_to_run(aletsch_gdir):
     Path(aletsch_gdir.get_filepath("inversion_flowlines")).unlink()
     with pytest.raises(InvalidWorkflowError, match=r"RGI60-11\.01450: no inversion_flowlines .*use_2d_mb=True"):
         calibrate_glaunti(aletsch_gdir, **GEODETIC, **MELT)
+
+
+@pytest.mark.parametrize(
+    ("period", "by_days"),
+    [
+        ("2015-10-01_2016-05-01", []),
+        ("2014-10-01_2016-10-01", []),
+        ("2015-10-15_2016-04-20", [2015, 2016]),
+        ("2016-03-05_2016-03-20", [2016]),
+    ],
+)
+def test_a_period_of_months_needs_no_days(hef_gdir, monkeypatch, period, by_days):
+    model, days, asked = GlaUnTIMassBalanceA(hef_gdir), ReferencePeriod.of(period, "HEF"), []
+    daily, balance = model.get_daily_mb_of_year, SpecificBalance(hef_gdir, model)
+    monkeypatch.setattr(model, "get_daily_mb_of_year", lambda *args: asked.append(args[1]) or daily(*args))
+    found = balance.of_days(days) * days.years
+    assert asked == by_days
+    (fl,) = hef_gdir.read_pickle("inversion_flowlines")
+    expected = 0.0
+    for year in days.calendar_years:
+        rates = np.average(daily(fl.surface_h, year), axis=0, weights=fl.widths) * model.rho * cfg.SEC_IN_DAY
+        dates = np.datetime64(f"{year}-01-01") + np.arange(rates.size)
+        expected += rates[(days.begin <= dates) & (dates < days.end)].sum()
+    assert found == pytest.approx(expected, abs=0.01)
 
 
 # --- references that are not given ---
