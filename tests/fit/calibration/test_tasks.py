@@ -271,6 +271,7 @@ def test_a_glacier_without_observations_gets_its_regions_mean_and_less_certainty
     np.testing.assert_allclose(sd, np.sqrt(np.diag(region["covariance"]) + (2.0 * spread) ** 2))
 
 
+@pytest.mark.slow
 def test_glaciers_of_a_region_keep_their_own_parameters_whichever_are_written(hef, aletsch, bands):
     both = pd.concat([bands, whole_years(aletsch).assign(value=-1.0, sigma=0.1)])
     one, other = fit_glaunti_region([hef, aletsch], observations=both, mb_kwargs={"model": "A"})
