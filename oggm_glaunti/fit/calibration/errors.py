@@ -171,10 +171,10 @@ def balance_years(days: NDArray[np.datetime64], southern: bool = False) -> NDArr
 def bound(rows: Effects, sizes: ErrorSizes) -> Floats:
     """Return variances (O,) with which rows may count as independent: together they are never too certain.
 
-    They are the sums of the covariances' absolute values over the rows: a difference of two positive semidefinite
-    matrices, the diagonal one minus the covariance, is diagonally dominant. The inverse of the covariances themselves
-    would put the level of a year down to its error and leave the differences between stakes to decide, where models of
-    one temperature and one lapse rate are wrong.
+    They are the sums of each row of the covariances, so that the diagonal matrix of them minus the covariances is
+    diagonally dominant: there is no direction in which it claims to know more. The inverse of the covariances
+    themselves would put the level of a year down to its error and leave the differences between stakes to decide, where
+    models of one temperature and one lapse rate are wrong.
     """
     shared = rows.shared(sizes)
     return rows.own(sizes) + shared @ shared.sum(axis=0)

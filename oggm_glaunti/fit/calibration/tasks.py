@@ -70,7 +70,8 @@ def fit_glaunti(
     spread : mapping, optional
         standard deviations of priors that replace those of :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`
     errors : ErrorSizes, optional
-        sizes of the differences expected in addition to the sigma of the observations, m w.e.; default: estimated
+        sizes of the differences expected in addition to the sigma of the observations, m w.e.; default: estimated.
+        Where observations are of fewer than three years, the level of the glacier is uncertain besides
     filesuffix : str
         suffix of ``glaunti_params.json``, for more than one calibration in a directory
     mb_kwargs : mapping, optional

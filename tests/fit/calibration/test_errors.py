@@ -141,6 +141,11 @@ def test_rows_taken_as_independent_are_in_no_direction_surer_than_they_are(drawn
     surplus = np.linalg.eigvalsh(np.diag(independent) - full)
     assert surplus.min() > -1e-9 * independent.max()
     d = np.array(difference)[: len(full)]
+    # As parameters do, other unknowns add to what rows share.
+    others = np.stack([d, np.arange(len(d)) / 6.0], axis=1)
+    with_others = multivariate_normal(np.zeros(len(d)), full + others @ others.T, allow_singular=True).logpdf(d)
+    found = log_likelihood(d, rows, sizes, others) - 0.5 * len(d) * np.log(2 * np.pi)
+    assert found == pytest.approx(with_others, rel=1e-5, abs=1e-5)
     dense = multivariate_normal(np.zeros(len(full)), full, allow_singular=True).logpdf(d)
     assert log_likelihood(d, rows, sizes) - 0.5 * len(full) * np.log(2 * np.pi) == pytest.approx(
         dense, rel=1e-5, abs=1e-5
