@@ -161,7 +161,6 @@ def test_a_surer_balance_is_met_more_closely(aletsch_gdir):
     assert abs(by_default["residual"]) == pytest.approx(far[1])
 
 
-@pytest.mark.slow
 def test_winters_move_precipitation(hef_gdir):
     without = calibrate_glaunti(hef_gdir, **HEF, **A)
     found = {
