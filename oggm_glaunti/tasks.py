@@ -23,11 +23,11 @@ from oggm_glaunti.companions.dem.tasks import process_dem_stack
 from oggm_glaunti.coupling.ground.debris import process_debris
 from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.hydro.task import run_with_daily_hydro
-from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
 from oggm_glaunti.coupling.model.dynamic_spinup import run_dynamic_melt_f_calibration, run_dynamic_spinup
 from oggm_glaunti.coupling.model.merged import copy_to_merged
 from oggm_glaunti.coupling.model.smb import glaunti_smb
 from oggm_glaunti.coupling.weather.task import process_daily_climate
+from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 from oggm_glaunti.fit.calibration.tasks import fit_glaunti, fit_glaunti_region
 from oggm_glaunti.region.store import compile_glaunti_output
 from oggm_glaunti.region.tables import glaunti_tables

@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,8 +46,8 @@ def code_and_text(path: Path) -> tuple[str, str]:
         sources = [("".join(cell["source"]), cell["cell_type"]) for cell in cells]
         code = "\n".join(source for source, kind in sources if kind == "code")
         return re.sub(r"^[%!].*$", "", code, flags=re.MULTILINE), "\n".join(s for s, kind in sources if kind != "code")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    return "\n".join(blocks), re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL)
+    blocks = re.findall(r"^ *```python\n(.*?)```", text, flags=re.DOTALL | re.MULTILINE)
+    return "\n".join(map(textwrap.dedent, blocks)), re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL)
 
 
 def names_used(code: str, text: str) -> Iterator[str]:

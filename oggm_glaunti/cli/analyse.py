@@ -58,12 +58,12 @@ def add_attribute(subparsers: common.Subparsers) -> None:
 
 def add_uncertainty(subparsers: common.Subparsers) -> None:
     """Add ``uncertainty``."""
-    what = "standard deviation of the balance from errors of weather and parameters"
+    what = "standard deviation of the balance from errors of parameters and model, and of the weather apart"
     example = "--years 2001 2020 --model A --out uncertainty"
     parser = _add_analysis(subparsers, "uncertainty", what, example, _uncertainty)
     priors = "parameters that were not fitted have the errors of a fit's priors, as in measure (default: none)"
     parser.add_argument("--priors", action="store_true", help=priors)
-    _add_weather_errors(parser)
+    _add_weather_errors(parser, "count them in the standard deviation and its band too (default: given apart)")
 
 
 def add_measure(subparsers: common.Subparsers) -> None:
@@ -73,7 +73,7 @@ def add_measure(subparsers: common.Subparsers) -> None:
     parser = _add_analysis(subparsers, "measure", what, example, _measure, lacks="year_type")
     parser.add_argument("--target", default="smb", help="smb, or the name of a parameter (default: smb)")
     parser.add_argument("--n-best", type=common.positive, default=5, help="measurements in the table (default: 5)")
-    _add_weather_errors(parser)
+    _add_weather_errors(parser, "count them beside the errors of the model; the next three imply it (default: no)")
 
 
 def _add_analysis(
@@ -98,17 +98,20 @@ def _add_analysis(
     return parser
 
 
-def _add_weather_errors(parser: argparse.ArgumentParser) -> None:
+def _add_weather_errors(parser: argparse.ArgumentParser, weather: str) -> None:
     group = parser.add_argument_group("errors of the weather", "of a week; 0 for none")
+    group.add_argument("--weather", action="store_true", help=weather)
     group.add_argument("--sigma-temp", type=float, metavar="K", help="default: 1.5889")
     group.add_argument("--sigma-log-prcp", type=float, metavar="S", help="of the logarithm (default: 0.96401)")
-    group.add_argument("--correlation-days", type=float, default=0.0, metavar="DAYS", help="default: independent weeks")
+    group.add_argument("--correlation-days", type=float, metavar="DAYS", help="default: independent weeks")
 
 
-def _weather_errors(args: argparse.Namespace) -> WeatherErrors:
+def _weather_errors(args: argparse.Namespace) -> dict[str, WeatherErrors]:
+    """Return the argument `errors` of a task if any of them is given."""
     from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 
-    return WeatherErrors(**common.given(args, "sigma_temp", "sigma_log_prcp", "correlation_days"))
+    given = common.given(args, "sigma_temp", "sigma_log_prcp", "correlation_days")
+    return {"errors": WeatherErrors(**given)} if given or args.weather else {}
 
 
 def _invert(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -> None:
@@ -170,17 +173,21 @@ def _uncertainty(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outp
     from oggm_glaunti.graphics import plot_uncertainty, save_png
 
     asked = {"parameters": "priors" if args.priors else True, **common.given(args, "years", "year_type")}
-    found = smb_uncertainty(gdir, errors=_weather_errors(args), mb_kwargs=mb_kwargs_of(gdir, args), **asked)
+    asked |= {"weather": args.weather, **_weather_errors(args)}
+    found = smb_uncertainty(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked)
     _write_netcdf(found, outputs.path("_uncertainty.nc"))
     save_png(plot_uncertainty(found), outputs.path("_uncertainty.png"))
     last = found.isel(time=-1)
     print(
         f"{gdir.rgi_id}: {float(last.smb):+.2f} ± {float(last.sd):.2f} m w.e. over {found.sizes['year']} years; from "
-        f"temperature {float(last.sd_temp):.2f}, precipitation {float(last.sd_prcp):.2f}, parameters "
-        f"{float(last.sd_parameters):.2f}"
+        f"parameters {float(last.sd_parameters):.2f}, model {float(last.sd_model):.2f}"
+        + (", " if args.weather else "; not counted: ")
+        + f"weather {float(last.sd_weather):.2f} (temperature {float(last.sd_temp):.2f}, precipitation "
+        f"{float(last.sd_prcp):.2f})"
     )
     more = "" if args.priors or found.attrs["parameters"] != "taken as known" else "; --priors takes those of measure"
     print(f"  errors of parameters: {found.attrs['parameter_errors']}{more}")
+    print(f"  errors of the model, {found.attrs['model_errors']}")
 
 
 def _measure(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -> None:
@@ -188,7 +195,8 @@ def _measure(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs)
     from oggm_glaunti.graphics import plot_where_to_measure, save_png
 
     asked = {"target": args.target, "n_best": args.n_best, **common.given(args, "years")}
-    found = where_to_measure(gdir, errors=_weather_errors(args), mb_kwargs=mb_kwargs_of(gdir, args, maps=True), **asked)
+    asked |= _weather_errors(args)
+    found = where_to_measure(gdir, mb_kwargs=mb_kwargs_of(gdir, args, maps=True), **asked)
     write_text(outputs.path("_measure.csv"), found.table.to_csv(index=False))
     _write_netcdf(found.maps, outputs.path("_measure.nc"))
     save_png(plot_where_to_measure(found), outputs.path("_measure.png"))
@@ -196,5 +204,6 @@ def _measure(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs)
     spread = f"± {sd:.2f} {found.maps.sd.attrs['units']} now"
     print(f"{gdir.rgi_id}: {args.target}, {first} to {last}: {spread}; one more measurement takes away of its variance")
     print(f"  errors of parameters: {found.table.attrs['parameter_errors']}")
+    print(f"  errors of the model, {found.table.attrs['model_errors']}")
     for row in found.table.itertuples():
         print(f"  {row.rank}. {row.season} at {row.height:.0f} m: {row.reduction:.1f} % ({row.left:.1f} % are left)")

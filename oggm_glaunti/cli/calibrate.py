@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from oggm_glaunti.fit.observations import Read
 
 CALIBRATE = f"""\
-melt_f is turned (others with --order) until the mean balance of a period equals a reference. The result is written to
-glaunti_params.json, and whatever is run in DIR later uses it. {DIRECTORY}"""
+prcp_fac and melt_f are estimated from the mean balance of a period, with its error, and from what is expected of both.
+With --order parameters are turned instead, one after the other, until the balance is met exactly. The result is written
+to glaunti_params.json, and whatever is run in DIR later uses it. {DIRECTORY}"""
 
 FIT = f"""\
 The maximum a posteriori estimate of some parameters under all observations of a glacier at once: stakes, bands,
 glacier-wide and geodetic balances of any periods. It is written to glaunti_params.json with its uncertainty, and what
-the observations cannot tell is said. Rows name glaciers by RGI id, or by their names in DIR. {DIRECTORY}"""
+the observations cannot tell is said. Observations of the same winter or summer share an error, so that many stakes of
+one year do not count as many years. Rows name glaciers by RGI id, or by their names in DIR. {DIRECTORY}"""
 
 FEATURES = """\
 glaunti_features.nc holds outline, elevation and its uncertainty, and facies, on cells of 100 m: what models C and D and
@@ -41,6 +43,7 @@ all maps need. Other verbs make it with its defaults if it is missing; this one 
 
 # Parameters that a calibration turns, and their units.
 TUNABLE = {"melt_f": "kg m-2 day-1 K-1", "prcp_fac": "", "temp_bias": "K"}
+ERRORS_OF = {"points": "points", "whole": "means over glaciers"}
 # Name of a layout, and the reader of oggm_glaunti.fit.readers.
 LAYOUTS = {
     "table": "read_csv",
@@ -97,35 +100,36 @@ def _number_or_file(text: str) -> float | Path:
 def add_calibrate(subparsers: common.Subparsers) -> None:
     """Add ``calibrate``."""
     example = "--ref-mb -1100 --ref-period 2000-01-01_2020-01-01 --model A"
-    what = "one parameter of each glacier to a mean balance"
+    what = "parameters of each glacier to its mean balance"
     aliases = {**ALIASES, "ref_source": "--ref-mb"}
     parser = _add_parameters(subparsers, "calibrate", run_calibrate, what, CALIBRATE, example, aliases)
     balance = "mean annual balance, kg m-2 yr-1; or geodetic (OGGM's table, network) or wgms"
     parser.add_argument(
         "--ref-mb", metavar="MB|geodetic|wgms", type=common.balance_or("geodetic", "wgms"), required=True, help=balance
     )
-    parser.add_argument("--ref-mb-err", metavar="ERR", type=float, help="its standard error, recorded only")
+    parser.add_argument("--ref-mb-err", metavar="ERR", type=float, help="its standard error (default: of its source)")
     period = "default: 2000-01-01_2020-01-01, last day excluded; wgms: all years there are"
     parser.add_argument("--ref-period", metavar="P", help=period)
-    order = (
-        "what is turned until the balance is met: some of melt_f prcp_fac temp_bias, in this order (default: melt_f)"
-    )
+    prior = "calibration with the parameters of a region, by fit --together (default: what is expected anywhere)"
+    parser.add_argument("--prior", metavar="SUFFIX", help=prior)
+    order = "turn these until the balance is met: some of melt_f prcp_fac temp_bias, in this order"
     parser.add_argument("--order", metavar="NAME", nargs="+", choices=TUNABLE, help=order)
 
 
 def run_calibrate(args: argparse.Namespace) -> int:
-    """Calibrate each glacier and print its parameter."""
-    from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
+    """Calibrate each glacier and print its parameters."""
+    from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 
-    asked = common.given(args, "ref_period", "ref_mb_err", "order", filesuffix="calibration")
+    asked = common.given(args, "ref_period", "ref_mb_err", "prior", "order", filesuffix="calibration")
     asked |= {"ref_source": args.ref_mb} if isinstance(args.ref_mb, str) else {"ref_mb": args.ref_mb}
 
     def calibrate(gdir: GlacierDirectory) -> None:
         found = calibrate_glaunti(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked)
-        reference = f"{found['reference_mb']:g} kg m-2 yr-1 in {found['reference_period']}"
         turned = ", ".join(f"{name} {found[name]:.4g} {TUNABLE[name]}".strip() for name in found["calibrated"])
-        source = found["reference_source"]
-        print(f"{gdir.rgi_id}: model {found['model']}, {turned} gives {reference} ({source})", flush=True)
+        period, source = found["reference_period"], found["reference_source"]
+        made = f"{found['reference_mb'] + found['residual']:.0f} kg m-2 yr-1 in {period}"
+        observed = f"{source}: {found['reference_mb']:g}"
+        print(f"{gdir.rgi_id}: model {found['model']}, {turned} gives {made} ({observed})", flush=True)
 
     return for_each(args, calibrate)
 
@@ -145,11 +149,9 @@ def add_fit(subparsers: common.Subparsers) -> None:
     parser.add_argument("--hemisphere", choices=("nh", "sh"), help=side)
     unit = "of balances where FILE does not say it, w.e. (default: that of the layout)"
     parser.add_argument("--unit", choices=("m", "cm", "mm"), help=unit)
-    together = "one set of parameters for all glaciers, fitted to those that have observations"
+    together = "the parameters of a region: each glacier with observations its own, others the region's mean"
     parser.add_argument("--together", action="store_true", help=together)
     parser.add_argument("--free", metavar="NAME", nargs="+", help="default: prec_scale ddf_snow temp_gradient")
-    error = "structural error of the model, m w.e. a year (default: estimated)"
-    parser.add_argument("--model-error", metavar="E", type=float, help=error)
 
 
 def _add_parameters(
@@ -182,11 +184,10 @@ def run_fit(args: argparse.Namespace) -> int:
     others = read.observations[~read.observations["glacier"].isin([gdir.rgi_id for gdir in observed])]
     if len(others):
         print(f"left out: {len(others)} rows of glaciers not asked for or not there: {_some(set(others['glacier']))}")
-    asked = {"observations": read, **common.given(args, "free", "model_error", filesuffix="calibration")}
+    asked = {"observations": read, **common.given(args, "free", filesuffix="calibration")}
     if args.together:
         kwargs = [mb_kwargs_of(gdir, args) for gdir in gdirs]
-        found = fit_glaunti_region(gdirs, mb_kwargs=kwargs[0], **asked)[0]
-        _print_fit(f"{len(gdirs)} glaciers, fitted to {', '.join(gdir.rgi_id for gdir in observed)}", found)
+        _print_region(fit_glaunti_region(gdirs, mb_kwargs=kwargs[0], **asked))
         return common.OK
     for gdir in common.each(args, observed, "glacier"):
         _print_fit(gdir.rgi_id, fit_glaunti(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked))
@@ -234,14 +235,38 @@ def read_observations(args: argparse.Namespace) -> Read:
 
 
 def _print_fit(who: str, found: dict[str, Any]) -> None:
+    _print_scores(who, found)
+    _print_parameters(found["fit"])
+    for sentence in found["fit"]["identifiability"]:
+        print(f"  {sentence}")
+
+
+def _print_region(found: list[dict[str, Any]]) -> None:
+    """Print the scores of all glaciers together, and the parameters of each."""
+    own = [params["rgi_id"] for params in found if params["fit"]["parameters_from"] == "own observations"]
+    _print_scores(f"{len(found)} glaciers, {len(own)} of them with parameters of their own", found[0])
+    for sort, of in found[0]["fit"]["error_sizes"].items():
+        shared = f"{of['winter']:.2f} shared in a winter, {of['summer']:.2f} in a summer"
+        print(f"  errors of the model at {ERRORS_OF[sort]}: {of['own']:.2f} m w.e. a year of their own, {shared}")
+    for params in found:
+        fit = params["fit"]
+        away = (
+            "" if params["rgi_id"] in own else f"; the nearest glacier of the fit is {fit['km_to_nearest']:.0f} km away"
+        )
+        print(f"{params['rgi_id']}: from {fit['parameters_from']}{away}")
+        _print_parameters(fit)
+
+
+def _print_scores(who: str, found: dict[str, Any]) -> None:
     fit = found["fit"]
     counts = ", ".join(f"{n} {kind}" for kind, n in fit["observations"].items())
     print(f"{who}: model {found['model']}, {counts}, {fit['first']} to {fit['last']}")
     print(f"  RMSE {fit['rmse']:.2f} m w.e., bias {fit['bias']:+.2f} m w.e. (model minus observation)")
+
+
+def _print_parameters(fit: dict[str, Any]) -> None:
     for name, of in fit["parameters"].items():
         print(f"  {name} {of['value']:.4g} ({of['low']:.4g} to {of['high']:.4g}), before {of['prior']:.4g}")
-    for sentence in fit["identifiability"]:
-        print(f"  {sentence}")
 
 
 def _some(names: Any) -> str:

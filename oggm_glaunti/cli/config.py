@@ -48,7 +48,8 @@ def with_config(argv: Sequence[str], parser: argparse.ArgumentParser) -> list[st
         return list(argv)
     without = ["shapefile", "dem", "crs"] if given.rgi_ids else ["rgi-ids"] if given.shapefile else []
     without += OF_FILE if given.climate in SOURCES else ()
-    without += ["ref-period"] if given.ref_mb == "none" else []
+    without += ["ref-period", "ref-mb-err"] if given.ref_mb == "none" else []
+    without += ["ref-mb-err"] if given.ref_mb == "geodetic" else []
     return [argv[0], *_as_arguments(Path(given.config), verbs["run"], without), *argv[1:]]
 
 

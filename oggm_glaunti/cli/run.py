@@ -34,11 +34,10 @@ file of one series; {rgi_id} in its name is replaced, for a file per glacier"""
 # Arguments of the tasks of a run that are not called like the options.
 ALIASES = {"path": "--climate", "source": "--climate", "check": "--force", "dem_file": "--dem", "ys": "--years"}
 ALIASES |= {"ye": "--years", "take years without with y0 and y1 of process_daily_climate": "leave those years out"}
-ALIASES["give 0, or ref_mb_err as well, in kg m-2 yr-1"] = "give 0"
 ALIASES["set cfg.PARAMS['glaunti_memory'] (or memory=) to"] = "give --memory"
 REF_MB = """\
-calibrate melt_f of every glacier to this balance (kg m-2 yr-1), or to OGGM's geodetic table (network); default: none,
-the published parameters"""
+estimate prcp_fac and melt_f of every glacier from this balance (kg m-2 yr-1), or from OGGM's geodetic table (network);
+default: none, the published parameters"""
 
 
 def add_run(subparsers: common.Subparsers) -> None:
@@ -73,6 +72,7 @@ def add_run(subparsers: common.Subparsers) -> None:
     common.add_model(group, "ACD", default="C", help="default: C")
     common.add_weights(group, "file or folder, for models C and D")
     group.add_argument("--ref-mb", metavar="MB|geodetic|none", type=common.balance_or("geodetic", "none"), help=REF_MB)
+    group.add_argument("--ref-mb-err", metavar="ERR", type=float, help="standard error of --ref-mb (default: 200)")
     group.add_argument("--ref-period", metavar="P", help="of --ref-mb: 2000-01-01_2020-01-01, last year excluded")
     group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
     ice = "ice as well, whatever FILE of --config says"
@@ -95,12 +95,12 @@ def run_run(args: argparse.Namespace) -> int:
     if args.ref_mb is not None:
         what = "OGGM's geodetic balances" if args.ref_mb == "geodetic" else f"{args.ref_mb:g} kg m-2 yr-1"
         period = args.ref_period or "OGGM's geodetic period"
-        parameters = f", melt_f of every glacier calibrated to {what} of {period}"
+        parameters = f", prcp_fac and melt_f of every glacier estimated from {what} of {period}"
     print(f"Model {args.model}{parameters}.", flush=True)
     is_file, options = _is_file(args.climate), _climate_options(args) | ({"check": False} if args.force else {})
     args.climate = climate = str(Path(args.climate).resolve()) if is_file else args.climate
     names = ("shapefile", "dem", "crs", "prepro_level", "border", "prepro_url", "model", "weights", "ref_mb")
-    asked = {name: getattr(args, name) for name in (*names, "ref_period", "workers", "memory")}
+    asked = {name: getattr(args, name) for name in (*names, "ref_mb_err", "ref_period", "workers", "memory")}
     asked |= {"years": tuple(args.years), "rgi_ids": tuple(args.rgi_ids or ()), "dynamics": not args.no_dynamics}
     asked["progress"] = not args.quiet
     request = Request(args.out.resolve(), climate, climate_is_file=is_file, climate_options=options, **asked)
@@ -134,6 +134,8 @@ def _require_consistent_request(args: argparse.Namespace) -> None:
         "--climate monthly goes with pre-processed directories, which have monthly weather": args.climate == "monthly"
         and args.shapefile,
         "--ref-period goes with --ref-mb": args.ref_period is not None and args.ref_mb is None,
+        "--ref-mb-err goes with a balance of --ref-mb; OGGM's table has errors of its own": args.ref_mb_err is not None
+        and not isinstance(args.ref_mb, float),
         f"{', '.join(options)}: not with --climate {args.climate}": options,
         f"no such file: {', '.join(missing)}{known if args.climate in missing else ''}": missing,
     }
@@ -146,7 +148,7 @@ def _require_consistent_request(args: argparse.Namespace) -> None:
         if args.ref_period is not None:
             ReferencePeriod.of(args.ref_period, "run")
         if not isinstance(args.ref_mb, str):
-            require_kg(args.ref_mb, None, "run")
+            require_kg(args.ref_mb, args.ref_mb_err, "run")
 
 
 def _is_file(climate: str) -> bool:

@@ -1,3 +1,4 @@
+from .calibration.errors import ErrorSizes as ErrorSizes, Sizes as Sizes
 from .calibration.nuts import sample_glaunti as sample_glaunti
 from .calibration.sites import surface_of as surface_of
 from .calibration.tasks import modelled as modelled

@@ -59,7 +59,7 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
     for i, season in enumerate(maps["season"].values):
         line = 100.0 * maps["reduction_by_height"].sel(season=season)
         profile.plot(line, maps["height"], label=str(season), **series_style(i, "color", "linestyle"))
-    profile.set(xlim=(0.0, 100.0), xlabel="variance taken away (%)", ylabel="height (m)")
+    profile.set(xlim=(0.0, _highest(maps)), xlabel="variance taken away (%)", ylabel="height (m)")
     profile.legend(frameon=False)
     profile.grid(color="0.9")
     profile.set_axisbelow(True)
@@ -81,7 +81,8 @@ def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
     colours = mpl.colormaps["cividis"].resampled(SHADES_OF_SHARE)
     for ax, season in zip(axes, seasons, strict=True):
         values = percent.sel(season=season).values
-        image = ax.pcolormesh(x, y, values, cmap=colours, vmin=0.0, vmax=100.0, shading="nearest", rasterized=True)
+        limits = {"vmin": 0.0, "vmax": _highest(maps)}
+        image = ax.pcolormesh(x, y, values, cmap=colours, **limits, shading="nearest", rasterized=True)
         ax.contour(x, y, np.isfinite(values), levels=[0.5], colors="black", linewidths=0.7)
         for row in table[table["season"] == season].itertuples():
             at = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": "bold"}
@@ -93,6 +94,11 @@ def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
         finish_map(ax, (x[west], x[east]), (y[south], y[north]), ticks=5, integer=True)
     axes[0].set_ylabel("northing (km)")
     axes[0].figure.colorbar(image, ax=list(axes), label="variance taken away\nby one measurement (%)")
+
+
+def _highest(maps: xr.Dataset) -> float:
+    """Return the largest share of the variance that a measurement takes away, rounded up to tens, %."""
+    return 10.0 * float(np.ceil(10.0 * maps["reduction_by_height"].max()))
 
 
 def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PART_LABELS = {"sd": "all", "sd_prcp": "precipitation", "sd_temp": "temperature", "sd_parameters": "parameters"}
+PART_LABELS = {"sd": "of the band", "sd_model": "model", "sd_parameters": "parameters", "sd_weather": "weather"}
 BAND_LABEL = "5 to 95 %"
 
 
@@ -40,8 +40,10 @@ def plot_uncertainty(result: xr.Dataset, ensemble: xr.Dataset | None = None) -> 
     _plot_parts(result, "year", "annual_", axes[1, 1])
     of = result.attrs
     figure.suptitle(
-        f"{of['rgi_id']}, model {of['model']}; errors of every {of['block_days']} days: {of['sigma_temp']:.2f} K, "
-        f"{of['sigma_log_prcp']:.2f} of log precipitation; parameters: {of['parameters'].replace('_log', '')}",
+        f"{of['rgi_id']}, model {of['model']}; bands: {of['counted']}\n"
+        f"parameters: {of['parameters'].replace('_log', '')}; model {of['model_errors']}\n"
+        f"weather of every {of['block_days']} days: {of['sigma_temp']:.2f} K, {of['sigma_log_prcp']:.2f} of log "
+        "precipitation",
         fontsize=9,
     )
     return figure
@@ -83,8 +85,9 @@ def _plot_years(result: xr.Dataset, ensemble: xr.Dataset | None, ax: Axes) -> No
 def _plot_parts(result: xr.Dataset, dim: str, prefix: str, ax: Axes) -> None:
     for k, (name, label) in enumerate(PART_LABELS.items()):
         values = result[f"{prefix}{name}"]
-        if name == "sd_parameters" and not values.any():
+        if not values.any():
             continue
+        label += " (apart)" if name == "sd_weather" and "weather" not in result.attrs["counted"] else ""
         style: dict[str, Any] = {"marker": MARKERS[k], "ms": 3.5} if prefix else {}
         style |= {"color": "black" if k == 0 else COLOURS[k - 1], "linestyle": LINES[k], "label": label}
         ax.plot(result[dim], values, linewidth=1.2, **style)
@@ -93,7 +96,7 @@ def _plot_parts(result: xr.Dataset, dim: str, prefix: str, ax: Axes) -> None:
     ax.set_ylim(bottom=0.0)
     ax.legend(frameon=False, loc="best", ncols=2)
     if prefix:
-        ax.set_ylim(top=1.35 * float(result[f"{prefix}sd"].max()))  # room for the legend
+        ax.set_ylim(top=1.35 * ax.get_ylim()[1])  # room for the legend
         whole_years(ax, 7)
 
 

@@ -70,9 +70,9 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
 
     from oggm_glaunti.coupling.ground.features import glaunti_features
     from oggm_glaunti.coupling.model import massbalance
-    from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
     from oggm_glaunti.coupling.model.smb import glaunti_smb
     from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+    from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 
     mb_model_class = getattr(massbalance, f"GlaUnTIMassBalance{model}")
     print(f"Model {model}: {gdir.name}, {gdir.rgi_area_km2:.1f} km2")
@@ -81,7 +81,9 @@ def _run_chain(model: str, out: Path) -> dict[str, Any]:
     calibrate_glaunti(gdir, ref_mb=REF_MB, ref_mb_err=REF_MB_ERR, ref_period=REF_PERIOD, mb_kwargs={"model": model})
     glaunti_smb(gdir, ys=SMB_YEARS[0], ye=SMB_YEARS[1], mb_kwargs={"model": model})
     calibrated = gdir.read_json("glaunti_params")
-    print(f"  melt_f {calibrated['melt_f']:.2f} kg m-2 day-1 K-1 gives {REF_MB:.0f} kg m-2 yr-1 in {REF_PERIOD}")
+    turned = f"prcp_fac {calibrated['prcp_fac']:.2f}, melt_f {calibrated['melt_f']:.2f} kg m-2 day-1 K-1"
+    reached = f"{REF_MB + calibrated['residual']:.0f} of {REF_MB:.0f} +- {REF_MB_ERR:.0f} kg m-2 yr-1"
+    print(f"  {turned}: {reached} in {REF_PERIOD}")
     tasks.apparent_mb_from_any_mb(gdir, mb_model_class=mb_model_class)
     for name in settings.INVERSION_TASKS:
         getattr(tasks, name)(gdir)

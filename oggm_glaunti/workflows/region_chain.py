@@ -151,7 +151,7 @@ class _Chain:
         from oggm import tasks
 
         request, model = self.request, mb_model_class(self.request.model)
-        options = [request.model, self.weights_sha256, request.ref_mb, request.ref_period]
+        options = [request.model, self.weights_sha256, request.ref_mb, request.ref_mb_err, request.ref_period]
         self._stage("balance", options, lambda gdir: _balance_tasks(gdir, request))
         if not request.inverts:
             return
@@ -299,7 +299,7 @@ def _balance_tasks(gdir: GlacierDirectory, request: Request) -> list[EntityTask]
     if request.ref_mb is None:
         return [(forget_calibration, {})]
     ref_mb = None if request.ref_mb == "geodetic" else request.ref_mb
-    given = {"ref_mb": ref_mb, "ref_period": request.ref_period}
+    given = {"ref_mb": ref_mb, "ref_mb_err": request.ref_mb_err, "ref_period": request.ref_period}
     return [(gtasks.calibrate_glaunti, {**given, "mb_kwargs": {"model": request.model, "weights": request.weights}})]
 
 

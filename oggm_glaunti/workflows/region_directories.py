@@ -60,6 +60,7 @@ class Request:
     model: str = "C"
     weights: Path | None = None
     ref_mb: float | str | None = None
+    ref_mb_err: float | None = None
     ref_period: str | None = None
     dynamics: bool = True
     workers: int = 1

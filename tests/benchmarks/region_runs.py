@@ -47,7 +47,7 @@ def measure_here(out: Path, nyears: int, rounds: int) -> Measured:
     for letter in "AC":
         cls = getattr(oggm_glaunti, f"GlaUnTIMassBalance{letter}")
         given = {"ref_mb": REF_MB, "ref_period": PERIOD, "filesuffix": f"_{letter}", "mb_kwargs": {"model": letter}}
-        workflow.execute_entity_task(gtasks.calibrate_glaunti, gdirs, **given)
+        workflow.execute_entity_task(gtasks.calibrate_glaunti, gdirs, order=("melt_f",), **given)
         models[f"GlaUnTI {letter}"] = partial(cls, mb_params_filesuffix=f"_{letter}")
 
     def run(name: str) -> float:

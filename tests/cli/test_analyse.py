@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -32,8 +33,20 @@ def test_each_verb_leaves_its_tables_fields_and_figures(directory, tmp_path, cap
     assert run("attribute", directory, out, "--year", "2003", "--reference", "2000", "2005") == 0
     assert run("uncertainty", directory, out, "--years", "2018", "2020", "--sigma-temp", "1.0") == 0
     assert run("measure", directory, out, "--years", "2019", "2020", "--n-best", "2") == 0
+    both = tmp_path / "both"
+    assert run("uncertainty", directory, both, "--years", "2018", "2020", "--sigma-temp", "1.0", "--weather") == 0
+    assert run("measure", directory, both, "--years", "2019", "2020", "--correlation-days", "30") == 0
     printed = capsys.readouterr().out
-    for words in ("dT -", "m w.e. K-1", "difference -", "not accounted for", "±", "1. "):
+    for words in (
+        "; not counted: weather ",
+        "errors of the model, as expected, not estimated: ",
+        "dT -",
+        "m w.e. K-1",
+        "difference -",
+        "not accounted for",
+        "±",
+        "1. ",
+    ):
         assert words in printed
     change = pd.read_csv(out / f"{ALETSCH}_change.csv", index_col=0)
     assert change.loc["dT", "value"] < -0.5
@@ -42,6 +55,11 @@ def test_each_verb_leaves_its_tables_fields_and_figures(directory, tmp_path, cap
     spread = xr.open_dataset(out / f"{ALETSCH}_uncertainty.nc")
     assert spread.attrs["sigma_temp"] == 1.0
     assert 0.0 < float(spread.sd[-1]) < 2.0
+    counted = xr.open_dataset(both / f"{ALETSCH}_uncertainty.nc")
+    assert float(counted.sd[-1]) == pytest.approx(np.hypot(float(spread.sd[-1]), float(spread.sd_weather[-1])))
+    measured = [xr.open_dataset(where / f"{ALETSCH}_measure.nc") for where in (out, both)]
+    assert [float(ds.attrs["sigma_temp"]) for ds in measured] == [0.0, pytest.approx(1.5889, abs=1e-3)]
+    assert float(measured[0].sd) < float(measured[1].sd)
     assert len(pd.read_csv(out / f"{ALETSCH}_measure.csv")) == 2
     figures = {path.name for path in out.glob("*.png")}
     assert figures == {

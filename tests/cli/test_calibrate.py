@@ -61,3 +61,40 @@ def test_unit_and_hemisphere_of_observations_are_options(tmp_path, capsys):
     assert "Give a latitude, an RGI id or --hemisphere" in capsys.readouterr().out
     with pytest.raises(ValueError, match="--default-dates, --unit: not for files of the layout glamos"):
         observations(tmp_path, text, *options, "--layout", "glamos")
+
+
+def test_a_regions_fit_tells_which_parameters_are_a_glaciers_own(capsys):
+    sizes = {
+        "points": {"own": 0.6, "winter": 0.25, "summer": 0.4},
+        "whole": {"own": 0.45, "winter": 0.2, "summer": 0.3},
+    }
+    common = {
+        "observations": {"point annual": 12},
+        "first": "2001-10-01",
+        "last": "2003-09-30",
+        "rmse": 0.41,
+        "bias": -0.02,
+        "error_sizes": sizes,
+    }
+
+    def fit(**of):
+        return {"rgi_id": of.pop("rgi_id"), "model": "A", "fit": {**common, **of}}
+
+    value = {"value": 0.0055, "low": 0.005, "high": 0.006, "prior": 0.0049}
+    own = fit(rgi_id="RGI60-11.00001", parameters_from="own observations", parameters={"ddf_snow": value})
+    wider = {"value": 0.0052, "low": 0.0041, "high": 0.0066, "prior": 0.0049}
+    of_region = fit(
+        rgi_id="RGI60-11.00002", parameters_from="region", km_to_nearest=41.6, parameters={"ddf_snow": wider}
+    )
+    calibrate._print_region([own, of_region])
+    assert capsys.readouterr().out.splitlines() == [
+        "2 glaciers, 1 of them with parameters of their own: model A, 12 point annual, 2001-10-01 to 2003-09-30",
+        "  RMSE 0.41 m w.e., bias -0.02 m w.e. (model minus observation)",
+        "  errors of the model at points: 0.60 m w.e. a year of their own, 0.25 shared in a winter, 0.40 in a summer",
+        "  errors of the model at means over glaciers: 0.45 m w.e. a year of their own, 0.20 shared in a winter, "
+        "0.30 in a summer",
+        "RGI60-11.00001: from own observations",
+        "  ddf_snow 0.0055 (0.005 to 0.006), before 0.0049",
+        "RGI60-11.00002: from region; the nearest glacier of the fit is 42 km away",
+        "  ddf_snow 0.0052 (0.0041 to 0.0066), before 0.0049",
+    ]

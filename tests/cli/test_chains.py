@@ -14,6 +14,7 @@ import rasterio
 import xarray as xr
 
 from oggm_glaunti.cli.main import main
+from oggm_glaunti.fit import ErrorSizes
 from oggm_glaunti.workflows.valley import RGI_ID, valley_outline
 
 from .conftest import run_valley
@@ -77,9 +78,9 @@ def test_uncertainty_and_measure_agree_if_they_hold_the_same_errors(said, tmp_pa
     assert priors in measured
     assert priors in with_priors
     assert spread(measured) == spread(with_priors) > 0.9
-    weather_alone = said("uncertainty", "--years", "2003", "2003")
-    assert "no fit in glaunti_params.json" in weather_alone
-    assert spread(weather_alone) < 0.5
+    known = said("uncertainty", "--years", "2003", "2003")
+    assert "no fit in glaunti_params.json" in known
+    assert spread(known) == pytest.approx(np.linalg.norm(ErrorSizes().whole), abs=0.01)  # of the model alone
     (tmp_path / "stakes.csv").write_text(STAKES)
     said("fit", "--observations", str(tmp_path / "stakes.csv"), out=None)
     measured, of_fit = said("measure", "--years", "2003", "2003"), said("uncertainty", "--years", "2003", "2003")
@@ -89,14 +90,16 @@ def test_uncertainty_and_measure_agree_if_they_hold_the_same_errors(said, tmp_pa
 
 
 @pytest.mark.slow
-def test_calibrate_turns_melt_f_and_fit_uses_rows_by_id_and_by_name(region, said, tmp_path):
+def test_calibrate_meets_a_balance_and_fit_uses_rows_by_id_and_by_name(region, said, tmp_path):
     period = ["--ref-period", "2001-01-01_2004-01-01"]
-    printed = said("calibrate", "--ref-mb", "-700", *period, out=None)
-    assert re.search(
-        rf"{RGI_ID}: model A, melt_f [\d.]+ kg m-2 day-1 K-1 gives -700 kg m-2 yr-1 in {period[1]}", printed
-    )
+    printed = said("calibrate", "--ref-mb", "-700", "--ref-mb-err", "100", *period, out=None)
+    both = r"prcp_fac [\d.]+, melt_f [\d.]+ kg m-2 day-1 K-1"
+    found = re.search(rf"{RGI_ID}: model A, {both} gives (-\d+) kg m-2 yr-1 in {period[1]} \(given: -700\)", printed)
     params = json.loads(gdir_file(region, "glaunti_params.json").read_text())
-    assert (params["model"], params["reference_mb"]) == ("A", -700)
+    assert (params["model"], params["reference_mb"], params["reference_mb_err"]) == ("A", -700, 100)
+    assert int(found[1]) == round(-700 + params["residual"])
+    melt = r"model A, melt_f [\d.]+ kg m-2 day-1 K-1 gives -700 kg m-2 yr-1"
+    assert re.search(melt, said("calibrate", "--ref-mb", "-700", *period, "--order", "melt_f", out=None))
     # Without --model the calibration's counts.
     assert "model A, temp_bias" in said("calibrate", "--ref-mb", "-700", *period, "--order", "temp_bias", out=None)
     (tmp_path / "stakes.csv").write_text(STAKES)
@@ -108,6 +111,15 @@ def test_calibrate_turns_melt_f_and_fit_uses_rows_by_id_and_by_name(region, said
     assert "The observations constrain" in printed
     assert json.loads(gdir_file(region, "glaunti_params_f.json").read_text())["calibrated"] == ["ddf_snow"]
     assert json.loads(gdir_file(region, "glaunti_params.json").read_text())["calibrated"] == ["temp_bias"]
+
+    printed = said("fit", "--observations", tmp_path / "stakes.csv", "--together", "--calibration", "_r", out=None)
+    assert "1 glaciers, 1 of them with parameters of their own: model A, 2 point free" in printed
+    assert f"{RGI_ID}: from own observations\n  prec_scale" in printed
+    said("calibrate", "--ref-mb", "-700", *period, "--prior", "_r", out=None)
+    fit = json.loads(gdir_file(region, "glaunti_params_r.json").read_text())
+    again = json.loads(gdir_file(region, "glaunti_params.json").read_text())
+    assert again["fitted_temp_gradient"] == fit["fitted_temp_gradient"] != -0.006
+    assert again["fit"]["prior"] == "_r"
 
 
 @pytest.mark.slow

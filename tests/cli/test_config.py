@@ -21,7 +21,19 @@ def parsed(*argv: str) -> argparse.Namespace:
     "given",
     [
         ["--rgi-ids", "RGI60-11.00897", "RGI60-11.01450", *RUN],
-        ["--shapefile", "a.shp", "--dem", "b.tif", "--ref-mb", "-713.5", "--ref-period", "2000-01-01_2010-01-01", *RUN],
+        [
+            "--shapefile",
+            "a.shp",
+            "--dem",
+            "b.tif",
+            "--ref-mb",
+            "-713.5",
+            "--ref-mb-err",
+            "90",
+            "--ref-period",
+            "2000-01-01_2010-01-01",
+            *RUN,
+        ],
         [
             "--shapefile",
             "a.shp",
@@ -65,14 +77,21 @@ def test_options_replace_those_of_the_file(tmp_path):
     [
         (["--rgi-ids", "RGI60-11.00897"], {"shapefile", "dem", "crs"}),
         (["--shapefile", "b.shp"], set()),
-        (["--ref-mb", "none"], {"ref_mb", "ref_period"}),
+        (["--ref-mb", "none"], {"ref_mb", "ref_mb_err", "ref_period"}),
+        (["--ref-mb", "geodetic"], {"ref_mb_err"}),
         (["--climate=W5E5_daily"], {"ref_hgt", "temp_units"}),
         (["--climate", "b.csv"], set()),
     ],
 )
 def test_options_of_the_file_that_contradict_those_given_are_left_out(tmp_path, given, gone):
     held = {"shapefile": "a.shp", "dem": "a.tif", "crs": "EPSG:32632", "climate": "a.csv", "ref-hgt": "2919"}
-    held |= {"temp-units": "degC", "ref-mb": "-700", "ref-period": "2000-01-01_2010-01-01", "years": "[2000, 2009]"}
+    held |= {
+        "temp-units": "degC",
+        "ref-mb": "-700",
+        "ref-mb-err": "90",
+        "ref-period": "2000-01-01_2010-01-01",
+        "years": "[2000, 2009]",
+    }
     (tmp_path / "run.yml").write_text("\n".join(f"{name}: {value}" for name, value in {**held, "out": "a"}.items()))
     args = vars(parsed("--config", str(tmp_path / "run.yml"), *given))
     names = {name.replace("-", "_") for name in held}

@@ -103,13 +103,13 @@ def test_a_region_is_run_goes_on_where_it_was_and_follows_what_is_asked_for(inpu
     assert "tables: 1 valid" in printed
     np.testing.assert_array_equal(output(out)["specific_mb"], first["specific_mb"])
 
-    to_reference = ("--ref-mb", "-500", "--ref-period", "2000-01-01_2005-01-01")
+    to_reference = ("--ref-mb", "-500", "--ref-mb-err", "50", "--ref-period", "2000-01-01_2005-01-01")
     _, printed, _ = run(out, *to_reference, outlines="both.gpkg")
-    assert "calibrated to -500 kg m-2 yr-1 of 2000-01-01_2005-01-01" in printed
+    assert "prcp_fac and melt_f of every glacier estimated from -500 kg m-2 yr-1 of 2000-01-01_2005-01-01" in printed
     assert "climate: 1 glaciers, 1 from before" in printed
     params = json.loads((gdir_of(out) / "glaunti_params.json").read_text())
-    assert (params["model"], params["reference_mb"]) == ("A", -500)
-    assert abs(params["residual"]) < 1
+    assert (params["model"], params["reference_mb"], params["reference_mb_err"]) == ("A", -500, 50)
+    assert abs(params["residual"]) < 50
     assert abs(output(out)["specific_mb"] - first["specific_mb"]).min() > 0.01
 
     run(out, outlines="both.gpkg")
@@ -227,6 +227,11 @@ IDS = ["--rgi-ids", "RGI60-11.00897", "--climate", "W5E5_daily"]
         ([*IDS, "--ref-hgt", "3", "--years", "2000", "2004"], "--ref-hgt: not with --climate W5E5_daily"),
         ([*OWN[:2], "--climate", "monthly", "--years", "2000", "2004"], "--climate monthly goes with pre-processed"),
         ([*OWN, "--ref-period", "2000-01-01_2005-01-01", "--years", "2000", "2004"], "--ref-period goes with --ref-mb"),
+        ([*OWN, "--ref-mb-err", "90", "--years", "2000", "2004"], "--ref-mb-err goes with a balance of --ref-mb; OGGM"),
+        (
+            [*OWN, "--ref-mb", "geodetic", "--ref-mb-err", "90", "--years", "2000", "2004"],
+            "--ref-mb-err goes with a balance of --ref-mb; OGGM",
+        ),
         ([*OWN[:4], "--climate", "nowhere.csv", "--years", "2000", "2004"], "no such file: nowhere.csv"),
         (["--shapefile", "{}/weather.csv", *OWN[2:], "--years", "2000", "2004"], "rows without geometry"),
         (["--shapefile", "{}/dem.tif", *OWN[2:], "--years", "2000", "2004"], "cannot be read as outlines"),

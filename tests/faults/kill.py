@@ -129,7 +129,7 @@ def fit(place: Place, new: bool) -> None:
 
     rows = {"begin": "2001-10-01", "end": "2002-09-30", "kind": "glacier-wide", "value": [-0.3 if new else -0.7]}
     table = as_observations({"glacier": ["RGI60-11.99999"], **rows})
-    fit_glaunti(place.gdir, observations=table, free=["ddf_snow"], model_error=0.1, filesuffix="_fit", **A)
+    fit_glaunti(place.gdir, observations=table, free=["ddf_snow"], filesuffix="_fit", **A)
 
 
 def training(place: Place, new: bool) -> None:

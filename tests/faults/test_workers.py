@@ -26,6 +26,7 @@ from oggm import tasks, workflow
 from oggm.exceptions import InvalidWorkflowError
 from oggm_glaunti import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
 from oggm_glaunti import tasks as gtasks
+from oggm_glaunti.fit.observations import as_observations
 
 YEARS = {"ys": 2014, "ye": 2022}
 A, C = {"mb_model_class": GlaUnTIMassBalanceA}, {"mb_model_class": GlaUnTIMassBalanceC}
@@ -58,7 +59,12 @@ def a(gdirs):
     runs = workflow.execute_entity_task(tasks.run_from_climate_data, gdirs, ys=2014, ye=2018, **A)
     yield "volumes", [run.volume_km3 for run in runs]
     mb = {"ref_mb": -1500.0, "ref_period": "2014-01-01_2023-01-01", "mb_kwargs": {"model": "A"}}
-    yield "calibrated", [p["melt_f"] for p in workflow.execute_entity_task(gtasks.calibrate_glaunti, gdirs, **mb)]
+    calibrated = workflow.execute_entity_task(gtasks.calibrate_glaunti, gdirs, **mb)
+    yield "calibrated", [params["melt_f"] for params in calibrated]
+    yield "without a winter", [params["prcp_fac"] for params in calibrated]
+    winter = {"kind": "glacier-wide", "season": "winter", "begin": "2017-10-01", "end": "2018-04-20", "value": [2.0]}
+    mb["winters"] = as_observations({"glacier": gdirs[0].rgi_id, **winter})
+    yield "with a winter", [p["prcp_fac"] for p in workflow.execute_entity_task(gtasks.calibrate_glaunti, gdirs, **mb)]
     yield "maps", error_of(gtasks.glaunti_smb, gdirs, mb_kwargs={"model": "A"})
 
 
@@ -140,6 +146,8 @@ def test_a_forked_pool_ends_and_gives_the_numbers_of_model_a(run):
     np.testing.assert_allclose(np.array(found["turned"]) - parent, 100, atol=1)
     assert 0.3 < found["volumes"][0] == found["volumes"][1] < 1
     assert found["calibrated"][0] == found["calibrated"][1]
+    # More snow than without it.
+    assert found["with a winter"][0] == found["with a winter"][1] > found["without a winter"][0]
     assert "RGI60-11.00897: glaunti_smb needs JAX" in found["maps"]
     assert "use_mp_spawn" in found["maps"]
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import jax
 import numpy as np
+import pandas as pd
 
 from oggm_glaunti.core.on_heights import Tuned
 from oggm_glaunti.core.temperature_index import ti_weights, with_day
 from oggm_glaunti.fit.calibration import predictions as forward
+from oggm_glaunti.fit.calibration.errors import Effects, ErrorSizes, Sizes, effects
 from oggm_glaunti.fit.calibration.predictions import Site, stretches
 
 GRADIENT = -0.006
 FIRST = np.datetime64("2000-10-01")
 ABOVE_REF = np.array([-500.0, -200.0, 200.0, 600.0])
+
+NO_ERRORS = ErrorSizes(Sizes(0.0, 0.0, 0.0), Sizes(0.0, 0.0, 0.0))
+"""Rows differ from the truth by their sigma alone."""
 
 predictions = jax.jit(forward.predictions)
 
@@ -48,7 +53,7 @@ def periods(n_years, seasons=("winter", "summer")):
     return np.array(begin), np.array(end)
 
 
-def site(n_years=3, seasons=("winter", "summer"), n_realisations=1, ds=None, sigma=0.2, seed=1, dtype=np.float32):
+def site(n_years=3, seasons=("winter", "summer"), n_realisations=1, ds=None, seed=1, dtype=np.float32):
     """A site with a stake at each height in each season; nothing observed yet (zeros).
 
     `ds` (K, 5, 4) are corrections of periods of equal length.
@@ -69,9 +74,18 @@ def site(n_years=3, seasons=("winter", "summer"), n_realisations=1, ds=None, sig
         spans=spans,
         areas=np.tile(np.eye(ABOVE_REF.size, dtype=dtype), (n // ABOVE_REF.size, 1)),
         observed=np.zeros(n, dtype),
-        sigma=np.full(n, sigma, dtype),
         years=((end - begin).astype(float) / 365.25).astype(dtype),
     )
+
+
+def rows(n_years=3, seasons=("winter", "summer"), sigma=0.2, few=None) -> Effects:
+    """What the stakes of a site share; `few` replaces whether their years are few."""
+    begin, end = (np.repeat(dates, ABOVE_REF.size) for dates in periods(n_years, seasons))
+    season = np.repeat(np.tile(seasons, n_years), ABOVE_REF.size)
+    found = effects(
+        pd.DataFrame({"kind": "point", "season": season, "begin": begin, "end": end, "sigma": float(sigma)})
+    )
+    return found if few is None else found._replace(few=few)
 
 
 def observed(place: Site, truth: Tuned, noise=0.0, seed=2) -> Site:

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
 from tests.benchmarks.runner import own_peak_mb
 from tests.real import fits
 from tests.real.measured import prepared_aletsch, timed
 
 YEAR, YEARS = 2019, (2010, 2019)
 SIGMA, SCALES = 0.2, (0.1, 0.5, 1.0)
+WEATHER: dict[str, Any] = {"errors": WeatherErrors(), "model_errors": False}
 COLUMNS = ["rank", "season", "height", "row", "col", "variance_before", "variance_after", "reduction", "alone", "left"]
 
 
@@ -39,15 +41,22 @@ def fit(gdir: Any, shared: Path) -> None:
 
 def cases() -> dict[str, dict[str, Any]]:
     """What is asked, by name."""
-    from oggm_glaunti.analysis.uncertainty.draws import WeatherErrors
+    from oggm_glaunti.fit.calibration.errors import MEDIANS, ErrorSizes, Sizes
 
     fitted = {"mb_kwargs": {"mb_params_filesuffix": "_fit"}}
-    weather = {"errors": WeatherErrors(sigma_temp=0.0, sigma_log_prcp=0.0)}
+    seasons = ErrorSizes(points=MEDIANS.points._replace(winter=0.0, summer=0.0), whole=Sizes(0.0, 0.0, 0.0))
     return {
         f"balance of {YEAR}, nothing fitted": {},
         f"balance of {YEAR}, parameters fitted to GLAMOS": fitted,
-        f"balance of {YEAR}, fitted, weather without errors": {**fitted, **weather},
+        f"balance of {YEAR}, fitted, errors of weeks' weather instead of those of seasons": {
+            **fitted,
+            "errors": WeatherErrors(),
+            "model_errors": seasons,
+        },
+        f"balance of {YEAR}, fitted, errors of the weather alone": {**fitted, **WEATHER},
+        f"balance of {YEAR}, fitted, no errors but the parameters'": {**fitted, "model_errors": False},
         f"mean balance of {YEARS[0]}-{YEARS[1]}, nothing fitted": {"years": YEARS},
+        f"mean balance of {YEARS[0]}-{YEARS[1]}, parameters fitted to GLAMOS": {**fitted, "years": YEARS},
         "degree-day factor of snow, nothing fitted": {"target": "ddf_snow"},
     }
 
@@ -64,8 +73,8 @@ def print_tables(gdir: Any) -> None:
 def by_ensemble(gdir: Any, scale: float, members: int = 1000, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
     """Heights (m) and reductions (%) of one stake for the year's balance, from runs of the model itself.
 
-    The errors are those of the task times `scale`, and so is that of the stake: what a linear regression on the stake
-    explains. To first order this does not depend on `scale`.
+    The errors are those of parameters and of the weather times `scale`, and so is that of the stake: what a linear
+    regression on the stake explains. To first order this does not depend on `scale`.
     """
     import jax
     import jax.numpy as jnp
@@ -103,7 +112,7 @@ def print_ensemble(gdir: Any) -> None:
         ("nothing fitted", {}),
         ("parameters fitted", {"mb_kwargs": {"mb_params_filesuffix": "_fit"}}),
     ):
-        by_height = 100.0 * advice(gdir, **kwargs).maps["reduction_by_height"].sel(season="annual")
+        by_height = 100.0 * advice(gdir, **WEATHER, **kwargs).maps["reduction_by_height"].sel(season="annual")
         heights, by_height = by_height["height"].to_numpy(), by_height.to_numpy()
         cells = []
         for scale in SCALES:
@@ -120,7 +129,7 @@ def draw(gdir: Any, path: Path) -> None:
     from oggm_glaunti.graphics.measure_next import plot_where_to_measure
     from oggm_glaunti.graphics.style import save_png
 
-    save_png(plot_where_to_measure(advice(gdir, mb_params_filesuffix="_fit")), path)
+    save_png(plot_where_to_measure(advice(gdir, mb_kwargs={"mb_params_filesuffix": "_fit"})), path)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The uncertainty of Grosser Aletsch's balance, its cost and its limits: ``python -m tests.real.analysis_uncertainty``.
 
 Model A, CAMELS-CH forcing, 20 years, weekly blocks. Peak memory is that of a process of its own for each measurement.
+With the name of a PNG the balance with its intervals is drawn.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from tests import glaciers
 from tests.benchmarks.runner import own_peak_mb
+from tests.real import fits
 from tests.real.measured import shared_data, timed
 
 YEARS = (2001, 2020)
@@ -136,6 +138,75 @@ def measure_linearity(run: Any, blocks: Any, mean_preserving: bool) -> str:
     return "\n".join([f"draws that keep the {kind} of precipitation: {found.sentence()}", *lines])
 
 
+def fitted(run: Any) -> Any:
+    """The glacier with model A fitted to all of GLAMOS' winters and summers."""
+    from oggm_glaunti.fit.calibration.tasks import fit_glaunti
+
+    table = fits.aletsch_observations(shared_data()).drop(columns="number")
+    fit_glaunti(run.gdir, observations=table[table["season"] != "annual"], mb_kwargs={"model": "A"})
+    return run.gdir
+
+
+def measure_intervals(run: Any, blocks: Any) -> str:
+    """What the 90 % intervals hold, and that members and where to measure say the same."""
+    from oggm_glaunti.tasks import glaunti_features, smb_ensemble, smb_uncertainty, where_to_measure
+
+    del blocks
+    gdir = fitted(run)
+    glaunti_features(gdir)
+    found, members = smb_uncertainty(gdir, years=YEARS), smb_ensemble(gdir, years=YEARS, members=MEMBERS)
+    advice = where_to_measure(gdir, year=YEARS[1], years=YEARS)
+    lines = [f"errors of the model, {found.attrs['model_errors']}"]
+    for prefix, name in (("annual_", "a year (mean of all)"), ("", "all twenty years")):
+        parts = ("sd", "sd_parameters", "sd_model", "sd_weather")
+        numbers = [f"{part} {float(found[prefix + part].mean() if prefix else found[part][-1]):.3f}" for part in parts]
+        lines.append(f"standard deviation of {name}: {', '.join(numbers)} m w.e.")
+    for name in ("smb", "annual_smb"):
+        sd, low, high = (found[name.replace("smb", what)] for what in ("sd", "low", "high"))
+        ratio, inside = members[name].std("member") / sd, (members[name] > low) & (members[name] < high)
+        lines.append(
+            f"{MEMBERS} members, {name}: their standard deviation over the first order's {float(ratio.min()):.3f} to "
+            f"{float(ratio.max()):.3f}; {100 * float(inside.mean()):.1f} % of them within low and high"
+        )
+    lines.append(
+        f"mean of {YEARS[0]}-{YEARS[1]}: {float(found['sd'][-1]) / 20:.4f} m w.e. by smb_uncertainty, "
+        f"{float(advice.maps['sd']):.4f} by where_to_measure"
+    )
+    return "\n".join([*lines, *other_years(gdir)])
+
+
+def other_years(gdir: Any) -> list[str]:
+    """Share of GLAMOS' annual balances within 90 % of a fit to the winters and summers of every other year."""
+    from oggm_glaunti.core.units import NORMAL_90
+    from oggm_glaunti.fit.calibration.tasks import fit_glaunti, modelled
+    from oggm_glaunti.tasks import smb_uncertainty
+
+    ratios, of_parameters = [], []
+    for half in fits.halves(fits.aletsch_observations(shared_data())):
+        fit_glaunti(gdir, observations=half.fit[half.fit["season"] != "annual"], mb_kwargs={"model": "A"})
+        rows = modelled(gdir, half.test[half.test["season"] == "annual"])
+        found = smb_uncertainty(gdir).sel(year=rows["end"].dt.year.to_numpy())
+        away = np.abs(rows["modelled"] - rows["value"]).to_numpy()
+        ratios.append(away / np.hypot(found["annual_sd"].to_numpy(), rows["sigma"]))
+        of_parameters.append(away / np.hypot(found["annual_sd_parameters"].to_numpy(), rows["sigma"]))
+    shares = [100.0 * np.mean(np.concatenate(each) <= NORMAL_90) for each in (ratios, of_parameters)]
+    n = sum(map(len, ratios))
+    return [
+        f"GLAMOS' annual balances of years that were not fitted, sigma included: {shares[0]:.0f} % of {n} within 90 %, "
+        f"{shares[1]:.0f} % if parameters alone were uncertain"
+    ]
+
+
+def draw(run: Any, path: Path) -> None:
+    """The balance and its intervals, first order and members, after a fit."""
+    from oggm_glaunti.graphics import plot_uncertainty, save_png
+    from oggm_glaunti.tasks import smb_ensemble, smb_uncertainty
+
+    gdir = fitted(run)
+    found, members = smb_uncertainty(gdir, years=YEARS), smb_ensemble(gdir, years=YEARS, members=MEMBERS)
+    save_png(plot_uncertainty(found, members), path)
+
+
 MEASUREMENTS: dict[str, Callable[[Any, Any], str]] = {
     "reading the glacier": lambda run, blocks: f"{run.gdir.rgi_id}, {YEARS[0]} to {YEARS[1]}",
     "first order": measure_first_order,
@@ -144,6 +215,7 @@ MEASUREMENTS: dict[str, Callable[[Any, Any], str]] = {
     "ensemble, full errors": lambda run, blocks: measure_ensemble(run, blocks, 1.0),
     "linearity": lambda run, blocks: measure_linearity(run, blocks, False),
     "linearity, mean kept": lambda run, blocks: measure_linearity(run, blocks, True),
+    "intervals": measure_intervals,  # the last, since it calibrates the glacier
 }
 
 
@@ -152,13 +224,16 @@ def main() -> None:
     shared = shared_data()
     if len(sys.argv) == 3:
         run, blocks = prepared(Path(sys.argv[1]))
+        if sys.argv[2] not in MEASUREMENTS:
+            draw(run, Path(sys.argv[2]))
+            return
         print(MEASUREMENTS[sys.argv[2]](run, blocks))
         print(f"peak memory {own_peak_mb():.0f} MB")
         return
     with tempfile.TemporaryDirectory() as folder:
         working_dir = Path(folder) / "aletsch"
         glaciers.prepare_aletsch(working_dir, shared)
-        for name in MEASUREMENTS:
+        for name in [*MEASUREMENTS, *sys.argv[1:2]]:
             print(f"--- {name}", flush=True)
             call = [sys.executable, "-m", "tests.real.analysis_uncertainty", str(working_dir), name]
             subprocess.run(call, check=True, stderr=subprocess.DEVNULL, env=dict(os.environ))

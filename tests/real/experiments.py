@@ -15,6 +15,7 @@ import xarray as xr
 from tests import glaciers
 from tests.real.measured import shared_data
 
+MELT = {"order": ("melt_f",)}
 GEODETIC = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}
 MODES = ("off", "yearly", "climatology")
 SEASONS = {"w": "smb_winter", "s": "smb_summer"}
@@ -87,13 +88,14 @@ def calibrations(gdir) -> dict[str, dict]:
     """Grosser Aletsch to its geodetic balance: A, and C with the corrector in every mode."""
     from oggm_glaunti import tasks as gtasks
 
-    results = {"A": gtasks.calibrate_glaunti(gdir, mb_kwargs={"model": "A"}, filesuffix="_A", **GEODETIC)}
+    results = {"A": gtasks.calibrate_glaunti(gdir, mb_kwargs={"model": "A"}, filesuffix="_A", **GEODETIC, **MELT)}
     for mode in MODES:
         results[f"C, {mode}"] = gtasks.calibrate_glaunti(
             gdir,
             mb_kwargs={"model": "C", "corrector": mode},
             filesuffix="_C" if mode == "climatology" else f"_C_{mode}",
             **GEODETIC,
+            **MELT,
         )
     return results
 
@@ -175,7 +177,7 @@ def _print_hef(folder: Path, shared: Path) -> None:
         print(
             f"table against gridded run, C {mode}: {table_against_gridded(gdir, model='C', corrector=mode):.5f} m w.e."
         )
-    reference = {"ref_mb": -1100.0, "ref_period": "2014-01-01_2020-01-01"}
+    reference = {"ref_mb": -1100.0, "ref_period": "2014-01-01_2020-01-01", **MELT}
     for model in "AC":
         result = gtasks.calibrate_glaunti(gdir, mb_kwargs={"model": model}, filesuffix=f"_{model}", **reference)
         print(f"calibrated to -1100 kg m-2 yr-1 (2014-2019), model {model}: {_tunable(result)}")

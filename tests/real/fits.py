@@ -133,7 +133,7 @@ def aletsch_baselines(gdir: Any, half: Half, observations: pd.DataFrame, free: S
     known, asked = (glacier_site(gdir, mb_model, part) for part in (observations, half.test))
     results = {}
     for name, site_of in (("monthly TI", baselines.monthly_means), ("daily TI", lambda glacier: glacier.site)):
-        numbers = baselines.fit([site_of(known)], free)
+        numbers = baselines.fit([site_of(known)], [known.rows], free)
         results[name] = by_season(asked.used.assign(modelled=baselines.predictions(numbers, site_of(asked))))
     return results
 
@@ -220,7 +220,8 @@ def held_out_baselines(gdirs: dict[str, Any], table: pd.DataFrame, fit: Fit) -> 
     for label, site_of in (("monthly TI", baselines.monthly_means), ("daily TI", lambda glacier: glacier.site)):
         parts = []
         for name in gdirs:
-            numbers = baselines.fit([site_of(known[other]) for other in gdirs if other != name], fit.free)
+            others = [known[other] for other in gdirs if other != name]
+            numbers = baselines.fit([site_of(o) for o in others], [o.rows for o in others], fit.free)
             values = baselines.predictions(numbers, site_of(asked[name]))
             parts.append(asked[name].used.assign(modelled=values, glacier=name))
         results[label] = pd.concat(parts, ignore_index=True)

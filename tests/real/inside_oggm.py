@@ -23,6 +23,7 @@ from tests.conftest import find_shared
 
 HEIGHTS = np.array([1800.0, 2400.0, 3001.0, 3333.3, 4100.0])
 REFERENCE = -1210.7, 131.5, "2000-01-01_2020-01-01"  # Hugonnet et al. 2021, kg m-2 yr-1
+MELT = {"order": ("melt_f",), "mb_kwargs": {"model": "A"}}
 MELT_F = 5.5977  # kg m-2 day-1 K-1, with which model A meets it
 MONTHS_SUM = 1e-9  # kg m-2
 
@@ -72,7 +73,7 @@ class Glacier:
         if alone:
             os.unlink(gdir.get_filepath("mb_calib"))
         mb, err, period = REFERENCE
-        gtasks.calibrate_glaunti(gdir, ref_mb=mb, ref_mb_err=err, ref_period=period, mb_kwargs={"model": "A"})
+        gtasks.calibrate_glaunti(gdir, ref_mb=mb, ref_mb_err=err, ref_period=period, **MELT)
         return gdir
 
 
@@ -119,9 +120,7 @@ def calibrations(check: Check, glacier: Glacier) -> None:
     start = {"mb_model_class": GlaUnTIMassBalanceA, "prcp_fac": 1.0, "temp_bias": 0.0, suffix: "_oggm"}
 
     def ours() -> tuple[bool, str]:
-        found = gtasks.calibrate_glaunti(
-            glacier.fresh(), ref_mb=mb, ref_mb_err=err, ref_period=period, mb_kwargs={"model": "A"}
-        )
+        found = gtasks.calibrate_glaunti(glacier.fresh(), ref_mb=mb, ref_mb_err=err, ref_period=period, **MELT)
         return near(found["melt_f"], MELT_F, 1e-3)
 
     def scalar() -> tuple[bool, str]:

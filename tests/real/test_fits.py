@@ -34,8 +34,8 @@ def test_aletsch_in_years_that_the_fit_has_not_seen(aletsch, shared):
 
 def test_parameters_of_two_glaciers_serve_the_third(rofental, shared):
     table = fits.rofental_observations(rofental, shared)
-    case, fit = fits.CASES["C climatology"], fits.FITS["+ lapse rate"]
+    case, fit = fits.CASES["A"], fits.FITS["+ lapse rate"]
     fitted = fits.transfer_scores(fits.held_out(rofental, table, case, fit))["all"]
     published = fits.transfer_scores(fits.held_out(rofental, table, case, None))["all"]
     assert fitted.n == published.n == 297
-    assert fitted.rmse < 0.83 < published.rmse
+    assert fitted.rmse < 0.87 < 0.9 < published.rmse

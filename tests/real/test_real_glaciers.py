@@ -100,4 +100,4 @@ def _calibrate(gdir, **reference):
     from oggm_glaunti.tasks import calibrate_glaunti
 
     for model in "AC":
-        calibrate_glaunti(gdir, mb_kwargs={"model": model}, filesuffix=f"_{model}", **reference)
+        calibrate_glaunti(gdir, mb_kwargs={"model": model}, filesuffix=f"_{model}", **reference, **experiments.MELT)

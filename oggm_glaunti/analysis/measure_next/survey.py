@@ -1,10 +1,11 @@
 """The information of one more stake or snow pit, before it is measured.
 
-Model results are uncertain because parameters and weather are. Both also affect what a stake would show, so that a
-measurement there removes part of the uncertainty. How much follows from derivatives, without the measurement: with `j`
-the derivatives of the wanted quantity and `k` those of a measurement to all uncertain inputs, `C` their covariance and
-`s` the standard error of the measurement, it is ``(j C k)^2 / (k C k + s^2)``. This is exact if the model is linear
-over the range of the uncertainty; the measured value does not matter.
+Model results are uncertain because parameters and weather are, and because the model errs in each winter and summer.
+All of these also affect what a stake would show, so that a measurement there removes part of the uncertainty. How much
+follows from derivatives, without the measurement: with `j` the derivatives of the wanted quantity and `k` those of a
+measurement to all uncertain inputs, `C` their covariance and `s` the standard error of the measurement, it is
+``(j C k)^2 / (k C k + s^2)``. This is exact if the model is linear over the range of the uncertainty; the measured
+value does not matter.
 """
 
 from collections.abc import Sequence
@@ -27,8 +28,26 @@ SMB = "smb"
 """Name of the wanted quantity that is not a parameter: the glacier's mean balance over the last of the periods."""
 
 
+class ModelErrors(NamedTuple):
+    """Errors of the model that measurements and the wanted balance share, by month; M of them of unit variance.
+
+    Attributes
+    ----------
+    measured : array (S, M)
+        their effect on a measurement in each of the seasons, m w.e.
+    wanted : array (M,)
+        on the wanted balance, m w.e.
+    own : array ()
+        standard deviation of the wanted balance's own error, of which no measurement tells, m w.e.
+    """
+
+    measured: Float[AnyArray, "season month"]
+    wanted: Float[AnyArray, " month"]
+    own: Float[AnyArray, ""]
+
+
 class Uncertainty(NamedTuple):
-    """How well the inputs are known. Errors of parameters, temperature and precipitation are independent.
+    """How well the inputs are known. Errors of parameters, temperature, precipitation and model are independent.
 
     Attributes
     ----------
@@ -36,10 +55,13 @@ class Uncertainty(NamedTuple):
         a root of the covariance of the stored numbers, ``params @ params.T``
     weather : WeatherErrors
         of the weather of a week
+    model : ModelErrors, optional
+        default: none
     """
 
     params: Float[AnyArray, "parameter parameter"]
     weather: WeatherErrors
+    model: ModelErrors | None = None
 
 
 class Chosen(NamedTuple):
@@ -213,7 +235,7 @@ def survey(
         the seasons that can be measured, then the period of the wanted balance
     uncertainty : Uncertainty
     sigma : array (S,)
-        standard errors of a measurement in each of the seasons, m w.e.
+        standard errors of a measurement in each of the seasons, with the errors of the model that are its own, m w.e.
     allowed : bool array (N,)
         heights that can be measured
     apart : array ()
@@ -230,6 +252,8 @@ def survey(
     seasons, heights = jacobians.params.shape[0] - 1, jacobians.params.shape[1]
     one_by_one = Jacobians(*(field[:-1].reshape(seasons * heights, -1) for field in jacobians))
     candidates, sigma = spreads(one_by_one, periods.weeks, uncertainty), jnp.repeat(sigma, heights)
+    if uncertainty.model is not None:
+        of_targets, candidates = _with_model_errors(of_targets, candidates, uncertainty.model, targets)
     variance = jnp.sum(of_targets**2, axis=-1)
     removed = jax.vmap(variance_removed, (0, None, None))(of_targets, candidates, sigma)
     # A quantity without uncertainty is not improved.
@@ -237,6 +261,19 @@ def survey(
     can_be, near = jnp.tile(allowed, seasons), _near(trajectory.above_ref, seasons, apart)
     chosen = jax.vmap(lambda target: best_in_turn(target, candidates, sigma, can_be, near, n_best))(of_targets)
     return Survey(variance, reduction.reshape(-1, seasons, heights), chosen)
+
+
+def _with_model_errors(
+    of_targets: Float[AnyArray, "target error"],
+    candidates: Float[AnyArray, "candidate error"],
+    model: ModelErrors,
+    targets: Sequence[str],
+) -> tuple[Float[Array, "target more"], Float[Array, "candidate more"]]:
+    """Append the effects of the model's errors, the last column that of the wanted balance's own."""
+    is_smb = jnp.array([target == SMB for target in targets], of_targets.dtype)
+    wanted = is_smb[:, None] * jnp.append(model.wanted, model.own)
+    measured = jnp.repeat(jnp.pad(model.measured, ((0, 0), (0, 1))), candidates.shape[0] // model.measured.shape[0], 0)
+    return jnp.concatenate([of_targets, wanted], axis=1), jnp.concatenate([candidates, measured], axis=1)
 
 
 def _near(

@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, first_and_last, glacier_run
 from oggm_glaunti.analysis.measure_next.places import Campaign, maps_of, places_on, table_of
-from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
+from oggm_glaunti.analysis.uncertainty.draws import NO_WEATHER_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.spread import spread_with_priors
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.balance_year import WINTER_MONTHS
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
+from oggm_glaunti.fit.calibration.errors import ErrorSizes
+from oggm_glaunti.fit.calibration.intervals import error_sizes, in_words, month_errors
 from oggm_glaunti.fit.calibration.priors import STORED
-from oggm_glaunti.fit.observations import DAYS_A_YEAR, DEFAULT_SIGMA
+from oggm_glaunti.fit.observations import DEFAULT_SIGMA
 
 if TYPE_CHECKING:
     from oggm_glaunti.analysis.measure_next.period_jacobians import Periods
+    from oggm_glaunti.analysis.measure_next.survey import ModelErrors
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -80,19 +83,21 @@ def where_to_measure(
     heights: tuple[float, float] | None = None,
     apart: float = APART,
     sigma: float | Mapping[str, float] | None = None,
-    model_error: float = 0.0,
+    model_errors: bool | ErrorSizes = True,
     free: Sequence[str] | None = None,
     spread: Mapping[str, float] | None = None,
-    errors: WeatherErrors = WEEKLY_ERRORS,
+    errors: WeatherErrors = NO_WEATHER_ERRORS,
     mb_kwargs: MbKwargs = None,
 ) -> WhereToMeasure:
     """Find where, and in which season, one more stake or snow pit reduces the uncertainty most.
 
-    The balance is uncertain because parameters and weather are; both affect what a stake shows. The reduction follows
-    from derivatives alone, see :mod:`oggm_glaunti.analysis.measure_next.survey`: it is exact if the model is linear
-    over the range of the uncertainty. Parameters have the covariance of the glacier's fit (`fit_glaunti`), or the
-    priors of a fit if there was none; the weather of each week has an error of its own, the same at all heights. The
-    arguments are many because they describe a campaign: period, seasons, places, instruments and what is uncertain.
+    The balance is uncertain because parameters are, and because the model errs in each winter and summer; both affect
+    what a stake shows. The reduction follows from derivatives alone, see
+    :mod:`oggm_glaunti.analysis.measure_next.survey`: it is exact if the model is linear over the range of the
+    uncertainty. Parameters have the covariance of the glacier's fit (`fit_glaunti`), or the priors of a fit if there
+    was none. Errors of winters and summers are common to stakes and glacier, and each balance has one of its own; the
+    uncertainty is that of :func:`~oggm_glaunti.tasks.smb_uncertainty`. The arguments are many because they describe a
+    campaign: period, seasons, places, instruments and what is uncertain.
 
     Parameters
     ----------
@@ -118,16 +123,16 @@ def where_to_measure(
     sigma : float or mapping of season to float, optional
         standard error of a measurement, m w.e.; default: that of point observations in
         :mod:`oggm_glaunti.fit.observations` (0.2, after Thibert et al. 2008)
-    model_error : float
-        structural model error at a point in addition to errors of parameters and weather, m w.e. in a year; over part
-        of a year it grows with the square root of time, as in a fit
+    model_errors : bool or ErrorSizes
+        sizes of the errors of the model, of points for measurements and of whole glaciers for the wanted balance: True
+        for those of the glacier's fit, or those expected where nothing was fitted; False for none; or others
     free : sequence of str, optional
         uncertain parameters; default: those of the glacier's fit, otherwise those that a fit adjusts
     spread : mapping, optional
-        standard deviations of parameters that were not fitted, if they differ from
-        :data:`oggm_glaunti.fit.calibration.priors.SPREAD`
+        standard deviations of parameters that were not fitted, if they differ from what a fit expects of a glacier's
     errors : WeatherErrors
-        statistics of the errors of the weather
+        statistics of errors of each week's weather, the same at all heights, in addition; default: none, since the
+        errors of the model hold what they make of a balance
     mb_kwargs : mapping, optional
         arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` and so on
 
@@ -146,14 +151,14 @@ def where_to_measure(
     --------
     >>> best, maps = where_to_measure(gdir, year=2019, mb_kwargs={"model": "A"})  # doctest: +SKIP
     >>> best[["season", "height", "reduction"]].iloc[0].round(1).tolist()  # doctest: +SKIP
-    ['annual', 2925.0, 98.2]
+    ['annual', 2750.0, 84.6]
     """
     from oggm_glaunti.analysis.measure_next.survey import Uncertainty, survey
 
     seasons = (seasons,) if isinstance(seasons, str) else tuple(dict.fromkeys(seasons))
     with errors_name(gdir):
         errors.check()
-        _check_campaign(seasons, n_best, apart=apart, model_error=model_error)
+        _check_campaign(seasons, n_best, apart=apart)
     features = read_features(gdir)
     chosen = checked_mb_kwargs(f"{gdir.rgi_id}: where_to_measure", mb_kwargs)
     wanted = None if years is None else first_and_last(gdir, years)
@@ -165,15 +170,16 @@ def where_to_measure(
     targets, sigmas = _targets(gdir, target, names), _sigmas(gdir, sigma, seasons)
     campaign = Campaign(targets, seasons, *season_days(run, year, seasons), sigmas, run.heights)
     places = places_on(features, run.heights, heights, gdir.rgi_id)
-    length = (campaign.end - campaign.begin + 1).astype(float) / DAYS_A_YEAR
-    standard_errors = np.sqrt(campaign.sigma**2 + model_error**2 * length).astype(np.float32)
+    sizes, origin_of_sizes = error_sizes(run.mb_model.calib_params, model_errors, gdir.rgi_id)
+    own, of_model = campaign_model_errors(run, campaign, (first, last), sizes)
+    standard_errors = np.hypot(campaign.sigma, own).astype(np.float32)
     periods = campaign_periods(run, campaign, (first, last), errors.block_days)
-    of_glacier = run.tuned, run.trajectory, periods, Uncertainty(root.astype(np.float32), errors)
+    of_glacier = run.tuned, run.trajectory, periods, Uncertainty(root.astype(np.float32), errors, of_model)
     found = survey(*of_glacier, standard_errors, places.allowed, np.float32(apart), names, targets, n_best)
     if nothing := [target for target, v in zip(targets, np.asarray(found.variance), strict=True) if not v > 0.0]:
         raise InvalidParamsError(
-            f"{gdir.rgi_id}: nothing makes {nothing} uncertain: a parameter has to be in free, or sigma_temp or "
-            "sigma_log_prcp of errors above 0"
+            f"{gdir.rgi_id}: nothing makes {nothing} uncertain: a parameter has to be in free, or model_errors or "
+            "errors above 0"
         )
     about = {
         "rgi_id": gdir.rgi_id,
@@ -184,7 +190,7 @@ def where_to_measure(
         "years": [first, last],
         "uncertain_parameters": [*names],
         "parameter_errors": origin,
-        "model_error": float(model_error),
+        "model_errors": in_words(sizes.points, origin_of_sizes) + in_words(sizes.whole, "; of the glacier's mean"),
         **{name: float(value) for name, value in zip(errors._fields[:3], errors, strict=False)},
     }
     table, maps = table_of(found, campaign, places), maps_of(found, campaign, places, features).assign_attrs(about)
@@ -272,3 +278,30 @@ def campaign_periods(run: GlacierRun, campaign: Campaign, years: tuple[int, int]
     days = zip(np.searchsorted(run.days, begin).tolist(), (np.searchsorted(run.days, end) + 1).tolist(), strict=True)
     scale = [1.0] * len(campaign.seasons) + [1.0 / (years[1] - years[0] + 1)]
     return periods_between(weekly_blocks(run.trajectory.period, block_days), [*days], scale)
+
+
+def campaign_model_errors(
+    run: GlacierRun, campaign: Campaign, years: tuple[int, int], sizes: ErrorSizes
+) -> tuple[NDArray[np.float64], ModelErrors]:
+    """Return the own errors of a measurement in each season (S,), m w.e., and those that it shares with the balance.
+
+    Parameters
+    ----------
+    run : GlacierRun
+    campaign : Campaign
+    years : (first, last)
+        of the wanted mean balance
+    sizes : ErrorSizes
+        of points for the measurements, of whole glaciers for the wanted balance
+    """
+    from oggm_glaunti.analysis.measure_next.survey import ModelErrors
+
+    (first, _), (_, last) = (season_days(run, year, ["annual"]) for year in years)
+    span = min(first[0], *campaign.begin), max(last[0], *campaign.end)
+    of_points, of_whole = (month_errors(*span, of, run.gdir.hemisphere) for of in (sizes.points, sizes.whole))
+    measured = of_points.shares(campaign.begin, campaign.end + 1)
+    wanted = of_whole.shares(first, last + 1)[0] / (years[1] - years[0] + 1)
+    own = np.linalg.norm(wanted * of_whole.own)
+    numbers = measured * of_points.season, wanted * of_whole.season, own
+    shared = ModelErrors(*(np.asarray(array, np.float32) for array in numbers))
+    return np.linalg.norm(measured * of_points.own, axis=1), shared

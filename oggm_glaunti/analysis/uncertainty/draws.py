@@ -1,4 +1,4 @@
-"""Errors of the weather, one per block of days, and of parameters: their statistics and random draws of them.
+"""Errors of the weather, one per block of days, of parameters and of the model: statistics and random draws of them.
 
 NumPy draws them from a seed: the same seed gives the same numbers in any process, with or without JAX.
 """
@@ -9,13 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oggm_glaunti.fit.calibration.intervals import MonthErrors
+
 # Standard deviations of a week's weather against stations (Maslov et al. 2026): K, and of the logarithm of
 # precipitation.
 SIGMA_TEMP = 1.5889038
 SIGMA_LOG_PRCP = 0.96401421
-# Last number of the seeds of the two kinds of draws, so that neither repeats the other's random numbers. Not 0: NumPy
-# takes the seeds 3 and [3, 0] as the same.
-WEATHER_SEED, PARAMETER_SEED = 1, 2
+# Last number of the seeds of the kinds of draws, so that none repeats another's random numbers. Not 0: NumPy takes the
+# seeds 3 and [3, 0] as the same.
+WEATHER_SEED, PARAMETER_SEED, MODEL_SEED = 1, 2, 3
 # Factors on the errors, to find where the first order ends.
 SCALES = (0.125, 0.25, 0.5, 1.0, 2.0)
 # Errors with a correlation length below this many days are independent.
@@ -58,6 +60,7 @@ class WeatherErrors(NamedTuple):
 
 
 WEEKLY_ERRORS = WeatherErrors()
+NO_WEATHER_ERRORS = WeatherErrors(sigma_temp=0.0, sigma_log_prcp=0.0)
 
 
 class BlockErrors(NamedTuple):
@@ -142,3 +145,8 @@ def draw_parameters(seed: int | Sequence[int], members: int, covariance: NDArray
         raise ValueError(f"expected a symmetric covariance without negative variances, found {covariance.tolist()}")
     z = np.random.default_rng(seed).standard_normal((members, value.size))
     return (z @ (vector * np.sqrt(np.maximum(value, 0.0))).T).astype(np.float32)
+
+
+def draw_model_errors(seed: int | Sequence[int], members: int, errors: MonthErrors) -> NDArray[np.float64]:
+    """Draw errors of the model (members, M): of the glacier's balance in each of M months, m w.e."""
+    return np.random.default_rng(seed).standard_normal((members, errors.sd.size)) * errors.sd

@@ -1,4 +1,4 @@
-"""OGGM's ice dynamics for an ensemble of draws of the errors of weather and parameters."""
+"""OGGM's ice dynamics for an ensemble of draws of the errors of parameters, model and weather."""
 
 import logging
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from oggm_glaunti import settings
-from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
+from oggm_glaunti.analysis.uncertainty.draws import NO_WEATHER_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance
 from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
@@ -17,6 +17,8 @@ from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParams
 from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.files import state_of
+from oggm_glaunti.fit.calibration.errors import ErrorSizes
+from oggm_glaunti.fit.calibration.intervals import error_sizes, in_words
 
 settings.register()
 log = logging.getLogger(__name__)
@@ -34,8 +36,9 @@ def run_ensemble_from_climate_data(
     climate_filename: str = "climate_historical",
     climate_input_filesuffix: str = "",
     bias: float = 0,
-    errors: WeatherErrors = WEEKLY_ERRORS,
+    errors: WeatherErrors = NO_WEATHER_ERRORS,
     parameters: bool = True,
+    model_errors: bool | ErrorSizes = True,
     mb_kwargs: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> xr.Dataset:
@@ -58,9 +61,12 @@ def run_ensemble_from_climate_data(
     climate_filename, climate_input_filesuffix, bias
         as of ``run_from_climate_data``
     errors : WeatherErrors
-        statistics of the errors of the weather
+        statistics of errors of the weather drawn in addition; default: none
     parameters : bool
         draw the parameters too, from the covariance of the glacier's fit, if there is one
+    model_errors : bool or ErrorSizes
+        draw the errors of each winter, summer and year too, see
+        :func:`~oggm_glaunti.analysis.uncertainty.tasks.smb_uncertainty`
     mb_kwargs : mapping, optional
         further arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: ``{"model": "A"}``
     **kwargs
@@ -93,18 +99,21 @@ def run_ensemble_from_climate_data(
     # The corrections of models C and D are computed once; all members read them from the directory.
     plain = {name: model[name] for name in ("filename", "input_filesuffix", *chosen)}
     lines = MultipleFlowlineMassBalance(gdir, mb_model_class=GlaUnTIMassBalance, **plain)
-    if lines.flowline_mb_models[0].corrector != "off":
-        lines.flowline_mb_models[0].table()
-    drawn = {**model, "errors": errors, "parameters": parameters}
+    first = lines.flowline_mb_models[0]
+    if first.corrector != "off":
+        first.table()
+    sizes, origin = error_sizes(first.calib_params, model_errors, gdir.rgi_id)
+    drawn = {**model, "errors": errors, "parameters": parameters, "model_errors": model_errors}
     suffixes = [f"{output_filesuffix}_member{member:03d}" for member in range(members)]
     runs = [_run_member(gdir, s, {**drawn, "seed": one}, kwargs) for s, one in zip(suffixes, seeds, strict=True)]
     result = with_bands(xr.concat(runs, "member").assign_coords(member=np.arange(members), seed=("member", seeds)))
     result.attrs = {
         "rgi_id": gdir.rgi_id,
-        "method": "OGGM's flowline model under drawn errors of weather and parameters",
+        "method": "OGGM's flowline model under drawn errors of parameters, model and weather",
         **{name: value for name, value in model.items() if isinstance(value, (int, float, str))},
         **errors._asdict(),
         "parameters": int(parameters),
+        "model_errors": in_words(sizes.whole, origin),
         "mean_preserving": int(errors.mean_preserving),
         "seed": seed,
     }

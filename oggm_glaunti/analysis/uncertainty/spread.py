@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
+from oggm_glaunti.fit.calibration.hierarchy import BETWEEN
 from oggm_glaunti.fit.calibration.priors import FEW, STORED, TEMP_BIAS, TEMP_GRADIENT, priors_around
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def spread_with_priors(
     free : sequence of str, optional
         uncertain parameters; default: those of the fit, otherwise those that a fit adjusts
     spread : mapping, optional
-        standard deviations of priors, ``{name: sd}``; default: :data:`oggm_glaunti.fit.calibration.priors.SPREAD`
+        standard deviations of a glacier's parameters, ``{name: sd}``; default: what a fit expects of a glacier's,
+        :data:`oggm_glaunti.fit.calibration.priors.SPREAD` with the spread between glaciers
 
     Raises
     ------
@@ -117,7 +119,9 @@ def spread_with_priors(
             f"{rgi_id}: spread: {sorted(twice)} were fitted, their covariance is that of the fit; leave them out, or "
             "name another calibration by mb_params_filesuffix"
         )
-    cov = np.diag(priors.sd**2)
+    given = np.array([name in (spread or {}) for name in priors.names])
+    # What a fit expects of a glacier: that of its region, and the spread between glaciers.
+    cov = np.diag((priors.sd * np.where(given, 1.0, np.hypot(1.0, BETWEEN))) ** 2)
     both = [name for name in priors.names if name in fitted]
     here, there = ([names.index(name) for name in both] for names in (priors.names, fitted))
     cov[np.ix_(here, here)] = fit.covariance[np.ix_(there, there)]

@@ -1,8 +1,10 @@
 """Tasks: the uncertainty of a glacier directory's balances."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ import xarray as xr
 from oggm_glaunti import settings
 from oggm_glaunti.analysis.glaciers import GlacierRun, MbKwargs, Years, errors_name, glacier_run
 from oggm_glaunti.analysis.uncertainty import draws as d
-from oggm_glaunti.analysis.uncertainty.draws import WEEKLY_ERRORS, WeatherErrors
+from oggm_glaunti.analysis.uncertainty.draws import NO_WEATHER_ERRORS, WEEKLY_ERRORS, WeatherErrors
 from oggm_glaunti.analysis.uncertainty.spread import (
     TAKEN_AS_KNOWN,
     ParameterSpread,
@@ -20,13 +22,18 @@ from oggm_glaunti.analysis.uncertainty.spread import (
 )
 from oggm_glaunti.core.units import NORMAL_90
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
+from oggm_glaunti.fit.calibration.errors import ErrorSizes
+from oggm_glaunti.fit.calibration.intervals import MonthErrors, error_sizes, in_words, month_errors
 from oggm_glaunti.fit.calibration.priors import STORED, TEMP_BIAS, TEMP_GRADIENT
 
 settings.register()
 log = logging.getLogger(__name__)
 
-CAUSES = {"temp": "errors of temperature", "prcp": "errors of precipitation", "parameters": "errors of the parameters"}
-SD_PARTS = {"sd": "standard deviation"} | {f"sd_{name}": f"its part from {what}" for name, what in CAUSES.items()}
+CAUSES = {"parameters": "the parameters", "model": "the model", "weather": "the weather"}
+CAUSES |= {"temp": "temperature, a part of the weather's", "prcp": "precipitation, a part of the weather's"}
+SDS = {"sd": "standard deviation"} | {
+    f"sd_{name}": f"standard deviation from errors of {c}" for name, c in CAUSES.items()
+}
 
 
 @entity_task(log)
@@ -35,10 +42,17 @@ def smb_uncertainty(
     years: Years = None,
     errors: WeatherErrors = WEEKLY_ERRORS,
     parameters: bool | Literal["priors"] = True,
+    model_errors: bool | ErrorSizes = True,
+    weather: bool = False,
     year_type: str = "hydrological",
     mb_kwargs: MbKwargs = None,
 ) -> xr.Dataset:
     """Compute the standard deviation of a glacier's balance, cumulative and by year, to first order without sampling.
+
+    The standard deviation and its interval are those of a fit: from errors of the parameters, and from errors of the
+    model in each winter, in each summer and of the balance's own, see :mod:`oggm_glaunti.fit.calibration.errors`. What
+    errors of the weather make of the balance is given apart: the errors of the model are estimated from differences
+    between observed and modelled balances, which have the weather's errors in them already.
 
     Errors of the weather are one number per block of days, for temperature and for the logarithm of precipitation; they
     and those of the parameters are propagated through the whole run by its exact derivatives. If errors are so large
@@ -55,6 +69,13 @@ def smb_uncertainty(
         include the covariance of the parameters from the directory's fit, if there is one; ``'priors'`` takes the
         priors of a fit for a glacier that was not fitted, as :func:`~oggm_glaunti.tasks.where_to_measure` does. The
         attribute ``parameter_errors`` of the result says in words which errors were taken
+    model_errors : bool or ErrorSizes
+        sizes of the errors of the model: True for those that the directory's fit has estimated, or those expected where
+        nothing was fitted; False for none; or others. Those of the glacier's mean count. The attribute ``model_errors``
+        of the result says in words which were taken
+    weather : bool
+        count the errors of the weather too, in all that is said of ``sd``: for weather whose errors the fit has not
+        seen, or, with ``model_errors=False``, instead of those of the model
     year_type : {'hydrological', 'calendar'}
     mb_kwargs : mapping, optional
         arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`
@@ -62,33 +83,47 @@ def smb_uncertainty(
     Returns
     -------
     xarray.Dataset
-        by ``time`` (last day of each block) ``smb``, the balance since the first day, ``sd`` and its parts (their
-        squares add up), ``low`` and ``high`` (5 and 95 %); by ``year`` the same as ``annual_...``, and the covariance
-        of the years ``annual_covariance``; m w.e.
+        by ``time`` (last day of each block) ``smb``, the balance since the first day, ``sd`` and its parts
+        ``sd_parameters`` and ``sd_model`` (their squares add up), ``low`` and ``high`` (5 and 95 %), and ``sd_weather``
+        with its parts ``sd_temp`` and ``sd_prcp``; by ``year`` the same as ``annual_...``, and the covariance of the
+        years ``annual_covariance``; m w.e.
 
     Raises
     ------
     InvalidParamsError, InvalidWorkflowError
-        as :func:`~oggm_glaunti.analysis.glaciers.glacier_run`, and if `errors` are invalid
+        as :func:`~oggm_glaunti.analysis.glaciers.glacier_run`, and if `errors` or `model_errors` are invalid
     """
     from oggm_glaunti.analysis.uncertainty import propagation as u
 
     run, blocks = _prepared(gdir, errors, years, year_type, mb_kwargs, "smb_uncertainty")
-    spread = _spread(run, parameters)
+    spread, model = _spread(run, parameters), _ModelErrors.of(run, blocks, model_errors)
     ends = u.year_ends(run.trajectory.period, blocks)
     series = u.propagate(run.tuned, run.trajectory, blocks)
     slopes = u.parameter_jacobian(run.tuned, run.trajectory, blocks, names=spread.names)
     annual, annual_slopes = series.rows(ends), np.asarray(u.between(slopes, ends), np.float64)
+    of_model = model.since_the_first_day * model.months.sd
+    annual_model = np.diff(of_model[ends], axis=0, prepend=0.0)
     by_year = u.forcing_covariance(annual, blocks, errors)
     by_time = u.forcing_variance(series, blocks, errors)
-    by_year_sd = [np.diagonal(field) for field in by_year]
+
+    def parts(slopes: Any, of_model: Any, of_weather: Sequence[Any]) -> dict[str, Any]:
+        temp, prcp = (np.asarray(variance, np.float64) for variance in of_weather)
+        of_parameters = u.parameter_variance(slopes, spread.covariance)
+        of_model = (of_model**2).sum(axis=1)
+        return {"parameters": of_parameters, "model": of_model, "weather": temp + prcp, "temp": temp, "prcp": prcp}
+
+    counted = ("parameters", "model", "weather") if weather else ("parameters", "model")
+    of_years = parts(annual_slopes, annual_model, [np.diagonal(field) for field in by_year])
     fields = {
-        **_fields("time", series.smb, [*by_time, u.parameter_variance(slopes, spread.covariance)]),
-        **_fields("year", annual.smb, [*by_year_sd, u.parameter_variance(annual_slopes, spread.covariance)], "annual_"),
+        **_fields("time", series.smb, parts(slopes, of_model, by_time), counted),
+        **_fields("year", annual.smb, of_years, counted, "annual_"),
     }
-    covariance = np.asarray(by_year.total) + annual_slopes @ spread.covariance @ annual_slopes.T
+    covariance = annual_slopes @ spread.covariance @ annual_slopes.T + annual_model @ annual_model.T
+    covariance += np.asarray(by_year.total) if weather else 0.0
     fields["annual_covariance"] = (("year", "other_year"), covariance)
-    return _uncertainty_dataset(run, blocks, fields, errors, spread)
+    *before, last = (CAUSES[name] for name in counted)
+    result = _uncertainty_dataset(run, blocks, fields, errors, spread, model)
+    return result.assign_attrs(counted=f"errors of {', '.join(before)} and {last}")
 
 
 @entity_task(log)
@@ -97,23 +132,30 @@ def smb_ensemble(
     years: Years = None,
     members: int = 500,
     seed: int = 0,
-    errors: WeatherErrors = WEEKLY_ERRORS,
+    errors: WeatherErrors = NO_WEATHER_ERRORS,
     parameters: bool | Literal["priors"] = True,
+    model_errors: bool | ErrorSizes = True,
     draws: pd.DataFrame | None = None,
     year_type: str = "hydrological",
     mb_kwargs: MbKwargs = None,
 ) -> xr.Dataset:
-    """Run an ensemble with drawn errors of the weather and drawn parameters: cumulative and annual balances.
+    """Run an ensemble with drawn parameters and errors of the model: cumulative and annual balances.
+
+    Its members spread as the intervals of :func:`smb_uncertainty` say, up to what the first order leaves out.
 
     Parameters
     ----------
-    gdir, years, errors, year_type, mb_kwargs
+    gdir, years, year_type, mb_kwargs
         see :func:`smb_uncertainty`
+    errors : WeatherErrors
+        statistics of errors of the weather drawn in addition; default: none
     members : int
         number of members; ignored if `draws` are given
     seed : int
     parameters : bool or 'priors'
         draw the parameters from the covariance of the directory's fit, if there is one, see :func:`smb_uncertainty`
+    model_errors : bool or ErrorSizes
+        sizes of the drawn errors of the model, see :func:`smb_uncertainty`
     draws : DataFrame, optional
         parameters of the members in physical units, one row each, columns as of
         :func:`~oggm_glaunti.fit.calibration.nuts.sample_glaunti`; they replace those of the directory's fit
@@ -139,10 +181,13 @@ def smb_ensemble(
         names, by = _deviations(run, draws)
         spread = TAKEN_AS_KNOWN._replace(names=names, origin=f"of the given draws: {', '.join(draws.columns)}")
     drawn = d.draw_errors([seed, d.WEATHER_SEED], len(by), blocks.middles, errors)
-    series = u.ensemble(run.tuned, run.trajectory, blocks, drawn, names=spread.names, by=by)
-    annual = u.between(series.T, u.year_ends(run.trajectory.period, blocks)).T
-    fields = {"smb": (("member", "time"), np.asarray(series)), "annual_smb": (("member", "year"), np.asarray(annual))}
-    result = _uncertainty_dataset(run, blocks, fields, errors, spread)
+    model = _ModelErrors.of(run, blocks, model_errors)
+    of_months = d.draw_model_errors([seed, d.MODEL_SEED], len(by), model.months)
+    series = np.asarray(u.ensemble(run.tuned, run.trajectory, blocks, drawn, names=spread.names, by=by))
+    series = series + (of_months @ model.since_the_first_day.T).astype(series.dtype)
+    annual = np.diff(series[:, u.year_ends(run.trajectory.period, blocks)], axis=1, prepend=0.0)
+    fields = {"smb": (("member", "time"), series), "annual_smb": (("member", "year"), annual)}
+    result = _uncertainty_dataset(run, blocks, fields, errors, spread, model)
     return result.assign_attrs(
         method="runs of the model with drawn errors", seed=seed, mean_preserving=int(errors.mean_preserving)
     )
@@ -230,6 +275,21 @@ def _spread(run: GlacierRun, parameters: bool | str) -> ParameterSpread:
     return spread
 
 
+class _ModelErrors(NamedTuple):
+    """Errors of the model: of each month, the shares (B, M) of them in sums since the first day, and their origin."""
+
+    months: MonthErrors
+    since_the_first_day: np.ndarray
+    origin: str
+
+    @classmethod
+    def of(cls, run: GlacierRun, blocks: Any, wanted: bool | ErrorSizes) -> _ModelErrors:
+        sizes, origin = error_sizes(run.mb_model.calib_params, wanted, run.gdir.rgi_id)
+        first, stops = run.days[int(blocks.starts[0])], run.days[np.asarray(blocks.stops) - 1] + 1
+        months = month_errors(first, run.days[int(blocks.stops[-1]) - 1], sizes.whole, run.gdir.hemisphere)
+        return cls(months, months.shares(first, stops), in_words(sizes.whole, origin))
+
+
 def _deviations(run: GlacierRun, draws: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray]:
     """Return ``drawn - calibrated`` stored numbers (M, P) of parameters given in physical units, and their names."""
     known = {**STORED, TEMP_BIAS: TEMP_BIAS, TEMP_GRADIENT: TEMP_GRADIENT}
@@ -258,16 +318,20 @@ def stored(name: str, values: Any) -> Any:
     return np.log(np.asarray(values) - (1.0 if name == "ddf_relative_ice" else 0.0))
 
 
-def _fields(dim: str, smb: Any, variances: Sequence[Any], prefix: str = "") -> dict[str, Any]:
-    smb, parts = np.asarray(smb, np.float64), np.asarray(variances, np.float64)
-    sds = np.sqrt([parts.sum(axis=0), *parts])
-    fields = {"smb": smb, **dict(zip(SD_PARTS, sds, strict=True))}
-    fields |= {"low": smb - NORMAL_90 * sds[0], "high": smb + NORMAL_90 * sds[0]}
+def _fields(dim: str, smb: Any, variances: dict[str, Any], counted: Sequence[str], prefix: str = "") -> dict[str, Any]:
+    smb, sd = np.asarray(smb, np.float64), np.sqrt(sum(variances[name] for name in counted))
+    fields = {"smb": smb, "sd": sd, **{f"sd_{name}": np.sqrt(variance) for name, variance in variances.items()}}
+    fields |= {"low": smb - NORMAL_90 * sd, "high": smb + NORMAL_90 * sd}
     return {f"{prefix}{name}": (dim, values) for name, values in fields.items()}
 
 
 def _uncertainty_dataset(
-    run: GlacierRun, blocks: Any, fields: dict[str, Any], errors: WeatherErrors, spread: ParameterSpread
+    run: GlacierRun,
+    blocks: Any,
+    fields: dict[str, Any],
+    errors: WeatherErrors,
+    spread: ParameterSpread,
+    model: _ModelErrors,
 ) -> xr.Dataset:
     last = run.days[np.asarray(blocks.stops) - 1].astype("M8[s]")
     dims = {dim for dims, _ in fields.values() for dim in ((dims,) if isinstance(dims, str) else dims)}
@@ -276,7 +340,7 @@ def _uncertainty_dataset(
     for name in fields:
         field, plain = result[name], name.removeprefix("annual_")
         field.attrs["units"] = "m2 w.e." if name.endswith("covariance") else "m w.e."
-        what = SD_PARTS.get(plain, {"low": "5 %", "high": "95 %"}.get(plain, "glacier-wide balance"))
+        what = SDS.get(plain, {"low": "5 %", "high": "95 %"}.get(plain, "glacier-wide balance"))
         since = "of the year" if name.startswith("annual") else f"since {run.days[int(blocks.starts[0])]}"
         field.attrs["long_name"] = f"{what}, {since}"
     result.attrs = {
@@ -288,5 +352,6 @@ def _uncertainty_dataset(
         "block_days": errors.block_days,
         "parameters": ", ".join(spread.names) or "taken as known",
         "parameter_errors": spread.origin,
+        "model_errors": model.origin,
     }
     return result

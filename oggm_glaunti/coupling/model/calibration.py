@@ -1,22 +1,19 @@
-"""One glacier to its reference balance."""
+"""The reference balance of a glacier, and tunable parameters turned until it is met."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from oggm import cfg, entity_task
+from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError, MassBalanceCalibrationError
 from scipy.optimize import brentq
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
-from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.reference_period import ReferencePeriod, SpecificBalance, require_kg
+from oggm_glaunti.coupling.model.reference_period import Reference, ReferencePeriod, require_kg
 from oggm_glaunti.coupling.oggm.geodetic import geodetic_table
 from oggm_glaunti.coupling.table.inputs import TUNABLE
 
@@ -31,99 +28,16 @@ LARGEST_RESIDUAL = 1.0  # mm w.e. yr-1
 INFORMED_PRCP_WINDOW = (0.8, 1.2)
 
 
-class Reference(NamedTuple):
-    """What a glacier is calibrated to: kg m-2 yr-1, period and years it is the mean of, and its name.
-
-    Where only some days of the first and last year belong to the period, `days` says which.
-    """
-
-    mb: float
-    mb_err: float | None
-    period: str
-    years: list[int]
-    source: str
-    days: ReferencePeriod | None = None
-
-
-@entity_task(log, writes=["glaunti_params", "mb_calib"])
-def calibrate_glaunti(
-    gdir: GlacierDirectory,
-    *,
-    ref_mb: float | None = None,
-    ref_mb_err: float | None = None,
-    ref_period: str | None = None,
-    ref_source: str = "geodetic",
-    order: Sequence[str] = ("melt_f",),
-    bounds: Mapping[str, tuple[float, float]] | None = None,
-    use_2d_mb: bool = False,
-    filesuffix: str = "",
-    mb_kwargs: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Turn one or several tunable parameters, one after the other, until a period's mean balance equals a reference.
-
-    Parameters
-    ----------
-    gdir : GlacierDirectory
-        glacier with daily climate, ``glaunti_features`` (models C and D) and inversion flowlines
-    ref_mb, ref_mb_err : float, optional
-        reference balance and its error, kg m-2 yr-1; default: that of `ref_source`
-    ref_period : str, optional
-        ``'2000-01-01_2020-01-01'``, OGGM's notation; any day may begin and end it. The last day belongs to it, unless
-        it is the first of a month. `ref_mb` is the balance of the period divided by its years. Default:
-        ``cfg.PARAMS['geodetic_mb_period']``
-    ref_source : {'geodetic', 'wgms'}
-        source of the reference if `ref_mb` is not given: OGGM's geodetic table, or ``gdir.get_ref_mb_data``
-        over all its years within the record
-    order : sequence of str
-        of ``melt_f``, ``prcp_fac``, ``temp_bias``. One that cannot reach the reference stays at its bound and the
-        next one is turned. ``('prcp_fac', 'melt_f', 'temp_bias')`` is OGGM's informed three steps, with ``prcp_fac``
-        between 0.8 and 1.2
-    bounds : mapping, optional
-        ``{tunable: (lowest, highest)}``; default: OGGM's (``cfg.PARAMS['melt_f_min']`` and so on)
-    use_2d_mb : bool
-        average over the cells of the glacier (``topo_smoothed``) instead of the inversion flowlines, as in OGGM
-    filesuffix : str
-        suffix of ``glaunti_params.json``, for more than one calibration in a directory
-    mb_kwargs : mapping, optional
-        `model`, `corrector` (default ``auto``), `weights` and `variant` of :class:`~oggm_glaunti.GlaUnTIMassBalance`;
-        all other parameters are the weights' own, even if a fit was made before
-
-    Returns
-    -------
-    dict
-        what is written to ``glaunti_params.json``. OGGM's own tasks find the same values in ``mb_calib_glaunti.json``.
+def search_bounds(
+    order: Sequence[str], given: Mapping[str, tuple[float, float]] | None, rgi_id: str
+) -> dict[str, tuple[float, float]]:
+    """Return the bounds of all tunable parameters: OGGM's, those of its informed three steps, or the given ones.
 
     Raises
     ------
-    MassBalanceCalibrationError
-        if the reference is out of reach within the bounds; says how close it came
-    InvalidWorkflowError, InvalidParamsError
-        if there is no reference, or an argument is invalid
-
-    Notes
-    -----
-    Whole years are calendar years, as everywhere in OGGM. The corrections of models C and D are
-    computed with all tunable parameters at zero effect and do not change during the calibration.
+    InvalidParamsError
+        for unknown names
     """
-    limits = _search_bounds(order, bounds, gdir.rgi_id)
-    if ref_mb is not None:
-        require_kg(ref_mb, ref_mb_err, gdir.rgi_id)
-    chosen = checked_mb_kwargs("calibrate_glaunti", mb_kwargs, CALIBRATION_KWARGS)
-    mb_model = UnfittedMassBalance(gdir, **{"corrector": "auto", **chosen})
-    ref = _find_reference(mb_model, ref_mb, ref_mb_err, ref_period, ref_source)
-    specific = SpecificBalance(gdir, mb_model, use_2d_mb)
-    modelled = partial(specific.of_years, ref.years) if ref.days is None else partial(specific.of_days, ref.days)
-    residual, turned = _turn(mb_model, lambda: modelled() - ref.mb, order, limits)
-    reference = {f"reference_{name}": value for name, value in ref._asdict().items() if name != "days"}
-    params = {**model_record(gdir, mb_model), **reference, "calibrated": turned, "residual": residual}
-    write_calibration(gdir, params, filesuffix)
-    mb_model.keep_table(filesuffix)
-    return params
-
-
-def _search_bounds(
-    order: Sequence[str], given: Mapping[str, tuple[float, float]] | None, rgi_id: str
-) -> dict[str, tuple[float, float]]:
     if isinstance(order, str) or not order or set(order) - set(TUNABLE) or len(set(order)) != len(order):
         raise InvalidParamsError(f"{rgi_id}: order: expected some of {TUNABLE}, each once, found {order!r}")
     unknown = set(given or {}) - set(TUNABLE)
@@ -135,10 +49,16 @@ def _search_bounds(
     return {**bounds, **(given or {})}
 
 
-def _turn(
+def turn(
     mb_model: GlaUnTIMassBalance, misfit: Any, order: Sequence[str], bounds: Mapping[str, tuple[float, float]]
 ) -> tuple[float, list[str]]:
-    """Turn the tunable parameters in order until the misfit vanishes; return the rest (kg m-2 yr-1) and those used."""
+    """Turn the tunable parameters in order until the misfit vanishes; return the rest (kg m-2 yr-1) and those used.
+
+    Raises
+    ------
+    MassBalanceCalibrationError
+        if it does not vanish within the bounds; says how close it came
+    """
     rgi_id = mb_model.gdir.rgi_id
 
     def with_tunable(value: float, tunable: str) -> float:
@@ -169,9 +89,16 @@ def _turn(
 # --- references ---
 
 
-def _find_reference(
+def find_reference(
     mb_model: GlaUnTIMassBalance, mb: float | None, err: float | None, period: str | None, source: str
 ) -> Reference:
+    """Find what a glacier is calibrated to; arguments as in :func:`~oggm_glaunti.tasks.calibrate_glaunti`.
+
+    Raises
+    ------
+    InvalidParamsError, InvalidWorkflowError
+        if there is none, or it needs years without weather
+    """
     gdir = mb_model.gdir
     if mb is None and source == "wgms":
         return _wgms_reference(gdir, mb_model, period)

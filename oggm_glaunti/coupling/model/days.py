@@ -11,7 +11,7 @@ from oggm.utils import floatyear_to_date
 
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.versions import day_of_floatyear
-from oggm_glaunti.coupling.table.continuation import Continuation, continued_days
+from oggm_glaunti.coupling.table.continuation import Continuation
 from oggm_glaunti.coupling.table.refreezing import Woodward
 from oggm_glaunti.coupling.table.table import Days, days_at_heights
 
@@ -103,8 +103,7 @@ class DailyBalance(OGGMAttributes):
         tunables = self.tunable_params()
         key = index, tunables.digest()
         if self._days is None or self._days[0] != key:
-            table = self.table().table
-            self._days = key, continued_days(days_at_heights(self.store.inputs, tunables, index, table), table)
+            self._days = key, self.table().days(self.store.inputs, tunables, index)
         return self._days[1]
 
     def _refrozen_of(self, index: int) -> np.ndarray:

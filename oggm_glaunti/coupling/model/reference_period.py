@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.utils import date_to_floatyear
 
 from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.versions import floatyear_of_day
@@ -26,6 +28,8 @@ LEAST_KNOWN = 10.0
 def require_kg(mb: float, err: float | None, rgi_id: str) -> None:
     """Raise InvalidParamsError for a reference balance that looks like m w.e. where kg m-2 yr-1 are expected.
 
+    Also for a balance or an error that is no such number.
+
     Parameters
     ----------
     mb : float
@@ -40,7 +44,9 @@ def require_kg(mb: float, err: float | None, rgi_id: str) -> None:
     """
     if not np.isfinite(mb):
         raise InvalidParamsError(f"{rgi_id}: ref_mb is {mb}, expected a finite balance in kg m-2 yr-1")
-    if 0 < abs(mb) < LEAST_KNOWN and (err is None or abs(err) < LEAST_KNOWN):
+    if err is not None and not 0 <= err < np.inf:
+        raise InvalidParamsError(f"{rgi_id}: ref_mb_err is {err}, expected 0 kg m-2 yr-1 or more")
+    if 0 < abs(mb) < LEAST_KNOWN and (err is None or err < LEAST_KNOWN):
         raise InvalidParamsError(
             f"{rgi_id}: ref_mb is {mb:g} kg m-2 yr-1, hardly different from 0; if m w.e. a year are meant give "
             f"{1000 * mb:g}, if the glacier is in balance give 0, or ref_mb_err as well, in kg m-2 yr-1"
@@ -82,6 +88,11 @@ class ReferencePeriod:
             raise InvalidParamsError(f"{rgi_id}: ref_period {period!r} holds no days")
         return cls(begin, end)
 
+    @classmethod
+    def of_year(cls, year: int) -> ReferencePeriod:
+        """Return a calendar year."""
+        return cls(_first(year), _first(year + 1))
+
     @property
     def years(self) -> float:
         """Length in years of the calendar."""
@@ -108,6 +119,24 @@ def _first(year: int) -> np.datetime64:
 
 def _floatyear(day: np.datetime64) -> float:
     return floatyear_of_day(_year(day), int((day - _first(_year(day))).astype(int)) + 1)
+
+
+class Reference(NamedTuple):
+    """What a glacier is calibrated to: kg m-2 yr-1, period and years it is the mean of, and its name.
+
+    Where only some days of the first and last year belong to the period, `days` says which.
+    """
+
+    mb: float
+    mb_err: float | None
+    period: str
+    years: list[int]
+    source: str
+    days: ReferencePeriod | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the entries of ``glaunti_params.json``."""
+        return {f"reference_{name}": value for name, value in self._asdict().items() if name != "days"}
 
 
 class SpecificBalance:
@@ -142,6 +171,10 @@ class SpecificBalance:
         self._heights = np.concatenate([fl.surface_h for fl in fls])
         self._widths = np.concatenate([fl.widths for fl in fls])
 
+    def of(self, reference: Reference) -> float:
+        """Return the mean balance of the days that a reference is the mean of, kg m-2 yr-1."""
+        return self.of_years(reference.years) if reference.days is None else self.of_days(reference.days)
+
     def of_years(self, years: list[int]) -> float:
         """Return the mean balance of calendar years, kg m-2 yr-1."""
         balances = self._mb_model.get_specific_mb(heights=self._heights, widths=self._widths, year=np.array(years))
@@ -152,8 +185,23 @@ class SpecificBalance:
         whole = days.whole_years
         total = self.of_years(whole) * len(whole) if whole else 0.0
         for year in sorted(set(days.calendar_years) - set(whole)):
+            total += self._of_part(year, days)
+        return total / days.years
+
+    def _of_part(self, year: int, days: ReferencePeriod) -> float:
+        """Return the balance of those days that are in a year, kg m-2: of whole months by the table, far faster."""
+        total, within = 0.0, []
+        begins = np.arange(np.datetime64(f"{year:04d}-01", "M"), 13).astype("M8[D]")
+        for month, (begin, end) in enumerate(pairwise(begins), 1):
+            if days.begin <= begin and end <= days.end:
+                floatyear = date_to_floatyear(year, month)
+                rates = self._mb_model.get_monthly_mb(self._heights, year=floatyear)
+                total += float(np.average(rates, weights=self._widths)) * self._mb_model.sec_in_month(floatyear)
+            elif days.begin < end and begin < days.end:
+                within.append((max(begin, days.begin), min(end, days.end)))
+        if within:
             rates = np.average(self._mb_model.get_daily_mb_of_year(self._heights, year), axis=0, weights=self._widths)
             dates = _first(year) + np.arange(rates.size)
-            inside = (days.begin <= dates) & (dates < days.end)
-            total += float(rates[inside].sum()) * cfg.SEC_IN_DAY * self._mb_model.ice_density
-        return total / days.years
+            inside = np.any([(begin <= dates) & (dates < end) for begin, end in within], axis=0)
+            total += float(rates[inside].sum()) * cfg.SEC_IN_DAY
+        return total * self._mb_model.ice_density

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _USUAL = {"hydro_month_nh": 10, "hydro_month_sh": 4}
 # Parameters that OGGM's users turn, and what does what they expect of them.
 _WITHOUT_EFFECT = {
-    "use_winter_prcp_fac": "turn prcp_fac with calibrate_glaunti(order=), or give it to the model",
+    "use_winter_prcp_fac": "calibrate_glaunti estimates prcp_fac; or give it to the model",
     "use_temp_bias_from_file": "turn temp_bias with calibrate_glaunti(order=), or give it to the model",
     **dict.fromkeys(_USUAL, "its mass-balance years begin in October, in the south in April, as in its training"),
 }

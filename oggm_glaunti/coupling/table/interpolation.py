@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from oggm.exceptions import InvalidParamsError
 
-from oggm_glaunti.coupling.table.continuation import continued, continued_annual_smb
-from oggm_glaunti.coupling.table.table import Table
+from oggm_glaunti.coupling.table.continuation import continued, continued_annual_smb, continued_days
+from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
+from oggm_glaunti.coupling.table.table import Days, Table, days_at_heights
 
 
 class Interpolator:
@@ -67,3 +68,10 @@ class Interpolator:
     def monthly(self, name: str, heights: Any, year: int, month: int) -> np.ndarray:
         """Return a monthly field (``smb``, ``solid_prcp``, ``pdd``, ``prec_scale``) at the heights."""
         return self.interpolate(heights, getattr(self.continued, name)[year, month])
+
+    def days(self, inputs: TableInputs, tunables: TunableParams, year: int) -> Days:
+        """Compute the days of the year of that index, at the heights of the table and of the continuation.
+
+        `inputs` and `tunables` are those that the table is made from.
+        """
+        return continued_days(days_at_heights(inputs, tunables, year, self.table), self.table)

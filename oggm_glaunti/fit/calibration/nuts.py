@@ -15,7 +15,9 @@ import pandas as pd
 from jaxtyping import Array
 
 from oggm_glaunti.core.on_heights import Tuned
-from oggm_glaunti.fit.calibration.map_estimate import FitProblem, Posterior, fit_problem, log_posterior
+from oggm_glaunti.fit.calibration.errors import Effects
+from oggm_glaunti.fit.calibration.hierarchy import Posterior
+from oggm_glaunti.fit.calibration.map_estimate import FitProblem, fit_problem, log_posterior
 from oggm_glaunti.fit.calibration.posterior import physical
 from oggm_glaunti.fit.calibration.predictions import Site
 from oggm_glaunti.fit.calibration.tasks import as_tuned, estimate
@@ -28,11 +30,11 @@ class Samples(NamedTuple):
 
     Attributes
     ----------
-    numbers : float64 array (N, P)
-        stored parameters, in the order of the priors
-    ess : array (P,)
+    numbers : float64 array (N, 1 + G, P)
+        stored parameters of the region's mean and of each glacier, in the order of the priors
+    ess : array (1 + G, P)
         effective sample size: number of independent draws that would give the mean as precisely
-    rhat : array (P,)
+    rhat : array (1 + G, P)
         potential scale reduction, from the two halves of the draws; above 1.05 the sampler has not converged
     divergences : int
         number of divergent steps; more than a few mean that parts of the posterior were not visited
@@ -50,7 +52,7 @@ class Samples(NamedTuple):
 def sample_glaunti(
     gdirs: Any, observations: pd.DataFrame, *, n_samples: int = 500, n_warmup: int = 300, seed: int = 0, **kwargs: Any
 ) -> pd.DataFrame:
-    """Draw parameters of one glacier, or common to several, from their posterior given observations.
+    """Draw parameters of one glacier, or of several and of their region, from their posterior given observations.
 
     Parameters
     ----------
@@ -62,14 +64,15 @@ def sample_glaunti(
     seed : int
         random seed
     **kwargs
-        `free`, `spread`, `model_error`, `mb_kwargs` of
-        :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`. The model error is that of the fit and is not sampled
+        `free`, `spread`, `errors`, `mb_kwargs` of :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`. The sizes of
+        errors and the spread between glaciers are those of the fit and are not sampled
 
     Returns
     -------
     DataFrame
-        a row for each draw, a column for each free parameter in physical units; ``attrs`` has ``ess``, ``rhat``,
-        ``divergences`` and ``acceptance`` as in :class:`Samples`. Nothing is written
+        a row for each draw, a column for each free parameter in physical units, of a list of glaciers under ``region``
+        (its mean) and each RGI id; ``attrs`` has ``ess``, ``rhat``, ``divergences`` and ``acceptance`` as in
+        :class:`Samples`. Nothing is written
 
     Raises
     ------
@@ -84,20 +87,35 @@ def sample_glaunti(
     >>> draws["ddf_snow"].quantile([0.16, 0.5, 0.84])  # doctest: +SKIP
     """
     _blackjax()
-    gdirs = list(gdirs) if isinstance(gdirs, (list, tuple)) else [gdirs]
+    several = isinstance(gdirs, (list, tuple))
+    gdirs = list(gdirs) if several else [gdirs]
     found = estimate(gdirs, observations, **kwargs)
     start, sites = as_tuned(gdirs[0].rgi_id, found.model), [glacier.site for glacier in found.sites]
-    samples = sample_posterior(found.posterior, start, sites, n_samples, n_warmup, seed)
-    names = found.posterior.priors.names
-    draws = {name: [physical(name, number) for number in samples.numbers[:, i]] for i, name in enumerate(names)}
-    table = pd.DataFrame(draws)
-    by_name = {name: dict(zip(names, getattr(samples, name).tolist(), strict=True)) for name in ("ess", "rhat")}
+    rows = [glacier.rows for glacier in found.sites]
+    samples = sample_posterior(found.posterior, start, sites, rows, n_samples, n_warmup, seed)
+    names, labels = found.posterior.priors.names, ["region", *(gdir.rgi_id for gdir in gdirs)]
+    tables = {
+        label: pd.DataFrame({name: [physical(name, x) for x in of[:, i]] for i, name in enumerate(names)})
+        for label, of in zip(labels, np.moveaxis(samples.numbers, 1, 0), strict=True)
+    }
+    table = pd.concat(tables, axis=1) if several else tables[labels[1]]
+    kept = slice(None) if several else slice(1, 2)
+    columns = list(table)
+    by_name = {
+        name: dict(zip(columns, getattr(samples, name)[kept].ravel().tolist(), strict=True)) for name in ("ess", "rhat")
+    }
     table.attrs = {**by_name, "divergences": samples.divergences, "acceptance": samples.acceptance}
     return table
 
 
 def sample_posterior(
-    posterior: Posterior, start: Tuned, sites: Sequence[Site], n_samples: int = 500, n_warmup: int = 300, seed: int = 0
+    posterior: Posterior,
+    start: Tuned,
+    sites: Sequence[Site],
+    rows: Sequence[Effects],
+    n_samples: int = 500,
+    n_warmup: int = 300,
+    seed: int = 0,
 ) -> Samples:
     """Draw the stored parameters of a fit from their posterior.
 
@@ -105,7 +123,7 @@ def sample_posterior(
     ----------
     posterior : Posterior
         result of :func:`~oggm_glaunti.fit.calibration.map_estimate.fit_map`
-    start, sites
+    start, sites, rows
         its arguments
     n_samples, n_warmup, seed : int
         see :func:`sample_glaunti`
@@ -120,21 +138,24 @@ def sample_posterior(
     blackjax = _blackjax()
     if n_samples < 10 or n_warmup < 20:
         raise ValueError(f"expected n_samples of 10 and n_warmup of 20 or more, found {n_samples} and {n_warmup}")
-    problem = fit_problem(start, sites, posterior.priors, posterior.model_error)
-    sd = posterior.priors.sd
-    centre = (posterior.mean - posterior.priors.mean) / sd
-    root = np.linalg.cholesky(posterior.cov / np.outer(sd, sd))
-    peak, shape = (jnp.asarray(array, problem.mean.dtype) for array in (centre, root))
+    problem = fit_problem(start, sites, rows, posterior.priors, posterior.sizes, posterior.w)
+    root = np.linalg.cholesky(posterior.z_cov)
+    peak, shape = (jnp.asarray(array, problem.mean.dtype) for array in (posterior.z, root))
     warmup = jnp.arange(n_warmup + n_samples) < n_warmup
     draws = _chain(problem, peak, shape, jax.random.split(jax.random.key(seed), warmup.size), warmup)
     u, divergent, accepted = (np.asarray(array)[n_warmup:] for array in draws)
     z = np.asarray(peak, np.float64) + u.astype(np.float64) @ np.asarray(shape, np.float64).T
-    halves = jnp.asarray(z[n_samples % 2 :].reshape(2, n_samples // 2, -1))
-    ess = jax.jit(blackjax.diagnostics.effective_sample_size)(z[None])
+    numbers = posterior.stored(z)
+    flat = numbers.reshape(n_samples, -1)
+    halves = jnp.asarray(flat[n_samples % 2 :].reshape(2, n_samples // 2, -1))
+    ess = jax.jit(blackjax.diagnostics.effective_sample_size)(flat[None])
     rhat = jax.jit(blackjax.diagnostics.potential_scale_reduction)(halves)
     # Draws that never moved have a variance of 0.
-    ess, rhat = np.nan_to_num(np.asarray(ess), nan=0.0), np.nan_to_num(np.asarray(rhat), nan=np.inf)
-    return Samples(posterior.priors.mean + sd * z, ess, rhat, int(divergent.sum()), float(accepted.mean()))
+    ess, rhat = (
+        np.nan_to_num(np.asarray(found), nan=none).reshape(numbers.shape[1:])
+        for found, none in ((ess, 0.0), (rhat, np.inf))
+    )
+    return Samples(numbers, ess, rhat, int(divergent.sum()), float(accepted.mean()))
 
 
 @eqx.filter_jit

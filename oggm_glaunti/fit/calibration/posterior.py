@@ -10,7 +10,8 @@ from oggm_glaunti.core.parameters import BY_NAME
 from oggm_glaunti.fit.calibration.priors import STORED
 
 if TYPE_CHECKING:
-    from oggm_glaunti.fit.calibration.map_estimate import Posterior
+    from oggm_glaunti.fit.calibration.errors import ErrorSizes
+    from oggm_glaunti.fit.calibration.hierarchy import Estimated
 
 # A parameter, or a direction in parameter space, is constrained by the data if they halve its prior uncertainty.
 IDENTIFIED = 0.5
@@ -30,7 +31,7 @@ def physical(name: str, number: float) -> float:
     return float(BY_NAME[name].physical(number) if name in BY_NAME else number)
 
 
-def summary(posterior: Posterior) -> dict[str, dict[str, float]]:
+def summary(found: Estimated) -> dict[str, dict[str, float]]:
     """Summarise prior and posterior of every fitted parameter.
 
     Returns
@@ -39,35 +40,33 @@ def summary(posterior: Posterior) -> dict[str, dict[str, float]]:
         ``{name: {prior, value, low, high, contraction}}``: most probable values before and after the fit, and the 68 %
         range after it, in physical units; ``contraction = posterior sd / prior sd``
     """
-    found = {}
-    for name, before, prior_sd, after, sd in zip(*posterior.priors, posterior.mean, posterior.sd, strict=True):
+    out = {}
+    for name, before, prior_sd, after, sd in zip(*found[:4], found.sd, strict=True):
         stored = {"prior": before, "value": after, "low": after - sd, "high": after + sd}
         of_name = {key: physical(name, number) for key, number in stored.items()}
-        found[name] = {**of_name, "contraction": float(sd / prior_sd)}
-    return found
+        out[name] = {**of_name, "contraction": float(sd / prior_sd)}
+    return out
 
 
-def correlations(posterior: Posterior) -> np.ndarray:
+def correlations(found: Estimated) -> np.ndarray:
     """Compute the posterior correlations of the stored parameters (P, P)."""
-    return posterior.cov / np.outer(posterior.sd, posterior.sd)
+    return found.cov / np.outer(found.sd, found.sd)
 
 
-def identifiability(posterior: Posterior) -> list[str]:
+def identifiability(found: Estimated, sizes: ErrorSizes) -> list[str]:
     """Describe in sentences what the observations do not constrain.
 
     Returns
     -------
     list of str
         how many combinations of parameters the data constrain, parameters that keep more than half of their prior
-        uncertainty, parameters far from their prior, pairs that can hardly be told apart, and the model error
+        uncertainty, parameters far from their prior, pairs that can hardly be told apart, and the sizes of errors
     """
-    names = posterior.priors.names
-    ratio = posterior.sd / posterior.priors.sd
-    moved = np.abs(posterior.mean - posterior.priors.mean) / posterior.priors.sd
+    names, ratio = found.names, found.sd / found.prior_sd
+    moved = np.abs(found.mean - found.prior_mean) / found.prior_sd
     # Directions, in units of the priors, in which the data leave less than half of the prior uncertainty.
-    known = np.linalg.eigvalsh(posterior.information)
-    n = int((1.0 / np.sqrt(1.0 + np.maximum(known, 0.0)) < IDENTIFIED).sum())
-    sentences = [f"The observations constrain {n} of {len(names)} combinations of parameters."]
+    left = np.sqrt(np.linalg.eigvalsh(found.cov / np.outer(found.prior_sd, found.prior_sd)))
+    sentences = [f"The observations constrain {(left < IDENTIFIED).sum()} of {len(names)} combinations of parameters."]
     sentences += [
         f"{name} is hardly constrained: {100 * r:.0f} % of its prior uncertainty is left."
         for name, r in zip(names, ratio, strict=True)
@@ -78,14 +77,18 @@ def identifiability(posterior: Posterior) -> list[str]:
         for name, m in zip(names, moved, strict=True)
         if m > SURPRISING
     ]
-    corr = correlations(posterior)
+    corr = correlations(found)
     pairs = [(i, j) for i in range(len(names)) for j in range(i) if abs(corr[i, j]) > CORRELATED]
     sentences += [f"{names[j]} and {names[i]} cannot be told apart (correlation {corr[i, j]:+.2f})." for i, j in pairs]
-    sentences.append(f"The structural model error is taken to be {posterior.model_error:.2f} m w.e. a year.")
+    for label, (own, winter, summer) in zip(("a point", "a glacier's mean"), sizes, strict=True):
+        sentences.append(
+            f"A balance at {label} is taken to differ by {own:.2f} m w.e. a year of its own, and by {winter:.2f} and "
+            f"{summer:.2f} m w.e. that all rows of a winter and a summer share."
+        )
     return sentences
 
 
-def spread_of(posterior: Posterior) -> dict[str, Any]:
+def spread_of(found: Estimated) -> dict[str, Any]:
     """Return names, mean and covariance of the stored parameters for ``glaunti_params.json``."""
-    names = [STORED.get(name, name) for name in posterior.priors.names]
-    return {"stored": names, "mean": posterior.mean.tolist(), "covariance": posterior.cov.tolist()}
+    names = [STORED.get(name, name) for name in found.names]
+    return {"stored": names, "mean": found.mean.tolist(), "covariance": found.cov.tolist()}

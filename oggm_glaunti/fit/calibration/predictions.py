@@ -28,8 +28,6 @@ class Site(OnHeights):
         shares of the heights in what was observed; each row adds up to 1
     observed : array (O,)
         m w.e.
-    sigma : array (O,)
-        standard error of the observation alone, m w.e.
     years : array (O,)
         length of its period
     """
@@ -39,7 +37,6 @@ class Site(OnHeights):
     spans: Float[AnyArray, "observation stretch"]
     areas: Float[AnyArray, "observation height"]
     observed: Float[AnyArray, " observation"]
-    sigma: Float[AnyArray, " observation"]
     years: Float[AnyArray, " observation"]
 
 

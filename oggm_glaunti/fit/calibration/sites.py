@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from oggm_glaunti.core.units import N_CORRECTIONS
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
+from oggm_glaunti.fit.calibration.errors import Effects, effects
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, check_observations, on_grid
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class GlacierSite(NamedTuple):
         arrays for :func:`~oggm_glaunti.fit.calibration.predictions.predictions`, an observation for each row of `used`
     used : DataFrame
         observations used in the fit
+    rows : Effects
+        the errors that these share
     rejected : DataFrame
         ``row``, ``glacier`` and ``problem`` of observations that cannot be used
     days : datetime64[D] array (T,)
@@ -50,6 +53,7 @@ class GlacierSite(NamedTuple):
 
     site: Site
     used: pd.DataFrame
+    rows: Effects
     rejected: pd.DataFrame
     days: NDArray[np.datetime64]
 
@@ -136,9 +140,9 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
         spans=spans,
         areas=np.stack([_observed_shares(row, surface, heights) for row in used.itertuples()]).astype(np.float32),
         years=((end - begin).astype(float) / DAYS_A_YEAR).astype(np.float32),
-        **{field: used[name].to_numpy(np.float32) for field, name in (("observed", "value"), ("sigma", "sigma"))},
+        observed=used["value"].to_numpy(np.float32),
     )
-    return GlacierSite(site, used, rejected, days)
+    return GlacierSite(site, used, effects(used, gdir.hemisphere == "sh"), rejected, days)
 
 
 def _comparable(

@@ -14,25 +14,30 @@ from oggm_glaunti import settings
 from oggm_glaunti.coupling.model.calibration_file import UnfittedMassBalance, model_record, write_calibration
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, CLIMATE_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
-from oggm_glaunti.coupling.model.params import FITTED_GRADIENT
+from oggm_glaunti.coupling.model.params import FITTED_GRADIENT, fitted_gradient, fitted_parameters
 from oggm_glaunti.coupling.oggm.from_oggm import (
     GlacierDirectory,
     InvalidParamsError,
     MassBalanceCalibrationError,
     entity_task,
     global_task,
+    utils,
 )
 from oggm_glaunti.coupling.oggm.processes import require_jax
+from oggm_glaunti.fit.calibration.errors import ErrorSizes, checked_sizes, sizes_as_dict
 from oggm_glaunti.fit.calibration.posterior import identifiability, spread_of, summary
 from oggm_glaunti.fit.calibration.priors import FEW, priors_around
 from oggm_glaunti.fit.calibration.sites import GlacierSite, as_table, glacier_site
 
 if TYPE_CHECKING:
     from oggm_glaunti.core.on_heights import Tuned
-    from oggm_glaunti.fit.calibration.map_estimate import Posterior
+    from oggm_glaunti.fit.calibration.hierarchy import Estimated, Posterior
 
 settings.register()
 log = logging.getLogger(__name__)
+
+OUTSIDE_FACTOR = 2.0
+REGION_KM = 300.0  # from the nearest glacier of a fit: farther ones are of another region
 
 
 @entity_task(log, writes=["glaunti_params", "mb_calib"])
@@ -42,14 +47,15 @@ def fit_glaunti(
     observations: pd.DataFrame,
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
-    model_error: float | None = None,
+    errors: ErrorSizes | None = None,
     filesuffix: str = "",
     mb_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fit a glacier's parameters to any mix of observations: stakes, bands, whole-glacier and geodetic balances.
 
-    The fit is the maximum a posteriori estimate, with priors around the parameters of the model. Parameters that the
-    observations do not constrain stay at their prior, and the result says so.
+    The fit is the maximum a posteriori estimate, with priors around the parameters of the model. Observations of the
+    same winter or summer share an error, so that many stakes of one year do not count as many years. Parameters that
+    the observations do not constrain stay at their prior, and the result says so.
 
     Parameters
     ----------
@@ -63,8 +69,9 @@ def fit_glaunti(
         ``ddf_snow`` and ``temp_gradient``
     spread : mapping, optional
         standard deviations of priors that replace those of :data:`~oggm_glaunti.fit.calibration.priors.SPREAD`
-    model_error : float, optional
-        structural model error, expected in addition to the sigma of the observations, m w.e. a year; default: estimated
+    errors : ErrorSizes, optional
+        sizes of the differences expected in addition to the sigma of the observations, m w.e.; default: estimated.
+        Where observations are of fewer than three years, the level of the glacier is uncertain besides
     filesuffix : str
         suffix of ``glaunti_params.json``, for more than one calibration in a directory
     mb_kwargs : mapping, optional
@@ -75,14 +82,15 @@ def fit_glaunti(
     -------
     dict
         content of ``glaunti_params.json``: the parameters, used by :class:`~oggm_glaunti.GlaUnTIMassBalance` and all
-        tasks from now on, and under ``fit`` their ranges, covariance and scores, and in words what is not constrained
+        tasks from now on, and under ``fit`` their ranges, covariance and scores, the sizes of errors, and in words what
+        is not constrained
 
     Raises
     ------
     InvalidParamsError
         if no observation can be used, or an argument is invalid
     MassBalanceCalibrationError
-        if no minimum is found
+        if no minimum is found, or one with parameters that no run can have
 
     Examples
     --------
@@ -91,7 +99,7 @@ def fit_glaunti(
     >>> fit_glaunti(gdir, observations=observations)["parameters"]["ddf_snow"]  # doctest: +SKIP
     {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
     """
-    found = estimate([gdir], observations, free, spread, model_error, mb_kwargs)
+    found = estimate([gdir], observations, free, spread, errors, mb_kwargs)
     (params,) = _write_fit(found, [gdir], filesuffix)
     return params
 
@@ -104,22 +112,31 @@ def fit_glaunti_region(
     fit_on: Sequence[GlacierDirectory] | None = None,
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
-    model_error: float | None = None,
+    errors: ErrorSizes | None = None,
+    outside_factor: float = OUTSIDE_FACTOR,
     filesuffix: str = "",
     mb_kwargs: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Fit one set of parameters to the observations of some glaciers of a region, and write it to all.
+    """Fit the parameters of a region's glaciers to all their observations, and write them to those without any too.
+
+    Glaciers resemble each other: the parameters of each are those of the region plus something of its own. A glacier
+    with observations gets its own, any other the region's mean; the uncertainty of the latter has the spread between
+    glaciers in it.
 
     Parameters
     ----------
     gdirs : list of GlacierDirectory
-        glaciers that get the parameters
+        glaciers that get parameters
     observations : DataFrame or Read
         see :func:`fit_glaunti`
     fit_on : list of GlacierDirectory, optional
         glaciers to fit to; default: all of `gdirs` that the table names
-    free, spread, model_error, filesuffix, mb_kwargs
+    free, spread, errors, filesuffix, mb_kwargs
         see :func:`fit_glaunti`; model and variant default to those of the first glacier in `fit_on`
+    outside_factor : float
+        on the spread between glaciers for those more than 300 km from every glacier of the fit: regions differ more
+        than glaciers of one region. Where the fit's glaciers are in more than one region themselves, it is estimated
+        from them, and this is what is expected a priori
 
     Returns
     -------
@@ -136,7 +153,10 @@ def fit_glaunti_region(
     fit_on = [gdir for gdir in gdirs if {gdir.rgi_id, gdir.name} & named] if fit_on is None else fit_on
     if not fit_on:
         raise InvalidParamsError(f"observations name none of {[gdir.rgi_id for gdir in gdirs]}, but {sorted(named)}")
-    return _write_fit(estimate(fit_on, observations, free, spread, model_error, mb_kwargs), gdirs, filesuffix)
+    if not 1.0 <= outside_factor < np.inf:
+        raise InvalidParamsError(f"outside_factor: expected 1 or more, found {outside_factor}")
+    found = estimate(fit_on, observations, free, spread, errors, mb_kwargs)
+    return _write_fit(found, gdirs, filesuffix, outside_factor)
 
 
 def modelled(
@@ -200,8 +220,10 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     posterior : Posterior
-    sites : list of GlacierSite
+    gdirs : list of GlacierDirectory
         glaciers fitted to
+    sites : list of GlacierSite
+        their observations
     model : GlaUnTIMassBalance
         model of the first of them, before the fit
     chosen : dict
@@ -209,6 +231,7 @@ class Estimate(NamedTuple):
     """
 
     posterior: Posterior
+    gdirs: Sequence[GlacierDirectory]
     sites: list[GlacierSite]
     model: GlaUnTIMassBalance
     chosen: dict[str, Any]
@@ -219,16 +242,16 @@ def estimate(
     observations: pd.DataFrame,
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
-    model_error: float | None = None,
+    errors: ErrorSizes | None = None,
     mb_kwargs: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Fit one set of parameters to the observations of one or more glaciers; nothing is written.
+    """Fit parameters to the observations of one or more glaciers; nothing is written.
 
     Parameters
     ----------
     gdirs : list of GlacierDirectory
         glaciers to fit to
-    observations, free, spread, model_error, mb_kwargs
+    observations, free, spread, errors, mb_kwargs
         see :func:`fit_glaunti`
 
     Raises
@@ -252,26 +275,29 @@ def estimate(
     start = as_tuned(label, first)
     try:
         priors = priors_around(start, free, spread)
-        if model_error is not None and not 0.0 <= model_error < np.inf:
-            raise ValueError(f"model_error: expected 0 or more, found {model_error}")
+        if errors is not None:
+            errors = checked_sizes(errors)
     except ValueError as err:
         raise InvalidParamsError(f"{label}: {err}") from err
+    of_sites, rows = [glacier.site for glacier in sites], [glacier.rows for glacier in sites]
     try:
-        posterior = fit_map(start, [glacier.site for glacier in sites], priors, model_error)
+        posterior = fit_map(start, of_sites, rows, priors, errors)
     except NoConvergence as err:
-        remedy = f"Check the observations, or free fewer parameters than {list(priors.names)}."
-        raise MassBalanceCalibrationError(f"{label}: {err}. {remedy}") from err
-    return Estimate(posterior, sites, first, chosen)
+        raise MassBalanceCalibrationError(f"{label}: {err}. {_remedy(priors.names)}") from err
+    return Estimate(posterior, gdirs, sites, first, chosen)
 
 
-def _write_fit(found: Estimate, gdirs: Sequence[GlacierDirectory], filesuffix: str) -> list[dict[str, Any]]:
+def _write_fit(
+    found: Estimate, gdirs: Sequence[GlacierDirectory], filesuffix: str, outside_factor: float = OUTSIDE_FACTOR
+) -> list[dict[str, Any]]:
     from oggm_glaunti.core.weights import physical_values
+    from oggm_glaunti.fit.calibration.map_estimate import place
 
-    record = _fit_record(found.posterior, found.sites)
     results = []
     for gdir in gdirs:
         mb_model = _same_model(found.model, gdir, found.chosen)
-        tuned = found.posterior.tuned(as_tuned(gdir.rgi_id, mb_model))
+        own, record = _parameters_of(found, gdir, outside_factor)
+        tuned = place(as_tuned(gdir.rgi_id, mb_model), own.names, own.mean)
         parameters = physical_values(tuned.ti)
         results.append(
             {
@@ -281,13 +307,44 @@ def _write_fit(found: Estimate, gdirs: Sequence[GlacierDirectory], filesuffix: s
                 "temp_bias": float(tuned.temp_bias),
                 FITTED_GRADIENT: float(tuned.temp_gradient),
                 "parameters": parameters,
-                "calibrated": list(found.posterior.priors.names),
-                "fit": record,
+                "calibrated": list(own.names),
+                "fit": {**record, **_fit_record(found, own)},
             }
         )
+        _check_possible(results[-1], own.names)
     for gdir, params in zip(gdirs, results, strict=True):
         write_calibration(gdir, params, filesuffix)
     return results
+
+
+def _check_possible(params: dict[str, Any], free: Sequence[str]) -> None:
+    """Raise MassBalanceCalibrationError if no run can have these parameters, before any file is written."""
+    try:
+        fitted_parameters(params, params["rgi_id"])
+        fitted_gradient(params)
+    except InvalidParamsError as err:
+        raise MassBalanceCalibrationError(f"{err}, after a fit. {_remedy(free)}") from err
+
+
+def _remedy(free: Sequence[str]) -> str:
+    return f"Check the observations, or free fewer parameters than {list(free)}."
+
+
+def _parameters_of(found: Estimate, gdir: GlacierDirectory, outside_factor: float) -> tuple[Estimated, dict[str, Any]]:
+    """Return a glacier's parameters, its own or its region's, and words on where they are from."""
+    posterior, ids = found.posterior, [of.rgi_id for of in found.gdirs]
+    if gdir.rgi_id in ids:
+        return posterior.glacier(ids.index(gdir.rgi_id)), {"parameters_from": "own observations"}
+    away = min(float(utils.haversine(gdir.cenlon, gdir.cenlat, of.cenlon, of.cenlat)) for of in found.gdirs) / 1000.0
+    outside = away > REGION_KM
+    regions = [of.rgi_region for of in found.gdirs]  # first-order, of the RGI
+    factor = posterior.factor_between(regions, outside_factor) if outside else np.ones(posterior.w.size)
+    log.info(
+        "(%s) parameters of the region's mean, fitted to %d other glaciers, the nearest %.0f km away%s",
+        *(gdir.rgi_id, len(ids), away),
+        f"; outside of the region, the spread is taken times {', '.join(f'{f:.2f}' for f in factor)}" * outside,
+    )
+    return posterior.unseen(factor), {"parameters_from": "region", "km_to_nearest": round(away, 1)}
 
 
 def _same_model(first: GlaUnTIMassBalance, gdir: GlacierDirectory, chosen: dict[str, Any]) -> GlaUnTIMassBalance:
@@ -306,9 +363,10 @@ def _report_rejected(gdir: GlacierDirectory, glacier: GlacierSite) -> None:
         log.warning("(%s) observation %s is left out: %s", gdir.rgi_id, row.row, row.problem)
 
 
-def _fit_record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str, Any]:
+def _fit_record(found: Estimate, own: Estimated) -> dict[str, Any]:
     """Describe the observations, the scores and the posterior of a fit."""
-    used = pd.concat([glacier.used for glacier in sites])
+    posterior = found.posterior
+    used = pd.concat([glacier.used for glacier in found.sites])
     difference = np.concatenate(posterior.predicted) - used["value"].to_numpy()
     by_kind = used.groupby(["kind", "season"]).size()
     return {
@@ -317,11 +375,12 @@ def _fit_record(posterior: Posterior, sites: Sequence[GlacierSite]) -> dict[str,
         "sources": sorted(used["source"].unique().tolist()),
         "first": f"{used['begin'].min():%Y-%m-%d}",
         "last": f"{used['end'].max():%Y-%m-%d}",
-        "rejected": int(sum(len(glacier.rejected) for glacier in sites)),
+        "rejected": int(sum(len(glacier.rejected) for glacier in found.sites)),
         "rmse": float(np.sqrt(np.mean(difference**2))),
         "bias": float(difference.mean()),
-        "model_error": posterior.model_error,
-        "parameters": summary(posterior),
-        "identifiability": identifiability(posterior),
-        "posterior": spread_of(posterior),
+        "error_sizes": sizes_as_dict(posterior.sizes),
+        "parameters": summary(own),
+        "identifiability": identifiability(own, posterior.sizes),
+        "posterior": spread_of(own),
+        "region": {**spread_of(posterior.region), "spread": posterior.spread.tolist()},
     }

@@ -14,6 +14,7 @@ import xarray as xr
 from oggm import tasks
 from oggm.core.massbalance import MultipleFlowlineMassBalance, RandomMassBalance
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
+from oggm.utils import date_to_floatyear
 
 from oggm_glaunti import GlaUnTIMassBalance
 from oggm_glaunti.analysis.glaciers import glacier_run
@@ -25,11 +26,14 @@ from oggm_glaunti.analysis.uncertainty.massbalance import UncertainGlaUnTIMassBa
 from oggm_glaunti.analysis.uncertainty.tasks import smb_uncertainty
 from oggm_glaunti.core.weights import physical_values
 from oggm_glaunti.coupling.model.calibration_file import model_record, write_calibration
+from oggm_glaunti.fit.calibration.errors import ErrorSizes, Sizes
+from oggm_glaunti.fit.calibration.intervals import month_errors
 
 HEIGHTS = np.array([2400.0, 2755.5, 3001.0, 3333.3, 3700.0])
 YEARS = range(2014, 2023)
 A = {"model": "A"}
-NO_ERRORS = {"errors": WeatherErrors(sigma_temp=0.0, sigma_log_prcp=0.0)}
+NO_ERRORS = {"model_errors": False}
+SIZES = {"model_errors": ErrorSizes(whole=Sizes(0.1, 0.2, 0.3))}
 
 
 def balances(model):
@@ -111,7 +115,7 @@ def test_the_same_seed_is_the_same_model_here_and_in_another_process(hef_gdir, t
 @pytest.mark.slow
 def test_small_draws_spread_around_the_plain_model_as_the_first_order_says(hef_gdir):
     write_fit(hef_gdir, sd=0.02)
-    small = {"errors": WeatherErrors(sigma_temp=0.3, sigma_log_prcp=0.15)}
+    small = {"errors": WeatherErrors(sigma_temp=0.3, sigma_log_prcp=0.15), **SIZES}
     lines = hef_gdir.read_pickle("inversion_flowlines")
     heights = np.concatenate([line.surface_h for line in lines])
     widths = np.concatenate([line.widths * line.dx for line in lines])
@@ -134,16 +138,54 @@ def test_small_draws_spread_around_the_plain_model_as_the_first_order_says(hef_g
             series.temp[-1] @ model.draw.temp[blocks.starts]
             + series.log_prcp[-1] @ model.draw.log_prcp[blocks.starts]
             + slopes @ np.array([model.draw.parameters[name] for name in names], np.float32)
+            + model.draw.model[2014 - model.ys :].sum()
             for model in models
         ]
     )
-    sd = float(smb_uncertainty(hef_gdir, year_type="calendar", **small)["sd"][-1])
+    sd = float(smb_uncertainty(hef_gdir, year_type="calendar", weather=True, **small)["sd"][-1])
     print(f"spread {drawn.std():.3f}, of the same draws to first order {expected.std():.3f}, first order {sd:.3f}")
     assert drawn.std() == pytest.approx(expected.std(), rel=0.05)
     assert np.corrcoef(drawn, expected)[0, 1] > 0.99
     assert drawn.mean() == pytest.approx(expected.mean(), abs=0.15 * sd)
     # Forty draws know their spread to 11 %.
     assert drawn.std() == pytest.approx(sd, rel=0.3)
+
+
+def test_errors_of_the_model_are_in_the_table_and_in_days_months_and_years_alike(hef_gdir):
+    plain, drawn = GlaUnTIMassBalance(hef_gdir, **A), UncertainGlaUnTIMassBalance(hef_gdir, seed=3, **A, **SIZES)
+    of_months = drawn.draw.model
+    assert of_months.shape == (drawn.years.size, 12)
+    beyond = np.array([500.0, *HEIGHTS, 6000.0])  # and below and above the table
+    for year in (2016, 2018):
+        index = year - drawn.ys
+
+        def more(get, at):
+            return (getattr(drawn, get)(beyond, at) - getattr(plain, get)(beyond, at)) * 900 / 1000
+
+        of_year = more("get_annual_mb", year) * plain.sec_in_year(year)
+        np.testing.assert_allclose(of_year, of_months[index].sum(), atol=1e-9)
+        for month, expected in enumerate(of_months[index]):
+            at = date_to_floatyear(year, month + 1)
+            np.testing.assert_allclose(more("get_monthly_mb", at) * plain.sec_in_month(at), expected, atol=1e-9)
+        days = more("get_daily_mb_of_year", year) * 86400
+        assert days.shape[1] == 366 if year == 2016 else 365
+        np.testing.assert_allclose(days[:, :31].sum(axis=1), of_months[index, 0], atol=1e-9)
+        np.testing.assert_allclose(days[:, -31:], np.full((beyond.size, 31), of_months[index, 11] / 31), atol=1e-9)
+        np.testing.assert_allclose(more("get_daily_mb", year) * 86400, of_months[index, 0] / 31, atol=1e-9)
+    of_tables = drawn.table().table.smb - plain.table().table.smb
+    np.testing.assert_allclose(of_tables, np.broadcast_to(of_months[..., None], of_tables.shape), atol=1e-12)
+
+
+def test_drawn_errors_of_the_model_have_the_sizes_asked_for(hef_gdir):
+    whole, time = SIZES["model_errors"].whole, GlaUnTIMassBalance(hef_gdir, **A).climate.time
+    found = month_errors(time[0], time[-1], whole, "nh")
+    drawn = np.array([UncertainGlaUnTIMassBalance(hef_gdir, seed=s, **A, **SIZES).draw.model for s in range(60)])
+    years = drawn.reshape(60, -1)[:, 9:-3].reshape(60, -1, 12)  # from October
+    winter, summer = years[..., :7].sum(axis=-1), years[..., 7:].sum(axis=-1)
+    assert winter.std() == pytest.approx(np.hypot(0.2, 0.1 * np.sqrt(7 / 12)), rel=0.1)
+    assert summer.std() == pytest.approx(np.hypot(0.3, 0.1 * np.sqrt(5 / 12)), rel=0.1)
+    assert abs(np.corrcoef(winter.ravel(), summer.ravel())[0, 1]) < 0.15
+    np.testing.assert_allclose(drawn.std(axis=0).ravel() / found.sd, 1.0, atol=0.4)
 
 
 def test_drawn_parameters_are_those_the_model_tells(hef_gdir):

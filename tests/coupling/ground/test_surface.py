@@ -367,7 +367,7 @@ def test_a_stack_in_another_datum_than_the_features_is_said(gdir, features, capl
 
 
 def test_a_calibration_made_on_the_fixed_surface_is_mentioned(gdir, features, caplog):
-    from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
+    from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 
     write_dem_stack(gdir, make_stack(features), ABOUT)
     run(gdir, surface="yearly")

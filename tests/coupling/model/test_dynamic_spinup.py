@@ -253,8 +253,8 @@ def test_oggms_own_spinup_works_as_ever_afterwards(calibrated):
 
 @pytest.mark.slow
 def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
-    from oggm_glaunti.coupling.model.calibration import calibrate_glaunti
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
+    from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
 
     oggm_bytes = paths(aletsch_gdir)["oggm"].read_bytes()
     reference = {"ref_mb": -1210.7, "ref_mb_err": 131.5, "ref_period": "2000-01-01_2020-01-01"}

@@ -44,7 +44,8 @@ def prepare(gdir, outline, folder: Path, shared: Path):
         weather = weather.assign(temp=weather["temp"] + 0.7, prcp=weather["prcp"] * 1.1)
     weather.to_csv(folder / "own.csv")
     process_daily_climate(gdir, path=folder / "own.csv", **ROFENTAL)
-    calibrate_glaunti(gdir, ref_mb=REFERENCE[gdir.rgi_id], ref_period=PERIOD, mb_kwargs={"model": "A"})
+    given = {"ref_mb": REFERENCE[gdir.rgi_id], "ref_period": PERIOD}
+    calibrate_glaunti(gdir, **given, order=("melt_f",), mb_kwargs={"model": "A"})
     tasks.apparent_mb_from_any_mb(gdir, mb_model_class=GlaUnTIMassBalanceA, mb_years=[2014, 2022])
     for name in INVERSION_TASKS:
         getattr(tasks, name)(gdir)

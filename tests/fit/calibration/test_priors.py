@@ -15,11 +15,12 @@ TI = ti_weights()
 START = {**{name: float(getattr(TI, name)) for name in STORED_NAMES}, "temp_gradient": -0.0061}
 
 
-def test_priors_are_centred_on_the_models_own_numbers_and_a_bias_of_zero():
+def test_priors_are_centred_on_the_models_own_numbers_more_snow_and_a_bias_of_zero():
     priors = default_priors(START, SPREAD)
     mean = dict(zip(priors.names, priors.mean, strict=True))
     assert mean.pop("temp_bias") == 0.0
     assert mean.pop("temp_gradient") == -0.0061
+    assert mean.pop("prec_scale") == START["prec_scale_log"] + 0.3
     assert mean == {name: START[STORED[name]] for name in mean}
     np.testing.assert_array_equal(priors.sd, list(SPREAD.values()))
 

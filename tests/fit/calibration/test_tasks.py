@@ -15,7 +15,9 @@ from oggm.exceptions import InvalidParamsError, MassBalanceCalibrationError
 from oggm_glaunti import GlaUnTIMassBalance, tasks as gtasks
 from oggm_glaunti.core.weights import embedded_a, physical_values, ti_from_physical
 from oggm_glaunti.coupling.model.params import read_params
-from oggm_glaunti.fit.calibration import map_estimate
+from oggm_glaunti.fit.calibration import map_estimate, tasks as calibration
+from oggm_glaunti.fit.calibration.errors import ErrorSizes, Sizes
+from oggm_glaunti.fit.calibration.priors import FEW, SPREAD
 from oggm_glaunti.fit.calibration.tasks import fit_glaunti, fit_glaunti_region, modelled
 from oggm_glaunti.fit.evaluation.scores import scores
 from oggm_glaunti.fit.observations import as_observations
@@ -67,7 +69,9 @@ def test_after_a_fit_the_table_and_the_maps_are_what_was_fitted(hef, bands, case
         .to_numpy()
         .T
     )
-    params = fit_glaunti(hef, observations=bands, mb_kwargs=CASES[case])
+    # Rows that share little move the parameters far.
+    errors = ErrorSizes(*[Sizes(0.6, 0.1, 0.1)] * 2)
+    params = fit_glaunti(hef, observations=bands, errors=errors, mb_kwargs=CASES[case])
     after = scores(*modelled(hef, bands)[["modelled", "value"]].to_numpy().T)
     print(f"{case}: RMSE {before.rmse:.3f} -> {after.rmse:.3f}, lapse rate {params['fitted_temp_gradient']:.5f}")
     assert after.rmse < 0.95 * before.rmse
@@ -142,15 +146,27 @@ def test_the_file_tells_everything_about_the_fit(hef, bands):
     fit = written["fit"]
     assert fit["observations"] == {"point annual": len(bands.query("kind == 'point'")) - fit["rejected"], **WINTERS}
     assert (fit["glaciers"], fit["first"][:4], fit["last"][:4]) == ([hef.rgi_id], "2014", "2020")
-    assert 0.05 < fit["model_error"] < 1.0
-    # Snow and melt are told, and by how much they change with height: a steeper lapse rate than that of the training.
-    first, *others, last = fit["identifiability"]
+    assert fit["parameters_from"] == "own observations"
+    assert "km_to_nearest" not in fit
+    # How far the bands and the winters of a glacier are from a model, as far as six years tell.
+    assert list(fit["error_sizes"]) == ["points", "whole"]
+    for of, expected in zip(fit["error_sizes"].values(), ErrorSizes(), strict=True):
+        np.testing.assert_allclose(list(of.values()), expected, rtol=0.8)
+        assert list(of) == ["own", "winter", "summer"]
+    # Snow and melt are told, and hardly by how much they change with height: that is steeper than in the training.
+    first, *others, points, whole = fit["identifiability"]
     assert first == "The observations constrain 2 of 3 combinations of parameters."
-    assert [words.split(":")[0] for words in others] == [
-        "temp_gradient is hardly constrained",
-        "temp_gradient is 3.2 prior standard deviations away from its prior mean",
-    ]
-    assert last == f"The structural model error is taken to be {fit['model_error']:.2f} m w.e. a year."
+    print(others)
+    assert "temp_gradient is hardly constrained" in [words.split(":")[0] for words in others]
+    for words, (own, winter, summer) in zip(
+        (points, whole), map(dict.values, fit["error_sizes"].values()), strict=True
+    ):
+        assert f"differ by {own:.2f} m w.e. a year of its own, and by {winter:.2f} and {summer:.2f} m w.e." in words
+    region = fit["region"]
+    assert region["stored"] == fit["posterior"]["stored"] == ["prec_scale_log", "ddf_snow_log", "temp_gradient"]
+    np.testing.assert_allclose(region["spread"], np.array([SPREAD[name] for name in FEW]) * 0.6, rtol=0.3)
+    # One glacier tells its own snow and melt better than those of its region.
+    assert (np.diag(region["covariance"])[:2] > np.diag(fit["posterior"]["covariance"])[:2]).all()
     for name, row in fit["parameters"].items():
         assert row["low"] < row["value"] < row["high"], name
         assert (row["contraction"] < 0.5) == (name != "temp_gradient"), name
@@ -209,22 +225,75 @@ def test_as_a_task_a_fit_takes_its_observations_by_name(hef, bands):
 # --- several glaciers ---
 
 
-@pytest.mark.slow
-def test_a_region_gets_the_parameters_of_the_glaciers_with_observations(hef, aletsch_gdir, bands):
-    gtasks.glaunti_features(aletsch_gdir)
-    alone = fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
-    one, other = fit_glaunti_region([hef, aletsch_gdir], observations=bands, mb_kwargs={"model": "A"})
-    assert numbers(one) == numbers(other) == numbers(alone)
-    assert one["fit"] == other["fit"] == alone["fit"]
-    assert (one["rgi_id"], other["rgi_id"]) == (hef.rgi_id, aletsch_gdir.rgi_id)
-    assert other["climate_sha256"] != one["climate_sha256"]
-    GlaUnTIMassBalance(aletsch_gdir)  # fits the directory that it lies in
+def spread_and_sd(params):
+    """The spread of a region, and the standard deviations of a glacier's parameters, stored."""
+    fit = params["fit"]
+    return np.array(fit["region"]["spread"]), np.sqrt(np.diag(fit["posterior"]["covariance"]))
 
-    aletsch = whole_years(aletsch_gdir).assign(value=-1.0)
-    together = fit_glaunti_region([aletsch_gdir], observations=pd.concat([bands, aletsch]), fit_on=[hef, aletsch_gdir])
-    assert together[0]["fit"]["glaciers"] == sorted([hef.rgi_id, aletsch_gdir.rgi_id])
-    assert numbers(together[0]) != numbers(alone)
-    assert numbers(read_params(hef)) == numbers(alone)
+
+def test_a_glacier_without_observations_gets_its_regions_mean_and_less_certainty(
+    hef, aletsch, bands, caplog, monkeypatch
+):
+    caplog.set_level("INFO", calibration.log.name)
+    alone = fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
+    one, other = fit_glaunti_region([hef, aletsch], observations=bands, mb_kwargs={"model": "A"})
+    assert one == alone
+    assert (one["rgi_id"], other["rgi_id"]) == (hef.rgi_id, aletsch.rgi_id)
+    assert other["climate_sha256"] != one["climate_sha256"]
+    assert read_params(aletsch)["fit"] == json.loads(json.dumps(other["fit"]))
+    GlaUnTIMassBalance(aletsch)  # fits the directory that it lies in
+
+    assert other["fit"]["parameters_from"] == "region"
+    assert 200.0 < other["fit"]["km_to_nearest"] < 230.0
+    assert f"({aletsch.rgi_id}) " in caplog.text
+    assert f"fitted to 1 other glaciers, the nearest {other['fit']['km_to_nearest']:.0f} km away" in caplog.text
+    region = other["fit"]["region"]
+    assert region == one["fit"]["region"]
+    assert other["fit"]["posterior"]["mean"] == region["mean"]
+    assert numbers(other) != numbers(one)
+    spread, sd = spread_and_sd(other)
+    np.testing.assert_allclose(sd, np.sqrt(np.diag(region["covariance"]) + spread**2))
+    assert (sd > spread_and_sd(one)[1]).all()
+    # It has nothing of its own, so that what the fit left does not move with it.
+    assert other["fit"]["rmse"] == one["fit"]["rmse"]
+
+    monkeypatch.setattr(calibration, "REGION_KM", 150.0)
+    for factor in (1.0, 3.0):
+        (far,) = fit_glaunti_region(
+            [aletsch], observations=bands, fit_on=[hef], outside_factor=factor, mb_kwargs={"model": "A"}
+        )
+        spread, sd = spread_and_sd(far)
+        np.testing.assert_allclose(sd, np.sqrt(np.diag(region["covariance"]) + (factor * spread) ** 2))
+        assert far["fit"]["posterior"]["mean"] == region["mean"]
+        assert f"the spread is taken times {factor:.2f}, {factor:.2f}, {factor:.2f}" in caplog.text
+    (far,) = fit_glaunti_region([aletsch], observations=bands, fit_on=[hef], mb_kwargs={"model": "A"})
+    spread, sd = spread_and_sd(far)
+    np.testing.assert_allclose(sd, np.sqrt(np.diag(region["covariance"]) + (2.0 * spread) ** 2))
+
+
+@pytest.mark.slow
+def test_glaciers_of_a_region_keep_their_own_parameters_whichever_are_written(hef, aletsch, bands):
+    both = pd.concat([bands, whole_years(aletsch).assign(value=-1.0, sigma=0.1)])
+    one, other = fit_glaunti_region([hef, aletsch], observations=both, mb_kwargs={"model": "A"})
+    assert one["fit"]["glaciers"] == other["fit"]["glaciers"] == sorted([hef.rgi_id, aletsch.rgi_id])
+    assert one["fit"]["observations"]["glacier-wide free"] == 5
+    assert one["fit"]["region"] == other["fit"]["region"]
+    assert one["fit"]["parameters_from"] == other["fit"]["parameters_from"] == "own observations"
+    assert (np.abs(np.log([numbers(one)[n] / numbers(other)[n] for n in ("prec_scale", "ddf_snow")])) > 1e-3).all()
+    whole = modelled(aletsch, whole_years(aletsch))["modelled"]
+    assert abs(whole.mean() + 1.0) < 0.2
+    written = numbers(read_params(hef))
+    (again,) = fit_glaunti_region([aletsch], observations=both, fit_on=[aletsch, hef], mb_kwargs={"model": "A"})
+    assert again["fit"]["posterior"]["mean"] == pytest.approx(other["fit"]["posterior"]["mean"], abs=1e-3)
+    assert numbers(read_params(hef)) == written
+
+
+@pytest.mark.parametrize("factor", [0.5, -1.0, np.nan, np.inf])
+def test_a_spread_outside_of_a_region_below_that_inside_is_refused(hef, bands, factor):
+    before = fitted_files(hef)
+    with pytest.raises(InvalidParamsError, match=f"outside_factor: expected 1 or more, found {factor}"):
+        fit_glaunti_region([hef], observations=bands, outside_factor=factor, mb_kwargs={"model": "A"})
+    assert fitted_files(hef) == before
 
 
 def test_a_region_of_which_no_glacier_was_observed_is_an_error(hef, bands):
@@ -247,7 +316,7 @@ def test_a_region_of_which_no_glacier_was_observed_is_an_error(hef, bands):
             r"\['snow_depletion_steepness'\] has no effect in the variant 'mass_conserving'",
         ),
         ({"mb_kwargs": {"variant": "wet"}}, "variant: expected one of"),
-        ({"model_error": -0.1}, "model_error: expected 0 or more, found -0.1"),
+        ({"errors": ErrorSizes(Sizes(-0.1, 0.0, 0.0))}, r"errors: expected ErrorSizes of 0 m w\.e\. or more, found"),
     ],
 )
 def test_impossible_arguments_are_refused_and_nothing_is_written(hef, bands, arguments, words):
@@ -270,6 +339,16 @@ def test_a_fit_that_finds_no_minimum_says_what_to_do_and_writes_nothing(hef, ban
     with pytest.raises(MassBalanceCalibrationError, match=r"no minimum after 2 runs .* free fewer parameters than"):
         fit_glaunti(hef, observations=bands, mb_kwargs={"model": "A"})
     assert fitted_files(hef) == before
+
+
+def test_parameters_that_no_run_can_have_are_written_to_no_glacier_of_a_region(hef, aletsch, bands):
+    both = pd.concat([whole_years(aletsch).assign(value=-1.0), bands])
+    errors = ErrorSizes(Sizes(0.02, 0.0, 0.0))  # bands differ by more than the lapse rate can explain
+    before = fitted_files(hef), fitted_files(aletsch)
+    words = f"{hef.rgi_id}: fitted_temp_gradient is .*, expected -0.012 to 0.0 K m-1, after a fit. Check the obs"
+    with pytest.raises(MassBalanceCalibrationError, match=words):
+        fit_glaunti_region([aletsch, hef], observations=both, errors=errors, mb_kwargs={"model": "A"})
+    assert (fitted_files(hef), fitted_files(aletsch)) == before
 
 
 def test_tunable_parameters_by_month_cannot_be_compared_with_observations(hef, bands):

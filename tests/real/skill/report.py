@@ -1,0 +1,68 @@
+"""Tables as text."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from tests.real.skill.bounds import BEFORE, Results
+from tests.real.skill.experiments import FIT, NO_FIT, Key
+from tests.real.skill.scores import bootstrap, by_season, relative_gain, rmse
+
+SEASONS = ("annual", "winter", "summer")
+TITLE = "RMSE, r, bias (m w.e.); share of rows, year means and glacier means within the 90 % interval"
+
+
+def print_tables(results: Results) -> None:
+    """A table for each set and test, and what the fit gains on unseen glaciers."""
+    for name, test in dict.fromkeys((key.set, key.test) for key in results):
+        of = {key.method: judged for key, judged in results.items() if (key.set, key.test) == (name, test)}
+        print(f"\n{name}: {test}\n{TITLE}")
+        for method, judged in of.items():
+            for row in _rows(judged):
+                print(f"{method:<32}{row}")
+        for group, before in BEFORE.get((name, test), {}).items():
+            print(f"{'the fit before':<32}{' '.join(reversed(group)):<30}{before:6.3f}")
+        if NO_FIT in of:
+            for line in gains(results, name, test):
+                print(line)
+    print()
+
+
+def _rows(judged: dict[str, pd.DataFrame]) -> list[str]:
+    of_rows = by_season(judged["rows"])
+    rows = []
+    for group in sorted(of_rows, key=lambda group: (SEASONS.index(group[1]), group[0])):
+        found = of_rows[group]
+        levels = [by_season(judged[level])[group] for level in ("year means", "glacier means") if level in judged]
+        shares = "  ".join(_share(of.coverage) for of in (found, *levels))
+        label = f"{group[1]} {group[0]}"
+        rows.append(f"{label:<22}n {found.n:<6}{found.rmse:6.3f} {found.r:+.2f} {found.bias:+.3f}   {shares}")
+    return rows
+
+
+def _share(value: float) -> str:
+    return "  - " if math.isnan(value) else f"{value:.2f}"
+
+
+def gains(results: Results, name: str, test: str) -> list[str]:
+    """RMSE of the fit against that of the other methods, with the range over glaciers drawn anew."""
+    table, lines = results[Key(name, test, FIT)]["rows"], []
+    for key, judged in results.items():
+        if (key.set, key.test) != (name, test) or key.method == FIT:
+            continue
+        other = table.assign(other=judged["rows"]["modelled"].to_numpy())
+        for group, rows in other.groupby(["kind", "season"]):
+            if rows["glacier"].nunique() < 2:
+                continue
+            low, high = bootstrap(rows, relative_gain)
+            found = relative_gain(rows)
+            words = f"{FIT} against {key.method}, {group[1]} {group[0]}"
+            lines.append(f"{words:<52}{found:+7.1%} ({low:+.1%} to {high:+.1%})")
+    for group, rows in table.groupby(["kind", "season"]):
+        low, high = bootstrap(rows, rmse)
+        lines.append(f"{FIT}, {group[1]} {group[0]}: RMSE {rmse(rows):.3f} ({low:.3f} to {high:.3f})")
+    assert np.isfinite(table["modelled"]).all()
+    return lines
