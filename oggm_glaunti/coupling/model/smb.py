@@ -32,10 +32,13 @@ from oggm_glaunti.coupling.table.inputs import TUNABLE, InputFiles
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
+    from oggm_glaunti.core.melt import DayTerms
+
 settings.register()
 log = logging.getLogger(__name__)
 
 YEAR_KINDS = ("calendar", "mass_balance")
+DAILY_TERMS = ("melt_snow", "melt_ice", "rain")
 SEASON_MAPS = ("smb_winter", "smb_summer")
 SMB_KWARGS = (*CALIBRATION_KWARGS, *TUNABLE, "mb_params_filesuffix", "check_calib_params")
 
@@ -75,7 +78,8 @@ def glaunti_smb(
         maps ``smb_winter`` and ``smb_summer``. Days between two rows are not run, days in two rows are run twice; the
         snow is carried from row to row. Dates may be text: ``2008-10-01``, ``01.10.2008``
     daily : bool
-        a map for every day (calendar years only): 365 times as large
+        a map for every day (calendar years only), 365 times as large; with them ``melt_snow``, ``melt_ice`` and
+        ``rain`` of the day, so that snowfall = smb + melt_snow + melt_ice
     exact : bool
         run all cells of the rectangle instead of the glacier's and write them too; see
         :class:`~oggm_glaunti.coupling.gridded.model.GriddedModel` for what the fast way costs in accuracy
@@ -237,7 +241,7 @@ def _run_calendar_years(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, dai
     index = np.clip(ends - first_year, 0, len(all_ds) - 1)
     temp_bias, prcp_fac, ddf = mb_model.tunable_params().by_month()
     months = climate.time.astype("datetime64[M]")
-    maps = SmbMaps([], [], {"smb": []}, [], [], JANUARY)
+    maps = SmbMaps([], [], {name: [] for name in ("smb", *(DAILY_TERMS if daily else ()))}, [], [], JANUARY)
     swe = gridded.initial_swe(mb_model.ti)
     for y, year in enumerate(climate.years[climate.years <= mb_model.ye]):
         place, total = gridded.place(int(year)), np.zeros(gridded.shape, np.float32)
@@ -249,8 +253,9 @@ def _run_calendar_years(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, dai
             swe, smb, series = _segment(place, mb_model, swe, part, weights, 31, tunables, ds, daily)
             total += smb
             if series is not None and year >= mb_model.ys:
-                for day, day_map in zip(climate.time[days], series, strict=False):
-                    maps.fields["smb"].append(day_map)
+                for name, values in maps.fields.items():
+                    values.extend(getattr(series, name)[: days.size])
+                for day in climate.time[days]:
                     _append(maps, day, day)
         if not daily:
             maps.fields["smb"].append(total)
@@ -276,8 +281,8 @@ def _segment(
     tunables: tuple[np.ndarray, np.ndarray, float],
     ds: np.ndarray,
     daily: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Run some days under one set of corrections; return final snow, balance and, on request, the daily balance.
+) -> tuple[np.ndarray, np.ndarray, DayTerms | None]:
+    """Run some days under one set of corrections; return final snow, balance and, on request, the daily terms.
 
     `tunables` are temp_bias and prcp_fac by day, and ddf_snow.
     """
@@ -292,7 +297,7 @@ def _segment(
     forcing, weights = pad_days(weather, weights, n_days)
     arguments = require_finite("swe", swe), forcing.checked(weights), weights, np.float32(ddf_snow), ds, daily
     swe, smb, series = _segment_program()(mb_model.ti, *arguments)
-    return np.asarray(swe), np.asarray(smb), None if series is None else np.asarray(series)
+    return np.asarray(swe), np.asarray(smb), None if series is None else type(series)(*map(np.asarray, series))
 
 
 @cache
@@ -302,11 +307,15 @@ def _segment_program() -> Callable[..., Any]:
 
     from oggm_glaunti.core.checks import checked_before
     from oggm_glaunti.core.glaunti import correct
-    from oggm_glaunti.core.run import run_ti
+    from oggm_glaunti.core.melt import terms_step
+    from oggm_glaunti.core.run import run_days, run_ti
 
     def segment(ti, swe, forcing, weights, ddf_snow, ds, daily):
         params = correct(replace(ti.resolve(), ddf_snow=ddf_snow), ds)
-        return run_ti(params, swe, forcing, weights, (lambda smb: smb) if daily else None)
+        if not daily:
+            return run_ti(params, swe, forcing, weights)
+        swe, total, series = run_days(terms_step(params), swe, forcing, weights, lambda terms: terms)
+        return swe, total.smb, series
 
     return eqx.filter_jit(checked_before(segment))
 

@@ -82,6 +82,9 @@ _LONG_NAMES = {
     "smb": "surface mass balance",
     "smb_winter": "surface mass balance of the winter season",
     "smb_summer": "surface mass balance of the summer season",
+    "melt_snow": "melt of snow",
+    "melt_ice": "melt of ice",
+    "rain": "liquid precipitation",
 }
 
 
