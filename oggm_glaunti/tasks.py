@@ -21,6 +21,7 @@ from oggm_glaunti.analysis.uncertainty.ensemble_runs import run_ensemble_from_cl
 from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity, smb_uncertainty
 from oggm_glaunti.companions.dem.tasks import process_dem_stack
 from oggm_glaunti.coupling.ground.debris import process_debris
+from oggm_glaunti.companions.meltwater.tasks import compare_melt, melt_season
 from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.hydro.task import run_with_daily_hydro
 from oggm_glaunti.coupling.model.dynamic_spinup import run_dynamic_melt_f_calibration, run_dynamic_spinup
@@ -38,6 +39,7 @@ __all__ = [
     "attribute_year",
     "calibrate_glaunti",
     "climate_sensitivity",
+    "compare_melt",
     "compile_glaunti_output",
     "copy_to_merged",
     "equilibrium_temperature",
@@ -48,6 +50,7 @@ __all__ = [
     "glaunti_tables",
     "invert_forcing",
     "invert_forcing_region",
+    "melt_season",
     "process_daily_climate",
     "process_debris",
     "process_dem_stack",

@@ -34,6 +34,8 @@ LAYERS = {"pmw": f"{_RAW}/PMWv1.0", "model": f"{_RAW}/MAR/MARv3.14_nearest/WA1",
 and GlaUnTI's surface water (m w.e.), which the package makes."""
 ELEVATION, LAND = f"{_RAW}/GrIMP_DEM/dem_100m.tif", f"{_RAW}/GIMP_Mask/landMask_100m.tif"
 SPLITS = ("train", "val", "test")
+UNPLACED = Affine(100.0, 0.0, 0.0, 0.0, -100.0, 0.0)
+"""Cells of 100 m whose north-west corner is the origin, for worlds that lie nowhere."""
 _DAILY = re.compile(r"(\d{4})_(\d{2})_(\d{2})\.tif")
 _SAME_CELL = 1e-3
 
@@ -211,7 +213,9 @@ class MeltwaterBench:
     def split_of(self, stack: SceneStack) -> Split:
         """Return the split of the CSV files as indices of a stack that was read from here."""
         if self.split_days is None:
-            raise InvalidParamsError(f"{self.root}: no split was given; give a folder with train.csv, val.csv, test.csv")
+            raise InvalidParamsError(
+                f"{self.root}: no split was given; give a folder with train.csv, val.csv and test.csv"
+            )
         learn, validation, test = (np.flatnonzero(np.isin(stack.time, self.split_days[name])) for name in SPLITS)
         return checked_split(stack, Split(learn, learn, validation, test))
 
@@ -249,9 +253,9 @@ def write_layer(path: Path, values: Floats, transform: Affine, crs: Any) -> None
     path.parent.mkdir(parents=True, exist_ok=True)
     profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": float("nan"), "compress": "deflate"}
     height, width = values.shape
-    with replacing(path) as temporary, HDF5_LOCK:
-        with rasterio.open(temporary, "w", height=height, width=width, transform=transform, crs=crs, **profile) as out:
-            out.write(values.astype(np.float32), 1)
+    place = {"height": height, "width": width, "transform": transform, "crs": crs}
+    with replacing(path) as temporary, HDF5_LOCK, rasterio.open(temporary, "w", **place, **profile) as out:
+        out.write(values.astype(np.float32), 1)
 
 
 def file_name(day: Any) -> str:
@@ -269,7 +273,7 @@ def write_bench(
     root: PathLike,
     stack: SceneStack,
     split: Split,
-    transform: Affine = Affine(100.0, 0.0, 0.0, 0.0, -100.0, 0.0),
+    transform: Affine = UNPLACED,
     crs: Any = 3413,
 ) -> Path:
     """Write the scenes of a stack in the layout of the benchmark, with its split in ``splits/``.

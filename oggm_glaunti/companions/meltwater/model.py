@@ -91,7 +91,7 @@ def new_weights(network: Network, seed: int = 0) -> Weights:
     --------
     >>> network = Network("unet", 10)
     >>> sum(leaf.size for leaf in jax.tree.leaves(new_weights(network)))
-    67669
+    67679
     """
     require_network(network)
     keys = iter(jax.random.split(jax.random.PRNGKey(seed), 64))
@@ -222,10 +222,7 @@ def loss_of(
     seen = jnp.isfinite(target)
     y = jnp.where(seen, target, 0.0)
     logits = log_odds(base) + correction(network, weights, x)
-    if kind == "l1":
-        each = jnp.abs(jax.nn.sigmoid(logits) - y)
-    else:
-        each = jax.nn.softplus(logits) - y * logits
+    each = jnp.abs(jax.nn.sigmoid(logits) - y) if kind == "l1" else jax.nn.softplus(logits) - y * logits
     return jnp.sum(jnp.where(seen, each, 0.0)) / jnp.maximum(seen.sum(), 1)
 
 

@@ -1,4 +1,4 @@
-"""Wet snow in backscatter of C-band radar (Nagler & Rott 2000): darker than the same orbit's winter by 3 dB and more."""
+"""Wet snow in backscatter of C-band radar (Nagler & Rott 2000): 3 dB darker than the same orbit in winter."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ dates.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -88,7 +89,7 @@ def f1_of(wet: NDArray[np.bool_], observed: NDArray[np.bool_]) -> float:
 
 def by_gap(predicted: Floats, target: Floats, gap: Floats, reference: Floats | None = None) -> pd.DataFrame:
     """Score by days to the nearest scene, by cell: a row for each bin of :data:`GAPS` that has cells."""
-    names = [f"{low}" if low + 1 == high else f"{low}-{high - 1}" for low, high in zip(GAPS, GAPS[1:], strict=False)]
+    names = [f"{low}" if low + 1 == high else f"{low}-{high - 1}" for low, high in itertools.pairwise(GAPS)]
     return _by(np.digitize(gap, GAPS) - 1, [*names, f"{GAPS[-1]}+"], "gap_days", predicted, target, reference)
 
 
@@ -168,7 +169,12 @@ def published(predicted: Floats, target: Floats) -> Published:
         conventions += (n_predicted == 0, n_observed == 0)
         # A scene of one value has no variance to explain.
         r2 = max(-1.0, 1.0 - mse / spread) if spread > 0 else (1.0 if mse == 0 else -1.0)
-        row = {"mae": float(np.mean(np.abs(error))), "mse": mse, "r2": r2, "accuracy": float(np.mean(is_wet == was_wet))}
+        row = {
+            "mae": float(np.mean(np.abs(error))),
+            "mse": mse,
+            "r2": r2,
+            "accuracy": float(np.mean(is_wet == was_wet)),
+        }
         row["precision"] = both / n_predicted if n_predicted else 1.0
         row["recall"] = both / n_observed if n_observed else 1.0
         rows.append(row | {"ssim": masked_ssim(p, y)})

@@ -99,7 +99,9 @@ def checked_days(label: str, time: ArrayLike) -> Days:
     """
     zone = getattr(getattr(time, "dt", time), "tz", None)
     if zone is not None:
-        raise ValueError(f"{label}: time: expected dates without a time zone, found {zone}; convert to local solar days")
+        raise ValueError(
+            f"{label}: time: expected dates without a time zone, found {zone}; convert to local solar days"
+        )
     try:
         days = np.asarray(time).astype("datetime64[D]")
     except (TypeError, ValueError) as err:

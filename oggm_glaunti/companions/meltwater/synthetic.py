@@ -1,7 +1,7 @@
-"""A world with known meltwater: 128 cells of 100 m, four seasons, truth from an energy balance, never from degree days.
+"""A world with known meltwater: 128 cells of 100 m, four seasons, truth from an energy balance, not degree days.
 
-Shortwave by slope, aspect and an albedo that ages; longwave by cloud; turbulent exchange by wind; conduction into a cold
-layer that has to be warmed before anything melts. What observes it: a radar every two or three days on half a swath,
+Shortwave by slope, aspect and an albedo that ages; longwave by cloud; turbulent exchange by wind; conduction into a
+cold layer that has to be warmed before anything melts. What observes it: a radar every two or three days on half a swath,
 with speckle and a patch of rough ice that brightens when wet; microwaves with a footprint of 25 km on 3 km; a regional
 model that is too warm on coarse cells. A weather station gives daily temperature and precipitation, from which GlaUnTI
 makes its own water.
@@ -193,7 +193,7 @@ def _wet_days(weather: _Weather, elevation: Floats, noise: Floats, flat: bool = 
 
 
 def _sunshine(time: np.datetime64, hour: float, north: Floats, east: Floats) -> Floats:
-    """Direct sun on the slope, averaged over six hours, W m-2; `north` and `east` are how much the ground falls there."""
+    """Direct sun on the slope, averaged over six hours, W m-2; the ground falls by `north` and `east`, m m-1."""
     day = (time.astype("datetime64[D]") - time.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)
     tilt, latitude = np.deg2rad(23.44) * np.sin(2.0 * np.pi * (day - 80) / 365.0), np.deg2rad(LATITUDE)
     total = np.zeros_like(north)

@@ -141,9 +141,7 @@ def train_network(
         "scenes": [part.tolist() for part in (split.learn, split.window, split.validation)],
         "options": {**vars(options or FitOptions())},
     }
-    done = fit_loop(
-        first, partial(_loss, loss, network), batches, validate, options, checkpoint, config, report
-    )
+    done = fit_loop(first, partial(_loss, loss, network), batches, validate, options, checkpoint, config, report)
     best = jax.tree.map(np.asarray, done.best)
     return Trained(network, best, decay, scales, learn.names, done.best_epoch, done.log)
 

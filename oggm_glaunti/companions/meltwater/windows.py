@@ -102,7 +102,7 @@ def evidence(stack: SceneStack, scenes: Index, day: int, tau: float) -> Evidence
 
 
 def _sums(stack: SceneStack, scenes: Index, weights: Floats) -> tuple[Floats, Floats]:
-    """Sums over scenes of weight times melt and of weights, on valid cells that were observed."""
+    """Sum up scenes: weight times melt, and weights, on valid cells that were observed."""
     values = stack.target[scenes]
     seen = np.isfinite(values) & stack.valid
     melt = np.einsum("k,khw->hw", weights, np.where(seen, values, np.float32(0.0)))
