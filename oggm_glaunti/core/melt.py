@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from oggm_glaunti.core.arrays import Field
 from oggm_glaunti.core.run import Step
@@ -54,7 +53,7 @@ def terms_step(params: TIParameters) -> Step:
     """
     no_ice = replace(params, ddf_relative_ice=jnp.zeros_like(params.ddf_relative_ice))
 
-    def step(swe: Field, temp: Field, prcp: Field, weight: Field) -> tuple[Array, DayTerms]:
+    def step(swe: Field, temp: Field, prcp: Field, weight: Field) -> tuple[Field, DayTerms]:
         after, smb = params.day.run(params, swe, temp, prcp, weight)
         _, without_ice_melt = params.day.run(no_ice, swe, temp, prcp, weight)
         snowfall = weight * params.prec_scale * params.day.solid_prcp(params, temp, prcp)

@@ -109,8 +109,8 @@ class MeltwaterBench:
             self._require_grid(path, _grid_of(path))
         self.split_days = None if split is None else self._read_split(split)
 
-    def _files(self, folder: str) -> dict[np.datetime64, Path]:
-        found = {}
+    def _files(self, folder: str) -> dict[Any, Path]:
+        found: dict[Any, Path] = {}
         for path in sorted((self.root / folder).glob("*.tif")):
             match = _DAILY.fullmatch(path.name)
             if match:
@@ -193,7 +193,7 @@ class MeltwaterBench:
         except ValueError as err:
             raise InvalidParamsError(str(err)) from err
 
-    def _daily(self, files: Mapping[np.datetime64, Path], days: Days, window: Window) -> Floats:
+    def _daily(self, files: Mapping[Any, Path], days: Days, window: Window) -> Floats:
         values = np.empty((days.size, int(window.height), int(window.width)), np.float32)
         for k, day in enumerate(days):
             if day not in files:

@@ -22,15 +22,15 @@ class Bands(NamedTuple):
     ----------
     lower : array (B,)
         lower ends, m
-    index : int array (P,)
+    of_cell : int array (P,)
         band of each cell
-    count : int array (B,)
-        cells of each band
+    cells : int array (B,)
+        number of cells of each band
     """
 
     lower: NDArray[np.float64]
-    index: NDArray[np.intp]
-    count: NDArray[np.intp]
+    of_cell: NDArray[np.intp]
+    cells: NDArray[np.intp]
 
 
 def bands_of(elevation: Floats, width: float = BAND) -> Bands:
@@ -47,7 +47,7 @@ def bands_of(elevation: Floats, width: float = BAND) -> Bands:
 
 def share_by_band(wet: NDArray[np.bool_], bands: Bands) -> Floats:
     """Return the wet share of each band on each day (T, B) from cells (T, P)."""
-    return np.stack([np.bincount(bands.index, day, bands.lower.size) / bands.count for day in wet]).astype(np.float32)
+    return np.stack([np.bincount(bands.of_cell, day, bands.lower.size) / bands.cells for day in wet]).astype(np.float32)
 
 
 def melt_line(shares: Floats, bands: Bands) -> Floats:
@@ -159,7 +159,7 @@ def compare(time: Days, modelled: NDArray[np.bool_], observed: Floats, elevation
         "dry": ~modelled & ~was_wet & seen,
     }
     by_cell = {name: kind.sum(axis=0) for name, kind in kinds.items()}
-    by_height = pd.DataFrame({name: np.bincount(bands.index, cells) for name, cells in by_cell.items()}).astype(int)
+    by_height = pd.DataFrame({name: np.bincount(bands.of_cell, cells) for name, cells in by_cell.items()}).astype(int)
     by_height.index = pd.Index(bands.lower, name="height")
     with np.errstate(invalid="ignore"):
         by_height["hit_rate"] = by_height.hits / (by_height.hits + by_height.misses)

@@ -64,14 +64,15 @@ def _read_folder(folder: Path) -> xr.Dataset:
     paths = {m.groups(): path for path in sorted(folder.glob("*.tif")) if (m := _DAILY.fullmatch(path.name))}
     if not paths:
         raise ValueError("no file YYYY_MM_DD.tif")
-    days, layers, transform = np.array(["-".join(key) for key in paths], "datetime64[D]"), [], None
+    days, layers = np.array(["-".join(key) for key in paths], "datetime64[D]"), []
+    with HDF5_LOCK, rasterio.open(next(iter(paths.values()))) as first:
+        transform, shape = first.transform, first.shape
     for path in paths.values():
         with HDF5_LOCK, rasterio.open(path) as source:
-            if transform is not None and (source.transform != transform or source.shape != layers[0].shape):
+            if source.transform != transform or source.shape != shape:
                 raise ValueError(f"{path.name} lies on another grid than the files before it")
-            transform = source.transform
             layers.append(np.ma.filled(source.read(1, masked=True).astype(np.float32), np.nan))
-    rows, columns = layers[0].shape
+    rows, columns = shape
     x, y = transform.c + transform.a * (np.arange(columns) + 0.5), transform.f + transform.e * (np.arange(rows) + 0.5)
     coords = {"time": days.astype("datetime64[ns]"), "y": y, "x": x}
     return xr.Dataset({"melt_fraction": (("time", "y", "x"), np.stack(layers))}, coords)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,7 +30,9 @@ def write_network(path: Path, trained: Trained) -> None:
         "best_epoch": trained.best_epoch,
         "log": trained.log,
     }
-    leaves = {f"leaf_{k:03d}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(trained.weights))}
+    leaves: dict[str, Any] = {
+        f"leaf_{k:03d}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(trained.weights))
+    }
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, head=np.array(json.dumps(head)), **leaves)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -100,7 +100,8 @@ def melt_predictor(
         return time, values, float(nc.temp_gradient), np.broadcast_to(np.atleast_1d(nc.temp_bias), 12)
 
     time, terms, gradient, bias = read_cells_file(gdir, "glaunti_smb", smb_filesuffix, again, read)
-    first, last = (time[k] if day is None else np.datetime64(day, "D") for k, day in ((0, start), (-1, end)))
+    asked: Any = (start, end)
+    first, last = (time[k] if day is None else np.datetime64(day, "D") for k, day in zip((0, -1), asked, strict=True))
     chosen = (time >= first) & (time <= last)
     if not chosen.any():
         raise InvalidParamsError(
@@ -116,6 +117,6 @@ def melt_predictor(
     rain = np.maximum(terms["rain"], 0.0)
     layer = parameters or WaterParameters()
     days = surface_water(melt, rain, temp, *layer)
-    passes = (np.asarray(water_at(hour, melt, rain, days, layer.k, layer.capacity)) for hour in OVERPASSES)
-    fields = (*passes, melt, rain, np.asarray(days.refreeze), np.asarray(days.runoff))
-    return MeltDays(time[chosen], *(values[chosen] for values in fields), features)
+    at = [np.asarray(water_at(hour, melt, rain, days, layer.k, layer.capacity))[chosen] for hour in OVERPASSES]
+    rest = (np.asarray(days.refreeze)[chosen], np.asarray(days.runoff)[chosen])
+    return MeltDays(time[chosen], at[0], at[1], melt[chosen], rain[chosen], *rest, features)

@@ -179,7 +179,8 @@ def published(predicted: Floats, target: Floats) -> Published:
         row["recall"] = both / n_observed if n_observed else 1.0
         rows.append(row | {"ssim": masked_ssim(p, y)})
     table = pd.DataFrame(rows)
-    return Published(table.mean().to_dict(), table.std(ddof=0).to_dict(), *map(int, conventions), len(rows))
+    dry_precision, dry_recall = map(int, conventions)
+    return Published(table.mean().to_dict(), table.std(ddof=0).to_dict(), dry_precision, dry_recall, len(rows))
 
 
 def masked_ssim(predicted: Floats, target: Floats) -> float:
@@ -225,7 +226,7 @@ def melt_dates(time: Days, wet: NDArray[np.bool_]) -> Dates:
 
 def date_errors(predicted: Dates, observed: Dates) -> dict[str, float]:
     """Mean and mean absolute errors of onset and end, days, over cells that melt in both; NaN if there are none."""
-    found = {}
+    found: dict[str, float] = {}
     for name in ("onset", "end"):
         error = (getattr(predicted, name) - getattr(observed, name)).astype("timedelta64[D]")
         days = error[~np.isnat(error)].astype(float)

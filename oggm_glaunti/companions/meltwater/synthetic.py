@@ -1,10 +1,10 @@
 """A world with known meltwater: 128 cells of 100 m, four seasons, truth from an energy balance, not degree days.
 
-Shortwave by slope, aspect and an albedo that ages; longwave by cloud; turbulent exchange by wind; conduction into a
-cold layer that has to be warmed before anything melts. What observes it: a radar every two or three days on half a swath,
-with speckle and a patch of rough ice that brightens when wet; microwaves with a footprint of 25 km on 3 km; a regional
-model that is too warm on coarse cells. A weather station gives daily temperature and precipitation, from which GlaUnTI
-makes its own water.
+The balance has shortwave by slope, aspect and an albedo that ages, longwave by cloud, turbulent exchange by wind, and
+conduction into a cold layer, which has to be warmed before anything melts. What observes it: a radar every two or three
+days on half a swath, with speckle and a patch of rough ice that brightens when wet; microwaves with a footprint of
+25 km on 3 km; a regional model that is too warm on coarse cells. A weather station gives daily temperature and
+precipitation, from which GlaUnTI makes its own water.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def make_world(seed: int = 0, size: int = SIZE, seasons: tuple[int, ...] = SEASO
     coarse = np.kron(shares(elevation[None], size // 4)[0], np.ones((size // 4, size // 4), np.float32))
     for of_season in weather:
         truth.append(_wet_days(of_season, elevation, noise) > WET_WATER)
-        model.append(_wet_days(of_season, coarse, np.float32(0.9), flat=True))
+        model.append(_wet_days(of_season, coarse, 0.9, flat=True))
     time = np.concatenate([np.unique(part.time.astype("datetime64[D]")) for part in weather])
     wet = np.concatenate(truth).astype(np.float32)
     temp, prcp = _station_days(rng, weather)
@@ -157,7 +157,7 @@ def _red(rng: np.random.Generator, n: int, memory: float) -> NDArray[np.float64]
     return values
 
 
-def _wet_days(weather: _Weather, elevation: Floats, noise: Floats, flat: bool = False) -> Floats:
+def _wet_days(weather: _Weather, elevation: Floats, noise: Floats | float, flat: bool = False) -> Floats:
     """Liquid water at the overpass of every day (T, H, W), m w.e., from the energy balance of a season.
 
     `noise` is added to temperature, K; a regional model's ground is `flat`.

@@ -95,7 +95,7 @@ def melt_season(
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("season")
     kept = np.isin(seasons, years)
     shares = share_by_band(wet[kept], bands)
-    areas = shares * bands.count * settings.CELL_SIZE**2 * 1e-6
+    areas = shares * bands.cells * settings.CELL_SIZE**2 * 1e-6
     write_season(gdir, days, kept, table, dates, bands, areas, melt_line(shares, bands), wet_above, filesuffix)
     return table
 
@@ -105,8 +105,8 @@ def _observed_line(gdir: GlacierDirectory, days: MeltDays, observed: PathLike | 
     bands, lines = bands_of(days.elevation), np.full(days.time.size, np.nan, np.float32)
     for k in np.flatnonzero(np.isfinite(maps).any(axis=1)):
         seen = np.isfinite(maps[k])
-        count = np.bincount(bands.index[seen], minlength=bands.lower.size)
-        wet = np.bincount(bands.index[seen], maps[k][seen] > WET, bands.lower.size)
+        count = np.bincount(bands.of_cell[seen], minlength=bands.lower.size)
+        wet = np.bincount(bands.of_cell[seen], maps[k][seen] > WET, bands.lower.size)
         # A band that was not seen is taken to be as the one below.
         share = np.where(count > 0, wet / np.maximum(count, 1), np.nan)
         lines[k] = melt_line(pd.Series(share).ffill().bfill().to_numpy()[None], bands)[0]

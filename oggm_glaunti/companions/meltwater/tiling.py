@@ -84,8 +84,8 @@ def in_tiles(
         values = predict(window)
         if total is None:
             total = np.zeros((*values.shape[:-2], *shape), np.float32)
-        counted = tuple(slice(w.start + c.start, w.start + c.stop) for w, c in zip(window, core, strict=True))
-        total[(..., *counted)] += values[(..., *core)]
-        count[counted] += 1.0
+        rows, columns = (slice(w.start + c.start, w.start + c.stop) for w, c in zip(window, core, strict=True))
+        total[..., rows, columns] += values[..., core[0], core[1]]
+        count[rows, columns] += 1.0
     assert total is not None
     return total / count

@@ -99,7 +99,12 @@ def surface_water(
     """
     melt, rain, temp = jnp.broadcast_arrays(*map(jnp.asarray, (melt, rain, temp)))
     first = jnp.broadcast_to(jnp.asarray(start, melt.dtype), melt.shape[1:])
+    return _run(melt + rain, jnp.maximum(-temp, 0.0), k, capacity, refreezing, first)
 
+
+# Compiled once for all parameters: a fit tries many.
+@jax.jit
+def _run(gain, cold, k, capacity, refreezing, first) -> WaterDays:
     def day(water, terms):
         gain, cold = terms
         kept = k * water
@@ -109,7 +114,7 @@ def surface_water(
         new = jnp.minimum(left, capacity)
         return new, WaterDays(new, refreeze, (water - kept) + (left - new))
 
-    return jax.lax.scan(day, first, (melt + rain, jnp.maximum(-temp, 0.0)))[1]
+    return jax.lax.scan(day, first, (gain, cold))[1]
 
 
 def done_by(hour: float) -> tuple[float, float, float]:

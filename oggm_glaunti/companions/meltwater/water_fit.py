@@ -69,17 +69,25 @@ def fit_water(
     >>> found.f1
     1.0
     """
-    bounds = [*(np.array([0]) if starts is None else starts), len(melt)]
-    parts = [slice(a, b) for a, b in itertools.pairwise(bounds)]
 
     def of(parameters: WaterParameters) -> WaterRule:
-        waters = []
-        for part in parts:
-            days = surface_water(melt[part], rain[part], temp[part], *parameters)
-            waters.append(water_at(hour, melt[part], rain[part], days, parameters.k, parameters.capacity))
-        water = np.concatenate([np.asarray(w) for w in waters])[learn]
+        water = water_of(parameters, melt, rain, temp, hour, starts)[learn]
         rule = tuned_threshold(water, target[learn])
         seen = np.isfinite(target[learn])
         return WaterRule(parameters, rule, f1_of(water[seen] > rule.threshold, target[learn][seen] > WET))
 
     return max(map(of, candidates), key=lambda found: found.f1)
+
+
+def water_of(
+    parameters: WaterParameters, melt: Floats, rain: Floats, temp: Floats, hour: float, starts: Index | None = None
+) -> Floats:
+    """Return the water at an hour of each day (T, ...), season by season; arguments as in :func:`fit_water`."""
+    bounds = [*(np.array([0]) if starts is None else starts), len(melt)]
+    found = []
+    for first, end in itertools.pairwise(bounds):
+        of_season = [x[first:end] for x in (melt, rain, temp)]
+        days = surface_water(*of_season, *parameters)
+        water = water_at(hour, of_season[0], of_season[1], days, parameters.k, parameters.capacity)
+        found.append(np.asarray(water))
+    return np.concatenate(found)

@@ -1,0 +1,1 @@
+"""Daily meltwater maps judged: ``python -m tests.benchmarks.meltwater``."""
