@@ -18,6 +18,7 @@ from oggm_glaunti.cli.dem import add_impute_dem
 from oggm_glaunti.cli.evaluate import add_evaluate, add_infer
 from oggm_glaunti.cli.export import add_export
 from oggm_glaunti.cli.hydro import add_hydro
+from oggm_glaunti.cli.meltwater import add_meltwater
 from oggm_glaunti.cli.run import add_run
 from oggm_glaunti.cli.train import add_finetune, add_train
 
@@ -80,6 +81,9 @@ def make_parser() -> argparse.ArgumentParser:
         add_verify,
         add_demo,
     ):
+    for add in (add_measure, add_train, add_finetune, add_evaluate, add_infer, add_impute_dem, add_meltwater):
+        add(subparsers)
+    for add in (add_verify, add_demo):
         add(subparsers)
     return parser
 

@@ -109,6 +109,14 @@ class MeltwaterBench:
             self._require_grid(path, _grid_of(path))
         self.split_days = None if split is None else self._read_split(split)
 
+    @property
+    def every_day(self) -> Days:
+        """Days on which all layers have a file; those with a target if there are no layers."""
+        if not self._layers:
+            return self.days
+        common = set.intersection(*(set(files) for files in self._layers.values()))
+        return np.array(sorted(common), "datetime64[D]")
+
     def _files(self, folder: str) -> dict[Any, Path]:
         found: dict[Any, Path] = {}
         for path in sorted((self.root / folder).glob("*.tif")):
@@ -164,7 +172,7 @@ class MeltwaterBench:
         rows, columns : slices
             window, the whole grid by default
         days : dates, optional
-            all by default
+            by default those with a target; the target of others is NaN
         first_month : int
             see :class:`~oggm_glaunti.companions.meltwater.stack.SceneStack`
 
@@ -176,12 +184,14 @@ class MeltwaterBench:
         chosen = self.days if days is None else np.array(sorted(days), "datetime64[D]")
         window = Window.from_slices(*(s.indices(n)[:2] for s, n in zip((rows, columns), self.grid.shape, strict=True)))
         land = self._window(self.root / LAND, window) > 0
-        target = self._daily(self._target, chosen, window)
-        target = np.where(land, target, np.nan)
+        target = np.full((chosen.size, int(window.height), int(window.width)), np.nan, np.float32)
+        with_target = np.isin(chosen, self.days)
+        target[with_target] = self._daily(self._target, chosen[with_target], window)
+        target[:, ~land] = np.nan
         layers = {name: self._daily(files, chosen, window) for name, files in self._layers.items()}
         if "pmw" in layers:
             require_kelvin(f"{self.root}: pmw", layers["pmw"])
-        empty = np.flatnonzero(~np.isfinite(target).any(axis=(1, 2)))
+        empty = np.flatnonzero(with_target & ~np.isfinite(target).any(axis=(1, 2)))
         if window.height == self.grid.shape[0] and window.width == self.grid.shape[1] and empty.size:
             raise InvalidParamsError(
                 f"{self._target[chosen[empty[0]]]}: no cell on land has a value ({empty.size} scenes so); delete the "
@@ -276,7 +286,7 @@ def write_bench(
     transform: Affine = UNPLACED,
     crs: Any = 3413,
 ) -> Path:
-    """Write the scenes of a stack in the layout of the benchmark, with its split in ``splits/``.
+    """Write the scenes and layers of a stack in the layout of the benchmark, with its split in ``splits/``.
 
     Parameters
     ----------
@@ -296,8 +306,9 @@ def write_bench(
     target = Path(root)
     reference = CRS.from_user_input(crs).to_wkt()
     for k in stack.scenes:
-        name = file_name(stack.time[k])
-        write_layer(target / TARGET / name, stack.target[k], transform, reference)
+        write_layer(target / TARGET / file_name(stack.time[k]), stack.target[k], transform, reference)
+    for k, day in enumerate(stack.time):
+        name = file_name(day)
         for layer, values in stack.layers.items():
             write_layer(target / LAYERS[layer] / name, values[k], transform, reference)
     write_layer(target / ELEVATION, stack.static["elevation"], transform, reference)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +73,12 @@ def fit_loop(
     weights : pytree of arrays
         at the start
     loss : callable
-        ``loss(weights, batch)``, differentiable
+        ``loss(weights, batch)``, differentiable; the same object for trainings that shall share a program
     batches : callable
         ``batches(epoch)`` yields the batches of an epoch (from 1); must depend on the epoch alone, so that a training
         that is resumed takes the same
     validate : callable
-        ``validate(weights)``, a number that shall be small
+        ``validate(weights)``, a number that shall be small; infinite for weights that must not be kept
     options : FitOptions, optional
     checkpoint : path, optional
         written after every epoch; if it is there the training goes on from it
@@ -102,10 +102,7 @@ def fit_loop(
     options = options or FitOptions()
     first = jax.tree.map(jnp.asarray, weights)
     rate = optax.cosine_decay_schedule(1.0, options.epochs, 0.1)
-    optimiser = optax.chain(
-        optax.clip_by_global_norm(options.clip), optax.adamw(options.rate, b2=0.99, weight_decay=options.decay)
-    )
-    step = jax.jit(partial(_step, loss, optimiser))
+    optimiser, step = _program(loss, options.rate, options.clip, options.decay)
     state = Progress(0, first, optimiser.init(first), first, 0, float("inf"), [])
     if checkpoint is not None and checkpoint.exists():
         state = read_checkpoint(checkpoint, state, config or {})
@@ -129,6 +126,14 @@ def fit_loop(
         if report is not None:
             report(row)
     return state
+
+
+@cache
+def _program(loss: Callable[[Any, Batch], Array], rate: float, clip: float, decay: float) -> tuple[Any, Any]:
+    """Return the optimiser and its compiled step; trainings with the same loss share it."""
+    adam = optax.adamw(rate, b2=0.99, weight_decay=decay)
+    optimiser = optax.chain(optax.clip_by_global_norm(clip), adam)
+    return optimiser, jax.jit(partial(_step, loss, optimiser))
 
 
 def _step(loss, optimiser, weights, moments, batch, rate):

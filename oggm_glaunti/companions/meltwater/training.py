@@ -24,6 +24,7 @@ from oggm_glaunti.companions.meltwater.model import (
     probability,
     require_network,
 )
+from oggm_glaunti.companions.meltwater.scores import pooled
 from oggm_glaunti.companions.meltwater.splits import Split
 from oggm_glaunti.companions.meltwater.stack import Floats, Index, SceneStack
 from oggm_glaunti.companions.meltwater.windows import Decay
@@ -76,11 +77,14 @@ def train_network(
 ) -> Trained:
     """Train a network as a correction of the decaying window.
 
+    It begins at the decaying window or, if that is better on validation, at the logistic regression of all predictors.
+
     Parameters
     ----------
     stack : SceneStack
     split : Split
-        its validation scenes choose the epoch, by Brier score
+        its validation scenes choose the epoch, by Brier score among those whose F1 is not below the baseline's; if
+        there is none the baseline is what is predicted
     decay : Decay
         see :func:`~oggm_glaunti.companions.meltwater.baselines.chosen_decay`
     kind, width, levels
@@ -123,9 +127,11 @@ def train_network(
             chosen = np.resize(order[first : first + BATCH], BATCH)
             yield _crops(rng, side, learn.x[chosen], learn.base[chosen], targets[0][chosen])
 
+    least_f1 = pooled(check.base, targets[1]).f1
+
     def validate(weights: Weights) -> float:
-        error = predict_features(network, weights, check) - targets[1]
-        return float(np.nanmean(error.astype(np.float64) ** 2))
+        found = pooled(predict_features(network, weights, check), targets[1])
+        return found.brier if found.f1 >= least_f1 else float("inf")
 
     first = new_weights(network, seed)
     rule = fit_logistic(learn.x, targets[0])
@@ -141,7 +147,7 @@ def train_network(
         "scenes": [part.tolist() for part in (split.learn, split.window, split.validation)],
         "options": {**vars(options or FitOptions())},
     }
-    done = fit_loop(first, partial(_loss, loss, network), batches, validate, options, checkpoint, config, report)
+    done = fit_loop(first, _loss_of(loss, network), batches, validate, options, checkpoint, config, report)
     best = jax.tree.map(np.asarray, done.best)
     return Trained(network, best, decay, scales, learn.names, done.best_epoch, done.log)
 
@@ -152,9 +158,12 @@ def prepare(stack: SceneStack, split: Split, decay: Decay, scales: Scales) -> tu
     return learn, check
 
 
-def _loss(kind: str, network: Network, weights: Weights, batch: tuple[Any, ...]) -> Any:
-    x, base, target = batch
-    return loss_of(kind, network, weights, x, base, target)
+@cache
+def _loss_of(kind: str, network: Network) -> Callable[[Weights, tuple[Any, ...]], Any]:
+    def loss(weights: Weights, batch: tuple[Any, ...]) -> Any:
+        return loss_of(kind, network, weights, *batch)
+
+    return loss
 
 
 def _side(network: Network, crop: int, shape: tuple[int, ...]) -> tuple[int, int]:

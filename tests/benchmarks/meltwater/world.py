@@ -15,8 +15,8 @@ from oggm_glaunti.companions.meltwater.training import predict_features, prepare
 from oggm_glaunti.companions.meltwater.water_fit import fit_water, water_of
 from tests.benchmarks.meltwater.lines import Verdict, head, mean_sd, score_line
 
-SIZE, DATA_SEEDS, TRAINING_SEEDS = 64, (0, 1, 2), (0, 1, 2)
-OPTIONS = FitOptions(epochs=8, rate=2e-3, patience=3, decay=0.0)
+SIZE, CROP, DATA_SEEDS, TRAINING_SEEDS = 64, 32, (0, 1, 2), (0, 1, 2)
+OPTIONS = FitOptions(epochs=8, rate=2e-3, patience=8, decay=0.0)
 WITHOUT = ("SAR window", "PMW", "physics", "DEM")
 F1_GAIN = 0.02
 
@@ -47,7 +47,7 @@ def shuffled(stack: SceneStack, seed: int) -> SceneStack:
 def train_and_score(stack: SceneStack, split: Split, seed: int, y, prior):
     decay, scales = chosen_decay(stack, split), scales_of(stack, split)
     prepared, tested = prepare(stack, split, decay, scales), features(stack, split, split.test, decay, scales)
-    trained = train_network(stack, split, decay, crop=SIZE, seed=seed, options=OPTIONS, prepared=prepared)
+    trained = train_network(stack, split, decay, crop=CROP, seed=seed, options=OPTIONS, prepared=prepared)
     return pooled(predict_features(trained.network, trained.weights, tested), y, prior), trained.best_epoch
 
 
