@@ -37,6 +37,7 @@ NEEDED = {
     "08_uncertainty.ipynb": (*ALETSCH, "data/glamos_massbalance"),
     "09_dem_voids.ipynb": (*ALETSCH, "data/demimputation"),
     "12_daily_runoff.ipynb": ALETSCH,
+    "11_meltwater.ipynb": (*ALETSCH, "data/antarctica_daily_melt"),
 }
 
 

@@ -15,6 +15,13 @@ from .glacier import (
 )
 from .inverse import plot_forcing_series as plot_forcing_series, plot_sensitivity as plot_sensitivity
 from .measure_next import plot_where_to_measure as plot_where_to_measure
+from .meltwater.scenes import (
+    plot_ablation as plot_ablation,
+    plot_error_by_gap as plot_error_by_gap,
+    plot_reliability as plot_reliability,
+    plot_scene as plot_scene,
+)
+from .meltwater.season import plot_extent as plot_extent, plot_melt_by_height as plot_melt_by_height
 from .region import plot_region_map as plot_region_map, plot_region_series as plot_region_series
 from .runoff import plot_runoff as plot_runoff
 from .style import COLOURS as COLOURS, LINES as LINES, MARKERS as MARKERS, save_png as save_png

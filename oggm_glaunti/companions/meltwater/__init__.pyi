@@ -19,4 +19,9 @@ from .water import (
     water_at as water_at,
 )
 from .water_fit import fit_water as fit_water
-from .windows import Decay as Decay, climatology as climatology, decaying_window as decaying_window
+from .windows import (
+    Decay as Decay,
+    climatology as climatology,
+    decaying_window as decaying_window,
+    gap_days as gap_days,
+)

@@ -9,7 +9,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float
 
 Maps = Float[Array, "n h w c"]
 Weights = Any
@@ -20,16 +21,17 @@ _EPSILON = 1e-2
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
-def new_conv(key: PRNGKeyArray, size: int, inputs: int, outputs: int) -> Weights:
+def new_conv(rng: np.random.Generator, size: int, inputs: int, outputs: int) -> Weights:
     """Draw the weights of a convolution of `size` by `size` cells and its norm (He et al. 2015)."""
     scale = (2.0 / (size * size * inputs)) ** 0.5
-    kernel = scale * jax.random.normal(key, (size, size, inputs, outputs), jnp.float32)
-    return {"kernel": kernel, "scale": jnp.ones(outputs), "shift": jnp.zeros(outputs)}
+    # NumPy's, since JAX would compile a program for every shape.
+    kernel = (scale * rng.standard_normal((size, size, inputs, outputs))).astype(np.float32)
+    return {"kernel": kernel, "scale": np.ones(outputs, np.float32), "shift": np.zeros(outputs, np.float32)}
 
 
 def new_output(inputs: int) -> Weights:
     """Return the weights of the last layer: zeros, so that the network begins without any correction."""
-    return {"kernel": jnp.zeros((1, 1, inputs, 1)), "bias": jnp.zeros(1)}
+    return {"kernel": np.zeros((1, 1, inputs, 1), np.float32), "bias": np.zeros(1, np.float32)}
 
 
 def conv(kernel: Array, x: Maps, stride: int = 1, rate: int = 1) -> Maps:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import NDArray
 
 from oggm_glaunti.companions.meltwater.layers import (
     GROUPS,
@@ -94,10 +95,10 @@ def new_weights(network: Network, seed: int = 0) -> Weights:
     67679
     """
     require_network(network)
-    keys = iter(jax.random.split(jax.random.PRNGKey(seed), 64))
+    rng = np.random.default_rng(seed)
 
     def double(inputs: int, outputs: int) -> list[Weights]:
-        return [new_conv(next(keys), 3, inputs, outputs), new_conv(next(keys), 3, outputs, outputs)]
+        return [new_conv(rng, 3, inputs, outputs), new_conv(rng, 3, outputs, outputs)]
 
     w = network.width
     if network.kind == "unet":
@@ -107,29 +108,30 @@ def new_weights(network: Network, seed: int = 0) -> Weights:
         return {"down": down, "up": up, "last": new_output(w + network.channels)}
     deep = 4 * w
     return {
-        "stem": [new_conv(next(keys), 3, a, b) for a, b in ((network.channels, w), (w, 2 * w), (2 * w, deep))],
+        "stem": [new_conv(rng, 3, a, b) for a, b in ((network.channels, w), (w, 2 * w), (2 * w, deep))],
         "deep": double(deep, deep),
         "pyramid": [
-            new_conv(next(keys), 1, deep, 2 * w),
-            *(new_conv(next(keys), 3, deep, 2 * w) for _ in RATES),
+            new_conv(rng, 1, deep, 2 * w),
+            *(new_conv(rng, 3, deep, 2 * w) for _ in RATES),
         ],
-        "join": new_conv(next(keys), 1, 2 * w * (1 + len(RATES)), 2 * w),
-        "low": new_conv(next(keys), 1, 2 * w, w),
+        "join": new_conv(rng, 1, 2 * w * (1 + len(RATES)), 2 * w),
+        "low": new_conv(rng, 1, 2 * w, w),
         "decoder": double(3 * w, 2 * w),
-        "full": new_conv(next(keys), 3, 2 * w + w, w),
+        "full": new_conv(rng, 3, 2 * w + w, w),
         "last": new_output(w + network.channels),
     }
 
 
-def beginning_at(weights: Weights, coefficients: Float[Array, " c"], intercept: float) -> Weights:
+def beginning_at(weights: Weights, coefficients: NDArray[np.floating], intercept: float) -> Weights:
     """Return new weights that begin at a logistic regression of the predictors instead of the baseline.
 
     The first predictor is the log-odds of the baseline over :data:`ODDS_SCALE`, which are taken off again.
     """
     last = weights["last"]
-    kernel = last["kernel"].at[0, 0, -len(coefficients) :, 0].set(coefficients)
-    kernel = kernel.at[0, 0, -len(coefficients), 0].add(-ODDS_SCALE)
-    return {**weights, "last": {"kernel": kernel, "bias": last["bias"] + intercept}}
+    kernel = last["kernel"].copy()
+    kernel[0, 0, -len(coefficients) :, 0] = coefficients
+    kernel[0, 0, -len(coefficients), 0] -= ODDS_SCALE
+    return {**weights, "last": {"kernel": kernel, "bias": last["bias"] + np.float32(intercept)}}
 
 
 def correction(network: Network, weights: Weights, x: Maps) -> Float[Array, "n h w"]:

@@ -76,7 +76,7 @@ def write_season(
             fill = np.float32(np.nan)
             new = nc.createVariable(name, "f4", dims, zlib=True, complevel=1, chunksizes=chunks, fill_value=fill)
             new.units, new.long_name = units, long_name
-            if chunks:
+            if dims[-1] == "x":
                 new.grid_mapping = "crs"
             new[:] = values
 
@@ -89,6 +89,8 @@ def write_season(
             ("runoff", days.runoff, "runoff of the day: melt and rain less refreezing and storage"),
         ):
             add(name, ("time", "y", "x"), days.on_grid(values[kept]), "m", f"{long_name}, water equivalent")
+        elevation = np.where(days.features.glacier, days.features.elevation, np.nan)
+        add("elevation", ("y", "x"), elevation, "m", "surface elevation")
         add("melt_area", ("time", "band"), areas, "km2", "wet area by height")
         add("melt_line", ("time",), lines, "m", "height up to which half of every band and more is wet")
         for name in ("onset", "end"):

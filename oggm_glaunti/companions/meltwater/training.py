@@ -135,7 +135,7 @@ def train_network(
 
     first = new_weights(network, seed)
     rule = fit_logistic(learn.x, targets[0])
-    of_rule = beginning_at(first, jnp.asarray(rule.coefficients), rule.intercept)
+    of_rule = beginning_at(first, rule.coefficients, rule.intercept)
     first = min(first, of_rule, key=validate)
     config = {
         "network": list(network),

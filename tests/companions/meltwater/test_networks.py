@@ -29,7 +29,7 @@ loss_of = jax.jit(model.loss_of, static_argnums=(0, 1))
 def stirred(network: Network, seed: int = 0):
     """Weights whose last layer is not zero."""
     weights = model.new_weights(network, seed)
-    kernel = 0.2 * jax.random.normal(jax.random.PRNGKey(9), weights["last"]["kernel"].shape)
+    kernel = 0.2 * np.random.default_rng(9).normal(size=weights["last"]["kernel"].shape).astype(np.float32)
     return {**weights, "last": {**weights["last"], "kernel": kernel}}
 
 
@@ -48,7 +48,7 @@ def test_a_network_may_begin_at_a_logistic_regression():
     x = maps(16, 16)
     base = np.asarray(jax.nn.sigmoid(model.ODDS_SCALE * x[..., 0]))
     rule = Logistic(np.array([1.0, -2.0, 0.5], np.float32), 0.3)
-    weights = model.beginning_at(model.new_weights(UNET), jnp.asarray(rule.coefficients), rule.intercept)
+    weights = model.beginning_at(model.new_weights(UNET), rule.coefficients, rule.intercept)
     inside = (base > 0.002) & (base < 0.998)
     np.testing.assert_allclose(
         np.asarray(probability(UNET, weights, x, base))[inside], rule.predict(x)[inside], atol=1e-5

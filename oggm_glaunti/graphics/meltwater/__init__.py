@@ -1,0 +1,1 @@
+"""Figures of daily meltwater maps."""

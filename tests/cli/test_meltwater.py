@@ -1,0 +1,63 @@
+"""``oggm-glaunti meltwater``: train, predict and evaluate on the layout of the benchmark, a season of a glacier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from oggm_glaunti.cli.main import main
+from oggm_glaunti.companions.meltwater.bench import LAYERS, write_bench
+from tests.companions.meltwater.worlds import small_stack
+
+LAYER = ("--layers", "water")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_bench(tmp_path, *small_stack())
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_train_evaluate_and_predict(root, capsys):
+    options = ("--epochs", "1", "--width", "4", "--crop", "16")
+    assert main(["meltwater", "train", str(root), *LAYER, *options]) == 0
+    said = capsys.readouterr().out
+    assert "epoch 1: loss 0." in said
+    assert "network.npz: validation Brier 0." in said
+    assert main(["meltwater", "evaluate", str(root), *LAYER]) == 0
+    rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"nothing melts", "climatology", "window 3+3", "decaying window", "unet"} <= set(rows)
+    assert main(["meltwater", "predict", str(root), *LAYER]) == 0
+    with xr.open_dataset(root / "glaunti" / "meltwater.nc") as maps:
+        stack, _ = small_stack()
+        assert maps.time.size == stack.time.size
+        np.testing.assert_array_equal(np.isfinite(maps.melt_probability).all("time"), stack.valid)
+    # A network is refused for other layers, in one line.
+    assert main(["meltwater", "predict", str(root), "--layers"]) == 2
+    assert "predictors: trained with" in capsys.readouterr().err
+
+
+def test_mistakes_are_told_in_a_line(root, tmp_path, capsys):
+    assert main(["meltwater", "evaluate", str(root), *LAYER]) == 2
+    assert "network.npz" in capsys.readouterr().err
+    (next((root / LAYERS["water"]).glob("2018_06_03.tif"))).unlink()
+    assert main(["meltwater", "train", str(root), *LAYER]) == 2
+    assert "lacks 1 of" in capsys.readouterr().err
+    assert main(["meltwater", "train", str(tmp_path / "nothing"), *LAYER]) == 2
+    assert "found none" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_season_of_a_working_directory(hef, capsys):
+    from oggm import cfg
+
+    folder = cfg.PATHS["working_dir"]
+    assert main(["meltwater", "season", folder, "--years", "2014", "2014", "--model", "A", "-q"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("RGI60-11.00897\n")
+    assert "melt_volume" in said
+    assert hef.has_file("glaunti_meltwater")
