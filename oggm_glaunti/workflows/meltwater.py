@@ -60,9 +60,9 @@ def train(
     stack = bench.read()
     split = bench.split_of(stack)
     out.mkdir(parents=True, exist_ok=True)
-    options = FitOptions(epochs=epochs, rate=rate)
-    decay, more = chosen_decay(stack, split), {"width": width, "crop": crop, "seed": seed, "options": options}
-    trained = train_network(stack, split, decay, network, checkpoint=out / CHECKPOINT, report=report, **more)
+    more: dict[str, Any] = {"width": width, "crop": crop, "seed": seed, "options": FitOptions(epochs=epochs, rate=rate)}
+    more |= {"checkpoint": out / CHECKPOINT, "report": report}
+    trained = train_network(stack, split, chosen_decay(stack, split), network, **more)
     write_network(out / NETWORK, trained)
     return trained
 

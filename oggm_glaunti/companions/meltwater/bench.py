@@ -189,8 +189,6 @@ class MeltwaterBench:
         target[with_target] = self._daily(self._target, chosen[with_target], window)
         target[:, ~land] = np.nan
         layers = {name: self._daily(files, chosen, window) for name, files in self._layers.items()}
-        if "pmw" in layers:
-            require_kelvin(f"{self.root}: pmw", layers["pmw"])
         empty = np.flatnonzero(with_target & ~np.isfinite(target).any(axis=(1, 2)))
         if window.height == self.grid.shape[0] and window.width == self.grid.shape[1] and empty.size:
             raise InvalidParamsError(
@@ -199,6 +197,8 @@ class MeltwaterBench:
             )
         static = {"elevation": self._window(self.root / ELEVATION, window)}
         try:
+            if "pmw" in layers:
+                require_kelvin(f"{self.root}: pmw", layers["pmw"])
             return checked_stack(chosen, target, layers, static, land, first_month, str(self.root))
         except ValueError as err:
             raise InvalidParamsError(str(err)) from err
@@ -264,8 +264,12 @@ def write_layer(path: Path, values: Floats, transform: Affine, crs: Any) -> None
     profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": float("nan"), "compress": "deflate"}
     height, width = values.shape
     place = {"height": height, "width": width, "transform": transform, "crs": crs}
-    with replacing(path) as temporary, HDF5_LOCK, rasterio.open(temporary, "w", **place, **profile) as out:
-        out.write(values.astype(np.float32), 1)
+    # GDAL does not tell of a full disk.
+    with rasterio.MemoryFile() as memory:
+        with HDF5_LOCK, memory.open(**place, **profile) as out:
+            out.write(values.astype(np.float32), 1)
+        with replacing(path) as temporary:
+            temporary.write_bytes(memory.read())
 
 
 def file_name(day: Any) -> str:

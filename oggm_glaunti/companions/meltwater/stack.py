@@ -98,14 +98,17 @@ def checked_days(label: str, time: ArrayLike) -> Days:
         if they are no dates, have a time zone, are not rising, or one is there twice
     """
     zone = getattr(getattr(time, "dt", time), "tz", None)
+    values = np.asarray(time)
+    if values.dtype == object and values.size:
+        zone = zone or getattr(values.flat[0], "tzinfo", None)
     if zone is not None:
         raise ValueError(
             f"{label}: time: expected dates without a time zone, found {zone}; convert to local solar days"
         )
     try:
-        days = np.asarray(time).astype("datetime64[D]")
+        days = values.astype("datetime64[D]")
     except (TypeError, ValueError) as err:
-        raise ValueError(f"{label}: time: expected dates, found {np.asarray(time).dtype}") from err
+        raise ValueError(f"{label}: time: expected dates, found {values.dtype}") from err
     if np.isnat(days).any():
         raise ValueError(f"{label}: time: {np.isnat(days).sum()} of {days.size} are no date")
     step = np.diff(days).astype(int)

@@ -9,7 +9,7 @@ precipitation, from which GlaUnTI makes its own water.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,7 +192,7 @@ def _wet_days(weather: _Weather, elevation: Floats, noise: Floats | float, flat:
     return np.stack(found)
 
 
-def _sunshine(time: np.datetime64, hour: float, north: Floats, east: Floats) -> Floats:
+def _sunshine(time: np.datetime64, hour: float, north: Any, east: Any) -> Any:
     """Direct sun on the slope, averaged over six hours, W m-2; the ground falls by `north` and `east`, m m-1."""
     day = (time.astype("datetime64[D]") - time.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)
     tilt, latitude = np.deg2rad(23.44) * np.sin(2.0 * np.pi * (day - 80) / 365.0), np.deg2rad(LATITUDE)

@@ -86,8 +86,8 @@ def water_of(
     bounds = [*(np.array([0]) if starts is None else starts), len(melt)]
     found = []
     for first, end in itertools.pairwise(bounds):
-        of_season = [x[first:end] for x in (melt, rain, temp)]
-        days = surface_water(*of_season, *parameters)
-        water = water_at(hour, of_season[0], of_season[1], days, parameters.k, parameters.capacity)
+        season = slice(first, end)
+        days = surface_water(melt[season], rain[season], temp[season], *parameters)
+        water = water_at(hour, melt[season], rain[season], days, parameters.k, parameters.capacity)
         found.append(np.asarray(water))
     return np.concatenate(found)
