@@ -5,6 +5,7 @@ Epoch 0 is the start: if no epoch is better on validation, the start is what is 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -100,12 +101,13 @@ def fit_loop(
         if the checkpoint is damaged or belongs to another training
     """
     options = options or FitOptions()
+    about = json.loads(json.dumps(config or {}))  # as it is read again
     first = jax.tree.map(jnp.asarray, weights)
     rate = optax.cosine_decay_schedule(1.0, options.epochs, 0.1)
     optimiser, step = _program(loss, options.rate, options.clip, options.decay)
     state = Progress(0, first, optimiser.init(first), first, 0, float("inf"), [])
     if checkpoint is not None and checkpoint.exists():
-        state = read_checkpoint(checkpoint, state, config or {})
+        state = read_checkpoint(checkpoint, state, about)
     else:
         error = validate(first)
         state = state._replace(best_error=error, log=[{"epoch": 0, "training": None, "validation": error}])
@@ -122,7 +124,7 @@ def fit_loop(
         best = (trained, epoch, error) if error < state.best_error else (state.best, state.best_epoch, state.best_error)
         state = Progress(epoch, trained, moments, *best, [*state.log, row])
         if checkpoint is not None:
-            write_checkpoint(checkpoint, state, config or {})
+            write_checkpoint(checkpoint, state, about)
         if report is not None:
             report(row)
     return state

@@ -94,7 +94,7 @@ import sys, hashlib, time
 from pathlib import Path
 import numpy as np, jax
 import oggm_glaunti
-from tests.companions.meltwater.worlds import small_stack, SMALL
+from tests.companions.meltwater.worlds import small_stack
 from oggm_glaunti.companions.meltwater.training import train_network
 from oggm_glaunti.companions.meltwater.fit_loop import FitOptions
 from oggm_glaunti.companions.meltwater.windows import Decay
@@ -109,7 +109,7 @@ print(hashlib.sha256(b"".join(leaf.tobytes() for leaf in jax.tree.leaves(found.w
 def killed_training(folder: Path) -> tuple[str, str]:
     """Last lines of a training that ran through, and of one killed after the second epoch and resumed."""
     command = [sys.executable, "-c", TRAIN]
-    whole = subprocess.run([*command, str(folder / "whole.npz")], capture_output=True, text=True, check=True)
+    whole = _last_line([*command, str(folder / "whole.npz")])
     process = subprocess.Popen([*command, str(folder / "killed.npz")], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
@@ -117,8 +117,14 @@ def killed_training(folder: Path) -> tuple[str, str]:
             process.send_signal(signal.SIGKILL)
             break
     process.wait()
-    resumed = subprocess.run([*command, str(folder / "killed.npz")], capture_output=True, text=True, check=True)
-    return whole.stdout.splitlines()[-1], resumed.stdout.splitlines()[-1]
+    return whole, _last_line([*command, str(folder / "killed.npz")])
+
+
+def _last_line(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return done.stdout.splitlines()[-1]
 
 
 def run() -> list[Verdict]:
