@@ -12,7 +12,7 @@ from oggm_glaunti.companions.meltwater.scores import WET, date_errors, melt_date
 from oggm_glaunti.companions.meltwater.stack import Days, Floats
 
 BAND = 100.0  # m
-HALF = 0.5
+HALF, TENTH, FIVE_OF_SEVEN = 0.5, 0.1, 5 / 7
 
 
 class Bands(NamedTuple):
@@ -65,6 +65,22 @@ def melt_line(shares: Floats, bands: Bands) -> Floats:
     return np.where(rising > 0, upper[np.maximum(rising - 1, 0)], np.nan).astype(np.float32)
 
 
+def lasting(wet: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which days with water lie in a week that has five such days: not those of a warm spell in winter.
+
+    Examples
+    --------
+    >>> lasting(np.array([1, 0, 0, 0, 1, 1, 0, 1, 1, 1, 0], bool)).astype(int).tolist()
+    [0, 0, 0, 0, 1, 1, 0, 1, 1, 1, 0]
+    """
+    week = min(7, wet.size)
+    weeks = np.lib.stride_tricks.sliding_window_view(wet, week)
+    found = np.zeros_like(wet)
+    for first in np.flatnonzero(weeks.sum(axis=1) >= FIVE_OF_SEVEN * week):
+        found[first : first + week] = True
+    return found & wet
+
+
 def season_row(
     time: Days,
     wet: NDArray[np.bool_],
@@ -93,13 +109,14 @@ def season_row(
     Returns
     -------
     dict
-        ``onset`` and ``end`` (first and last day with water on a tenth of the cells; empty if there is none),
+        ``onset`` and ``end`` (first and last day of weeks in which a tenth of the cells is wet on five days and more;
+        empty if there is none),
         ``days`` with water (mean over cells), ``largest_area`` (km2), ``melt_line`` (highest, m), ``melt_volume`` and
         ``runoff_volume`` (m3 w.e.), ``melt_below_line`` (share of the melt below the observed line, on days with one)
     """
     bands = bands_of(elevation)
     share = wet.mean(axis=1)
-    days = time[share >= 0.1]
+    days = time[lasting(share >= TENTH)]
     lines = melt_line(share_by_band(wet, bands), bands)
     row: dict[str, float | str] = {
         "onset": str(days[0]) if days.size else "",

@@ -11,7 +11,7 @@ from oggm_glaunti.companions.meltwater.stack import Days, Floats
 from oggm_glaunti.companions.meltwater.water import OVERPASSES, WaterParameters, surface_water, water_at
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.ground.features_file import Features, read_cells_file, require_variables
-from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
+from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory
 from oggm_glaunti.coupling.weather.file import read_daily_climate
 
 settings.register()
@@ -70,7 +70,7 @@ def melt_predictor(
     gdir : GlacierDirectory
         with a ``glaunti_smb.nc`` of ``glaunti_smb(gdir, daily=True)``
     start, end : dates, optional
-        first and last day, both included; the water always starts with the file
+        first and last day, both included; there is no water before the first, so let it lie in the cold season
     parameters : WaterParameters, optional
         of the surface layer, see :func:`~oggm_glaunti.companions.meltwater.water_fit.fit_water`
     smb_filesuffix : str
@@ -89,6 +89,9 @@ def melt_predictor(
     glacier = features.glacier
     again = f"Run oggm_glaunti.tasks.glaunti_smb(gdir, daily=True, output_filesuffix={smb_filesuffix!r})"
 
+    begin: Any = start
+    finish: Any = end
+
     def read(nc):
         require_variables(nc, {*TERMS, "time"})
         if nc.weather_sha256 != climate.digest():
@@ -96,17 +99,14 @@ def melt_predictor(
         if nc[TERMS[0]].shape[1:] != features.shape:
             raise ValueError(f"its cells {nc[TERMS[0]].shape[1:]} are not those of the features {features.shape}")
         time = _EPOCH + np.asarray(nc["time"][:]).astype("timedelta64[D]")
-        values = {name: np.asarray(nc[name][:], np.float32)[:, glacier] for name in TERMS}
-        return time, values, float(nc.temp_gradient), np.broadcast_to(np.atleast_1d(nc.temp_bias), 12)
+        first, last = (time[k] if day is None else np.datetime64(day, "D") for k, day in ((0, begin), (-1, finish)))
+        chosen = slice(*np.searchsorted(time, [first, last + np.timedelta64(1, "D")]))
+        if not time[chosen].size:
+            raise ValueError(f"it holds no day from {first} to {last}, but {time[0]} to {time[-1]}")
+        values = {name: np.asarray(nc[name][chosen], np.float32)[:, glacier] for name in TERMS}
+        return time[chosen], values, float(nc.temp_gradient), np.broadcast_to(np.atleast_1d(nc.temp_bias), 12)
 
     time, terms, gradient, bias = read_cells_file(gdir, "glaunti_smb", smb_filesuffix, again, read)
-    asked: Any = (start, end)
-    first, last = (time[k] if day is None else np.datetime64(day, "D") for k, day in zip((0, -1), asked, strict=True))
-    chosen = (time >= first) & (time <= last)
-    if not chosen.any():
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: no day from {first} to {last}; the daily balance holds {time[0]} to {time[-1]}"
-        )
     of_climate = np.searchsorted(climate.time, time)
     months = time.astype("datetime64[M]").astype(int) % 12
     air = climate.temp[of_climate] + bias[months]
@@ -117,6 +117,5 @@ def melt_predictor(
     rain = np.maximum(terms["rain"], 0.0)
     layer = parameters or WaterParameters()
     days = surface_water(melt, rain, temp, *layer)
-    at = [np.asarray(water_at(hour, melt, rain, days, layer.k, layer.capacity))[chosen] for hour in OVERPASSES]
-    rest = (np.asarray(days.refreeze)[chosen], np.asarray(days.runoff)[chosen])
-    return MeltDays(time[chosen], at[0], at[1], melt[chosen], rain[chosen], *rest, features)
+    at = [np.asarray(water_at(hour, melt, rain, days, layer.k, layer.capacity)) for hour in OVERPASSES]
+    return MeltDays(time, at[0], at[1], melt, rain, np.asarray(days.refreeze), np.asarray(days.runoff), features)

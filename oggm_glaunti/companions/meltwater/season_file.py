@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from oggm_glaunti.companions.meltwater.extent import Bands
 from oggm_glaunti.companions.meltwater.predictor import MeltDays
@@ -28,7 +27,6 @@ _UNITS = {
 def write_season(
     gdir: Any,
     days: MeltDays,
-    kept: NDArray[np.bool_],
     table: pd.DataFrame,
     dates: list[Dates],
     bands: Bands,
@@ -43,15 +41,13 @@ def write_season(
     ----------
     gdir : oggm.GlacierDirectory
     days : MeltDays
-    kept : bool array (T,)
-        days that are written
     table : DataFrame
         a row for each season
     dates : list of Dates
         onset, end and days of each season's cells (P,)
     bands : Bands
-    areas, lines : arrays (K, B), (K,)
-        wet area by band (km2) and melt line (m) of the days that are written
+    areas, lines : arrays (T, B), (T,)
+        wet area by band (km2) and melt line (m) of each day
     wet_above : float
         m w.e.
     filesuffix : str
@@ -59,7 +55,7 @@ def write_season(
     about = {"wet_above": wet_above, "source": "GlaUnTI's daily melt through a surface layer, see docs/meltwater.md"}
     with new_cells_file(gdir, "glaunti_meltwater", filesuffix, "meltwater", about) as nc:
         write_coordinates(nc, days.features)
-        time = days.time[kept]
+        time = days.time
         for name, size in (("time", time.size), ("season", len(table)), ("band", bands.lower.size)):
             nc.createDimension(name, size)
         variable = nc.createVariable("time", "i4", ("time",))
@@ -84,11 +80,9 @@ def write_season(
             ("water_morning", days.morning, "surface water at about 6 h local solar time"),
             ("water_evening", days.evening, "surface water at about 18 h local solar time"),
             ("melt", days.melt, "melt of snow and ice of the day"),
-            ("rain", days.rain, "rain of the day"),
-            ("refreeze", days.refreeze, "refreezing of the day"),
             ("runoff", days.runoff, "runoff of the day: melt and rain less refreezing and storage"),
         ):
-            add(name, ("time", "y", "x"), days.on_grid(values[kept]), "m", f"{long_name}, water equivalent")
+            add(name, ("time", "y", "x"), days.on_grid(values), "m", f"{long_name}, water equivalent")
         elevation = np.where(days.features.glacier, days.features.elevation, np.nan)
         add("elevation", ("y", "x"), elevation, "m", "surface elevation")
         add("melt_area", ("time", "band"), areas, "km2", "wet area by height")

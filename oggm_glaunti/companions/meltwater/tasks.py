@@ -75,13 +75,12 @@ def melt_season(
     """
     if not wet_above > 0:
         raise InvalidParamsError(f"{gdir.rgi_id}: wet_above: expected more than 0 m w.e., found {wet_above}")
-    days = melt_predictor(gdir, parameters=parameters, smb_filesuffix=smb_filesuffix)
-    seasons = season_of(days.time, 1 if gdir.hemisphere == "nh" else 7)
-    years = [int(y) for y in np.unique(seasons) if (ys is None or y >= ys) and (ye is None or y <= ye)]
-    if not years:
-        raise InvalidParamsError(
-            f"{gdir.rgi_id}: no season from {ys} to {ye}; the daily balance holds {seasons[0]} to {seasons[-1]}"
-        )
+    first_month = 1 if gdir.hemisphere == "nh" else 7
+    start, after = (None if y is None else np.datetime64(f"{y}-{first_month:02d}-01") for y in (ys, ye and ye + 1))
+    end = None if after is None else after - np.timedelta64(1, "D")
+    days = melt_predictor(gdir, start, end, parameters=parameters, smb_filesuffix=smb_filesuffix)
+    seasons = season_of(days.time, first_month)
+    years = np.unique(seasons).tolist()
     wet = days.evening > wet_above
     bands = bands_of(days.elevation)
     line = None if observed is None else _observed_line(gdir, days, observed)
@@ -93,10 +92,9 @@ def melt_season(
         rows[year] = season_row(*fields, days.elevation, settings.CELL_SIZE**2, of_line)
         dates.append(melt_dates(days.time[part], wet[part]))
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("season")
-    kept = np.isin(seasons, years)
-    shares = share_by_band(wet[kept], bands)
+    shares = share_by_band(wet, bands)
     areas = shares * bands.cells * settings.CELL_SIZE**2 * 1e-6
-    write_season(gdir, days, kept, table, dates, bands, areas, melt_line(shares, bands), wet_above, filesuffix)
+    write_season(gdir, days, table, dates, bands, areas, melt_line(shares, bands), wet_above, filesuffix)
     return table
 
 
