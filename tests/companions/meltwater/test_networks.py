@@ -90,6 +90,7 @@ def test_cross_entropy_keeps_probabilities_and_l1_ends_at_the_median():
     assert least == {"cross_entropy": 0.3, "l1": 0.01}
 
 
+@pytest.mark.slow
 def test_cells_without_an_observation_do_not_count():
     x, base = maps(16, 16), np.full((1, 16, 16), 0.3, np.float32)
     y = np.full((1, 16, 16), np.nan, np.float32)
@@ -126,6 +127,7 @@ def test_tiles_of_nothing_but_edge_are_refused():
         list(tile_windows((64, 64), 32, 16, 4))
 
 
+@pytest.mark.slow
 def test_training_improves_on_the_baseline_and_can_be_written(tmp_path):
     stack, split = small_stack()
     options = FitOptions(epochs=2, rate=5e-3)
