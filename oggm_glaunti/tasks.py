@@ -20,8 +20,8 @@ from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
 from oggm_glaunti.analysis.uncertainty.ensemble_runs import run_ensemble_from_climate_data
 from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity, smb_uncertainty
 from oggm_glaunti.companions.dem.tasks import process_dem_stack
-from oggm_glaunti.coupling.ground.debris import process_debris
 from oggm_glaunti.companions.meltwater.tasks import compare_melt, melt_season
+from oggm_glaunti.coupling.ground.debris import process_debris
 from oggm_glaunti.coupling.ground.features import glaunti_features
 from oggm_glaunti.coupling.hydro.task import run_with_daily_hydro
 from oggm_glaunti.coupling.model.dynamic_spinup import run_dynamic_melt_f_calibration, run_dynamic_spinup

@@ -78,10 +78,8 @@ def make_parser() -> argparse.ArgumentParser:
         add_evaluate,
         add_infer,
         add_impute_dem,
-        add_verify,
-        add_demo,
+        add_meltwater,
     ):
-    for add in (add_measure, add_train, add_finetune, add_evaluate, add_infer, add_impute_dem, add_meltwater):
         add(subparsers)
     for add in (add_verify, add_demo):
         add(subparsers)
