@@ -23,6 +23,7 @@ PUBLIC = (
     "oggm_glaunti.graphics",
     "oggm_glaunti.region",
     "oggm_glaunti.companions.dem",
+    "oggm_glaunti.companions.iceflow",
 )
 # Those that explain how the package is built name its modules.
 ABOUT_THE_INSIDE = {"architecture.md", "CONTRIBUTING.md", "CHANGELOG.md"}

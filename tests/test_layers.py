@@ -43,7 +43,7 @@ ORDER = (
     ("analysis.measure_next",),
     ("analysis",),
     ("region",),
-    ("companions.dem",),
+    ("companions.dem", "companions.iceflow"),
     ("companions",),
     ("tasks", "graphics", "verification"),
     ("workflows",),

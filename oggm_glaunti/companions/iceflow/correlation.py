@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 # Half-width (px) of the square around the best peak within which no second peak is looked for: 7 x 7.
 SECOND_BEYOND = 3
@@ -58,14 +57,13 @@ def _correlate(chips: Array, windows: Array) -> Array:
     return jnp.fft.irfft2(spectrum, s=(size, size))[:, :lags, :lags]
 
 
-@partial(jax.jit, static_argnames=("gaps",))
+@jax.jit
 def match(
     chips: Float[Array, "n c c"],
     windows: Float[Array, "n p p"],
     chips_valid: Bool[Array, "n c c"] | None,
     windows_valid: Bool[Array, "n p p"] | None,
     least_spread: Float[Array, ""],
-    gaps: bool = False,
 ) -> Peaks:
     """Find chips in search windows.
 
@@ -74,14 +72,12 @@ def match(
     chips, windows : arrays
         Square chips of one image and larger, concentric windows of the other
     chips_valid, windows_valid : bool arrays
-        Pixels with data; only with `gaps`
+        Pixels with data, to be kept out of the sums (several times slower); None if all have
     least_spread : float
         Standard deviation below which a chip has no texture
-    gaps : bool
-        Whether pixels without data have to be kept out of the sums (several times slower)
     """
     n_chip, lags = chips.shape[-1] ** 2, windows.shape[-1] - chips.shape[-1] + 1
-    if gaps:
+    if chips_valid is not None and windows_valid is not None:
         ncc, comparable, spread = _masked_ncc(chips, windows, chips_valid, windows_valid, least_spread)
     else:
         sums = _windows_of_ones(chips.shape[-1], lags)
@@ -128,9 +124,9 @@ def _peaks(ncc: Float[Array, "n l l"]) -> Peaks:
     peak = near[:, 1, 1]
     shift = jnp.where((edge | (peak >= EXACT))[:, None], 0.0, _sub_pixel(near))
     lag = jnp.arange(lags)
-    apart = (jnp.abs(lag - row[:, None]) > SECOND_BEYOND)[:, :, None] | (
-        jnp.abs(lag - col[:, None]) > SECOND_BEYOND
-    )[:, None, :]
+    apart = (jnp.abs(lag - row[:, None]) > SECOND_BEYOND)[:, :, None] | (jnp.abs(lag - col[:, None]) > SECOND_BEYOND)[
+        :, None, :
+    ]
     second = jnp.where(apart, ncc, -2.0).max(axis=(1, 2))
     ratio = jnp.where(second > 0, peak / jnp.maximum(second, 1e-6), jnp.inf)
     middle = (lags - 1) / 2
@@ -152,7 +148,7 @@ def _sub_pixel(near: Float[Array, "n 3 3"]) -> Float[Array, "n 2"]:
     return jnp.clip(jnp.stack([top(near[:, :, 1]), top(near[:, 1, :])], axis=1), -0.5, 0.5)
 
 
-def batch_size(chip: int, search: int, memory: float) -> Int:
+def batch_size(chip: int, search: int, memory: float) -> int:
     """Return how many windows fit into some MB, a power of two of at most 1024."""
     each = 40 * (chip + 2 * search) ** 2 * 4 / 1e6
     return int(2 ** np.clip(np.floor(np.log2(max(memory / each, 1.0))), 3, 10))

@@ -1,7 +1,7 @@
 """Balance that the motion of ice asks for: change of the surface plus divergence of the flux.
 
-Ice is conserved: ``dh/dt = b - div(gamma v h)``, so the *apparent balance* is ``b = dh/dt + div(q)`` with the flux q per
-width, thickness h, surface velocity v, and gamma the share of it that the column moves at on average (0.8 without
+Ice is conserved: ``dh/dt = b - div(gamma v h)``, so the *apparent balance* is ``b = dh/dt + div(q)`` with the flux q
+per width, thickness h, surface velocity v, and gamma the share of it that the column moves at on average (0.8 without
 sliding, 1 with sliding only).
 """
 
@@ -101,7 +101,9 @@ def filled(ice: Ice) -> Ice:
         field = getattr(ice, name)
         missing = float((~np.isfinite(field))[ice.glacier].mean()) if ice.glacier.any() else 1.0
         if missing > 0.5:
-            raise ValueError(f"{name}: {100 * missing:.0f} % of the glacier's cells have no value, expected at most 50 %")
+            raise ValueError(
+                f"{name}: {100 * missing:.0f} % of the glacier's cells have no value, expected at most 50 %"
+            )
         fields[name] = np.where(ice.glacier, np.nan_to_num(field), 0.0)
     return Ice(**fields, topo=ice.topo, glacier=ice.glacier, dx=ice.dx)
 
@@ -124,7 +126,7 @@ def divergence(ice: Ice, gamma: float) -> Floats:
 
 def by_band(
     ice: Ice,
-    edges: Sequence[float],
+    edges: Sequence[float] | Floats,
     gamma: tuple[float, float] = (0.8, 1.0),
     errors: Errors | None = None,
     length: float = CORRELATION_LENGTH,

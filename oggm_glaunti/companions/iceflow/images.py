@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 import re
 import warnings
@@ -114,7 +115,8 @@ def date_in_name(name: str) -> Date | None:
     for match in _IN_NAME.finditer(name):
         year, _, month, day, *time = match.groups()
         try:
-            return Date(int(year), int(month), int(day), *(int(part or 0) for part in time))
+            numbers = [int(part or 0) for part in (year, month, day, *time)]
+            return Date(*numbers)  # type: ignore[arg-type]
         except ValueError:
             continue
     return None
@@ -176,9 +178,7 @@ def read_image(
 
 
 def _values(path: Path, source: Any, band: int | None) -> tuple[NDArray[Any], Mask]:
-    colours = [
-        k for k, of in enumerate(source.colorinterp, 1) if of != ColorInterp.alpha
-    ]
+    colours = [k for k, of in enumerate(source.colorinterp, 1) if of != ColorInterp.alpha]
     if band is not None:
         if band not in source.indexes:
             raise InvalidParamsError(f"{path} has bands 1 to {source.count}; asked for {band}")
@@ -322,7 +322,7 @@ def read_stack(paths: PathLike | Sequence[PathLike], *, dates: Sequence[Any] | N
         raise InvalidParamsError(f"dates: {len(given)} for {len(chosen)} images; expected one for each")
     images = [read_image(path, date=date, **how) for path, date in zip(chosen, given, strict=True)]
     images = sorted(on_common_pixels(images), key=lambda image: image.date)
-    for one, two in zip(images, images[1:], strict=False):
+    for one, two in itertools.pairwise(images):
         if one.date == two.date:
             raise InvalidParamsError(f"{one.path} and {two.path} are both of {one.date}; expected one image a date")
     return images

@@ -51,7 +51,7 @@ class VelocityMap(NamedTuple):
         Standard error of a component, m yr-1
     corr : float (H, W)
         Mean correlation
-    count : int (H, W)
+    vectors : int (H, W)
         Vectors that each cell is made of
     """
 
@@ -59,7 +59,7 @@ class VelocityMap(NamedTuple):
     vy: Floats
     error: Floats
     corr: Floats
-    count: NDArray[np.int64]
+    vectors: NDArray[np.int64]
 
     @property
     def v(self) -> Floats:
@@ -148,6 +148,6 @@ def on_grid(points: Points, x: Floats, y: Floats, spacing: float) -> VelocityMap
         for k, values in enumerate((np.ones(points.x.size), *points[2:])):
             sums[k] = np.bincount(cell, weight * values[vector], len(cells))
         count = np.bincount(cell[weight > 0], minlength=len(cells))
-    with np.errstate(invalid="ignore"):
-        means = np.where(sums[0] > 0, sums[1:] / np.where(sums[0] > 0, sums[0], 1.0), np.nan)
-    return VelocityMap(*(part.reshape(shape) for part in means), count.reshape(shape))
+    means = np.where(sums[0] > 0, sums[1:] / np.where(sums[0] > 0, sums[0], 1.0), np.nan)
+    vx, vy, error, corr = (part.reshape(shape) for part in means)
+    return VelocityMap(vx, vy, error, corr, count.reshape(shape))

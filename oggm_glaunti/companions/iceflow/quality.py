@@ -18,7 +18,7 @@ OF_SEARCH = 0.2
 LEAST_DEVIATION = 0.1
 # Correlation, and ratio to the second peak, that a vector needs.
 LEAST_PEAK, LEAST_RATIO = 0.3, 1.1
-# Error of a vector, px: least, and factor of sqrt(1 - r2) / r / chip; from synthetic pairs with noise and decorrelation.
+# Error of a vector, px: least, and factor of sqrt(1 - r2) / r / chip; from synthetic pairs with noise.
 ERROR_FLOOR, ERROR_FACTOR = 0.03, 2.5
 # Windows on stable ground from which a shift is believed.
 LEAST_STABLE = 5
@@ -59,9 +59,9 @@ def agreeing(
 ) -> Mask:
     """Return the vectors that agree with their neighbours.
 
-    Those go for which less than `share` of the cells within `reach` hold a vector that differs by less than `tolerance`;
-    then those that differ from the median of the neighbours by more than four median absolute deviations. Repeated, as
-    what is left has better neighbours (after the NDC filter of autoRIFT).
+    Those go for which less than `share` of the cells within `reach` hold a vector that differs by less than
+    `tolerance`; then those that differ from the median of the neighbours by more than four median absolute deviations.
+    Repeated, as what is left has better neighbours (after the NDC filter of autoRIFT).
 
     Parameters
     ----------
@@ -128,20 +128,20 @@ class StableShift(NamedTuple):
         Median displacement, px: the misregistration of the pair
     nmad_rows, nmad_cols : float
         Scatter, px: the error of a single vector
-    count : int
-        Windows
+    windows : int
+        How many windows on it have a vector
     """
 
     rows: float
     cols: float
     nmad_rows: float
     nmad_cols: float
-    count: int
+    windows: int
 
     @property
     def error(self) -> float:
         """Standard error of the median, px."""
-        return 1.2533 * float(np.hypot(self.nmad_rows, self.nmad_cols)) / np.sqrt(2 * self.count)
+        return 1.2533 * float(np.hypot(self.nmad_rows, self.nmad_cols)) / np.sqrt(2 * self.windows)
 
 
 def stable_shift(rows: ArrayLike, cols: ArrayLike, stable: ArrayLike, least: int = LEAST_STABLE) -> StableShift:

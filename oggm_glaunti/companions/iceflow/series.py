@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oggm_glaunti.companions.iceflow import quality
-from oggm_glaunti.companions.iceflow.track import Vectors
+from oggm_glaunti.companions.iceflow.tracking import Vectors
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -158,7 +158,10 @@ def solve(data: Displacements, given: tuple[float, float] | None = None, least_p
     >>> days, shifts = np.array([0.0, 5.0, 12.0, 20.0]), np.array([0.0, 0.5, -0.3, 0.2])
     >>> pairs = np.array(usual_pairs(days))
     >>> true = np.r_[np.full(20, 0.2), np.zeros(10)]
-    >>> seen = true * (days[pairs[:, 1]] - days[pairs[:, 0]])[:, None] + (shifts[pairs[:, 1]] - shifts[pairs[:, 0]])[:, None]
+    >>> seen = (
+    ...     true * (days[pairs[:, 1]] - days[pairs[:, 0]])[:, None]
+    ...     + (shifts[pairs[:, 1]] - shifts[pairs[:, 0]])[:, None]
+    ... )
     >>> data = Displacements(pairs, days, np.stack([seen, seen]), np.full(seen.shape, 0.05), true == 0)
     >>> found = solve(data)
     >>> found.shifts[0].round(2).tolist(), found.velocity[0, 0].round(3), found.anchor
@@ -205,7 +208,8 @@ def _require(data: Displacements, used: Mask, known: Mask) -> None:
     alone = np.flatnonzero(together != together[data.pairs[0, 0]])
     if alone.size:
         raise ValueError(
-            f"no valid vector connects image {', '.join(map(str, alone[:5]))} with the others: leave it out, or add pairs"
+            f"no valid vector connects image {', '.join(map(str, alone[:5]))} with the others: leave it out, or add "
+            "pairs"
         )
 
 
@@ -265,7 +269,7 @@ def _common(data: Displacements, own: Floats, covariance: Floats) -> float:
 
 
 def stable_only(data: Displacements) -> tuple[Floats, NDArray[np.int64]]:
-    """Return shifts (2, P) of pairs from stable ground alone, NaN with fewer than five windows, and the windows used."""
+    """Return shifts (2, P) of pairs from stable ground alone, NaN with fewer than five windows, and the windows."""
     shifts, counts = np.full((2, len(data.pairs)), np.nan), np.zeros(len(data.pairs), int)
     for k in range(len(data.pairs)):
         rows, cols = data.d[:, k]

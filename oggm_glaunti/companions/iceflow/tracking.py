@@ -232,7 +232,15 @@ class _Work:
         for name in ("d_row", "d_col"):
             results[name][edge] = np.nan
         chip = np.where(textured & ~edge, size, 0)
-        return Vectors(self.row, self.col, **results, edge=edge, chip=chip, valid=chip > 0, search=float(search))
+        return Vectors(
+            self.row.astype(float),
+            self.col.astype(float),
+            **results,
+            edge=edge,
+            chip=chip,
+            valid=chip > 0,
+            search=float(search),
+        )
 
     def _strips(self, size: int, search: int, whole: NDArray[np.intp]):
         """Yield rows of windows, the filtered pixels that they need, and the first of these pixels' row."""
@@ -292,7 +300,7 @@ def _match_all(
             fields = {name: view[at[name][:, 0], at[name][:, 1]] for name, view in views.items()}
             if not gaps:
                 fields |= {"chips_valid": None, "windows_valid": None}
-            peaks = jax.tree.map(np.asarray, match(**fields, least_spread=least, gaps=gaps))
+            peaks = jax.tree.map(np.asarray, match(**fields, least_spread=least))
             for name, values in peaks._asdict().items():
                 result.setdefault(name, np.zeros((len(centres), *values.shape[1:]), values.dtype))[own] = values[
                     : own.size
@@ -339,7 +347,9 @@ def _coarse_guess(work: _Work, size: int, search: int) -> tuple[Floats, ...]:
         height, width = (n // COARSER * COARSER for n in image.shape)
         blocks = np.asarray(image[:height, :width], np.float32)
         known = np.ones(blocks.shape, np.float32) if mask is None else mask[:height, :width].astype(np.float32)
-        to_blocks = lambda a, h=height, w=width: a.reshape(h // COARSER, COARSER, w // COARSER, COARSER).mean(axis=(1, 3))
+        to_blocks = lambda a, h=height, w=width: a.reshape(h // COARSER, COARSER, w // COARSER, COARSER).mean(
+            axis=(1, 3)
+        )
         share = to_blocks(known)
         coarse.append(to_blocks(np.where(known > 0, blocks, 0.0)) / np.maximum(share, 0.5))
         masks.append(share > 0.75)
