@@ -15,9 +15,12 @@ from oggm_glaunti.cli.main import make_parser
 
 FOLDER = Path(companions.__file__).parent
 COMPANIONS = sorted(path.parent.name for path in FOLDER.glob("*/__init__.py"))
-VERBS = {"dem": "impute-dem"}
+VERBS = {"dem": "impute-dem", "iceflow": "iceflow"}
 # From files to files and into glacier directories; all other modules are from arrays to arrays.
-WITH_FILES = {"dem": {"datum", "inputs", "tasks", "tiles"}}
+WITH_FILES = {
+    "dem": {"datum", "inputs", "tasks", "tiles"},
+    "iceflow": {"balance", "gridded", "images", "tasks", "velocity", "velocity_file"},
+}
 
 
 def pure_modules(name: str) -> list[str]:

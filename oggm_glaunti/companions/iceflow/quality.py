@@ -37,11 +37,12 @@ def nmad(values: ArrayLike) -> float:
     return float(1.4826 * np.median(np.abs(known - np.median(known)))) if known.size else float("nan")
 
 
-def _neighbours(field: Floats, reach: int = REACH) -> Floats:
+def _neighbours(field: Floats, reach: int = REACH, stride: int = 1) -> Floats:
     """Return the values around each cell (M, H, W), NaN beyond the edge; the cell itself is left out."""
     height, width = field.shape
-    padded = np.pad(field, reach, constant_values=np.nan)
-    steps = [(r, c) for r in range(2 * reach + 1) for c in range(2 * reach + 1) if (r, c) != (reach, reach)]
+    padded = np.pad(field, reach * stride, constant_values=np.nan)
+    at = range(0, 2 * reach * stride + 1, stride)
+    steps = [(r, c) for r in at for c in at if (r, c) != (reach * stride, reach * stride)]
     return np.stack([padded[r : r + height, c : c + width] for r, c in steps])
 
 
@@ -55,7 +56,14 @@ def local_median(field: Floats, reach: int = REACH) -> Floats:
 
 
 def agreeing(
-    rows: Floats, cols: Floats, tolerance: float, *, share: float = AGREE, rounds: int = ROUNDS, reach: int = REACH
+    rows: Floats,
+    cols: Floats,
+    tolerance: float,
+    *,
+    share: float = AGREE,
+    rounds: int = ROUNDS,
+    reach: int = REACH,
+    stride: int = 1,
 ) -> Mask:
     """Return the vectors that agree with their neighbours.
 
@@ -70,7 +78,10 @@ def agreeing(
     tolerance : float
         In their unit; for displacements 0.2 of the search is usual
     share, rounds, reach
-        Share of the neighbours, number of rounds, and cells to each side
+        Share of the neighbours, number of rounds, and neighbours to each side
+    stride : int
+        Cells between neighbours: vectors of chips that overlap make the same mistakes, so on a dense field it should be
+        a quarter of the chip or more
 
     Examples
     --------
@@ -84,19 +95,19 @@ def agreeing(
     count = (2 * reach + 1) ** 2 - 1
     for _ in range(rounds):
         rows[~good] = cols[~good] = np.nan
-        near_rows, near_cols = _neighbours(rows, reach), _neighbours(cols, reach)
+        near_rows, near_cols = (_neighbours(part, reach, stride) for part in (rows, cols))
         alike = (np.abs(near_rows - rows) < tolerance) & (np.abs(near_cols - cols) < tolerance)
         # At the edge of the field there are fewer neighbours.
-        there = _neighbours(np.ones(rows.shape), reach) == 1.0
+        there = _neighbours(np.ones(rows.shape), reach, stride) == 1.0
         good &= alike.sum(axis=0) >= share * there.sum(axis=0) * np.where(there.sum(axis=0) < count, 0.8, 1.0)
     rows[~good] = cols[~good] = np.nan
     for field in (rows, cols):
-        good &= ~_outlying(field, min(LEAST_DEVIATION, tolerance / 4), reach)
+        good &= ~_outlying(field, min(LEAST_DEVIATION, tolerance / 4), reach, stride)
     return good
 
 
-def _outlying(field: Floats, least: float, reach: int) -> Mask:
-    around = np.concatenate([_neighbours(field, reach), field[None]])
+def _outlying(field: Floats, least: float, reach: int, stride: int) -> Mask:
+    around = np.concatenate([_neighbours(field, reach, stride), field[None]])
     known = np.isfinite(field)
     middle, spread = np.zeros(field.shape), np.full(field.shape, np.inf)
     middle[known] = np.nanmedian(around[:, known], axis=0)

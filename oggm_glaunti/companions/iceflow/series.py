@@ -187,8 +187,13 @@ def solve(data: Displacements, given: tuple[float, float] | None = None, least_p
         robust = 1.0 / (1.0 + (size / (SCALE * scale)) ** 2)
     own = weight * robust
     per_window = (own * data.span[:, None] ** 2).sum(axis=0)
-    spread = (own * (residual**2).mean(axis=0)).sum(axis=0) / np.maximum(count - 1, 1) / 1.0
-    window_error = np.sqrt(np.maximum(spread, 0.1 * scale**2) / np.where(per_window > 0, per_window, np.inf))
+    # Pairs share images, and what is wrong with an image is wrong in all its pairs: n images have n - 1 errors to
+    # average out, however many pairs they make.
+    repeats = count / np.maximum(_images_seen(data, known) - 1, 1)
+    spread = (own * (residual**2).mean(axis=0)).sum(axis=0) / np.maximum(count - 1, 1)
+    spread = repeats * np.maximum(spread, 0.1 * scale**2)
+    window_error = np.sqrt(spread / np.where(per_window > 0, per_window, np.inf))
+    scale *= float(np.sqrt(np.median(repeats[used])))
     shift_error = scale * np.sqrt(np.maximum(np.diag(covariance), 0.0))
     common = scale * _common(data, own, covariance) if anchor == "stable ground" else np.nan
     velocity = np.where(used, np.where(data.stable, 0.0, velocity), np.nan)
@@ -251,6 +256,12 @@ def _least_squares(
     left = d - (g @ shifts.T).T[:, :, None]
     velocity = (along * left).sum(axis=1) * inverse
     return shifts, velocity, inverse_system[:k, :k]
+
+
+def _images_seen(data: Displacements, known: Mask) -> NDArray[np.int64]:
+    """Return in how many images each window (N,) has a vector."""
+    of_images = np.abs(_incidence(data)).T @ known.astype(float)
+    return (of_images > 0).sum(axis=0)
 
 
 def _explained(data: Displacements, velocity: Floats, shifts: Floats) -> Floats:

@@ -28,6 +28,8 @@ CHIPS = (16, 32, 64)
 # px. Search beyond which a first guess comes from images of a quarter of the size; search around a guess.
 FAR, AROUND_GUESS = 16, 6
 COARSER = 4
+# px. Expected error, bias included, from which a window has no valid vector.
+MOST_EXPECTED = 1.0
 # Rows of pixels that are filtered at a time, and MB for windows in work.
 STRIP, MEMORY = 1024, 128.0
 
@@ -295,7 +297,7 @@ def _match_all(
         for start in range(0, chosen.size, batch):
             own = chosen[start : start + batch]
             # Filled up to one size with the last window, so that one program serves.
-            index = np.concatenate([own, np.repeat(own[-1:], _rounded(own.size, batch) - own.size)])
+            index = np.concatenate([own, np.repeat(own[-1:], batch - own.size)])
             at = {name: chip_at[index] if name.startswith("chips") else window_at[index] for name in views}
             fields = {name: view[at[name][:, 0], at[name][:, 1]] for name, view in views.items()}
             if not gaps:
@@ -306,12 +308,6 @@ def _match_all(
                     : own.size
                 ]
     return result
-
-
-def _rounded(count: int, batch: int) -> int:
-    """Return a size of a batch that holds `count` windows: the full one, or an eighth of it."""
-    eighth = max(1, batch // 8)
-    return eighth if count <= eighth else batch
 
 
 def _all_known(mask: Mask, at: NDArray[np.intp], side: int) -> Mask:
@@ -379,8 +375,10 @@ def _best_chip(found: list[Vectors]) -> Vectors:
         cost = 2 * vectors.error**2 + np.maximum(around, here)
         costs.append(np.where(vectors.valid, cost, np.inf))
     best = np.argmin(costs, axis=0)
-    # Without a valid vector of any size, what the smallest chips say is kept, as not valid.
-    best[~np.isfinite(np.min(costs, axis=0))] = len(found) - 1
+    # Without a good vector of any size, what the smallest chips say is kept, as not valid.
+    good = np.min(costs, axis=0) <= MOST_EXPECTED**2
+    best[~good] = len(found) - 1
     fields = ("d_row", "d_col", "peak", "ratio", "edge", "chip", "valid")
     chosen = {name: np.choose(best, [getattr(vectors, name) for vectors in found]) for name in fields}
+    chosen["valid"] &= good
     return replace(smallest, **chosen)

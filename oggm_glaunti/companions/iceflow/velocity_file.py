@@ -85,7 +85,7 @@ def write_velocity(path: str | os.PathLike[str], found: Velocity) -> None:
     kinds: dict[str, dict[str, Any]] = {
         **{name: {"dtype": "int16", "_FillValue": NONE} for name in ("vx", "vy", "v", "v_error")},
         **{name: {"_FillValue": 0} for name in ("chip_size_width", "chip_size_height", "interp_mask")},
-        **{name: {"dtype": "float32", "_FillValue": np.nan} for name in data if str(name) in _FLOATS},
+        **{name: {"dtype": "float32", "_FillValue": np.nan} for name in _FLOATS},
     }
     with_values = [name for name in data.variables if data[name].ndim]
     encoding = {name: {**packed, **kinds.get(str(name), {"_FillValue": None})} for name in with_values}
