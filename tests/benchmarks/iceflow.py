@@ -252,7 +252,7 @@ def kaskawulsh() -> Iterator[Verdict]:
     wide = lambda mask: np.hypot(quality.nmad(vx[mask]), quality.nmad(vy[mask]))
     print(
         f"Kaskawulsh: spread of stable ground {spread(raw):.3f} -> {spread(kept):.3f} m/day (NMAD {wide(raw):.3f} -> "
-        f"{wide(kept):.3f}), {kept.sum()} of {raw.sum()} cells; {(good & smooth).sum()} of {smooth.sum()} good ones kept"
+        f"{wide(kept):.3f}), {kept.sum()} of {raw.sum()} cells; {(good & smooth).sum()} of {smooth.sum()} good kept"
     )
     yield at_most("Kaskawulsh: stable-ground spread, filtered / raw", spread(kept) / spread(raw), 0.5)
     yield at_least("Kaskawulsh: share of good cells kept", float((good & smooth).sum() / smooth.sum()), 0.85)

@@ -165,6 +165,11 @@ def read_image(
             when, lossy = _date_of(path, date, source), source.driver in _LOSSY
     except (RasterioError, OSError) as err:
         raise InvalidParamsError(f"{path} cannot be read as an image ({err}); it may be damaged or cut off") from err
+    if path.suffix.lower() == ".png" and b"IEND" not in path.read_bytes()[-16:]:
+        # GDAL fills what is missing of a PNG with zeros.
+        raise InvalidParamsError(
+            f"{path} cannot be read as an image (its end is missing); it may be damaged or cut off"
+        )
     if nodata is not None:
         known &= ~_without_data(values, nodata, lossy)
     _require_contrast(path, values, known)
@@ -353,7 +358,7 @@ def _cut(image: Image, rows: tuple[int, int], cols: tuple[int, int]) -> Image:
     if rows == (0, image.values.shape[0]) and cols == (0, image.values.shape[1]):
         return image
     part = slice(*rows), slice(*cols)
-    moved = image.transform * Affine.translation(cols[0], rows[0])
+    moved = image.transform @ Affine.translation(cols[0], rows[0])
     return replace(image, values=image.values[part], valid=image.valid[part], transform=moved)
 
 
@@ -361,7 +366,7 @@ def _offset(first: Image, image: Image) -> tuple[int, int]:
     """Return the row and column of an image's first pixel on the grid of the first image."""
     same_crs = (first.crs is None) == (image.crs is None) and (first.crs is None or first.crs.equals(image.crs))
     same_size = all(abs(getattr(first.transform, k) - getattr(image.transform, k)) < 1e-9 for k in "abde")
-    col, row = ~first.transform * (image.transform.c, image.transform.f)
+    col, row = ~first.transform @ (image.transform.c, image.transform.f)
     whole = abs(col - round(col)) < SAME_PIXEL and abs(row - round(row)) < SAME_PIXEL
     placed = first.crs is not None or first.values.shape == image.values.shape
     if not (same_crs and same_size and whole and placed):

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
-from scipy import ndimage
 
 from oggm_glaunti import settings
 from oggm_glaunti.companions.iceflow import quality
 from oggm_glaunti.companions.iceflow.gridded import Maps, maps_of, velocity_maps, write_maps
 from oggm_glaunti.companions.iceflow.images import Image, Pair, PathLike, read_stack
 from oggm_glaunti.companions.iceflow.mapping import Points, on_grid
+from oggm_glaunti.companions.iceflow.preprocess import smoothed
 from oggm_glaunti.companions.iceflow.velocity import Velocity, cropped, pair_velocity, stack_velocity
 from oggm_glaunti.companions.iceflow.velocity_file import read_velocity
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
@@ -32,6 +32,8 @@ Mask = NDArray[np.bool_]
 
 # Stable ground: distance from the outline, m, steepest slope, degrees, and darkest share left out as shadow.
 STABLE_DISTANCE, STABLE_SLOPE, SHADOW = 200.0, 35.0, 0.1
+# px. Brightness is averaged over these before it is called a shadow.
+SHADOW_SIZE = 4.0
 # Classes of compare_velocities: speed, m yr-1, and distance to the outline, m.
 SPEEDS, DISTANCES = (0.0, 10.0, 50.0, 100.0, np.inf), (0.0, 200.0, 500.0, 1000.0, np.inf)
 _UNITS = "m yr-1"
@@ -197,14 +199,14 @@ def _around_glacier(maps: Maps, stack: list[Image], margin: int) -> list[Image]:
     """Cut images to the map, with some pixels around it."""
     first = stack[0]
     x, y = np.meshgrid(maps.x, maps.y)
-    col, row = ~first.transform * Transformer.from_crs(maps.crs, first.crs, always_xy=True).transform(x, y)
+    col, row = ~first.transform @ Transformer.from_crs(maps.crs, first.crs, always_xy=True).transform(x, y)
     height, width = first.values.shape
     rows = slice(max(0, int(row.min()) - margin), min(height, int(row.max()) + margin))
     cols = slice(max(0, int(col.min()) - margin), min(width, int(col.max()) + margin))
     on_ice = (row >= 0) & (row < height) & (col >= 0) & (col < width) & maps.glacier
     if rows.start >= rows.stop or cols.start >= cols.stop or not on_ice.any():
-        left, top = first.transform * (0, 0)
-        right, bottom = first.transform * (width, height)
+        left, top = first.transform @ (0, 0)
+        right, bottom = first.transform @ (width, height)
         raise InvalidParamsError(
             f"{first.path} misses the glacier: it covers x {left:.0f} to {right:.0f}, y {bottom:.0f} to {top:.0f} of "
             f"its projection, the glacier's outline lies at columns {col[maps.glacier].min():.0f} to "
@@ -241,7 +243,7 @@ def _cells_of_pixels(
     maps: Maps, image: Image, row: NDArray[Any], col: NDArray[Any]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     rows, cols = np.meshgrid(row, col, indexing="ij")
-    x, y = image.transform * (cols + 0.5, rows + 0.5)
+    x, y = image.transform @ (cols + 0.5, rows + 0.5)
     x, y = Transformer.from_crs(image.crs, maps.crs, always_xy=True).transform(x, y)
     return np.rint((maps.y[0] - y) / maps.dx).astype(int), np.rint((x - maps.x[0]) / maps.dx).astype(int)
 
@@ -250,10 +252,9 @@ def _lit(stack: list[Image], ground: Mask) -> Mask:
     """Return the ground that is not among the darkest in any image: shadows move with the sun."""
     lit = ground.copy()
     for image in stack:
-        seen = image.values[ground & image.valid]
-        if seen.size:
-            lit &= ~ndimage.binary_dilation(image.values < np.quantile(seen, SHADOW), iterations=2)
-    return lit if lit.any() else ground
+        brightness = smoothed(image.values, image.valid, SHADOW_SIZE)
+        lit &= brightness >= np.quantile(brightness[ground], SHADOW) if ground.any() else True
+    return lit
 
 
 def _guess(

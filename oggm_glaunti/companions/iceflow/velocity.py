@@ -95,7 +95,7 @@ class Velocity:
         return on_map(*where, velocity, take(self.error), take(self.corr), first.transform, first.crs, to_crs)
 
 
-def windows_within(mask: ArrayLike, vectors_row: Floats, vectors_col: Floats, chip: int, share: float = 0.95) -> Mask:
+def windows_within(mask: ArrayLike, vectors_row: Floats, vectors_col: Floats, chip: int, share: float = 0.8) -> Mask:
     """Return the windows (H, W) of which at least a share lies within a mask of pixels.
 
     Examples
