@@ -1,6 +1,6 @@
 """How well ice flow is tracked, printed: ``python -m tests.benchmarks.iceflow [PART ...]``.
 
-Parts: synthetic, stack, shift, perito, kaskawulsh, engabreen, speed, memory, aletsch, frames, svg, training; by default
+Parts: synthetic, stack, shift, perito, kaskawulsh, engabreen, speed, memory, aletsch, svg, frames, training; by default
 all. The lines at the end say what was expected and whether it holds.
 """
 
@@ -23,6 +23,7 @@ from oggm_glaunti.companions.iceflow import quality, series, synthetic
 from oggm_glaunti.companions.iceflow.images import Image, read_image, read_pair, read_stack
 from oggm_glaunti.companions.iceflow.tracking import Vectors, track
 from oggm_glaunti.companions.iceflow.velocity import track_images, windows_within
+from tests.benchmarks.iceflow_frames import frame_prediction, resumed_training, svg_training
 from tests.real.measured import shared_data
 
 Verdict = tuple[str, bool]
@@ -364,6 +365,9 @@ PARTS: dict[str, Callable[[], Iterator[Verdict]]] = {
     "speed": speed,
     "memory": memory,
     "aletsch": aletsch,
+    "svg": svg_training,
+    "frames": frame_prediction,
+    "training": resumed_training,
 }
 
 

@@ -36,7 +36,7 @@ def plot_ice_velocity(found: Velocity, title: str = "") -> Figure:
     factor, unit = (1.0, "px day$^{-1}$") if first.pixel is None else (365.25 * first.pixel, "m yr$^{-1}$")
     height, width = first.values.shape
     tall = height / width
-    figure, axes = panels(1, 3, (12.0, max(2.6, 3.9 * tall + 1.0)), sharex=True, sharey=True)
+    figure, axes = panels(1, 3, (12.0, max(2.6, 3.1 * tall + 1.0)), sharex=True, sharey=True)
     speed = factor * np.hypot(found.rows, found.cols)
     error = factor * found.error
     _background(axes[0, 0], first.values, first.valid)

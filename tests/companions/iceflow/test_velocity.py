@@ -140,7 +140,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, found):
 
 
 def test_end_points_are_moved_through_the_projections():
-    # Between the two zones, directions turn by the convergence of the meridians: 6 degrees times the sine of 46.9 north.
+    # Between the zones directions turn by the meridians' convergence: 6 degrees times the sine of 46.9 degrees north.
     one = np.ones(1)
     crs, to = CRS.from_epsg(32632), CRS.from_epsg(32633)
     points = on_map(0 * one, 0 * one, (0 * one, one), one, one, (10.0, 0.0, 6.9e5, 0.0, -10.0, 5.2e6), crs, to)
