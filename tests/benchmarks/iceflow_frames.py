@@ -31,7 +31,7 @@ SIZE, STEP, PAST = 64, 48, 8
 STABLE_STEP, SEARCH = 32, 12
 SEEDS = (0, 1, 2)
 # Sequences that the small network learns from, and epochs: minutes on a CPU.
-SVG_SEQUENCES, SVG_EPOCHS = 704, 5
+SVG_SEQUENCES, SVG_EPOCHS = 544, 3
 
 
 class World(NamedTuple):
@@ -134,9 +134,7 @@ def gate_samples(of_half: dict[str, frames.Chips]) -> dict[str, np.ndarray]:
 def frame_prediction() -> Iterator[Verdict]:
     """All predictors on two halves; the gate is trained on the other one."""
     halves = chips_by_half()
-    print(
-        f"frames: {len(world().places)} chips of {SIZE} px every {STEP} px; shifts {np.round(world().shifts, 2).tolist()}"
-    )
+    print(f"frames: {len(world().places)} chips of {SIZE} px every {STEP} px")
     for half, other in (("east", "west"), ("west", "east")):
         of_half, dropped = halves[half], sum(chips.dropped for chips in halves[half].values())
         training = gate_samples(halves[other])

@@ -2,7 +2,8 @@
 
 An encoder and a decoder of DCGAN's kind with skips, an LSTM that predicts the code of the next frame, and two more for
 the prior and the posterior of a latent variable. Group instead of batch normalisation, so that a chip's result does not
-depend on its neighbours in the batch. Frames run in ``lax.scan``: a loop written out takes minutes to compile.
+depend on its neighbours in the batch. The LSTMs run over frames in ``lax.scan``: a loop written out takes minutes to
+compile.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class _Block(eqx.Module):
 
     def __init__(self, inputs: int, outputs: int, key: Array, up: bool = False):
         kind = eqx.nn.ConvTranspose2d if up else eqx.nn.Conv2d
-        self.conv = kind(inputs, outputs, 4, 2, 1, key=key)
+        self.conv = kind(inputs, outputs, 4, stride=2, padding=1, key=key)
         self.norm = eqx.nn.GroupNorm(GROUPS, outputs)
 
     def __call__(self, x: Array) -> Array:
@@ -119,7 +120,7 @@ class Svg(eqx.Module):
         self.from_code = eqx.nn.Linear(size.code, widths[-1] * 16, key=next(keys))
         back = widths[:0:-1]
         self.up = tuple(_Block(2 * a, b, next(keys), up=True) for a, b in itertools.pairwise(back))
-        self.last = eqx.nn.ConvTranspose2d(2 * widths[1], 1, 4, 2, 1, key=next(keys))
+        self.last = eqx.nn.ConvTranspose2d(2 * widths[1], 1, 4, stride=2, padding=1, key=next(keys))
         self.predictor = _Lstm(size.code + size.latent, size.hidden, size.code, next(keys))
         self.prior = _Lstm(size.code, size.hidden, 2 * size.latent, next(keys))
         self.posterior = _Lstm(size.code, size.hidden, 2 * size.latent, next(keys))
@@ -145,30 +146,31 @@ class Svg(eqx.Module):
 
         With `key` None the prior's mean is used instead of a draw from the posterior.
         """
+        # Convolutions of all frames at once: inside the scan a CPU runs them several times slower.
+        codes, skips = jax.vmap(self.encode)(frames)
         start = self.predictor.start(), self.prior.start(), self.posterior.start()
         keys = jax.random.split(jax.random.key(0) if key is None else key, len(frames) - 1)
 
         def step(state: Any, inputs: Any) -> tuple[Any, tuple[Array, Array]]:
             predictor, prior, posterior = state
-            frame, following, own_key = inputs
-            code, skips = self.encode(frame)
+            code, following, own_key = inputs
             prior, of_prior = self.prior(prior, code)
             mean, spread = jnp.split(of_prior, 2)
             divergence = jnp.zeros(())
             latent = mean
             if key is not None:
-                posterior, of_posterior = self.posterior(posterior, self.encode(following)[0])
+                posterior, of_posterior = self.posterior(posterior, following)
                 own_mean, own_spread = jnp.split(of_posterior, 2)
                 own_spread, spread = jnp.clip(own_spread, -8.0, 8.0), jnp.clip(spread, -8.0, 8.0)
                 latent = own_mean + jnp.exp(0.5 * own_spread) * jax.random.normal(own_key, own_mean.shape)
                 apart = (own_mean - mean) ** 2 * jnp.exp(-spread) + jnp.exp(own_spread - spread)
                 divergence = 0.5 * (spread - own_spread + apart - 1.0).sum()
             predictor, next_code = self.predictor(predictor, jnp.concatenate([code, latent]))
-            made = self.decode(jnp.tanh(next_code), skips)
-            return (predictor, prior, posterior), (made, divergence)
+            return (predictor, prior, posterior), (jnp.tanh(next_code), divergence)
 
-        _, made = jax.lax.scan(step, start, (frames[:-1], frames[1:], keys))
-        return made
+        _, (next_codes, divergence) = jax.lax.scan(step, start, (codes[:-1], codes[1:], keys))
+        made = jax.vmap(self.decode)(next_codes, jax.tree.map(lambda layer: layer[:-1], skips))
+        return made, divergence
 
 
 def as_brightness(frames: Images) -> Images:
