@@ -13,6 +13,7 @@ WHAT = """\
 track    displacements between two images, GeoTIFF, PNG or JPEG, to a NetCDF file; with a place and two dates,
          velocities in the layout of an ITS_LIVE granule
 series   one velocity from all pairs of a folder of images with dates in their names, and the shift of each image
+predict  the last image of a folder from those before it, chip by chip: correlations of all predictors
 flux     the balance that the flux of ice of a glacier directory asks for, by elevation, as a table
 """
 EXAMPLE = """\
@@ -35,6 +36,16 @@ def add_iceflow(subparsers: common.Subparsers) -> None:
     series.add_argument("--longest", metavar="DAYS", type=float, default=float("inf"), help="between images of a pair")
     for of in (track, series):
         _add_tracking(of)
+    predict = what.add_parser("predict", help="a folder of images", allow_abbrev=False)
+    predict.add_argument("folder", metavar="DIR", type=Path)
+    predict.add_argument("--stable", metavar="MASK", type=Path, required=True, help="as for series")
+    predict.add_argument(
+        "--search", metavar="PX", type=common.positive, default=12, help="largest motion (default: 12)"
+    )
+    predict.add_argument("--band", type=common.positive, help="band to use (default: mean of all)")
+    predict.add_argument("--nodata", type=float, help="value of pixels without data")
+    predict.add_argument("--out", metavar="FILE.csv", type=Path, help="table to write")
+    _add_figure(predict, "chips, their predictions and what came")
     flux = what.add_parser("flux", help="a glacier directory", allow_abbrev=False)
     flux.add_argument("gdir", metavar="GDIR", type=Path, help="folder of the glacier directory")
     flux.add_argument("--velocity", choices=("iceflow", "itslive", "millan"), default="iceflow")
@@ -42,7 +53,7 @@ def add_iceflow(subparsers: common.Subparsers) -> None:
     flux.add_argument("--no-glaunti", action="store_true", help="leave GlaUnTI's balance out")
     flux.add_argument("--out", metavar="FILE.csv", type=Path, help="table to write")
     _add_figure(flux, "apparent balance against GlaUnTI's")
-    for of in (track, series, flux):
+    for of in (track, series, predict, flux):
         names = option_names(of, {"date": "--dates", "out": "--out"})
         of.set_defaults(words=lambda text, names=names: in_options(text, names))
 
@@ -66,7 +77,8 @@ def _add_figure(parser: argparse.ArgumentParser, what: str) -> None:
 
 def run_iceflow(args: argparse.Namespace) -> int:
     """Run what was asked for."""
-    return {"track": _run_tracking, "series": _run_tracking, "flux": _run_flux}[args.what](args)
+    runs = {"track": _run_tracking, "series": _run_tracking, "predict": _run_predict, "flux": _run_flux}
+    return runs[args.what](args)
 
 
 def _run_tracking(args: argparse.Namespace) -> int:
@@ -123,6 +135,32 @@ def _stable(path: Path, images: list[Any]) -> Any:
     return cut.values > top / 2
 
 
+def _run_predict(args: argparse.Namespace) -> int:
+    from oggm_glaunti.companions.iceflow.images import read_stack
+    from oggm_glaunti.companions.iceflow.predict import predict_last
+
+    images = read_stack(args.folder, band=args.band, nodata=args.nodata)
+    found = predict_last(images, _stable(args.stable, images), search=args.search)
+    if args.out is not None:
+        _write_table(args.out, found.table, index=True)
+    if args.figure is not None:
+        from oggm_glaunti.graphics import plot_predictions, save_png
+
+        args.figure.parent.mkdir(parents=True, exist_ok=True)
+        save_png(plot_predictions(found), args.figure)
+    count = f"{len(found.chips.target)} chips, {found.chips.dropped} without data left out"
+    print(f"{images[-1].path.name} from {len(found.chips.age)} earlier images; {count}")
+    print(found.table.round(3).to_string())
+    return common.OK
+
+
+def _write_table(path: Path, table: Any, index: bool = False) -> None:
+    from oggm_glaunti.files import write_text
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, table.to_csv(index=index, float_format="%.6g"))
+
+
 def _run_flux(args: argparse.Namespace) -> int:
     common.start_oggm()
     import oggm
@@ -135,10 +173,7 @@ def _run_flux(args: argparse.Namespace) -> int:
     gdir = oggm.GlacierDirectory(args.gdir.name, base_dir=str(parents[2]))
     table = gtasks.apparent_balance(gdir, velocity=args.velocity, thickness=args.thickness, glaunti=not args.no_glaunti)
     if args.out is not None:
-        from oggm_glaunti.files import write_text
-
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(args.out, table.to_csv(index=False, float_format="%.6g"))
+        _write_table(args.out, table)
     if args.figure is not None:
         from oggm_glaunti.graphics import plot_apparent_balance, save_png
 

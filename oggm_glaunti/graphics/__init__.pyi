@@ -14,6 +14,7 @@ from .glacier import (
     plot_series as plot_series,
 )
 from .iceflow.balance import plot_apparent_balance as plot_apparent_balance
+from .iceflow.predictions import plot_predictions as plot_predictions, plot_table1 as plot_table1
 from .iceflow.velocity import (
     plot_ice_velocity as plot_ice_velocity,
     plot_image_shifts as plot_image_shifts,

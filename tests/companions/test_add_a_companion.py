@@ -19,7 +19,7 @@ VERBS = {"dem": "impute-dem", "iceflow": "iceflow"}
 # From files to files and into glacier directories; all other modules are from arrays to arrays.
 WITH_FILES = {
     "dem": {"datum", "inputs", "tasks", "tiles"},
-    "iceflow": {"balance", "gridded", "images", "tasks", "velocity", "velocity_file"},
+    "iceflow": {"balance", "gridded", "images", "predict", "tasks", "velocity", "velocity_file"},
 }
 
 
