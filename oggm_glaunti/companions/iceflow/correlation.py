@@ -14,7 +14,7 @@ SECOND_BEYOND = 3
 # Share of a chip's pixels that must have data in both images.
 LEAST_SHARED = 0.4
 # Correlation from which a match is exact: it cannot be exceeded between pixels.
-EXACT = 1.0 - 2e-6
+EXACT = 1.0 - 1e-5
 # Correlation to which the neighbours of a peak are raised, as Gaussians have no others.
 LEAST_OF_GAUSSIAN = 0.02
 

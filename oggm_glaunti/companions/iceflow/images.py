@@ -30,8 +30,8 @@ Date = datetime.datetime
 
 # Grey levels by which JPEG changes nodata, and px that it smears an edge (its blocks are 8 x 8).
 JPEG_LEVELS, JPEG_SMEAR = 8, 10
-# Share of pixels at the type's largest number from which those are held to be saturated.
-SATURATED = 1e-3
+# Share of pixels at the type's largest number from which an image is refused. Flat parts of others have no texture.
+SATURATED = 0.9
 # Pixels by which grids may lie off whole pixels and still count as one.
 SAME_PIXEL = 0.01
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -49,7 +49,7 @@ class Image:
     values : array (H, W)
         Brightness, in the file's type unless bands were averaged
     valid : bool array (H, W)
-        Pixels with data that are not saturated
+        Pixels with data
     date : datetime
         When it was taken
     transform : rasterio.Affine
@@ -173,7 +173,7 @@ def read_image(
     if nodata is not None:
         known &= ~_without_data(values, nodata, lossy)
     _require_contrast(path, values, known)
-    known &= ~_saturated(path, values, known)
+    _require_unsaturated(path, values, known)
     if crs is None:
         return Image(values, known, when, Affine.identity(), None, scale, path)
     projected = CRS.from_wkt(crs.to_wkt())
@@ -218,17 +218,17 @@ def _require_contrast(path: Path, values: NDArray[Any], known: Mask) -> None:
         raise InvalidParamsError(f"{path} is constant: all valid pixels are {low}; nothing can be tracked")
 
 
-def _saturated(path: Path, values: NDArray[Any], known: Mask) -> Mask:
-    """Return the pixels at the largest number of their type, if those are many."""
-    top = np.iinfo(values.dtype).max if np.issubdtype(values.dtype, np.integer) else 255.0
-    at_top = known & (values == top)
-    share = at_top.sum() / known.sum()
-    if share > 0.9:
+def _require_unsaturated(path: Path, values: NDArray[Any], known: Mask) -> None:
+    """Refuse an image of which nearly all is at the largest number of its type."""
+    if not np.issubdtype(values.dtype, np.integer):
+        return
+    top = np.iinfo(values.dtype).max
+    share = float((values[known] == top).mean())
+    if share > SATURATED:
         raise InvalidParamsError(
-            f"{path} is saturated: {100 * share:.0f} % of its valid pixels are {top:g}; use another band, or the "
+            f"{path} is saturated: {100 * share:.0f} % of its valid pixels are {top}; use another band, or the "
             "16-bit image"
         )
-    return at_top if share > SATURATED else np.zeros(values.shape, bool)
 
 
 def _date_of(path: Path, date: Any, source: Any) -> Date:

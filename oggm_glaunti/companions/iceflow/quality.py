@@ -20,6 +20,8 @@ LEAST_DEVIATION = 0.1
 LEAST_PEAK, LEAST_RATIO = 0.3, 1.1
 # Error of a vector, px: least, and factor of sqrt(1 - r2) / r / chip; from synthetic pairs with noise.
 ERROR_FLOOR, ERROR_FACTOR = 0.03, 2.5
+# px. What is farther from the mode is no candidate for still ground; and rounds of fitting a camera's motion.
+MOST_OFF_MODE, CAMERA_ROUNDS = 2.0, 10
 # Windows on stable ground from which a shift is believed.
 LEAST_STABLE = 5
 
@@ -196,3 +198,54 @@ def mode_shift(rows: ArrayLike, cols: ArrayLike, bin_width: float = 0.5) -> tupl
         near = np.abs(points - top).max(axis=1) < 2 * bin_width
         top = np.median(points[near], axis=0)
     return float(top[0]), float(top[1]), float((np.hypot(*(points - top).T) < 1.0).mean())
+
+
+def camera_motion(
+    row: ArrayLike, col: ArrayLike, rows: ArrayLike, cols: ArrayLike, stable: ArrayLike | None = None
+) -> tuple[Floats, Floats]:
+    """Return the motion (H, W) of a picture whose camera was shifted, turned or zoomed: linear in row and column.
+
+    Fitted to stable ground, or, without a mask, to what moves like most of the picture; repeated without outliers.
+
+    Parameters
+    ----------
+    row, col : arrays (H,), (W,)
+        Centres of the windows, px
+    rows, cols : arrays (H, W)
+        Displacements, px, NaN if not valid
+    stable : bool array (H, W), optional
+        Windows on ground that does not move
+
+    Raises
+    ------
+    ValueError
+        If fewer than five windows hold still
+
+    Examples
+    --------
+    >>> row, col = np.arange(0, 100, 10), np.arange(0, 100, 10)
+    >>> turn = 0.01 * (row[:, None] + 0 * col)
+    >>> rows, cols = camera_motion(row, col, 0 * turn + 3.0, turn - 2.0)
+    >>> rows[0, 0].round(6), cols[5, 0].round(6)
+    (np.float64(3.0), np.float64(-1.5))
+    """
+    rows, cols = np.asarray(rows, float), np.asarray(cols, float)
+    known = np.isfinite(rows) & np.isfinite(cols)
+    if stable is None:
+        top = mode_shift(rows, cols)
+        used = known & (np.hypot(rows - top[0], cols - top[1]) < MOST_OFF_MODE)
+    else:
+        used = known & np.asarray(stable, bool)
+    if used.sum() < LEAST_STABLE:
+        raise ValueError(
+            f"no stable ground: {int(used.sum())} windows on it have a vector, expected {LEAST_STABLE} or more"
+        )
+    r, c = np.meshgrid(np.asarray(row, float), np.asarray(col, float), indexing="ij")
+    terms = np.stack([np.ones(r.shape), r - r.mean(), c - c.mean()], axis=-1)
+    candidates = used if stable is not None else known
+    for _ in range(CAMERA_ROUNDS):
+        fits = [terms @ np.linalg.lstsq(terms[used], part[used])[0] for part in (rows, cols)]
+        off = np.hypot(rows - fits[0], cols - fits[1])
+        limit = max(3 * nmad(off[used]) + float(np.median(off[used])), LEAST_DEVIATION)
+        used = candidates & (off < limit)
+    return fits[0], fits[1]

@@ -30,6 +30,8 @@ FAR, AROUND_GUESS = 16, 6
 COARSER = 4
 # px. Expected error, bias included, from which a window has no valid vector.
 MOST_EXPECTED = 1.0
+# Width of the frame at the image's border in which filtered values are not used, in units of sigma.
+BORDER = 3.0
 # Rows of pixels that are filtered at a time, and MB for windows in work.
 STRIP, MEMORY = 1024, 128.0
 
@@ -244,6 +246,13 @@ class _Work:
             search=float(search),
         )
 
+    def _inside(self, top: int, bottom: int) -> Mask:
+        """Return the pixels of a strip that a filter does not change when the image ends elsewhere."""
+        height, width = self.images[0].shape
+        frame = 0 if self.method == "none" else int(np.ceil(BORDER * self.sigma))
+        row, col = np.arange(top, bottom)[:, None], np.arange(width)
+        return (row >= frame) & (row < height - frame) & (col >= frame) & (col < width - frame)
+
     def _strips(self, size: int, search: int, whole: NDArray[np.intp]):
         """Yield rows of windows, the filtered pixels that they need, and the first of these pixels' row."""
         per_strip = max(1, STRIP // max(1, int(self.row[1] - self.row[0]) if self.row.size > 1 else 1))
@@ -258,7 +267,7 @@ class _Work:
             for image, mask in zip(self.images, self.masks, strict=True):
                 seen = None if mask is None else mask[top:bottom]
                 strips.append(prepare(image[top:bottom], seen, self.method, self.sigma))
-                masks.append(np.ones(strips[-1].shape, bool) if seen is None else seen)
+                masks.append(self._inside(top, bottom) & (True if seen is None else seen))
             yield part, strips, masks, top
 
 

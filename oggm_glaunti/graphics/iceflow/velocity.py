@@ -87,7 +87,7 @@ def _arrows(ax: Axes, found: Velocity) -> None:
     col, row = np.meshgrid(found.col[part], found.row[part])
     fast = np.percentile(np.hypot(rows, cols)[good], 95) if good.any() else 1.0
     spacing = every * float(found.row[1] - found.row[0]) if found.row.size > 1 else 1.0
-    how = {"angles": "xy", "scale_units": "xy", "scale": float(fast) / (1.6 * spacing), "width": 0.004}
+    how: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": float(fast) / (1.6 * spacing), "width": 0.004}
     ax.quiver(col[good], row[good], cols[good], rows[good], color=COLOURS[0], **how)
 
 

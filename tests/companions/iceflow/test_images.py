@@ -148,12 +148,10 @@ def test_images_without_contrast(tmp_path, value, message):
         read_image(path)
 
 
-def test_saturated_pixels_have_no_data_and_a_saturated_image_is_refused(tmp_path):
+def test_a_saturated_image_is_refused(tmp_path):
     image = np.random.default_rng(0).integers(50, 200, (60, 60)).astype(np.uint8)
-    image[20:30] = 255
-    found = read_image(write_image(tmp_path / "20200101.tif", image))
-    assert not found.valid[20:30].any()
-    assert found.valid.sum() == 3000
+    image[:40] = 255
+    assert read_image(write_image(tmp_path / "20200101.tif", image)).valid.all()
     image[:58] = 255
     with pytest.raises(InvalidParamsError, match="is saturated: 97 % of its valid pixels are 255; use another band"):
         read_image(write_image(tmp_path / "20200102.tif", image))

@@ -59,3 +59,19 @@ def test_the_mode_is_the_motion_of_a_still_foreground_seen_by_a_turned_camera():
     assert 0.6 < found[2] < 0.7
     with pytest.raises(ValueError, match="no stable ground: no vector is valid"):
         quality.mode_shift(np.full(3, np.nan), np.full(3, np.nan))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_turned_camera_is_taken_off_and_the_ice_stays(masked):
+    rng = np.random.default_rng(1)
+    row, col = np.arange(0, 2000, 100), np.arange(0, 3000, 100)
+    r, c = np.meshgrid(row, col, indexing="ij")
+    rows = -1.5 + 3e-4 * c + 0.05 * rng.normal(size=r.shape)
+    cols = 13.4 - 3e-4 * r + 0.05 * rng.normal(size=r.shape)
+    ice = r > 1200
+    cols[ice] += 8.0
+    found = quality.camera_motion(row, col, rows, cols, ~ice if masked else None)
+    assert np.median(np.hypot(rows - found[0], cols - found[1])[~ice]) < 0.1
+    assert np.median((cols - found[1])[ice]) == pytest.approx(8.0, abs=0.1)
+    with pytest.raises(ValueError, match="no stable ground: 0 windows on it have a vector"):
+        quality.camera_motion(row, col, rows, cols, r < 0)
