@@ -108,11 +108,12 @@ def train_gate(samples: Samples, options: FitOptions = OPTIONS, **how: Any) -> A
     held = slice(0, count // 5)
     validation = {name: values[held] for name, values in samples.items()}
     rest = {name: values[count // 5 :] for name, values in samples.items()}
-    error = jax.jit(lambda weights: loss(weights, validation, jax.random.key(0)))
+    run, key = jax.jit(loss), jax.random.key(0)
+    error = lambda weights: float(run(weights, validation, key))
     begin = start(options.seed)
-    done = fit_loop(begin, loss, rest, lambda weights: float(error(weights)), options, **how)
+    done = fit_loop(begin, loss, rest, error, options, **how)
     # Better than the rule on what it has not seen, or the rule.
-    return done if done.best_error < float(error(begin)) else done._replace(best=begin, best_epoch=0)
+    return done if done.best_error < error(begin) else done._replace(best=begin, best_epoch=0)
 
 
 def predict(weights: Any, samples: Samples) -> Images:

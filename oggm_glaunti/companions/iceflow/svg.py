@@ -201,8 +201,9 @@ def train_svg(sequences: Images, size: Size = SMALL, options: FitOptions | None 
     parameters, static = eqx.partition(Svg(size, jax.random.key(options.seed)), eqx.is_array)
     loss = lambda trained, batch, key: elbo(eqx.combine(trained, static), batch, key)
     validation = jnp.asarray(sequences[:held])
-    error = jax.jit(lambda trained: loss(trained, validation, jax.random.key(1)))
-    return fit_loop(parameters, loss, sequences[held:], lambda trained: float(error(trained)), options, **how)
+    run, key = jax.jit(loss), jax.random.key(1)
+    error = lambda trained: float(run(trained, validation, key))
+    return fit_loop(parameters, loss, sequences[held:], error, options, **how)
 
 
 def with_parameters(size: Size, parameters: Any) -> Svg:
