@@ -14,6 +14,8 @@ _FILES = {
     "glaunti_params.json": "model, tunable parameters, corrector mode and what they were calibrated to.",
     "glaunti_table.nc": "monthly balance and climate as a function of height and year.",
     "glaunti_smb.nc": "gridded surface mass balance and glacier means.",
+    "glaunti_hydro_daily.nc": "daily rain, snow, melt and snow cover of a run, on the glacier and on ice-free ground.",
+    "glaunti_debris.json": "factor of debris on the melt of ice by height.",
     "glaunti_dem_stack.nc": "yearly surface elevation without voids, its uncertainty and trend, on the 100 m UTM grid.",
 }
 BASENAMES = {file.partition(".")[0]: (file, f"GlaUnTI: {content}") for file, content in _FILES.items()}

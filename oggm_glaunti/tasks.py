@@ -4,7 +4,7 @@ Examples
 --------
 >>> from oggm_glaunti import tasks as gtasks
 >>> sorted(name for name in gtasks.__all__ if name.startswith("run"))
-['run_dynamic_melt_f_calibration', 'run_dynamic_spinup', 'run_ensemble_from_climate_data']
+['run_dynamic_melt_f_calibration', 'run_dynamic_spinup', 'run_ensemble_from_climate_data', 'run_with_daily_hydro']
 """
 
 from oggm_glaunti.analysis.attribution.corrections import attribute_corrections
@@ -22,7 +22,9 @@ from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity,
 from oggm_glaunti.companions.dem.tasks import process_dem_stack
 from oggm_glaunti.companions.iceflow.balance import apparent_balance
 from oggm_glaunti.companions.iceflow.tasks import compare_velocities, iceflow_velocity
+from oggm_glaunti.coupling.ground.debris import process_debris
 from oggm_glaunti.coupling.ground.features import glaunti_features
+from oggm_glaunti.coupling.hydro.task import run_with_daily_hydro
 from oggm_glaunti.coupling.model.dynamic_spinup import run_dynamic_melt_f_calibration, run_dynamic_spinup
 from oggm_glaunti.coupling.model.merged import copy_to_merged
 from oggm_glaunti.coupling.model.smb import glaunti_smb
@@ -52,10 +54,12 @@ __all__ = [
     "invert_forcing",
     "invert_forcing_region",
     "process_daily_climate",
+    "process_debris",
     "process_dem_stack",
     "run_dynamic_melt_f_calibration",
     "run_dynamic_spinup",
     "run_ensemble_from_climate_data",
+    "run_with_daily_hydro",
     "smb_ensemble",
     "smb_linearity",
     "smb_uncertainty",

@@ -37,6 +37,7 @@ NEEDED = {
     "08_uncertainty.ipynb": (*ALETSCH, "data/glamos_massbalance"),
     "09_dem_voids.ipynb": (*ALETSCH, "data/demimputation"),
     "10_ice_flow.ipynb": (*ALETSCH, "data/perito_moreno_sentinel2"),
+    "12_daily_runoff.ipynb": ALETSCH,
 }
 
 

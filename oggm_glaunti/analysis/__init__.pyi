@@ -12,6 +12,11 @@ from .inverse.shifts import (
 )
 from .inverse.targets import Geodetic as Geodetic
 from .measure_next.survey import best_in_turn as best_in_turn, survey as survey, variance_removed as variance_removed
+from .runoff import Catchment as Catchment, catchment_of as catchment_of, read_daily_hydro as read_daily_hydro
+from .runoff.discharge import read_discharge as read_discharge
+from .runoff.routing import Routing as Routing, fit_routing as fit_routing
+from .runoff.scores import RunoffScores as RunoffScores, runoff_scores as runoff_scores
+from .runoff.volume import Volume as Volume, fit_volume as fit_volume
 from .trajectory import Trajectory as Trajectory, stack_trajectories as stack_trajectories
 from .uncertainty.draws import WeatherErrors as WeatherErrors
 from .uncertainty.propagation import (

@@ -17,6 +17,7 @@ from oggm_glaunti.cli.config import with_config
 from oggm_glaunti.cli.dem import add_impute_dem
 from oggm_glaunti.cli.evaluate import add_evaluate, add_infer
 from oggm_glaunti.cli.export import add_export
+from oggm_glaunti.cli.hydro import add_hydro
 from oggm_glaunti.cli.iceflow import add_iceflow
 from oggm_glaunti.cli.run import add_run
 from oggm_glaunti.cli.train import add_finetune, add_train
@@ -69,9 +70,18 @@ def make_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="VERB", required=True)
     for add in (add_run, add_features, add_calibrate, add_fit, add_export, add_invert, add_attribute, add_uncertainty):
         add(subparsers)
-    for add in (add_measure, add_train, add_finetune, add_evaluate, add_infer, add_impute_dem, add_iceflow):
-        add(subparsers)
-    for add in (add_verify, add_demo):
+    for add in (
+        add_hydro,
+        add_measure,
+        add_train,
+        add_finetune,
+        add_evaluate,
+        add_infer,
+        add_impute_dem,
+        add_iceflow,
+        add_verify,
+        add_demo,
+    ):
         add(subparsers)
     return parser
 

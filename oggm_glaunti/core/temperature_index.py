@@ -94,12 +94,18 @@ def mass_conserving_day(
     days melt what one day melts. `snow_depletion_steepness` and `swe_softplus_sharpness` have no effect, and the
     published parameters do not fit: the variant needs a calibration of its own.
     """
+    snowfall, snow_melt, ice_melt = mass_conserving_fluxes(params, swe, temp, prcp, weight)
+    return swe + snowfall - snow_melt, snowfall - snow_melt - ice_melt
+
+
+def mass_conserving_fluxes(
+    params: TIParameters, swe: Field, temp: Field, prcp: Field, weight: Field
+) -> tuple[Field, Field, Field]:
+    """Snowfall, snow melt and ice melt of :func:`mass_conserving_day`, m w.e.; none is ever negative."""
     snowfall = weight * params.prec_scale * solid_prcp(params, temp, prcp)
     potential = weight * params.ddf_snow * positive_temp(params, temp)
-    available = swe + snowfall
-    snow_melt = depletion_melt(available, potential, params.snow_depletion_centre)
-    ice_melt = params.ddf_relative_ice * (potential - snow_melt)
-    return available - snow_melt, snowfall - snow_melt - ice_melt
+    snow_melt = depletion_melt(swe + snowfall, potential, params.snow_depletion_centre)
+    return snowfall, snow_melt, params.ddf_relative_ice * (potential - snow_melt)
 
 
 def depletion_melt(swe: Field, potential: Field, centre: Field) -> Field:

@@ -23,6 +23,7 @@ from .iceflow.velocity import (
 from .inverse import plot_forcing_series as plot_forcing_series, plot_sensitivity as plot_sensitivity
 from .measure_next import plot_where_to_measure as plot_where_to_measure
 from .region import plot_region_map as plot_region_map, plot_region_series as plot_region_series
+from .runoff import plot_runoff as plot_runoff
 from .style import COLOURS as COLOURS, LINES as LINES, MARKERS as MARKERS, save_png as save_png
 from .uncertainty import (
     plot_linearity as plot_linearity,

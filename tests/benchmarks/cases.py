@@ -7,6 +7,7 @@ from tests.benchmarks import (
     calibrations,
     command,
     coupled,
+    hydro,
     kernels,
     region_runs,
     regions,
@@ -15,7 +16,7 @@ from tests.benchmarks import (
     world,
 )
 
-MODULES = (kernels, training, analysis, coupled, calibrations, command, region_runs, scaling, regions, world)
+MODULES = (kernels, training, analysis, coupled, hydro, calibrations, command, region_runs, scaling, regions, world)
 
 
 def all_cases() -> dict:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from oggm import cfg
 from oggm.exceptions import InvalidParamsError
 from oggm.utils import floatyear_to_date
 
 from oggm_glaunti import settings
 from oggm_glaunti.coupling.gridded.corrections import resolve_mode
+from oggm_glaunti.coupling.ground.debris import read_debris
 from oggm_glaunti.coupling.model.choice import choose_model
+from oggm_glaunti.coupling.model.days import DailyBalance
 from oggm_glaunti.coupling.model.merged import params_filesuffix_of
 from oggm_glaunti.coupling.model.oggm_record import BY_OGGM
 from oggm_glaunti.coupling.model.params import FIT_ENTRIES, CheckedProperty, TunableProperty, require_calibrated_with
-from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
-from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, day_of_floatyear, days_in_year, floatyear_of_day
+from oggm_glaunti.coupling.oggm.versions import TEMPFORMELT_DAYS, days_in_year, floatyear_of_day
 from oggm_glaunti.coupling.table.file import read_head
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
+from oggm_glaunti.coupling.table.refreezing import checked_refreezing
 from oggm_glaunti.coupling.table.store import TableStore, table_path, tributary_suffix
-from oggm_glaunti.coupling.table.table import Days
 from oggm_glaunti.coupling.weather.file import DailyClimate
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 settings.register()
 
 
-class GlaUnTIMassBalance(OGGMAttributes):
+class GlaUnTIMassBalance(DailyBalance):
     """GlaUnTI, the glacier-universal temperature index, as an OGGM mass-balance model.
 
     Daily weather and, in models C and D, the corrector are turned into a height-year table once; every call is an
@@ -85,6 +85,11 @@ class GlaUnTIMassBalance(OGGMAttributes):
         daily step of the temperature index: as published, or with snow that is conserved, see
         :func:`~oggm_glaunti.core.temperature_index.mass_conserving_day`. Default: the calibrated one, otherwise
         ``smooth``
+    refreezing : {'none', 'woodward'}
+        whether rain and melt freeze again in cold firn, see :mod:`oggm_glaunti.core.refreezing`; for cold glaciers,
+        with ``variant='mass_conserving'`` only
+    debris : bool
+        whether ice melts with the factors of ``glaunti_debris.json`` (``process_debris``)
 
     Attributes
     ----------
@@ -121,7 +126,6 @@ class GlaUnTIMassBalance(OGGMAttributes):
     # The model a subclass stands for, whatever the directory's calibration says.
     fixed_model: str | None = None
     _table: Interpolator | None
-    _days: tuple[Any, Days] | None = None
     use_calibration = True  # whether the numbers of the directory's calibration count
 
     def __init__(
@@ -148,6 +152,8 @@ class GlaUnTIMassBalance(OGGMAttributes):
         corrector: str | None = None,
         weights: Any = None,
         variant: str | None = None,
+        refreezing: str = "none",
+        debris: bool = False,
         **kwargs: Any,
     ):
         if kwargs:
@@ -168,6 +174,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.model_name, self.calib_params = choice.model.name, choice.calibration
         self.ti, self.fitted_parameters = choice.ti, choice.fitted_parameters
         self.temp_default_gradient = choice.temp_gradient
+        self.refreezing = checked_refreezing(refreezing, self.variant, gdir.rgi_id)
         self._set_temperature_globals()
         self.melt_f, self.prcp_fac, self.temp_bias = vars(choice.tunables).values()
         own_climate = filename == "climate_historical"
@@ -178,8 +185,9 @@ class GlaUnTIMassBalance(OGGMAttributes):
         self.corrector = resolve_mode(choice.corrector, self.model_name, self.climate_source)
         if check_calib_params:
             self._check_calibration(own_climate, input_filesuffix)
+        profile = read_debris(gdir, tributary_suffix(choice.params_filesuffix)) if debris else None
         origin = choice.model, choice.weights_sha256, self._files, self.corrector, choice.temp_gradient, choice.ti
-        self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head)
+        self.store = TableStore(gdir, *origin, choice.params_filesuffix, climate_suffix, head, self.refreezing, profile)
 
     @property
     def variant(self) -> str:
@@ -241,7 +249,12 @@ class GlaUnTIMassBalance(OGGMAttributes):
         return self._table
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_table": None, "_days": None}  # workers find or rebuild the table themselves
+        return {
+            **self.__dict__,
+            "_table": None,
+            "_days": None,
+            "_refrozen": None,
+        }  # workers find or rebuild the table themselves
 
     def keep_table(self, params_filesuffix: str = "") -> None:
         """Write the table of the current tunable parameters, for models made from a calibration with that suffix."""
@@ -256,6 +269,10 @@ class GlaUnTIMassBalance(OGGMAttributes):
         if not self.is_year_valid(year):
             raise ValueError(f"year {year} out of the valid time bounds: [{self.ys}, {self.ye}]")
         return year - self._first_year
+
+    def record_year(self, year: float) -> int:
+        """Return the calendar year of the record that stands for a year: another one only with `repeat`."""
+        return self._first_year + self._year_index(year)
 
     # --- OGGM's interface ---
 
@@ -302,6 +319,7 @@ class GlaUnTIMassBalance(OGGMAttributes):
         del kwargs
         y, month = floatyear_to_date(year)
         index = self._year_index(y)
+        self._asked_heights = heights
         smb = 1000.0 * self.table().monthly("smb", heights, index, month - 1)
         seconds = self.sec_in_month(year)
         mb = (smb - self.bias * seconds / self.sec_in_year(year)) / seconds / self.rho
@@ -312,57 +330,10 @@ class GlaUnTIMassBalance(OGGMAttributes):
     ) -> np.ndarray | tuple[np.ndarray, ...]:
         """Return the balance of a calendar year at the heights; arguments as in :meth:`get_monthly_mb`."""
         del kwargs
+        self._asked_heights = heights
         smb = self.table().annual(heights, self._year_index(year))
         mb = (1000.0 * smb - self.bias) / self.sec_in_year(year) / self.rho
         return (mb, *self.get_annual_climate(heights, year)) if add_climate else mb
-
-    def get_daily_mb(
-        self, heights: Any, year: float | None = None, add_climate: bool = False, **kwargs: Any
-    ) -> np.ndarray | tuple[np.ndarray, ...]:
-        """Return the balance of a day at the heights.
-
-        Parameters
-        ----------
-        heights : array-like (N,)
-        year : float
-            floating year, see :func:`~oggm_glaunti.coupling.oggm.versions.floatyear_of_day`
-        add_climate : bool
-            also return temp, tempformelt, prcp and prcpsol of the day: degC, K day, kg m-2, kg m-2
-
-        Returns
-        -------
-        array (N,)
-            m of ice per second
-        """
-        del kwargs
-        index = self._year_index(year)
-        day = day_of_floatyear(float(year)) - 1 if year is not None else 0
-        days, at = self._days_of(index), self.table()
-        day = min(day, len(days.temp) - 1)  # a repeated record may lack the last day of a leap year
-        smb, solid, prcp, pdd = (at.interpolate(heights, values[day]) for values in days[:4])
-        mb = (1000.0 * smb - self.bias / len(days.temp)) / cfg.SEC_IN_DAY / self.rho
-        if not add_climate:
-            return mb
-        temp = days.temp[day] + self.temp_default_gradient * (np.asarray(heights, np.float64) - self.ref_hgt)
-        # The sums of the table are rounded.
-        return mb, temp, pdd, 1000.0 * prcp, 1000.0 * np.clip(solid, 0.0, prcp)
-
-    def get_daily_mb_of_year(self, heights: Any, year: float | None = None) -> np.ndarray:
-        """Return the balance of every day of a calendar year at the heights, m of ice per second (N, 365 or 366).
-
-        The sum over the days times a day's seconds is the year's balance.
-        """
-        days, at = self._days_of(self._year_index(year)), self.table()
-        smb = np.stack([at.interpolate(heights, day) for day in days.smb], axis=1)
-        return (1000.0 * smb - self.bias / len(days.smb)) / cfg.SEC_IN_DAY / self.rho
-
-    def _days_of(self, index: int) -> Days:
-        """Return the days of a year at the heights of the table; those of the last year asked for are kept."""
-        tunables = self.tunable_params()
-        key = index, tunables.digest()
-        if self._days is None or self._days[0] != key:
-            self._days = key, self.table().days(self.store.inputs, tunables, index)
-        return self._days[1]
 
     # --- what a calibration belongs to ---
 

@@ -15,7 +15,7 @@ from oggm import GlacierDirectory
 from oggm.utils import _workflow
 
 # Needed wherever a copy is to run: all of them are small.
-COPIED = ("glaunti_params", "glaunti_features", "glaunti_table", "mb_calib_glaunti")
+COPIED = ("glaunti_params", "glaunti_features", "glaunti_table", "glaunti_debris", "mb_calib_glaunti")
 OWNER = "glaunti"
 """Entry in ``mb_calib.json`` or ``settings.yml``: the GlaUnTI that the numbers beside it belong to."""
 

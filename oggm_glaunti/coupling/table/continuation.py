@@ -111,6 +111,9 @@ def continued_days(days: Days, table: Table) -> Days:
         _joined(snow[0], days.solid_prcp, snow[1]),
         np.pad(days.prcp, [(0, 0), (beyond.below.size, beyond.above.size)], mode="edge"),
         np.maximum(with_end_slopes(days.pdd, table.heights, beyond.below, beyond.above), 0.0),
+        _joined(
+            days.snow_melt[:, [0]] * beyond.melt_below, days.snow_melt, days.snow_melt[:, [-1]] * beyond.melt_above
+        ),
         days.temp,
     )
 

@@ -18,6 +18,7 @@ from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti.core.units import N_CORRECTIONS
 from oggm_glaunti.coupling.gridded.periods import mass_balance_year_of_months
+from oggm_glaunti.coupling.ground.debris import DebrisProfile
 from oggm_glaunti.coupling.ground.features import Features, read_features
 from oggm_glaunti.coupling.ground.heights import height_bounds, height_files
 from oggm_glaunti.coupling.oggm.fingerprint import KnownFiles
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from oggm_glaunti.core.temperature_index import TIWeights
 
 DAYS_IN_LONGEST_MONTH = 31
+D_ICE = 2  # index of the correction of the factor of ice
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class TableInputs:
     hemisphere : {'nh', 'sh'}
     corrections : BandCorrections or None
         None for model A or a corrector switched off
+    debris : DebrisProfile or None
+        factor on the melt of ice; it acts as a correction of the factor of ice (d3)
     """
 
     ti: TIWeights
@@ -89,6 +93,7 @@ class TableInputs:
     temp_gradient: float
     hemisphere: str
     corrections: BandCorrections | None
+    debris: DebrisProfile | None = None
 
     def realisations(self) -> list[TableInputs]:
         """Return the same with one realisation of the weather each; tables are means over them."""
@@ -114,8 +119,12 @@ class TableInputs:
     @cached_property
     def _ds(self) -> np.ndarray:
         if self.corrections is None:
-            return np.zeros((1, N_CORRECTIONS, self.heights.size), np.float32)
-        return self.corrections.at(self.heights)
+            ds = np.zeros((1, N_CORRECTIONS, self.heights.size), np.float32)
+        else:
+            ds = self.corrections.at(self.heights)
+        if self.debris is not None:
+            ds[:, D_ICE] += np.log(self.debris.at(self.heights)).astype(np.float32)
+        return ds
 
     @cached_property
     def _ds_index(self) -> np.ndarray:

@@ -18,6 +18,7 @@ class DayAtHeights(NamedTuple):
     solid_prcp: np.ndarray
     pdd: np.ndarray
     swe: np.ndarray
+    snow_melt: np.ndarray
 
 
 class MonthParameters(NamedTuple):
@@ -65,7 +66,7 @@ def smooth_day_numpy(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp
     snow_melt = p.ddf_snow * pdd * covered
     ice_melt = p.ddf_snow * p.ddf_relative_ice * pdd * (1.0 - covered)
     swe = np.logaddexp(p.swe_softplus_sharpness * (swe + solid - snow_melt), 0.0) / p.swe_softplus_sharpness
-    return DayAtHeights(solid - snow_melt - ice_melt, solid, pdd, swe)
+    return DayAtHeights(solid - snow_melt - ice_melt, solid, pdd, swe, snow_melt)
 
 
 def mass_conserving_day_numpy(p: MonthParameters, swe: np.ndarray, temp: np.ndarray, prcp: float) -> DayAtHeights:
@@ -81,8 +82,37 @@ def mass_conserving_day_numpy(p: MonthParameters, swe: np.ndarray, temp: np.ndar
         left = np.logaddexp(0.0, snow / scale + np.log(-np.expm1(-snow / scale)) - energy / scale)
     swe = scale * left
     snow_melt = snow - swe
-    return DayAtHeights(solid - snow_melt - p.ddf_relative_ice * (energy - snow_melt), solid, pdd, swe)
+    smb = solid - snow_melt - p.ddf_relative_ice * (energy - snow_melt)
+    return DayAtHeights(smb, solid, pdd, swe, snow_melt)
 
 
 NUMPY_DAYS = {"smooth": smooth_day_numpy, "mass_conserving": mass_conserving_day_numpy}
 """The days by name, see :data:`oggm_glaunti.core.temperature_index.DAYS`."""
+
+
+def water_of_day(
+    p: MonthParameters, variant: str, swe: np.ndarray, prcp: float, day: DayAtHeights
+) -> dict[str, np.ndarray]:
+    """Return the water of a day that has been run, as :func:`oggm_glaunti.core.hydro.components_of_day` names it.
+
+    Parameters
+    ----------
+    p : MonthParameters
+    variant : str
+        name of the day
+    swe : array (N,)
+        snow at the beginning of the day, m w.e.
+    prcp : float
+        m w.e. day-1
+    day : DayAtHeights
+        what the day made of it
+    """
+    rain = np.maximum(p.prec_scale * prcp - day.solid_prcp, 0.0)
+    melt = np.maximum(day.solid_prcp - day.smb, 0.0)
+    water = {"snowfall": day.solid_prcp, "rain": rain, "melt": melt, "swe": day.swe}
+    if variant != "mass_conserving":
+        return water
+    bare, bare_before = (np.exp2(-snow / p.snow_depletion_centre) for snow in (day.swe, swe + day.solid_prcp))
+    ice_melt = np.maximum(melt - day.snow_melt, 0.0)
+    parts = {"snow_melt": day.snow_melt, "ice_melt": ice_melt, "snow_cover": 1.0 - bare}
+    return {**water, **parts, "rain_on_snow": rain * (1.0 - bare_before)}

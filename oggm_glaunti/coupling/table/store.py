@@ -19,6 +19,7 @@ from oggm.exceptions import InvalidWorkflowError
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.parameters import STORED_NAMES
+from oggm_glaunti.coupling.ground.debris import DebrisProfile
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.coupling.ground.heights import table_heights
 from oggm_glaunti.coupling.oggm.processes import require_jax
@@ -27,6 +28,7 @@ from oggm_glaunti.coupling.table.band_corrections import BandCorrections, comput
 from oggm_glaunti.coupling.table.file import TableHead, read_corrections, read_head, read_kept_table, write_table
 from oggm_glaunti.coupling.table.inputs import InputFiles, TableInputs, TunableParams
 from oggm_glaunti.coupling.table.interpolation import Interpolator
+from oggm_glaunti.coupling.table.refreezing import with_refreezing
 from oggm_glaunti.coupling.table.table import Table, build_table
 from oggm_glaunti.coupling.table.trial import AskedHeights, TrialTable
 from oggm_glaunti.coupling.weather.file import DailyClimate
@@ -65,6 +67,8 @@ class TableStore:
         of the calibration and of the climate: each pair has a file of its own, see :func:`table_path`
     head : TableHead or None
         of that file, where it has been read already
+    refreezing : {'none', 'woodward'}
+    debris : DebrisProfile or None
     """
 
     gdir: GlacierDirectory
@@ -77,6 +81,8 @@ class TableStore:
     params_filesuffix: str
     input_filesuffix: str
     head: TableHead | None
+    refreezing: str = "none"
+    debris: DebrisProfile | None = None
 
     def __post_init__(self) -> None:
         # Each tributary of a merged glacier has features of its own, as it has its own climate.
@@ -108,7 +114,8 @@ class TableStore:
     @cached_property
     def bare_inputs(self) -> TableInputs:
         """What tables are made from, without the corrections."""
-        return TableInputs(self.ti, self.climate, self.heights, self.temp_gradient, self.gdir.hemisphere, None)
+        how = self.temp_gradient, self.gdir.hemisphere, None, self.debris
+        return TableInputs(self.ti, self.climate, self.heights, *how)
 
     @cached_property
     def yearly_corrections(self) -> BandCorrections | None:
@@ -161,6 +168,8 @@ class TableStore:
             hashlib.sha256(self.heights.tobytes()).hexdigest(),
             tunables.digest(),
             f"{self.ti.day.name} {weights!r}",
+            *([self.refreezing] if self.refreezing != "none" else []),
+            *([self.debris.digest()] if self.debris is not None else []),
         ]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
@@ -188,6 +197,8 @@ class TableStore:
     def _open(self, tunables: TunableParams, on_disk: bool) -> Interpolator:
         if on_disk:
             return self._by_head(tunables) or Interpolator.of(self._read_or_build(tunables, on_disk=True))
+        if self.refreezing != "none":  # of a year's months all are needed
+            return Interpolator.of(self._read_or_build(tunables, on_disk=False))
         checked = lambda smb: self._require_finite(smb, tunables)
         return TrialTable(self.asked, tunables, checked, lambda: self._read_or_build(tunables, on_disk=False))
 
@@ -213,6 +224,8 @@ class TableStore:
         table = self.read(tunables) if on_disk else None
         if table is None:
             table = build_table(self.inputs, tunables)
+            if self.refreezing != "none":
+                table = with_refreezing(table, self.inputs, tunables)
             if on_disk:
                 self.adopt(table, tunables)
             else:

@@ -212,7 +212,7 @@ class Days(NamedTuple):
 
     Attributes
     ----------
-    smb, solid_prcp, prcp, pdd : float64 arrays (D, N)
+    smb, solid_prcp, prcp, pdd, snow_melt : float64 arrays (D, N)
         at the table's heights, m w.e. and K day
     temp : float64 array (D,)
         at the reference height, tunable parameter applied, degC
@@ -222,6 +222,7 @@ class Days(NamedTuple):
     solid_prcp: np.ndarray
     prcp: np.ndarray
     pdd: np.ndarray
+    snow_melt: np.ndarray
     temp: np.ndarray
 
 
@@ -239,8 +240,10 @@ def days_at_heights(inputs: TableInputs, tunables: TunableParams, year_index: in
         days = [day for month in months for day in month]
         scale = own.prec_scale[year_index][np.repeat(np.arange(12), [len(month) for month in months])]
         temp, prcp, valid = (block[year_index] for block in one.daily_blocks)
-        smb, solid, pdd = (np.stack([getattr(day, name) for day in days]) for name in ("smb", "solid_prcp", "pdd"))
-        found.append(Days(smb, solid, scale * (prcp * prcp_fac)[valid][:, None], pdd, (temp + temp_bias)[valid]))
+        fields = ("smb", "solid_prcp", "pdd", "snow_melt")
+        smb, solid, pdd, snow_melt = (np.stack([getattr(day, name) for day in days]) for name in fields)
+        wet = scale * (prcp * prcp_fac)[valid][:, None]
+        found.append(Days(smb, solid, wet, pdd, snow_melt, (temp + temp_bias)[valid]))
     return Days(*(np.mean(values, axis=0) for values in zip(*found, strict=True)))
 
 

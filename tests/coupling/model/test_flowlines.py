@@ -92,6 +92,22 @@ def test_tributaries_run_with_the_main_flowline(glaciers):
     assert lost * 900.0 / area / YEARS.size == pytest.approx(REFERENCE[HEF], rel=0.1)
 
 
+def test_water_of_several_flowlines_by_day(glaciers):
+    from oggm_glaunti.analysis import read_daily_hydro
+    from oggm_glaunti.tasks import run_with_daily_hydro
+
+    gdir = glaciers[HEF]
+    lines = {"mb_model_class": GlaUnTIMassBalanceA, "variant": "mass_conserving", "check_calib_params": False}
+    how = {"ys": 2014, "ye": 2018, "output_filesuffix": "_water"}
+    run_with_daily_hydro(gdir, mb_model=MultipleFlowlineMassBalance(gdir, **lines), **how)
+    water = read_daily_hydro(gdir, "_water")
+    area = sum(line.area_m2 for line in gdir.read_pickle("model_flowlines"))
+    assert float(water.on_area[0]) == pytest.approx(area, rel=1e-6)
+    change = water.swe_on_glacier.diff("time") - (water.snowfall_on_glacier - water.snow_melt_on_glacier)[1:]
+    assert float(abs(change.sel(time="2015-06")).max()) < 1e-9 * float(water.swe_on_glacier.max())
+    assert float(abs(water.residual_mb / water.on_area).max()) < 60.0
+
+
 def test_a_merged_glacier_is_not_run_without_its_glaciers_calibrations(glaciers):
     with pytest.raises(InvalidWorkflowError, match=rf"_merged: {HEF}|{VERNAGT} is calibrated .*copy_to_merged"):
         balances(glaciers["merged"])
