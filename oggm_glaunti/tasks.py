@@ -20,6 +20,8 @@ from oggm_glaunti.analysis.measure_next.tasks import where_to_measure
 from oggm_glaunti.analysis.uncertainty.ensemble_runs import run_ensemble_from_climate_data
 from oggm_glaunti.analysis.uncertainty.tasks import smb_ensemble, smb_linearity, smb_uncertainty
 from oggm_glaunti.companions.dem.tasks import process_dem_stack
+from oggm_glaunti.companions.iceflow.balance import apparent_balance
+from oggm_glaunti.companions.iceflow.tasks import compare_velocities, iceflow_velocity
 from oggm_glaunti.companions.meltwater.tasks import compare_melt, melt_season
 from oggm_glaunti.coupling.ground.debris import process_debris
 from oggm_glaunti.coupling.ground.features import glaunti_features
@@ -34,12 +36,14 @@ from oggm_glaunti.region.store import compile_glaunti_output
 from oggm_glaunti.region.tables import glaunti_tables
 
 __all__ = [
+    "apparent_balance",
     "attribute_corrections",
     "attribute_heights",
     "attribute_year",
     "calibrate_glaunti",
     "climate_sensitivity",
     "compare_melt",
+    "compare_velocities",
     "compile_glaunti_output",
     "copy_to_merged",
     "equilibrium_temperature",
@@ -48,6 +52,7 @@ __all__ = [
     "glaunti_features",
     "glaunti_smb",
     "glaunti_tables",
+    "iceflow_velocity",
     "invert_forcing",
     "invert_forcing_region",
     "melt_season",

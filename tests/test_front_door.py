@@ -23,6 +23,7 @@ PUBLIC = (
     "oggm_glaunti.graphics",
     "oggm_glaunti.region",
     "oggm_glaunti.companions.dem",
+    "oggm_glaunti.companions.iceflow",
     "oggm_glaunti.companions.meltwater",
 )
 # Those that explain how the package is built name its modules.

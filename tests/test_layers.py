@@ -44,7 +44,7 @@ ORDER = (
     ("analysis.measure_next",),
     ("analysis",),
     ("region",),
-    ("companions.dem", "companions.meltwater"),
+    ("companions.dem", "companions.iceflow", "companions.meltwater"),
     ("companions",),
     ("tasks", "graphics", "verification"),
     ("workflows",),

@@ -36,6 +36,7 @@ NEEDED = {
     "07_what_made_this_year.ipynb": (*ALETSCH, "data/glamos_massbalance"),
     "08_uncertainty.ipynb": (*ALETSCH, "data/glamos_massbalance"),
     "09_dem_voids.ipynb": (*ALETSCH, "data/demimputation"),
+    "10_ice_flow.ipynb": (*ALETSCH, "data/perito_moreno_sentinel2"),
     "12_daily_runoff.ipynb": ALETSCH,
     "11_meltwater.ipynb": (*ALETSCH, "data/antarctica_daily_melt"),
 }

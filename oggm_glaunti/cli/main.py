@@ -18,6 +18,7 @@ from oggm_glaunti.cli.dem import add_impute_dem
 from oggm_glaunti.cli.evaluate import add_evaluate, add_infer
 from oggm_glaunti.cli.export import add_export
 from oggm_glaunti.cli.hydro import add_hydro
+from oggm_glaunti.cli.iceflow import add_iceflow
 from oggm_glaunti.cli.meltwater import add_meltwater
 from oggm_glaunti.cli.run import add_run
 from oggm_glaunti.cli.train import add_finetune, add_train
@@ -78,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
         add_evaluate,
         add_infer,
         add_impute_dem,
+        add_iceflow,
         add_meltwater,
     ):
         add(subparsers)

@@ -13,6 +13,13 @@ from .glacier import (
     plot_profiles as plot_profiles,
     plot_series as plot_series,
 )
+from .iceflow.balance import plot_apparent_balance as plot_apparent_balance
+from .iceflow.predictions import plot_predictions as plot_predictions, plot_table1 as plot_table1
+from .iceflow.velocity import (
+    plot_ice_velocity as plot_ice_velocity,
+    plot_image_shifts as plot_image_shifts,
+    plot_stable_scatter as plot_stable_scatter,
+)
 from .inverse import plot_forcing_series as plot_forcing_series, plot_sensitivity as plot_sensitivity
 from .measure_next import plot_where_to_measure as plot_where_to_measure
 from .meltwater.scenes import (

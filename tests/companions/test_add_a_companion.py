@@ -15,10 +15,11 @@ from oggm_glaunti.cli.main import make_parser
 
 FOLDER = Path(companions.__file__).parent
 COMPANIONS = sorted(path.parent.name for path in FOLDER.glob("*/__init__.py"))
-VERBS = {"dem": "impute-dem", "meltwater": "meltwater"}
+VERBS = {"dem": "impute-dem", "iceflow": "iceflow", "meltwater": "meltwater"}
 # From files to files and into glacier directories; all other modules are from arrays to arrays.
 WITH_FILES = {
     "dem": {"datum", "inputs", "tasks", "tiles"},
+    "iceflow": {"balance", "gridded", "images", "predict", "tasks", "velocity", "velocity_file"},
     "meltwater": {"antarctica", "bench", "maps_file", "network_file", "predictor", "season_file", "tasks"},
 }
 

@@ -1,8 +1,8 @@
 """The state of a training after an epoch, in one file, written completely or not at all.
 
 It holds everything that the next epoch depends on, bit by bit: the trained parameters, the moments of the optimiser,
-the best parameters so far and the log. Glaciers are taken in the order of the data set and no random numbers are drawn
-after the start, so the seed is not needed.
+the best parameters so far and the log. Random numbers of an epoch, where there are any, follow from the seed and the
+epoch's number, so their state is not needed.
 """
 
 import json
@@ -31,7 +31,7 @@ class Progress(NamedTuple):
     best_epoch : int
         0 before the first
     best_error : float
-        validation error of the best epoch, (m w.e.)2
+        validation error of the best epoch, in the unit of the loss
     log : list of dict
         a row for each epoch
     """

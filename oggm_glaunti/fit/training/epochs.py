@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from tqdm import tqdm
 
 from oggm_glaunti.core.temperature_index import TIWeights, ti_weights
 from oggm_glaunti.core.threads import available_threads
@@ -21,6 +20,7 @@ from oggm_glaunti.fit.names import SEASONS
 from oggm_glaunti.fit.training import losses
 from oggm_glaunti.fit.training.arrays import GlacierYears
 from oggm_glaunti.fit.training.checkpoint import Progress
+from oggm_glaunti.fit.training.fit_loop import adam, epoch_loop
 from oggm_glaunti.fit.training.objective import Terms, Trained, glacier_terms, with_trained
 
 
@@ -100,7 +100,7 @@ class TrainingTask(NamedTuple):
 
 def optimiser_of(options: Any) -> optax.GradientTransformation:
     """Return Adam on gradients with clipped global norm."""
-    return optax.chain(optax.clip_by_global_norm(options.clip), optax.adam(options.learning_rate))
+    return adam(options.learning_rate, options.clip)
 
 
 def run_epochs(
@@ -125,17 +125,8 @@ def run_epochs(
         steps, moments = optimiser.update(gradient, moments, trained)
         return optax.apply_updates(trained, steps), moments
 
-    patience = options.epochs if options.patience is None else options.patience
-    with tqdm(
-        total=options.epochs, initial=state.epoch, desc=title, unit="epoch", disable=None if title else True
-    ) as bar:
-        while state.epoch < options.epochs and state.epoch - state.best_epoch < patience:
-            state, improved = _one_epoch(task, state, update)
-            keep(state, improved)
-            shown = {name: state.log[-1][name] for name in ("training", "validation")}
-            bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
-            bar.update()
-    return state
+    step = lambda state: _one_epoch(task, state, update)
+    return epoch_loop(state, step, keep, options.epochs, options.patience, title)
 
 
 def _one_epoch(task: TrainingTask, state: Progress, update: Callable[..., Any]) -> tuple[Progress, bool]:

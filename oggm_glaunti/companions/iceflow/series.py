@@ -1,0 +1,322 @@
+"""One velocity for each window and one shift for each image, from many pairs of images.
+
+A pair of images a and b sees in each window ``d_ab = V (t_b - t_a) + s_b - s_a``: the ice's motion and what the images
+are off. All pairs together tell V and s apart, except for a drift ``s = c t``, which ice alone cannot distinguish from
+a velocity of c everywhere; still ground can, as its V is 0, or one shift that is known.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from oggm_glaunti.companions.iceflow import quality
+from oggm_glaunti.companions.iceflow.tracking import Vectors
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# Iterations of the weights, and errors from which a displacement counts less (Cauchy).
+ROUNDS, SCALE = 30, 2.0
+# Least pairs that a window on ice needs, and windows on stable ground for an anchor.
+LEAST_PAIRS, LEAST_STABLE = 3, 5
+# Days that images have to span, and dates within a span, for a seasonal cycle.
+LEAST_SPAN, LEAST_DATES = 330.0, 8
+_YEAR = 365.25
+
+
+@dataclass(frozen=True, eq=False)
+class Displacements:
+    """Displacements of many windows between many images.
+
+    Attributes
+    ----------
+    pairs : int (P, 2)
+        Indices of the earlier and the later image
+    days : float (K,)
+        Time of each image
+    d : float (2, P, N)
+        Rows and columns, px; NaN where there is no valid vector
+    sigma : float (P, N)
+        Standard error of a component, px
+    stable : bool (N,)
+        Windows on ground that does not move
+    """
+
+    pairs: NDArray[np.int64]
+    days: Floats
+    d: Floats
+    sigma: Floats
+    stable: Mask
+
+    @property
+    def span(self) -> Floats:
+        """Days of each pair (P,)."""
+        return self.days[self.pairs[:, 1]] - self.days[self.pairs[:, 0]]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Velocities and shifts that explain all pairs.
+
+    Attributes
+    ----------
+    velocity : float (2, N)
+        Rows and columns, px a day; NaN with too few pairs, 0 on stable ground
+    shifts : float (2, K)
+        Of each image against the first, px
+    window_error : float (N,)
+        Standard error of a component that each window has for itself, px a day
+    common_error : float
+        That which all windows share, from the shifts, px a day; NaN without an anchor
+    shift_error : float (K,)
+        Standard error of a component of the shifts, px
+    count : int (N,)
+        Pairs with a vector
+    anchor : {'stable ground', 'given', 'none'}
+        What fixes the drift; with none, velocities are relative to the mean of the shifts' drift
+    residual : float (2, P, N)
+        What is not explained, px
+    """
+
+    velocity: Floats
+    shifts: Floats
+    window_error: Floats
+    common_error: float
+    shift_error: Floats
+    count: NDArray[np.int64]
+    anchor: str
+    residual: Floats
+
+    @property
+    def absolute(self) -> bool:
+        """Whether velocities are against ground; otherwise one vector may be added to all of them."""
+        return self.anchor != "none"
+
+
+def displacements(
+    vectors: Mapping[tuple[int, int], Vectors], days: ArrayLike, stable: ArrayLike | None = None
+) -> Displacements:
+    """Gather the vectors of pairs, all on the same windows.
+
+    Parameters
+    ----------
+    vectors : mapping
+        By (index of the earlier, of the later image)
+    days : array (K,)
+        Time of each image, days
+    stable : bool array (H, W), optional
+        Windows on stable ground
+    """
+    pairs = sorted(vectors)
+    both = [vectors[pair].believed() for pair in pairs]
+    d = np.array([[part.ravel() for part in parts] for parts in both]).transpose(1, 0, 2)
+    sigma = np.array([vectors[pair].error.ravel() for pair in pairs])
+    still = np.zeros(d.shape[2], bool) if stable is None else np.asarray(stable, bool).ravel()
+    return Displacements(np.array(pairs), np.asarray(days, float), d, sigma, still)
+
+
+def usual_pairs(days: ArrayLike, longest: float = np.inf, shortest: float = 0.0) -> list[tuple[int, int]]:
+    """Return all pairs of images that are at most `longest` and more than `shortest` days apart.
+
+    Examples
+    --------
+    >>> usual_pairs([0.0, 5.0, 15.0], longest=10.0)
+    [(0, 1), (1, 2)]
+    """
+    at = np.asarray(days, float)
+    pairs = itertools.combinations(range(at.size), 2)
+    return [(a, b) for a, b in pairs if shortest < at[b] - at[a] <= longest]
+
+
+def solve(data: Displacements, given: tuple[float, float] | None = None, least_pairs: int = LEAST_PAIRS) -> Series:
+    """Solve for velocities and shifts, robust to outliers.
+
+    Parameters
+    ----------
+    data : Displacements
+    given : (float, float), optional
+        Known shift of the last image against the first in rows and columns, px, instead of stable ground
+    least_pairs : int
+        Pairs that a window on ice needs
+
+    Returns
+    -------
+    Series
+
+    Raises
+    ------
+    ValueError
+        If no window is seen by enough pairs, dates are equal, or pairs do not connect all images
+
+    Examples
+    --------
+    >>> days, shifts = np.array([0.0, 5.0, 12.0, 20.0]), np.array([0.0, 0.5, -0.3, 0.2])
+    >>> pairs = np.array(usual_pairs(days))
+    >>> true = np.r_[np.full(20, 0.2), np.zeros(10)]
+    >>> seen = (
+    ...     true * (days[pairs[:, 1]] - days[pairs[:, 0]])[:, None]
+    ...     + (shifts[pairs[:, 1]] - shifts[pairs[:, 0]])[:, None]
+    ... )
+    >>> data = Displacements(pairs, days, np.stack([seen, seen]), np.full(seen.shape, 0.05), true == 0)
+    >>> found = solve(data)
+    >>> found.shifts[0].round(2).tolist(), found.velocity[0, 0].round(3), found.anchor
+    ([0.0, 0.5, -0.3, 0.2], np.float64(0.2), 'stable ground')
+    """
+    known = np.isfinite(data.d).all(axis=0) & np.isfinite(data.sigma)
+    count = known.sum(axis=0)
+    used = count >= np.where(data.stable, 1, least_pairs)
+    known &= used
+    _require(data, used, known)
+    weight = np.where(known, 1.0 / np.where(known, data.sigma, 1.0) ** 2, 0.0)
+    d = np.where(known, data.d, 0.0)
+    seen_stable = int((data.stable & used).sum())
+    anchor = "given" if given is not None else "stable ground" if seen_stable >= LEAST_STABLE else "none"
+    robust = np.ones(weight.shape)
+    for _ in range(ROUNDS):
+        own = weight * robust
+        shifts, velocity, covariance = _least_squares(data, d, own, anchor, given)
+        residual = np.where(known, d - _explained(data, velocity, shifts), 0.0)
+        size = np.hypot(*residual) * np.sqrt(weight / 2)
+        # Where chips are worse, or better, than their correlation says.
+        scale = max(float(np.median(size[known])) / 0.83, 1e-12)
+        robust = 1.0 / (1.0 + (size / (SCALE * scale)) ** 2)
+    own = weight * robust
+    per_window = (own * data.span[:, None] ** 2).sum(axis=0)
+    # Pairs share images, and what is wrong with an image is wrong in all its pairs: n images have n - 1 errors to
+    # average out, however many pairs they make.
+    repeats = count / np.maximum(_images_seen(data, known) - 1, 1)
+    spread = (own * (residual**2).mean(axis=0)).sum(axis=0) / np.maximum(count - 1, 1)
+    spread = repeats * np.maximum(spread, 0.1 * scale**2)
+    window_error = np.sqrt(spread / np.where(per_window > 0, per_window, np.inf))
+    scale *= float(np.sqrt(np.median(repeats[used])))
+    shift_error = scale * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    common = scale * _common(data, own, covariance) if anchor == "stable ground" else np.nan
+    velocity = np.where(used, np.where(data.stable, 0.0, velocity), np.nan)
+    residual = np.where(known, residual, np.nan)
+    return Series(velocity, shifts, np.where(used, window_error, np.nan), common, shift_error, count, anchor, residual)
+
+
+def _require(data: Displacements, used: Mask, known: Mask) -> None:
+    if not (used & ~data.stable).any():
+        raise ValueError(f"no window on ice is seen by {LEAST_PAIRS} pairs or more of {len(data.pairs)}")
+    if (data.span <= 0).any():
+        a, b = data.pairs[np.argmax(data.span <= 0)]
+        raise ValueError(f"images {a} and {b} are {data.days[b] - data.days[a]:g} days apart; expected more than 0")
+    together = np.arange(data.days.size)
+    for a, b in data.pairs[known.any(axis=1)]:
+        together[together == together[b]] = together[a]
+    alone = np.flatnonzero(together != together[data.pairs[0, 0]])
+    if alone.size:
+        raise ValueError(
+            f"no valid vector connects image {', '.join(map(str, alone[:5]))} with the others: leave it out, or add "
+            "pairs"
+        )
+
+
+def _incidence(data: Displacements) -> Floats:
+    """Return the matrix (P, K) that takes shifts of images to those of pairs."""
+    matrix = np.zeros((len(data.pairs), data.days.size))
+    rows = np.arange(len(data.pairs))
+    matrix[rows, data.pairs[:, 1]] += 1.0
+    matrix[rows, data.pairs[:, 0]] -= 1.0
+    return matrix
+
+
+def _least_squares(
+    data: Displacements, d: Floats, own: Floats, anchor: str, given: tuple[float, float] | None
+) -> tuple[Floats, Floats, Floats]:
+    """Return shifts (2, K), velocities (2, N) and the shifts' covariance: velocities eliminated, one small system."""
+    g, span = _incidence(data), data.span
+    moving = np.where(data.stable & (anchor == "stable ground"), 0.0, 1.0)
+    along = own * span[:, None]
+    per_window = (along * span[:, None]).sum(axis=0)
+    inverse = moving / np.where(per_window > 0, per_window, np.inf)
+    normal = g.T @ (np.diag(own.sum(axis=1)) - (along * inverse) @ along.T) @ g
+    right = np.stack([g.T @ ((own * part).sum(axis=1) - along @ (inverse * (along * part).sum(axis=0))) for part in d])
+    # The first image is the reference; without stable ground the drift is fixed by the last, or has no trend.
+    t = data.days - data.days[0]
+    ties = [np.eye(t.size)[0]]
+    wanted = [np.zeros(2)]
+    if anchor == "given":
+        ties.append(np.eye(t.size)[-1])
+        wanted.append(np.array(given, float))
+    elif anchor == "none":
+        ties.append((t - t.mean()) / t.size)
+        wanted.append(np.zeros(2))
+    c = np.array(ties)
+    system = np.block([[normal, c.T], [c, np.zeros((len(ties),) * 2)]])
+    inverse_system = np.linalg.pinv(system, hermitian=True)
+    k = t.size
+    shifts = np.stack([(inverse_system @ np.r_[r, np.array(wanted)[:, i]])[:k] for i, r in enumerate(right)])
+    left = d - (g @ shifts.T).T[:, :, None]
+    velocity = (along * left).sum(axis=1) * inverse
+    return shifts, velocity, inverse_system[:k, :k]
+
+
+def _images_seen(data: Displacements, known: Mask) -> NDArray[np.int64]:
+    """Return in how many images each window (N,) has a vector."""
+    of_images = np.abs(_incidence(data)).T @ known.astype(float)
+    return (of_images > 0).sum(axis=0)
+
+
+def _explained(data: Displacements, velocity: Floats, shifts: Floats) -> Floats:
+    of_pairs = shifts[:, data.pairs[:, 1]] - shifts[:, data.pairs[:, 0]]
+    return velocity[:, None, :] * data.span[None, :, None] + of_pairs[:, :, None]
+
+
+def _common(data: Displacements, own: Floats, covariance: Floats) -> float:
+    """Return the error of the mean velocity of the ice that the shifts' errors make."""
+    along = own * data.span[:, None]
+    per_window = (along * data.span[:, None]).sum(axis=0)
+    ice = (per_window > 0) & ~data.stable
+    by_pair = (along[:, ice] / per_window[ice]).mean(axis=1)
+    by_image = _incidence(data).T @ by_pair
+    return float(np.sqrt(max(by_image @ covariance @ by_image, 0.0)))
+
+
+def stable_only(data: Displacements) -> tuple[Floats, NDArray[np.int64]]:
+    """Return shifts (2, P) of pairs from stable ground alone, NaN with fewer than five windows, and the windows."""
+    shifts, counts = np.full((2, len(data.pairs)), np.nan), np.zeros(len(data.pairs), int)
+    for k in range(len(data.pairs)):
+        rows, cols = data.d[:, k]
+        counts[k] = int((data.stable & np.isfinite(rows)).sum())
+        if counts[k] >= LEAST_STABLE:
+            shifts[:, k] = quality.stable_shift(rows, cols, data.stable)[:2]
+    return shifts, counts
+
+
+def closure(data: Displacements) -> dict[tuple[int, int, int], float]:
+    """Return how well displacements of three images add up: the NMAD of ``d_ab + d_bc - d_ac`` by triplet, px.
+
+    It shows the errors of single windows, and is blind to shifts of whole images: those add up to zero.
+    """
+    index = {tuple(pair): k for k, pair in enumerate(data.pairs.tolist())}
+    result = {}
+    for (a, b), k in index.items():
+        for (b2, c), m in index.items():
+            if b2 == b and (n := index.get((a, c))) is not None:
+                gap = data.d[:, k] + data.d[:, m] - data.d[:, n]
+                result[a, b, c] = quality.nmad(gap - np.nanmedian(gap, axis=1)[:, None])
+    return result
+
+
+def seasonal_condition(days: Sequence[float] | Floats) -> str:
+    """Return what speaks against fitting a seasonal cycle to these dates; empty if nothing does.
+
+    Examples
+    --------
+    >>> seasonal_condition([0.0, 10.0, 87.0])
+    'no seasonal cycle: dates span 87 days, expected 330 or more'
+    """
+    at = np.unique(np.asarray(days, float))
+    if np.ptp(at) < LEAST_SPAN:
+        return f"no seasonal cycle: dates span {np.ptp(at):.0f} days, expected {LEAST_SPAN:.0f} or more"
+    if at.size < LEAST_DATES:
+        return f"no seasonal cycle: {at.size} dates, expected {LEAST_DATES} or more"
+    gap = float(np.diff(np.r_[np.sort(at % _YEAR), np.sort(at % _YEAR)[0] + _YEAR]).max())
+    return f"no seasonal cycle: no date in {gap:.0f} days of the year" if gap > _YEAR / 3 else ""
