@@ -12,7 +12,7 @@ from tests.real.skill.experiments import FIT, NO_FIT, Key
 from tests.real.skill.scores import bootstrap, by_season, relative_gain, rmse
 
 SEASONS = ("annual", "winter", "summer")
-TITLE = "RMSE, r, bias (m w.e.); share of rows, year means and glacier means within the 90 % interval"
+TITLE = f"{'':<52}{'n':>5}   rows: RMSE, r, bias, share within 90 %; year means: RMSE, share; glacier means: same"
 
 
 def print_tables(results: Results) -> None:
@@ -24,7 +24,7 @@ def print_tables(results: Results) -> None:
             for row in _rows(judged):
                 print(f"{method:<32}{row}")
         for group, before in BEFORE.get((name, test), {}).items():
-            print(f"{'the fit before':<32}{' '.join(reversed(group)):<30}{before:6.3f}")
+            print(f"{'the fit before':<32}{group[1]:<7}{group[0]:<13}{'':>5} {before:6.3f}")
         if NO_FIT in of:
             for line in gains(results, name, test):
                 print(line)
@@ -36,15 +36,15 @@ def _rows(judged: dict[str, pd.DataFrame]) -> list[str]:
     rows = []
     for group in sorted(of_rows, key=lambda group: (SEASONS.index(group[1]), group[0])):
         found = of_rows[group]
-        levels = [by_season(judged[level])[group] for level in ("year means", "glacier means") if level in judged]
-        shares = "  ".join(_share(of.coverage) for of in (found, *levels))
-        label = f"{group[1]} {group[0]}"
-        rows.append(f"{label:<22}n {found.n:<6}{found.rmse:6.3f} {found.r:+.2f} {found.bias:+.3f}   {shares}")
+        means = [by_season(judged[level])[group] for level in ("year means", "glacier means") if level in judged]
+        numbers = f"{found.rmse:6.3f} {found.r:+.2f} {found.bias:+.3f} {_share(found.coverage)}"
+        of_means = "".join(f"{mean.rmse:9.3f} {_share(mean.coverage)}" for mean in means)
+        rows.append(f"{group[1]:<7}{group[0]:<13}{found.n:>5} {numbers}{of_means}".rstrip())
     return rows
 
 
 def _share(value: float) -> str:
-    return "  - " if math.isnan(value) else f"{value:.2f}"
+    return "    " if math.isnan(value) else f"{value:.2f}"
 
 
 def gains(results: Results, name: str, test: str) -> list[str]:
