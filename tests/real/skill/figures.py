@@ -66,7 +66,7 @@ def bars(ax, results: Results, name: str) -> None:
             rows = _rows(results, Key(name, LOGO, method), kind, season)
             value = rmse(rows)
             ax.bar(at, value, 0.9 * width, color=SHADES[method], label=method if i == 0 else None)
-            low, high = bootstrap(rows, rmse, draws=300)
+            low, high = bootstrap(rows)
             ax.plot([at, at], [low, high], color="0.25", lw=0.9)
             key = Key(name, BOTH, method)
             if key in results:
