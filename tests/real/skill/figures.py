@@ -18,6 +18,7 @@ TITLES = {
     "ch": "Switzerland, six glaciers, stakes 1981-2020",
     "norway": "Norway, four glaciers, stakes 1962-2020",
 }
+ROWS = {"trio": "bands", "ch": "stakes", "norway": "stakes"}
 SHADES = {
     NO_FIT: "0.75",
     FIT: COLOURS[0],
@@ -48,7 +49,7 @@ def scatter(ax, table: pd.DataFrame) -> None:
     low, high = (f(f(table["value"]), f(table["modelled"])) for f in (min, max))
     ax.plot([low, high], [low, high], color=GREY, lw=0.8, zorder=0)
     ax.set(xlabel="modelled, 90 % interval (m w.e.)", ylabel="observed, mean of the year's rows (m w.e.)")
-    ax.set_title("unseen glaciers, a point for each year", fontsize=10)
+    ax.set_title("unseen glaciers, a point for each year of each", fontsize=10)
     ax.legend(loc="upper left", fontsize=8, frameon=False)
     light_grid(ax)
 
@@ -65,7 +66,7 @@ def bars(ax, results: Results, name: str) -> None:
             rows = _rows(results, Key(name, LOGO, method), kind, season)
             value = rmse(rows)
             ax.bar(at, value, 0.9 * width, color=SHADES[method], label=method if i == 0 else None)
-            low, high = bootstrap(rows, rmse, draws=300)
+            low, high = bootstrap(rows)
             ax.plot([at, at], [low, high], color="0.25", lw=0.9)
             key = Key(name, BOTH, method)
             if key in results:
@@ -73,7 +74,10 @@ def bars(ax, results: Results, name: str) -> None:
                     at, rmse(_rows(results, key, kind, season)), marker="D", ms=4, color="white", mec="0.1", mew=0.9
                 )
     ax.plot([], [], marker="D", ls="", ms=4, color="white", mec="0.1", label="in unseen years, too")
-    ax.set_xticks(np.arange(len(groups)), [f"{season}\n{_rows_name(kind)}" for kind, season in groups])
+    ax.set_xticks(
+        np.arange(len(groups)),
+        [f"{season}\n{ROWS[name] if kind == 'point' else 'whole glaciers'}" for kind, season in groups],
+    )
     ax.set(ylabel="RMSE (m w.e.)", ylim=(0.0, None))
     ax.set_title("unseen glaciers; lines: 90 % of draws of glaciers", fontsize=10)
     ax.legend(fontsize=8, frameon=False, ncols=2, loc="upper right")
@@ -83,7 +87,3 @@ def bars(ax, results: Results, name: str) -> None:
 def _rows(results: Results, key: Key, kind: str, season: str) -> pd.DataFrame:
     table = results[key]["rows"]
     return table[(table["kind"] == kind) & (table["season"] == season)]
-
-
-def _rows_name(kind: str) -> str:
-    return {"point": "stakes, bands", "glacier-wide": "whole glaciers"}[kind]

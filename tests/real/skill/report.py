@@ -9,10 +9,10 @@ import pandas as pd
 
 from tests.real.skill.bounds import BEFORE, Results
 from tests.real.skill.experiments import FIT, NO_FIT, Key
-from tests.real.skill.scores import bootstrap, by_season, relative_gain, rmse
+from tests.real.skill.scores import bootstrap, by_season, rmse
 
 SEASONS = ("annual", "winter", "summer")
-TITLE = "RMSE, r, bias (m w.e.); share of rows, year means and glacier means within the 90 % interval"
+TITLE = f"{'':<52}{'n':>5}   rows: RMSE, r, bias, share within 90 %; year means: RMSE, share; glacier means: same"
 
 
 def print_tables(results: Results) -> None:
@@ -24,7 +24,7 @@ def print_tables(results: Results) -> None:
             for row in _rows(judged):
                 print(f"{method:<32}{row}")
         for group, before in BEFORE.get((name, test), {}).items():
-            print(f"{'the fit before':<32}{' '.join(reversed(group)):<30}{before:6.3f}")
+            print(f"{'the fit before':<32}{group[1]:<7}{group[0]:<13}{'':>5} {before:6.3f}")
         if NO_FIT in of:
             for line in gains(results, name, test):
                 print(line)
@@ -36,33 +36,30 @@ def _rows(judged: dict[str, pd.DataFrame]) -> list[str]:
     rows = []
     for group in sorted(of_rows, key=lambda group: (SEASONS.index(group[1]), group[0])):
         found = of_rows[group]
-        levels = [by_season(judged[level])[group] for level in ("year means", "glacier means") if level in judged]
-        shares = "  ".join(_share(of.coverage) for of in (found, *levels))
-        label = f"{group[1]} {group[0]}"
-        rows.append(f"{label:<22}n {found.n:<6}{found.rmse:6.3f} {found.r:+.2f} {found.bias:+.3f}   {shares}")
+        means = [by_season(judged[level])[group] for level in ("year means", "glacier means") if level in judged]
+        numbers = f"{found.rmse:6.3f} {found.r:+.2f} {found.bias:+.3f} {_share(found.coverage)}"
+        of_means = "".join(f"{mean.rmse:9.3f} {_share(mean.coverage)}" for mean in means)
+        rows.append(f"{group[1]:<7}{group[0]:<13}{found.n:>5} {numbers}{of_means}".rstrip())
     return rows
 
 
 def _share(value: float) -> str:
-    return "  - " if math.isnan(value) else f"{value:.2f}"
+    return "    " if math.isnan(value) else f"{value:.2f}"
 
 
 def gains(results: Results, name: str, test: str) -> list[str]:
     """RMSE of the fit against that of the other methods, with the range over glaciers drawn anew."""
     table, lines = results[Key(name, test, FIT)]["rows"], []
-    for key, judged in results.items():
-        if (key.set, key.test) != (name, test) or key.method == FIT:
-            continue
-        other = table.assign(other=judged["rows"]["modelled"].to_numpy())
-        for group, rows in other.groupby(["kind", "season"]):
-            if rows["glacier"].nunique() < 2:
-                continue
-            low, high = bootstrap(rows, relative_gain)
-            found = relative_gain(rows)
-            words = f"{FIT} against {key.method}, {group[1]} {group[0]}"
-            lines.append(f"{words:<52}{found:+7.1%} ({low:+.1%} to {high:+.1%})")
-    for group, rows in table.groupby(["kind", "season"]):
-        low, high = bootstrap(rows, rmse)
-        lines.append(f"{FIT}, {group[1]} {group[0]}: RMSE {rmse(rows):.3f} ({low:.3f} to {high:.3f})")
     assert np.isfinite(table["modelled"]).all()
+    for (kind, season), rows in table.groupby(["kind", "season"]):
+        low, high = bootstrap(rows)
+        words = f"{FIT}, {season} {kind}, glaciers drawn anew: RMSE"
+        lines.append(f"{words:<64}{rmse(rows):.3f} ({low:.3f} to {high:.3f})")
+        for key, judged in results.items():
+            if (key.set, key.test) == (name, test) and key.method != FIT:
+                other = judged["rows"].loc[rows.index, "modelled"].to_numpy()
+                low, high = bootstrap(rows, other)
+                found = rmse(rows) / rmse(rows.assign(modelled=other)) - 1.0
+                words = f"    against {key.method}"
+                lines.append(f"{words:<64}{found:+.1%} ({low:+.1%} to {high:+.1%})")
     return lines

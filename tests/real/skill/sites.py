@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from oggm_glaunti.core.on_heights import Tuned
 
 # Raised if a set is made in another way, so that what is in a folder is made anew.
-VERSION = 3
+VERSION = 4
 MAKERS = {
     "trio": "directories",
     "aletsch": "directories",

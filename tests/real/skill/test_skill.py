@@ -9,6 +9,9 @@ import pytest
 from oggm_glaunti.fit.observations import as_observations
 from tests.real.skill import norway, scores, sites, splits
 from tests.real.skill.alternatives import properties
+from tests.real.skill.experiments import peers
+from tests.real.skill.hierarchical import no_fit
+from tests.real.skill.judging import judge
 
 
 def stakes(glacier: str, years: range, seasons=("annual", "winter"), each: int = 6) -> pd.DataFrame:
@@ -100,8 +103,8 @@ def test_scores_of_known_differences():
 def test_the_bootstrap_draws_glaciers_not_rows():
     off = np.repeat([0.1, 1.0], 50)
     table = pd.DataFrame({"glacier": np.repeat(["a", "b"], 50), "value": 0.0, "modelled": off})
-    low, high = scores.bootstrap(table, scores.rmse, draws=200)
-    assert (low, high) == pytest.approx((0.1, 1.0))
+    assert scores.bootstrap(table) == pytest.approx((0.1, 1.0))
+    assert scores.bootstrap(table, np.full(100, 0.5)) == pytest.approx((-0.8, 1.0))
 
 
 def test_months_that_a_cell_lacks_follow_the_best_cell():
@@ -129,3 +132,32 @@ def test_trees_are_told_what_the_temperature_index_sees(small):
     assert (np.diff(snow[of_year]) > 0.0).all()
     # A winter has no day of July.
     assert (found[~annual, 6 + 6] == 0.0).all()
+
+
+@pytest.mark.slow
+def test_the_published_model_on_the_sets_that_need_no_directory(shared, tmp_path):
+    swiss, norwegian = sites.load("ch", tmp_path), sites.load("norway", tmp_path)
+    found = judge(swiss, splits.leave_one_glacier_out, no_fit)["rows"]
+    assert {group: (of.n, round(of.rmse, 2)) for group, of in scores.by_season(found).items()} == {
+        ("point", "annual"): (1145, 1.37),
+        ("point", "winter"): (67, 0.84),
+    }
+    assert norwegian.rows["season"].value_counts().to_dict() == {"annual": 1125, "summer": 1114, "winter": 1046}
+    again = sites.load("ch", tmp_path)
+    pd.testing.assert_frame_equal(again.rows, swiss.rows)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{n}-{sites.VERSION}.pickle" for n in ("ch", "norway")]
+
+
+@pytest.mark.slow
+def test_other_models_err_on_whole_glaciers_as_far_as_their_authors_say(shared, tmp_path):
+    rows = sites.load("norway_wide", tmp_path).rows
+    ours = rows.assign(modelled=rows["value"], se=0.1)
+    found = {
+        key.method: [round(of.rmse, 2) for of in scores.by_season(judged["rows"]).values()]
+        for key, judged in peers(ours, shared)
+    }
+    # Annual, summer, winter, m w.e.
+    assert found["OGGM"] == [0.66, 0.83, 0.81]
+    assert found["PyGEM"] == [1.00, 0.81, 0.70]
+    assert found["GloGEM"] == [0.51, 0.43, 0.28]
+    assert found["GlaUnTI in the years of GloGEM"] == [0.0, 0.0, 0.0]
