@@ -33,8 +33,9 @@ def agreement(frames: Images) -> Floats:
 
     Examples
     --------
-    >>> chip = np.random.default_rng(0).normal(size=(3, 8, 8)).astype(np.float32)
-    >>> agreement(np.stack([chip[0], chip[0], chip[1]])[None]).round(1)[0].tolist()
+    >>> chip = np.random.default_rng(0).normal(size=(2, 64, 64)).astype(np.float32)
+    >>> found = agreement(np.stack([chip[0], chip[0], chip[1]])[None])[0]
+    >>> abs(found.astype(float)).round(1).tolist()
     [0.5, 0.5, 0.0]
     """
     n = normalised(frames)

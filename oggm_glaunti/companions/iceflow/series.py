@@ -164,7 +164,7 @@ def solve(data: Displacements, given: tuple[float, float] | None = None, least_p
     ... )
     >>> data = Displacements(pairs, days, np.stack([seen, seen]), np.full(seen.shape, 0.05), true == 0)
     >>> found = solve(data)
-    >>> found.shifts[0].round(2).tolist(), found.velocity[0, 0].round(3), found.anchor
+    >>> (found.shifts[0].round(2) + 0.0).tolist(), found.velocity[0, 0].round(3), found.anchor
     ([0.0, 0.5, -0.3, 0.2], np.float64(0.2), 'stable ground')
     """
     known = np.isfinite(data.d).all(axis=0) & np.isfinite(data.sigma)

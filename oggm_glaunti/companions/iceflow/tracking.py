@@ -10,15 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from oggm_glaunti.companions.iceflow import quality
-from oggm_glaunti.companions.iceflow.correlation import batch_size, match
 from oggm_glaunti.companions.iceflow.preprocess import SIGMA, margin, prepare
 
 Floats = NDArray[np.float64]
@@ -135,7 +132,7 @@ def track(
     --------
     >>> image = np.random.default_rng(0).normal(size=(128, 128))
     >>> found = track(image, np.roll(image, (2, -3), (0, 1)), chips=(32,), search=6)
-    >>> float(np.median(found.d_row)), float(np.median(found.d_col))
+    >>> float(np.median(found.d_row[found.valid])), float(np.median(found.d_col[found.valid]))
     (2.0, -3.0)
     """
     images = (np.asarray(first), np.asarray(second))
@@ -281,6 +278,8 @@ def _match_all(
     memory: float,
 ) -> dict[str, NDArray[Any]]:
     """Match windows in batches of one size, those without gaps by the fast sums."""
+    from oggm_glaunti.companions.iceflow.correlation import batch_size, match
+
     wide = size + 2 * search
     # Beyond the image there is no data; a window further out than that has none at all.
     pad = wide
@@ -299,7 +298,7 @@ def _match_all(
     }
     whole = _all_known(chip_known, chip_at, size) & _all_known(window_known, window_at, wide)
     spread = float(strips[0][masks[0]].std()) if masks[0].any() else 0.0
-    least = jnp.float32(max(1e-3 * spread, 1e-12))
+    least = np.float32(max(1e-3 * spread, 1e-12))
     batch = batch_size(size, search, memory)
     result: dict[str, NDArray[Any]] = {}
     for gaps, chosen in ((False, np.flatnonzero(whole)), (True, np.flatnonzero(~whole))):
@@ -311,8 +310,8 @@ def _match_all(
             fields = {name: view[at[name][:, 0], at[name][:, 1]] for name, view in views.items()}
             if not gaps:
                 fields |= {"chips_valid": None, "windows_valid": None}
-            peaks = jax.tree.map(np.asarray, match(**fields, least_spread=least))
-            for name, values in peaks._asdict().items():
+            peaks = match(**fields, least_spread=least)._asdict()
+            for name, values in ((name, np.asarray(values)) for name, values in peaks.items()):
                 result.setdefault(name, np.zeros((len(centres), *values.shape[1:]), values.dtype))[own] = values[
                     : own.size
                 ]

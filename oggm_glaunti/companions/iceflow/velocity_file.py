@@ -276,7 +276,8 @@ def _opened(path: Path) -> xr.Dataset:
             return xr.open_zarr(path, decode_timedelta=False)
         except ImportError as err:
             raise InvalidParamsError(f"{path} is a Zarr folder; reading it needs zarr (pip install zarr)") from err
-    return xr.open_dataset(path, engine="netcdf4", decode_timedelta=False)
+    with HDF5_LOCK:
+        return xr.open_dataset(path, engine="netcdf4", decode_timedelta=False)
 
 
 def _velocities(path: Path, data: xr.Dataset) -> VelocityFile:

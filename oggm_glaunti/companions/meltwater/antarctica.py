@@ -74,7 +74,7 @@ def read_antarctic_melt(
 
 
 def _read(path: Path, name: str | None, window: dict[str, slice]) -> xr.Dataset:
-    with xr.open_dataset(path, mask_and_scale=False) as opened:
+    with HDF5_LOCK, xr.open_dataset(path, mask_and_scale=False) as opened:
         return (opened if name is None else opened[[name]]).isel(window).load()
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from oggm_glaunti import settings
 from oggm_glaunti.companions.meltwater.stack import Days, Floats
-from oggm_glaunti.companions.meltwater.water import OVERPASSES, WaterParameters, surface_water, water_at
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.ground.features_file import Features, read_cells_file, require_variables
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory
 from oggm_glaunti.coupling.weather.file import read_daily_climate
+
+if TYPE_CHECKING:
+    from oggm_glaunti.companions.meltwater.water import WaterParameters
 
 settings.register()
 
@@ -115,6 +117,8 @@ def melt_predictor(
     # The smooth day melts a trace of negative snow now and then.
     melt = np.maximum(terms["melt_snow"] + terms["melt_ice"], 0.0)
     rain = np.maximum(terms["rain"], 0.0)
+    from oggm_glaunti.companions.meltwater.water import OVERPASSES, WaterParameters, surface_water, water_at
+
     layer = parameters or WaterParameters()
     days = surface_water(melt, rain, temp, *layer)
     at = [np.asarray(water_at(hour, melt, rain, days, layer.k, layer.capacity)) for hour in OVERPASSES]

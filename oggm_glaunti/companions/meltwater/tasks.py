@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,11 @@ from oggm_glaunti.companions.meltwater.predictor import MeltDays, melt_predictor
 from oggm_glaunti.companions.meltwater.scores import WET, melt_dates
 from oggm_glaunti.companions.meltwater.season_file import write_season
 from oggm_glaunti.companions.meltwater.stack import Floats, season_of
-from oggm_glaunti.companions.meltwater.water import WaterParameters
 from oggm_glaunti.coupling.ground.rasters import PathLike
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, entity_task
+
+if TYPE_CHECKING:
+    from oggm_glaunti.companions.meltwater.water import WaterParameters
 
 settings.register()
 log = logging.getLogger(__name__)

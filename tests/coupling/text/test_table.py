@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 from oggm.exceptions import InvalidParamsError
 
 import oggm_glaunti.coupling  # noqa: F401
@@ -39,6 +39,7 @@ def test_commas_are_decimal_where_they_can_be_nothing_else(cells, numbers):
 
 @given(st.floats(-1e4, 1e4, allow_nan=False), st.sampled_from([".", ","]))
 def test_a_number_is_itself_or_refused(number, mark):
+    assume(round(number, 4) != -9999.0)  # a gap
     text = f"{number:.4f}".replace(".", mark)
     found, wrong = parse_numbers(pd.Series([text]), "temp")
     assert (found[0] == float(f"{number:.4f}"), wrong[0]) == (True, "")
