@@ -132,14 +132,61 @@ def _in_pixels(found: Velocity) -> xr.Dataset:
 
 
 def _granule(found: Velocity, crs: CRS) -> xr.Dataset:
-    first, last = found.images[0], found.images[-1]
+    first = found.images[0]
     per_year = DAYS_PER_YEAR * float(first.pixel or np.nan)
     vx, vy = found.cols * per_year, -found.rows * per_year
     v = np.hypot(vx, vy)
     error = np.hypot(found.error, np.nan_to_num(found.common_error)) * per_year
     chip = np.round(found.chip * float(first.pixel or 0)).astype(np.uint16)
     mapped = {"grid_mapping": "mapping"}
-    common = {
+    common = _component_attributes(found, per_year, error, mapped)
+    shift = (found.shifts[-1] - found.shifts[0]) / found.days * per_year
+    pixel = float(first.pixel or np.nan)
+    in_units = {"units": "meter/year", **mapped}
+    fields: dict[str, tuple[NDArray[Any], dict[str, Any]]] = {
+        "vx": (
+            vx,
+            {**_named("x_velocity", "velocity component in x direction"), **common, "stable_shift": float(shift[1])},
+        ),
+        "vy": (
+            vy,
+            {**_named("y_velocity", "velocity component in y direction"), **common, "stable_shift": float(-shift[0])},
+        ),
+        "v": (v, {**_named("velocity", "velocity magnitude"), **in_units}),
+        "v_error": (
+            np.where(np.isfinite(v), error, np.nan),
+            {"standard_name": "velocity_error", "description": "velocity magnitude error", **in_units},
+        ),
+        "chip_size_width": (
+            chip,
+            {"description": "width of search template (chip)", "units": "m", **mapped, "x_pixel_size": pixel},
+        ),
+        "chip_size_height": (
+            chip,
+            {"description": "height of search template (chip)", "units": "m", **mapped, "y_pixel_size": pixel},
+        ),
+        "interp_mask": (
+            np.zeros(v.shape, np.uint8),
+            {
+                "description": "true where values have been interpolated",
+                "flag_meanings": "measured interpolated",
+                "flag_values": np.array([0, 1], np.uint8),
+                **mapped,
+            },
+        ),
+    }
+    data = xr.Dataset({name: (("y", "x"), *field) for name, field in fields.items()}, _axes(found))
+    wkt = crs.to_wkt()
+    data["mapping"] = ((), "", {**crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt, "spatial_epsg": crs.to_epsg() or 0})
+    data["img_pair_info"] = ((), "", _pair_information(found))
+    return data
+
+
+def _component_attributes(
+    found: Velocity, per_year: float, error: NDArray[Any], mapped: dict[str, str]
+) -> dict[str, Any]:
+    """Return what the attributes of both components say of errors and of stable ground."""
+    return {
         "units": "meter/year",
         **mapped,
         "error": float(np.nanmedian(error)),
@@ -152,99 +199,24 @@ def _granule(found: Velocity, crs: CRS) -> xr.Dataset:
         "stable_shift_flag_description": "0 = no correction; 1 = from stable surfaces",
         "stable_count_stationary": int((found.stable & (found.count > 0)).sum()),
     }
-    shift = (found.shifts[-1] - found.shifts[0]) / found.days * per_year
-    data = xr.Dataset(
-        {
-            "vx": (
-                ("y", "x"),
-                vx,
-                {
-                    "standard_name": "land_ice_surface_x_velocity",
-                    "description": "velocity component in x direction",
-                    **common,
-                    "stable_shift": float(shift[1]),
-                },
-            ),
-            "vy": (
-                ("y", "x"),
-                vy,
-                {
-                    "standard_name": "land_ice_surface_y_velocity",
-                    "description": "velocity component in y direction",
-                    **common,
-                    "stable_shift": float(-shift[0]),
-                },
-            ),
-            "v": (
-                ("y", "x"),
-                v,
-                {
-                    "standard_name": "land_ice_surface_velocity",
-                    "description": "velocity magnitude",
-                    "units": "meter/year",
-                    **mapped,
-                },
-            ),
-            "v_error": (
-                ("y", "x"),
-                np.where(np.isfinite(v), error, np.nan),
-                {
-                    "standard_name": "velocity_error",
-                    "description": "velocity magnitude error",
-                    "units": "meter/year",
-                    **mapped,
-                },
-            ),
-            "chip_size_width": (
-                ("y", "x"),
-                chip,
-                {
-                    "description": "width of search template (chip)",
-                    "units": "m",
-                    **mapped,
-                    "x_pixel_size": float(first.pixel or np.nan),
-                },
-            ),
-            "chip_size_height": (
-                ("y", "x"),
-                chip,
-                {
-                    "description": "height of search template (chip)",
-                    "units": "m",
-                    **mapped,
-                    "y_pixel_size": float(first.pixel or np.nan),
-                },
-            ),
-            "interp_mask": (
-                ("y", "x"),
-                np.zeros(v.shape, np.uint8),
-                {
-                    "description": "true where values have been interpolated",
-                    "flag_meanings": "measured interpolated",
-                    "flag_values": np.array([0, 1], np.uint8),
-                    **mapped,
-                },
-            ),
-        },
-        _axes(found),
-    )
-    wkt = crs.to_wkt()
-    data["mapping"] = ((), "", {**crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt, "spatial_epsg": crs.to_epsg() or 0})
+
+
+def _named(quantity: str, description: str) -> dict[str, str]:
+    return {"standard_name": f"land_ice_surface_{quantity}", "description": description}
+
+
+def _pair_information(found: Velocity) -> dict[str, Any]:
+    first, last = found.images[0], found.images[-1]
     middle = first.date + (last.date - first.date) / 2
-    data["img_pair_info"] = (
-        (),
-        "",
-        {
-            "standard_name": "image_pair_information",
-            "id_img1": first.path.stem,
-            "id_img2": last.path.stem,
-            "acquisition_date_img1": first.date.strftime(_DATE),
-            "acquisition_date_img2": last.date.strftime(_DATE),
-            "date_center": middle.strftime(_DATE),
-            "date_dt": found.days,
-        },
-    )
-    return data
+    return {
+        "standard_name": "image_pair_information",
+        "id_img1": first.path.stem,
+        "id_img2": last.path.stem,
+        "acquisition_date_img1": first.date.strftime(_DATE),
+        "acquisition_date_img2": last.date.strftime(_DATE),
+        "date_center": middle.strftime(_DATE),
+        "date_dt": found.days,
+    }
 
 
 def read_velocity(path: str | os.PathLike[str]) -> VelocityFile:

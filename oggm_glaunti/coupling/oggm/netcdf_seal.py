@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 from typing import BinaryIO
+
+from oggm_glaunti.files import remembered
 
 _MARK = b"\noggm_glaunti seal blake2b "
 _DIGEST_BYTES = 16
@@ -23,8 +26,12 @@ def seal(path: str | os.PathLike[str]) -> None:
         file.write(_MARK + digest)
 
 
-def require_unbroken(path: str | os.PathLike[str]) -> None:
-    """Raise OSError if a file ends with a seal and its bytes are not those that were sealed; others pass."""
+@remembered(n_files=256)
+def require_unbroken(path: Path) -> None:
+    """Raise OSError if a file ends with a seal and its bytes are not those that were sealed; others pass.
+
+    A file is opened more often than it changes: in the same state it is not summed up again.
+    """
     size = os.path.getsize(path) - _LENGTH
     if size < 0:
         return
