@@ -15,7 +15,7 @@ from oggm_glaunti.files import remembered
 
 _MARK = b"\noggm_glaunti seal blake2b "
 _DIGEST_BYTES = 16
-_LENGTH = len(_MARK) + 2 * _DIGEST_BYTES  # the digest is written in hexadecimal digits
+_NEAR_END = 1 << 16  # bytes at the end of a file in which a seal that has been moved is looked for
 
 
 def seal(path: str | os.PathLike[str]) -> None:
@@ -28,17 +28,17 @@ def seal(path: str | os.PathLike[str]) -> None:
 
 @remembered(n_files=256)
 def require_unbroken(path: Path) -> None:
-    """Raise OSError if a file ends with a seal and its bytes are not those that were sealed; others pass.
+    """Raise OSError if a file has a seal and its bytes are not those that were sealed; others pass.
 
     A file is opened more often than it changes: in the same state it is not summed up again.
     """
-    size = os.path.getsize(path) - _LENGTH
-    if size < 0:
-        return
+    size = os.path.getsize(path)
     with open(path, "rb") as file:
-        file.seek(size)
+        file.seek(max(size - _NEAR_END, 0))
         end = file.read()
-        if end.startswith(_MARK) and end[len(_MARK) :] != _digest(file, size):
+        at = end.rfind(_MARK)
+        # A seal that is cut, or has something behind it, is that of a damaged file, too.
+        if at >= 0 and end[at + len(_MARK) :] != _digest(file, size - len(end) + at):
             raise OSError("it is damaged: its bytes are not those that were written")
 
 

@@ -30,6 +30,17 @@ def test_every_changed_byte_is_damage(path):
             pass
 
 
+@pytest.mark.parametrize("damage", ["cut", "longer", "moved"])
+def test_a_seal_that_is_not_at_the_end_is_that_of_a_damaged_file(path, damage):
+    content = path.read_bytes()
+    half = len(content) - 1000
+    moved = content[:half] + content[-500:] + content[half:-500]
+    path.unlink()
+    path.write_bytes({"cut": content[:-5], "longer": content + bytes(40), "moved": moved}[damage])
+    with pytest.raises(OSError, match="damaged"), netcdf_file(path):
+        pass
+
+
 def test_other_programs_read_sealed_files(path):
     with xr.open_dataset(path) as ds:
         np.testing.assert_array_equal(ds["a"], np.arange(1000.0))
