@@ -1,4 +1,4 @@
-"""The README's promises that can be checked without a network."""
+"""The promises of the README and the quick start that can be checked without a network."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ import inspect
 import re
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+REPOSITORY = Path(__file__).resolve().parents[1]
+README, QUICKSTART = REPOSITORY / "README.md", REPOSITORY / "docs" / "quickstart.md"
+
+
+def blocks(path: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), flags=re.DOTALL)
 
 
 def example() -> ast.Module:
-    """All Python of the README, each example going on from those before."""
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 4
-    return ast.parse("\n".join(blocks))
+    """All Python of the quick start, each example going on from those before."""
+    assert len(blocks(QUICKSTART)) == 4
+    return ast.parse("\n".join(blocks(QUICKSTART)))
+
+
+def test_the_readme_shows_the_first_example_of_the_quick_start_in_one_screen():
+    assert blocks(README) == blocks(QUICKSTART)[:1]
+    assert len(README.read_text("utf-8").splitlines()) <= 80
 
 
 def calls() -> list[ast.Call]:
@@ -24,7 +33,7 @@ def calls() -> list[ast.Call]:
 def test_every_name_that_the_example_imports_exists():
     for node in example().body:
         if isinstance(node, ast.ImportFrom):
-            exec(compile(ast.Module([node], []), "README", "exec"), {})
+            exec(compile(ast.Module([node], []), "quickstart", "exec"), {})
 
 
 def test_the_example_names_the_server_without_which_oggm_gives_no_directory():
