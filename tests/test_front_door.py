@@ -32,7 +32,7 @@ DOCUMENTS = [
     path
     for path in (
         *ROOT.glob("*.md"),
-        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("tutorials/*.md"),
         *ROOT.glob("tutorials/*.ipynb"),
     )

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks``: print what the package costs; ``--write`` also writes docs/benchmarks.md."""
+"""``python -m tests.benchmarks``: print what the package costs; ``--write`` also writes docs/evidence/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--case", action="append", help="only this one (repeatable)")
     parser.add_argument("--list", action="store_true", help="names of the cases, and no more")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: does it run?")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and its figures")
+    parser.add_argument("--write", action="store_true", help="write docs/evidence/benchmarks.md and its figures")
     parser.add_argument("--no-memory", action="store_true", help="do not measure memory (a process for each row)")
     parser.add_argument("--peak", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("--region", nargs=2, type=int, help=argparse.SUPPRESS)

@@ -122,7 +122,7 @@ class Region(NamedTuple):
         lines = table(rows)
         if figure is not None and len(sizes) > 2:
             draw(figure, self.title, rows)
-            lines += f"\n\n![{self.title}](figures/{figure.name})"
+            lines += f"\n\n![{self.title}](../figures/{figure.name})"
         return lines, all(met(row) is not False for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""From rows to Markdown: what ``docs/benchmarks.md`` is made of."""
+"""From rows to Markdown: what ``docs/evidence/benchmarks.md`` is made of."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tests.benchmarks.runner import REPOSITORY, Case, Row
 
-DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
+DOCUMENT = REPOSITORY / "docs" / "evidence" / "benchmarks.md"
 FIGURES = REPOSITORY / "docs" / "figures"
 
-HEAD = """# Benchmarks
+HEAD = """# Benchmarks, all tables
 
 Written by `python -m tests.benchmarks --write`; one case alone by `--case NAME --write`. Without `--write` it prints.
 

@@ -51,7 +51,7 @@ class Scaling(NamedTuple):
         lines = table(self.label, sizes, times)
         if figure is not None:
             draw(figure, self.title, self.label, times)
-            lines += f"\n\n![{self.title}](figures/{figure.name})"
+            lines += f"\n\n![{self.title}](../figures/{figure.name})"
         return lines, True
 
 

@@ -1,4 +1,4 @@
-"""What fits reach on years and glaciers they have not seen; the whole tables are in docs/validation.md."""
+"""What fits reach on years and glaciers they have not seen; the whole tables are in docs/evidence/fits.md."""
 
 from __future__ import annotations
 
