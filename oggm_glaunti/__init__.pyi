@@ -5,6 +5,7 @@ from . import (
     fit as fit,
     graphics as graphics,
     region as region,
+    sample as sample,
     tasks as tasks,
 )
 from .analysis.uncertainty.massbalance import UncertainGlaUnTIMassBalance as UncertainGlaUnTIMassBalance

@@ -47,6 +47,7 @@ ORDER = (
     ("companions.dem", "companions.iceflow", "companions.meltwater"),
     ("companions",),
     ("tasks", "graphics", "verification"),
+    ("sample",),
     ("workflows",),
     ("",),
     ("cli",),
