@@ -19,6 +19,7 @@ import optax
 from jaxtyping import Array
 
 from oggm_glaunti.fit.training.checkpoint import Progress, read_checkpoint, write_checkpoint
+from oggm_glaunti.fit.training.fit_loop import epoch_loop
 
 Batch = Any
 """A pytree of arrays, of one shape for all batches."""
@@ -105,15 +106,9 @@ def fit_loop(
     first = jax.tree.map(jnp.asarray, weights)
     rate = optax.cosine_decay_schedule(1.0, options.epochs, 0.1)
     optimiser, step = _program(loss, options.rate, options.clip, options.decay)
-    state = Progress(0, first, optimiser.init(first), first, 0, float("inf"), [])
-    if checkpoint is not None and checkpoint.exists():
-        state = read_checkpoint(checkpoint, state, about)
-    else:
-        error = validate(first)
-        state = state._replace(best_error=error, log=[{"epoch": 0, "training": None, "validation": error}])
-    while state.epoch < options.epochs and state.epoch - state.best_epoch < options.patience:
-        epoch = state.epoch + 1
-        trained, moments, losses = state.trained, state.optimiser, []
+
+    def one_epoch(state: Progress) -> tuple[Progress, bool]:
+        epoch, trained, moments, losses = state.epoch + 1, state.trained, state.optimiser, []
         for batch in batches(epoch):
             trained, moments, value = step(trained, moments, batch, np.float32(rate(epoch - 1)))
             losses.append(value)
@@ -121,13 +116,23 @@ def fit_loop(
         if not np.isfinite(training):
             raise FloatingPointError(f"epoch {epoch}: the loss is not finite; lower the learning rate")
         row = {"epoch": epoch, "training": training, "validation": error}
-        best = (trained, epoch, error) if error < state.best_error else (state.best, state.best_epoch, state.best_error)
-        state = Progress(epoch, trained, moments, *best, [*state.log, row])
+        improved = error < state.best_error
+        best = (trained, epoch, error) if improved else (state.best, state.best_epoch, state.best_error)
+        return Progress(epoch, trained, moments, *best, [*state.log, row]), improved
+
+    def keep(state: Progress, improved: bool) -> None:
         if checkpoint is not None:
             write_checkpoint(checkpoint, state, about)
         if report is not None:
-            report(row)
-    return state
+            report(state.log[-1])
+
+    state = Progress(0, first, optimiser.init(first), first, 0, float("inf"), [])
+    if checkpoint is not None and checkpoint.exists():
+        state = read_checkpoint(checkpoint, state, about)
+    else:
+        error = validate(first)
+        state = state._replace(best_error=error, log=[{"epoch": 0, "training": None, "validation": error}])
+    return epoch_loop(state, one_epoch, keep, options.epochs, options.patience)
 
 
 @cache
