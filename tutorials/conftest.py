@@ -1,14 +1,24 @@
-"""The notebooks run on real data; where those are missing they are skipped, with the reason."""
+"""The notebooks run on real data; where those are missing they are skipped, with the reason.
+
+What they print and draw is kept for the documentation (``docs/_ext/notebooks.py``), so that they are executed once only.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbmake.nb_result import NotebookResult
+from nbmake.nb_run import NotebookRun
+
+from oggm_glaunti.files import write_text
 
 SHARED_ENV = "OGGM_GLAUNTI_SHARED"
 HERE = Path(__file__).resolve().parent
+EXECUTED = HERE.parent / "docs" / "_build" / "executed"
 ALETSCH = ("data/aletsch_gdir", "data/camels_ch_glaciers")
 NEEDED = {
     "01_first_glacier.ipynb": (
@@ -57,3 +67,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if missing:
             reason = f"real data: {', '.join(missing)} not in {folder}; set {SHARED_ENV} to the folder that holds them"
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def keeping_outputs(execute: Callable[[NotebookRun], NotebookResult]) -> Callable[[NotebookRun], NotebookResult]:
+    """Execute a notebook and, if that went well, keep a copy with its outputs."""
+
+    def execute_and_keep(run: NotebookRun) -> NotebookResult:
+        result = execute(run)
+        if result.error is None:
+            EXECUTED.mkdir(parents=True, exist_ok=True)
+            write_text(EXECUTED / Path(run.filename).name, nbformat.writes(result.nb))
+        return result
+
+    return execute_and_keep
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        # nbmake drops the outputs, or writes them into the notebook itself.
+        patch.setattr(NotebookRun, "execute", keeping_outputs(NotebookRun.execute))
+        return (yield)

@@ -101,7 +101,7 @@ class DemStack(cells.ArraysOnCells):
 
 
 def read_dem_stack(gdir: Any, filesuffix: str = "") -> DemStack:
-    """Read and check ``glaunti_dem_stack.nc``; arguments and errors as in :func:`~.features_file.read_features`."""
+    """Read and check ``glaunti_dem_stack.nc``; arguments and errors as in :func:`~oggm_glaunti.read_features`."""
     return cells.read_cells_file(gdir, BASENAME, filesuffix, run_again(filesuffix), _stack_in)
 
 
@@ -143,7 +143,7 @@ def _attributes_in(nc: netCDF4.Dataset) -> dict[str, Any]:
 def write_dem_stack(
     gdir: Any, stack: DemStack, attributes: Mapping[str, str | float | list[float]], filesuffix: str = ""
 ) -> Path:
-    """Write ``glaunti_dem_stack.nc``; arguments and errors as in :func:`~.features_file.new_cells_file`.
+    """Write ``glaunti_dem_stack.nc``; a file that cannot be written is a ``WriteError``.
 
     The heights are in the vertical datum of the directory's own DEM, and ``vertical_datum`` must be among the
     attributes, otherwise an InvalidParamsError is raised.

@@ -59,6 +59,17 @@ def run_with_daily_hydro(
     balance of a year is the one that the dynamics have seen, so that ``snowfall - melt + residual_mb`` is the change of
     the glacier's mass.
 
+    Fluxes are kg day-1, states kg at the end of the day. Snow on ice-free ground (``snow_bucket``) and its melt, and
+    the parts of melt on the glacier, need ``variant='mass_conserving'``: the published day makes snow, so more of it
+    melts than has fallen. With any other variant only total melt on the glacier, rain and snowfall are written.
+
+    Snow on a column of ground is that of the mass-balance model's record at that height, on the glacier as off it.
+    Where the glacier retreats its snow goes to the bucket, and under an advance back; that, the moved surface, and in
+    a run whose years are not in the order of the record the other year's snow, is ``snow_moved_on_glacier`` and
+    ``snow_moved_off_glacier`` on the first day of a year. On all other days the change of snow is snowfall less melt.
+    In a simulated leap year the days of a record's common year are those of the same date, with a 29 February without
+    water; in the opposite case the water of 29 February counts to the 28th.
+
     Parameters
     ----------
     gdir : GlacierDirectory
@@ -89,19 +100,6 @@ def run_with_daily_hydro(
         for arguments that do not go together, or units that do not fit the DEM
     InvalidWorkflowError
         if the run has failed, or its mass-balance model is not GlaUnTI
-
-    Notes
-    -----
-    Fluxes are kg day-1, states kg at the end of the day. Snow on ice-free ground (``snow_bucket``) and its melt, and
-    the parts of melt on the glacier, need ``variant='mass_conserving'``: the published day makes snow, so more of it
-    melts than has fallen. With any other variant only total melt on the glacier, rain and snowfall are written.
-
-    Snow on a column of ground is that of the mass-balance model's record at that height, on the glacier as off it.
-    Where the glacier retreats its snow goes to the bucket, and under an advance back; that, the moved surface, and in
-    a run whose years are not in the order of the record the other year's snow, is ``snow_moved_on_glacier`` and
-    ``snow_moved_off_glacier`` on the first day of a year. On all other days the change of snow is snowfall less melt.
-    In a simulated leap year the days of a record's common year are those of the same date, with a 29 February without
-    water; in the opposite case the water of 29 February counts to the 28th.
 
     Examples
     --------

@@ -111,6 +111,9 @@ def calibrate_glaunti(
     Both are estimated together from the balance with its error, a prior, and winter balances where there are any. With
     `order` one tunable parameter after the other is turned instead, until the balance is met exactly.
 
+    Whole years are calendar years, as everywhere in OGGM. The corrections of models C and D are
+    computed with all tunable parameters at zero effect and do not change during the calibration.
+
     Parameters
     ----------
     gdir : GlacierDirectory
@@ -157,11 +160,6 @@ def calibrate_glaunti(
         if the reference is out of reach; says how close it came
     InvalidWorkflowError, InvalidParamsError
         if there is no reference, or an argument is invalid
-
-    Notes
-    -----
-    Whole years are calendar years, as everywhere in OGGM. The corrections of models C and D are
-    computed with all tunable parameters at zero effect and do not change during the calibration.
 
     Examples
     --------
