@@ -33,7 +33,9 @@ DOCUMENTS = [
     path
     for path in (
         *ROOT.glob("*.md"),
-        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/evidence/*.md"),
+        *ROOT.glob("docs/reference/*.md"),
         *ROOT.glob("tutorials/*.md"),
         *ROOT.glob("tutorials/*.ipynb"),
     )

@@ -21,6 +21,7 @@ PACKAGES = (
     "oggm_glaunti.analysis",
     "oggm_glaunti.graphics",
     "oggm_glaunti.region",
+    "oggm_glaunti.sample",
     "oggm_glaunti.companions.dem",
     "oggm_glaunti.companions.iceflow",
     "oggm_glaunti.companions.meltwater",
