@@ -40,7 +40,7 @@ nb_merge_streams = True
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
 # The reference: a page for each public name, shapes and units from its docstring.
-autosummary_generate = True
+autosummary_generate = sorted(map(str, Path(__file__).parent.glob("reference/*.md")))
 autosummary_imported_members = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
@@ -56,6 +56,8 @@ html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_title = "oggm_glaunti"
+# Pages without neighbours need no column for them.
+html_sidebars = {page: [] for page in ("index", "gallery", "about")}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
