@@ -43,6 +43,7 @@ suppress_warnings = ["mystnb.unknown_mime_type"]
 autosummary_generate = sorted(map(str, Path(__file__).parent.glob("reference/*.md")))
 autosummary_imported_members = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
