@@ -72,6 +72,9 @@ INVERSION_TASKS = (
 )
 
 WEIGHTS_ENV = "OGGM_GLAUNTI_WEIGHTS"
+# Folder of data that are not downloaded, and address of a mirror that downloads are asked from.
+SHARED_ENV = "OGGM_GLAUNTI_SHARED"
+MIRROR_ENV = "OGGM_GLAUNTI_MIRROR"
 
 
 def set_params(values: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""Everything that can be downloaded: its address, checksum and licence.
+"""Weights: found, checked, loaded and saved.
 
 Published weights are searched for at the path given, in the folder or file named by the environment variable
 ``OGGM_GLAUNTI_WEIGHTS``, in OGGM's download cache and at the authors' public repository at a fixed commit, in this
-order.
+order; address and checksums are those of the registry (``downloads/registry.toml``).
 """
 
 from __future__ import annotations
@@ -12,30 +12,22 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, urlparse
+from urllib.parse import urlsplit
 
 from oggm_glaunti import settings
 from oggm_glaunti.core.letters import model_letter
+from oggm_glaunti.downloads.cache import caches
+from oggm_glaunti.downloads.registry import File, dataset
+from oggm_glaunti.downloads.store import find_cached, retrieve
 from oggm_glaunti.files import remembered, replacing, sha256_of
 
 if TYPE_CHECKING:
     from oggm_glaunti.core.weights import Model
 
-WEIGHTS_URL = (
-    "https://raw.githubusercontent.com/konstantin-a-maslov/glaunti/764da514d6ecbb82736ee7048c814c23eccfd9b4/params/"
-)
-WEIGHTS_LICENCE = "GPL-2.0, K. A. Maslov, T. Schellenberger, C. Persello and A. Stein"
-
+WEIGHTS = dataset("weights")
+WEIGHTS_LICENCE = WEIGHTS.licence
 # SHA-256 of the published files.
-WEIGHTS_SHA256 = {
-    "a.eqx": "c85fe1214ffba62dd902b13d8b3f60d5c719e4d435f0d346cabcf6a367c31600",
-    "b.eqx": "32fbb1d6e4362fb55b0029ad7c936a26bf2aa219716a8f54e3f1094f1ddabea8",
-    "c.eqx": "fd70a9367a431b470fec549a9de2e177d2dfd297e4dcb435a725db2cfc0e5d9d",
-    "d.eqx": "3a23d92ac04bec67623174e26e04d1ca7081080a4a2d85e4a55d114fb4a58774",
-    "a_finetuned_Grosser Aletsch.eqx": "795ffffe62c122f89a35ac82ea4762e27ae13a8315ea4397166cdaf7a92fa7bc",
-    "a_finetuned_Rembesdalskaaka.eqx": "d821c689dfbf70a21ad3a5d7b8b55771123f23122666164e56c7a5425008e1b9",
-    "a_finetuned_Schwarzberg.eqx": "daf4fa998cc5e54408156d9a89784c4e5a1d49db4e786b858d5224b15591f75b",
-}
+WEIGHTS_SHA256 = {file.path: file.sha256 for file in WEIGHTS.files}
 # Where a user has weights; None: not said.
 _Place = str | Path | None
 
@@ -76,28 +68,8 @@ def weights_file(name: str, glacier: str | None = None) -> str:
     return f"a_finetuned_{glacier}.eqx"
 
 
-def _cache_folders() -> list[str]:
-    """Return the folders of OGGM's downloads: its cache and, if that is read-only, the working directory's."""
-    from oggm import cfg
-
-    working_dir = cfg.PATHS.get("working_dir")
-    fallback = os.path.join(working_dir, "cache") if working_dir else None
-    return [folder for folder in (cfg.PATHS.get("dl_cache_dir"), fallback) if folder]
-
-
-def _cache_name(url: str) -> str:
-    parts = urlparse(url)
-    return parts.netloc.split(":", 1)[0] + parts.path
-
-
-def cached_file(url: str) -> Path | None:
-    """Return the copy of a URL in OGGM's download cache, if there is one (nothing is downloaded)."""
-    found = (Path(folder, _cache_name(url)) for folder in _cache_folders())
-    return next((path for path in found if path.is_file()), None)
-
-
 def download(url: str) -> Path:
-    """Fetch a URL through OGGM's downloader and cache.
+    """Fetch a file whose server OGGM's parameters name, so that is not in the registry, by OGGM's downloader and cache.
 
     Raises
     ------
@@ -114,18 +86,23 @@ def download(url: str) -> Path:
             return Path(path)
     except (NoInternetException, HttpDownloadError, OSError) as err:
         reason = err
-    place = Path(_cache_folders()[0], _cache_name(url)) if _cache_folders() else "OGGM's download cache"
+    parts, folder = urlsplit(url), caches().folders[0]
+    place = folder / (parts.netloc.partition(":")[0] + parts.path)
     raise FileNotFoundError(
         f"cannot download {url} ({reason}). Connect to the internet and run again, or put the file at {place}."
     )
+
+
+def _file(filename: str) -> File:
+    return next((file for file in WEIGHTS.files if file.path == filename), File(filename, 0, ""))
 
 
 def _not_found(filename: str, looked: list[str]) -> WeightsNotFoundError:
     return WeightsNotFoundError(
         f"GlaUnTI weights {filename} not found. Searched: {'; '.join(looked).rstrip('.')}. Three ways out: "
         "give the path of the file or of the folder that holds it; set the environment variable "
-        f"{settings.WEIGHTS_ENV} to it; or run once with an internet connection, which downloads {WEIGHTS_URL}"
-        f"{quote(filename)} into OGGM's cache. Model A needs no file: request it by model='A'."
+        f"{settings.WEIGHTS_ENV} to it; or run once with an internet connection, which downloads "
+        f"{WEIGHTS.address(_file(filename))} into OGGM's cache. Model A needs no file: request it by model='A'."
     )
 
 
@@ -204,23 +181,18 @@ def _find_published(filename: str, allow_download: bool, before: str) -> Path:
     looked = [before]
     if not cfg.IS_INITIALIZED:
         raise _not_found(filename, [*looked, "OGGM's download cache (OGGM is not initialised: cfg.initialize())"])
-    url = WEIGHTS_URL + quote(filename)
-    cached = cached_file(url)
+    cached = find_cached(WEIGHTS, _file(filename))
     if cached is None:
         looked.append(f"OGGM's download cache {cfg.PATHS.get('dl_cache_dir')}")
         if not allow_download:
             raise _not_found(filename, looked)
         try:
-            cached = download(url)
+            if not cfg.PARAMS["has_internet"]:
+                raise FileNotFoundError(f"cannot download {WEIGHTS.url}: cfg.PARAMS['has_internet'] is False")
+            cached = retrieve(WEIGHTS, _file(filename))
         except FileNotFoundError as err:
             raise _not_found(filename, [*looked, str(err)]) from err
     _require_size(cached, filename[0])
-    expected, found = WEIGHTS_SHA256.get(filename), sha256_of(cached)
-    if expected is not None and found != expected:
-        raise ValueError(
-            f"{cached}: expected SHA-256 {expected} for {filename}, found {found}. The file is damaged or another: "
-            "delete it and run again."
-        )
     return cached
 
 

@@ -22,6 +22,7 @@ ORDER = (
     ("settings", "xla_flags", "files"),
     ("program_cache",),
     ("core",),
+    ("downloads",),
     ("shop",),
     ("coupling.oggm",),
     ("coupling",),

@@ -29,7 +29,7 @@ def offline(oggm_env, no_env):
 
 
 def cache_folder(folder):
-    return folder / "dl_cache" / "raw.githubusercontent.com" / shop.WEIGHTS_URL.split(".com/")[1]
+    return folder / "dl_cache" / "raw.githubusercontent.com" / shop.WEIGHTS.url.split(".com/")[1]
 
 
 def test_checksums_are_those_of_the_published_files(weights_dir):

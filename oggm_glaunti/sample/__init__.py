@@ -1,6 +1,7 @@
-"""A real glacier in the package: Hintereisferner with its DEM, weather and measured balances; nothing is downloaded.
+"""Real glaciers: Hintereisferner in the package, with its DEM, weather and measured balances; others' data by name.
 
-Sources, licences and how each file was made: ``hintereisferner/README.md`` beside this module.
+Sources, licences and how each file of Hintereisferner was made: ``hintereisferner/README.md`` beside this module.
+What is fetched by name is listed by :func:`datasets`.
 """
 
 import lazy_loader
