@@ -68,8 +68,8 @@ def datasets() -> pd.DataFrame:
 
     Examples
     --------
-    >>> datasets().loc["massa_daily", ["files", "megabytes"]].to_list()
-    [1, 1.2]
+    >>> datasets().loc[["massa_daily", "weights"], "files"].to_list()
+    [1, 7]
     """
     import pandas as pd
 

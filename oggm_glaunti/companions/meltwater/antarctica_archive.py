@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -129,7 +129,7 @@ def _write(path: Path, dataset: xr.Dataset) -> None:
         y=NORTH - CELL * (np.arange(rows) + 0.5), x=WEST + CELL * (np.arange(columns) + 0.5)
     )
     dataset["crs"] = ((), 0, {"grid_mapping_name": "polar_stereographic", "spatial_ref": "EPSG:3412"})
-    how = {"zlib": True, "complevel": 4, "_FillValue": None}
+    how: dict[str, Any] = {"zlib": True, "complevel": 4, "_FillValue": None}
     encoding = {name: how for name in dataset.data_vars if name != "crs"}
     if "melt" in encoding:
         encoding["melt"] = {**how, "chunksizes": (min(60, dataset.sizes["time"]), rows, columns)}
