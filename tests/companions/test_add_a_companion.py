@@ -20,7 +20,16 @@ VERBS = {"dem": "impute-dem", "iceflow": "iceflow", "meltwater": "meltwater"}
 WITH_FILES = {
     "dem": {"datum", "inputs", "tasks", "tiles"},
     "iceflow": {"balance", "gridded", "images", "predict", "tasks", "velocity", "velocity_file"},
-    "meltwater": {"antarctica", "bench", "maps_file", "network_file", "predictor", "season_file", "tasks"},
+    "meltwater": {
+        "antarctica",
+        "antarctica_archive",
+        "bench",
+        "maps_file",
+        "network_file",
+        "predictor",
+        "season_file",
+        "tasks",
+    },
 }
 
 
