@@ -59,8 +59,8 @@ def add_hydro(subparsers: common.Subparsers) -> None:
     model = add_chosen_model(parser)
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
-    days = ("mass_conserving", "smooth")
-    model.add_argument("--refreezing", choices=("none", "woodward"), help="of rain and melt (default: none)")
+    days, kinds = ("mass_conserving", "smooth"), ("none", "woodward", "cold_content")
+    model.add_argument("--refreezing", choices=kinds, help="of rain and melt (default: none)")
     model.add_argument("--debris", action="store_true", help="ice melts as glaunti_debris.json says")
     model.add_argument("--variant", choices=days, help="default: as calibrated, otherwise mass_conserving")
 

@@ -1,7 +1,8 @@
 """Water day by day: what falls as snow and as rain, what melts of snow and of ice, and the snow that is left.
 
-One scan over the days of a calendar year, on heights, with the day of the parameters. Melt of snow can be told from
-melt of ice only by a day that keeps the mass of its snow; of any other day there is only the sum of both.
+One scan over the days of a calendar year, on heights, with the day of the parameters. It is an account of water, so
+melt of snow is told from melt of ice only for a day that conserves the mass of its snow
+(:data:`~oggm_glaunti.core.parameters.SPLIT_DAY`); of any other day there is only the sum of both.
 """
 
 from dataclasses import replace
@@ -14,11 +15,10 @@ from jaxtyping import Array, Bool, Float, Int
 from oggm_glaunti.core.arrays import AnyArray, Field
 from oggm_glaunti.core.elementary import LN_2
 from oggm_glaunti.core.glaunti import correct
+from oggm_glaunti.core.melt import terms_of_day
 from oggm_glaunti.core.monthly import MonthlyTunables
-from oggm_glaunti.core.temperature_index import TIParameters, mass_conserving_fluxes
-
-SPLIT_DAY = "mass_conserving"
-"""Name of the day whose snow melt and ice melt are known apart."""
+from oggm_glaunti.core.parameters import SPLIT_DAY
+from oggm_glaunti.core.temperature_index import TIParameters
 
 
 class SnowAndIce(NamedTuple):
@@ -86,20 +86,13 @@ def components_of_day(params: TIParameters, swe: Field, temp: Field, prcp: Field
     (0.0245, 0.0245, 0.014)
     """
     one = jnp.ones((), jnp.result_type(swe, temp))
-    solid = params.day.solid_prcp(params, temp, prcp)
-    rain = params.prec_scale * jnp.maximum(prcp - solid, 0.0)
+    new_swe, terms = terms_of_day(params, swe, temp, prcp, one)
     if params.day.name != SPLIT_DAY:
-        new_swe, smb = params.day.run(params, swe, temp, prcp, one)
-        snowfall = params.prec_scale * solid
-        return Components(snowfall, rain, jnp.maximum(snowfall - smb, 0.0), new_swe, None)
-    snowfall, snow_melt, ice_melt = mass_conserving_fluxes(params, swe, temp, prcp, one)
-    available = swe + snowfall
-    # A compiler may round a product and a difference at once: what is nothing must not become less.
-    snow_melt, ice_melt = jnp.clip(snow_melt, 0.0, available), jnp.maximum(ice_melt, 0.0)
-    new_swe = available - snow_melt
-    wetted = rain * depletion_cover(params, available)
-    parts = SnowAndIce(snow_melt, ice_melt, depletion_cover(params, new_swe), wetted)
-    return Components(snowfall, rain, snow_melt + ice_melt, new_swe, parts)
+        melt = jnp.maximum(terms.snowfall - terms.smb, 0.0)
+        return Components(terms.snowfall, terms.rain, melt, new_swe, None)
+    wetted = terms.rain * depletion_cover(params, swe + terms.snowfall)
+    parts = SnowAndIce(terms.melt_snow, terms.melt_ice, depletion_cover(params, new_swe), wetted)
+    return Components(terms.snowfall, terms.rain, terms.melt_snow + terms.melt_ice, new_swe, parts)
 
 
 def depletion_cover(params: TIParameters, swe: Field) -> Field:

@@ -92,6 +92,8 @@ PARAMETERS = (
     Parameter("t_softplus_sharpness", "K-1", 10.0, (0.1, 1000.0)),
     Parameter("swe_softplus_sharpness", "(m w.e.)-1", 20.0, (0.1, 1000.0)),
 )
+SPLIT_DAY = "mass_conserving"
+"""Name of the day that accounts for its snow: its melt of snow is melt of snow that has fallen."""
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 STORED_NAMES = tuple(sorted(parameter.stored_name for parameter in PARAMETERS))
 """Names of the stored numbers in the order of the weight files."""

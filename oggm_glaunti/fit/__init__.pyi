@@ -1,4 +1,5 @@
 from .calibration.errors import ErrorSizes as ErrorSizes, Sizes as Sizes
+from .calibration.gauge import Gauge as Gauge
 from .calibration.nuts import sample_glaunti as sample_glaunti
 from .calibration.sites import surface_of as surface_of
 from .calibration.tasks import modelled as modelled

@@ -1,5 +1,7 @@
 """Observations of mass balance: one table for stakes, bands, whole glaciers and geodetic surveys.
 
+Volumes of discharge (:mod:`oggm_glaunti.fit.readers.discharge`) are rows of the same table, in m w.e. over a catchment.
+
 A table of observations is a plain :class:`pandas.DataFrame` with the columns of :data:`COLUMNS`. Readers of files are
 in :mod:`oggm_glaunti.fit.readers`.
 """
@@ -20,7 +22,7 @@ from oggm_glaunti.coupling.oggm.rgi_ids import region_of
 from oggm_glaunti.coupling.oggm.rgi_regions import in_region
 from oggm_glaunti.coupling.oggm.writing import writing
 from oggm_glaunti.coupling.text.dates import as_days
-from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
+from oggm_glaunti.fit.names import ALL_SEASONS, DISCHARGE, KINDS
 
 COLUMNS: dict[str, str] = {
     "glacier": "str",
@@ -41,8 +43,9 @@ COLUMNS: dict[str, str] = {
 
 # m w.e. Stakes: 0.14 in the ablation and 0.21 in the accumulation area (Thibert et al. 2008, doi
 # 10.3189/002214308785837093). Glacier-wide: mean random error of 0.34 a year of the glaciological method (Zemp et al.
-# 2013, doi 10.5194/tc-7-1227-2013). Geodetic: m w.e. a YEAR, times the years of the period.
-DEFAULT_SIGMA: dict[str, float] = {"point": 0.2, "glacier-wide": 0.34, "geodetic": 0.2}
+# 2013, doi 10.5194/tc-7-1227-2013). Geodetic: m w.e. a YEAR, times the years of the period. Discharge: a year's weather
+# is as wrong for a catchment as for a glacier (the sizes of errors that fits expect), for the half of it that is ice.
+DEFAULT_SIGMA: dict[str, float] = {"point": 0.2, "glacier-wide": 0.34, "geodetic": 0.2, DISCHARGE: 0.25}
 
 # m w.e. in a year or less. No stake is known to have lost or gained that much: at sea level in Patagonia and New
 # Zealand ice melts by some 20 a year. A number far beyond it is in mm.
@@ -265,6 +268,7 @@ def _wrong_values(table: pd.DataFrame) -> np.ndarray:
         + _describe(small, "value {} m w.e. among balances that look like mm", value)
         + _describe(too_large, f"value {{}} m w.e., more than {MOST_A_YEAR:g} a year: invalid, or in mm", value)
         + _describe(excess >= LIKELY_MM, "value {} m w.e. looks like mm", value)
+        + _describe((table["kind"] == DISCHARGE) & (value < 0), "discharge {} m w.e. is below 0", value)
     )
 
 

@@ -15,7 +15,7 @@ HEIGHTS, LAST = 128, 2019
 
 def columns(quick: bool) -> list[Subject]:
     """100 years of days at 128 heights, in a plain loop, in JAX, and to the file of a run."""
-    from oggm_glaunti.coupling.hydro.columns import days_by_height
+    from oggm_glaunti.coupling.table.water_days import days_by_height
     from tests.coupling.hydro import worlds
 
     first = LAST - 1 if quick else LAST - 99

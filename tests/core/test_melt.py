@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from oggm_glaunti.core.forcing import station_forcing
-from oggm_glaunti.core.melt import terms_step
+from oggm_glaunti.core.hydro import components_of_day
+from oggm_glaunti.core.melt import terms_of_day, terms_step
+from oggm_glaunti.core.parameters import SPLIT_DAY
 from oggm_glaunti.core.run import run_days
 from oggm_glaunti.core.temperature_index import DAYS, ti_weights, with_day
 
@@ -28,3 +30,22 @@ def test_snowfall_less_melt_is_the_balance(variant):
     water = np.asarray(days.snowfall + days.rain).sum(axis=0)
     np.testing.assert_allclose(water, float(params.prec_scale) * prcp.sum(), rtol=1e-5)
     assert min(float(days.melt_snow.min()), float(days.melt_ice.min()), float(days.rain.min())) > -1e-7
+
+
+@pytest.mark.parametrize("variant", sorted(DAYS))
+def test_maps_and_accounts_of_water_have_the_same_melt(variant):
+    rng = np.random.default_rng(1)
+    state = rng.exponential(0.1, 50), rng.normal(2.0, 6.0, 50), rng.exponential(0.01, 50)
+    params = with_day(ti_weights().resolve(), variant)
+    swe, temp, prcp = (of.astype(np.float32) for of in state)
+    after, terms = terms_of_day(params, swe, temp, prcp, np.float32(1.0))
+    water = components_of_day(params, swe, temp, prcp)
+    np.testing.assert_array_equal(after, water.swe)
+    np.testing.assert_allclose(terms.melt_snow + terms.melt_ice, water.melt, atol=1e-7)
+    np.testing.assert_array_equal(terms.rain, water.rain)
+    if variant == SPLIT_DAY:
+        np.testing.assert_array_equal(terms.melt_snow, water.parts.snow_melt)
+        np.testing.assert_array_equal(terms.melt_ice, water.parts.ice_melt)
+    # What melts of snow is what has gone of it on the day that accounts for it, and on no other that melts snow.
+    closes = np.allclose(swe + terms.snowfall - terms.melt_snow, after, atol=1e-6)
+    assert closes == (variant == SPLIT_DAY)

@@ -10,10 +10,11 @@ import numpy as np
 from oggm.core.massbalance import ConstantMassBalance, MultipleFlowlineMassBalance, RandomMassBalance
 from oggm.exceptions import InvalidWorkflowError
 
-from oggm_glaunti.coupling.hydro.columns import DaysByHeight, days_by_height
 from oggm_glaunti.coupling.model.days import no_split_reason
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.table.inputs import TableInputs
+from oggm_glaunti.coupling.table.refreezing import freezing_again
+from oggm_glaunti.coupling.table.water_days import DaysByHeight, days_by_height
 
 
 class Source(NamedTuple):
@@ -39,7 +40,9 @@ class Source(NamedTuple):
     def days(self, inputs: TableInputs, last: int) -> Iterator[DaysByHeight]:
         """Run the record of a realisation up to a year."""
         tunables = self.mb_model.tunable_params()
-        return days_by_height(inputs, tunables, last, refreezing=self.mb_model.refreezing)
+        years = days_by_height(inputs, tunables, last)
+        kind = self.mb_model.refreezing
+        return years if kind == "none" else freezing_again(kind, years, inputs, tunables)
 
     @property
     def no_split(self) -> str | None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from oggm_glaunti.coupling.ground.heights import table_heights
 from oggm_glaunti.coupling.hydro.calendar import days_of_simulated_year, on_slots
-from oggm_glaunti.coupling.hydro.columns import STATES, DaysByHeight
 from oggm_glaunti.coupling.hydro.file import HydroFile
 from oggm_glaunti.coupling.hydro.geometry import RunGeometry
 from oggm_glaunti.coupling.hydro.plan import Source
 from oggm_glaunti.coupling.hydro.totals import WATER, Areas, daily_totals, snow_line
+from oggm_glaunti.coupling.table.water_days import STATES, DaysByHeight
 
 
 class YearSums(NamedTuple):

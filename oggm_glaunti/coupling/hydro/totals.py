@@ -33,7 +33,7 @@ def daily_totals(days: Mapping[str, np.ndarray], areas: Areas, on_area: np.ndarr
     Parameters
     ----------
     days : mapping
-        fields (D, N), see :mod:`~oggm_glaunti.coupling.hydro.columns`
+        fields (D, N), see :mod:`~oggm_glaunti.coupling.table.water_days`
     areas : Areas
     on_area : array (U,)
         glacier area of each unit by which covered area is divided, m2

@@ -9,10 +9,11 @@ from oggm import cfg
 from oggm.exceptions import InvalidWorkflowError
 from oggm.utils import floatyear_to_date
 
+from oggm_glaunti.core.parameters import SPLIT_DAY
 from oggm_glaunti.coupling.oggm.attributes import OGGMAttributes
 from oggm_glaunti.coupling.oggm.versions import day_of_floatyear
 from oggm_glaunti.coupling.table.continuation import Continuation
-from oggm_glaunti.coupling.table.refreezing import Woodward
+from oggm_glaunti.coupling.table.refreezing import Woodward, refrozen_days
 from oggm_glaunti.coupling.table.table import Days, days_at_heights
 
 Melt = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -38,7 +39,7 @@ class MeltBySurface:
 
 def no_split_reason(mb_model: Any) -> str | None:
     """Return why a model cannot tell melt of snow from melt of ice, or None if it can."""
-    if mb_model.variant == "mass_conserving":
+    if mb_model.variant == SPLIT_DAY:
         return None
     return (
         f"{mb_model.gdir.rgi_id}: melt of snow cannot be told from melt of ice with variant={mb_model.variant!r}, in "
@@ -50,7 +51,7 @@ class DailyBalance(OGGMAttributes):
     """Days of a model with a `table`; the last year asked for is kept."""
 
     _days: tuple[Any, Days] | None = None
-    _refrozen: tuple[Any, np.ndarray] | None = None
+    _refrozen: tuple[Any, list[np.ndarray]] | None = None
     _asked_heights: Any = None
 
     def get_daily_mb(
@@ -109,18 +110,24 @@ class DailyBalance(OGGMAttributes):
     def _refrozen_of(self, index: int) -> np.ndarray:
         """Return what freezes again on the days of a year at the heights of the table and its continuation, m w.e."""
         tunables = self.tunable_params()
-        key = index, tunables.digest()
+        # Of the cold of the snow all years before a year are needed, so all are kept.
+        key = (-1 if self.refreezing == "cold_content" else index), tunables.digest()
         if self._refrozen is None or self._refrozen[0] != key:
-            inputs, table = self.store.inputs, self.table().table
-            place, had = Woodward.of(inputs, tunables), np.zeros(table.heights.size)
-            # The year before says what the mass-balance year has had by its end.
-            for k in range(max(index - 1, 0), index + 1):
-                days = days_at_heights(inputs, tunables, k, table)
-                gain, had = place.of_days(np.maximum(days.prcp - days.smb, 0.0), k, had)
-            beyond = Continuation.of(table)
-            gain = np.pad(gain, [(0, 0), (beyond.below.size, beyond.above.size)], mode="edge")
-            self._refrozen = key, gain
-        return self._refrozen[1]
+            self._refrozen = key, self._make_refrozen(index)
+        gain = self._refrozen[1][index if self.refreezing == "cold_content" else 0]
+        beyond = Continuation.of(self.table().table)
+        return np.pad(gain, [(0, 0), (beyond.below.size, beyond.above.size)], mode="edge")
+
+    def _make_refrozen(self, index: int) -> list[np.ndarray]:
+        inputs, tunables, table = self.store.inputs, self.tunable_params(), self.table().table
+        if self.refreezing == "cold_content":
+            return refrozen_days(inputs, tunables)
+        place, had = Woodward.of(inputs, tunables), np.zeros(table.heights.size)
+        # The year before says what the mass-balance year has had by its end.
+        for k in range(max(index - 1, 0), index + 1):
+            days = days_at_heights(inputs, tunables, k, table)
+            gain, had = place.of_days(np.maximum(days.prcp - days.smb, 0.0), k, had)
+        return [gain]
 
     # --- melt by surface ---
 

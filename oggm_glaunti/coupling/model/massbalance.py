@@ -85,9 +85,9 @@ class GlaUnTIMassBalance(DailyBalance):
         daily step of the temperature index: as published, or with snow that is conserved, see
         :func:`~oggm_glaunti.core.temperature_index.mass_conserving_day`. Default: the calibrated one, otherwise
         ``smooth``
-    refreezing : {'none', 'woodward'}
-        whether rain and melt freeze again in cold firn, see :mod:`oggm_glaunti.core.refreezing`; for cold glaciers,
-        with ``variant='mass_conserving'`` only
+    refreezing : {'none', 'woodward', 'cold_content'}
+        whether rain and melt freeze again in cold firn, up to a potential of the year, or by day in the cold of the
+        snow, see :mod:`oggm_glaunti.core.refreezing`; for cold glaciers, with ``variant='mass_conserving'`` only
     debris : bool
         whether ice melts with the factors of ``glaunti_debris.json`` (``process_debris``)
 

@@ -79,7 +79,9 @@ def glaunti_smb(
         snow is carried from row to row. Dates may be text: ``2008-10-01``, ``01.10.2008``
     daily : bool
         a map for every day (calendar years only), 365 times as large; with them ``melt_snow``, ``melt_ice`` and
-        ``rain`` of the day, so that snowfall = smb + melt_snow + melt_ice
+        ``rain`` of the day, so that snowfall = smb + melt_snow + melt_ice: melt of the part of the surface that is
+        covered with snow, and of the bare part. An account of the snow that has fallen they are with
+        ``variant='mass_conserving'`` only, see :mod:`oggm_glaunti.core.melt`
     exact : bool
         run all cells of the rectangle instead of the glacier's and write them too; see
         :class:`~oggm_glaunti.coupling.gridded.model.GriddedModel` for what the fast way costs in accuracy

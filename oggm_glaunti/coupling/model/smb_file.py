@@ -13,6 +13,7 @@ import numpy as np
 from oggm_glaunti.coupling.gridded.model import GriddedModel
 from oggm_glaunti.coupling.ground.features_file import write_coordinates
 from oggm_glaunti.coupling.ground.surface import YearlySurface
+from oggm_glaunti.coupling.model.days import no_split_reason
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
 from oggm_glaunti.coupling.oggm.writing import writing
@@ -68,6 +69,8 @@ def write_smb(
             _write_surface(nc, gridded.surface, maps)
         for name, values in maps.fields.items():
             _write_cells(nc, gridded, name, values, f"{_LONG_NAMES[name]}, water equivalent")
+            if name == "melt_snow" and (reason := no_split_reason(mb_model)) is not None:
+                nc[name].comment = f"says where it melts, and is no account of the snow that has fallen. {reason}"
             series = nc.createVariable(f"{name}_glacier", "f8", ("time",))
             series.units, series.long_name = "m", f"{_LONG_NAMES[name]}, mean over the glacier"
             series[:] = means[name]
@@ -82,8 +85,8 @@ _LONG_NAMES = {
     "smb": "surface mass balance",
     "smb_winter": "surface mass balance of the winter season",
     "smb_summer": "surface mass balance of the summer season",
-    "melt_snow": "melt of snow",
-    "melt_ice": "melt of ice",
+    "melt_snow": "melt of snow, on the part of the surface that is covered",
+    "melt_ice": "melt of ice, on the bare part of the surface",
     "rain": "liquid precipitation",
 }
 

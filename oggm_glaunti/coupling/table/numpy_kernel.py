@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from oggm_glaunti.core.parameters import SPLIT_DAY
+
 
 class DayAtHeights(NamedTuple):
     """One day at all heights, m w.e. and K day."""
@@ -110,7 +112,7 @@ def water_of_day(
     rain = np.maximum(p.prec_scale * prcp - day.solid_prcp, 0.0)
     melt = np.maximum(day.solid_prcp - day.smb, 0.0)
     water = {"snowfall": day.solid_prcp, "rain": rain, "melt": melt, "swe": day.swe}
-    if variant != "mass_conserving":
+    if variant != SPLIT_DAY:
         return water
     bare, bare_before = (np.exp2(-snow / p.snow_depletion_centre) for snow in (day.swe, swe + day.solid_prcp))
     ice_melt = np.maximum(melt - day.snow_melt, 0.0)

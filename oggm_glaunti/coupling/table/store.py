@@ -67,7 +67,7 @@ class TableStore:
         of the calibration and of the climate: each pair has a file of its own, see :func:`table_path`
     head : TableHead or None
         of that file, where it has been read already
-    refreezing : {'none', 'woodward'}
+    refreezing : {'none', 'woodward', 'cold_content'}
     debris : DebrisProfile or None
     """
 
@@ -225,7 +225,7 @@ class TableStore:
         if table is None:
             table = build_table(self.inputs, tunables)
             if self.refreezing != "none":
-                table = with_refreezing(table, self.inputs, tunables)
+                table = with_refreezing(self.refreezing, table, self.inputs, tunables)
             if on_disk:
                 self.adopt(table, tunables)
             else:

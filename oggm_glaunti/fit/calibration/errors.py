@@ -6,6 +6,9 @@ winter or summer is wrong for all stakes alike, so their rows share its error: `
 own^2 T_i)`` is the row's own, T its length in years. Rows of whole glaciers have standard deviations of their own:
 means over a glacier are nearer to the model than points are.
 
+Volumes of discharge share none of these: a row has its own sigma, and all of a gauge share the error of their level
+(:mod:`oggm_glaunti.fit.calibration.gauge`).
+
 Where all these rows of a glacier are few, the level of each season is uncertain too (:data:`LEVELS`): a year of stakes
 tells the level of this year, not that of the glacier's weather.
 """
@@ -94,6 +97,8 @@ class Effects(NamedTuple):
     is_whole : bool array (O,)
     few : bool
         whether the level of the seasons is uncertain too
+    level : float64 array (O,), optional
+        of rows of discharge the error that all of them share, m w.e.; 0 for balances
     """
 
     winter: Floats
@@ -102,22 +107,39 @@ class Effects(NamedTuple):
     years: Floats
     is_whole: NDArray[np.bool_]
     few: bool = False
+    level: Floats | None = None
+
+    @property
+    def is_balance(self) -> NDArray[np.bool_]:
+        """Which rows (O,) are balances, and not discharge."""
+        return np.ones(self.years.shape, bool) if self.level is None else self.level == 0.0
+
+    def select(self, rows: NDArray[np.bool_]) -> Effects:
+        """Return the effects on some of the rows."""
+        level = None if self.level is None else self.level[rows]
+        return Effects(*(of_rows[rows] for of_rows in self[:5]), self.few, level)
+
+    def _sizes(self, sizes: ErrorSizes) -> Floats:
+        """Sizes (O, 3) of the errors of balances; none for discharge."""
+        return sizes.of(self.is_whole) if self.level is None else sizes.of(self.is_whole) * self.is_balance[:, None]
 
     def own(self, sizes: ErrorSizes) -> Floats:
         """Variances (O,) of the rows' own errors."""
-        return self.sigma**2 + sizes.of(self.is_whole)[:, 0] ** 2 * self.years
+        return self.sigma**2 + self._sizes(sizes)[:, 0] ** 2 * self.years
 
     def shared(self, sizes: ErrorSizes) -> Floats:
         """Effects (O, E) of shared errors of unit variance; products of two rows are covariances."""
-        _, winter, summer = sizes.of(self.is_whole).T
+        _, winter, summer = self._sizes(sizes).T
         columns = [winter[:, None] * self.winter, summer[:, None] * self.summer]
         if self.few:
             levels = np.stack([self.winter.sum(axis=1), self.summer.sum(axis=1)], axis=1)
             columns.append(levels * LEVELS)
+        if self.level is not None:
+            columns.append(self.level[:, None])
         return np.concatenate(columns, axis=1)
 
 
-def effects(table: pd.DataFrame, southern: bool = False) -> Effects:
+def effects(table: pd.DataFrame, southern: bool = False, level: Floats | None = None) -> Effects:
     """Find the winters and summers in the rows of one glacier.
 
     Parameters
@@ -126,6 +148,8 @@ def effects(table: pd.DataFrame, southern: bool = False) -> Effects:
         ``kind, season, begin, end, sigma`` of observations, see :mod:`oggm_glaunti.fit.observations`
     southern : bool
         mass-balance years begin in April
+    level : float64 array (O,), optional
+        error that rows of discharge share, m w.e., and 0 for all others; needed if there are any
 
     Examples
     --------
@@ -137,9 +161,11 @@ def effects(table: pd.DataFrame, southern: bool = False) -> Effects:
     """
     begin, end = (table[name].to_numpy().astype("M8[D]") for name in ("begin", "end"))
     length = (end - begin).astype(float)
-    counts = np.maximum(np.round(length / 365.25).astype(int), 1)
+    is_balance = np.ones(len(table), bool) if level is None else level == 0.0
+    counts = np.maximum(np.round(length / 365.25).astype(int), 1) * is_balance
     middles = [
-        b + ((np.arange(n) + 0.5) * (t / n)).astype("m8[D]") for b, t, n in zip(begin, length, counts, strict=True)
+        b + ((np.arange(n) + 0.5) * (t / max(n, 1))).astype("m8[D]")
+        for b, t, n in zip(begin, length, counts, strict=True)
     ]
     of_rows = [balance_years(middle, southern) for middle in middles]
     known = np.unique(np.concatenate(of_rows))
@@ -152,6 +178,7 @@ def effects(table: pd.DataFrame, southern: bool = False) -> Effects:
         length / 365.25,
         table["kind"].isin(WHOLE).to_numpy(),
         known.size < FEW_YEARS,
+        level,
     )
 
 
@@ -225,7 +252,10 @@ def estimate_sizes(
         what parameters, as far as they are unknown a priori, do to the rows, see :func:`log_likelihood`. Differences
         that a fit has left are too small, as it has bent the parameters to them
     """
-    sorts = [is_whole for is_whole in (False, True) if any((of.is_whole == is_whole).any() for of in rows)]
+    held = [of.is_whole[of.is_balance] for of in rows]
+    sorts = [is_whole for is_whole in (False, True) if any((of_rows == is_whole).any() for of_rows in held)]
+    if not sorts:
+        return MEDIANS
     unknowns = [None] * len(rows) if others is None else others
 
     def sizes_at(x: Floats) -> ErrorSizes:

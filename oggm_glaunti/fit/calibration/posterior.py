@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from oggm_glaunti.core.parameters import BY_NAME
+from oggm_glaunti.fit.calibration.errors import sizes_as_dict
 from oggm_glaunti.fit.calibration.priors import STORED
+from oggm_glaunti.fit.names import DISCHARGE
 
 if TYPE_CHECKING:
     from oggm_glaunti.fit.calibration.errors import ErrorSizes
-    from oggm_glaunti.fit.calibration.hierarchy import Estimated
+    from oggm_glaunti.fit.calibration.hierarchy import Estimated, Posterior
+    from oggm_glaunti.fit.calibration.sites import GlacierSite
 
 # A parameter, or a direction in parameter space, is constrained by the data if they halve its prior uncertainty.
 IDENTIFIED = 0.5
@@ -92,3 +97,36 @@ def spread_of(found: Estimated) -> dict[str, Any]:
     """Return names, mean and covariance of the stored parameters for ``glaunti_params.json``."""
     names = [STORED.get(name, name) for name in found.names]
     return {"stored": names, "mean": found.mean.tolist(), "covariance": found.cov.tolist()}
+
+
+def fit_record(sites: Sequence[GlacierSite], posterior: Posterior, own: Estimated) -> dict[str, Any]:
+    """Describe the observations, the scores and the posterior of a fit; scores are those of balances if there are any.
+
+    Parameters
+    ----------
+    sites : sequence of GlacierSite
+        glaciers fitted to
+    posterior : Posterior
+    own : Estimated
+        parameters of the glacier that is described
+    """
+    used = pd.concat([glacier.used for glacier in sites])
+    difference = np.concatenate(posterior.predicted) - used["value"].to_numpy()
+    is_balance = (used["kind"] != DISCHARGE).to_numpy()
+    scored = difference[is_balance] if is_balance.any() else difference
+    by_kind = used.groupby(["kind", "season"]).size()
+    return {
+        "observations": {f"{kind} {season}": int(n) for (kind, season), n in by_kind.items()},
+        "glaciers": sorted(used["glacier"].unique().tolist()),
+        "sources": sorted(used["source"].unique().tolist()),
+        "first": f"{used['begin'].min():%Y-%m-%d}",
+        "last": f"{used['end'].max():%Y-%m-%d}",
+        "rejected": int(sum(len(glacier.rejected) for glacier in sites)),
+        "rmse": float(np.sqrt(np.mean(scored**2))),
+        "bias": float(scored.mean()),
+        "error_sizes": sizes_as_dict(posterior.sizes),
+        "parameters": summary(own),
+        "identifiability": identifiability(own, posterior.sizes),
+        "posterior": spread_of(own),
+        "region": {**spread_of(posterior.region), "spread": posterior.spread.tolist()},
+    }

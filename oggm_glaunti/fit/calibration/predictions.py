@@ -4,14 +4,20 @@ One daily scan over all days on a few dozen heights, snow carried; each day's ba
 belongs to, a day on which an observation begins or ends half to the stretch before and half to that after. So winter
 and summer add up to the year. What is observed is then two matrix products away: stretches to periods, heights to
 places.
+
+Discharge is another sum of the same days: from the glacier runs what is not gained, ``precipitation - balance``, and
+from the ground without glacier what does not stay as snow, ``precipitation - change of SWE``. So a site with discharge
+has three terms at every height, and its rows weights of all three.
 """
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from oggm_glaunti.core.arrays import EXACT, AnyArray
+from oggm_glaunti.core.glaunti import correct
 from oggm_glaunti.core.on_heights import OnHeights, Tuned, stepper
 
 
@@ -24,20 +30,24 @@ class Site(OnHeights):
         stretch of time to which the first and the second half of a day belong
     spans : array (O, S)
         1 if a stretch belongs to the period of an observation, else 0
-    areas : array (O, N)
-        shares of the heights in what was observed; each row adds up to 1
+    areas : array (O, N) or (O, 3 N)
+        shares of the heights in what was observed; each row adds up to 1. With `water` weights of the balances, of the
+        precipitation and of the changes of SWE at the heights
     observed : array (O,)
         m w.e.
     years : array (O,)
         length of its period
+    water : bool
+        whether there is discharge among the observations
     """
 
     before: Int[AnyArray, " time"]
     after: Int[AnyArray, " time"]
     spans: Float[AnyArray, "observation stretch"]
-    areas: Float[AnyArray, "observation height"]
+    areas: Float[AnyArray, "observation term"]
     observed: Float[AnyArray, " observation"]
     years: Float[AnyArray, " observation"]
+    water: bool = eqx.field(static=True, default=False, kw_only=True)
 
 
 def stretches(
@@ -71,8 +81,10 @@ def stretches(
     return before, after, ((number > first) & (number <= last)).astype(dtype)
 
 
-def balances(tuned: Tuned, site: Site) -> Float[Array, "stretch height"]:
+def balances(tuned: Tuned, site: Site) -> Float[Array, "stretch term"]:
     """Balance of every stretch of time at every height of a site, m w.e.: the mean over its realisations of weather.
+
+    For a site with discharge its three terms: balance, precipitation and change of SWE (S, 3 N).
 
     Parameters
     ----------
@@ -81,15 +93,18 @@ def balances(tuned: Tuned, site: Site) -> Float[Array, "stretch height"]:
     site : Site
     """
     swe, step = stepper(tuned, site)
+    scale = jax.vmap(correct, (None, 0))(tuned.ti.resolve(), site.ds).prec_scale if site.water else None
 
     def one_day(carry, day):
         swe, sums = carry
-        *weather, before, after = day
-        swe, smb = step(swe, tuple(weather))
-        return (swe, sums.at[before].add(0.5 * smb).at[after].add(0.5 * smb)), None
+        temp, prcp, index, before, after = day
+        new_swe, terms = step(swe, (temp, prcp, index))
+        if scale is not None:
+            terms = jnp.concatenate([terms, scale[index] * prcp, new_swe - swe])
+        return (new_swe, sums.at[before].add(0.5 * terms).at[after].add(0.5 * terms)), None
 
     def one_realisation(temp, prcp):
-        sums = jnp.zeros((site.spans.shape[1], swe.size), swe.dtype)
+        sums = jnp.zeros((site.spans.shape[1], 3 * swe.size if site.water else swe.size), swe.dtype)
         days = (temp, prcp, site.ds_index, site.before, site.after)
         return jax.lax.scan(one_day, (swe, sums), days)[0][1]
 

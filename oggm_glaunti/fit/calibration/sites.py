@@ -12,10 +12,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from oggm_glaunti.core.parameters import physical_numbers
 from oggm_glaunti.core.units import N_CORRECTIONS
 from oggm_glaunti.coupling.ground.features import read_features
+from oggm_glaunti.coupling.model.days import no_split_reason
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError, InvalidWorkflowError
 from oggm_glaunti.fit.calibration.errors import Effects, effects
+from oggm_glaunti.fit.calibration.gauge import (
+    Gauge,
+    Ground,
+    ground_of,
+    level_errors,
+    outside_run,
+    shares_of_row,
+    term_weights,
+)
+from oggm_glaunti.fit.names import DISCHARGE
 from oggm_glaunti.fit.observations import DAYS_A_YEAR, check_observations, on_grid
 
 if TYPE_CHECKING:
@@ -25,6 +37,7 @@ if TYPE_CHECKING:
 
 HEIGHT_STEP = 25.0  # m; the mean over a glacier is then accurate to 1e-3 m w.e. a year
 SPIN_UP_YEARS = 5  # run before the first observation, as far as the weather reaches
+NOT_ASKED_FOR = "discharge counts only where it is asked for: give its catchment, gauge=Gauge(units)"
 
 
 class Surface(NamedTuple):
@@ -97,7 +110,9 @@ def as_table(observations: Any) -> pd.DataFrame:
     return table
 
 
-def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observations: pd.DataFrame) -> GlacierSite:
+def glacier_site(
+    gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observations: pd.DataFrame, gauge: Gauge | None = None
+) -> GlacierSite:
     """Prepare the observations of one glacier for a fit.
 
     Parameters
@@ -107,11 +122,13 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
         provides weather and corrections
     observations : DataFrame
         see :mod:`oggm_glaunti.fit.observations`; rows of other glaciers are ignored
+    gauge : Gauge, optional
+        where rows of discharge were measured; without they are left out
 
     Raises
     ------
     InvalidParamsError
-        if no observation can be used
+        if no observation can be used, or discharge is asked for and the model or the table has none
     """
     from oggm_glaunti.fit.calibration.predictions import Site, stretches
 
@@ -123,7 +140,8 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
         known = ", ".join(map(str, observations["glacier"].unique()[:10])) or "nothing"
         words = f"no observations; column glacier has {known}, expected one of {sorted(names)}"
         raise InvalidParamsError(f"{gdir.rgi_id}: {words}")
-    used, rejected = _comparable(gdir, own, inputs.climate.time, surface)
+    ground = None if gauge is None else _ground(gdir, mb_model, own, gauge)
+    used, rejected = _comparable(gdir, own, inputs.climate.time, surface, ground)
     begin, end = (used[name].to_numpy().astype("M8[D]") for name in ("begin", "end"))
     # From some years before the first observation to the end of the last one.
     year = begin.min().astype("M8[Y]").astype(int) + 1970 - SPIN_UP_YEARS
@@ -131,29 +149,58 @@ def glacier_site(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, observati
     start = max(days[0], np.datetime64(f"{year}-{begin.min().item().month:02d}-01", "D"))
     rows = slice(int((start - days[0]).astype(int)), int((end.max() - days[0]).astype(int)) + 1)
     days = days[rows]
-    heights = heights_around(surface, used["height"].dropna().to_numpy())
+    points = used["height"].dropna().to_numpy()
+    heights = heights_around(surface, points if ground is None else np.append(points, ground.heights))
     before, after, spans = stretches(days, begin, end)
     site = Site(
         **on_heights(inputs, rows, heights),
         before=before,
         after=after,
         spans=spans,
-        areas=np.stack([_observed_shares(row, surface, heights) for row in used.itertuples()]).astype(np.float32),
+        areas=np.stack([_weights(row, surface, heights, ground) for row in used.itertuples()]).astype(np.float32),
         years=((end - begin).astype(float) / DAYS_A_YEAR).astype(np.float32),
         observed=used["value"].to_numpy(np.float32),
+        water=ground is not None,
     )
-    return GlacierSite(site, used, effects(used, gdir.hemisphere == "sh"), rejected, days)
+    level = None if gauge is None else _levels(gauge, used, site, mb_model)
+    return GlacierSite(site, used, effects(used, gdir.hemisphere == "sh", level), rejected, days)
+
+
+def _ground(gdir: GlacierDirectory, mb_model: GlaUnTIMassBalance, own: pd.DataFrame, gauge: Gauge) -> Ground:
+    """Read the gauge's ground; InvalidParamsError if the model has no discharge, or the table none."""
+    if (reason := no_split_reason(mb_model)) is not None:
+        raise InvalidParamsError(f"{reason}. So there is no discharge to compare with: leave out gauge=")
+    if not (own["kind"] == DISCHARGE).any():
+        raise InvalidParamsError(
+            f"{gdir.rgi_id}: gauge= is given, but no observation is of kind {DISCHARGE!r}; make them with "
+            "oggm_glaunti.fit.readers.from_discharge"
+        )
+    return ground_of(gdir, gauge)
+
+
+def _levels(gauge: Gauge, used: pd.DataFrame, site: Site, mb_model: GlaUnTIMassBalance) -> NDArray[np.float64]:
+    """Return the shared errors (O,) of the rows of discharge, m w.e.; 0 for balances."""
+    n = site.above_ref.size
+    off = -np.asarray(site.areas, np.float64)[:, 2 * n :].sum(axis=1)
+    prcp = np.asarray(site.prcp, np.float64).mean(axis=0)
+    scale = physical_numbers(mb_model.ti)["prec_scale"] * float(np.mean(mb_model.prcp_fac))
+    of_stretches = np.bincount(site.before, 0.5 * prcp, site.spans.shape[1])
+    of_stretches += np.bincount(site.after, 0.5 * prcp, site.spans.shape[1])
+    fallen = scale * np.asarray(site.spans, np.float64) @ of_stretches
+    found = level_errors(gauge, used["value"].to_numpy(float), off * fallen, off, np.asarray(site.years, np.float64))
+    # A row of discharge is told by its error, which must not vanish.
+    return np.where(used["kind"] == DISCHARGE, np.maximum(found, 1e-6), 0.0)
 
 
 def _comparable(
-    gdir: GlacierDirectory, own: pd.DataFrame, time: NDArray[Any], surface: Surface
+    gdir: GlacierDirectory, own: pd.DataFrame, time: NDArray[Any], surface: Surface, ground: Ground | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Select the observations that can be compared with a model run, and list the others with the reason."""
     good, bad = check_observations(own)
     outside = bad.iloc[:0]
     if gdir.has_file("glaunti_features") and len(good):
         good, outside = on_grid(good, gdir)
-    problem = _obstacles(good, time, surface)
+    problem = _obstacles(good, time, surface, ground)
     use = problem == ""
     left_out = pd.DataFrame({"row": good.index, "glacier": good["glacier"], "problem": problem})[~use]
     rejected = pd.concat([table for table in (bad, outside, left_out) if len(table)] or [bad], ignore_index=True)
@@ -163,7 +210,7 @@ def _comparable(
     return good[use], rejected
 
 
-def _obstacles(good: pd.DataFrame, time: NDArray[Any], surface: Surface) -> NDArray[np.object_]:
+def _obstacles(good: pd.DataFrame, time: NDArray[Any], surface: Surface, ground: Ground | None) -> NDArray[np.object_]:
     """Describe why each observation cannot be compared with a model run; empty if it can."""
     problem = np.full(len(good), "", object)
     for i, row in enumerate(good.itertuples()):
@@ -174,6 +221,8 @@ def _obstacles(good: pd.DataFrame, time: NDArray[Any], surface: Surface) -> NDAr
             problem[i] = "a point without a height"
         elif row.kind == "point" and row.height_range > 0 and not _in_band(row, surface).any():
             problem[i] = f"the outline has no cell within {0.5 * row.height_range:g} m of {row.height:g} m"
+        elif row.kind == DISCHARGE:
+            problem[i] = NOT_ASKED_FOR if ground is None else outside_run(ground, row.begin, row.end)
     return problem
 
 
@@ -217,6 +266,15 @@ def corrections_at(inputs: Any, heights: NDArray[np.float64]) -> NDArray[np.floa
     if inputs.corrections is None:
         return np.zeros((1, N_CORRECTIONS, heights.size), np.float32)
     return inputs.corrections.at(heights)
+
+
+def _weights(row: Any, surface: Surface, heights: NDArray[np.float64], ground: Ground | None) -> NDArray[np.float64]:
+    """Compute the weights of a row: of the heights, with discharge in the fit of all terms at the heights."""
+    if ground is None:
+        return _observed_shares(row, surface, heights)
+    if row.kind == DISCHARGE:
+        return term_weights(*shares_of_row(ground, row.begin, row.end, heights))
+    return np.pad(_observed_shares(row, surface, heights), (0, 2 * heights.size))
 
 
 def _observed_shares(row: Any, surface: Surface, heights: NDArray[np.float64]) -> NDArray[np.float64]:

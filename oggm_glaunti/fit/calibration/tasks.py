@@ -24,8 +24,9 @@ from oggm_glaunti.coupling.oggm.from_oggm import (
     utils,
 )
 from oggm_glaunti.coupling.oggm.processes import require_jax
-from oggm_glaunti.fit.calibration.errors import ErrorSizes, checked_sizes, sizes_as_dict
-from oggm_glaunti.fit.calibration.posterior import identifiability, spread_of, summary
+from oggm_glaunti.fit.calibration.errors import ErrorSizes, checked_sizes
+from oggm_glaunti.fit.calibration.gauge import Gauge
+from oggm_glaunti.fit.calibration.posterior import fit_record
 from oggm_glaunti.fit.calibration.priors import FEW, priors_around
 from oggm_glaunti.fit.calibration.sites import GlacierSite, as_table, glacier_site
 
@@ -48,6 +49,7 @@ def fit_glaunti(
     free: Sequence[str] = FEW,
     spread: Mapping[str, float] | None = None,
     errors: ErrorSizes | None = None,
+    gauge: Gauge | None = None,
     filesuffix: str = "",
     mb_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -72,6 +74,9 @@ def fit_glaunti(
     errors : ErrorSizes, optional
         sizes of the differences expected in addition to the sigma of the observations, m w.e.; default: estimated.
         Where observations are of fewer than three years, the level of the glacier is uncertain besides
+    gauge : Gauge, optional
+        catchment of the rows of discharge, which count only with it, and with ``variant='mass_conserving'``. Discharge
+        commonly asks for less precipitation than balances: what each asks for alone is logged, and written with the fit
     filesuffix : str
         suffix of ``glaunti_params.json``, for more than one calibration in a directory
     mb_kwargs : mapping, optional
@@ -99,7 +104,7 @@ def fit_glaunti(
     >>> fit_glaunti(gdir, observations=observations)["parameters"]["ddf_snow"]  # doctest: +SKIP
     {'value': 0.0057, 'units': 'm w.e. K-1 day-1'}
     """
-    found = estimate([gdir], observations, free, spread, errors, mb_kwargs)
+    found = estimate([gdir], observations, free, spread, errors, mb_kwargs, gauge)
     (params,) = _write_fit(found, [gdir], filesuffix)
     return params
 
@@ -164,6 +169,7 @@ def modelled(
     observations: pd.DataFrame,
     published: bool = False,
     mb_kwargs: Mapping[str, Any] | None = None,
+    gauge: Gauge | None = None,
 ) -> pd.DataFrame:
     """Compute the modelled values of observations; those that cannot be modelled are named in the log.
 
@@ -176,6 +182,8 @@ def modelled(
         use the published parameters, also if the directory is calibrated
     mb_kwargs : mapping, optional
         arguments of :class:`~oggm_glaunti.GlaUnTIMassBalance`: `model`, `corrector`, `mb_params_filesuffix` etc.
+    gauge : Gauge, optional
+        catchment of rows of discharge
 
     Returns
     -------
@@ -187,10 +195,13 @@ def modelled(
 
     chosen = checked_mb_kwargs("modelled", mb_kwargs)
     mb_model = UnfittedMassBalance(gdir, **chosen) if published else GlaUnTIMassBalance(gdir, **chosen)
-    glacier = glacier_site(gdir, mb_model, as_table(observations))
+    glacier = glacier_site(gdir, mb_model, as_table(observations), gauge)
     _report_rejected(gdir, glacier)
     (values,) = predict(as_tuned(gdir.rgi_id, mb_model), [glacier.site])
-    return glacier.used.assign(modelled=values - mb_model.bias / 1000.0 * glacier.site.years)
+    # Of discharge the weights of the balance are those of the glacier in the catchment, below 0.
+    of_balance = np.asarray(glacier.site.areas)[:, : glacier.site.above_ref.size].sum(axis=1)
+    of_balance = np.where(glacier.rows.is_balance, 1.0, of_balance)
+    return glacier.used.assign(modelled=values - mb_model.bias / 1000.0 * glacier.site.years * of_balance)
 
 
 def as_tuned(label: str, mb_model: GlaUnTIMassBalance) -> Tuned:
@@ -228,6 +239,8 @@ class Estimate(NamedTuple):
         model of the first of them, before the fit
     chosen : dict
         arguments that make the same model of another glacier
+    discharge : dict or None
+        what there is to say of discharge, see :func:`~oggm_glaunti.fit.calibration.conflict.discharge_record`
     """
 
     posterior: Posterior
@@ -235,6 +248,7 @@ class Estimate(NamedTuple):
     sites: list[GlacierSite]
     model: GlaUnTIMassBalance
     chosen: dict[str, Any]
+    discharge: dict[str, Any] | None = None
 
 
 def estimate(
@@ -244,6 +258,7 @@ def estimate(
     spread: Mapping[str, float] | None = None,
     errors: ErrorSizes | None = None,
     mb_kwargs: Mapping[str, Any] | None = None,
+    gauge: Gauge | None = None,
 ) -> Estimate:
     """Fit parameters to the observations of one or more glaciers; nothing is written.
 
@@ -251,8 +266,8 @@ def estimate(
     ----------
     gdirs : list of GlacierDirectory
         glaciers to fit to
-    observations, free, spread, errors, mb_kwargs
-        see :func:`fit_glaunti`
+    observations, free, spread, errors, mb_kwargs, gauge
+        see :func:`fit_glaunti`; a gauge is that of one glacier
 
     Raises
     ------
@@ -261,6 +276,7 @@ def estimate(
     """
     label = ", ".join(gdir.rgi_id for gdir in gdirs)
     require_jax(f"{label}: fitting to observations")
+    from oggm_glaunti.fit.calibration.conflict import discharge_record
     from oggm_glaunti.fit.calibration.map_estimate import NoConvergence, fit_map
 
     allowed = (*CALIBRATION_KWARGS, *CLIMATE_KWARGS)
@@ -269,7 +285,9 @@ def estimate(
     chosen = {**chosen, "model": first.model_name, "variant": first.variant}
     models = [first, *(_same_model(first, gdir, chosen) for gdir in gdirs[1:])]
     table = as_table(observations)
-    sites = [glacier_site(gdir, m, table) for gdir, m in zip(gdirs, models, strict=True)]
+    if gauge is not None and len(gdirs) > 1:
+        raise InvalidParamsError(f"{label}: gauge: discharge counts in the fit of one glacier only")
+    sites = [glacier_site(gdir, m, table, gauge) for gdir, m in zip(gdirs, models, strict=True)]
     for gdir, glacier in zip(gdirs, sites, strict=True):
         _report_rejected(gdir, glacier)
     start = as_tuned(label, first)
@@ -282,9 +300,12 @@ def estimate(
     of_sites, rows = [glacier.site for glacier in sites], [glacier.rows for glacier in sites]
     try:
         posterior = fit_map(start, of_sites, rows, priors, errors)
+        of_river = None if gauge is None else discharge_record(sites[0], gauge, start, priors, posterior, errors)
     except NoConvergence as err:
         raise MassBalanceCalibrationError(f"{label}: {err}. {_remedy(priors.names)}") from err
-    return Estimate(posterior, gdirs, sites, first, chosen)
+    for sentence in of_river["words"] if of_river else ():
+        log.warning("(%s) %s", label, sentence)
+    return Estimate(posterior, gdirs, sites, first, chosen, of_river)
 
 
 def _write_fit(
@@ -308,13 +329,17 @@ def _write_fit(
                 FITTED_GRADIENT: float(tuned.temp_gradient),
                 "parameters": parameters,
                 "calibrated": list(own.names),
-                "fit": {**record, **_fit_record(found, own)},
+                "fit": {**record, **fit_record(found.sites, found.posterior, own), **_of_discharge(found)},
             }
         )
         _check_possible(results[-1], own.names)
     for gdir, params in zip(gdirs, results, strict=True):
         write_calibration(gdir, params, filesuffix)
     return results
+
+
+def _of_discharge(found: Estimate) -> dict[str, Any]:
+    return {} if found.discharge is None else {"discharge": found.discharge}
 
 
 def _check_possible(params: dict[str, Any], free: Sequence[str]) -> None:
@@ -361,26 +386,3 @@ def _same_model(first: GlaUnTIMassBalance, gdir: GlacierDirectory, chosen: dict[
 def _report_rejected(gdir: GlacierDirectory, glacier: GlacierSite) -> None:
     for row in glacier.rejected.itertuples():
         log.warning("(%s) observation %s is left out: %s", gdir.rgi_id, row.row, row.problem)
-
-
-def _fit_record(found: Estimate, own: Estimated) -> dict[str, Any]:
-    """Describe the observations, the scores and the posterior of a fit."""
-    posterior = found.posterior
-    used = pd.concat([glacier.used for glacier in found.sites])
-    difference = np.concatenate(posterior.predicted) - used["value"].to_numpy()
-    by_kind = used.groupby(["kind", "season"]).size()
-    return {
-        "observations": {f"{kind} {season}": int(n) for (kind, season), n in by_kind.items()},
-        "glaciers": sorted(used["glacier"].unique().tolist()),
-        "sources": sorted(used["source"].unique().tolist()),
-        "first": f"{used['begin'].min():%Y-%m-%d}",
-        "last": f"{used['end'].max():%Y-%m-%d}",
-        "rejected": int(sum(len(glacier.rejected) for glacier in found.sites)),
-        "rmse": float(np.sqrt(np.mean(difference**2))),
-        "bias": float(difference.mean()),
-        "error_sizes": sizes_as_dict(posterior.sizes),
-        "parameters": summary(own),
-        "identifiability": identifiability(own, posterior.sizes),
-        "posterior": spread_of(own),
-        "region": {**spread_of(posterior.region), "spread": posterior.spread.tolist()},
-    }

@@ -1,3 +1,4 @@
+from .discharge import from_discharge as from_discharge
 from .oggm_tables import from_gdir as from_gdir, read_geodetic as read_geodetic
 from .plain_csv import read_csv as read_csv
 from .seasons import (

@@ -13,8 +13,8 @@ from rasterio.transform import from_origin
 
 from oggm_glaunti import GlaUnTIMassBalanceA
 from oggm_glaunti.coupling.ground.debris import DebrisProfile, melt_under, read_debris
-from oggm_glaunti.coupling.hydro.columns import days_by_height
 from oggm_glaunti.coupling.table.table import build_table
+from oggm_glaunti.coupling.table.water_days import days_by_height
 from oggm_glaunti.tasks import glaunti_features, process_debris
 from tests.coupling.hydro.worlds import TUNABLES, climate, inputs
 

@@ -36,9 +36,10 @@ def test_it_adds_a_few_centimetres_where_it_is_cold(aletsch_gdir):
     )
 
 
+@pytest.mark.parametrize("kind", ["woodward", "cold_content"])
 @pytest.mark.parametrize("year", [2003, 2004])
-def test_days_add_up_to_the_year(aletsch_gdir, year):
-    model = GlaUnTIMassBalanceA(aletsch_gdir, **HOW)
+def test_days_add_up_to_the_year(aletsch_gdir, year, kind):
+    model = GlaUnTIMassBalanceA(aletsch_gdir, **{**HOW, "refreezing": kind})
     days = model.get_daily_mb_of_year(HEIGHTS, year)
     total = days.sum(axis=1) * cfg.SEC_IN_DAY * model.rho
     np.testing.assert_allclose(total, annual(model, year), atol=1e-2)
@@ -53,8 +54,10 @@ def test_trial_parameters_have_it_as_well(aletsch_gdir):
     assert (annual(turned, 2003) - annual(plain, 2003))[1] > 20.0
 
 
-def test_a_runs_mass_closes_with_it(aletsch_gdir):
-    model = MultipleFlowlineMassBalance(aletsch_gdir, mb_model_class=GlaUnTIMassBalanceA, **HOW)
+@pytest.mark.parametrize("kind", ["woodward", "cold_content"])
+def test_a_runs_mass_closes_with_it(aletsch_gdir, kind):
+    how = {**HOW, "refreezing": kind}
+    model = MultipleFlowlineMassBalance(aletsch_gdir, mb_model_class=GlaUnTIMassBalanceA, **how)
     run_with_daily_hydro(aletsch_gdir, mb_model=model, ys=2003, ye=2006)
     water = read_daily_hydro(aletsch_gdir)
     require_closed(water)
@@ -72,3 +75,20 @@ def test_only_with_snow_that_conserves_mass(aletsch_gdir):
         GlaUnTIMassBalanceA(aletsch_gdir, refreezing="woodward")
     with pytest.raises(InvalidParamsError, match="refreezing: expected one of"):
         GlaUnTIMassBalanceA(aletsch_gdir, variant="mass_conserving", refreezing="some")
+
+
+def test_the_cold_of_the_snow_freezes_a_few_centimetres_and_more_where_it_is_cold(aletsch_gdir):
+    years = range(1985, 1995)
+
+    def mean(bias, kind):
+        model = GlaUnTIMassBalanceA(aletsch_gdir, variant="mass_conserving", refreezing=kind, temp_bias=bias)
+        return np.mean([annual(model, year) for year in years], axis=0)
+
+    gains = [mean(bias, "cold_content") - mean(bias, "none") for bias in (0.0, -10.0)]
+    for gain in gains:
+        assert (gain > -1e-3).all()
+        # No more than the active layer holds at the coldest, once a year.
+        assert (gain < 250.0).all()
+    # On the summit it is so cold that all water freezes, and where it is colder there is less of it.
+    assert gains[0][1] > 5.0
+    assert gains[1][1] > gains[0][1]

@@ -16,7 +16,6 @@ from oggm_glaunti.core.parameters import STORED_NAMES
 from oggm_glaunti.coupling.oggm.processes import jax_is_unsafe
 from oggm_glaunti.coupling.table.inputs import TableInputs, TunableParams
 from oggm_glaunti.coupling.table.numpy_kernel import water_of_day
-from oggm_glaunti.coupling.table.refreezing import Woodward
 from oggm_glaunti.coupling.table.table import days_of_year, month_parameters, round_up, table_initial_swe
 
 # Programs are compiled for numbers of heights that are multiples of it.
@@ -33,9 +32,10 @@ class DaysByHeight(NamedTuple):
     swe_before : float64 array (N,)
         snow at the beginning of the year, m w.e.
     values : dict of float64 arrays (D, N)
-        ``snowfall, rain, melt, snow_melt, ice_melt, rain_on_snow`` and, if asked for, ``refreezing`` (m w.e. day-1),
-        and :data:`STATES` at the end of the day (m w.e.; 0 to 1). Of a day that does not conserve the mass of its snow
-        only snowfall, rain, melt and swe
+        ``snowfall, rain, melt, snow_melt, ice_melt, rain_on_snow`` and, if it was added (by
+        :func:`~oggm_glaunti.coupling.table.refreezing.freezing_again`), ``refreezing`` (m w.e. day-1), and
+        :data:`STATES` at the end of the day (m w.e.; 0 to 1). Of a day that does not conserve the mass of its snow only
+        snowfall, rain, melt and swe
     """
 
     year: int
@@ -44,7 +44,7 @@ class DaysByHeight(NamedTuple):
 
 
 def days_by_height(
-    inputs: TableInputs, tunables: TunableParams, last: int, backend: str = "auto", refreezing: str = "none"
+    inputs: TableInputs, tunables: TunableParams, last: int, backend: str = "auto"
 ) -> Iterator[DaysByHeight]:
     """Run one realisation of the weather from the first year of its record to the year `last`.
 
@@ -57,21 +57,10 @@ def days_by_height(
         calendar year
     backend : {'auto', 'jax', 'numpy'}
         ``auto``: NumPy in workers forked after JAX had started, otherwise JAX; they agree to 1e-12 m w.e.
-    refreezing : {'none', 'woodward'}
     """
     if backend == "auto":
         backend = "numpy" if jax_is_unsafe() else "jax"
-    years = {"jax": _by_jax, "numpy": _by_numpy}[backend](inputs, tunables, last)
-    return years if refreezing == "none" else _with_refreezing(years, Woodward.of(inputs, tunables))
-
-
-def _with_refreezing(years: Iterator[DaysByHeight], place: Woodward) -> Iterator[DaysByHeight]:
-    """Add what freezes again of each day's rain and melt."""
-    had: np.ndarray | None = None
-    for k, days in enumerate(years):
-        water = days.values["rain"] + days.values["melt"]
-        gain, had = place.of_days(water, k, np.zeros(water.shape[1]) if had is None else had)
-        yield days._replace(values={**days.values, "refreezing": gain})
+    return {"jax": _by_jax, "numpy": _by_numpy}[backend](inputs, tunables, last)
 
 
 def _by_jax(inputs: TableInputs, tunables: TunableParams, last: int) -> Iterator[DaysByHeight]:

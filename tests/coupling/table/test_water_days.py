@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oggm_glaunti.coupling.hydro.columns import days_by_height
 from oggm_glaunti.coupling.table.table import build_table
+from oggm_glaunti.coupling.table.water_days import days_by_height
 from tests.coupling.hydro.worlds import SPLIT, TUNABLES, climate, inputs
 
 
