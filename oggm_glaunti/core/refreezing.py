@@ -6,10 +6,10 @@ year freeze until that is used up. What has frozen again is ice: it does not mel
 
 By day the cold content of the snow is followed: the water that would have to freeze in it to warm it to 0 degC. Snow
 falls as cold as the air. Rain and melt freeze until the cold is used up. Then the upper layer of the snow goes towards
-the temperature of the air, at most 0 degC, as fast as heat is conducted through it: the slowest mode of a slab of depth d
-whose base lets no heat pass has the time constant ``4 d^2 / (pi^2 kappa)`` (Carslaw and Jaeger 1959). Ice and the ground
-have no cold: where there is no snow nothing freezes. Results depend on the depth of the layer more than on anything else
-(Reijmer et al. 2012, The Cryosphere 6, 743-762).
+the temperature of the air, at most 0 degC, as fast as heat is conducted through it: the slowest mode of a slab of depth
+d whose base lets no heat pass has the time constant ``4 d^2 / (pi^2 kappa)`` (Carslaw and Jaeger 1959). Ice and the
+ground have no cold: where there is no snow nothing freezes. Results depend on the depth of the layer more than on
+anything else (Reijmer et al. 2012, The Cryosphere 6, 743-762).
 """
 
 from types import ModuleType

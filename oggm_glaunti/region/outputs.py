@@ -9,7 +9,7 @@ from oggm import GlacierDirectory, entity_task
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
+from oggm_glaunti.coupling.model.choice import TABLE_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, WINTER_MONTHS
 from oggm_glaunti.coupling.table.table import Table
@@ -65,7 +65,7 @@ def glacier_balance(
     if years not in BALANCE_YEARS:
         raise InvalidParamsError(f"{gdir.rgi_id}: years: expected one of {BALANCE_YEARS}, found {years!r}")
     geometry = read_geometry(gdir, run_filesuffix)
-    mb_model = GlaUnTIMassBalance(gdir, **checked_mb_kwargs("compile_glaunti_output", mb_kwargs))
+    mb_model = GlaUnTIMassBalance(gdir, **checked_mb_kwargs("compile_glaunti_output", mb_kwargs, TABLE_KWARGS))
     table, continued = mb_model.table().table, mb_model.table().continued
     chosen = _common_years(gdir, table.years, geometry, years, (ys, ye))
     start = FIRST_MONTH[gdir.hemisphere] if years == "mass_balance" else None

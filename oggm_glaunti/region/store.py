@@ -13,7 +13,7 @@ from oggm.exceptions import InvalidParamsError
 from oggm.utils import tolist
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
+from oggm_glaunti.coupling.model.choice import TABLE_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
 from oggm_glaunti.coupling.oggm.progress import execute_with_bar
 from oggm_glaunti.coupling.oggm.writing import writing
@@ -103,7 +103,7 @@ def compile_glaunti_output(
     """
     gdirs = tolist(gdirs)
     require_compilable(gdirs, format, years)
-    chosen = checked_mb_kwargs("compile_glaunti_output", mb_kwargs)
+    chosen = checked_mb_kwargs("compile_glaunti_output", mb_kwargs, TABLE_KWARGS)
     written = _path(path, output_filesuffix or input_filesuffix or "", format)
     asked = {"run_filesuffix": input_filesuffix, "years": years, "ys": ys, "ye": ye, "mb_kwargs": chosen}
     # Reset: a success in the glacier's log does not give its result.

@@ -11,7 +11,7 @@ from oggm.utils import global_task, pipe_log
 from tqdm import tqdm
 
 from oggm_glaunti import settings
-from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
+from oggm_glaunti.coupling.model.choice import TABLE_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.processes import require_jax
 from oggm_glaunti.coupling.table.band_corrections import BandCorrections
@@ -75,7 +75,7 @@ def glaunti_tables(
     from oggm_glaunti.region.engine import run_jobs  # here: it imports JAX
 
     require_each_once([gdir.rgi_id for gdir in gdirs])
-    arguments = checked_mb_kwargs(TASK, mb_kwargs)
+    arguments = checked_mb_kwargs(TASK, mb_kwargs, TABLE_KWARGS)
     with tqdm(total=len(gdirs), desc=TASK, unit="glacier", disable=None if progress else True) as bar:
         run = _Run(gdirs, arguments, overwrite, bar)
         for outcome in run_jobs(run.jobs(), memory):
@@ -125,7 +125,7 @@ class _Run:
         """Make the table of weather with several realisations, which batches do not support."""
         start = time.perf_counter()
         store.adopt_corrections(None if store.corrector == "off" else known or store.compute_corrections())
-        store.adopt(build_table(store.inputs, tunables), tunables)
+        store.adopt(store.completed(build_table(store.inputs, tunables), tunables), tunables)
         seconds = time.perf_counter() - start
         self.gdirs[index].log(TASK, task_time=seconds)
         self._row(index, "written", seconds=seconds)
@@ -137,7 +137,7 @@ class _Run:
         if outcome.table is not None:
             try:
                 store.adopt_corrections(outcome.job.yearly)
-                store.adopt(outcome.table, outcome.job.tunables)
+                store.adopt(store.completed(outcome.table, outcome.job.tunables), outcome.job.tunables)
             except Exception as failed:
                 error = failed
         if error is not None:

@@ -53,3 +53,14 @@ def timed(call: Callable[[], Any], times: int = 5) -> Timed:
         result = call()
         seconds.append(time.perf_counter() - start)
     return Timed(seconds[0], statistics.median(seconds[1:]), result)
+
+
+class Bounds:
+    """Lines that were printed, and whether all bounds hold."""
+
+    def __init__(self) -> None:
+        self.short = 0
+
+    def __call__(self, holds: bool, what: str) -> None:
+        self.short += not holds
+        print(f"{'holds' if holds else 'falls short'}: {what}", flush=True)

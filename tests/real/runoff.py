@@ -8,7 +8,6 @@ and residence times to the days of 1982-2000; scores are those of 2001-2020. Wea
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -19,25 +18,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests import glaciers
-from tests.real.measured import shared_data
+from tests import cold_valley, glaciers
+from tests.real import runoff_fit, runoff_ice
+from tests.real.measured import Bounds, shared_data
 
 GAUGE = 8.006712, 46.385557  # E, N; CH1903+ 2643700, 1137290 of CAMELS-CH
 GAUGE_AREA, DELINEATED = 195.5, 194.8  # km2
 FIT, TEST = (1982, 2000), ("2001", "2020")
 BOUNDS = {"nse": 0.915, "kge": 0.90, "r_month": 0.98, "r_summer": 0.87, "r_anomaly": 0.77}
 SPLIT = "mass_conserving"
-
-
-class Bounds:
-    """Lines that were printed, and whether all bounds hold."""
-
-    def __init__(self) -> None:
-        self.short = 0
-
-    def __call__(self, holds: bool, what: str) -> None:
-        self.short += not holds
-        print(f"{'holds' if holds else 'falls short'}: {what}", flush=True)
 
 
 def main() -> int:
@@ -54,12 +43,14 @@ def main() -> int:
         closure(bounds, run)
         months(bounds, gdir, run)
         by_unit(bounds, gdir)
-        refreezing(bounds, "Grosser Aletsch 1982-2020", gdir, range(1982, 2021))
-        refreezing(bounds, "the same, 10 K colder", gdir, range(1982, 2021), temp_bias=-10.0)
-        debris(bounds, gdir)
+        runoff_ice.refreezing(bounds, "Grosser Aletsch 1982-2020", gdir, range(1982, 2021))
+        runoff_ice.debris(bounds, gdir)
         massa(bounds, gdir, shared)
+        runoff_fit.fits(bounds, gdir, shared, read_measured(shared), GAUGE, FIT)
         hef = glaciers.prepare_hef(Path(folder) / "hef", shared)
-        refreezing(bounds, "Hintereisferner 2015-2022", hef, range(2015, 2023))
+        runoff_ice.refreezing(bounds, "Hintereisferner 2015-2022", hef, range(2015, 2023))
+        cold = cold_valley.prepare_cold_valley(Path(folder) / "cold")
+        runoff_ice.refreezing(bounds, "a cold glacier made by code 1982-2020", cold, range(1982, 2021))
     print(f"{bounds.short} bounds fall short")
     return int(bounds.short > 0)
 
@@ -232,74 +223,23 @@ def by_unit(bounds: Bounds, gdir: Any) -> None:
     bounds(off <= 1e-9, f"glacier and ground of the units are the catchment in all years, to {off:.1e}")
 
 
-# --- refreezing ---
-
-
-def refreezing(bounds: Bounds, name: str, gdir: Any, years: range, **kwargs: Any) -> None:
-    """What Woodward's potential adds to the balance, before and after the melt factor is turned to the same mean."""
-    from scipy.optimize import brentq
-
-    from oggm_glaunti import GlaUnTIMassBalanceA
-
-    fls = gdir.read_pickle("model_flowlines")
-    cold = GlaUnTIMassBalanceA(gdir, variant=SPLIT, refreezing="woodward", **kwargs)
-    plain, melt_f = GlaUnTIMassBalanceA(gdir, variant=SPLIT, **kwargs), float(cold.melt_f)
-
-    def balances(model: Any, factor: float = melt_f) -> np.ndarray:
-        model.melt_f = factor
-        return model.get_specific_mb(fls=fls, year=list(years)) / 1000.0
-
-    without, with_it = balances(plain), balances(cold)
-    gain = with_it - without
-    heights = np.concatenate([fl.surface_h for fl in fls])
-    temp = np.mean([cold.get_annual_climate(heights, year=year)[0] for year in years], axis=0)
-    most = float(np.max(0.69 * np.maximum(-temp, 0.0) + 0.0096) / 100.0)
-    bounds(
-        gain.min() >= 0.0 and gain.mean() <= most,
-        f"refreezing, {name}: {gain.mean():+.3f} m w.e. a year ({gain.min():.3f} to {gain.max():.3f}; "
-        f"at most {most:.3f})",
-    )
-    try:
-        turned = brentq(lambda factor: balances(cold, factor).mean() - without.mean(), melt_f, 3 * melt_f, xtol=1e-3)
-    except ValueError:
-        print(f"  no melt factor up to {3 * melt_f:.1f} gives the balance back")
-        return
-    left = balances(cold, turned) - without
-    print(
-        f"  with melt_f {turned:.2f} for {melt_f:.2f} the mean is the same, and years differ by {left.std():.3f} m w.e."
-    )
-
-
-def debris(bounds: Bounds, gdir: Any) -> None:
-    """Half a factor on the ice below 2500 m: only the tongue melts less."""
-    from oggm_glaunti import GlaUnTIMassBalanceA
-
-    heights, years = np.array([2000.0, 3000.0]), range(1982, 2021)
-    content = {"heights": [2500.0, 2550.0], "factor": [0.5, 1.0]}
-    Path(gdir.get_filepath("glaunti_debris")).write_text(json.dumps(content), "utf-8")
-    bare, under = (GlaUnTIMassBalanceA(gdir, variant=SPLIT, debris=on) for on in (False, True))
-    ice = [np.mean([model.get_annual_melt(year, heights)[2] for year in years], axis=0) for model in (bare, under)]
-    ratio = ice[1] / np.maximum(ice[0], 1e-9)
-    fls = gdir.read_pickle("model_flowlines")
-    gain = np.mean(under.get_specific_mb(fls=fls, year=list(years)) - bare.get_specific_mb(fls=fls, year=list(years)))
-    bounds(
-        abs(ratio[0] - 0.5) < 1e-3 and abs(ratio[1] - 1.0) < 1e-3,
-        f"debris, factor 0.5 below 2500 m: ice melts {ratio[0]:.3f} as much at 2000 m and {ratio[1]:.3f} at 3000 m; "
-        f"the glacier {gain / 1000:+.3f} m w.e. a year",
-    )
-
-
 # --- discharge ---
+
+
+def read_measured(shared: Path) -> pd.Series:
+    """Discharge of the Massa at Blatten, m3 s-1."""
+    from oggm_glaunti.analysis import read_discharge
+
+    return read_discharge(shared / "data/camels_ch_glaciers/CAMELS_CH_obs_based_2161.csv", area=GAUGE_AREA)
 
 
 def massa(bounds: Bounds, gdir: Any, shared: Path) -> None:
     """Scores on the years held out, of GlaUnTI and of others with the same freedom."""
-    from oggm_glaunti.analysis import catchment_of, fit_volume, read_discharge, runoff_scores
+    from oggm_glaunti.analysis import catchment_of, fit_volume, runoff_scores
     from oggm_glaunti.analysis.runoff.routing import fit_reservoirs
     from oggm_glaunti.analysis.runoff.scores import climatology
 
-    path = shared / "data/camels_ch_glaciers/CAMELS_CH_obs_based_2161.csv"
-    measured = read_discharge(path, area=GAUGE_AREA)
+    measured = read_measured(shared)
     catchment = catchment_of(gdir, *GAUGE, area=GAUGE_AREA)
     held_out = measured.loc[slice(*TEST)]
     table: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import os
 import re
@@ -76,6 +77,26 @@ def check_against_single(gdir, **kwargs):
 
 
 # --- the same as one by one ---
+
+
+@pytest.mark.parametrize("refreezing", ["woodward", "cold_content"])
+def test_debris_and_refreezing_are_in_the_tables_of_many(gdirs, refreezing):
+    for k, gdir in enumerate(gdirs[:2]):
+        middle = float(np.median(GlaUnTIMassBalanceA(gdir).store.heights))
+        content = {"heights": [middle, middle + 50.0], "factor": [0.3 + 0.2 * k, 1.0]}
+        Path(gdir.get_filepath("glaunti_debris")).write_text(json.dumps(content))
+    how = {"model": "A", "variant": "mass_conserving", "refreezing": refreezing, "debris": True}
+    assert run(gdirs[:2], **how)["status"].tolist() == ["written"] * 2
+    for gdir in gdirs[:2]:
+        model, plain = GlaUnTIMassBalance(gdir, **how), GlaUnTIMassBalance(gdir, **{**how, "refreezing": "none"})
+        kept, tunables = model.store.read(model.tunable_params()), model.tunable_params()
+        alone = model.store.completed(build_table(model.store.inputs, tunables), tunables)
+        np.testing.assert_allclose(kept.smb, alone.smb, atol=1e-5)
+        without = build_table(plain.store.inputs, tunables).smb
+        assert (kept.smb - without).min() > -1e-5
+        assert (kept.smb - without).sum(axis=(0, 1)).max() > 0.01
+        bare = GlaUnTIMassBalance(gdir, **{**how, "debris": False, "refreezing": "none"}).store.inputs
+        assert (without - build_table(bare, tunables).smb).sum(axis=(0, 1)).max() > 0.1
 
 
 @pytest.mark.slow

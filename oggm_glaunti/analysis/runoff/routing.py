@@ -10,7 +10,7 @@ import pandas as pd
 
 from oggm_glaunti.analysis.runoff.scores import RunoffScores, runoff_scores
 from oggm_glaunti.coupling.hydro.file import read_daily_hydro
-from oggm_glaunti.coupling.hydro.reservoirs import COMPONENTS, DEFAULT_DAYS, routed
+from oggm_glaunti.coupling.hydro.reservoirs import COMPONENTS, DEFAULT_DAYS, routed, running_share
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
 
 if TYPE_CHECKING:
@@ -106,10 +106,14 @@ def components_of(water: xr.Dataset, unit: str | None = None) -> pd.DataFrame:
         water = water.sum("unit", keep_attrs=True)
     if "realisation" in water.dims:
         water = water.mean("realisation", keep_attrs=True)
+    # What freezes again is taken from all water on the glacier alike.
+    on_glacier = water["liq_prcp_on_glacier"] + water["melt_on_glacier"]
+    frozen = water["refreezing_on_glacier"] if "refreezing_on_glacier" in water else 0.0 * on_glacier
+    kept = running_share(on_glacier, frozen)
     parts = {
-        "rain": water["liq_prcp_on_glacier"] + water["liq_prcp_off_glacier"],
-        "snow_melt": water["snow_melt_on_glacier"] + water["melt_off_glacier"],
-        "ice_melt": water["ice_melt_on_glacier"],
+        "rain": kept * water["liq_prcp_on_glacier"] + water["liq_prcp_off_glacier"],
+        "snow_melt": kept * water["snow_melt_on_glacier"] + water["melt_off_glacier"],
+        "ice_melt": kept * water["ice_melt_on_glacier"],
     }
     return pd.DataFrame({name: part.values * KG_A_DAY for name, part in parts.items()}, water["time"].to_index())
 

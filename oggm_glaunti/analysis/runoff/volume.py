@@ -12,7 +12,7 @@ from oggm_glaunti.analysis.runoff.routing import KG_A_DAY
 from oggm_glaunti.core.parameters import physical_numbers
 from oggm_glaunti.coupling.hydro.fixed import water_of_outline
 from oggm_glaunti.coupling.hydro.units import Units, read_units
-from oggm_glaunti.coupling.model.choice import checked_mb_kwargs
+from oggm_glaunti.coupling.model.choice import MB_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.oggm.from_oggm import GlacierDirectory, InvalidParamsError
 
@@ -79,7 +79,7 @@ def fit_volume(
     """
     from scipy.optimize import brentq
 
-    chosen = checked_mb_kwargs(f"{gdir.rgi_id}: fit_volume", mb_kwargs)
+    chosen = checked_mb_kwargs(f"{gdir.rgi_id}: fit_volume", mb_kwargs, (*MB_KWARGS, "debris"))
     mb_model = GlaUnTIMassBalance(gdir, **chosen)
     on_units = read_units(gdir, units)
     measured = discharge.dropna()

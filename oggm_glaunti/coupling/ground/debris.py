@@ -30,6 +30,7 @@ KINDS = ("factor", "thickness")
 MOST = 3.0  # thin debris may double the melt of ice; what is more is no factor
 THICKEST = 50.0  # m; a raster in cm would be above
 LEAST = 1e-3  # melt under metres of debris, of which a logarithm is taken
+THIN = 0.02  # m, below which the curve of Rounce et al. (2021) does not hold
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,32 @@ class DebrisProfile:
         return hashlib.sha256(np.stack([self.heights, self.factor]).tobytes()).hexdigest()
 
 
-def melt_under(thickness: np.ndarray, half: float) -> np.ndarray:
-    """Return the factor on melt under debris: half as much under a thickness of `half`.
+def melt_under(thickness: np.ndarray, half: float, peak: float = 1.0) -> np.ndarray:
+    """Return the factor on melt under debris, by the curve of Rounce et al. (2021, doi 10.1029/2020GL091311).
 
-    Melt falls with thickness as ``1 / (1 + thickness / half)``, the form of the curves of Rounce et al. (2021, doi
-    10.1029/2020GL091311). That less than a few centimetres melt more than bare ice is not in it.
+    They fit ``b = b0 / (1 + k b0 h)`` to energy balances under debris of thickness h, for each glacier anew, and go
+    linearly from bare ice to the curve at 2 cm. Here `half` is ``1 / (k b0)`` and `peak` is b0 over the melt of bare
+    ice; there are no numbers for all glaciers.
+
+    Parameters
+    ----------
+    thickness : array
+        m
+    half : float
+        thickness under which half of b0 melts, m
+    peak : float
+        above 1 where thin debris melts more than bare ice
 
     Examples
     --------
     >>> melt_under(np.array([0.0, 0.1, 0.3]), 0.1)
     array([1.  , 0.5 , 0.25])
+    >>> melt_under(np.array([0.0, 0.01, 0.02, 0.3]), 0.1, peak=1.8)
+    array([1.  , 1.25, 1.5 , 0.45])
     """
-    return 1.0 / (1.0 + np.asarray(thickness, np.float64) / half)
+    thickness = np.asarray(thickness, np.float64)
+    curve = peak / (1.0 + np.maximum(thickness, THIN) / half)
+    return np.where(thickness < THIN, 1.0 + thickness / THIN * (curve - 1.0), curve)
 
 
 @entity_task(log, writes=["glaunti_debris"])
@@ -77,6 +92,7 @@ def process_debris(
     path: Any,
     kind: str = "factor",
     half_thickness: float | None = None,
+    peak: float = 1.0,
     filesuffix: str = "",
 ) -> DebrisProfile:
     """Read a map of debris and write its mean factor on the melt of ice by height.
@@ -94,6 +110,8 @@ def process_debris(
     half_thickness : float
         thickness under which half as much melts, m; for ``kind='thickness'``, see :func:`melt_under`. There is no
         default: it differs between glaciers (some 0.05 to 0.15 m)
+    peak : float
+        melt that their curve has without debris over that of bare ice, 1 to 3; above 1 under thin debris more melts
     filesuffix : str
         of ``glaunti_debris.json``
 
@@ -114,6 +132,11 @@ def process_debris(
             f"{label}: half_thickness: expected metres for kind='thickness', and none otherwise; found "
             f"{half_thickness!r} for {kind!r}"
         )
+    if not 1.0 <= peak <= MOST or (peak != 1.0 and kind != "thickness"):
+        raise InvalidParamsError(
+            f"{label}: peak: expected 1 to {MOST:g} for kind='thickness', and none otherwise; found {peak!r} for "
+            f"{kind!r}"
+        )
     features = read_features(gdir)
     grid = CellGrid(
         features.crs, features.x[0] - settings.CELL_SIZE / 2, features.y[0] + settings.CELL_SIZE / 2, features.shape
@@ -126,7 +149,7 @@ def process_debris(
             f"{label}: {Path(path).name}: expected a {kind} of 0 to {most:g}{' m' if kind == 'thickness' else ''}, "
             f"found {float(raster.values[bad][0]):g}; declare missing pixels as nodata"
         )
-    values = raster.values if half_thickness is None else melt_under(raster.values, half_thickness)
+    values = raster.values if half_thickness is None else melt_under(raster.values, half_thickness, peak)
     # Bare pixels count to a cell's mean as well.
     bare = np.where(np.isfinite(values), values, 1.0).astype(np.float32)
     of_cells = average_on_grid(raster._replace(values=bare), grid)[0]
@@ -138,7 +161,7 @@ def process_debris(
     height = np.bincount(index, features.elevation[on_glacier]) / count
     profile = DebrisProfile(height, np.maximum(mean, LEAST))
     content = {"heights": height.tolist(), "factor": profile.factor.tolist(), "source": Path(path).name, "kind": kind}
-    content |= {} if half_thickness is None else {"half_thickness": half_thickness}
+    content |= {} if half_thickness is None else {"half_thickness": half_thickness, "peak": peak}
     with writing(gdir.get_filepath("glaunti_debris", filesuffix=filesuffix), gdir.rgi_id) as temporary:
         temporary.write_text(json.dumps(content, indent=1), "utf-8")
     return profile

@@ -74,6 +74,17 @@ def outflow(inflow: np.ndarray, days: float, stored: Any = None) -> tuple[np.nda
     return before + inflow - content, content[-1]
 
 
+def running_share(water: Any, frozen: Any) -> Any:
+    """Return the share of the water on a glacier that runs off: what freezes again is taken from all of it alike.
+
+    Examples
+    --------
+    >>> running_share(np.array([10.0, 0.0]), np.array([4.0, 0.0]))
+    array([0.6, 1. ])
+    """
+    return 1.0 - frozen / np.maximum(water, 1e-9)  # kg; nothing freezes where there is none
+
+
 def routed(
     components: Mapping[str, np.ndarray], times: Mapping[str, float], stored: Mapping[str, Any] | None = None
 ) -> Any:

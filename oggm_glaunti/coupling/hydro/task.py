@@ -16,7 +16,7 @@ from oggm_glaunti.coupling.hydro.day_2d import add_to_diagnostics
 from oggm_glaunti.coupling.hydro.file import DAILY, HydroFile, Shape, new_file
 from oggm_glaunti.coupling.hydro.geometry import RunGeometry, run_geometry
 from oggm_glaunti.coupling.hydro.plan import Source, sources_of
-from oggm_glaunti.coupling.hydro.reservoirs import COMPONENTS, residence_times, routed
+from oggm_glaunti.coupling.hydro.reservoirs import COMPONENTS, residence_times, routed, running_share
 from oggm_glaunti.coupling.hydro.run import YearSums, stream, unit_areas
 from oggm_glaunti.coupling.hydro.units import read_units
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
@@ -144,7 +144,7 @@ def run_with_daily_hydro(
         sums = stream(file, geometry, sources, settings.param("glaunti_table_step"))
         _write_years(file, geometry, sums, sources[0].mb_model.rho, spinup_before, split=not no_split)
         if times is not None:
-            _route(file, geometry.years.size, realisations, times)
+            _route(file, geometry.years.size, realisations, times, "refreezing_on_glacier" not in left_out)
     if layout == "day_2d":
         add_to_diagnostics(gdir, output_filesuffix)
 
@@ -204,16 +204,19 @@ def _write_years(
     file.yearly("residual_mb", mass - reconstructed)
 
 
-def _route(file: HydroFile, years: int, realisations: int, times: Mapping[str, float]) -> None:
+def _route(file: HydroFile, years: int, realisations: int, times: Mapping[str, float], freezes: bool) -> None:
     """Add discharge, in the order of the days."""
-    on_and_off = {
-        "rain": ("liq_prcp_on_glacier", "liq_prcp_off_glacier"),
-        "snow_melt": ("snow_melt_on_glacier", "melt_off_glacier"),
-        "ice_melt": ("ice_melt_on_glacier",),
-    }
+    on = {"rain": "liq_prcp_on_glacier", "snow_melt": "snow_melt_on_glacier", "ice_melt": "ice_melt_on_glacier"}
+    off = {"rain": "liq_prcp_off_glacier", "snow_melt": "melt_off_glacier"}
     for r in range(realisations):
         stored = None
         for year in range(years):
-            water = {name: sum(file.read(part, year, r) for part in on_and_off[name]) for name in COMPONENTS}
-            total, stored = routed(water, times, stored)  # type: ignore[arg-type]
+            water = {name: file.read(on[name], year, r) for name in COMPONENTS}
+            if freezes:
+                kept = running_share(sum(water.values()), file.read("refreezing_on_glacier", year, r))
+                water = {name: kept * part for name, part in water.items()}
+            water = {
+                name: part + (file.read(off[name], year, r) if name in off else 0.0) for name, part in water.items()
+            }
+            total, stored = routed(water, times, stored)
             file.add(year, {"discharge": total / WATER_DENSITY / SECONDS_IN_DAY}, r, again=False)

@@ -27,6 +27,8 @@ CALIBRATION_KWARGS = ("model", "corrector", "weights", "variant")
 CLIMATE_KWARGS = ("filename", "input_filesuffix")
 # ... and all that say which balance is meant.
 MB_KWARGS = (*CALIBRATION_KWARGS, *CLIMATE_KWARGS, "mb_params_filesuffix", "check_calib_params", *TUNABLE, "bias")
+# Tasks that read the height-year table also have what happens to ice and water besides the day.
+TABLE_KWARGS = (*MB_KWARGS, "refreezing", "debris")
 
 
 def checked_mb_kwargs(

@@ -21,13 +21,14 @@ from oggm_glaunti.coupling.gridded.model import GriddedModel
 from oggm_glaunti.coupling.gridded.periods import Period, day_slice
 from oggm_glaunti.coupling.gridded.place import Place
 from oggm_glaunti.coupling.gridded.weather import Weather, open_weather, shifted_by_day, with_offset
+from oggm_glaunti.coupling.ground.debris import DebrisProfile
 from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.ground.surface import open_surface, require_surface
 from oggm_glaunti.coupling.model.choice import CALIBRATION_KWARGS, checked_mb_kwargs
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
 from oggm_glaunti.coupling.model.smb_file import SmbMaps, write_smb
 from oggm_glaunti.coupling.oggm.processes import require_jax
-from oggm_glaunti.coupling.table.inputs import TUNABLE, InputFiles
+from oggm_glaunti.coupling.table.inputs import D_ICE, TUNABLE, InputFiles
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 YEAR_KINDS = ("calendar", "mass_balance")
 DAILY_TERMS = ("melt_snow", "melt_ice", "rain")
 SEASON_MAPS = ("smb_winter", "smb_summer")
-SMB_KWARGS = (*CALIBRATION_KWARGS, *TUNABLE, "mb_params_filesuffix", "check_calib_params")
+SMB_KWARGS = (*CALIBRATION_KWARGS, *TUNABLE, "mb_params_filesuffix", "check_calib_params", "debris")
 
 # A calendar year has those of two mass-balance years; one of them is kept.
 JANUARY = " of January only (later in the year those of the next mass-balance year act)"
@@ -100,9 +101,9 @@ def glaunti_smb(
         days at a time. On the glacier's own cells, models C and D are always run as with `exact`
 
     mb_kwargs : mapping, optional
-        `model`, `corrector`, `weights`, `variant`, `melt_f`, `prcp_fac`, `temp_bias`, `mb_params_filesuffix` and
-        `check_calib_params` of :class:`~oggm_glaunti.GlaUnTIMassBalance`; default: the directory's calibration,
-        otherwise the published model
+        `model`, `corrector`, `weights`, `variant`, `melt_f`, `prcp_fac`, `temp_bias`, `mb_params_filesuffix`,
+        `check_calib_params` and `debris` (by the height of each cell) of :class:`~oggm_glaunti.GlaUnTIMassBalance`;
+        default: the directory's calibration, otherwise the published model
 
     Returns
     -------
@@ -194,11 +195,14 @@ def _period_corrections(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, per
     return [result.ds for result in gridded.run(periods)]
 
 
-def _corrections_on_cells(gridded: GriddedModel, ds: np.ndarray | None) -> np.ndarray:
-    """Take the corrections on the cells run."""
-    if ds is None:
-        return np.zeros((N_CORRECTIONS, *gridded.shape), np.float32)
-    return ds if gridded.exact else ds[:, gridded.columns.rows, gridded.columns.cols]
+def _corrections_on_cells(gridded: GriddedModel, ds: np.ndarray | None, debris: DebrisProfile | None) -> np.ndarray:
+    """Take the corrections on the cells run; debris changes the factor of ice by the height of the cell."""
+    cells = (..., gridded.columns.rows, gridded.columns.cols) if not gridded.exact else ...
+    found = np.zeros((N_CORRECTIONS, *gridded.shape), np.float32) if ds is None else ds[cells]
+    if debris is None:
+        return found
+    factor = debris.at(gridded.features.elevation[cells])
+    return np.stack([*found[:D_ICE], found[D_ICE] + np.log(factor).astype(np.float32), *found[D_ICE + 1 :]])
 
 
 def _run_periods(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: list[Period]) -> SmbMaps:
@@ -208,7 +212,7 @@ def _run_periods(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: l
     temp_bias, prcp_fac, ddf = mb_model.tunable_params().by_month()
     if np.ptp(ddf):
         raise InvalidParamsError(f"{gridded.rgi_id}: a melt_f by month needs years='calendar'")
-    all_ds = _period_corrections(gridded, mb_model, periods)
+    all_ds, debris = _period_corrections(gridded, mb_model, periods), mb_model.store.debris
     slices = [[day_slice(gridded.climate, b, e, gridded.rgi_id) for b, e in p.seasons()] for p in periods]
     longest = max(s.stop - s.start for parts in slices for s in parts)
     month = gridded.climate.time.astype("datetime64[M]").astype(int) % 12
@@ -218,7 +222,7 @@ def _run_periods(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, periods: l
         place, total = gridded.place(period.year), np.zeros(gridded.shape, np.float32)
         for name, part in zip(SEASON_MAPS, parts, strict=False):
             tunables = temp_bias[month[part]], prcp_fac[month[part]], ddf[0]
-            weights, on_cells = season_weights(part.stop - part.start), _corrections_on_cells(gridded, ds)
+            weights, on_cells = season_weights(part.stop - part.start), _corrections_on_cells(gridded, ds, debris)
             swe, smb, _ = _segment(place, mb_model, swe, part, weights, longest, tunables, on_cells)
             total += smb
             if period.mid is not None:
@@ -237,7 +241,7 @@ def _run_calendar_years(gridded: GriddedModel, mb_model: GlaUnTIMassBalance, dai
     off = mb_model.corrector == "off"
     periods = [] if off else correction_years(climate, mb_model.hemisphere, gridded.rgi_id)
     all_ds = [None] if off else _period_corrections(gridded, mb_model, periods)
-    cells = [_corrections_on_cells(gridded, ds) for ds in all_ds]
+    cells = [_corrections_on_cells(gridded, ds, mb_model.store.debris) for ds in all_ds]
     first_year = periods[0].year if periods else climate.ys
     ends = mb_periods.mass_balance_year_of_months(climate.years, mb_model.hemisphere)
     index = np.clip(ends - first_year, 0, len(all_ds) - 1)

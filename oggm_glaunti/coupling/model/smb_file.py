@@ -102,6 +102,8 @@ def _write_head(nc: netCDF4.Dataset, gdir: Any, mb_model: GlaUnTIMassBalance, gr
     nc.weather, nc.weather_sha256 = os.path.basename(gridded.climate.path), gridded.weather.digest()
     nc.surface = "fixed" if gridded.surface is None else "yearly"
     nc.temp_gradient = mb_model.temp_default_gradient
+    if mb_model.store.debris is not None:
+        nc.debris_sha256 = mb_model.store.debris.digest()
     nc.setncatts(vars(mb_model.tunable_params()))
 
 

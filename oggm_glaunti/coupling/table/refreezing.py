@@ -106,7 +106,8 @@ def _snow_of(days: DaysByHeight, water: np.ndarray, k: int, inputs: TableInputs,
 
 def refrozen_days(inputs: TableInputs, tunables: TunableParams) -> list[np.ndarray]:
     """Return what freezes again by cold content on the days of each year (D, N), m w.e.: means over realisations."""
-    each, sums = inputs.realisations(), []
+    each = inputs.realisations()
+    sums: list[np.ndarray] = []
     for one in each:
         years = days_by_height(one, tunables, int(one.climate.years[-1]))
         gains = [days.values["refreezing"] for days in freezing_again("cold_content", years, one, tunables)]

@@ -223,14 +223,16 @@ class TableStore:
     def _read_or_build(self, tunables: TunableParams, on_disk: bool) -> Table:
         table = self.read(tunables) if on_disk else None
         if table is None:
-            table = build_table(self.inputs, tunables)
-            if self.refreezing != "none":
-                table = with_refreezing(self.refreezing, table, self.inputs, tunables)
+            table = self.completed(build_table(self.inputs, tunables), tunables)
             if on_disk:
                 self.adopt(table, tunables)
             else:
                 self._require_finite(table.smb, tunables)
         return table
+
+    def completed(self, table: Table, tunables: TunableParams) -> Table:
+        """Return a table made from :attr:`inputs` with what freezes again, if it is to."""
+        return table if self.refreezing == "none" else with_refreezing(self.refreezing, table, self.inputs, tunables)
 
     def adopt(self, table: Table, tunables: TunableParams) -> None:
         """Check a table made from :attr:`inputs` and write it, with the corrections, to the glacier directory.

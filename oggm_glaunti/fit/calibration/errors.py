@@ -117,7 +117,8 @@ class Effects(NamedTuple):
     def select(self, rows: NDArray[np.bool_]) -> Effects:
         """Return the effects on some of the rows."""
         level = None if self.level is None else self.level[rows]
-        return Effects(*(of_rows[rows] for of_rows in self[:5]), self.few, level)
+        shared = self.winter[rows], self.summer[rows]
+        return Effects(*shared, self.sigma[rows], self.years[rows], self.is_whole[rows], self.few, level)
 
     def _sizes(self, sizes: ErrorSizes) -> Floats:
         """Sizes (O, 3) of the errors of balances; none for discharge."""

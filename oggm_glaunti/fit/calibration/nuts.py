@@ -64,7 +64,8 @@ def sample_glaunti(
     seed : int
         random seed
     **kwargs
-        `free`, `spread`, `errors`, `mb_kwargs` of :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`. The sizes of
+        `free`, `spread`, `errors`, `gauge`, `mb_kwargs` of
+        :func:`~oggm_glaunti.fit.calibration.tasks.fit_glaunti`. The sizes of
         errors and the spread between glaciers are those of the fit and are not sampled
 
     Returns

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 from rasterio.transform import from_origin
 
 from oggm_glaunti import GlaUnTIMassBalanceA
 from oggm_glaunti.coupling.ground.debris import DebrisProfile, melt_under, read_debris
+from oggm_glaunti.coupling.ground.features import read_features
 from oggm_glaunti.coupling.table.table import build_table
 from oggm_glaunti.coupling.table.water_days import days_by_height
-from oggm_glaunti.tasks import glaunti_features, process_debris
+from oggm_glaunti.tasks import glaunti_features, glaunti_smb, process_debris
 from tests.coupling.hydro.worlds import TUNABLES, climate, inputs
 
 HEIGHTS = np.array([1800.0, 2200.0, 2700.0, 3500.0])
@@ -84,11 +86,36 @@ def test_a_map_of_thickness_slows_the_melt_of_the_tongue(gdir, tmp_path):
     np.testing.assert_allclose(again.get_annual_mb(HEIGHTS, year=2003), bare.get_annual_mb(HEIGHTS, year=2003))
 
 
-def test_more_debris_is_never_more_melt():
-    factors = melt_under(np.linspace(0.0, 5.0, 50), 0.08)
-    assert factors[0] == 1.0
-    assert (np.diff(factors) < 0).all()
-    assert factors[-1] > 0
+def test_more_debris_is_never_more_melt_but_for_the_first_centimetres():
+    thickness = np.linspace(0.0, 5.0, 1001)
+    for peak in (1.0, 2.0):
+        factors = melt_under(thickness, 0.08, peak)
+        assert factors[0] == 1.0
+        assert (np.diff(factors[thickness >= 0.02 if peak > 1 else slice(None)]) < 0).all()
+        assert 0 < factors[-1] < 0.05
+        assert factors.max() == pytest.approx(max(1.0, peak / (1.0 + 0.02 / 0.08)))
+        assert np.abs(np.diff(melt_under(np.array([0.02 - 1e-9, 0.02 + 1e-9]), 0.08, peak))) < 1e-6
+
+
+def test_maps_have_the_factor_of_their_cells(gdir):
+    Path(gdir.get_filepath("glaunti_debris")).write_text('{"heights": [2500.0, 2550.0], "factor": [0.3, 1.0]}')
+    kwargs = {"model": "A", "variant": "mass_conserving"}
+    for exact in (False, True):
+        maps = []
+        for name in ("bare", "covered"):
+            how = {"output_filesuffix": f"_{name}", "exact": exact, "ys": 1982, "ye": 1982}
+            glaunti_smb(gdir, mb_kwargs={**kwargs, "debris": name == "covered"}, **how)
+            with xr.open_dataset(gdir.get_filepath("glaunti_smb", filesuffix=f"_{name}")) as ds:
+                maps.append(ds["smb"].isel(time=0).values)
+        features = read_features(gdir)
+        gain, on = maps[1] - maps[0], features.glacier
+        low, high = (on & (features.elevation < 2500.0)), (on & (features.elevation > 2551.0))
+        np.testing.assert_array_equal(gain[high], 0.0)
+        assert gain[low].min() > 0.5
+        # As in the table.
+        model = GlaUnTIMassBalanceA(gdir, variant="mass_conserving", debris=True)
+        of_table = model.get_annual_mb(features.elevation[on], 1982) * model.sec_in_year(1982) * model.rho / 1000.0
+        np.testing.assert_allclose(maps[1][on], of_table, atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +126,8 @@ def test_more_debris_is_never_more_melt():
         (0.5, {"kind": "thickness"}, "half_thickness: expected metres"),
         (0.5, {"half_thickness": 0.1}, "half_thickness: expected metres"),
         (0.5, {"kind": "cover"}, "kind: expected one of"),
+        (0.5, {"peak": 2.0}, "peak: expected 1 to 3 for kind='thickness', and none otherwise"),
+        (0.5, {"kind": "thickness", "half_thickness": 0.1, "peak": 0.5}, "peak: expected 1 to 3"),
     ],
 )
 def test_what_is_no_debris_is_refused(gdir, tmp_path, value, kwargs, words):

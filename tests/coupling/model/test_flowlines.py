@@ -140,15 +140,43 @@ def test_each_flowline_of_a_merged_glacier_has_the_balance_of_its_own(glaciers, 
 SECOND_LINE_FAILS = "'' if input_filesuffix is None else None" in inspect.getsource(MultipleFlowlineMassBalance)
 
 
+def make_runnable(merged):
+    """OGGM 1.6.3 takes a mask for indices when it cuts a line, and no model runs on it (clean_merged_flowlines)."""
+    lines = merged.read_pickle("model_flowlines")
+    for line in lines:
+        line._prec = line.is_trapezoid & (line._lambdas == 0)
+    merged.write_pickle(lines, "model_flowlines")
+
+
+@pytest.mark.xfail(SECOND_LINE_FAILS, raises=TypeError, reason="OGGM cannot make models of more than one merged line")
+def test_water_of_a_merged_glacier_is_that_of_its_glaciers(glaciers, merged):
+    from oggm_glaunti.analysis import read_daily_hydro
+    from oggm_glaunti.tasks import run_with_daily_hydro
+
+    make_runnable(merged)
+    lines = {"mb_model_class": GlaUnTIMassBalanceA, "variant": "mass_conserving", "check_calib_params": False}
+    found = {}
+    for name, gdir in glaciers.items():
+        mb_model = MultipleFlowlineMassBalance(gdir, **lines)
+        run_with_daily_hydro(gdir, mb_model=mb_model, ys=2014, ye=2017, output_filesuffix="_all_water")
+        found[name] = read_daily_hydro(gdir, "_all_water")
+    together = found.pop("merged")
+    change = together.swe_on_glacier.diff("time") - (together.snowfall_on_glacier - together.snow_melt_on_glacier)[1:]
+    first_days = together["time"].dt.dayofyear[1:] == 1
+    assert float(abs(change.where(~first_days)).max()) < 1e-9 * float(together.swe_on_glacier.max())
+    for field in ("snowfall_on_glacier", "liq_prcp_on_glacier", "melt_on_glacier"):
+        apart = sum(float(water[field].sum()) for water in found.values())
+        assert float(together[field].sum()) == pytest.approx(apart, rel=0.03)
+    # Each has its own weather: that of one for both would be off by more.
+    ratio = float(found[VERNAGT].liq_prcp_on_glacier.sum() / found[HEF].liq_prcp_on_glacier.sum())
+    assert abs(ratio * float(found[HEF].on_area[0] / found[VERNAGT].on_area[0]) - 1.0) > 0.05
+
+
 @pytest.mark.xfail(SECOND_LINE_FAILS, raises=TypeError, reason="OGGM cannot make models of more than one merged line")
 def test_a_merged_glacier_runs_and_loses_what_its_glaciers_lose(glaciers, merged):
     from oggm import tasks
 
-    lines = merged.read_pickle("model_flowlines")
-    for line in lines:
-        # OGGM 1.6.3 takes this mask for indices when it cuts a line, and no model runs on it (clean_merged_flowlines).
-        line._prec = line.is_trapezoid & (line._lambdas == 0)
-    merged.write_pickle(lines, "model_flowlines")
+    make_runnable(merged)
     options = {"ys": 2014, "ye": 2022, "mb_model_class": GlaUnTIMassBalanceA, "output_filesuffix": "_together"}
     alone = sum(tasks.run_from_climate_data(glaciers[rgi_id], **options).volume_km3 for rgi_id in REFERENCE)
     together = tasks.run_from_climate_data(merged, **options).volume_km3
