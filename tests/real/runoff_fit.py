@@ -29,8 +29,8 @@ def fits(
     rows = aletsch_observations(shared).drop(columns="number")
     rows = rows[rows["season"] != "annual"]
     table = pd.concat([rows, from_discharge(gdir, measured, AREA).observations], ignore_index=True)
-    inside = table["end"].dt.year <= years[1]
-    known, river = table[inside], table["kind"] == "discharge"
+    known = table[table["end"].dt.year <= years[1]]
+    river = known["kind"] == "discharge"
     for free in (("prec_scale", "ddf_snow", "temp_gradient"), ("prec_scale",)):
         found = {}
         for name, part in {"GLAMOS": known[~river], "discharge": known[river], "both": known}.items():
