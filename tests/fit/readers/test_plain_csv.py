@@ -228,9 +228,9 @@ def test_a_table_without_rows_has_no_observations(tmp_path):
 
 def test_the_example_in_the_docs_is_read_as_it_says(tmp_path):
     text = DOCS.read_text("utf-8")
-    example = re.search(r"```csv\n(.*?)```", text, re.S)[1]
+    example = re.search(r"```text\n(.*?)```", text, re.S)[1]
     read = read_csv(write(tmp_path, example))
-    said = re.findall(r"^\| (\d+) \| (.+) \|$", text.split("```csv")[1].split("- **Needed**")[0], re.M)
+    said = re.findall(r"^\| (\d+) \| (.+) \|$", text.split("```text")[1].split("- **Needed**")[0], re.M)
     assert [(str(row), words) for row, words in read.rejected[["row", "problem"]].values] == said
     assert read.rows.tolist() == [2, 3, 4]
     assert read.observations["value"].tolist() == [-2.85, 1.31, -0.62]
