@@ -21,6 +21,10 @@ _FILES = {
 }
 BASENAMES = {file.partition(".")[0]: (file, f"GlaUnTI: {content}") for file, content in _FILES.items()}
 
+# What a region leaves in its working directory, beside the glacier directories: balances (with a suffix of the run
+# before the ending), OGGM's compiled run, what became of every glacier, and the options.
+REGION_OUTPUT, RUN_OUTPUT, RUN_STATUS, RUN_OPTIONS = "glaunti_output.nc", "run_output.nc", "glaciers.csv", "run.yml"
+
 # The daily climate lives under OGGM's own name with this suffix: climate_historical_daily.nc. OGGM 1.6.3 also has a
 # BASENAME of that name, its development version has not; basename plus suffix is found by both.
 DAILY_SUFFIX = "_daily"

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-RUN_FILE = "run.yml"
+from oggm_glaunti.settings import RUN_OPTIONS as RUN_FILE
+
 HEAD = """\
 # Repeats the run in this folder: oggm-glaunti run --config {name}
 # Options given on the command line replace those of this file.

@@ -20,6 +20,7 @@ from oggm_glaunti.cli.export import add_export
 from oggm_glaunti.cli.hydro import add_hydro
 from oggm_glaunti.cli.iceflow import add_iceflow
 from oggm_glaunti.cli.meltwater import add_meltwater
+from oggm_glaunti.cli.report import add_report
 from oggm_glaunti.cli.run import add_run
 from oggm_glaunti.cli.train import add_finetune, add_train
 
@@ -72,6 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (add_run, add_features, add_calibrate, add_fit, add_export, add_invert, add_attribute, add_uncertainty):
         add(subparsers)
     for add in (
+        add_report,
         add_hydro,
         add_measure,
         add_train,

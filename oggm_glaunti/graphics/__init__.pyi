@@ -13,6 +13,7 @@ from .glacier import (
     plot_profiles as plot_profiles,
     plot_series as plot_series,
 )
+from .html_report.page import report as report
 from .iceflow.balance import plot_apparent_balance as plot_apparent_balance
 from .iceflow.predictions import plot_predictions as plot_predictions, plot_table1 as plot_table1
 from .iceflow.velocity import (

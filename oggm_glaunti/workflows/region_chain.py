@@ -20,7 +20,15 @@ import pandas as pd
 
 from oggm_glaunti.coupling.model import oggm_record
 from oggm_glaunti.files import sha256_of, state_of
-from oggm_glaunti.settings import DAILY_SUFFIX, GEOMETRY_TASKS, INVERSION_TASKS, NUMERICS_VERSION
+from oggm_glaunti.settings import (
+    DAILY_SUFFIX,
+    GEOMETRY_TASKS,
+    INVERSION_TASKS,
+    NUMERICS_VERSION,
+    REGION_OUTPUT as OUTPUT,
+    RUN_OUTPUT,
+    RUN_STATUS as STATUS,
+)
 from oggm_glaunti.workflows.lists import first_lines
 from oggm_glaunti.workflows.region_directories import STAGES_FILE, Directories, Request, open_directories
 from oggm_glaunti.workflows.stages import DONE, KEPT, EntityTask, do_stage, read_stages
@@ -31,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILESUFFIX = "_glaunti"
-OUTPUT, RUN_OUTPUT, STATUS = "glaunti_output.nc", "run_output.nc", "glaciers.csv"
 
 Say = Callable[[str], None]
 

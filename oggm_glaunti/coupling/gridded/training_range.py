@@ -32,7 +32,30 @@ def warn_outside_training(climate: DailyClimate, features: Features, rgi_id: str
     list of str
         what is outside, with numbers
     """
-    highest, wettest, sides = float(features.elevation.max()), float(climate.prcp.max()), features.shape
+    outside = outside_training(float(features.elevation.max()), float(climate.prcp.max()), features.shape)
+    if outside:
+        text = f"({rgi_id}) the corrector's inputs leave the range it was trained on: {'; '.join(outside)}"
+        warn_once(log, text, subject=rgi_id)
+    return outside
+
+
+def outside_training(highest: float, wettest: float, sides: tuple[int, ...]) -> list[str]:
+    """Return what of a glacier's inputs is outside the range met in training, with numbers.
+
+    Parameters
+    ----------
+    highest : float
+        highest cell, m
+    wettest : float
+        precipitation of the wettest day, m w.e.
+    sides : tuple of int
+        rows and columns of the grid
+
+    Examples
+    --------
+    >>> outside_training(3500.0, 0.1, (20, 40))
+    ['a grid of 20 x 40 cells (training: 28 to 575)']
+    """
     outside = []
     if highest > ELEVATION_NORM:
         outside.append(f"elevation up to {highest:.0f} m (training: {ELEVATION_NORM:.0f} m)")
@@ -42,7 +65,4 @@ def warn_outside_training(climate: DailyClimate, features: Features, rgi_id: str
         outside.append(
             f"a grid of {sides[0]} x {sides[1]} cells (training: {TRAINING_SIDES[0]} to {TRAINING_SIDES[1]})"
         )
-    if outside:
-        text = f"({rgi_id}) the corrector's inputs leave the range it was trained on: {'; '.join(outside)}"
-        warn_once(log, text, subject=rgi_id)
     return outside

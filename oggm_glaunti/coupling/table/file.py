@@ -82,6 +82,36 @@ def read_kept_table(path: str | Path, digest: str) -> Table | None:
     return _read(path, table, table_digest=digest)
 
 
+class MonthlyBalance(NamedTuple):
+    """The balance of a table, and where it is from.
+
+    Attributes
+    ----------
+    years : int array (Y,)
+    heights : float64 array (N,)
+        m
+    smb : float64 array (Y, 12, N)
+        m w.e.
+    attributes : dict
+        global attributes of the file: ``model``, ``corrector``, ``weights_sha256``, ...
+    """
+
+    years: np.ndarray
+    heights: np.ndarray
+    smb: np.ndarray
+    attributes: dict[str, Any]
+
+
+def read_monthly_balance(path: str | Path) -> MonthlyBalance | None:
+    """Read the balance of a table's file, of whatever inputs; None if there is no complete file."""
+
+    def balance(nc: netCDF4.Dataset) -> MonthlyBalance:
+        attributes = {name: nc.getncattr(name) for name in nc.ncattrs()}
+        return MonthlyBalance(_array(nc, "year").astype(int), _array(nc, "height"), _array(nc, "smb"), attributes)
+
+    return _read(path, balance)
+
+
 def read_corrections(path: str | Path, digest: str) -> BandCorrections | None:
     """Read the corrections of a file; None if there are none made from the same inputs."""
 
