@@ -11,8 +11,8 @@ from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
 
-# The years of its weather: the mean balance that the inversion assumes.
-YEARS = (2014, 2022)
+# The inversion assumes their mean balance. The weather of 2014 has a gap of five months.
+YEARS = (2015, 2022)
 PARAMS = {"border": 80, "store_model_geometry": True, "baseline_climate": "CUSTOM", "has_internet": True}
 
 
@@ -21,7 +21,7 @@ def hintereisferner(working_dir: str | os.PathLike[str], params: dict[str, Any] 
 
     OGGM is initialised anew in `working_dir`. The directory has elevation-band flowlines, the daily and monthly climate
     of 2014-2022, and the present-time glacier of OGGM's inversion, which takes the change of balance with height from
-    model A as published. Nothing is calibrated.
+    model A as published, mean of 2015-2022. Nothing is calibrated.
 
     Parameters
     ----------

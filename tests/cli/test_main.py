@@ -139,14 +139,16 @@ def test_a_wrong_call_exits_2(arguments, capsys):
 
 def test_demo_writes_where_it_is_told(tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr(workflows, "demo", SimpleNamespace(run_demo=told.append), raising=False)
+    listener = SimpleNamespace(run_demo=lambda out, synthetic: told.append((out, synthetic)))
+    monkeypatch.setattr(workflows, "demo", listener, raising=False)
     assert main(["demo", "--out", str(tmp_path / "here")]) == 0
-    assert told == [tmp_path / "here"]
+    assert main(["demo", "--synthetic", "--out", str(tmp_path / "there")]) == 0
+    assert told == [(tmp_path / "here", False), (tmp_path / "there", True)]
 
 
 def test_demo_that_cannot_write_exits_2(tmp_path, monkeypatch, capsys):
     (tmp_path / "taken").touch()
-    monkeypatch.setattr(oggm_glaunti, "demo", SimpleNamespace(run_demo=lambda out: out.mkdir()), raising=False)
+    monkeypatch.setattr(oggm_glaunti, "demo", SimpleNamespace(run_demo=lambda out, **_: out.mkdir()), raising=False)
     assert main(["demo", "--out", str(tmp_path / "taken")]) == 2
     assert "taken" in capsys.readouterr().err
 
