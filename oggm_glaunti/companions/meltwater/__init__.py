@@ -4,7 +4,7 @@ From arrays to arrays:
 
 - ``water`` and ``water_fit``: surface water from daily melt; ``sar`` and ``pmw``: melt in backscatter and brightness,
 - ``stack``, ``splits``: scenes, and what may be learned from; ``windows``: what other scenes say of a day,
-- ``baselines``; ``features``, ``layers``, ``model``, ``fit_loop``, ``training``, ``tiling``:
+- ``baselines``, ``calibration``; ``features``, ``layers``, ``model``, ``fit_loop``, ``training``, ``tiling``:
   networks that correct them,
 - ``scores``, ``extent``: what is scored and what users take; ``synthetic``: a world with known water.
 

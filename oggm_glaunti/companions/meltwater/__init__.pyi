@@ -1,6 +1,11 @@
 from .antarctica import overpasses as overpasses, read_antarctic_melt as read_antarctic_melt
 from .baselines import chosen_decay as chosen_decay, tuned_threshold as tuned_threshold
 from .bench import MeltwaterBench as MeltwaterBench, write_bench as write_bench
+from .calibration import (
+    Calibration as Calibration,
+    fit_calibration as fit_calibration,
+    scale_to_scenes as scale_to_scenes,
+)
 from .extent import Comparison as Comparison
 from .fit_loop import FitOptions as FitOptions
 from .maps_file import open_maps as open_maps, write_maps as write_maps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,7 +10,13 @@ import numpy as np
 from oggm_glaunti.companions.meltwater.scores import WET, f1_of
 from oggm_glaunti.companions.meltwater.splits import Split
 from oggm_glaunti.companions.meltwater.stack import Floats, Index, SceneStack
-from oggm_glaunti.companions.meltwater.windows import Decay, climatology, decaying_window, running_window
+from oggm_glaunti.companions.meltwater.windows import (
+    Decay,
+    climatology,
+    decaying_window,
+    running_window,
+    window_sums,
+)
 
 Predict = Callable[[Index], Floats]
 """Melt maps (N, H, W) of some days of a stack."""
@@ -38,11 +43,14 @@ def chosen_decay(
     days = split.learn[:: -(-split.learn.size // _MOST_SCENES)]
     target = stack.target[days]
     seen, prior = np.isfinite(target) & stack.valid, climatology(stack, split, days)
-
-    def error(decay: Decay) -> float:
-        return float(np.mean((decaying_window(stack, split, days, decay, prior)[seen] - target[seen]) ** 2))
-
-    return min((Decay(tau, weight) for tau, weight in itertools.product(taus, weights)), key=error)
+    errors: dict[Decay, float] = {}
+    for tau in taus:
+        # Sums over scenes do not depend on the weight of climatology.
+        melt, total = window_sums(stack, split, days, tau)
+        for weight in weights:
+            predicted = (melt + weight * prior) / (total + weight)
+            errors[Decay(tau, weight)] = float(np.mean((predicted[seen] - target[seen]) ** 2))
+    return min(errors, key=lambda decay: errors[decay])
 
 
 class Threshold(NamedTuple):

@@ -77,14 +77,15 @@ def train_network(
 ) -> Trained:
     """Train a network as a correction of the decaying window.
 
-    It begins at the decaying window or, if that is better on validation, at the logistic regression of all predictors.
+    It begins at the decaying window or, if that is surely better on validation, at the logistic regression of all
+    predictors. What is sure is said by :func:`surely_better`.
 
     Parameters
     ----------
     stack : SceneStack
     split : Split
-        its validation scenes choose the epoch, by Brier score among those whose F1 is not below the baseline's; if
-        there is none the baseline is what is predicted
+        its validation scenes choose the epoch, by Brier score among those that are surely better than the start; if
+        there is none the start is what is predicted
     decay : Decay
         see :func:`~oggm_glaunti.companions.meltwater.baselines.chosen_decay`
     kind, width, levels
@@ -127,16 +128,16 @@ def train_network(
             chosen = np.resize(order[first : first + BATCH], BATCH)
             yield _crops(rng, side, learn.x[chosen], learn.base[chosen], targets[0][chosen])
 
-    least_f1 = pooled(check.base, targets[1]).f1
+    first, rule = new_weights(network, seed), fit_logistic(learn.x, targets[0])
+    if surely_better(rule.predict(check.x), check.base, targets[1]):
+        first = beginning_at(first, rule.coefficients, rule.intercept)
+    begun = predict_features(network, first, check)
 
     def validate(weights: Weights) -> float:
-        found = pooled(predict_features(network, weights, check), targets[1])
-        return found.brier if found.f1 >= least_f1 else float("inf")
+        found = predict_features(network, weights, check)
+        may_be_kept = np.array_equal(found, begun) or surely_better(found, begun, targets[1])
+        return pooled(found, targets[1]).brier if may_be_kept else float("inf")
 
-    first = new_weights(network, seed)
-    rule = fit_logistic(learn.x, targets[0])
-    of_rule = beginning_at(first, rule.coefficients, rule.intercept)
-    first = min(first, of_rule, key=validate)
     config = {
         "network": list(network),
         "decay": list(decay),
@@ -156,6 +157,30 @@ def prepare(stack: SceneStack, split: Split, decay: Decay, scales: Scales) -> tu
     """Compute predictors of the learning and the validation scenes."""
     learn, check = (features(stack, split, days, decay, scales) for days in (split.learn, split.validation))
     return learn, check
+
+
+def surely_better(predicted: Floats, reference: Floats, target: Floats) -> bool:
+    """Say whether a prediction is better than another by more than chance: the rule of one standard error.
+
+    Cells of a scene melt together, so the scenes are what is counted: the Brier score is better if its sum over a
+    scene is lower by more than one standard error of the mean over scenes (Breiman et al. 1984, chapter 3). F1 must
+    not be lower.
+
+    Parameters
+    ----------
+    predicted, reference, target : arrays (N, H, W)
+        target NaN where not observed
+
+    Examples
+    --------
+    >>> y = np.array([1.0, 0.0, 1.0]).reshape(3, 1, 1)
+    >>> surely_better(0.5 + 0.4 * (y - 0.5), 0.5 + 0.0 * y, y), surely_better(y, y, y)
+    (True, False)
+    """
+    seen = np.isfinite(target)
+    gain = np.where(seen, (reference - target) ** 2 - (predicted - target) ** 2, 0.0).sum(axis=(1, 2), dtype=np.float64)
+    error = gain.std(ddof=1) / np.sqrt(gain.size) if gain.size > 1 else np.inf
+    return bool(gain.mean() > error and pooled(predicted, target).f1 >= pooled(reference, target).f1)
 
 
 @cache

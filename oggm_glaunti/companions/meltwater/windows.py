@@ -128,11 +128,18 @@ def decaying_window(
     """
     decay = decay or Decay()
     prior = climatology(stack, split, days) if prior is None else prior
-    found = np.empty_like(prior)
+    melt, weight = window_sums(stack, split, days, decay.tau)
+    return (melt + decay.weight * prior) / (weight + decay.weight)
+
+
+def window_sums(stack: SceneStack, split: Split, days: Index, tau: float) -> tuple[Floats, Floats]:
+    """Sum up the scenes that windows may use: weight ``exp(-gap / tau)`` times melt, and weight; (N, H, W) each."""
+    found = np.empty((2, len(days), *stack.valid.shape), np.float32)
     for k, day in enumerate(days):
-        of_season = evidence(stack, may_use(stack, split, day), day, decay.tau)
-        found[k] = (of_season.melt + decay.weight * prior[k]) / (of_season.weight + decay.weight)
-    return found
+        scenes = may_use(stack, split, day)
+        gaps = np.abs((stack.time[scenes] - stack.time[day]).astype(int))
+        found[:, k] = _sums(stack, scenes, np.exp(-gaps / tau).astype(np.float32))
+    return found[0], found[1]
 
 
 def running_window(stack: SceneStack, split: Split, days: Index, count: int = 3, prior: Floats | None = None) -> Floats:
