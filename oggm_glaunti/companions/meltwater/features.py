@@ -13,8 +13,8 @@ from oggm_glaunti.companions.meltwater.windows import (
     Decay,
     climatology,
     decaying_window,
-    evidence,
-    may_use,
+    gap_days,
+    window_sums,
 )
 
 SLOW = 6.0  # days, second rate of decay, which looks further than the baseline's
@@ -89,26 +89,20 @@ def features(stack: SceneStack, split: Split, days: Index, decay: Decay, scales:
     kept = np.clip(base, LEAST_ODDS, 1.0 - LEAST_ODDS)
     x[..., 0] = np.log(kept / (1.0 - kept)) / ODDS_SCALE
     x[..., 1] = 4.0 * prior
-    gap = np.empty_like(base)
-    angle = 2.0 * np.pi * day_of_year(stack.time) / 365.0
-    for k, day in enumerate(days):
-        scenes = may_use(stack, split, day)
-        channel = 2
-        for side in (scenes[scenes < day], scenes[scenes > day]):
-            for tau in (decay.tau, SLOW):
-                of_side = evidence(stack, side, day, tau)
-                x[k, ..., channel] = of_side.melt / (of_side.weight + decay.weight)
-                x[k, ..., channel + 1] = of_side.weight / (of_side.weight + decay.weight)
-                channel += 2
-        gap[k] = evidence(stack, scenes, day, decay.tau).gap
-        x[k, ..., channel], x[k, ..., channel + 1] = np.sin(angle[day]), np.cos(angle[day])
-        channel += 2
-        for name, values in [*stack.static.items(), *((name, v[day]) for name, v in stack.layers.items())]:
-            scaled = (values - scales.mean[name]) / scales.sd[name]
-            x[k, ..., channel] = np.nan_to_num(scaled, nan=0.0)
-            channel += 1
-        for name in with_gaps:
-            x[k, ..., channel] = np.isnan(stack.layers[name][day])
-            channel += 1
+    channel = 2
+    for side in ("before", "after"):
+        for tau in (decay.tau, SLOW):
+            melt, weight = window_sums(stack, split, days, tau, side)
+            x[..., channel], x[..., channel + 1] = (part / (weight + decay.weight) for part in (melt, weight))
+            channel += 2
+    angle = 2.0 * np.pi * day_of_year(stack.time)[days] / 365.0
+    x[..., channel], x[..., channel + 1] = (wave(angle)[:, None, None] for wave in (np.sin, np.cos))
+    channel += 2
+    for name, values in [*stack.static.items(), *((name, v[days]) for name, v in stack.layers.items())]:
+        x[..., channel] = np.nan_to_num((values - scales.mean[name]) / scales.sd[name], nan=0.0)
+        channel += 1
+    for name in with_gaps:
+        x[..., channel] = np.isnan(stack.layers[name][days])
+        channel += 1
     x *= stack.valid[None, ..., None]
-    return Features(x, base, gap, tuple(names))
+    return Features(x, base, gap_days(stack, split, days), tuple(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ HALF_WIDTH = 7  # days of the year on either side in the climatology
 REACH = 20  # days within which scenes of a season count
 NO_GAP = np.float32(999.0)
 """Days to the nearest scene where the season has none within reach."""
+_CELLS_AT_ONCE = 1 << 14
 
 
 class Decay(NamedTuple):
@@ -28,22 +30,6 @@ class Decay(NamedTuple):
 
     tau: float = 2.0
     weight: float = 0.18
-
-
-class Evidence(NamedTuple):
-    """What scenes of the season say of a day, (H, W) each.
-
-    Attributes
-    ----------
-    weight, melt : float32 arrays
-        sum of the weights of scenes that observed a cell, and of weight times melt fraction
-    gap : float32 array
-        days to the nearest such scene, :data:`NO_GAP` if none is within reach
-    """
-
-    weight: Floats
-    melt: Floats
-    gap: Floats
 
 
 def may_use(stack: SceneStack, split: Split, day: int) -> Index:
@@ -78,35 +64,60 @@ def climatology(stack: SceneStack, split: Split, days: Index) -> Floats:
         observed; if there are none: the mean of all learning scenes
     """
     of_year = day_of_year(stack.time)
-    found = np.empty((len(days), *stack.valid.shape), np.float32)
-    for k, day in enumerate(days):
-        others = may_learn(stack, split, day)
-        near = others[days_apart(of_year[others], of_year[day]) <= HALF_WIDTH]
-        total, count = _sums(stack, near, np.ones(near.size, np.float32))
-        if count.sum() == 0:
-            every = stack.target[others][:, stack.valid]
+    others = [may_learn(stack, split, day) for day in days]
+    near = [
+        scenes[days_apart(of_year[scenes], of_year[day]) <= HALF_WIDTH]
+        for scenes, day in zip(others, days, strict=True)
+    ]
+    total, count = _sums(stack, near, [np.ones(scenes.size) for scenes in near])
+    found = np.empty_like(total)
+    for k in range(len(days)):
+        if count[k].sum() == 0:
+            every = stack.target[others[k]][:, stack.valid]
             found[k] = np.nanmean(every) if np.isfinite(every).any() else 0.0
-            continue
-        found[k] = np.where(count > 0, total / np.maximum(count, 1e-9), total.sum() / count.sum())
+        else:
+            found[k] = np.where(count[k] > 0, total[k] / np.maximum(count[k], 1e-9), total[k].sum() / count[k].sum())
     return found
 
 
-def evidence(stack: SceneStack, scenes: Index, day: int, tau: float) -> Evidence:
-    """Sum up scenes with weights ``exp(-gap / tau)``."""
-    gaps = np.abs((stack.time[scenes] - stack.time[day]).astype(int))
-    melt, weight = _sums(stack, scenes, np.exp(-gaps / tau).astype(np.float32))
-    nearest = np.full(stack.valid.shape, NO_GAP)
-    for k in np.argsort(-gaps):
-        nearest[np.isfinite(stack.target[scenes[k]])] = gaps[k]
-    return Evidence(weight, melt, nearest)
+def window_sums(stack: SceneStack, split: Split, days: Index, tau: float, side: str = "both") -> tuple[Floats, Floats]:
+    """Sum up the scenes that windows may use: weight ``exp(-gap / tau)`` times melt, and weight; (N, H, W) each.
+
+    Parameters
+    ----------
+    stack, split, days
+        as for :func:`climatology`
+    tau : float
+        days
+    side : {'both', 'before', 'after'}
+        which scenes count
+    """
+    chosen, weights = [], []
+    for day in days:
+        scenes = may_use(stack, split, day)
+        if side != "both":
+            scenes = scenes[scenes < day] if side == "before" else scenes[scenes > day]
+        chosen.append(scenes)
+        weights.append(np.exp(-np.abs((stack.time[scenes] - stack.time[day]).astype(int)) / tau))
+    return _sums(stack, chosen, weights)
 
 
-def _sums(stack: SceneStack, scenes: Index, weights: Floats) -> tuple[Floats, Floats]:
-    """Sum up scenes: weight times melt, and weights, on valid cells that were observed."""
-    values = stack.target[scenes]
-    seen = np.isfinite(values) & stack.valid
-    melt = np.einsum("k,khw->hw", weights, np.where(seen, values, np.float32(0.0)))
-    return melt, np.einsum("k,khw->hw", weights, seen.astype(np.float32))
+def _sums(stack: SceneStack, chosen: Sequence[Index], weights: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Sum up scenes for each of N days, (N, H, W): weight times melt, and weight, on valid cells that were observed."""
+    scenes = np.unique(np.concatenate([*chosen, np.empty(0, np.intp)]))
+    matrix = np.zeros((len(chosen), scenes.size), np.float32)
+    for row, of_day, weight in zip(matrix, chosen, weights, strict=True):
+        row[np.searchsorted(scenes, of_day)] = weight
+    cells = stack.valid.ravel()
+    found = np.zeros((2, len(chosen), cells.size), np.float32)
+    for first in range(0, cells.size, _CELLS_AT_ONCE):
+        part = slice(first, first + _CELLS_AT_ONCE)
+        values = stack.target.reshape(len(stack.target), -1)[scenes, part]
+        seen = np.isfinite(values) & cells[part]
+        found[0][:, part] = matrix @ np.where(seen, values, np.float32(0.0))
+        found[1][:, part] = matrix @ seen.astype(np.float32)
+    melt, weight = found.reshape(2, len(chosen), *stack.valid.shape)
+    return melt, weight
 
 
 def decaying_window(
@@ -132,16 +143,6 @@ def decaying_window(
     return (melt + decay.weight * prior) / (weight + decay.weight)
 
 
-def window_sums(stack: SceneStack, split: Split, days: Index, tau: float) -> tuple[Floats, Floats]:
-    """Sum up the scenes that windows may use: weight ``exp(-gap / tau)`` times melt, and weight; (N, H, W) each."""
-    found = np.empty((2, len(days), *stack.valid.shape), np.float32)
-    for k, day in enumerate(days):
-        scenes = may_use(stack, split, day)
-        gaps = np.abs((stack.time[scenes] - stack.time[day]).astype(int))
-        found[:, k] = _sums(stack, scenes, np.exp(-gaps / tau).astype(np.float32))
-    return found[0], found[1]
-
-
 def running_window(stack: SceneStack, split: Split, days: Index, count: int = 3, prior: Floats | None = None) -> Floats:
     """Return the mean of the `count` previous and `count` following scenes of the season: the published rule.
 
@@ -149,16 +150,20 @@ def running_window(stack: SceneStack, split: Split, days: Index, count: int = 3,
     The published windows reach over any gap within a season, these too.
     """
     prior = climatology(stack, split, days) if prior is None else prior
-    seasons, found = stack.seasons, np.empty_like(prior)
-    for k, day in enumerate(days):
-        of_season = split.window[(seasons[split.window] == seasons[day]) & (split.window != day)]
-        of_season = np.sort(of_season)
-        scenes = np.concatenate([of_season[of_season < day][-count:], of_season[of_season > day][:count]])
-        melt, weight = _sums(stack, scenes, np.ones(scenes.size, np.float32))
-        found[k] = np.where(weight > 0, melt / np.maximum(weight, 1.0), prior[k])
-    return found
+    seasons, chosen = stack.seasons, []
+    for day in days:
+        of_season = np.sort(split.window[(seasons[split.window] == seasons[day]) & (split.window != day)])
+        chosen.append(np.concatenate([of_season[of_season < day][-count:], of_season[of_season > day][:count]]))
+    melt, weight = _sums(stack, chosen, [np.ones(scenes.size) for scenes in chosen])
+    return np.where(weight > 0, melt / np.maximum(weight, 1.0), prior)
 
 
 def gap_days(stack: SceneStack, split: Split, days: Index) -> Floats:
-    """Return the days to the nearest scene that a window may use, by cell (N, H, W)."""
-    return np.stack([evidence(stack, may_use(stack, split, day), day, 1.0).gap for day in days])
+    """Return the days to the nearest scene that a window may use, by cell (N, H, W), or :data:`NO_GAP`."""
+    found = np.full((len(days), *stack.valid.shape), NO_GAP)
+    for nearest, day in zip(found, days, strict=True):
+        scenes = may_use(stack, split, day)
+        gaps = np.abs((stack.time[scenes] - stack.time[day]).astype(int))
+        for k in np.argsort(-gaps):
+            nearest[np.isfinite(stack.target[scenes[k]])] = gaps[k]
+    return found

@@ -112,9 +112,8 @@ def run() -> list[Verdict]:
         near = sum(lag is not None and abs(lag) <= ONSET_DAYS for lag in lags.values())
         what = f"{name}: onset within {ONSET_DAYS} days in {near} of {len(lags)} years, >= {YEARS_WITH_ONSET}"
         verdicts.append(Verdict(what, near >= YEARS_WITH_ONSET))
-        if name == "jar2":
-            what = f"{name}: F1 of GlaUnTI's water {of_water:.3f} minus that of raw melt {of_melt:.3f} >= {F1_GAIN}"
-            verdicts.append(Verdict(what, of_water - of_melt >= F1_GAIN))
+        what = f"{name}: F1 of GlaUnTI's water {of_water:.3f} minus that of raw melt {of_melt:.3f} >= {F1_GAIN}"
+        verdicts.append(Verdict(what, of_water - of_melt >= F1_GAIN))
     head("Two regional models of the runoff into Sermilik (Helheim)")
     runoff_spread()
     return verdicts
