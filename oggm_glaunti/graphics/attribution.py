@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from oggm_glaunti.graphics.glacier import plot_balance_map
-from oggm_glaunti.graphics.style import COLOURS, new_figure
+from oggm_glaunti.graphics.style import COLOURS, new_figure, series_style
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,7 +20,9 @@ GROUP_LABELS = {"temp": "temperature", "prcp": "precipitation"}
 GROUP_LABELS |= {"snow": "snow on the first day", "corrections": "corrections"}
 GROUP_COLOURS = dict(zip(GROUP_LABELS, COLOURS, strict=False))
 ELEVATION_BAND = 100.0  # m
-COLOUR_STEP = 0.2  # m w.e., to which the limit of the map's colours is rounded
+MONTHS = " JFMAMJJASOND"
+SHADES_OF_ONE_SIGN = 8
+WORD = 1.5  # months, room for a word below a bar
 
 
 def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figure:
@@ -50,9 +51,7 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
     _plot_heights(axes[2], made)
     if features is not None:
         total = sum(made[f"{name}_map"].to_numpy() for name in GROUP_LABELS)
-        limit = COLOUR_STEP * np.ceil(float(np.nanmax(np.abs(total))) / COLOUR_STEP)
-        image = plot_balance_map(total, features, axes[3], limit=limit or COLOUR_STEP, zero_line=False)
-        figure.colorbar(image, ax=axes[3], label="all contributions (m w.e.)", shrink=0.85)
+        _plot_map(axes[3], total, features)
         axes[3].set_title("on the map", fontsize="medium")
     who, (first, last) = made.attrs["name"] or made.attrs["rgi_id"], made.attrs["reference"]
     than = f"the mean of {first}-{last}" if made.attrs["baseline"] == "years" else f"the mean weather of {first}-{last}"
@@ -60,13 +59,27 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
         f"{who}, {made.attrs['year_type']} year {made.attrs['year']}: {float(made.balance):+.2f} m w.e., "
         f"{float(made.difference):+.2f} against {than} ({float(made.reference_balance):+.2f})"
     )
-    figure.suptitle(text.replace(" -", " −").replace("(-", "(−"))
+    figure.suptitle(text.replace(" -", " −").replace("(-", "(−").replace(f"{first}-", f"{first}\N{EN DASH}"))
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, ncols=5, loc="outside lower center")
     return figure
 
 
+def _plot_map(ax: Axes, total: np.ndarray, features: Features) -> None:
+    """Draw all contributions: in red and blue if there are both signs, else in shades that span the values alone."""
+    from matplotlib.colors import BoundaryNorm
+    from matplotlib.ticker import MaxNLocator
+
+    image = plot_balance_map(total, features, ax)
+    low, high = float(np.nanmin(total)), float(np.nanmax(total))
+    if low * high > 0.0:
+        # The colours of balances, centred on zero, would give such a map one or two of their shades.
+        levels = MaxNLocator(SHADES_OF_ONE_SIGN, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        image.set(cmap="Reds_r" if low < 0.0 else "Blues", norm=BoundaryNorm(levels, 256))
+    ax.figure.colorbar(image, ax=ax, label="all contributions (m w.e.)", shrink=0.85)
+
+
 def _plot_months(ax: Axes, made: xr.Dataset) -> None:
-    names = [calendar.month_abbr[month] for month in made.month.to_numpy()]
+    names = [MONTHS[month] for month in made.month.to_numpy()]
     at = np.arange(len(names))
     values = {name: made[name].sum("height").to_numpy() for name in ("temp", "prcp")}
     # Bars on top of each other, gains up from zero and losses down.
@@ -77,14 +90,16 @@ def _plot_months(ax: Axes, made: xr.Dataset) -> None:
         up, down = up + np.maximum(parts, 0.0), down + np.minimum(parts, 0.0)
     label = "temperature and precipitation"
     ax.plot(at, sum(values.values()), linestyle="none", marker="D", markersize=4, color="black", label=label)
-    for name in _without_month(made):
-        ax.bar(len(names), float(made[name].sum()), 0.75, color=GROUP_COLOURS[name], label=GROUP_LABELS[name])
+    others = _without_month(made)
+    places = [*at, *(at.size + WORD * np.arange(len(others)))]
+    for name, place in zip(others, places[at.size :], strict=True):
+        ax.bar(place, float(made[name].sum()), 0.75, color=GROUP_COLOURS[name], label=GROUP_LABELS[name])
         names.append({"snow": "snow", "corrections": "corr."}[name])
     ax.margins(y=0.08)
     ax.axvline(at.size - 0.5, color="0.8", linewidth=0.8)
     ax.axhline(0.0, color="0.4", linewidth=0.8)
-    ax.set_xticks(range(len(names)), names, fontsize="small")
-    ax.set(ylabel="contribution (m w.e.)", xlim=(-0.6, len(names) - 0.4))
+    ax.set_xticks(places, names, fontsize="small")
+    ax.set(ylabel="contribution (m w.e.)", xlim=(-0.6, places[-1] + 0.9))
     ax.set_title("by month", fontsize="medium")
 
 
@@ -105,8 +120,8 @@ def _plot_anomalies(ax: Axes, made: xr.Dataset) -> None:
         # Both zeros at the same height.
         largest = float(np.abs(made[name]).max()) * (1.0 if axis is ax else 1000.0) or 1.0
         axis.set_ylim(-1.1 * largest, 1.1 * largest)
-    ax.set_xticks(at, [calendar.month_abbr[month] for month in made.month.to_numpy()], fontsize="small")
-    ax.set_xlim(-0.6, at.size - 0.4 + len(_without_month(made)))
+    ax.set_xticks(at, [MONTHS[month] for month in made.month.to_numpy()], fontsize="small")
+    ax.set_xlim(-0.6, at.size + WORD * (len(_without_month(made)) - 1) + 0.9)
 
 
 def _plot_heights(ax: Axes, made: xr.Dataset) -> None:
@@ -118,10 +133,11 @@ def _plot_heights(ax: Axes, made: xr.Dataset) -> None:
     of_band = np.bincount(band - band.min(), area)
     middle = ELEVATION_BAND * (np.arange(of_band.size) + band.min() + 0.5)
     shown = of_band > 0
-    for name in ("temp", "prcp", *_without_month(made)):
+    for k, name in enumerate(("temp", "prcp", *_without_month(made))):
         values = made[f"{name}_at_height"].to_numpy() * area
         mean = np.bincount(band - band.min(), values)[shown] / of_band[shown]
-        ax.plot(mean, middle[shown], color=GROUP_COLOURS[name], marker="o", markersize=3, label=GROUP_LABELS[name])
+        style = {"color": GROUP_COLOURS[name], "markersize": 3.5, **series_style(k, "linestyle", "marker")}
+        ax.plot(mean, middle[shown], label=GROUP_LABELS[name], **style)
     ax.axvline(0.0, color="0.4", linewidth=0.8)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     ax.set(xlabel="contribution at the height (m w.e.)", ylabel="height (m)")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MONTH_INITIALS = "JFMAMJJASOND"
 LAYER = 100.0  # m, thickness of the elevation layers that derivatives are shown for
-PER_LAYER = "10⁻³ km³ per m w.e."
+PER_LAYER = "10$^{-3}$ km$^3$ per m w.e."
 
 
 def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, ArrayLike] | None = None) -> Figure:
@@ -46,13 +46,13 @@ def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, A
         above.plot(years, one["volume"] + amount * one["d_volume"], label=f"{name}, first order", **colour)
         if reruns is not None:
             above.plot(years, reruns[amount], linestyle=LINES[1], label=f"{name}, whole run", **colour)
-    above.set(ylabel="volume (km³)")
+    above.set(ylabel="volume (km$^3$)")
     above.legend(fontsize="small")
     low, high = (one["d_volume"] + sign * one["d_volume_error"] for sign in (-1, 1))
     below.fill_between(years, low, high, color=COLOURS[1], alpha=0.3)
     below.plot(years, one["d_volume"], color=COLOURS[1])
     below.axhline(0.0, color=GREY, linewidth=0.8)
-    below.set(ylabel=f"derivative\n(km³ per {per})", xlabel="1 January of the year")
+    below.set(ylabel=f"derivative, with its error\n(km$^3$ per {per})", xlabel="1 January of the year")
     return figure
 
 
@@ -85,7 +85,7 @@ def plot_gradient(found: xr.Dataset) -> Figure:
         label = f"{name} by {own['per'].values[0]}"
         axes[1, 0].plot(found["year"], own.sum("control"), ".-", label=label, **series_style(i, "color"))
     axes[1, 0].axhline(0.0, color=GREY, linewidth=0.8)
-    axes[1, 0].set(xlabel="year whose weather is changed", ylabel="change of the\nlast volume (km³)")
+    axes[1, 0].set(xlabel="year whose weather is changed", ylabel="change of the\nlast volume (km$^3$)")
     axes[1, 0].legend(fontsize="small")
     axes[1, 0].set_xlim(axes[0, 0].get_xlim())
     axes[1, 1].set_axis_off()
@@ -115,6 +115,6 @@ def plot_months(found: xr.Dataset) -> Figure:
         own = d_volume.sel(control=[f"{name}_{month:02d}" for month in range(1, 13)])
         ax.bar(range(1, 13), own, color=colour)
         ax.axhline(0.0, color=GREY, linewidth=0.8)
-        ax.set(title=f"{name} by {own['per'].values[0]}", xlabel="month", ylabel="change of the last volume (km³)")
+        ax.set(title=f"{name} by {own['per'].values[0]}", xlabel="month", ylabel="change of the last volume (km$^3$)")
         ax.set_xticks(range(1, 13), MONTH_INITIALS)
     return figure

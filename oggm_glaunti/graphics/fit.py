@@ -18,7 +18,16 @@ import pandas as pd
 from oggm_glaunti.fit.evaluation.predictions import models_of
 from oggm_glaunti.fit.evaluation.scores import Scores, scores
 from oggm_glaunti.fit.names import ALL_SEASONS, KINDS
-from oggm_glaunti.graphics.style import GREY, light_grid, minus_signs, panels, save_png, series_style, whole_years
+from oggm_glaunti.graphics.style import (
+    GREY,
+    few_ticks,
+    light_grid,
+    minus_signs,
+    panels,
+    save_png,
+    series_style,
+    whole_years,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,11 +94,13 @@ def plot_scatter(predictions: pd.DataFrame, kind: str) -> Figure:
     figure, each = _each_panel(predictions, kind, equal=True)
     for ax, group, column, style in each:
         ends = _ends(group[["true", *models_of(group).values()]].to_numpy())
-        ax.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
+        ax.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1, label="predicted as observed")
         _draw_points(ax, group["true"], group[column], style)
         ax.set(xlim=ends, ylim=ends, aspect="equal")
+        few_ticks(ax.xaxis, ax.yaxis)
         _write_scores(ax, scores(group[column], group["true"]))
     _label_panels(figure, "predicted (m w.e.)")
+    _legend(figure)
     return figure
 
 
@@ -98,14 +109,16 @@ def plot_residuals(predictions: pd.DataFrame, kind: str) -> Figure:
     figure, each = _each_panel(predictions, kind, equal=False)
     for ax, group, column, style in each:
         misfit = group[column] - group["true"]
-        ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
+        ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=1, label="predicted as observed")
         _draw_points(ax, group["true"], misfit, style)
-        ax.axhline(misfit.mean(), color="black", linewidth=1.0, linestyle="--")
+        ax.axhline(misfit.mean(), color="black", linewidth=1.0, linestyle="--", label="mean (bias)")
         every = group[list(models_of(group).values())].sub(group["true"], axis=0)
+        few_ticks(ax.xaxis)
         largest = 1.05 * float(np.nanmax(np.abs(every.to_numpy()), initial=0.1))
         ax.set(xlim=_ends(group["true"].to_numpy()), ylim=(-largest, 1.4 * largest))  # room for the scores
         _write_scores(ax, scores(group[column], group["true"]), only=("bias", "rmse"), right=True)
     _label_panels(figure, "predicted minus\nobserved (m w.e.)")
+    _legend(figure)
     return figure
 
 
@@ -129,7 +142,8 @@ def _each_panel(
 
 
 def _label_panels(figure: Figure, vertical: str) -> None:
-    """Label both axes, once per row and column."""
+    """Label both axes, once per row and column, and put one grey point for all in the legend."""
+    figure.axes[0].plot([], [], color="0.4", marker="o", markersize=3, linestyle="", label="observation")
     for ax in figure.axes:
         light_grid(ax)
         place = ax.get_subplotspec()
@@ -151,9 +165,9 @@ def _write_scores(
     ax: Axes, found: Scores, only: tuple[str, ...] = ("n", "r", "rmse", "bias"), right: bool = False
 ) -> None:
     texts = {"n": f"n = {found.n}", "r": f"r {found.r:.2f}", "rmse": f"RMSE {found.rmse:.2f}"}
-    texts["bias"] = f"bias {found.bias:+.2f}"
+    texts["bias"] = f"bias {round(found.bias, 2) + 0.0:+.2f}"  # never minus zero
     lines = [texts[name] for name in only if np.isfinite(getattr(found, name))]
-    box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+    box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.6}
     x, side = (0.97, "right") if right else (0.03, "left")
     text = minus_signs("\n".join(lines))
     ax.text(x, 0.97, text, transform=ax.transAxes, ha=side, va="top", fontsize="small", bbox=box)
@@ -175,7 +189,8 @@ def plot_residuals_by_glacier(predictions: pd.DataFrame, kind: str) -> Figure:
             y = [glaciers.index(glacier) + shift for glacier in mean.index]
             style = series_style(i, "color", "marker")
             ax.hlines(y, low[mean.index], high[mean.index], color=style["color"], linewidth=1.2, alpha=0.7)
-            ax.scatter(mean, y, s=16, linewidths=0, label=f"model {model}", zorder=3, **style)
+            ax.scatter(mean, y, s=16, linewidths=0, label=f"model {model}, mean", zorder=3, **style)
+        ax.plot([], [], color="0.4", linewidth=1.2, label="middle half of the observations")
         for k in range(1, len(glaciers)):
             ax.axhline(k - 0.5, color="0.9", linewidth=0.6, zorder=0)
         ax.set(title=f"{kind}, {season}", ylim=(len(glaciers) - 0.5, -0.5))
@@ -203,9 +218,9 @@ def _series_page(chosen: pd.DataFrame, glaciers: list[str], season: str) -> Figu
         by_year = group.groupby("year")[["true", *models_of(group).values()]].mean()
         # Lines have gaps at missing years.
         by_year = by_year.reindex(range(by_year.index.min(), by_year.index.max() + 1))
-        years, line = by_year.index, {"marker": ".", "markersize": 4, "linewidth": 1.2}
+        years, line = by_year.index, {"marker": ".", "markersize": 4, "linewidth": 1.6}
         ax.axhline(0.0, color=GREY, linewidth=0.8)
-        ax.plot(years, by_year["true"], color="black", label="observed", **line)
+        ax.plot(years, by_year["true"], color="black", label="observed", zorder=3, **line)
         for i, (model, column) in enumerate(models_of(group).items()):
             style = series_style(i, "color", "marker", "linestyle")
             ax.plot(years, by_year[column], label=f"model {model}", linewidth=1.0, markersize=2.2, **style)

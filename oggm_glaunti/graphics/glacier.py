@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oggm_glaunti.fit.evaluation.scores import Scores, scores
-from oggm_glaunti.graphics import style
+from oggm_glaunti.graphics import maps, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oggm_glaunti.coupling.ground.features import Features
 
 HYPSOMETRY_BAND = 100.0  # m, height of the bands of a hypsometry
+MAP_MARGIN = 5  # cells around the glacier
 
 
 def plot_balance_map(
@@ -33,9 +34,10 @@ def plot_balance_map(
     zero_line: bool = True,
     cmap: str = "RdBu",
 ) -> QuadMesh:
-    """Draw a map of a balance (or any other quantity with two signs) and the outline.
+    """Draw a map of a balance (or any other quantity with two signs) over hillshade and contour lines of height.
 
-    Red is loss, blue is gain.
+    Red is loss, blue is gain. Thin lines are heights, the thin black one is the outline, and the heavy one with a 0 on
+    it is where the values are zero.
 
     Parameters
     ----------
@@ -73,18 +75,21 @@ def plot_balance_map(
     ax = style.axes_or_current(ax)
     limit = style.round_limit(float(np.nanmax(np.abs(values)))) if limit is None else limit
     colours = mpl.colormaps[cmap].resampled(style.SHADES)
-    x, y = style.kilometres(features)
+    x, y = maps.kilometres(features)
+    extent = maps.around(features.glacier, x, y, margin=MAP_MARGIN)
+    maps.draw_ground(ax, x, y, features.elevation)
     image = ax.pcolormesh(x, y, values, cmap=colours, vmin=-limit, vmax=limit, shading="nearest", rasterized=True)
     style.mark_beyond(image, values)
+    _frame(ax, features, extent)
+    maps.draw_heights(ax, x, y, features.elevation)
     if zero_line and np.nanmin(values) < 0.0 < np.nanmax(values):
-        ax.contour(x, y, values, levels=[0.0], colors="0.25", linewidths=0.7)
+        maps.draw_zero(ax, x, y, values)
     _plot_outline(features, ax)
-    _show_cells(features, ax, margin=5)
     return image
 
 
 def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 200.0) -> QuadMesh:
-    """Draw a map of the corrector's elevation on all of its cells, with contour lines and outline.
+    """Draw a map of the corrector's elevation on all of its cells, with hillshade, contour lines and outline.
 
     Parameters
     ----------
@@ -99,29 +104,26 @@ def plot_elevation(features: Features, ax: Axes | None = None, *, step: float = 
         Image to pass to ``fig.colorbar``
     """
     ax = style.axes_or_current(ax)
-    x, y = style.kilometres(features)
-    image = ax.pcolormesh(x, y, features.elevation, cmap="cividis", shading="nearest", rasterized=True)
-    levels = np.arange(step * np.ceil(features.elevation.min() / step), features.elevation.max(), step)
-    ax.contour(x, y, features.elevation, levels=levels, colors="0.2", linewidths=0.3, alpha=0.6)
+    x, y = maps.kilometres(features)
+    image = ax.pcolormesh(x, y, features.elevation, cmap="cividis", shading="nearest", rasterized=True, zorder=0)
+    maps.draw_ground(ax, x, y, features.elevation, over=True)
+    _frame(ax, features, maps.around(np.ones(features.shape, bool), x, y, margin=0))
+    maps.draw_heights(ax, x, y, features.elevation, step=step)
     _plot_outline(features, ax, color="white", linewidth=1.6)
     _plot_outline(features, ax)
-    _show_cells(features, ax)
     return image
 
 
 def _plot_outline(features: Features, ax: Axes, color: str = "black", linewidth: float = 0.8) -> None:
-    ax.contour(*style.kilometres(features), features.outline, levels=[0.5], colors=color, linewidths=linewidth)
+    ax.contour(*maps.kilometres(features), features.outline, levels=[0.5], colors=color, linewidths=linewidth)
 
 
-def _show_cells(features: Features, ax: Axes, margin: int | None = None) -> None:
-    """Limit a map to the glacier with `margin` cells around it (to all cells if None)."""
-    x, y = style.kilometres(features)
-    if margin is not None:
-        rows, cols = np.nonzero(features.glacier)
-        x = x[max(cols.min() - margin, 0) : cols.max() + margin + 1]
-        y = y[max(rows.min() - margin, 0) : rows.max() + margin + 1]
-    style.finish_map(ax, (x[0], x[-1]), (y[-1], y[0]), ticks=6)
-    ax.set_ylabel("northing (km)")
+def _frame(ax: Axes, features: Features, extent: maps.Extent) -> None:
+    """Frame a map of a glacier, with the scale bar away from the ice."""
+    x, y = maps.kilometres(features)
+    inside = [(low <= at) & (at <= high) for at, (low, high) in ((y, extent.y), (x, extent.x))]
+    occupied = features.glacier[np.ix_(*inside)]
+    maps.frame_map(ax, extent, crs=features.crs, occupied=occupied, cells=float(x[1] - x[0]))
 
 
 def mean_profile(mb_model: Any, heights: ArrayLike, years: Sequence[int]) -> NDArray[np.float64]:
@@ -162,9 +164,9 @@ def plot_profiles(profiles: Mapping[str, ArrayLike], heights: ArrayLike, ax: Axe
     """
     ax = style.axes_or_current(ax)
     ax.axvline(0.0, color=style.GREY, linewidth=0.8)
-    for i, (label, profile) in enumerate(profiles.items()):
-        ax.plot(profile, heights, label=label, **style.series_style(i, "color", "linestyle"))
-    ax.set(xlabel="surface mass balance (m w.e. yr$^{-1}$)", ylabel="height (m)")
+    for i, ((label, profile), width) in enumerate(zip(profiles.items(), style.line_widths(len(profiles)), strict=True)):
+        ax.plot(profile, heights, label=label, linewidth=width, **style.series_style(i, "color", "linestyle"))
+    ax.set(xlabel="surface mass balance (m w.e. a$^{-1}$)", ylabel="height (m)")
 
 
 def plot_hypsometry(features: Features, ax: Axes | None = None) -> None:
@@ -221,10 +223,11 @@ def plot_against_observations(
     ends = float(low - margin), float(high + margin)
     ax.plot(ends, ends, color=style.GREY, linewidth=0.8, zorder=1)
     for i, (name, values) in enumerate(modelled.items()):
-        words = str(found[name]).replace(f", n = {found[name].n}", "")
+        words = style.minus_signs(str(found[name]).replace(f", n = {found[name].n}", ""))
         look = style.series_style(i, "color", "marker")
         ax.scatter(observed, values, s=16, alpha=0.7, linewidths=0, label=f"{name}: {words}", **look)
     ax.set(xlim=ends, ylim=ends, aspect="equal", xlabel=f"observed {label}", ylabel=f"modelled {label}")
+    style.few_ticks(ax.xaxis, ax.yaxis)
     ax.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.1)
     return found
 
@@ -250,6 +253,7 @@ def plot_series(
     ax = style.axes_or_current(ax)
     ax.axhline(0.0, color=style.GREY, linewidth=0.8)
     ax.plot(years, observed, color="black", marker=".", linewidth=1.4, label="observed", zorder=3)
-    for i, (name, values) in enumerate(modelled.items()):
-        ax.plot(years, values, label=name, **style.series_style(i, "color", "linestyle"))
+    for i, ((name, values), width) in enumerate(zip(modelled.items(), style.line_widths(len(modelled)), strict=True)):
+        ax.plot(years, values, label=name, linewidth=width, **style.series_style(i, "color", "linestyle"))
     ax.set(ylabel=label)
+    style.whole_years(ax)

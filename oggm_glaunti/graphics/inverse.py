@@ -69,7 +69,7 @@ def plot_forcing_series(found: Inversion, title: str = "") -> Figure:
     balances, year = found.balances, found.balances.index.to_numpy() + 0.0
     axes[0].axhline(0.0, color=GREY, linewidth=0.8)
     for i, name in enumerate(("before", "after")):
-        value, sd, colour = balances[name], balances[f"{name}_sd"], (GREY, COLOURS[4])[i]
+        value, sd, colour = balances[name], balances[f"{name}_sd"], (GREY, COLOURS[2])[i]
         axes[0].fill_between(year, value - sd, value + sd, color=colour, alpha=0.25, linewidth=0)
         label = f"{name} the change (± 1 sd)"
         axes[0].plot(year, value, color=colour, linestyle=LINES[1 - i], marker=".", label=label)

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from oggm_glaunti.analysis.measure_next.places import unit_of
-from oggm_glaunti.graphics.style import GREY, finish_map, kilometres, new_figure, series_style
+from oggm_glaunti.graphics.maps import Extent, around, crs_of, draw_ground, draw_heights, frame_map, kilometres
+from oggm_glaunti.graphics.style import COLOURS, GREY, decimals, new_figure, series_style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,13 +49,14 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
         raise ValueError(f"target: expected one of {known}, found {target!r}")
     maps = result.maps.sel(target=target) if "target" in result.maps.dims else result.maps
     table = result.table[result.table["target"] == target]
-    n, (north, south, west, east) = maps.sizes["season"], _window(maps)
+    n, extent = maps.sizes["season"], _extent(maps)
+    (west, east), (south, north) = extent
     width = max(3.3 * n + 0.9, 7.5)
-    high = float(np.clip((south - north) / (east - west) * (width - 1.8) / n, 1.8, 5.0)) + 1.1
+    high = float(np.clip((north - south) / (east - west) * (width - 1.8) / n, 1.8, 5.0)) + 1.1
     figure = new_figure((width, high + 3.9))
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(high, 3.4))[:, 0]
     axes = above.subplots(1, n, squeeze=False, sharey=True)[0]
-    _plot_maps(maps, table, axes)
+    _plot_maps(maps, table, axes, extent)
     profile, bars = below.subplots(1, 2)
     for i, season in enumerate(maps["season"].values):
         line = 100.0 * maps["reduction_by_height"].sel(season=season)
@@ -73,41 +75,44 @@ def plot_where_to_measure(result: WhereToMeasure, target: str | None = None) -> 
     return figure
 
 
-def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray) -> None:
+def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray, extent: Extent) -> None:
     import matplotlib as mpl
 
-    percent, seasons = 100.0 * maps["reduction"], maps["season"].values
+    percent, seasons, crs = 100.0 * maps["reduction"], maps["season"].values, crs_of(maps)
     x, y = kilometres(maps)
+    elevation, there = maps["elevation"].to_numpy(), _there(maps)
     colours = mpl.colormaps["cividis"].resampled(SHADES_OF_SHARE)
     for ax, season in zip(axes, seasons, strict=True):
         values = percent.sel(season=season).values
         limits = {"vmin": 0.0, "vmax": _highest(maps)}
+        draw_ground(ax, x, y, elevation)
         image = ax.pcolormesh(x, y, values, cmap=colours, **limits, shading="nearest", rasterized=True)
-        ax.contour(x, y, np.isfinite(values), levels=[0.5], colors="black", linewidths=0.7)
+        frame_map(ax, extent, crs=crs, occupied=there, cells=float(x[1] - x[0]))
+        draw_heights(ax, x, y, elevation)
+        ax.contour(x, y, there, levels=[0.5], colors="black", linewidths=0.7)
         for row in table[table["season"] == season].itertuples():
-            at = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": "bold"}
-            box = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": "#D55E00", "linewidth": 1.5}
+            at = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": "bold", "zorder": 7}
+            box = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": COLOURS[0], "linewidth": 1.5}
             ax.text(x[row.col], y[row.row], str(row.rank), bbox=box, **at)
         begin, end = (maps[name].sel(season=season).values.astype("M8[D]").item() for name in ("begin", "end"))
         ax.set_title(f"{season}: {begin.day} {begin:%b} to {end.day} {end:%b}", fontsize="medium")
-        north, south, west, east = _window(maps)
-        finish_map(ax, (x[west], x[east]), (y[south], y[north]), ticks=5, integer=True)
-    axes[0].set_ylabel("northing (km)")
+        ax.label_outer()
     axes[0].figure.colorbar(image, ax=list(axes), label="variance taken away\nby one measurement (%)")
 
 
 def _highest(maps: xr.Dataset) -> float:
-    """Return the largest share of the variance that a measurement takes away, rounded up to tens, %."""
-    return 10.0 * float(np.ceil(10.0 * maps["reduction_by_height"].max()))
+    """Return the largest share of the variance that a measurement takes away, rounded up to fives, %."""
+    return 5.0 * float(np.ceil(20.0 * maps["reduction_by_height"].max()))
 
 
-def _window(maps: xr.Dataset) -> tuple[int, int, int, int]:
-    """Return the first and last row, first and last column of the glacier with a margin around it."""
-    there = np.isfinite(maps["reduction"].isel(season=0).values)
-    rows, cols = np.nonzero(there)
-    last_row, last_col = there.shape[0] - 1, there.shape[1] - 1
-    north, south = max(rows.min() - MAP_MARGIN, 0), min(rows.max() + MAP_MARGIN, last_row)
-    return north, south, max(cols.min() - MAP_MARGIN, 0), min(cols.max() + MAP_MARGIN, last_col)
+def _there(maps: xr.Dataset) -> np.ndarray:
+    """Return the cells of the glacier."""
+    return np.isfinite(maps["reduction"].isel(season=0).to_numpy())
+
+
+def _extent(maps: xr.Dataset) -> Extent:
+    """Return the glacier's rectangle with a margin around it."""
+    return around(_there(maps), *kilometres(maps), MAP_MARGIN)
 
 
 def _plot_bars(maps: xr.Dataset, table: pd.DataFrame, ax: Axes) -> None:
@@ -120,7 +125,7 @@ def _plot_bars(maps: xr.Dataset, table: pd.DataFrame, ax: Axes) -> None:
     places = range(len(left))
     ax.barh(places, left, color=colours, height=0.7)
     for place, value in zip(places, left, strict=True):
-        ax.text(value, place, f" {value:#.2g}", va="center", fontsize=9)
+        ax.text(value, place, f" {value:.{decimals(at_first)}f}", va="center", fontsize=9)
     ax.set_yticks(places, labels)
     ax.invert_yaxis()
     ax.set(xlim=(0.0, 1.18 * at_first), xlabel="standard deviation left" + ("" if units == "1" else f" ({units})"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from oggm_glaunti.graphics.maps import KM_PER_DEGREE, draw_scale, emptiest_corner, scale_length
 from oggm_glaunti.graphics.style import COLOURS, GREY, SHADES, axes_or_current, mark_beyond, round_limit
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ VARIABLE_LABELS = {
 }
 LARGEST_DISC = 900.0  # points2, of the largest glacier
 SMALLEST_DISC = 6.0  # points2: a glacier smaller than its disc is still seen
+ONE_SCALE = 5.0  # degrees of latitude up to which one scale bar holds for a map
 SHADED = (0.1, 0.9)  # quantiles of the glaciers
 
 
@@ -101,21 +103,41 @@ def plot_region_map(
     known, mark = int(np.isfinite(values).sum()), "rings" if outlines is None else "hatched"
     missing = f", {values.size - known} without values ({mark})" if known < values.size else ""
     ax.set_title(f"{known} glaciers, {when}{missing}", fontsize="medium")
-    # Degrees, with the aspect that distances have at the mean latitude.
+    _frame(ax, ds)
+    return ax
+
+
+def _frame(ax: Axes, ds: xr.Dataset) -> None:
+    """Show degrees, with the aspect that distances have at the mean latitude, for which the scale bar is right."""
+    latitude = float(ds["cenlat"].mean())
+    narrowing = float(np.cos(np.deg2rad(latitude)))
     ax.margins(0.12)
-    ax.set_aspect(1.0 / np.cos(np.deg2rad(float(ds["cenlat"].mean()))), adjustable="datalim")
+    ax.set_aspect(1.0 / narrowing, adjustable="datalim")
     ax.xaxis.set_major_formatter(lambda lon, _: f"{abs((lon + 180) % 360 - 180):g}°{'E' if lon % 360 <= 180 else 'W'}")
     ax.yaxis.set_major_formatter(lambda lat, _: f"{abs(lat):g}°{'N' if lat >= 0 else 'S'}")
     ax.locator_params(nbins=5)
-    return ax
+    ax.set(xlabel="longitude", ylabel="latitude")
+    (west, east), (south, north) = ax.get_xlim(), ax.get_ylim()
+    length = scale_length((east - west) * KM_PER_DEGREE * narrowing)
+    words = f"{length:g} km"
+    if north - south > ONE_SCALE:
+        words += f" at {abs(latitude):.0f}°{'N' if latitude >= 0 else 'S'}"
+    bins = (np.linspace(south, north, 9), np.linspace(west, east, 9))
+    glaciers = np.histogram2d(ds["cenlat"].to_numpy(), _longitudes(ds), bins)[0][::-1] > 0.0
+    kilometre = 1.0 / (KM_PER_DEGREE * narrowing)
+    draw_scale(ax, length, kilometre=kilometre, words=words, north=(0.0, 1.0), loc=emptiest_corner(glaciers))
+
+
+def _longitudes(ds: xr.Dataset) -> np.ndarray:
+    """Return the longitudes of the glaciers' centres; a region across the date line is moved to one side of it."""
+    lon = ds["cenlon"].to_numpy()
+    return np.where(lon < 0, lon + 360.0, lon) if np.ptp(lon) > 180.0 else lon
 
 
 def _discs(ds: xr.Dataset, values: np.ndarray, ax: Axes, colours: dict[str, Any]) -> ScalarMappable:
     areas = ds["rgi_area"].to_numpy()
     order = np.argsort(-areas)  # large ones first, so that none is hidden
-    lon, lat = ds["cenlon"].to_numpy()[order], ds["cenlat"].to_numpy()[order]
-    if np.ptp(lon) > 180.0:  # a region across the date line is moved to one side of it
-        lon = np.where(lon < 0, lon + 360.0, lon)
+    lon, lat = _longitudes(ds)[order], ds["cenlat"].to_numpy()[order]
     values, crowd = values[order], min(1.0, 40.0 / np.sqrt(areas.size) / 4.0)  # smaller discs for more than a hundred
 
     def size(area: ArrayLike) -> np.ndarray:
@@ -131,7 +153,8 @@ def _discs(ds: xr.Dataset, values: np.ndarray, ax: Axes, colours: dict[str, Any]
     for area in (largest, largest / 2, largest / 10):
         ring: dict[str, Any] = {"facecolors": "none", "edgecolors": "0.25", "linewidths": 0.5}
         ax.scatter([], [], s=size(area), label=f"{area:g} km$^2$", **ring)
-    ax.legend(frameon=False, fontsize="small", loc="best", labelspacing=2.2, handletextpad=1.4, borderpad=1.6)
+    legend = ax.legend(frameon=False, fontsize="small", loc="best", labelspacing=2.2, handletextpad=1.4, borderpad=1.6)
+    legend.set_zorder(5)
     return discs
 
 
@@ -247,7 +270,7 @@ def _draw_annual(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:
 
 
 def _draw_seasons(ds: xr.Dataset, years: np.ndarray, ax: Axes) -> None:
-    ax.bar(years, ds["region_winter_mb"], color=COLOURS[2], width=0.6, label="winter")
+    ax.bar(years, ds["region_winter_mb"], color=COLOURS[4], width=0.6, label="winter")
     ax.bar(years, ds["region_summer_mb"], color=COLOURS[0], width=0.6, label="summer", hatch="//", edgecolor="white")
     diamond: dict[str, Any] = {"marker": "D", "markersize": 6, "markeredgecolor": "white", "linestyle": ""}
     ax.plot(years, ds["region_specific_mb"], label="annual", color="black", **diamond)

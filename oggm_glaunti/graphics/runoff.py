@@ -20,7 +20,7 @@ PARTS = {
     "snow melt": ("snow_melt_on_glacier", "melt_off_glacier"),
     "ice melt": ("ice_melt_on_glacier",),
 }
-PART_COLOURS = {"rain": COLOURS[1], "snow melt": COLOURS[2], "ice melt": COLOURS[0]}
+PART_COLOURS = {"rain": COLOURS[1], "snow melt": COLOURS[4], "ice melt": COLOURS[0]}
 BAND = (0.1, 0.9)  # quantiles of years
 MONTHS = "JFMAMJJASOND"
 
@@ -94,7 +94,7 @@ def _plot_days(
         ax.plot(days, routed[which], color="black", linewidth=1.3, label="at the gauge, routed")
     if measured is not None:
         there = measured.reindex(of_year.index)
-        ax.plot(days, there, color=COLOURS[4], linewidth=1.3, linestyle="--", label="measured")
+        ax.plot(days, there, color=COLOURS[2], linewidth=1.3, linestyle="--", label="measured")
     ax.set(ylabel="water (m$^3$ s$^{-1}$)", title=f"Days of {year}")
     _months(ax)
     ax.legend(frameon=False, loc="upper left", fontsize=8)
@@ -104,15 +104,16 @@ def _plot_regime(ax: Axes, parts: pd.DataFrame, measured: pd.Series | None, ever
     total = parts["all"] if "all" in parts else parts[list(PARTS)].sum(axis=1)
     days = np.arange(1, 366)
     _stack(ax, days, _smooth(parts[list(PARTS)].groupby(parts.index.day_of_year).mean().reindex(days)), linewidth=0)
-    by_day = _smooth(total.groupby(total.index.day_of_year).quantile(list(BAND)).unstack().reindex(days))
-    for k, label in ((0, f"{100 * BAND[0]:.0f} and {100 * BAND[1]:.0f} % of years"), (1, None)):
-        ax.plot(days, by_day.iloc[:, k], color="black", linewidth=0.9, linestyle=":", label=label)
+    if len(every) > 1:
+        by_day = _smooth(total.groupby(total.index.day_of_year).quantile(list(BAND)).unstack().reindex(days))
+        for k, label in ((0, f"{100 * BAND[0]:.0f} % and {100 * BAND[1]:.0f} % of years, all water"), (1, None)):
+            ax.plot(days, by_day.iloc[:, k], color="black", linewidth=0.9, linestyle=":", label=label)
     if measured is not None:
         inside = measured[(measured.index >= parts.index[0]) & (measured.index <= parts.index[-1])]
         mean = _smooth(inside.groupby(inside.index.day_of_year).mean().to_frame().reindex(days))
-        ax.plot(days, mean, color=COLOURS[4], linewidth=1.3, linestyle="--", label="measured")
-    years = f"{every[0]}\N{EN DASH}{every[-1]}"
-    ax.set(ylabel="water (m$^3$ s$^{-1}$)", title=f"Regime {years} (15-day means)")
+        ax.plot(days, mean, color=COLOURS[2], linewidth=1.3, linestyle="--", label="measured")
+    years = f"{every[0]}\N{EN DASH}{every[-1]}" if len(every) > 1 else f"{every[0]}"
+    ax.set(ylabel="water (m$^3$ s$^{-1}$)", title=f"Regime {years}, means of 15 days")
     _months(ax)
     ax.legend(frameon=False, loc="upper left", fontsize=8)
 
@@ -127,8 +128,9 @@ def _plot_snow(ax: Axes, water: xr.Dataset, index: Any, of_year: np.ndarray, yea
     if "snowline" in water:
         ax.plot(days, water["snowline"].values[of_year], color=COLOURS[1], linewidth=1.4, label="snow line")
         line = pd.Series(water["snowline"].values, index)
-        mean = line.groupby(line.index.day_of_year).mean().reindex(np.arange(1, 366))
-        ax.plot(np.arange(1, 366), mean, color=COLOURS[1], linewidth=1.0, linestyle=":", label="mean of all years")
+        if not of_year.all():
+            mean = line.groupby(line.index.day_of_year).mean().reindex(np.arange(1, 366))
+            ax.plot(np.arange(1, 366), mean, color="0.3", linewidth=1.0, linestyle=":", label="mean of all years")
         ax.set(ylabel="height (m)")
     else:
         ax.plot(days, water["snow_covered_fraction"].values[of_year], color=COLOURS[1], linewidth=1.4)
@@ -153,12 +155,12 @@ def _plot_years(ax: Axes, annual: pd.DataFrame, measured: pd.Series | None) -> N
     ax.plot(annual.index, total, color="black", linewidth=1.4, label="all")
     if measured is not None:
         of_years = measured.groupby(measured.index.year).mean()
-        ax.plot(of_years.index, of_years, color=COLOURS[4], linewidth=0.9, linestyle="--", label="measured")
+        ax.plot(of_years.index, of_years, color=COLOURS[2], linewidth=0.9, linestyle="--", label="measured, each year")
         ax.set_xlim(annual.index[0], annual.index[-1])
     if len(annual) > 20 and annual.index[0] < total.idxmax() < annual.index[-1]:
         ax.axvline(total.idxmax(), color="0.4", linewidth=0.8, linestyle=":")
         ax.annotate(f" peak water {total.idxmax()}", (total.idxmax(), ax.get_ylim()[0]), va="bottom", fontsize=8)
-    ax.set(ylabel="mean of the year (m$^3$ s$^{-1}$)", title="Years, and their means over 11", ylim=(0.0, None))
+    ax.set(ylabel="mean of the year (m$^3$ s$^{-1}$)", title="Years (thin) and means of 11 years", ylim=(0.0, None))
     ax.legend(frameon=False, loc="best", fontsize=8, ncols=2)
     whole_years(ax, 7)
 

@@ -1,4 +1,4 @@
-"""What the figures share: colours and markers, empty figures, axes of maps and years, PNG files.
+"""What the figures share: colours and markers, empty figures, axes of years, PNG files.
 
 Colours are those of Okabe and Ito, which can be told apart with any colour vision; every series also has a line style
 and a marker of its own, for print.
@@ -16,16 +16,13 @@ from numpy.typing import NDArray
 from oggm_glaunti.files import replacing
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-    from oggm_glaunti.coupling.ground.features import Features
-
 # Okabe and Ito (2008), without yellow, which is too pale for lines.
-COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#CC79A7", "#009E73", "#E69F00")
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
 MARKERS = ("o", "^", "s", "D", "v", "P")
 GREY = "0.6"  # of zero lines and lines of equality
@@ -44,12 +41,25 @@ def series_style(i: int, *parts: str) -> dict[str, Any]:
     return {part: every[part][i % len(COLOURS)] for part in parts}
 
 
+def line_widths(n: int) -> list[float]:
+    """Return widths of `n` lines, points, each less than the one before: where they meet, those below are still seen.
+
+    Examples
+    --------
+    >>> line_widths(3)
+    [2.6, 1.9, 1.2]
+    """
+    return [round(float(width), 2) for width in np.linspace(2.6, 1.2, n)] if n > 1 else [1.6] * n
+
+
 def new_figure(size: tuple[float, float]) -> Figure:
     """Return an empty figure of a given width and height in inches; no window is ever opened."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
+    # Room between panels, so that the label of a colour bar and that of the next axis are told apart.
+    figure.get_layout_engine().set(wspace=0.04, hspace=0.03)  # type: ignore[union-attr]
     FigureCanvasAgg(figure)
     return figure
 
@@ -105,28 +115,28 @@ def light_grid(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def kilometres(cells: Features | xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the eastings and northings of the cell centres, in km."""
-    return np.asarray(cells.x) / 1000.0, np.asarray(cells.y) / 1000.0
-
-
-def finish_map(
-    ax: Axes, xlim: tuple[float, float], ylim: tuple[float, float], *, ticks: int, integer: bool = False
-) -> None:
-    """Set the limits of a map in km, with equal scales and at most `ticks` round numbers (whole ones if `integer`)."""
-    from matplotlib.ticker import MaxNLocator
-
-    ax.set(xlim=xlim, ylim=ylim, aspect="equal", xlabel="easting (km)")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 5, 10], integer=integer))
-    ax.ticklabel_format(useOffset=False, style="plain")
-
-
 def whole_years(ax: Axes, ticks: int = 10) -> None:
     """Put ticks at whole years only, `ticks` intervals at most."""
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=ticks))
+
+
+def short_dates(ax: Axes) -> None:
+    """Write days and months on an axis of dates, and the year once."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def few_ticks(*axes: Axis) -> None:
+    """Put ticks at up to eight multiples of 1, 2 or 5: at the same numbers on axes with the same limits."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in axes:
+        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
 
 
 def plain_log(axis: Axis) -> None:
@@ -141,6 +151,17 @@ def plain_log(axis: Axis) -> None:
 def minus_signs(text: str) -> str:
     """Replace hyphens by minus signs."""
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def decimals(largest: float, digits: int = 2) -> int:
+    """Return how many decimals show `digits` digits of the largest of several numbers: all are written with them.
+
+    Examples
+    --------
+    >>> decimals(0.49), decimals(12.3), decimals(0.013)
+    (2, 0, 3)
+    """
+    return max(0, digits - 1 - int(np.floor(np.log10(abs(largest))))) if largest else digits
 
 
 def round_limit(largest: float) -> float:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PART_LABELS = {"sd": "of the band", "sd_model": "model", "sd_parameters": "parameters", "sd_weather": "weather"}
-BAND_LABEL = "5 to 95 %"
+PART_LABELS = {"sd": "of the interval", "sd_model": "model", "sd_parameters": "parameters", "sd_weather": "weather"}
+BAND_LABEL = "90 % interval"
 
 
 def plot_uncertainty(result: xr.Dataset, ensemble: xr.Dataset | None = None) -> Figure:
@@ -51,7 +51,7 @@ def plot_uncertainty(result: xr.Dataset, ensemble: xr.Dataset | None = None) -> 
 
 def _plot_cumulative(result: xr.Dataset, ensemble: xr.Dataset | None, ax: Axes) -> None:
     time = result["time"].to_numpy()
-    ax.fill_between(time, result["low"], result["high"], color=COLOURS[2], alpha=0.45, linewidth=0, label=BAND_LABEL)
+    ax.fill_between(time, result["low"], result["high"], color=COLOURS[4], alpha=0.45, linewidth=0, label=BAND_LABEL)
     ax.plot(time, result["smb"], color=COLOURS[1], linewidth=1.2, label="balance")
     if ensemble is not None:
         for share, label in ((0.05, f"{BAND_LABEL} of {ensemble.sizes['member']} runs"), (0.95, None)):
@@ -70,7 +70,7 @@ def _plot_years(result: xr.Dataset, ensemble: xr.Dataset | None, ax: Axes) -> No
     ax.errorbar(year, smb, away, fmt="none", ecolor="black", elinewidth=1.0, capsize=2.5, label=BAND_LABEL)
     if ensemble is not None:
         low, high = (ensemble["annual_smb"].quantile(share, "member") for share in (0.05, 0.95))
-        of_runs: dict[str, Any] = {"color": COLOURS[4], "linestyle": "none"}
+        of_runs: dict[str, Any] = {"color": COLOURS[2], "linestyle": "none"}
         of_runs |= {"marker": "_", "markersize": 7, "markeredgewidth": 1.6}
         ax.plot(year, low, **of_runs, label=f"{BAND_LABEL} of {ensemble.sizes['member']} runs")
         ax.plot(year, high, **of_runs)
@@ -87,7 +87,7 @@ def _plot_parts(result: xr.Dataset, dim: str, prefix: str, ax: Axes) -> None:
         values = result[f"{prefix}{name}"]
         if not values.any():
             continue
-        label += " (apart)" if name == "sd_weather" and "weather" not in result.attrs["counted"] else ""
+        label += " (not in it)" if name == "sd_weather" and "weather" not in result.attrs["counted"] else ""
         style: dict[str, Any] = {"marker": MARKERS[k], "ms": 3.5} if prefix else {}
         style |= {"color": "black" if k == 0 else COLOURS[k - 1], "linestyle": LINES[k], "label": label}
         ax.plot(result[dim], values, linewidth=1.2, **style)
@@ -158,7 +158,7 @@ def plot_volumes(result: xr.Dataset, plain: xr.DataArray | None = None) -> Figur
     ax.plot(time, 1e-9 * result["volume_m3"].T, color="0.7", linewidth=0.7)
     low, high = 1e-9 * result["volume_m3_low"], 1e-9 * result["volume_m3_high"]
     label = f"{BAND_LABEL} of {result.sizes['member']} runs"
-    ax.fill_between(time, low, high, color=COLOURS[2], alpha=0.35, linewidth=0, label=label)
+    ax.fill_between(time, low, high, color=COLOURS[4], alpha=0.45, linewidth=0, label=label)
     ax.plot(time, 1e-9 * result["volume_m3_median"], color=COLOURS[1], label="median")
     if plain is not None:
         ax.plot(plain["time"], 1e-9 * plain, color=COLOURS[0], linestyle=LINES[1], label="without errors")

@@ -53,7 +53,7 @@ def bar_labels(figure) -> list[str]:
 
 
 def image_of(ax) -> np.ndarray:
-    return np.asarray(ax.images[-1].get_array())
+    return np.asarray(ax.images[0].get_array())
 
 
 # --- the map ---
@@ -62,8 +62,8 @@ def image_of(ax) -> np.ndarray:
 def test_maps_are_named_with_units_and_the_title_says_how_much_was_filled(filled):
     figure = graphics.plot_voids(filled, title="Ice")
     assert [ax.get_title() for ax in figure.axes[:3]] == ["surface", "standard deviation", "trend"]
-    assert bar_labels(figure) == ["elevation (m)", "of the surface (m)", "m yr$^{-1}$"]
-    assert figure.get_suptitle() == "Ice, 2000-2002: 6 of 720 cells filled (outlined)"
+    assert bar_labels(figure) == ["elevation (m)", "standard deviation (m)", "trend (m a$^{-1}$)"]
+    assert figure.get_suptitle() == "Ice, 2000-2002: 6 of 720 cells filled (red edges)"
     np.testing.assert_array_equal(image_of(panel(figure, "surface")), filled["z"].median("year"))
 
 
@@ -105,7 +105,7 @@ def test_values_beyond_a_colour_bar_get_an_arrow(filled):
     filled["dh_trend"][0, 0] = -50.0
     figure = graphics.plot_voids(filled)
     assert panel(figure, "trend").images[0].colorbar.extend == "min"
-    assert panel(figure, "surface").images[-1].colorbar.extend == "neither"
+    assert panel(figure, "surface").images[0].colorbar.extend == "neither"
 
 
 def test_what_an_imputation_returns_is_drawn():

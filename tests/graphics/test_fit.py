@@ -60,7 +60,7 @@ def test_residuals_are_predicted_minus_observed_with_their_mean_dashed(predictio
 def test_residuals_by_glacier_are_means_in_alphabetical_order(predictions):
     ax = fit_graphics.plot_residuals_by_glacier(predictions, "glacier-wide").axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["Ice", "Snow"]
-    means = points_of(ax, [c.get_label() for c in ax.collections].index("model A"))
+    means = points_of(ax, [c.get_label() for c in ax.collections].index("model A, mean"))
     np.testing.assert_allclose(means[:, 0], [-0.5, 0.5])
     assert np.all(np.abs(means[:, 1] - [0, 1]) < 0.5)
 

@@ -165,6 +165,7 @@ def maps_of(found: Survey, campaign: Campaign, places: Places, features: Feature
             "variance": ("target", variance, {"long_name": "variance as things are", "units": _units(campaign, "2")}),
             "sd": ("target", np.sqrt(variance), {"long_name": "standard deviation", "units": _units(campaign)}),
             "sigma": ("season", campaign.sigma, {"long_name": "standard error of a measurement", "units": "m w.e."}),
+            "elevation": (("y", "x"), features.elevation, {"units": "m", "grid_mapping": "crs"}),
             "crs": ((), 0, features.crs.to_cf()),
         },
         coords={

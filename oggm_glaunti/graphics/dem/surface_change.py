@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.graphics.style import GREY, light_grid, minus_signs, panels, series_style, whole_years
+from oggm_glaunti.graphics.style import GREY, decimals, light_grid, minus_signs, panels, series_style, whole_years
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,6 +76,6 @@ def _bars(ax: Axes, years: NDArray[np.int64], values: NDArray[np.float64], label
     """Draw losses and gains in the colours that they have on maps; the mean is dashed."""
     ax.bar(years, values, width=0.7, color=np.where(values < 0, "#B2182B", "#2166AC").tolist())
     ax.axhline(values.mean(), color="black", linewidth=1.0, linestyle="--")
-    mean = minus_signs(f"mean {values.mean():+.3g}")
+    mean = minus_signs(f"mean {values.mean():+.{decimals(float(np.abs(values).max()), 3)}f}")
     ax.text(1.01, values.mean(), mean, transform=ax.get_yaxis_transform(), va="center", fontsize="small")
     ax.set_ylabel(label)

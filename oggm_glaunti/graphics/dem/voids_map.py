@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.graphics.style import COLOURS, finish_map, kilometres, mark_beyond, minus_signs, new_figure, plain_log
+from oggm_glaunti.graphics.maps import Extent, crs_of, draw_ground, draw_heights, frame_map, kilometres
+from oggm_glaunti.graphics.style import COLOURS, mark_beyond, minus_signs, new_figure, plain_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 def plot_voids(
     dataset: xr.Dataset, title: str = "", *, dem_ref: ArrayLike | None = None, outline: ArrayLike | None = None
 ) -> Figure:
-    """Draw maps of a surface without voids, its standard deviation and its trend; filled cells are outlined.
+    """Draw maps of a surface without voids, its standard deviation and its trend; filled cells have red edges.
 
     Parameters
     ----------
     dataset : Dataset
         Result of :func:`~oggm_glaunti.companions.dem.impute.impute_dem_stack`, or a file of ``oggm-glaunti impute-dem``
         or ``process_dem_stack`` opened with xarray: ``z``, ``z_std``, ``imputed`` (year, y, x) and ``dh_trend`` (y, x)
+        The arrow to the north is drawn if it names its coordinate system, in a variable ``crs`` or as ``crs_wkt``
     title : str
         Title of the figure, for example the name of the glacier
     dem_ref : DataArray or array (y, x), optional
@@ -51,33 +53,35 @@ def plot_voids(
     surface, void = dataset["z"].median("year").to_numpy(), dataset["imputed"].any("year").to_numpy()
     panels: list[tuple[str, str, Callable[[Axes], ScalarMappable]]] = [
         ("surface", "elevation (m)", lambda ax: _relief(ax, dataset, surface)),
-        ("standard deviation", "of the surface (m)", lambda ax: _draw_std(ax, dataset)),
-        ("trend", "m yr$^{-1}$", lambda ax: _two_signs(ax, dataset, dataset["dh_trend"].to_numpy())),
+        ("standard deviation", "standard deviation (m)", lambda ax: _draw_std(ax, dataset)),
+        ("trend", "trend (m a$^{-1}$)", lambda ax: _two_signs(ax, dataset, dataset["dh_trend"].to_numpy())),
     ]
     if dem_ref is not None:
         difference = surface - dataset["dem_ref"].to_numpy()
         median = float(np.median(difference))
         words = minus_signs(f"above the reference,\nless the median of {median:+.1f} m")
-        panels.insert(1, (words, "m", lambda ax: _two_signs(ax, dataset, difference - median)))
+        panels.insert(1, (words, "difference (m)", lambda ax: _two_signs(ax, dataset, difference - median)))
     # A row of maps, each 3 inches wide, or less so that tall ones are at most 4.5 inches high.
     rows, columns = dataset["dh_trend"].shape
     width = min(3.0, 4.5 * columns / rows)
     figure = new_figure((len(panels) * max(width, 2.0) + 0.8, width * rows / columns + 1.7))
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True)
-    left, right, bottom, top = _edges_of(dataset)
+    extent, crs = Extent(*((float(min(at)), float(max(at))) for at in kilometres(dataset))), crs_of(dataset)
+    x, y = kilometres(dataset)
     for ax, (words, units, draw) in zip(axes, panels, strict=True):
-        finish_map(ax, (left, right), (bottom, top), ticks=4)
+        frame_map(ax, extent, crs=crs, occupied=dataset.get("outline"), cells=float(x[1] - x[0]))
         ax.tick_params(labelsize="small")
+        ax.label_outer()
         bar = figure.colorbar(draw(ax), ax=ax, label=units, location="bottom", shrink=0.9, pad=0.02)
         if bar.long_axis.get_scale() == "log":
             plain_log(bar.long_axis)
         ax.set_title(words, fontsize="medium")
         _draw_edges(ax, dataset, void)
         if outline is not None:
-            ax.contour(*kilometres(dataset), dataset["outline"], levels=[0.5], colors="black", linewidths=0.7)
-    axes[0].set_ylabel("northing (km)")
+            ax.contour(x, y, dataset["outline"], levels=[0.5], colors="black", linewidths=0.7)
+    draw_heights(axes[0], x, y, surface)
     years = dataset["year"].to_numpy()
-    share = f"{int(void.sum())} of {void.size} cells filled (outlined)"
+    share = f"{int(void.sum())} of {void.size} cells filled (red edges)"
     figure.suptitle(f"{title + ', ' if title else ''}{years[0]}-{years[-1]}: {share}", fontsize="medium")
     return figure
 
@@ -108,14 +112,10 @@ def _image(ax: Axes, dataset: xr.Dataset, values: ArrayLike, **style: Any) -> Co
 
 
 def _relief(ax: Axes, dataset: xr.Dataset, surface: NDArray[np.float64]) -> ColorizingArtist:
-    """Draw elevation in colours over a hillshade, on which filled cells that do not fit stand out."""
-    from matplotlib.colors import LightSource
-
-    x, y = (1000.0 * axis for axis in kilometres(dataset))
-    shade = LightSource(azdeg=315, altdeg=45).hillshade(surface, dx=x[1] - x[0], dy=y[0] - y[1])
-    dark, bright = np.quantile(shade, (0.01, 0.99))
-    _image(ax, dataset, shade, cmap="gray", vmin=dark, vmax=bright)
-    return _image(ax, dataset, surface, cmap="cividis", alpha=0.5)
+    """Draw elevation in colours below a hillshade, on which filled cells that do not fit stand out."""
+    image = _image(ax, dataset, surface, cmap="cividis")
+    draw_ground(ax, *kilometres(dataset), surface, over=True)
+    return image
 
 
 def _draw_std(ax: Axes, dataset: xr.Dataset) -> ColorizingArtist:

@@ -81,7 +81,7 @@ def plot_table1(table: pd.DataFrame, title: str = "") -> Figure:
     left = np.zeros(len(table))
     for name, words, colour in (
         ("low", "below 0.3", "0.8"),
-        ("medium", "0.3 to 0.7", COLOURS[2]),
+        ("medium", "0.3 to 0.7", COLOURS[4]),
         ("high", "above 0.7", COLOURS[1]),
     ):
         axes[0, 1].barh(place, table[name], left=left, color=colour, label=words)

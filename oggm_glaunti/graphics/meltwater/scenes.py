@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from oggm_glaunti.companions.meltwater.scores import FEWEST_IN_BIN, by_gap, reliability
 from oggm_glaunti.companions.meltwater.stack import Floats
+from oggm_glaunti.graphics.maps import Extent, draw_heights, frame_map
 from oggm_glaunti.graphics.style import GREY, light_grid, panels, series_style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def plot_scene(predicted: Floats, target: Floats, valid: Floats | None = None, title: str = "") -> Figure:
+def plot_scene(
+    predicted: Floats,
+    target: Floats,
+    valid: Floats | None = None,
+    title: str = "",
+    *,
+    x: Floats | None = None,
+    y: Floats | None = None,
+    crs: Any = None,
+    elevation: Floats | None = None,
+) -> Figure:
     """Draw a predicted melt map, the observed one, and their difference.
 
     Parameters
@@ -23,31 +35,75 @@ def plot_scene(predicted: Floats, target: Floats, valid: Floats | None = None, t
     predicted, target : arrays (H, W)
         probability, and observed melt fraction, NaN where not observed
     valid : bool array (H, W), optional
-        cells that are predicted; others are left white
+        cells that are predicted; others are left grey
     title : str
         title of the figure
+    x, y : arrays (W,), (H,), optional
+        eastings and northings of the cells, m, northings falling; by default the axes count columns and rows, and there
+        is neither scale bar nor arrow
+    crs : optional
+        their coordinate system, in any form that pyproj reads, for the arrow to the north
+    elevation : array (H, W), optional
+        m, for contour lines; goes with `x` and `y`
 
     Returns
     -------
     matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        if `x` and `y` do not fit the maps, or one of them is missing and the other, `crs` or `elevation` given
     """
+    _require_place(predicted.shape, x, y, crs, elevation)
     shown = predicted if valid is None else np.where(valid, predicted, np.nan)
-    figure, axes = panels(1, 3, (11.0, 4.0))
+    figure, axes = panels(1, 3, (11.0, 4.2), sharex=True, sharey=True)
     figure.suptitle(title, fontsize="medium")
     fields = (
-        ("predicted probability", shown, {"vmin": 0, "vmax": 1, "cmap": "Blues"}, "probability"),
-        ("observed", target, {"vmin": 0, "vmax": 1, "cmap": "Blues"}, "melt fraction"),
-        ("predicted \N{MINUS SIGN} observed", shown - target, {"vmin": -1, "vmax": 1, "cmap": "RdBu_r"}, "difference"),
+        ("predicted (grey: not predicted)", shown, {"vmin": 0, "vmax": 1, "cmap": "Blues"}, "melt probability"),
+        ("observed (grey: not observed)", target, {"vmin": 0, "vmax": 1, "cmap": "Blues"}, "melt fraction"),
+        (
+            "predicted \N{MINUS SIGN} observed",
+            shown - target,
+            {"vmin": -1, "vmax": 1, "cmap": "RdBu_r"},
+            "difference of melt",
+        ),
     )
     for ax, (name, values, how, label) in zip(axes[0], fields, strict=True):
         ax.set_facecolor("0.85")
-        image = ax.imshow(np.ma.masked_invalid(values), interpolation="nearest", **how)
+        _cells(ax, np.ma.masked_invalid(values), x, y, crs, elevation, **how)
         ax.set_title(name, fontsize="medium")
-        ax.set(xticks=[], yticks=[])
-        figure.colorbar(image, ax=ax, shrink=0.8, label=label)
-    axes[0][0].set_xlabel("grey: not predicted")
-    axes[0][1].set_xlabel("grey: not observed")
+        ax.label_outer()
+        figure.colorbar(ax.images[0], ax=ax, shrink=0.8, label=label, location="bottom")
     return figure
+
+
+def _require_place(shape: tuple[int, ...], x: Any, y: Any, crs: Any, elevation: Any) -> None:
+    if x is None or y is None:
+        if any(given is not None for given in (x, y, crs, elevation)):
+            raise ValueError("x, y, crs, elevation: expected x and y with any of them")
+        return
+    found = len(y), len(x)
+    if found != shape or (elevation is not None and np.shape(elevation) != shape):
+        raise ValueError(f"expected y, x and elevation for a map of {shape}; found {found} and {np.shape(elevation)}")
+
+
+def _cells(ax: Axes, values: Any, x: Floats | None, y: Floats | None, crs: Any, elevation: Any, **how: Any) -> None:
+    """Draw cells where they are, or by column and row."""
+    if x is None or y is None:
+        ax.imshow(values, interpolation="nearest", **how)
+        ax.set(xlabel="column", ylabel="row")
+        return
+    from pyproj import CRS
+
+    east, north = np.asarray(x, float) / 1000.0, np.asarray(y, float) / 1000.0
+    cell = float(east[1] - east[0])
+    edges = (east[0] - cell / 2, east[-1] + cell / 2, north[-1] - cell / 2, north[0] + cell / 2)
+    ax.imshow(values, interpolation="nearest", extent=edges, **how)
+    extent = Extent((float(east[0]), float(east[-1])), (float(north[-1]), float(north[0])))
+    frame_map(ax, extent, crs=None if crs is None else CRS(crs), occupied=~np.ma.getmaskarray(values), cells=cell)
+    if elevation is not None:
+        draw_heights(ax, east, north, elevation)
 
 
 def plot_error_by_gap(maps: Mapping[str, Floats], target: Floats, gap: Floats, title: str = "") -> Figure:

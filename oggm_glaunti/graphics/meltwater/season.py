@@ -9,7 +9,7 @@ import numpy as np
 
 from oggm_glaunti.companions.meltwater.extent import bands_of
 from oggm_glaunti.companions.meltwater.stack import Days, Floats
-from oggm_glaunti.graphics.style import light_grid, panels, series_style
+from oggm_glaunti.graphics.style import light_grid, panels, series_style, short_dates
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,7 +52,7 @@ def plot_extent(
         ax.plot(*observed, linestyle="none", marker=".", color="black", markersize=4, label="observed")
     ax.set(ylabel="melt area (km\N{SUPERSCRIPT TWO})", title=title)
     ax.set_ylim(bottom=0)
-    figure.autofmt_xdate()
+    short_dates(ax)
     ax.legend(frameon=False, fontsize="small")
     return figure
 
@@ -84,13 +84,14 @@ def plot_melt_by_height(
     time = season["time"].values
     edges = np.append(bands.lower, bands.lower[-1] + (np.diff(bands.lower).min() if bands.lower.size > 1 else 100.0))
     days = np.append(time, time[-1] + np.timedelta64(1, "D"))
-    image = ax.pcolormesh(days, edges, 1000.0 * by_band.T, cmap="YlGnBu", vmin=0)
-    figure.colorbar(image, ax=ax, label="melt (mm w.e. a day)")
+    shown = np.where(by_band > 0.0, 1000.0 * by_band, np.nan)  # no melt is left white
+    image = ax.pcolormesh(days, edges, shown.T, cmap="YlGnBu", vmin=0)
+    figure.colorbar(image, ax=ax, label="melt (mm w.e. day$^{-1}$)")
     ax.plot(time, season["melt_line"], color="black", linewidth=0.9, label="melt line of the model")
     if observed_line is not None:
         style = {"linestyle": "none", "marker": "o", "markersize": 4, "color": series_style(0, "color")["color"]}
         ax.plot(*observed_line, label="observed wet line", **style)
     ax.set(ylabel="height (m)", title=title, ylim=(edges[0], edges[-1]))
-    figure.autofmt_xdate()
+    short_dates(ax)
     ax.legend(frameon=False, fontsize="small", loc="upper left")
     return figure
