@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from oggm_glaunti.graphics.style import COLOURS, GREY, LINES, panels, series_style
+from oggm_glaunti.graphics.style import COLOURS, GREY, LINES, minus_signs, panels, series_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,12 +42,13 @@ def plot_volume(found: xr.Dataset, control: str = "dT", reruns: Mapping[float, A
     years, per = found["time"].to_numpy(), str(one["per"].item())
     above.plot(years, one["volume"], color="black", label="as it is")
     for i, amount in enumerate([1.0, -1.0] if reruns is None else reruns):
-        colour, name = series_style(i, "color"), f"{control} {amount:+g} × {per}".replace("× 1 K", "K")
+        words = f"{control} {amount:+g} × {per}".replace("× 1 K", "K")
+        colour, name = series_style(i, "color"), minus_signs(words)
         above.plot(years, one["volume"] + amount * one["d_volume"], label=f"{name}, first order", **colour)
         if reruns is not None:
             above.plot(years, reruns[amount], linestyle=LINES[1], label=f"{name}, whole run", **colour)
     above.set(ylabel="volume (km$^3$)")
-    above.legend(fontsize="small")
+    above.legend(fontsize="small", frameon=False)
     low, high = (one["d_volume"] + sign * one["d_volume_error"] for sign in (-1, 1))
     below.fill_between(years, low, high, color=COLOURS[1], alpha=0.3)
     below.plot(years, one["d_volume"], color=COLOURS[1])
@@ -86,7 +87,7 @@ def plot_gradient(found: xr.Dataset) -> Figure:
         axes[1, 0].plot(found["year"], own.sum("control"), ".-", label=label, **series_style(i, "color"))
     axes[1, 0].axhline(0.0, color=GREY, linewidth=0.8)
     axes[1, 0].set(xlabel="year whose weather is changed", ylabel="change of the\nlast volume (km$^3$)")
-    axes[1, 0].legend(fontsize="small")
+    axes[1, 0].legend(fontsize="small", frameon=False)
     axes[1, 0].set_xlim(axes[0, 0].get_xlim())
     axes[1, 1].set_axis_off()
     return figure

@@ -85,6 +85,8 @@ def plot_forcing_series(found: Inversion, title: str = "") -> Figure:
     axes[-1].set_xlabel("year")
     for ax in axes[1:]:
         ax.sharex(axes[0])
+    for ax in axes[:-1]:
+        ax.tick_params(labelbottom=False)
     return figure
 
 
@@ -112,8 +114,9 @@ def _draw_change(ax: Axes, found: Inversion, name: str) -> None:
         ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.yaxis.set_minor_locator(NullLocator())
     ax.axhline(float(name == "dP"), color=GREY, linewidth=0.8)
-    ax.stairs(high, edges, baseline=low, fill=True, color=colour, alpha=0.2)
-    ax.stairs(value, edges, baseline=None, color=colour, linewidth=1.0)
+    ax.stairs(high, edges, baseline=low, fill=True, color=colour, alpha=0.2, label="± 1 sd")
+    ax.stairs(value, edges, baseline=None, color=colour, linewidth=1.0, label="change")
+    ax.legend(frameon=False, fontsize="small", loc="upper right", ncols=2)
     # Matplotlib's own limits ignore the lower edge of a band.
     ends = {"dT": (low.min() - 0.2, high.max() + 0.2), "dP": (0.93 * low.min(), 1.07 * high.max())}
     ax.set(xlim=(edges[0] - 0.25, edges[-1] + 0.25), ylim=ends[name])

@@ -106,7 +106,7 @@ def _plot_regime(ax: Axes, parts: pd.DataFrame, measured: pd.Series | None, ever
     _stack(ax, days, _smooth(parts[list(PARTS)].groupby(parts.index.day_of_year).mean().reindex(days)), linewidth=0)
     if len(every) > 1:
         by_day = _smooth(total.groupby(total.index.day_of_year).quantile(list(BAND)).unstack().reindex(days))
-        for k, label in ((0, f"{100 * BAND[0]:.0f} % and {100 * BAND[1]:.0f} % of years, all water"), (1, None)):
+        for k, label in ((0, f"{100 * BAND[0]:.0f} % and {100 * BAND[1]:.0f} % of years"), (1, None)):
             ax.plot(days, by_day.iloc[:, k], color="black", linewidth=0.9, linestyle=":", label=label)
     if measured is not None:
         inside = measured[(measured.index >= parts.index[0]) & (measured.index <= parts.index[-1])]
@@ -160,8 +160,12 @@ def _plot_years(ax: Axes, annual: pd.DataFrame, measured: pd.Series | None) -> N
     if len(annual) > 20 and annual.index[0] < total.idxmax() < annual.index[-1]:
         ax.axvline(total.idxmax(), color="0.4", linewidth=0.8, linestyle=":")
         ax.annotate(f" peak water {total.idxmax()}", (total.idxmax(), ax.get_ylim()[0]), va="bottom", fontsize=8)
-    ax.set(ylabel="mean of the year (m$^3$ s$^{-1}$)", title="Years (thin) and means of 11 years", ylim=(0.0, None))
-    ax.legend(frameon=False, loc="best", fontsize=8, ncols=2)
+    ax.set(
+        ylabel="mean of the year (m$^3$ s$^{-1}$)",
+        title="Years (thin) and means of 11 years",
+        ylim=(0.0, 1.2 * ax.get_ylim()[1]),
+    )
+    ax.legend(frameon=False, loc="upper left", fontsize=8, ncols=2)
     whole_years(ax, 7)
 
 

@@ -33,7 +33,7 @@ def plot_uncertainty(result: xr.Dataset, ensemble: xr.Dataset | None = None) -> 
     -------
     matplotlib Figure
     """
-    figure, axes = panels(2, 2, (9.5, 6.6), width_ratios=(1.25, 1.0))
+    figure, axes = panels(2, 2, (9.5, 6.6), width_ratios=(1.25, 1.0), sharex="col")
     _plot_cumulative(result, ensemble, axes[0, 0])
     _plot_parts(result, "time", "", axes[1, 0])
     _plot_years(result, ensemble, axes[0, 1])
@@ -54,7 +54,7 @@ def _plot_cumulative(result: xr.Dataset, ensemble: xr.Dataset | None, ax: Axes) 
     ax.fill_between(time, result["low"], result["high"], color=COLOURS[4], alpha=0.45, linewidth=0, label=BAND_LABEL)
     ax.plot(time, result["smb"], color=COLOURS[1], linewidth=1.2, label="balance")
     if ensemble is not None:
-        for share, label in ((0.05, f"{BAND_LABEL} of {ensemble.sizes['member']} runs"), (0.95, None)):
+        for share, label in ((0.05, f"{BAND_LABEL}, {ensemble.sizes['member']} runs"), (0.95, None)):
             edge = ensemble["smb"].quantile(share, "member")
             ax.plot(time, edge, color=COLOURS[0], linestyle=LINES[1], linewidth=1.1, label=label)
     ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=0)
@@ -72,13 +72,13 @@ def _plot_years(result: xr.Dataset, ensemble: xr.Dataset | None, ax: Axes) -> No
         low, high = (ensemble["annual_smb"].quantile(share, "member") for share in (0.05, 0.95))
         of_runs: dict[str, Any] = {"color": COLOURS[2], "linestyle": "none"}
         of_runs |= {"marker": "_", "markersize": 7, "markeredgewidth": 1.6}
-        ax.plot(year, low, **of_runs, label=f"{BAND_LABEL} of {ensemble.sizes['member']} runs")
+        ax.plot(year, low, **of_runs, label=f"{BAND_LABEL}, {ensemble.sizes['member']} runs")
         ax.plot(year, high, **of_runs)
     ax.axhline(0.0, color=GREY, linewidth=0.8)
     ax.set(ylabel="annual balance (m w.e.)", title=f"{result.attrs['year_type'].capitalize()} years")
     bottom, top = ax.get_ylim()
     ax.set_ylim(top=top + 0.15 * (top - bottom))  # room for the legend
-    ax.legend(frameon=False, loc="upper right", ncols=2)
+    ax.legend(frameon=False, loc="upper right", ncols=2, fontsize="small")
     whole_years(ax, 7)
 
 
@@ -126,6 +126,7 @@ def plot_linearity(tables: dict[str, pd.DataFrame]) -> Figure:
         place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
         for scale, row in table[(table["ratio"] - 1.0).abs() > 0.1].iterrows():
             left.annotate(f"{row['ratio']:.2f}", (scale, row["ensemble_sd"]), **place)
+    left.set_title("numbers: first order by ensemble, if off by over 10 %", fontsize="small")
     left.set(xscale="log", yscale="log", ylabel="standard deviation of the\nwhole balance (m w.e.)")
     right.set(xscale="log", ylabel="mean of the members minus\nbalance without errors (m w.e.)")
     right.set_yscale("symlog", linthresh=0.1)
@@ -155,9 +156,10 @@ def plot_volumes(result: xr.Dataset, plain: xr.DataArray | None = None) -> Figur
     """
     figure, axes = panels(1, 1, (6.2, 3.9))
     ax, time = axes[0, 0], result["time"]
-    ax.plot(time, 1e-9 * result["volume_m3"].T, color="0.7", linewidth=0.7)
+    runs = ax.plot(time, 1e-9 * result["volume_m3"].T, color="0.7", linewidth=0.7)
+    runs[0].set_label("single runs")
     low, high = 1e-9 * result["volume_m3_low"], 1e-9 * result["volume_m3_high"]
-    label = f"{BAND_LABEL} of {result.sizes['member']} runs"
+    label = f"{BAND_LABEL}, {result.sizes['member']} runs"
     ax.fill_between(time, low, high, color=COLOURS[4], alpha=0.45, linewidth=0, label=label)
     ax.plot(time, 1e-9 * result["volume_m3_median"], color=COLOURS[1], label="median")
     if plain is not None:

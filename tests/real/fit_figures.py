@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oggm_glaunti.graphics.style import COLOURS, LINES, save_png
+from oggm_glaunti.graphics.style import COLOURS, LINES, line_widths, save_png
 from tests import glaciers
 from tests.real import fits
 from tests.real.measured import prepared_aletsch
@@ -32,16 +32,18 @@ def plot_held_out(models: dict[str, pd.DataFrame], path: Path) -> None:
     for ax, name in zip(axes, names, strict=True):
         own = first[first["glacier"] == name]
         observed, spread = profiles(own, "value"), own.groupby("height")["value"].std()
-        ax.errorbar(observed, observed.index, xerr=spread, fmt="o", ms=4, color="0.35", lw=0.8, label="WGMS, mean ± sd")
-        for (label, rows), colour, line in zip(models.items(), COLOURS, LINES, strict=False):
+        ax.errorbar(
+            observed, observed.index, xerr=spread, fmt="o", ms=4, color="0.35", lw=0.8, label="WGMS, mean ± 1 sd"
+        )
+        for i, ((label, rows), width) in enumerate(zip(models.items(), line_widths(len(models)), strict=True)):
             mean = profiles(rows[rows["glacier"] == name], "modelled")
-            ax.plot(mean, mean.index, color=colour, linestyle=line, lw=1.8, label=label)
+            ax.plot(mean, mean.index, color=COLOURS[i], linestyle=LINES[i], lw=width, label=label)
         ax.axvline(0.0, color="0.7", lw=0.8, zorder=0)
         ax.set_title(name, fontsize=11)
-        ax.set_xlabel("annual balance (m w.e.)")
+        ax.set_xlabel("annual balance (m w.e. a$^{-1}$)")
     axes[0].set_ylabel("height (m)")
     axes[0].legend(loc="upper left", fontsize=8, frameon=False)
-    fig.suptitle("Each glacier with parameters fitted on the other two, 2015-2020", fontsize=12)
+    fig.suptitle("Each glacier with parameters fitted on the other two, 2015\N{EN DASH}2020", fontsize=12)
     save_png(fig, path)
     plt.close(fig)
 
@@ -52,12 +54,12 @@ def plot_halves(series: dict[str, pd.DataFrame], path: Path) -> None:
 
     fig, axes = plt.subplots(3, 1, figsize=(10, 8), sharex=True, layout="constrained")
     for ax, season in zip(axes, fits.SEASONS, strict=True):
-        for i, (label, table) in enumerate(series.items()):
+        for i, ((label, table), width) in enumerate(zip(series.items(), line_widths(len(series)), strict=True)):
             rows = table[table["season"] == season].sort_values("end")
             years = rows["end"].dt.year
             if i == 0:
                 ax.plot(years, rows["value"], "o-", ms=4, color="0.35", lw=0.8, label="GLAMOS")
-            style = {"color": COLOURS[i], "linestyle": LINES[i], "lw": 1.6}
+            style = {"color": COLOURS[i], "linestyle": LINES[i], "lw": width}
             ax.plot(years, rows["modelled"], label=label, **style)
         ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
         ax.set_ylabel(f"{season} balance\n(m w.e.)")

@@ -55,7 +55,7 @@ class WhereToMeasure(NamedTuple):
     maps : Dataset
         ``reduction(season, y, x)``, share of the target's variance that one measurement there removes, NaN outside
         the glacier; ``reduction_by_height(season, height)`` the same by height; present ``variance`` and ``sd`` of the
-        target. With several targets all have a first dimension ``target``
+        target, and ``elevation(y, x)``, m. With several targets all but it have a first dimension ``target``
     """
 
     table: pd.DataFrame

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oggm_glaunti.graphics.style import GREY, light_grid, minus_signs, panels, series_style
+from oggm_glaunti.graphics.style import GREY, light_grid, panels, series_style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +41,10 @@ def plot_apparent_balance(tables: Sequence[pd.DataFrame], title: str = "") -> Fi
     height = (first["low"] + np.minimum(first["high"], first["low"] + 500.0)) / 2
     ax.plot(first["dhdt"], height, ":", color=GREY, label="surface change alone")
     if "glaunti" in first:
-        span = "-".join(str(year) for year in first.attrs.get("years", ()))
+        span = "\N{EN DASH}".join(str(year) for year in first.attrs.get("years", ()))
         ax.plot(first["glaunti"], height, color="black", linewidth=1.2, label=f"GlaUnTI, {span}")
     ax.axvline(0.0, color=GREY, linewidth=0.8)
-    ax.set(xlabel=minus_signs("balance (m ice yr$^{-1}$)"), ylabel="elevation (m)")
+    ax.set(xlabel="balance (m ice a$^{-1}$; bars: ± 1 sd)", ylabel="height (m)")
     ax.legend(fontsize="small", frameon=False, loc="upper left")
     light_grid(ax)
     areas.barh(height, first["area"], height=0.8 * np.minimum(first["high"] - first["low"], 500.0), color="0.75")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+NO_MELT = 1e-4  # m w.e. a day: traces of the smooth melt law are not drawn
+
 
 def plot_extent(
     time: Days,
@@ -84,7 +86,7 @@ def plot_melt_by_height(
     time = season["time"].values
     edges = np.append(bands.lower, bands.lower[-1] + (np.diff(bands.lower).min() if bands.lower.size > 1 else 100.0))
     days = np.append(time, time[-1] + np.timedelta64(1, "D"))
-    shown = np.where(by_band > 0.0, 1000.0 * by_band, np.nan)  # no melt is left white
+    shown = np.where(by_band > NO_MELT, 1000.0 * by_band, np.nan)  # white
     image = ax.pcolormesh(days, edges, shown.T, cmap="YlGnBu", vmin=0)
     figure.colorbar(image, ax=ax, label="melt (mm w.e. day$^{-1}$)")
     ax.plot(time, season["melt_line"], color="black", linewidth=0.9, label="melt line of the model")

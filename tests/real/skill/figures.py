@@ -22,9 +22,9 @@ ROWS = {"trio": "bands", "ch": "stakes", "norway": "stakes"}
 SHADES = {
     NO_FIT: "0.75",
     FIT: COLOURS[0],
-    "monthly TI": COLOURS[2],
+    "monthly TI": COLOURS[4],
     "daily TI": COLOURS[1],
-    "boosted trees": COLOURS[4],
+    "boosted trees": COLOURS[2],
 }
 
 
