@@ -56,10 +56,10 @@ def new_figure(size: tuple[float, float]) -> Figure:
     """Return an empty figure of a given width and height in inches; no window is ever opened."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=size, layout="constrained")
     # Room between panels, so that the label of a colour bar and that of the next axis are told apart.
-    figure.get_layout_engine().set(wspace=0.04, hspace=0.03)  # type: ignore[union-attr]
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(wspace=0.04, hspace=0.03))
     FigureCanvasAgg(figure)
     return figure
 
