@@ -228,6 +228,7 @@ def frame_map(
     crs: CRS | None = None,
     occupied: ArrayLike | None = None,
     cells: float = 0.0,
+    scale: bool = True,
 ) -> None:
     """Give a map in km its limits, labels, scale bar and north arrow.
 
@@ -241,6 +242,8 @@ def frame_map(
         Where not to put scale and arrow, over the whole extent, in any resolution
     cells : float
         Side of a cell, km: half of it is added on every side, so that cells at the edges are seen whole
+    scale : bool
+        Draw scale bar and arrow: of several maps of one place, the first has them
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -252,6 +255,8 @@ def frame_map(
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=whole))
     ax.ticklabel_format(useOffset=False, style="plain")
+    if not scale:
+        return
     middle = 500.0 * (xlim[0] + xlim[1]), 500.0 * (ylim[0] + ylim[1])
     north = None if crs is None else north_of(crs, *middle)
     draw_scale(ax, scale_length(xlim[1] - xlim[0]), north=north, loc=emptiest_corner(occupied))

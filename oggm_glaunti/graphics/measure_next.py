@@ -87,7 +87,7 @@ def _plot_maps(maps: xr.Dataset, table: pd.DataFrame, axes: np.ndarray, extent: 
         limits = {"vmin": 0.0, "vmax": _highest(maps)}
         draw_ground(ax, x, y, elevation)
         image = ax.pcolormesh(x, y, values, cmap=colours, **limits, shading="nearest", rasterized=True)
-        frame_map(ax, extent, crs=crs, occupied=there, cells=float(x[1] - x[0]))
+        frame_map(ax, extent, crs=crs, occupied=there, cells=float(x[1] - x[0]), scale=ax is axes[0])
         draw_heights(ax, x, y, elevation)
         ax.contour(x, y, there, levels=[0.5], colors="black", linewidths=0.7)
         for row in table[table["season"] == season].itertuples():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIGNED = ("specific_mb", "winter_mb", "summer_mb", "mb_total")
+SEASONAL = ("winter_mb", "summer_mb")  # of one sign nearly always: then in shades of one colour
 VARIABLE_LABELS = {
     "specific_mb": "mass balance (m w.e. a$^{-1}$)",
     "winter_mb": "winter balance (m w.e.)",
@@ -69,7 +70,8 @@ def plot_region_map(
     limit : float, optional
         Limit of the colours of a balance, which range from ``-limit`` to ``+limit``
     cmap : str, optional
-        Name of a matplotlib colour map; by default red-blue for balances and viridis for everything else
+        Name of a matplotlib colour map; by default red-blue for balances, blues or reds for a winter or summer balance
+        of one sign, and viridis for everything else
 
     Returns
     -------
@@ -90,12 +92,14 @@ def plot_region_map(
     values, when = _mean_over_time(ds, variable, time)
     ax = axes_or_current(ax)
     known_values = values[np.isfinite(values)]
-    if variable in SIGNED:
+    one_sign = variable in SEASONAL and limit is None and float(known_values.min() * known_values.max()) > 0.0
+    if variable in SIGNED and not one_sign:
         limit = round_limit(float(np.abs(known_values).max())) if limit is None else limit
         colours = {"cmap": mpl.colormaps[cmap or "RdBu"].resampled(SHADES), "clim": (-limit, limit)}
     else:
         ends = float(known_values.min()), float(known_values.max())
-        colours = {"cmap": mpl.colormaps[cmap or "viridis"], "clim": ends}
+        of_sign = {"winter_mb": "Blues", "summer_mb": "Reds_r"}.get(variable, "viridis")
+        colours = {"cmap": mpl.colormaps[cmap or of_sign], "clim": ends}
     drawn = _discs(ds, values, ax, colours) if outlines is None else _polygons(ds, values, outlines, ax, colours)
     label = VARIABLE_LABELS.get(variable, f"{variable} ({ds[variable].attrs.get('units', '?')})")
     mark_beyond(drawn, values)
@@ -116,7 +120,8 @@ def _frame(ax: Axes, ds: xr.Dataset) -> None:
     ax.xaxis.set_major_formatter(lambda lon, _: f"{abs((lon + 180) % 360 - 180):g}°{'E' if lon % 360 <= 180 else 'W'}")
     ax.yaxis.set_major_formatter(lambda lat, _: f"{abs(lat):g}°{'N' if lat >= 0 else 'S'}")
     ax.locator_params(nbins=5)
-    ax.set(xlabel="longitude", ylabel="latitude")
+    ax.set_xlabel("longitude", fontsize="medium")  # geopandas made it small
+    ax.set_ylabel("latitude", fontsize="medium")
     (west, east), (south, north) = ax.get_xlim(), ax.get_ylim()
     length = scale_length((east - west) * KM_PER_DEGREE * narrowing)
     words = f"{length:g} km"

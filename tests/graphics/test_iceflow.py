@@ -90,6 +90,6 @@ def test_apparent_balances_stand_next_to_glaunti(tmp_path):
     table.attrs = {"velocity": "millan", "thickness": "consensus_ice_thickness", "years": (2000, 2019)}
     figure = plot_apparent_balance([table, table.drop(columns="glaunti")])
     words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert "GlaUnTI, 2000-2019" in words
+    assert "GlaUnTI, 2000–2019" in words
     assert words.count("millan velocity, consensus ice thickness") == 2
     save_png(figure, tmp_path / "a.png")

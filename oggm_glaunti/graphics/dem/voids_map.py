@@ -69,7 +69,7 @@ def plot_voids(
     extent, crs = Extent(*((float(min(at)), float(max(at))) for at in kilometres(dataset))), crs_of(dataset)
     x, y = kilometres(dataset)
     for ax, (words, units, draw) in zip(axes, panels, strict=True):
-        frame_map(ax, extent, crs=crs, occupied=dataset.get("outline"), cells=float(x[1] - x[0]))
+        frame_map(ax, extent, crs=crs, occupied=dataset.get("outline"), cells=float(x[1] - x[0]), scale=ax is axes[0])
         ax.tick_params(labelsize="small")
         ax.label_outer()
         bar = figure.colorbar(draw(ax), ax=ax, label=units, location="bottom", shrink=0.9, pad=0.02)

@@ -70,7 +70,7 @@ def plot_ice_velocity(found: Velocity, title: str = "") -> Figure:
         axes[0, 0].plot(place.x[c], place.y[r], ".", **ground)
         axes[0, 0].legend(loc="lower right", fontsize="small", framealpha=0.8, markerscale=3)
     for ax in axes[0]:
-        _frame(ax, first, place)
+        _frame(ax, first, place, scale=ax is axes[0, 0])
         ax.label_outer()
     dates = " to ".join(f"{found.images[k].date:%Y-%m-%d}" for k in (0, -1))
     figure.suptitle(title or f"{dates}, {len(found.images)} images", fontsize="medium")
@@ -92,15 +92,15 @@ def _place(found: Velocity) -> _Place:
     return _Place(x, y, windows, whole, up)
 
 
-def _frame(ax: Axes, first: Image, place: _Place) -> None:
+def _frame(ax: Axes, first: Image, place: _Place, *, scale: bool) -> None:
     left, right, bottom, top = place.image
     if first.crs is not None:
         cell = first.transform.a / 2000.0
         extent = Extent((left + cell, right - cell), (bottom + cell, top - cell))
-        frame_map(ax, extent, crs=first.crs, occupied=first.valid, cells=2.0 * cell)
+        frame_map(ax, extent, crs=first.crs, occupied=first.valid, cells=2.0 * cell, scale=scale)
         return
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xlabel="column (px)", ylabel="row (px)")
-    if first.pixel is not None:
+    if first.pixel is not None and scale:
         length = scale_length((right - left) * first.pixel / 1000.0)
         draw_scale(ax, length, kilometre=1000.0 / first.pixel, loc=emptiest_corner(first.valid))
 

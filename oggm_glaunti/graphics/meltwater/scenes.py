@@ -71,7 +71,7 @@ def plot_scene(
     )
     for ax, (name, values, how, label) in zip(axes[0], fields, strict=True):
         ax.set_facecolor("0.85")
-        _cells(ax, np.ma.masked_invalid(values), x, y, crs, elevation, **how)
+        _cells(ax, np.ma.masked_invalid(values), x, y, crs, elevation, scale=ax is axes[0, 0], **how)
         ax.set_title(name, fontsize="medium")
         ax.label_outer()
         figure.colorbar(ax.images[0], ax=ax, shrink=0.8, label=label, location="bottom")
@@ -88,7 +88,9 @@ def _require_place(shape: tuple[int, ...], x: Any, y: Any, crs: Any, elevation: 
         raise ValueError(f"expected y, x and elevation for a map of {shape}; found {found} and {np.shape(elevation)}")
 
 
-def _cells(ax: Axes, values: Any, x: Floats | None, y: Floats | None, crs: Any, elevation: Any, **how: Any) -> None:
+def _cells(
+    ax: Axes, values: Any, x: Floats | None, y: Floats | None, crs: Any, elevation: Any, *, scale: bool, **how: Any
+) -> None:
     """Draw cells where they are, or by column and row."""
     if x is None or y is None:
         ax.imshow(values, interpolation="nearest", **how)
@@ -101,7 +103,9 @@ def _cells(ax: Axes, values: Any, x: Floats | None, y: Floats | None, crs: Any, 
     edges = (east[0] - cell / 2, east[-1] + cell / 2, north[-1] - cell / 2, north[0] + cell / 2)
     ax.imshow(values, interpolation="nearest", extent=edges, **how)
     extent = Extent((float(east[0]), float(east[-1])), (float(north[-1]), float(north[0])))
-    frame_map(ax, extent, crs=None if crs is None else CRS(crs), occupied=~np.ma.getmaskarray(values), cells=cell)
+    frame_map(
+        ax, extent, crs=None if crs is None else CRS(crs), occupied=~np.ma.getmaskarray(values), cells=cell, scale=scale
+    )
     if elevation is not None:
         draw_heights(ax, east, north, elevation)
 

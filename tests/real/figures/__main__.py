@@ -32,7 +32,7 @@ def draw(subject: str, data: Any, out: Path) -> None:
     from oggm_glaunti.graphics import save_png
 
     for name, figure in KNOWN[subject][1](data):
-        path = save_png(figure, out / f"{name}.png")
+        path = save_png(figure, out / f"{name}.png", dpi=100)
         size = path.stat().st_size / 1000.0
         print(f"{'holds' if size <= 200.0 else 'falls short'}: {path.name} {size:.0f} kB (at most 200)", flush=True)
 
