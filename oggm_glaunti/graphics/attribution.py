@@ -51,7 +51,7 @@ def plot_attribution(made: xr.Dataset, features: Features | None = None) -> Figu
     _plot_heights(axes[2], made)
     if features is not None:
         total = sum(made[f"{name}_map"].to_numpy() for name in GROUP_LABELS)
-        _plot_map(axes[3], total, features)
+        _plot_map(axes[3], np.asarray(total), features)
         axes[3].set_title("on the map", fontsize="medium")
     who, (first, last) = made.attrs["name"] or made.attrs["rgi_id"], made.attrs["reference"]
     than = f"the mean of {first}-{last}" if made.attrs["baseline"] == "years" else f"the mean weather of {first}-{last}"

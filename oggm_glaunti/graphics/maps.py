@@ -401,5 +401,6 @@ def _arrow(east: float, north: float) -> Any:
     tail = middle - 11.0 * way
     head: dict[str, Any] = {"width": 1.2, "head_width": 5.5, "head_length": 6.0, "length_includes_head": True}
     area.add_artist(FancyArrow(*tail, *(14.0 * way), color="black", linewidth=0, **head))
-    area.add_artist(Text(*(middle + 8.0 * way), "N", ha="center", va="center", fontsize=7))
+    x, y = middle + 8.0 * way
+    area.add_artist(Text(x, y, "N", ha="center", va="center", fontsize=7))
     return area
