@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from oggm_glaunti.fit.evaluation.scores import Scores, scores
 from oggm_glaunti.graphics import maps, style
+from oggm_glaunti.graphics.map_frame import frame_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,7 +124,7 @@ def _frame(ax: Axes, features: Features, extent: maps.Extent) -> None:
     x, y = maps.kilometres(features)
     inside = [(low <= at) & (at <= high) for at, (low, high) in ((y, extent.y), (x, extent.x))]
     occupied = features.glacier[np.ix_(*inside)]
-    maps.frame_map(ax, extent, crs=features.crs, occupied=occupied, cells=float(x[1] - x[0]))
+    frame_map(ax, extent, crs=features.crs, occupied=occupied, cells=float(x[1] - x[0]))
 
 
 def mean_profile(mb_model: Any, heights: ArrayLike, years: Sequence[int]) -> NDArray[np.float64]:

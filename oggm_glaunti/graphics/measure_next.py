@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from oggm_glaunti.analysis.measure_next.places import unit_of
-from oggm_glaunti.graphics.maps import Extent, around, crs_of, draw_ground, draw_heights, frame_map, kilometres
+from oggm_glaunti.graphics.map_frame import frame_map
+from oggm_glaunti.graphics.maps import Extent, around, crs_of, draw_ground, draw_heights, kilometres
 from oggm_glaunti.graphics.style import COLOURS, GREY, decimals, new_figure, series_style
 
 if TYPE_CHECKING:

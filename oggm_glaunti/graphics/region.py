@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from oggm_glaunti.graphics.maps import KM_PER_DEGREE, draw_scale, emptiest_corner, scale_length
+from oggm_glaunti.graphics.map_frame import KM_PER_DEGREE, draw_scale, emptiest_corner, scale_length
 from oggm_glaunti.graphics.style import COLOURS, GREY, SHADES, axes_or_current, mark_beyond, round_limit
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from oggm_glaunti.companions.iceflow.images import Image
 from oggm_glaunti.companions.iceflow.velocity import Velocity
 from oggm_glaunti.coupling.ground.features import Features
 from oggm_glaunti.graphics import maps
+from oggm_glaunti.graphics.map_frame import emptiest_corner, frame_map
 from tests.graphics.test_region import make_region
 
 
@@ -61,7 +62,7 @@ def in_km(words: str) -> float:
 
 @pytest.mark.parametrize("width", [0.9, 3.0, 7.0, 14.0, 120.0, 2500.0])
 def test_a_scale_bar_is_as_long_as_it_says_and_takes_a_tenth_to_a_third_of_the_map(ax, width):
-    maps.frame_map(ax, maps.Extent((400.0, 400.0 + width), (5000.0, 5000.0 + width)))
+    frame_map(ax, maps.Extent((400.0, 400.0 + width), (5000.0, 5000.0 + width)))
     bar, words, arrow = parts(ax)
     assert bar == pytest.approx(in_km(words))
     assert 0.1 * width <= bar <= width / 3
@@ -91,7 +92,7 @@ def test_a_region_too_tall_for_one_scale_says_where_it_holds(ax):
 def test_the_arrow_points_to_true_north_in_both_hemispheres(ax, epsg, lon, lat):
     crs = CRS(epsg)
     x, y = (at / 1000.0 for at in Transformer.from_crs(4326, crs, always_xy=True).transform(lon, lat))
-    maps.frame_map(ax, maps.Extent((x - 5, x + 5), (y - 5, y + 5)), crs=crs)
+    frame_map(ax, maps.Extent((x - 5, x + 5), (y - 5, y + 5)), crs=crs)
     arrow = parts(ax)[2]
     east, north = arrow._dx, arrow._dy
     # The angle from true north to the north of the grid, clockwise.
@@ -102,10 +103,10 @@ def test_the_arrow_points_to_true_north_in_both_hemispheres(ax, epsg, lon, lat):
 def test_scale_and_arrow_stand_where_no_ice_is():
     occupied = np.zeros((8, 8), bool)
     occupied[:4] = True
-    assert maps.emptiest_corner(occupied) == "lower left"
-    assert maps.emptiest_corner(occupied[::-1]) == "upper left"
+    assert emptiest_corner(occupied) == "lower left"
+    assert emptiest_corner(occupied[::-1]) == "upper left"
     occupied[:, :4] = True
-    assert maps.emptiest_corner(occupied) == "lower right"
+    assert emptiest_corner(occupied) == "lower right"
 
 
 # --- ground and heights ---
@@ -135,7 +136,7 @@ def test_a_balance_map_has_shaded_ground_below_its_values_and_heights_where_they
 
 
 def test_heights_that_no_line_crosses_have_none(ax):
-    maps.frame_map(ax, maps.Extent((0.0, 1.0), (0.0, 1.0)))
+    frame_map(ax, maps.Extent((0.0, 1.0), (0.0, 1.0)))
     x = np.array([0.0, 0.5, 1.0])
     assert maps.draw_heights(ax, x, x[::-1], np.full((3, 3), 2005.0)) is None
 

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from oggm_glaunti.graphics.maps import Extent, crs_of, draw_ground, draw_heights, frame_map, kilometres
+from oggm_glaunti.graphics.map_frame import frame_map
+from oggm_glaunti.graphics.maps import Extent, crs_of, draw_ground, draw_heights, kilometres
 from oggm_glaunti.graphics.style import COLOURS, mark_beyond, minus_signs, new_figure, plain_log
 
 if TYPE_CHECKING:

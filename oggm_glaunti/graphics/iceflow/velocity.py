@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oggm_glaunti.graphics.maps import BAR_SHARE, Extent, draw_scale, emptiest_corner, frame_map, scale_length
+from oggm_glaunti.graphics.map_frame import BAR_SHARE, draw_scale, emptiest_corner, frame_map, scale_length
+from oggm_glaunti.graphics.maps import Extent
 from oggm_glaunti.graphics.style import COLOURS, GREY, light_grid, panels, short_dates
 
 if TYPE_CHECKING:

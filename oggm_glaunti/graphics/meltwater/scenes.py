@@ -9,7 +9,8 @@ import numpy as np
 
 from oggm_glaunti.companions.meltwater.scores import FEWEST_IN_BIN, by_gap, reliability
 from oggm_glaunti.companions.meltwater.stack import Floats
-from oggm_glaunti.graphics.maps import Extent, draw_heights, frame_map
+from oggm_glaunti.graphics.map_frame import frame_map
+from oggm_glaunti.graphics.maps import Extent, draw_heights
 from oggm_glaunti.graphics.style import GREY, light_grid, panels, series_style
 
 if TYPE_CHECKING:
