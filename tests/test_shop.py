@@ -8,10 +8,13 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
 from oggm_glaunti import files, settings, shop
+
+from .downloads.server import serving
 
 
 @pytest.fixture
@@ -67,6 +70,24 @@ def test_a_damaged_file_in_the_cache_is_refused_by_its_checksum(offline, weights
     (folder / "c.eqx").write_bytes((weights_dir / "c.eqx").read_bytes()[:-1] + b"\0")
     with pytest.raises(ValueError, match="expected SHA-256 fd70a9367a43"):
         shop.find_weights("C")
+
+
+def test_weights_are_downloaded_to_the_cache_and_checked(offline, weights_dir, monkeypatch):
+    from oggm import cfg
+
+    from oggm_glaunti.downloads import http
+
+    cfg.PARAMS["has_internet"] = True
+    monkeypatch.setattr(http, "RETRIES", 0)
+    place = f"{shop.WEIGHTS.place(Path())}/c.eqx"
+    content = (weights_dir / "c.eqx").read_bytes()
+    with serving({place: content[:-1] + b"\0"}) as server:
+        monkeypatch.setenv(settings.MIRROR_ENV, server.address)
+        with pytest.raises(shop.WeightsNotFoundError, match=r"hash .* does not match[\s\S]*Three ways out"):
+            shop.find_weights("C")
+        server.content[place] = content
+        assert shop.find_weights("C") == cache_folder(offline) / "c.eqx"
+    assert [path.name for path in cache_folder(offline).iterdir()] == ["c.eqx"]
 
 
 @pytest.mark.parametrize("allow_download", [True, False])

@@ -36,12 +36,6 @@ NEEDED = {
         "reference/upstream",
         "reference/hef_real_rows.csv",
     ),
-    "04_your_own_observations.ipynb": (
-        "data/aletsch_gdir",
-        "data/camels_ch_glaciers",
-        "data/glamos_massbalance",
-        "reference/upstream",
-    ),
 }
 
 
