@@ -6,9 +6,11 @@ What they print and draw is kept for the documentation (``docs/_ext/notebooks.py
 from __future__ import annotations
 
 import json
-import os
+import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,46 +30,37 @@ HERE = Path(__file__).resolve().parent
 EXECUTED = HERE.parent / "docs" / "_build" / "executed"
 # s. A server that has not answered by then will not serve a notebook either.
 PATIENCE = 3.0
-# Notebooks that read other data than those of the registry, from the shared folder.
-NEEDED = {
-    "02_from_outline.ipynb": (
-        "data/oggm-sample-data",
-        "data/rofental_openamundsen",
-        "reference/upstream",
-        "reference/hef_real_rows.csv",
-    ),
-}
 
 
 def fetched_by(notebook: Path) -> set[str]:
     """Names of the data that a notebook fetches."""
     cells = json.loads(notebook.read_text("utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    if "sample.aletsch(" in code:
-        code += '"aletsch" "massa_daily"'
-    return {name for name in registry.registry() if "sample.fetch(" in code and f'"{name}"' in code}
+    fetched = set(re.findall(r'sample\.fetch\("(\w+)"\)', code))
+    return fetched | ({"aletsch", "massa_daily"} if "sample.aletsch(" in code else set())
 
 
 @cache
 def answers(host: str, port: int) -> bool:
     """Whether a connection can be made."""
-    try:
-        socket.create_connection((host, port), PATIENCE).close()
-    except OSError:
-        return False
-    return True
+    found: list[bool] = []
+
+    def connect() -> None:
+        with suppress(OSError):
+            socket.create_connection((host, port), PATIENCE).close()
+            found.append(True)
+
+    # In a thread, because the search for a name may take longer than any patience.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return bool(found)
 
 
 def reachable(name: str) -> bool:
     """Whether there is a server for data."""
     address = urlsplit(mirrored(registry.dataset(name).url))
     return answers(str(address.hostname), address.port or (443 if address.scheme == "https" else 80))
-
-
-def shared_folder() -> Path:
-    """The folder in which a notebook of those in :data:`NEEDED` will look."""
-    given = os.environ.get(settings.SHARED_ENV)
-    return Path(given) if given else HERE.parents[1] / "shared"
 
 
 def why_not(notebook: Path) -> str:
@@ -79,12 +72,6 @@ def why_not(notebook: Path) -> str:
                 f"real data: {name} is neither in the folder that {settings.SHARED_ENV} names, nor in the cache "
                 f"{caches().names}, and {mirrored(data.url)} does not answer"
             )
-    missing = [name for name in NEEDED.get(notebook.name, ()) if not (shared_folder() / name).exists()]
-    if missing:
-        folder = shared_folder()
-        return (
-            f"real data: {', '.join(missing)} not in {folder}; set {settings.SHARED_ENV} to the folder that holds them"
-        )
     return ""
 
 
