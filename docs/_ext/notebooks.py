@@ -142,7 +142,8 @@ def make_pages(app, config) -> None:
             if executed(path) is None:
                 log.warning("%s has no outputs: it failed or was skipped; %s=off builds without", path.name, SWITCH)
     elif missing:
-        log.info("without outputs (%s=off): %s", SWITCH, ", ".join(path.name for path in missing))
+        # Also in a quiet build, where Sphinx shows nothing but warnings, and those are errors.
+        print(f"without outputs ({SWITCH}=off): {', '.join(path.name for path in missing)}", file=sys.stderr)
     for path in notebooks:
         write(source / "tutorials" / path.name, page_of(path))
     write(source / "tutorials" / "index.md", index_of(notebooks, source / "tutorials"))
