@@ -1,17 +1,11 @@
 """Leaves of a weight file and their checks; the embedded model A.
 
-A published file is nothing but ``.npy`` records, one per leaf. Our own format is the same records after one line of
-JSON, which holds their checksum. Reading never unpickles, and a file whose leaves have another count, shape or dtype is
+Records are those of :mod:`~oggm_glaunti.core.weight_records`; a file whose leaves have another count, shape or dtype is
 refused. This module reads and writes streams; finding files is left to other modules.
 """
 
-import hashlib
-import io
-import json
 import math
-import os
 from collections.abc import Mapping
-from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import jax
@@ -25,8 +19,8 @@ from oggm_glaunti.core.letters import model_letter
 from oggm_glaunti.core.parameters import BY_NAME, PARAMETERS, STORED_NAMES, physical_numbers, stored_numbers
 from oggm_glaunti.core.temperature_index import TIWeights, ti_from_stored
 from oggm_glaunti.core.units import N_CORRECTIONS
+from oggm_glaunti.core.weight_records import read_records, require_leaves, write_records
 
-FORMAT, CHECKSUM = "oggm-glaunti-weights-1", "sha256"
 Model = GlaUnTI | GRU
 
 
@@ -148,19 +142,7 @@ def model_from_leaves(name: str, leaves: list[np.ndarray], source: str = "weight
         if count, shape or dtype differ from what the model needs, or a value is not finite
     """
     name = model_letter(name)
-    shapes = leaf_shapes(name)
-    if len(leaves) != len(shapes):
-        raise ValueError(f"{source}: model {name} has {len(shapes)} leaves, the file has {len(leaves)}")
-    dtype = leaves[0].dtype
-    for index, (leaf, shape) in enumerate(zip(leaves, shapes, strict=True)):
-        if leaf.shape != shape:
-            raise ValueError(f"{source}: leaf {index} of model {name} has shape {shape}, the file has {leaf.shape}")
-        if leaf.dtype != dtype or dtype not in (np.float32, np.float64):
-            raise ValueError(
-                f"{source}: leaf {index} of model {name} is {leaf.dtype}, expected {dtype} of a float kind"
-            )
-        if not np.isfinite(leaf).all():
-            raise ValueError(f"{source}: leaf {index} of model {name} holds NaN or infinite values")
+    require_leaves(leaves, leaf_shapes(name), name, source)
     if name == "B":
         return GRU(*leaves)
     rest: list[Any] = list(leaves)
@@ -197,31 +179,8 @@ def read_model(stream: BinaryIO, name: str, source: str = "weights") -> tuple[Mo
         if the file is damaged, holds anything pickled, or is another model's
     """
     name = model_letter(name)
-    header = _read_header(stream, name, source)
-    start, leaves = stream.tell(), []
-    while _next_byte(stream):
-        try:
-            leaves.append(np.lib.format.read_array(stream, allow_pickle=False))
-        except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, TokenError) as err:
-            raise ValueError(f"{source}: leaf {len(leaves)} cannot be read ({err}); the file is damaged") from err
-    if not leaves:
-        raise ValueError(f"{source}: no leaves; the file is empty or damaged")
-    stream.seek(start)
-    _require_checksum(stream.read(), header, source)
-    dtype = header.get("dtype", "float32")
-    if str(leaves[0].dtype) != dtype:
-        raise ValueError(f"{source}: leaf 0 of model {name} is {leaves[0].dtype}, expected {dtype}")
+    leaves, header = read_records(stream, name, source)
     return model_from_leaves(name, leaves, source), header
-
-
-def _require_checksum(records: bytes, header: dict[str, Any], source: str) -> None:
-    """Compare the records with the checksum in the header, which published files and old ones of ours do not have."""
-    found = hashlib.sha256(records).hexdigest()
-    if header.get(CHECKSUM, found) != found:
-        raise ValueError(
-            f"{source}: the header says SHA-256 {header[CHECKSUM]!r:.80} for the numbers, found {found}; the file is "
-            "damaged or was edited: fetch it again, or save the model again"
-        )
 
 
 def largest_size(name: str) -> int:
@@ -241,29 +200,6 @@ def largest_size(name: str) -> int:
     return sum(8 * math.prod(shape) + 1000 for shape in leaf_shapes(name)) + 1_000_000
 
 
-def _next_byte(stream: BinaryIO) -> bytes:
-    """Return the next byte without moving on; empty at the end."""
-    found = stream.read(1)
-    stream.seek(-len(found), os.SEEK_CUR)
-    return found
-
-
-def _read_header(stream: BinaryIO, name: str, source: str) -> dict[str, Any]:
-    """Header of our own format, empty for a published file; the stream stands at the first leaf afterwards."""
-    if _next_byte(stream) != b"{":
-        return {}
-    try:
-        header = json.loads(stream.readline())
-    except ValueError as err:
-        raise ValueError(f"{source}: the header is no JSON ({err})") from err
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        found = header.get("format") if isinstance(header, dict) else header
-        raise ValueError(f"{source}: expected format {FORMAT!r}, found {found!r:.80}")
-    if header.get("model") != name:
-        raise ValueError(f"{source}: holds model {header.get('model')!r}, asked for {name!r}")
-    return header
-
-
 def write_model(stream: BinaryIO, model: Model, header: dict[str, Any] | None = None) -> None:
     """Write a model with a JSON header; a file of ours that was read is written back byte for byte.
 
@@ -278,11 +214,4 @@ def write_model(stream: BinaryIO, model: Model, header: dict[str, Any] | None = 
     leaves = leaves_of(model)
     name = "B" if isinstance(model, GRU) else model.name
     units = {p.name: p.unit for p in PARAMETERS} if name != "B" else {"smb": "m w.e. day-1"}
-    records = io.BytesIO()
-    for leaf in leaves:
-        np.lib.format.write_array(records, leaf, allow_pickle=False)
-    own = {"format": FORMAT, "model": name, "dtype": str(leaves[0].dtype), "units": units}
-    own[CHECKSUM] = hashlib.sha256(records.getvalue()).hexdigest()
-    line = {**(header or {}), **own}
-    stream.write(json.dumps(line, sort_keys=True).encode() + b"\n")
-    stream.write(records.getvalue())
+    write_records(stream, leaves, {**(header or {}), "model": name, "units": units})

@@ -11,8 +11,8 @@ from hypothesis import given, settings, strategies as st
 
 from oggm_glaunti.core.parameters import BY_NAME, STORED_NAMES
 from oggm_glaunti.core.temperature_index import ti_weights
+from oggm_glaunti.core.weight_records import FORMAT
 from oggm_glaunti.core.weights import (
-    FORMAT,
     embedded_a,
     leaf_shapes,
     leaves_of,
