@@ -20,6 +20,7 @@ EXAMPLE = """\
 examples:
   oggm-glaunti iceflow track 20200207.tif 20200220.tif --out v.nc --stable rock.tif --figure v.png
   oggm-glaunti iceflow series sentinel2 --out v.nc --stable rock.tif
+  oggm-glaunti iceflow predict sentinel2 --stable rock.tif --weights gate.weights
   oggm-glaunti iceflow flux per_glacier/RGI60-11/RGI60-11.01/RGI60-11.01450 --velocity millan"""
 
 
@@ -34,6 +35,7 @@ def add_iceflow(subparsers: common.Subparsers) -> None:
     series = what.add_parser("series", help="a folder of images", allow_abbrev=False)
     series.add_argument("folder", metavar="DIR", type=Path)
     series.add_argument("--longest", metavar="DAYS", type=float, default=float("inf"), help="between images of a pair")
+    series.add_argument("--seasonal", action="store_true", help="fit a cycle of one year to the speed, too")
     for of in (track, series):
         _add_tracking(of)
     predict = what.add_parser("predict", help="a folder of images", allow_abbrev=False)
@@ -44,6 +46,8 @@ def add_iceflow(subparsers: common.Subparsers) -> None:
     )
     predict.add_argument("--band", type=common.positive, help="band to use (default: mean of all)")
     predict.add_argument("--nodata", type=float, help="value of pixels without data")
+    weights = predict.add_argument("--weights", metavar="FILE", nargs="+", type=Path, default=[])
+    weights.help = "trained networks to predict with besides, files of save_network"
     predict.add_argument("--out", metavar="FILE.csv", type=Path, help="table to write")
     _add_figure(predict, "chips, their predictions and what came")
     flux = what.add_parser("flux", help="a glacier directory", allow_abbrev=False)
@@ -99,7 +103,7 @@ def _run_tracking(args: argparse.Namespace) -> int:
     if len(images) == 2:
         found = pair_velocity(Pair(*images), stable, **tracking)
     else:
-        found = stack_velocity(images, stable, longest=args.longest, **tracking)
+        found = stack_velocity(images, stable, longest=args.longest, seasonal=args.seasonal, **tracking)
     write_velocity(args.out, found)
     if args.figure is not None:
         from oggm_glaunti.graphics import plot_ice_velocity, save_png
@@ -117,7 +121,19 @@ def _run_tracking(args: argparse.Namespace) -> int:
     print(f"  shift of the images by {found.anchor}")
     if np.isfinite(common_error):
         print(f"  error that all vectors share: {common_error:.2g} {unit}")
+    if found.image_error is not None:
+        errors = " ".join(f"{value:.2f}" for value in found.image_error)
+        print(f"  error of each image in a window: {errors} px")
+    if found.cycle is not None:
+        _print_cycle(found.cycle)
     return common.OK
+
+
+def _print_cycle(cycle: Any) -> None:
+    import numpy as np
+
+    size, error = np.nanmedian(cycle.amplitude), np.nanmedian(cycle.error)
+    print(f"  seasonal cycle: median amplitude {size:.2g} +- {error:.2g} px/day; condition number {cycle.condition:.1f}")
 
 
 def _stable(path: Path, images: list[Any]) -> Any:
@@ -137,10 +153,12 @@ def _stable(path: Path, images: list[Any]) -> Any:
 
 def _run_predict(args: argparse.Namespace) -> int:
     from oggm_glaunti.companions.iceflow.images import read_stack
+    from oggm_glaunti.companions.iceflow.network_file import load_network
     from oggm_glaunti.companions.iceflow.predict import predict_last
 
+    networks = [load_network(path) for path in args.weights]
     images = read_stack(args.folder, band=args.band, nodata=args.nodata)
-    found = predict_last(images, _stable(args.stable, images), search=args.search)
+    found = predict_last(images, _stable(args.stable, images), search=args.search, networks=networks)
     if args.out is not None:
         _write_table(args.out, found.table, index=True)
     if args.figure is not None:
@@ -180,6 +198,10 @@ def _run_flux(args: argparse.Namespace) -> int:
         args.figure.parent.mkdir(parents=True, exist_ok=True)
         save_png(plot_apparent_balance([table], title=gdir.rgi_id), args.figure)
     print(f"{gdir.rgi_id}, {args.velocity} velocity, {args.thickness}; m of ice a year")
-    print(table.drop(columns=[name for name in table if name.endswith("_we")]).round(2).to_string(index=False))
+    gates = ["low", *(name for name in table if name.startswith("flux") or "above" in str(name))]
+    bands = [name for name in table if name not in gates[1:] and not str(name).endswith("_we")]
+    print(table[bands].round(2).to_string(index=False))
+    print("through gates at the lower edges of the bands, km3 of ice a year, and the balance above them, m of ice a year")
+    print(table[gates].round(3).to_string(index=False))
     print(f"mean flux divergence over the glacier: {table.attrs['left_over']:+.3f} m a year (0 if ice is conserved)")
     return common.OK

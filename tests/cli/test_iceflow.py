@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 
 from oggm_glaunti.cli.main import main
-from oggm_glaunti.companions.iceflow import synthetic
+from oggm_glaunti.companions.iceflow import save_network, synthetic
+from oggm_glaunti.companions.iceflow.gate import start
 from tests.companions.iceflow.worlds import write_image, write_scene
 
 TRACKING = ["--chips", "32", "--step", "16", "--search", "6"]
@@ -45,10 +46,22 @@ def test_a_folder_is_solved_for_one_velocity(folder, tmp_path, capsys):
     assert "velocities are relative to each other" in capsys.readouterr().out
 
 
+def test_a_season_cannot_be_had_from_a_month(folder, tmp_path, capsys):
+    call = ["iceflow", "series", str(folder / "images"), *TRACKING, "--out", str(tmp_path / "v.nc"), "--seasonal"]
+    assert main([*call, "--stable", str(folder / "rock.tif")]) == 2
+    assert "no seasonal cycle: dates span 30 days, expected 330 or more" in capsys.readouterr().err
+    assert not (tmp_path / "v.nc").exists()
+
+
 def test_the_last_image_is_predicted(folder, tmp_path, capsys):
     call = ["iceflow", "predict", str(folder / "images"), "--stable", str(folder / "rock.tif"), "--search", "6"]
+    save_network(tmp_path / "rule.weights", start(), "nothing")
+    call += ["--weights", str(tmp_path / "rule.weights")]
     assert main([*call, "--out", str(tmp_path / "t.csv"), "--figure", str(tmp_path / "p.png")]) == 0
-    assert "scene_20200131.tif from 3 earlier images" in capsys.readouterr().out
+    assert "scene_20200131.tif from 3 earlier images" in (said := capsys.readouterr().out)
+    # Untrained, it is the rule of agreement.
+    scores = {line[:26].strip(): line[26:].split() for line in said.splitlines()[2:]}
+    assert scores["learned gate (rule)"] == scores["agreement"]
     assert (tmp_path / "t.csv").read_text().splitlines()[0] == ",mean,low,medium,high"
     assert (tmp_path / "p.png").exists()
 
@@ -59,6 +72,7 @@ def test_the_last_image_is_predicted(folder, tmp_path, capsys):
         (["track", "a.tif", "b.tif", "--out", "v.nc"], "a.tif does not exist; expected an image"),
         (["series", "nowhere", "--out", "v.nc"], "nowhere is no folder; expected one with images"),
         (["predict", "nowhere", "--stable", "m.tif"], "nowhere is no folder"),
+        (["predict", ".", "--stable", "m.tif", "--weights", "w.eqx"], "w.eqx does not exist; expected weights of"),
         (["flux", "nowhere"], "nowhere is no folder; expected a glacier directory"),
     ],
 )
@@ -80,6 +94,7 @@ def test_options_are_named_as_they_are_typed(folder, tmp_path, capsys):
 def test_the_flux_of_a_directory_is_a_table_and_a_figure(aletsch_gdir, tmp_path, capsys):
     out = ["--out", str(tmp_path / "b.csv"), "--figure", str(tmp_path / "b.png")]
     assert main(["iceflow", "flux", aletsch_gdir.dir, "--velocity", "millan", "--no-glaunti", *out]) == 0
-    assert "mean flux divergence over the glacier: -0.079 m a year" in capsys.readouterr().out
+    assert "mean flux divergence over the glacier: -0.079 m a year" in (said := capsys.readouterr().out)
+    assert "through gates at the lower edges of the bands" in said
     assert (tmp_path / "b.csv").read_text().startswith("low,high,area,dhdt,divergence,balance,error")
     assert (tmp_path / "b.png").exists()

@@ -1,6 +1,8 @@
 from .balance import band_targets as band_targets
 from .flux import Errors as Errors
+from .gate import learn_gate as learn_gate
 from .images import read_image as read_image, read_pair as read_pair, read_stack as read_stack
+from .network_file import load_network as load_network, save_network as save_network
 from .predict import predict_last as predict_last
 from .predictors import scores as scores, table1 as table1
 from .preprocess import prepare as prepare

@@ -73,8 +73,10 @@ def apparent_balance(
     -------
     DataFrame
         A row for each band: ``low``, ``high`` (m), ``area`` (km2); ``dhdt``, ``divergence``, ``balance``, ``error``,
-        ``gamma_low``, ``gamma_high`` (m ice yr-1), ``balance_we`` (m w.e. yr-1), and with `glaunti` ``glaunti`` (m ice
-        yr-1) and ``glaunti_we`` (m w.e. yr-1). ``attrs['left_over']``: mean divergence over the glacier, which should
+        ``gamma_low``, ``gamma_high`` (m ice yr-1), ``balance_we`` (m w.e. yr-1); for a gate across the glacier at
+        ``low``, ``flux`` and ``flux_error`` through it (km3 ice yr-1), ``balance_above`` and ``balance_above_error``
+        (m ice yr-1); with `glaunti` ``glaunti``, ``glaunti_above`` (m ice yr-1) and ``glaunti_we`` (m w.e. yr-1).
+        ``attrs['left_over']``: mean divergence over the glacier, which should
         vanish, m yr-1
 
     Raises
@@ -92,14 +94,17 @@ def apparent_balance(
     edges = np.arange(0.0, 9001.0, BAND) if bands is None else np.asarray(bands, float)
     try:
         found = flux.by_band(ice, edges, gamma, errors or flux.Errors(), length)
+        gates = flux.through_gates(ice, found.low, gamma, errors or flux.Errors(), length)
     except ValueError as err:
         raise InvalidParamsError(f"{gdir.rgi_id}: apparent balance from {velocity} and {thickness}: {err}") from err
     names = ("low", "high", "area", "dhdt", "divergence", "balance", "error")
     table = pd.DataFrame({name: getattr(found, name) for name in names})
     table["gamma_low"], table["gamma_high"] = found.gamma_range
     table["balance_we"] = table["balance"] * ICE / WATER
+    table["flux"], table["flux_error"] = gates.flux, gates.flux_error
+    table["balance_above"], table["balance_above_error"] = gates.balance, gates.balance_error
     if glaunti:
-        table["glaunti"] = _glaunti(gdir, maps, table, years, mb_kwargs or {})
+        table["glaunti"], table["glaunti_above"] = _glaunti(gdir, maps, table, years, mb_kwargs or {})
         table["glaunti_we"] = table["glaunti"] * ICE / WATER
     table.attrs = {
         "left_over": flux.left_over(ice, sum(gamma) / 2),
@@ -113,7 +118,7 @@ def apparent_balance(
 
 
 def _glaunti(gdir: GlacierDirectory, maps: Any, table: pd.DataFrame, years: tuple[int, int], mb_kwargs: dict[str, Any]):
-    """Return GlaUnTI's mean balance of bands, m ice yr-1: at the heights of the cells."""
+    """Return GlaUnTI's mean balance of bands and of all above them, m ice yr-1: at the heights of the cells."""
     model = GlaUnTIMassBalance(gdir, **mb_kwargs)
     heights = maps.topo[maps.glacier]
     total = np.zeros(heights.size)
@@ -125,7 +130,8 @@ def _glaunti(gdir: GlacierDirectory, maps: Any, table: pd.DataFrame, years: tupl
     for year in span:
         total += np.asarray(model.get_annual_mb(heights, year=year)) * model.sec_in_year(year)
     mean = total / len(span)
-    return [mean[(heights >= a) & (heights < b)].mean() for a, b in zip(table["low"], table["high"], strict=True)]
+    of_bands = [mean[(heights >= a) & (heights < b)].mean() for a, b in zip(table["low"], table["high"], strict=True)]
+    return of_bands, [mean[heights >= a].mean() for a in table["low"]]
 
 
 def band_targets(table: pd.DataFrame, rgi_id: str) -> pd.DataFrame:

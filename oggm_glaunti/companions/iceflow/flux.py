@@ -7,7 +7,7 @@ sliding, 1 with sliding only).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,6 +88,29 @@ class BandBalance(NamedTuple):
     gamma_range: Floats
 
 
+class Gates(NamedTuple):
+    """Ice that flows through gates across the glacier, along contours of its surface, and the balance above them.
+
+    Attributes
+    ----------
+    height : float (G,)
+        Of the gates, m
+    flux : float (G,)
+        Ice that flows down through each, km3 a year
+    flux_error : float (G,)
+        Standard error; NaN where none was asked for
+    balance : float (G,)
+        Of all ice above, m of ice a year: the flux and what the surface has gained, by area
+    balance_error : float (G,)
+    """
+
+    height: Floats
+    flux: Floats
+    flux_error: Floats
+    balance: Floats
+    balance_error: Floats
+
+
 def filled(ice: Ice) -> Ice:
     """Return the same with no motion and no ice outside the glacier.
 
@@ -162,20 +185,23 @@ def by_band(
     balance = parts[0] + parts[1]
     error = np.full(balance.shape, np.nan)
     if errors is not None:
-        draws = [mean(field) for field in _drawn(ice, gamma, errors, length, np.random.default_rng(seed))]
+        draws = [mean(sum(pair)) for pair in _drawn(ice, gamma, errors, length, np.random.default_rng(seed))]
         error = np.std(draws, axis=0)
     area = np.array([mask.sum() for mask in inside]) * ice.dx**2 * 1e-6
     return BandBalance(low, high, area, *parts, balance, error, ends)
 
 
-def _drawn(ice: Ice, gamma: tuple[float, float], errors: Errors, length: float, rng: np.random.Generator):
+def _drawn(
+    ice: Ice, gamma: tuple[float, float], errors: Errors, length: float, rng: np.random.Generator
+) -> Iterator[tuple[Floats, Floats]]:
+    """Yield the change of the surface and the divergence with errors drawn at random."""
     for _ in range(DRAWS):
         field = lambda: random_field(ice.topo.shape, length / ice.dx, rng)
         vx, vy = (np.where(ice.glacier, part + errors.velocity * field(), 0.0) for part in (ice.vx, ice.vy))
         # A thickness that is wrong is wrong by a factor, over lengths of the glacier as well as over short ones.
         factor = np.maximum(1 + errors.thickness * (field() + rng.normal()) / np.sqrt(2), 0.0)
         drawn = Ice(vx, vy, ice.thickness * factor, ice.dhdt, ice.topo, ice.glacier, ice.dx)
-        yield ice.dhdt + errors.dhdt * field() + divergence(drawn, rng.uniform(*gamma))
+        yield ice.dhdt + errors.dhdt * field(), divergence(drawn, rng.uniform(*gamma))
 
 
 def random_field(shape: tuple[int, int], length: float, rng: np.random.Generator) -> Floats:
@@ -193,17 +219,48 @@ def random_field(shape: tuple[int, int], length: float, rng: np.random.Generator
     return ndimage.gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap") * 2 * np.sqrt(np.pi) * sigma
 
 
-def through_gates(ice: Ice, heights: Sequence[float], gamma: tuple[float, float] = (0.8, 1.0)) -> Floats:
-    """Return the flux through elevation contours and what the ice above says it should be, (G, 3), km3 a year.
+def through_gates(
+    ice: Ice,
+    heights: Sequence[float] | Floats,
+    gamma: tuple[float, float] = (0.8, 1.0),
+    errors: Errors | None = None,
+    length: float = CORRELATION_LENGTH,
+    seed: int = 0,
+) -> Gates:
+    """Compute the flux through contours of the surface, and the balance of all ice above them.
 
-    Columns: height of the gate; flux through it (divergence summed above, ice leaving is positive); volume that the
-    surface above it gained a year. Their sum is the apparent balance above the gate.
+    What flows out of an area is the sum of the divergence over it. Errors inside cancel in that sum, so a gate tells
+    the balance of the ice above it better than bands tell theirs.
+
+    Parameters
+    ----------
+    ice : Ice
+    heights : sequence of float
+        Of the gates, m; those without ice above are left out
+    gamma, errors, length, seed
+        As for :func:`by_band`
+
+    Examples
+    --------
+    >>> cols = np.tile(np.arange(6.0), (5, 1))
+    >>> ice = Ice(100.0 + 0 * cols, 0 * cols, 50.0 * cols, 0 * cols, 3000.0 - cols, cols >= 0, 100.0)
+    >>> through_gates(ice, [2997.5], (1.0, 1.0)).flux.round(4).tolist()  # 100 m a year, 125 m thick, 500 m wide
+    [0.0075]
     """
     ice = filled(ice)
-    out, cell = divergence(ice, sum(gamma) / 2), ice.dx**2 * 1e-9
-    above = [ice.glacier & (ice.topo >= height) for height in heights]
-    return np.array(
-        [(h, out[m].sum() * cell, ice.dhdt[m].sum() * cell) for h, m in zip(heights, above, strict=True)], float
+    above = {float(h): mask for h in heights if (mask := ice.glacier & (ice.topo >= h)).any()}
+    area = np.array([mask.sum() for mask in above.values()]) * ice.dx**2
+    mean = lambda field: np.array([field[mask].mean() for mask in above.values()])
+    outflow = mean(divergence(ice, sum(gamma) / 2))
+    flux_error, balance_error = np.full((2, area.size), np.nan)
+    if errors is not None:
+        draws = np.array(
+            [(mean(gain), mean(out)) for gain, out in _drawn(ice, gamma, errors, length, np.random.default_rng(seed))]
+        )
+        flux_error, balance_error = draws[:, 1].std(axis=0), draws.sum(axis=1).std(axis=0)
+    volume = area * 1e-9
+    return Gates(
+        np.array(list(above)), outflow * volume, flux_error * volume, mean(ice.dhdt) + outflow, balance_error
     )
 
 

@@ -6,6 +6,7 @@ at zero it is the rule of agreement; training can only move it away from there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -114,6 +115,29 @@ def train_gate(samples: Samples, options: FitOptions = OPTIONS, **how: Any) -> A
     done = fit_loop(begin, loss, rest, error, options, **how)
     # Better than the rule on what it has not seen, or the rule.
     return done if done.best_error < error(begin) else done._replace(best=begin, best_epoch=0)
+
+
+def learn_gate(chips: Sequence[Chips], options: FitOptions = OPTIONS, **how: Any) -> dict[str, NDArray[np.float32]]:
+    """Train the gate on the chips of some targets, and return its weights.
+
+    Parameters
+    ----------
+    chips : sequence of Chips
+        One for each target, as in ``predict_last(...).chips``, with the same number of past frames
+    options : FitOptions
+    **how
+        Arguments of ``fit_loop``
+
+    Raises
+    ------
+    ValueError
+        If targets have different numbers of past frames or sides of chips
+    """
+    shapes = sorted({of.moved.shape[1:] for of in chips})
+    if len(shapes) != 1:
+        raise ValueError(f"chips: expected one number of past frames and one size, found {shapes}")
+    parts = [samples_of(of) for of in chips]
+    return train_gate({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, options, **how).best
 
 
 def predict(weights: Any, samples: Samples) -> Images:

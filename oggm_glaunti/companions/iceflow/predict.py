@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from oggm_glaunti.companions.iceflow import frames, predictors
 from oggm_glaunti.companions.iceflow.images import Image, days_between
+from oggm_glaunti.companions.iceflow.network_file import Learned
 from oggm_glaunti.companions.iceflow.velocity import Velocity, stack_velocity
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 
@@ -51,6 +52,7 @@ def predict_last(
     step: int = 48,
     past: int = 8,
     search: int = 12,
+    networks: Sequence[Learned] = (),
 ) -> Prediction:
     """Predict the last of some images from the others.
 
@@ -67,11 +69,13 @@ def predict_last(
         Side of a chip and distance between chips, px, and number of past frames
     search : int
         Largest motion between two images, px
+    networks : sequence of Learned
+        Trained ones to predict with besides, of :func:`~oggm_glaunti.companions.iceflow.load_network`
 
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        If there are too few images, or no chip of the last one has data
+        If there are too few images, no chip of the last one has data, or a network is for other chips
     """
     label = images[-1].path
     if len(images) < LEAST_IMAGES:
@@ -96,8 +100,12 @@ def predict_last(
     if not len(chips.target):
         raise InvalidParamsError(f"{label}: no chip and its past have data: {chips.dropped} left out")
     made = {name: predict(chips) for name, predict in predictors.PREDICTORS.items()}
-    table = predictors.table1([predictors.scores(chips)], [True], chips.dropped)
-    return Prediction(chips, made, table[["mean", "low", "medium", "high"]], found, shift)
+    try:
+        learned = {network.label: network.predict(chips) for network in networks}
+    except ValueError as err:
+        raise InvalidParamsError(str(err)) from err
+    table = predictors.table1([predictors.scores(chips, learned)], [True], chips.dropped)
+    return Prediction(chips, made | learned, table[["mean", "low", "medium", "high"]], found, shift)
 
 
 def _velocity_at(found: Velocity, places: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 A pair of images a and b sees in each window ``d_ab = V (t_b - t_a) + s_b - s_a``: the ice's motion and what the images
 are off. All pairs together tell V and s apart, except for a drift ``s = c t``, which ice alone cannot distinguish from
-a velocity of c everywhere; still ground can, as its V is 0, or one shift that is known.
+a velocity of c everywhere; still ground can, as its V is 0, or one shift that is known. Errors are those of
+:mod:`~oggm_glaunti.companions.iceflow.adjustment`.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oggm_glaunti.companions.iceflow import quality
+from oggm_glaunti.companions.iceflow.adjustment import Problem, adjust
 from oggm_glaunti.companions.iceflow.tracking import Vectors
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# Iterations of the weights, and errors from which a displacement counts less (Cauchy).
-ROUNDS, SCALE = 30, 2.0
 # Least pairs that a window on ice needs, and windows on stable ground for an anchor.
 LEAST_PAIRS, LEAST_STABLE = 3, 5
 # Days that images have to span, and dates within a span, for a seasonal cycle.
 LEAST_SPAN, LEAST_DATES = 330.0, 8
+# Condition number of motion, sine and cosine up to which a cycle is fitted.
+MOST_CONDITION = 8.0
 _YEAR = 365.25
 
 
@@ -60,6 +62,32 @@ class Displacements:
 
 
 @dataclass(frozen=True, eq=False)
+class Cycle:
+    """How the speed along a window's mean direction changes through the year.
+
+    Attributes
+    ----------
+    amplitude : float (N,)
+        Half the difference of greatest and least speed, px a day; NaN where nothing moves
+    peak : float (N,)
+        Days from the first image's date to a day of greatest speed, 0 to 365.25
+    error : float (N,)
+        Standard error of the amplitude, px a day, of each window for itself
+    condition : float
+        Condition number of the fit of motion, sine and cosine to the dates
+    """
+
+    amplitude: Floats
+    peak: Floats
+    error: Floats
+    condition: float
+
+    def reshaped(self, shape: tuple[int, int]) -> Cycle:
+        """Return the same on windows (H, W)."""
+        return Cycle(*(part.reshape(shape) for part in (self.amplitude, self.peak, self.error)), self.condition)
+
+
+@dataclass(frozen=True, eq=False)
 class Series:
     """Velocities and shifts that explain all pairs.
 
@@ -75,12 +103,16 @@ class Series:
         That which all windows share, from the shifts, px a day; NaN without an anchor
     shift_error : float (K,)
         Standard error of a component of the shifts, px
+    image_error : float (K,)
+        Typical error of a component that each image has in a window, px: haze, snow, a low sun
     count : int (N,)
         Pairs with a vector
     anchor : {'stable ground', 'given', 'none'}
         What fixes the drift; with none, velocities are relative to the mean of the shifts' drift
     residual : float (2, P, N)
         What is not explained, px
+    cycle : Cycle, optional
+        Of the speed through the year, if it was asked for
     """
 
     velocity: Floats
@@ -88,9 +120,11 @@ class Series:
     window_error: Floats
     common_error: float
     shift_error: Floats
+    image_error: Floats
     count: NDArray[np.int64]
     anchor: str
     residual: Floats
+    cycle: Cycle | None = None
 
     @property
     def absolute(self) -> bool:
@@ -133,7 +167,12 @@ def usual_pairs(days: ArrayLike, longest: float = np.inf, shortest: float = 0.0)
     return [(a, b) for a, b in pairs if shortest < at[b] - at[a] <= longest]
 
 
-def solve(data: Displacements, given: tuple[float, float] | None = None, least_pairs: int = LEAST_PAIRS) -> Series:
+def solve(
+    data: Displacements,
+    given: tuple[float, float] | None = None,
+    least_pairs: int = LEAST_PAIRS,
+    seasonal: bool = False,
+) -> Series:
     """Solve for velocities and shifts, robust to outliers.
 
     Parameters
@@ -143,6 +182,9 @@ def solve(data: Displacements, given: tuple[float, float] | None = None, least_p
         Known shift of the last image against the first in rows and columns, px, instead of stable ground
     least_pairs : int
         Pairs that a window on ice needs
+    seasonal : bool
+        Whether to fit a cycle of one year to the speed, too; needs stable ground or a given shift, as ice alone cannot
+        tell it from shifts of the images
 
     Returns
     -------
@@ -151,7 +193,8 @@ def solve(data: Displacements, given: tuple[float, float] | None = None, least_p
     Raises
     ------
     ValueError
-        If no window is seen by enough pairs, dates are equal, or pairs do not connect all images
+        If no window is seen by enough pairs, dates are equal, pairs do not connect all images, or dates do not allow a
+        seasonal cycle
 
     Examples
     --------
@@ -172,33 +215,29 @@ def solve(data: Displacements, given: tuple[float, float] | None = None, least_p
     used = count >= np.where(data.stable, 1, least_pairs)
     known &= used
     _require(data, used, known)
-    weight = np.where(known, 1.0 / np.where(known, data.sigma, 1.0) ** 2, 0.0)
-    d = np.where(known, data.d, 0.0)
     seen_stable = int((data.stable & used).sum())
     anchor = "given" if given is not None else "stable ground" if seen_stable >= LEAST_STABLE else "none"
-    robust = np.ones(weight.shape)
-    for _ in range(ROUNDS):
-        own = weight * robust
-        shifts, velocity, covariance = _least_squares(data, d, own, anchor, given)
-        residual = np.where(known, d - _explained(data, velocity, shifts), 0.0)
-        size = np.hypot(*residual) * np.sqrt(weight / 2)
-        # Where chips are worse, or better, than their correlation says.
-        scale = max(float(np.median(size[known])) / 0.83, 1e-12)
-        robust = 1.0 / (1.0 + (size / (SCALE * scale)) ** 2)
-    own = weight * robust
-    per_window = (own * data.span[:, None] ** 2).sum(axis=0)
-    # Pairs share images, and what is wrong with an image is wrong in all its pairs: n images have n - 1 errors to
-    # average out, however many pairs they make.
-    repeats = count / np.maximum(_images_seen(data, known) - 1, 1)
-    spread = (own * (residual**2).mean(axis=0)).sum(axis=0) / np.maximum(count - 1, 1)
-    spread = repeats * np.maximum(spread, 0.1 * scale**2)
-    window_error = np.sqrt(spread / np.where(per_window > 0, per_window, np.inf))
-    scale *= float(np.sqrt(np.median(repeats[used])))
-    shift_error = scale * np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    common = scale * _common(data, own, covariance) if anchor == "stable ground" else np.nan
-    velocity = np.where(used, np.where(data.stable, 0.0, velocity), np.nan)
-    residual = np.where(known, residual, np.nan)
-    return Series(velocity, shifts, np.where(used, window_error, np.nan), common, shift_error, count, anchor, residual)
+    if seasonal and (why := seasonal_condition(data.days) or _no_anchor(anchor)):
+        raise ValueError(why)
+    moving = ~(data.stable & (anchor == "stable ground"))
+    g, design = _incidence(data), _design(data.days - data.days[0], seasonal)
+    found = adjust(Problem(g, design, data.d, data.sigma, known, moving, *_ties(data, anchor, given)))
+    velocity = np.where(used, np.where(data.stable, 0.0, found.motion[..., 0]), np.nan)
+    explained = np.stack([g @ part.T for part in found.motion @ design.T + found.shifts[:, None, :]])
+    ice = used & ~data.stable
+    error = np.sqrt(found.motion_covariance[:, 0, 0])
+    return Series(
+        velocity,
+        found.shifts,
+        np.where(ice, error, np.where(used, np.median(error[ice]), np.nan)),
+        float(found.common[0]) if anchor == "stable ground" else np.nan,
+        np.sqrt(np.maximum(np.diag(found.shift_covariance), 0.0)),
+        found.image_error,
+        count,
+        anchor,
+        np.where(known, data.d - explained, np.nan),
+        _cycle(velocity, found.motion, found.motion_covariance, ice, data.days) if seasonal else None,
+    )
 
 
 def _require(data: Displacements, used: Mask, known: Mask) -> None:
@@ -227,56 +266,31 @@ def _incidence(data: Displacements) -> Floats:
     return matrix
 
 
-def _least_squares(
-    data: Displacements, d: Floats, own: Floats, anchor: str, given: tuple[float, float] | None
-) -> tuple[Floats, Floats, Floats]:
-    """Return shifts (2, K), velocities (2, N) and the shifts' covariance: velocities eliminated, one small system."""
-    g, span = _incidence(data), data.span
-    moving = np.where(data.stable & (anchor == "stable ground"), 0.0, 1.0)
-    along = own * span[:, None]
-    per_window = (along * span[:, None]).sum(axis=0)
-    inverse = moving / np.where(per_window > 0, per_window, np.inf)
-    normal = g.T @ (np.diag(own.sum(axis=1)) - (along * inverse) @ along.T) @ g
-    right = np.stack([g.T @ ((own * part).sum(axis=1) - along @ (inverse * (along * part).sum(axis=0))) for part in d])
-    # The first image is the reference; without stable ground the drift is fixed by the last, or has no trend.
+def _ties(data: Displacements, anchor: str, given: tuple[float, float] | None) -> tuple[Floats, Floats]:
+    """Return conditions on the shifts: the first image is the reference, and without stable ground one on the drift."""
     t = data.days - data.days[0]
-    ties = [np.eye(t.size)[0]]
-    wanted = [np.zeros(2)]
+    ties, wanted = [np.eye(t.size)[0]], [np.zeros(2)]
     if anchor == "given":
         ties.append(np.eye(t.size)[-1])
         wanted.append(np.array(given, float))
     elif anchor == "none":
         ties.append((t - t.mean()) / t.size)
         wanted.append(np.zeros(2))
-    c = np.array(ties)
-    system = np.block([[normal, c.T], [c, np.zeros((len(ties),) * 2)]])
-    inverse_system = np.linalg.pinv(system, hermitian=True)
-    k = t.size
-    shifts = np.stack([(inverse_system @ np.r_[r, np.array(wanted)[:, i]])[:k] for i, r in enumerate(right)])
-    left = d - (g @ shifts.T).T[:, :, None]
-    velocity = (along * left).sum(axis=1) * inverse
-    return shifts, velocity, inverse_system[:k, :k]
+    return np.array(ties), np.array(wanted)
 
 
-def _images_seen(data: Displacements, known: Mask) -> NDArray[np.int64]:
-    """Return in how many images each window (N,) has a vector."""
-    of_images = np.abs(_incidence(data)).T @ known.astype(float)
-    return (of_images > 0).sum(axis=0)
+def _no_anchor(anchor: str) -> str:
+    if anchor != "none":
+        return ""
+    return "no seasonal cycle: without stable ground or a given shift, shifts of the images look the same"
 
 
-def _explained(data: Displacements, velocity: Floats, shifts: Floats) -> Floats:
-    of_pairs = shifts[:, data.pairs[:, 1]] - shifts[:, data.pairs[:, 0]]
-    return velocity[:, None, :] * data.span[None, :, None] + of_pairs[:, :, None]
-
-
-def _common(data: Displacements, own: Floats, covariance: Floats) -> float:
-    """Return the error of the mean velocity of the ice that the shifts' errors make."""
-    along = own * data.span[:, None]
-    per_window = (along * data.span[:, None]).sum(axis=0)
-    ice = (per_window > 0) & ~data.stable
-    by_pair = (along[:, ice] / per_window[ice]).mean(axis=1)
-    by_image = _incidence(data).T @ by_pair
-    return float(np.sqrt(max(by_image @ covariance @ by_image, 0.0)))
+def _design(t: Floats, seasonal: bool) -> Floats:
+    """Return the motion (K, Q) at days t of a speed of 1, and of the cosine and sine of a year with a speed of 1."""
+    if not seasonal:
+        return t[:, None]
+    turn = 2 * np.pi / _YEAR
+    return np.stack([t, np.sin(turn * t) / turn, (1 - np.cos(turn * t)) / turn], axis=1)
 
 
 def stable_only(data: Displacements) -> tuple[Floats, NDArray[np.int64]]:
@@ -305,6 +319,22 @@ def closure(data: Displacements) -> dict[tuple[int, int, int], float]:
     return result
 
 
+def _cycle(velocity: Floats, motion: Floats, covariance: Floats, ice: Mask, days: Floats) -> Cycle:
+    """Return the cycle along the mean direction: components have the same weights, so it may be taken afterwards."""
+    unit = velocity / np.maximum(np.hypot(*velocity), 1e-12)
+    cosine, sine = (np.where(ice, (unit * motion[..., k]).sum(axis=0), np.nan) for k in (1, 2))
+    error = np.sqrt(np.where(ice, (covariance[:, 1, 1] + covariance[:, 2, 2]) / 2, np.nan))
+    peak = np.arctan2(sine, cosine) / (2 * np.pi) * _YEAR % _YEAR
+    return Cycle(np.hypot(cosine, sine), peak, error, _condition(days))
+
+
+def _condition(days: Floats) -> float:
+    """Return the condition number of constant, motion, cosine and sine at some days, each scaled to 1."""
+    t = np.asarray(days, float) - np.min(days)
+    terms = np.column_stack([np.ones(t.size), _design(t, True)])
+    return float(np.linalg.cond(terms / np.linalg.norm(terms, axis=0)))
+
+
 def seasonal_condition(days: Sequence[float] | Floats) -> str:
     """Return what speaks against fitting a seasonal cycle to these dates; empty if nothing does.
 
@@ -319,4 +349,8 @@ def seasonal_condition(days: Sequence[float] | Floats) -> str:
     if at.size < LEAST_DATES:
         return f"no seasonal cycle: {at.size} dates, expected {LEAST_DATES} or more"
     gap = float(np.diff(np.r_[np.sort(at % _YEAR), np.sort(at % _YEAR)[0] + _YEAR]).max())
-    return f"no seasonal cycle: no date in {gap:.0f} days of the year" if gap > _YEAR / 3 else ""
+    if gap > _YEAR / 3:
+        return f"no seasonal cycle: no date in {gap:.0f} days of the year"
+    if (found := _condition(at)) > MOST_CONDITION:
+        return f"no seasonal cycle: condition number {found:.1f} with these dates, expected at most {MOST_CONDITION:g}"
+    return ""

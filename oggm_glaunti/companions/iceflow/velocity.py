@@ -53,6 +53,10 @@ class Velocity:
         What the shifts were fixed by, in words
     stable : bool (H, W)
         Windows on stable ground
+    cycle : series.Cycle, optional
+        Seasonal cycle of the speed on the windows (H, W), if it was asked for
+    image_error : float (K,), optional
+        Typical error of each image of a series in a window, px
     """
 
     row: Floats
@@ -70,6 +74,8 @@ class Velocity:
     shifts: Floats
     anchor: str
     stable: Mask
+    cycle: series.Cycle | None = None
+    image_error: Floats | None = None
 
     @property
     def days(self) -> float:
@@ -175,6 +181,7 @@ def stack_velocity(
     pairs: Sequence[tuple[int, int]] | None = None,
     longest: float = np.inf,
     given: tuple[float, float] | None = None,
+    seasonal: bool = False,
     **how: Any,
 ) -> Velocity:
     """Track many pairs of images, and solve for one velocity per window and one shift per image.
@@ -191,13 +198,15 @@ def stack_velocity(
         Days
     given : (float, float), optional
         Known shift of the last image against the first, px, instead of stable ground
+    seasonal : bool
+        Whether to fit a cycle of one year to the speed, too
     **how
         Options of :func:`~oggm_glaunti.companions.iceflow.tracking.track`
 
     Raises
     ------
     oggm.exceptions.InvalidParamsError
-        If images cannot be tracked, or too few vectors are valid
+        If images cannot be tracked, too few vectors are valid, or dates do not allow a seasonal cycle
     """
     days = np.array([days_between(images[0].date, image.date) for image in images])
     chosen = list(series.usual_pairs(days, longest) if pairs is None else pairs)
@@ -211,7 +220,7 @@ def stack_velocity(
     still = None if stable is None else windows_within(stable, one.row, one.col, max(chip, 8))
     data = series.displacements(vectors, days, still)
     try:
-        solved = series.solve(data, given)
+        solved = series.solve(data, given, seasonal=seasonal)
     except ValueError as err:
         raise InvalidParamsError(f"{images[0].path.parent}: {err}") from err
     if not solved.absolute:
@@ -243,6 +252,8 @@ def stack_velocity(
         solved.shifts.T,
         words[solved.anchor],
         data.stable.reshape(shape),
+        solved.cycle and solved.cycle.reshaped(shape),
+        solved.image_error,
     )
 
 

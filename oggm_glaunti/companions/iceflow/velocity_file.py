@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from oggm_glaunti.companions.iceflow.mapping import DAYS_PER_YEAR, Points
+from oggm_glaunti.companions.iceflow.series import Cycle
 from oggm_glaunti.companions.iceflow.velocity import Velocity
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 # Of ITS_LIVE: no value of velocities, of chip sizes and flags.
 NONE = -32767
 # Of ours, with fractions.
-_FLOATS = ("d_row", "d_col", "d_error", "correlation", "peak_ratio")
+_FLOATS = ("d_row", "d_col", "d_error", "correlation", "peak_ratio", "cycle_amplitude", "cycle_error", "cycle_day")
 _DATE = "%Y%m%dT%H:%M:%S"
 
 
@@ -79,6 +80,7 @@ def write_velocity(path: str | os.PathLike[str], found: Velocity) -> None:
         "shift_cols": found.shifts[:, 1],
         "shift_anchor": found.anchor,
         "motion_detection_method": "feature",
+        **_of_images(found),
         "motion_coordinates": "map" if first.crs is not None else "image",
     }
     packed: dict[str, Any] = {"zlib": True, "complevel": 1}
@@ -128,7 +130,22 @@ def _in_pixels(found: Velocity) -> xr.Dataset:
         _axes(found),
     )
     data["d_error"].attrs["common_error"] = found.common_error
-    return data
+    return data if found.cycle is None else data.assign(_cycle(found, found.cycle))
+
+
+def _cycle(found: Velocity, cycle: Cycle) -> dict[str, Any]:
+    """Return the seasonal cycle as variables, with the day of the year instead of days since the first image."""
+    start = found.images[0].date.timetuple().tm_yday
+    fields = {
+        "cycle_amplitude": (cycle.amplitude, "half the difference of greatest and least speed", "pixel day-1"),
+        "cycle_error": (cycle.error, "standard error of cycle_amplitude", "pixel day-1"),
+        "cycle_day": ((cycle.peak + start) % 365.25, "day of the year of the greatest speed", "1"),
+    }
+    return {name: (("y", "x"), v, {"description": what, "units": unit}) for name, (v, what, unit) in fields.items()}
+
+
+def _of_images(found: Velocity) -> dict[str, Any]:
+    return {} if found.image_error is None else {"image_error": found.image_error}
 
 
 def _granule(found: Velocity, crs: CRS) -> xr.Dataset:

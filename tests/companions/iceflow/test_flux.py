@@ -30,11 +30,23 @@ def test_the_divergence_is_the_slope_of_the_flux(slab):
 
 def test_ice_is_conserved_over_the_glacier(slab):
     assert abs(left_over(slab)) < 0.02
-    gates = through_gates(slab, [2000.0, 2400.0])
-    assert gates[0, 1] == pytest.approx(0.0, abs=2e-4)
+    gates = through_gates(slab, [2000.0, 2400.0, 9000.0])
+    assert gates.height.tolist() == [2000.0, 2400.0]
+    assert gates.flux[0] == pytest.approx(0.0, abs=2e-4)
     width, most = 16 * 100.0, 0.9 * 100.0 * 100.0
-    assert gates[1, 1] == pytest.approx(width * most * 1e-9, rel=0.05)
-    assert (gates[:, 2] < 0).all()
+    assert gates.flux[1] == pytest.approx(width * most * 1e-9, rel=0.05)
+    above = slab.glacier & (slab.topo >= 2400.0)
+    np.testing.assert_allclose(gates.balance[1], gates.flux[1] / (above.sum() * 1e-5) - 0.5)
+    assert np.isnan(gates.flux_error).all()
+
+
+def test_a_gate_tells_the_balance_above_it_better_than_bands_do(slab):
+    gates, bands = through_gates(slab, EDGES[:-1], errors=Errors()), by_band(slab, EDGES, errors=Errors())
+    area = bands.area[::-1].cumsum()[::-1]
+    np.testing.assert_allclose(gates.balance, (bands.balance * bands.area)[::-1].cumsum()[::-1] / area)
+    assert (gates.balance_error[:-1] < bands.error[:-1]).all()
+    # Through the middle: 25 % in thickness, half of it over all of the glacier, gamma within 0.9 +- 0.06.
+    assert 0.15 < gates.flux_error[2] / gates.flux[2] < 0.35
 
 
 def test_bands_hold_both_parts_and_the_range_of_gamma(slab):
