@@ -36,6 +36,7 @@ def add_iceflow(subparsers: common.Subparsers) -> None:
     series.add_argument("folder", metavar="DIR", type=Path)
     series.add_argument("--longest", metavar="DAYS", type=float, default=float("inf"), help="between images of a pair")
     series.add_argument("--seasonal", action="store_true", help="fit a cycle of one year to the speed, too")
+    series.add_argument("--leave-out", action="store_true", help="solve without images whose parts are off differently")
     for of in (track, series):
         _add_tracking(of)
     predict = what.add_parser("predict", help="a folder of images", allow_abbrev=False)
@@ -103,7 +104,9 @@ def _run_tracking(args: argparse.Namespace) -> int:
     if len(images) == 2:
         found = pair_velocity(Pair(*images), stable, **tracking)
     else:
-        found = stack_velocity(images, stable, longest=args.longest, seasonal=args.seasonal, **tracking)
+        options = {"longest": args.longest, "seasonal": args.seasonal, "leave_out": args.leave_out}
+        found = stack_velocity(images, stable, **options, **tracking)
+        images = found.images
     write_velocity(args.out, found)
     if args.figure is not None:
         from oggm_glaunti.graphics import plot_ice_velocity, save_png
@@ -124,6 +127,8 @@ def _run_tracking(args: argparse.Namespace) -> int:
     if found.image_error is not None:
         errors = " ".join(f"{value:.2f}" for value in found.image_error)
         print(f"  error of each image in a window: {errors} px")
+    if found.distortion is not None:
+        print("  parts of each image off its shift: " + " ".join(f"{value:.2f}" for value in found.distortion) + " px")
     if found.cycle is not None:
         _print_cycle(found.cycle)
     return common.OK

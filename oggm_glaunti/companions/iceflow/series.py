@@ -60,6 +60,20 @@ class Displacements:
         """Days of each pair (P,)."""
         return self.days[self.pairs[:, 1]] - self.days[self.pairs[:, 0]]
 
+    @property
+    def incidence(self) -> Floats:
+        """Matrix (P, K) that takes shifts of images to those of pairs: 1 for the later, -1 for the earlier."""
+        matrix, rows = np.zeros((len(self.pairs), self.days.size)), np.arange(len(self.pairs))
+        matrix[rows, self.pairs[:, 1]], matrix[rows, self.pairs[:, 0]] = 1.0, -1.0
+        return matrix
+
+    def without(self, images: Sequence[int]) -> Displacements:
+        """Return the displacements between the other images."""
+        kept = np.setdiff1d(np.arange(self.days.size), images)
+        pairs = np.isin(self.pairs, kept).all(axis=1)
+        index = np.searchsorted(kept, self.pairs[pairs])
+        return Displacements(index, self.days[kept], self.d[:, pairs], self.sigma[pairs], self.stable)
+
 
 @dataclass(frozen=True, eq=False)
 class Cycle:
@@ -220,7 +234,7 @@ def solve(
     if seasonal and (why := seasonal_condition(data.days) or _no_anchor(anchor)):
         raise ValueError(why)
     moving = ~(data.stable & (anchor == "stable ground"))
-    g, design = _incidence(data), _design(data.days - data.days[0], seasonal)
+    g, design = data.incidence, _design(data.days - data.days[0], seasonal)
     found = adjust(Problem(g, design, data.d, data.sigma, known, moving, *_ties(data, anchor, given)))
     velocity = np.where(used, np.where(data.stable, 0.0, found.motion[..., 0]), np.nan)
     explained = np.stack([g @ part.T for part in found.motion @ design.T + found.shifts[:, None, :]])
@@ -255,15 +269,6 @@ def _require(data: Displacements, used: Mask, known: Mask) -> None:
             f"no valid vector connects image {', '.join(map(str, alone[:5]))} with the others: leave it out, or add "
             "pairs"
         )
-
-
-def _incidence(data: Displacements) -> Floats:
-    """Return the matrix (P, K) that takes shifts of images to those of pairs."""
-    matrix = np.zeros((len(data.pairs), data.days.size))
-    rows = np.arange(len(data.pairs))
-    matrix[rows, data.pairs[:, 1]] += 1.0
-    matrix[rows, data.pairs[:, 0]] -= 1.0
-    return matrix
 
 
 def _ties(data: Displacements, anchor: str, given: tuple[float, float] | None) -> tuple[Floats, Floats]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from oggm_glaunti.companions.iceflow import quality, series
+from oggm_glaunti.companions.iceflow.distortion import distorted, distortions
 from oggm_glaunti.companions.iceflow.images import Image, Pair, days_between
 from oggm_glaunti.companions.iceflow.mapping import Points, on_map
 from oggm_glaunti.companions.iceflow.tracking import Vectors, track
@@ -57,6 +58,8 @@ class Velocity:
         Seasonal cycle of the speed on the windows (H, W), if it was asked for
     image_error : float (K,), optional
         Typical error of each image of a series in a window, px
+    distortion : float (K,), optional
+        How far parts of each image of a series are off its shift, px
     """
 
     row: Floats
@@ -76,6 +79,7 @@ class Velocity:
     stable: Mask
     cycle: series.Cycle | None = None
     image_error: Floats | None = None
+    distortion: Floats | None = None
 
     @property
     def days(self) -> float:
@@ -182,9 +186,12 @@ def stack_velocity(
     longest: float = np.inf,
     given: tuple[float, float] | None = None,
     seasonal: bool = False,
+    leave_out: bool = False,
     **how: Any,
 ) -> Velocity:
     """Track many pairs of images, and solve for one velocity per window and one shift per image.
+
+    Images whose parts are off their shift by twice the usual and more are named in a warning.
 
     Parameters
     ----------
@@ -200,6 +207,8 @@ def stack_velocity(
         Known shift of the last image against the first, px, instead of stable ground
     seasonal : bool
         Whether to fit a cycle of one year to the speed, too
+    leave_out : bool
+        Whether to solve again without the images that are named
     **how
         Options of :func:`~oggm_glaunti.companions.iceflow.tracking.track`
 
@@ -219,8 +228,17 @@ def stack_velocity(
     chip = int(max(found.chip.max() for found in vectors.values()))
     still = None if stable is None else windows_within(stable, one.row, one.col, max(chip, 8))
     data = series.displacements(vectors, days, still)
+    place = np.stack([part.ravel() for part in np.meshgrid(one.row, one.col, indexing="ij")])
     try:
         solved = series.solve(data, given, seasonal=seasonal)
+        off = distortions(data, solved, place)
+        if bad := distorted(off):
+            _tell(images, off, bad, leave_out)
+        if bad and leave_out:
+            vectors = {pair: found for pair, found in vectors.items() if not set(pair) & set(bad)}
+            data, images = data.without(bad), [image for k, image in enumerate(images) if k not in bad]
+            solved = series.solve(data, given, seasonal=seasonal)
+            off = distortions(data, solved, place)
     except ValueError as err:
         raise InvalidParamsError(f"{images[0].path.parent}: {err}") from err
     if not solved.absolute:
@@ -254,6 +272,18 @@ def stack_velocity(
         data.stable.reshape(shape),
         solved.cycle and solved.cycle.reshaped(shape),
         solved.image_error,
+        off,
+    )
+
+
+def _tell(images: Sequence[Image], off: Floats, bad: list[int], leave_out: bool) -> None:
+    names = ", ".join(f"{images[k].path.name} ({off[k]:.2f} px)" for k in bad)
+    log.warning(
+        "%s: parts of %s are off the image's shift, usual is %.2f px; %s",
+        images[0].path.parent,
+        names,
+        np.nanmedian(off),
+        "left out" if leave_out else "kept, leave_out=True solves without",
     )
 
 

@@ -145,7 +145,8 @@ def _cycle(found: Velocity, cycle: Cycle) -> dict[str, Any]:
 
 
 def _of_images(found: Velocity) -> dict[str, Any]:
-    return {} if found.image_error is None else {"image_error": found.image_error}
+    named = {"image_error": found.image_error, "image_distortion": found.distortion}
+    return {name: values for name, values in named.items() if values is not None}
 
 
 def _granule(found: Velocity, crs: CRS) -> xr.Dataset:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from oggm_glaunti.companions.iceflow import series
+from oggm_glaunti.companions.iceflow.distortion import distorted, distortions
 from oggm_glaunti.companions.iceflow.series import Displacements, closure, seasonal_condition, solve, usual_pairs
 
 DAYS = np.array([0, 5, 8, 15, 20, 24, 31, 36], float)
@@ -167,3 +168,21 @@ def test_when_a_seasonal_cycle_can_be_fitted_is_said():
     assert almost_four == "no seasonal cycle: condition number 8.1 with these dates, expected at most 8"
     assert "2 dates, expected 8 or more" in seasonal_condition([0, 400])
     assert "no date in" in seasonal_condition([*range(0, 80, 10), *range(365, 445, 10)])
+
+
+def test_an_image_that_no_one_shift_puts_in_place_is_named():
+    data, _, _ = made(noise=0.02)
+    # A stretch over 3,000 px, most in image 4; a part of 7 is off. In rows and columns of 10 windows, 100 px apart.
+    place = np.stack(np.unravel_index(np.arange(150), (15, 10))) * 100.0
+    off = np.zeros((8, 150))
+    off[4] = (place[0] - 700.0) * 3e-4
+    off[7, (place[0] > 900) & (place[1] < 500)] = 0.05
+    moved = replace(data, d=data.d + off[data.pairs[:, 1]] - off[data.pairs[:, 0]])
+    found = distortions(moved, solve(moved), place, 500.0)
+    assert distorted(found) == [4]
+    assert found[4] == pytest.approx(np.sqrt((off[4] ** 2).mean() / 2), rel=0.4)
+    less = moved.without([4])
+    assert less.days.tolist() == DAYS[[0, 1, 2, 3, 5, 6, 7]].tolist()
+    assert len(less.pairs) == 21
+    assert less.pairs.max() == 6
+    assert distorted(distortions(less, solve(less), place, 500.0)) == []
