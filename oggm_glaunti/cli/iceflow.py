@@ -138,7 +138,9 @@ def _print_cycle(cycle: Any) -> None:
     import numpy as np
 
     size, error = np.nanmedian(cycle.amplitude), np.nanmedian(cycle.error)
-    print(f"  seasonal cycle: median amplitude {size:.2g} +- {error:.2g} px/day; condition number {cycle.condition:.1f}")
+    print(
+        f"  seasonal cycle: median amplitude {size:.2g} +- {error:.2g} px/day; condition number {cycle.condition:.1f}"
+    )
 
 
 def _stable(path: Path, images: list[Any]) -> Any:
@@ -206,7 +208,7 @@ def _run_flux(args: argparse.Namespace) -> int:
     gates = ["low", *(name for name in table if name.startswith("flux") or "above" in str(name))]
     bands = [name for name in table if name not in gates[1:] and not str(name).endswith("_we")]
     print(table[bands].round(2).to_string(index=False))
-    print("through gates at the lower edges of the bands, km3 of ice a year, and the balance above them, m of ice a year")
+    print("through gates at the lower edges of the bands, km3 of ice a year; balance above them, m of ice a year")
     print(table[gates].round(3).to_string(index=False))
     print(f"mean flux divergence over the glacier: {table.attrs['left_over']:+.3f} m a year (0 if ice is conserved)")
     return common.OK

@@ -58,7 +58,8 @@ def test_the_last_image_is_predicted(folder, tmp_path, capsys):
     save_network(tmp_path / "rule.weights", start(), "nothing")
     call += ["--weights", str(tmp_path / "rule.weights")]
     assert main([*call, "--out", str(tmp_path / "t.csv"), "--figure", str(tmp_path / "p.png")]) == 0
-    assert "scene_20200131.tif from 3 earlier images" in (said := capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert "scene_20200131.tif from 3 earlier images" in said
     # Untrained, it is the rule of agreement.
     scores = {line[:26].strip(): line[26:].split() for line in said.splitlines()[2:]}
     assert scores["learned gate (rule)"] == scores["agreement"]

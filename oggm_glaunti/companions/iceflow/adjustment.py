@@ -151,7 +151,7 @@ def adjust(problem: Problem) -> Adjusted:
     own = ((excess * seen).sum(axis=0) + PRIOR_IMAGES) / (seen.sum(axis=0) + PRIOR_IMAGES)
     by_image = step.by_image[problem.moving].mean(axis=0)
     typical = lambda variance: np.sqrt(variance / GAUSSIAN)
-    in_windows = [np.median(row[there]) if there.any() else np.nan for row, there in zip(scales.image, seen, strict=True)]
+    in_windows = [np.median(row[there]) for row, there in zip(scales.image, seen, strict=True)]
     return Adjusted(
         step.motion,
         step.shifts,
@@ -202,8 +202,8 @@ def _solve(problem: Problem, scales: _Scales) -> _Step:
     at = motion @ b.T + shifts[:, None, :]
     error = np.einsum("nkl,cnl->cnk", left, pulled - np.einsum("nkl,cnl->cnk", pairs, at))
     rest = d - np.stack([g @ part.T for part in at + error])
-    # Mean squares of both components, with the variance that is left of each. Without that of the motion, which is fitted
-    # to so few images, those at the ends seem too good, get more weight and are fitted better still.
+    # Mean squares of both components, with the variance that is left of each. Without that of the motion, which is
+    # fitted to so few images, those at the ends seem too good, get more weight and are fitted better still.
     taken = np.swapaxes(through, 1, 2) @ b
     of_error = left + taken @ inverse @ np.swapaxes(taken, 1, 2)
     of_place = left + (b - taken) @ inverse @ np.swapaxes(b - taken, 1, 2)

@@ -259,9 +259,7 @@ def through_gates(
         )
         flux_error, balance_error = draws[:, 1].std(axis=0), draws.sum(axis=1).std(axis=0)
     volume = area * 1e-9
-    return Gates(
-        np.array(list(above)), outflow * volume, flux_error * volume, mean(ice.dhdt) + outflow, balance_error
-    )
+    return Gates(np.array(list(above)), outflow * volume, flux_error * volume, mean(ice.dhdt) + outflow, balance_error)
 
 
 def left_over(ice: Ice, gamma: float = 0.9) -> float:

@@ -67,11 +67,14 @@ def altered(path, header=(), leaves=None):
     ("change", "message"),
     [
         (lambda path: altered(path, leaves=lambda old: old[1:]), "model iceflow-gate has 6 leaves, the file has 5"),
-        (lambda path: altered(path, leaves=lambda old: [old[0][None], *old[1:]]), "leaf 0 of model iceflow-gate has shape"),
+        (lambda path: altered(path, leaves=lambda old: [old[0][None], *old[1:]]), "leaf 0 of model iceflow-gate has"),
         (lambda path: altered(path, leaves=lambda old: [np.nan * old[0], *old[1:]]), "holds NaN or infinite values"),
         (lambda path: altered(path, {"block": 16}), "for blocks of 16 px, expected 8; train it again"),
         (lambda path: altered(path, {"model": "iceflow-svg"}), "the header's size is None; expected side, width"),
-        (lambda path: altered(path, {"model": "iceflow-svg", "size": {**SIZE._asdict(), "side": "x"}}), "cannot be built"),
+        (
+            lambda path: altered(path, {"model": "iceflow-svg", "size": SIZE._asdict() | {"side": "x"}}),
+            "cannot be built",
+        ),
         (lambda path: altered(path, {"model": "C"}), "holds model 'C', expected iceflow-gate or iceflow-svg"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "the file is damaged or was edited"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "cannot be read"),
