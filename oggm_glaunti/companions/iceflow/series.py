@@ -98,7 +98,8 @@ class Cycle:
 
     def reshaped(self, shape: tuple[int, int]) -> Cycle:
         """Return the same on windows (H, W)."""
-        return Cycle(*(part.reshape(shape) for part in (self.amplitude, self.peak, self.error)), self.condition)
+        on = lambda part: part.reshape(shape)
+        return Cycle(on(self.amplitude), on(self.peak), on(self.error), self.condition)
 
 
 @dataclass(frozen=True, eq=False)
