@@ -54,7 +54,7 @@ def save_network(path: str | os.PathLike[str], network: dict[str, Any] | svg.Svg
     ----------
     path : path
     network : dict or Svg
-        Weights of the gate, as ``best`` of :func:`~oggm_glaunti.companions.iceflow.gate.train_gate`, or an SVG-LP
+        Weights of the gate, of :func:`~oggm_glaunti.companions.iceflow.learn_gate`, or an SVG-LP
     training_data : str
         What it was trained on
 
