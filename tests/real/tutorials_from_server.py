@@ -48,17 +48,19 @@ class Counting(SimpleHTTPRequestHandler):
         pass
 
 
-def lay_out(shared: Path, mirror: Path) -> None:
+def lay_out(shared: Path, mirror: Path, melt: bool) -> None:
     """Link the registered files by host and path; what was repacked is brought into its first form again.
 
-    The hourly files of the Rofental are not served: the shared folder lacks one of them, and no tutorial fetches them.
+    That takes a minute, so it is done only if a notebook needs the maps of `melt`. The hourly files of the Rofental are
+    not served: the shared folder lacks one of them, and no tutorial fetches them.
     """
     for data in registry().values():
         for file in data.files:
             target = data.place(mirror) / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            if data.name == "antarctica_melt":
-                unpacked_melt(shared / data.shared, target)
+            if data.made:
+                if melt and data.name == "antarctica_melt":
+                    unpacked_melt(shared / data.shared, target)
             elif (source := shared / data.shared / file.path).is_file():
                 target.symlink_to(source)
 
@@ -108,12 +110,11 @@ def main(chosen: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="from_server_") as folder:
         clone, mirror = Path(folder, "clone"), Path(folder, "mirror")
         subprocess.run(["git", "clone", "-q", str(REPOSITORY), str(clone)], check=True)
-        lay_out(SHARED, mirror)
+        notebooks = [n for n in sorted(clone.glob("tutorials/*.ipynb")) if not chosen or n.name[:2] in chosen]
+        lay_out(SHARED, mirror, melt=any("antarctica_melt" in notebook.read_text("utf-8") for notebook in notebooks))
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Counting, directory=str(mirror)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        for notebook in sorted(clone.glob("tutorials/*.ipynb")):
-            if chosen and notebook.name[:2] not in chosen:
-                continue
+        for notebook in notebooks:
             Counting.sizes.clear()
             begin = time.monotonic()
             wrong = run(notebook, clone, f"http://127.0.0.1:{server.server_port}", Path(folder, "programs"))
