@@ -85,7 +85,6 @@ def run(notebook: Path, clone: Path, server: str, programs: Path) -> str:
             **kept,
             "HOME": home,
             "PYTHONPATH": str(clone),
-            "MPLBACKEND": "agg",
             "JAX_COMPILATION_CACHE_DIR": str(programs),
             "HTTP_PROXY": DEAD_END,
             "HTTPS_PROXY": DEAD_END,
