@@ -46,7 +46,8 @@ def run_verify(args: argparse.Namespace) -> int:
 
 DEMO = """\
 From outline, DEM and daily weather to a century of ice dynamics on Hintereisferner, whose data are in the package, with
-scores against its measured balances; needs no network. Writes a figure and NetCDF files."""
+scores against its measured balances; needs no network. Writes a figure, a page for the browser (report.html) and NetCDF
+files."""
 
 
 def add_demo(subparsers: common.Subparsers) -> None:

@@ -134,7 +134,8 @@ def run_demo(out_dir: str | os.PathLike[str], synthetic: bool = False) -> Path:
     Parameters
     ----------
     out_dir : str or path
-        folder to write to; made if missing. ``demo.png`` is the figure; ``smb_<model>.nc``, ``table_<model>.nc`` and
+        folder to write to; made if missing. ``demo.png`` is the figure and ``report.html`` a page for a browser, of
+        model C where there is one; ``smb_<model>.nc``, ``table_<model>.nc`` and
         ``run_<model>.nc`` are the maps, the balance by height and year, and OGGM's run. The glacier directories are
         below ``oggm_<model>``.
     synthetic : bool
@@ -151,7 +152,8 @@ def run_demo(out_dir: str | os.PathLike[str], synthetic: bool = False) -> Path:
     subject = invented_valley() if synthetic else hintereisferner()
     results = {model: _run_chain(subject, model, out) for model in models}
     figure = save_overview(results, subject.maps, subject.climate, out / "demo.png")
-    print(f"Figure and NetCDF files are in {out}")
+    _write_report(results, out / "report.html")
+    print(f"Figure, report.html and NetCDF files are in {out}")
     return figure
 
 
@@ -191,7 +193,7 @@ def _run_chain(subject: Subject, model: str, out: Path) -> Result:
     volume = _run_dynamics(gdir, model, subject.climate)
     print(f"  volume {volume.iloc[0]:.3f} km3, after {RUN_YEARS} years {volume.iloc[-1]:.3f} km3")
     _copy_results(gdir, model, out)
-    return Result(maps.mean(axis=0), features, volume, bands)
+    return Result(gdir, maps.mean(axis=0), features, volume, bands)
 
 
 def _maps(gdir: GlacierDirectory, model: str, subject: Subject) -> tuple[np.ndarray, np.ndarray]:
@@ -287,3 +289,13 @@ def _copy_results(gdir: GlacierDirectory, model: str, out: Path) -> None:
     for name, source in sources.items():
         with replacing(out / f"{name}_{model}.nc") as temporary:
             shutil.copyfile(source, temporary)
+
+
+def _write_report(results: dict[str, Result], path: Path) -> None:
+    """Write the page for a browser: the years of the record with the last of the models."""
+    from oggm_glaunti.graphics.html_report.page import report
+    from oggm_glaunti.region.store import compile_glaunti_output
+
+    model, result = list(results.items())[-1]
+    balances = compile_glaunti_output([result.gdir], path=False, mb_kwargs={"model": model}, progress=False)
+    report(balances, path, gdirs=[result.gdir], title=f"{result.gdir.name}, model {model}")

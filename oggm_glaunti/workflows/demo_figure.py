@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
+    from oggm import GlacierDirectory
 
     from oggm_glaunti.coupling.ground.features import Features
 
@@ -23,8 +24,9 @@ UNIT = "m w.e. yr$^{-1}$"
 
 
 class Result(NamedTuple):
-    """What the figure shows of a model: mean map (H, W), its cells, ice volume (km3), measured and modelled bands."""
+    """What a model gave: directory, mean map (H, W), its cells, ice volume (km3), measured and modelled bands."""
 
+    gdir: GlacierDirectory
     smb: np.ndarray
     features: Features
     volume: pd.Series

@@ -63,7 +63,9 @@ def test_demo_runs_hintereisferner_from_nothing_with_model_a_and_says_so(without
     assert "Model A only: the weights of model C are not on this machine." in said
     # As in docs/validation.md.
     assert "as published: r 0.899, RMSE 0.995, bias -0.403 m w.e. against 148 measured bands of 2015-2020" in said
-    assert sorted(path.name for path in out.iterdir()) == ["demo.png", "oggm_A", "run_A.nc", "smb_A.nc", "table_A.nc"]
+    made = ["demo.png", "oggm_A", "report.html", "run_A.nc", "smb_A.nc", "table_A.nc"]
+    assert sorted(path.name for path in out.iterdir()) == made
+    assert "RGI60-11.00897" in (out / "report.html").read_text("utf-8")
     volume = check_results(out, "A", demo.hintereisferner(), tolerance=0.1)
     assert volume[-1] < 0.2 * volume[0]
     pixels = imread(out / "demo.png")
