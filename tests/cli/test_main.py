@@ -100,14 +100,14 @@ def test_what_cannot_be_used_is_one_line_on_stderr_and_exits_2(file, weights, ca
 def test_missing_weights_end_with_the_three_ways_out(file, oggm_env, monkeypatch, capsys):
     from oggm import cfg
 
-    def no_network(url):
-        raise FileNotFoundError(f"{url} is out of reach")
+    def no_network(data, file):
+        raise FileNotFoundError(f"{data.url}{file.path} is out of reach")
 
     arrays = dict(np.load(file))
     np.savez(file, **arrays | {"b_annual_smb": arrays["a_annual_smb"]})
     monkeypatch.delenv("OGGM_GLAUNTI_WEIGHTS", raising=False)
-    monkeypatch.setattr(shop, "cached_file", lambda url: None)
-    monkeypatch.setattr(shop, "download", no_network)
+    monkeypatch.setattr(shop, "find_cached", lambda data, file: None)
+    monkeypatch.setattr(shop, "retrieve", no_network)
     monkeypatch.setattr(cfg, "IS_INITIALIZED", False)
     assert main(["verify", str(file)]) == 2
     # OGGM may log before.
