@@ -65,11 +65,10 @@ def discharge_record(
         mean row) and ``words``
     """
     river = (glacier.used["kind"] == DISCHARGE).to_numpy()
-    alone = {} if river.all() else {BALANCES: ~river, RIVER: river}
-    of_rows = {**alone, BOTH: np.ones(river.size, bool)}
+    of_rows = {RIVER: river} if river.all() else {BALANCES: ~river, RIVER: river, BOTH: np.ones(river.size, bool)}
     fits = {}
     for name, rows in of_rows.items():
-        found = posterior if name == BOTH else _fit_to(glacier, rows, start, priors, errors)
+        found = posterior if rows.all() else _fit_to(glacier, rows, start, priors, errors)
         tuned = place(start, priors.names, found.glacier(0).mean)
         fits[name] = _asked(glacier, river, tuned, priors.names)
     assert glacier.rows.level is not None

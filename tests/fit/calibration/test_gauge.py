@@ -187,11 +187,17 @@ def test_what_balances_and_discharge_ask_for_is_said(aletsch, massa, caplog):
     words = params["fit"]["discharge"]["words"]
     assert all(sentence in caplog.text for sentence in words)
     assert any("evaporation" in sentence and "area" in sentence for sentence in words)
+    river = observations[observations["kind"] == "discharge"]
+    alone = estimate([aletsch], river, gauge=Gauge(mask), mb_kwargs=MB_KWARGS).discharge
+    assert alone is not None
+    assert list(alone["fits"]) == [RIVER]
+    assert alone["fits"][RIVER]["prec_scale"] == pytest.approx(fits[RIVER]["prec_scale"], rel=1e-3)
+    assert "balances are none" in alone["words"][-1]
     # What is written is the fit to both, and what it gives for the river is what it says.
     assert params["parameters"]["prec_scale"]["value"] == pytest.approx(fits[BOTH]["prec_scale"], rel=1e-5)
     table = modelled(aletsch, observations, gauge=Gauge(mask))
-    river = table[table["kind"] == "discharge"]
-    assert river["modelled"].sum() / river["value"].sum() - 1 == pytest.approx(fits[BOTH]["volume"], abs=1e-4)
+    found = table[table["kind"] == "discharge"]
+    assert found["modelled"].sum() / found["value"].sum() - 1 == pytest.approx(fits[BOTH]["volume"], abs=1e-4)
 
 
 def test_discharge_that_was_not_asked_for_is_left_out_and_named(aletsch, massa):
