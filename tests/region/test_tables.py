@@ -79,6 +79,7 @@ def check_against_single(gdir, **kwargs):
 # --- the same as one by one ---
 
 
+@pytest.mark.slow
 def test_debris_and_refreezing_are_in_the_tables_of_many(gdirs):
     for k, gdir in enumerate(gdirs[:2]):
         middle = float(np.median(GlaUnTIMassBalanceA(gdir).store.heights))

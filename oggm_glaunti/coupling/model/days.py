@@ -111,23 +111,26 @@ class DailyBalance(OGGMAttributes):
         """Return what freezes again on the days of a year at the heights of the table and its continuation, m w.e."""
         tunables = self.tunable_params()
         # Of the cold of the snow all years before a year are needed, so all are kept.
-        key = (-1 if self.refreezing == "cold_content" else index), tunables.digest()
+        all_years = self.refreezing == "cold_content"
+        key = (-1 if all_years else index), tunables.digest()
         if self._refrozen is None or self._refrozen[0] != key:
-            self._refrozen = key, self._make_refrozen(index)
-        gain = self._refrozen[1][index if self.refreezing == "cold_content" else 0]
-        beyond = Continuation.of(self.table().table)
-        return np.pad(gain, [(0, 0), (beyond.below.size, beyond.above.size)], mode="edge")
+            beyond = Continuation.of(self.table().table)
+            widths = [(0, 0), (beyond.below.size, beyond.above.size)]
+            gains = self._refrozen_by_cold() if all_years else [self._refrozen_by_potential(index)]
+            self._refrozen = key, [np.pad(gain, widths, mode="edge") for gain in gains]
+        return self._refrozen[1][index if all_years else 0]
 
-    def _make_refrozen(self, index: int) -> list[np.ndarray]:
+    def _refrozen_by_cold(self) -> list[np.ndarray]:
+        return refrozen_days(self.store.inputs, self.tunable_params())
+
+    def _refrozen_by_potential(self, index: int) -> np.ndarray:
         inputs, tunables, table = self.store.inputs, self.tunable_params(), self.table().table
-        if self.refreezing == "cold_content":
-            return refrozen_days(inputs, tunables)
         place, had = Woodward.of(inputs, tunables), np.zeros(table.heights.size)
         # The year before says what the mass-balance year has had by its end.
         for k in range(max(index - 1, 0), index + 1):
             days = days_at_heights(inputs, tunables, k, table)
             gain, had = place.of_days(np.maximum(days.prcp - days.smb, 0.0), k, had)
-        return [gain]
+        return gain
 
     # --- melt by surface ---
 

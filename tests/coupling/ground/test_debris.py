@@ -97,6 +97,7 @@ def test_more_debris_is_never_more_melt_but_for_the_first_centimetres():
         assert np.abs(np.diff(melt_under(np.array([0.02 - 1e-9, 0.02 + 1e-9]), 0.08, peak))) < 1e-6
 
 
+@pytest.mark.slow
 def test_maps_have_the_factor_of_their_cells(gdir):
     Path(gdir.get_filepath("glaunti_debris")).write_text('{"heights": [2500.0, 2550.0], "factor": [0.3, 1.0]}')
     kwargs = {"model": "A", "variant": "mass_conserving"}

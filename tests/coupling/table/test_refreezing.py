@@ -76,6 +76,7 @@ def test_only_with_snow_that_conserves_mass(aletsch_gdir):
         GlaUnTIMassBalanceA(aletsch_gdir, variant="mass_conserving", refreezing="some")
 
 
+@pytest.mark.slow
 def test_the_cold_of_the_snow_freezes_a_few_centimetres_and_more_where_it_is_cold(aletsch_gdir):
     years = range(1985, 1995)
 
