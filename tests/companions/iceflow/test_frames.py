@@ -137,6 +137,17 @@ def test_the_gate_learns_and_is_never_worse_than_its_start_on_what_it_has_not_se
     assert of(done.best, held) <= of(gate.start(), held) + 1e-6
 
 
+def test_the_gate_learns_from_several_targets(chips):
+    options = FitOptions(epochs=1, batch=8, learning_rate=1e-3)
+    samples = {name: np.concatenate([part, part]) for name, part in gate.samples_of(chips).items()}
+    expected = gate.train_gate(samples, options).best
+    for name, part in gate.learn_gate([chips, chips], options).items():
+        np.testing.assert_array_equal(part, expected[name])
+    fewer = chips._replace(moved=chips.moved[:, 1:])
+    with pytest.raises(ValueError, match="chips: expected one number of past frames and one size, found"):
+        gate.learn_gate([chips, fewer], options)
+
+
 @pytest.mark.slow
 def test_svg_lp_learns_and_its_prediction_does_not_look_ahead():
     size = svg.Size(side=16, width=4, code=8, latent=4, hidden=8, peak_side=8)

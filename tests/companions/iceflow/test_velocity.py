@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
 from pyproj import CRS
 
-from oggm_glaunti.companions.iceflow import synthetic
+from oggm_glaunti.companions.iceflow import synthetic, velocity
 from oggm_glaunti.companions.iceflow.images import read_pair, read_stack
 from oggm_glaunti.companions.iceflow.mapping import on_grid, on_map
+from oggm_glaunti.companions.iceflow.series import Cycle
 from oggm_glaunti.companions.iceflow.velocity import pair_velocity, stack_velocity
 from oggm_glaunti.companions.iceflow.velocity_file import read_velocity, write_velocity
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
 from oggm_glaunti.files import WriteError
-from tests.companions.iceflow.worlds import write_image, write_scene
+from tests.companions.iceflow.worlds import as_16_bit, write_image, write_scene
 from tests.full_disk import files_up_to
 
 HOW = {"chips": (32,), "step": 16, "search": 6}
@@ -62,6 +65,20 @@ def test_a_stack_solves_for_all_shifts(scene, files):
         stack_velocity(read_stack(files), longest=5.0, **HOW)
 
 
+def test_distorted_images_are_named_and_left_out_on_demand(scene, files, monkeypatch, caplog):
+    copy = write_image(files[0].parent / "scene_20200131.tif", as_16_bit(scene.images[2]))
+    images = read_stack([*files, copy])
+    monkeypatch.setattr(velocity, "distortions", lambda data, *_: np.where(np.arange(data.days.size) == 3, 0.3, 0.04))
+    kept = stack_velocity(images, ~scene.ice, **HOW)
+    assert "parts of scene_20200131.tif (0.30 px) are off the image's shift, usual is 0.04 px; kept" in caplog.text
+    assert len(kept.images) == len(kept.shifts) == 4
+    monkeypatch.setattr(velocity, "distortions", lambda data, *_: np.r_[0.04, 0.04, 0.04, 0.3][: data.days.size])
+    less = stack_velocity(images, ~scene.ice, leave_out=True, **HOW)
+    assert [image.path.name for image in less.images] == [path.name for path in files]
+    assert less.distortion.tolist() == [0.04, 0.04, 0.04]
+    np.testing.assert_array_equal(less.rows, stack_velocity(images[:3], ~scene.ice, **HOW).rows)
+
+
 def test_too_little_stable_ground_is_said(scene, files):
     one = np.zeros(scene.ice.shape, bool)
     one[:34, :34] = True
@@ -95,6 +112,19 @@ def test_a_file_is_laid_out_as_a_granule_and_read_back(tmp_path, found, shared):
     assert read.spacing == 160.0
     points = found.points(CRS.from_epsg(32632))
     np.testing.assert_allclose(np.sort(read.points.vx), np.sort(points.vx), atol=0.51)
+
+
+def test_a_cycle_is_written_with_the_day_of_the_year(tmp_path, found):
+    flat = np.full(found.rows.shape, 0.01)
+    cycle = Cycle(flat, flat + 360.0, flat / 10, 4.0)
+    own = np.array([0.1, 0.2])
+    write_velocity(tmp_path / "v.nc", replace(found, cycle=cycle, image_error=own, distortion=own / 2))
+    with xr.open_dataset(tmp_path / "v.nc", decode_timedelta=False) as data:
+        assert float(data.cycle_amplitude[0, 0]) == pytest.approx(0.01)
+        # 360 days after the first of January, day 361.
+        assert float(data.cycle_day[0, 0]) == pytest.approx(361.01)
+        assert data.attrs["image_error"].tolist() == [0.1, 0.2]
+        assert data.attrs["image_distortion"].tolist() == [0.05, 0.1]
 
 
 def test_a_granule_without_data_is_an_error_in_words(shared):
