@@ -30,7 +30,8 @@ LONGEST = 1800
 RUN = """
 import sys, nbformat, nbclient
 notebook = nbformat.read(sys.argv[1], 4)
-nbclient.NotebookClient(notebook, timeout=None, resources={"metadata": {"path": "tutorials"}}).execute()
+how = {"timeout": None, "startup_timeout": 600, "resources": {"metadata": {"path": "tutorials"}}}
+nbclient.NotebookClient(notebook, **how).execute()
 """
 DEAD_END = "http://127.0.0.1:9"
 
