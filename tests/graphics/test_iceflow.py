@@ -53,7 +53,7 @@ def test_velocities_show_arrows_speed_and_error_in_pixels_or_metres(velocity, tm
     figure = plot_ice_velocity(velocity)
     labels = [ax.get_ylabel() for ax in figure.axes]
     assert "speed (px day$^{-1}$)" in labels
-    assert "error of a component, 1 sd (px day$^{-1}$)" in labels
+    assert "error of a component,\n1 sd (px day$^{-1}$)" in labels
     assert figure.get_suptitle() == "2020-01-01 to 2020-01-11, 2 images"
     assert save_png(figure, tmp_path / "v.png").exists()
 

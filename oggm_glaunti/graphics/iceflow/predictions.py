@@ -53,7 +53,8 @@ def plot_predictions(found: Prediction, names: Sequence[str] = SHOWN, rows: int 
                 ax.set_xlabel(f"row {chips.place[k, 0]:.0f}, column {chips.place[k, 1]:.0f}", fontsize="x-small")
             else:
                 ax.set_xlabel(f"{correlation(chip[None], chips.target[k][None])[0]:.2f}", fontsize="small")
-    figure.suptitle(title, fontsize="medium")
+    numbers = "numbers: correlation with what came"
+    figure.suptitle(f"{title}; {numbers}" if title else numbers, fontsize="medium")
     return figure
 
 

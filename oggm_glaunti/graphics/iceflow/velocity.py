@@ -58,7 +58,7 @@ def plot_ice_velocity(found: Velocity, title: str = "") -> Figure:
     _arrows(axes[0, 0], found, place, factor, unit)
     for ax, values, name, colours in (
         (axes[0, 1], speed, "speed", "viridis"),
-        (axes[0, 2], error, "error of a component, 1 sd", "magma_r"),
+        (axes[0, 2], error, "error of a component,\n1 sd", "magma_r"),
     ):
         top = float(np.percentile(values[shown], 98)) if shown.any() else 1.0
         image = ax.imshow(
@@ -165,6 +165,7 @@ def plot_image_shifts(found: Velocity, title: str = "") -> Figure:
             xytext=(4, 4),
             textcoords="offset points",
         )
+    right.margins(0.25)  # room for the dates
     right.set(xlabel="columns (px)", ylabel="rows (px)", aspect="equal")
     right.invert_yaxis()
     light_grid(right)
@@ -194,13 +195,15 @@ def plot_stable_scatter(rows: Any, cols: Any, stable: Any, title: str = "") -> F
     ax = axes[0, 0]
     used = np.asarray(stable, bool) & np.isfinite(rows) & np.isfinite(cols)
     found = stable_shift(rows, cols, stable)
-    ax.plot(np.asarray(cols)[used], np.asarray(rows)[used], ".", color=COLOURS[1], markersize=3)
-    ax.plot(found.cols, found.rows, "+", color=COLOURS[0], markersize=14, markeredgewidth=2)
+    ax.plot(np.asarray(cols)[used], np.asarray(rows)[used], ".", color=COLOURS[1], markersize=3, label="window")
+    median = {"marker": "+", "markersize": 14, "markeredgewidth": 2, "linestyle": "", "label": "median"}
+    ax.plot(found.cols, found.rows, color=COLOURS[0], **median)
     reach = 4 * max(found.nmad_rows, found.nmad_cols, 0.05)
     ax.set(xlim=(found.cols - reach, found.cols + reach), ylim=(found.rows + reach, found.rows - reach), aspect="equal")
     ax.set(xlabel="columns (px)", ylabel="rows (px)")
     ax.set_title(
         title or f"{found.windows} windows, NMAD {found.nmad_rows:.2f} and {found.nmad_cols:.2f} px", fontsize="small"
     )
+    ax.legend(frameon=False, fontsize="small", loc="best")
     light_grid(ax)
     return figure

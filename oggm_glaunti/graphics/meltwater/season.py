@@ -52,7 +52,7 @@ def plot_extent(
         ax.plot(time, np.nansum(p, axis=(1, 2)) * cell_area, label=name, **style)
     if observed is not None:
         ax.plot(*observed, linestyle="none", marker=".", color="black", markersize=4, label="observed")
-    ax.set(ylabel="melt area (km\N{SUPERSCRIPT TWO})", title=title)
+    ax.set(ylabel="melt area (km$^2$)", title=title)
     ax.set_ylim(bottom=0)
     short_dates(ax)
     ax.legend(frameon=False, fontsize="small")

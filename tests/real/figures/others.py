@@ -103,15 +103,24 @@ def draw_region(data: Data) -> Figures:
 
 def perito(shared: Path) -> Data:
     """Velocities of Perito Moreno, and frames to come."""
-    from oggm_glaunti.companions.iceflow import predict_last, read_image, read_stack, stack_velocity
+    from oggm_glaunti.companions.iceflow import (
+        pair_velocity,
+        predict_last,
+        read_image,
+        read_pair,
+        read_stack,
+        stack_velocity,
+    )
 
     folder = shared / "data" / "perito_moreno_sentinel2"
     glacier = read_image(folder / "mask.jpg", date="2020-01-01").values > 240
     dates = ("20200131", "20200207", "20200210", "20200220", "20200227")
     images = read_stack([folder / f"{date}.jpg" for date in dates], nodata=0)
     rock = ~glacier & images[0].valid
+    how = {"chips": (32,), "step": 32, "search": 12}
     return {
-        "found": stack_velocity(images, rock, chips=(32,), step=32, search=12),
+        "found": stack_velocity(images, rock, **how),
+        "raw": pair_velocity(read_pair(folder / "20200207.jpg", folder / "20200220.jpg", nodata=0), **how),
         "made": predict_last(images, rock, search=12),
     }
 
@@ -121,15 +130,19 @@ def draw_perito(data: Data) -> Figures:
     found, made = data["found"], data["made"]
     yield "ice_velocity", graphics.plot_ice_velocity(found, "Perito Moreno")
     yield "image_shifts", graphics.plot_image_shifts(found)
-    yield "stable_scatter", graphics.plot_stable_scatter(found.rows, found.cols, found.stable)
+    yield "stable_scatter", graphics.plot_stable_scatter(data["raw"].rows, data["raw"].cols, found.stable)
     yield "predictions_table", graphics.plot_table1(made.table, f"{len(made.chips.target)} chips of 64 pixels")
     yield "predictions", graphics.plot_predictions(made)
 
 
 def antarctica(shared: Path) -> Data:
     """Daily melt of the Antarctic Peninsula: three predictors on days held out."""
+    import xarray as xr
+
     from oggm_glaunti.companions import meltwater as m
 
+    with xr.open_dataset(shared / "data" / "antarctica_daily_melt" / "static.nc") as static:
+        window = static.isel(y=slice(120, 184), x=slice(56, 120)).load()
     full = m.read_antarctic_melt(shared / "data" / "antarctica_daily_melt", months=(12, 1))
     stack = m.overpasses(full, share=0.4, seed=0)
     split = m.random_days(stack, seed=0)
@@ -145,6 +158,7 @@ def antarctica(shared: Path) -> Data:
             brier[name].append(m.pooled(p, seen, prior).brier)
     return {
         "y": y,
+        "place": {"x": window.x.to_numpy(), "y": window.y.to_numpy(), "crs": "EPSG:3412"},
         "valid": stack.valid,
         "gap": m.gap_days(stack, split, split.test),
         "maps": {
@@ -164,7 +178,7 @@ def draw_antarctica(data: Data) -> Figures:
     y, maps = data["y"], data["maps"]
     k = int(np.nansum(y, axis=(1, 2)).argmax())
     words = f"{data['days'][k]}: decaying window against a scene it has not seen"
-    yield "melt_scene", graphics.plot_scene(maps["decaying window"][k], y[k], data["valid"], words)
+    yield "melt_scene", graphics.plot_scene(maps["decaying window"][k], y[k], data["valid"], words, **data["place"])
     yield "melt_by_gap", graphics.plot_error_by_gap(maps, y, data["gap"], "Antarctic Peninsula, December and January")
     yield "melt_reliability", graphics.plot_reliability(maps, y, "Are probabilities what they say?")
     yield "melt_ablation", graphics.plot_ablation(data["brier"])
