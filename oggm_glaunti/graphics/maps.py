@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Limits = tuple[float, float]
 
 LIGHT = {"azdeg": 315.0, "altdeg": 45.0}  # degrees: from the north-west, half way up
+SHADOWS = 12  # steps of a hillshade: finer ones are not seen, and double the size of a PNG
 DARKEST = 0.4  # opacity of a hillshade's black where it is darkest
 CONTOUR_STEPS = (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)  # m
 MOST_CONTOURS = 8
@@ -118,9 +119,10 @@ def draw_ground(
     shade = hillshade(elevation, 1000.0 * cell)
     dark, bright = np.quantile(shade, (0.01, 0.99))
     black = np.zeros((*shade.shape, 4))
-    black[..., 3] = DARKEST * np.clip((bright - shade) / ((bright - dark) or 1.0), 0.0, 1.0)
+    dimmed = np.clip((bright - shade) / ((bright - dark) or 1.0), 0.0, 1.0)
+    black[..., 3] = DARKEST * np.round(SHADOWS * dimmed) / SHADOWS
     extent = (x[0] - cell / 2, x[-1] + cell / 2, y[-1] - cell / 2, y[0] + cell / 2)
-    return ax.imshow(black, extent=extent, interpolation="bilinear", zorder=0.5 if over else -1)
+    return ax.imshow(black, extent=extent, interpolation="nearest", zorder=0.5 if over else -1)
 
 
 def contour_step(heights: ArrayLike) -> float:

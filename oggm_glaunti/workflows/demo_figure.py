@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oggm_glaunti.coupling.ground.features import Features
 
 BAND = 50.0  # m, height of the bands of a profile
-UNIT = "m w.e. yr$^{-1}$"
+UNIT = "m w.e. a$^{-1}$"
 
 
 class Result(NamedTuple):
