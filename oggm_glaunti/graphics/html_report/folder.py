@@ -22,10 +22,10 @@ from oggm_glaunti.coupling.gridded.training_range import outside_training
 from oggm_glaunti.coupling.ground.heights import ABOVE, BELOW
 from oggm_glaunti.coupling.oggm.balance_year import FIRST_MONTH, hemisphere_of
 from oggm_glaunti.coupling.oggm.netcdf import netcdf_file
-from oggm_glaunti.coupling.oggm.shapefiles import without_search_for_projections
 from oggm_glaunti.coupling.table.file import read_monthly_balance
 from oggm_glaunti.settings import BASENAMES, DAILY_SUFFIX, RUN_OPTIONS, RUN_STATUS
 
+_OUTLINE = ("outlines.shp", "outlines.shx")
 PROFILE_LEVELS = 40  # heights of a profile at most
 _STEMS = {name: file.partition(".")[0] for name, (file, _) in BASENAMES.items()}
 
@@ -111,12 +111,13 @@ def read_beside(working_dir: Path | None, directories: dict[str, Path], ds: Any)
     failures = {} if working_dir is None else _failures(working_dir / RUN_STATUS)
     of_dataset = {str(rgi_id): row for row, rgi_id in enumerate(ds["rgi_id"].to_numpy())}
     glaciers = {}
-    with without_search_for_projections():
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch = Path(temporary)
         for rgi_id, folder in directories.items():
             if rgi_id in of_dataset:
-                glaciers[rgi_id] = _read_glacier(folder, ds.isel(rgi_id=of_dataset[rgi_id]))
+                glaciers[rgi_id] = _read_glacier(folder, scratch, ds.isel(rgi_id=of_dataset[rgi_id]))
             elif rgi_id in failures:
-                glaciers[rgi_id] = GlacierFiles(read_outline(folder))
+                glaciers[rgi_id] = GlacierFiles(read_outline(folder, scratch))
     options = ""
     if working_dir is not None:
         with suppress(OSError, UnicodeDecodeError):
@@ -133,7 +134,7 @@ def _failures(path: Path) -> dict[str, str]:
         return {}
 
 
-def _read_glacier(folder: Path, ds: Any) -> GlacierFiles:
+def _read_glacier(folder: Path, scratch: Path, ds: Any) -> GlacierFiles:
     warnings: list[str] = []
     calibration = None
     with suppress(FileNotFoundError, NotADirectoryError):
@@ -152,24 +153,34 @@ def _read_glacier(folder: Path, ds: Any) -> GlacierFiles:
     if model in ("C", "D"):
         warnings += [f"outside the range of training: {what}" for what in _outside_training(folder)]
     weights = "" if table is None else str(table.attributes.get("weights_sha256", ""))
-    return GlacierFiles(read_outline(folder), profile, weights, calibration, tuple(warnings))
+    return GlacierFiles(read_outline(folder, scratch), profile, weights, calibration, tuple(warnings))
 
 
-def read_outline(folder: Path) -> Any:
-    """Read the outline of a glacier directory in degrees; None if there is none that can be read."""
+def read_outline(folder: Path, scratch: Path) -> Any:
+    """Read the outline of a glacier directory in degrees; None if there is none that can be read.
+
+    Parameters
+    ----------
+    folder : path
+    scratch : path
+        folder for what is unpacked, the same for all glaciers
+    """
     import pyogrio
     from pyproj import Proj
 
     try:
         grid = json.loads((folder / "glacier_grid.json").read_text("utf-8"))
-        with tempfile.TemporaryDirectory() as temporary:
-            packed, plain = folder / "outlines.tar.gz", folder
-            if packed.exists():
-                plain = Path(temporary)
-                with tarfile.open(packed) as archive:
-                    archive.extractall(plain, filter="data")
-            # Not by geopandas: most of its 20 ms for a glacier go into the coordinate system, which is the grid's.
-            shapes = shapely.from_wkb(pyogrio.raw.read(plain / "outlines.shp", columns=[])[2])
+        plain, packed = folder / "outlines.shp", folder / "outlines.tar.gz"
+        if packed.exists():
+            plain = scratch / "outlines.shp"
+            for name in _OUTLINE:
+                (scratch / name).unlink(missing_ok=True)  # of the glacier before
+            with tarfile.open(packed) as archive:
+                for member in archive:
+                    # No coordinate system, which takes most of the time to read: it is the grid's.
+                    if member.name in _OUTLINE and (file := archive.extractfile(member)):
+                        (scratch / member.name).write_bytes(file.read())
+        shapes = shapely.from_wkb(pyogrio.raw.read(plain, columns=[])[2])
         proj = Proj(grid["proj"])
         return shapely.transform(shapes[0], lambda xy: np.column_stack(proj(xy[:, 0], xy[:, 1], inverse=True)))
     except (OSError, ValueError, LookupError, RuntimeError, tarfile.TarError):
