@@ -6,7 +6,11 @@
   const n = data.ids.length, years = data.years, count = years.length;
 
   // --- numbers ---
-  const decode = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const decode = (text) => {
+    const raw = atob(text), bytes = new Uint8Array(raw.length);
+    for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
+    return new Float32Array(bytes.buffer);
+  };
   const decoded = (group) => Object.fromEntries(Object.entries(group).map(([name, text]) => [name, decode(text)]));
   const series = decoded(data.series), means = decoded(data.means), low = decoded(data.low), high = decoded(data.high);
   const area = decode(data.area), heights = decoded(data.profiles);
@@ -113,9 +117,12 @@
   const colour = () => {
     for (const source of layers) {
       const rows = [...source.data.row], value = rows.map(balance);
-      const hatch = value.map((v) => (Number.isFinite(v) ? " " : "/"));
       const label = rows.map((row, k) => `${title(row)}: ${Number.isFinite(value[k]) ? words(value[k], 2) + " m w.e. a⁻¹" : "no value"}, ${when()}`);
-      source.data = { ...source.data, value, hatch, label };
+      source.data = { ...source.data, value, label };
+      if (source.name === "outlines") {
+        const lacks = rows.map((_, k) => k).filter((k) => !Number.isFinite(value[k]));
+        fill(mapDocument, "without", { xs: lacks.map((k) => source.data.xs[k]), ys: lacks.map((k) => source.data.ys[k]) });
+      }
     }
     element("shown-year").textContent = when();
     element("map-shows").textContent = year === null ? `Mean of ${years[0]} to ${years[count - 1]}.` : `${years[year]}.`;
@@ -276,6 +283,7 @@
   };
   const listRows = () => {
     columns.find(({ key }) => key === "year").button.textContent = `Balance, ${years[year ?? count - 1]}`;
+    for (const { cell, button } of columns) cell.dataset.label = button.textContent; // for print
     const rows = found(), shown = showAll ? rows : rows.slice(0, data.rowsShown);
     rowElements.clear();
     body.replaceChildren(...shown.map(makeRow));

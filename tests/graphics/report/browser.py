@@ -28,10 +28,13 @@ def why_not() -> str:
 
 
 class Opened:
-    """A report in a browser: its page, everything it said and asked for, and the seconds until it could be used."""
+    """A report in a browser: its page, all it said and asked for, and the seconds until it could be used.
+
+    ``seconds`` are those of a clock, ``busy`` those in which the page's process was at work.
+    """
 
     def __init__(self, page: Any):
-        self.page, self.said, self.asked, self.seconds = page, [], [], 0.0
+        self.page, self.said, self.asked, self.seconds, self.busy = page, [], [], 0.0, 0.0
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: self.said.append((message.type, message.text)))
         page.on("pageerror", lambda error: self.said.append(("error", str(error))))
@@ -40,10 +43,14 @@ class Opened:
 
     def open(self, path: Path) -> None:
         """Open a report and wait until the map, the table and the first figure are there; all others follow."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Performance.enable")
         begin = time.perf_counter()
         self.page.goto(path.resolve().as_uri())
         self.page.wait_for_selector("html[data-ready]", state="attached")
         self.seconds = time.perf_counter() - begin
+        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        self.busy = metrics.get("ProcessTime", float("nan"))
 
     def wait_for_all(self) -> None:
         """Wait until every figure is drawn."""
