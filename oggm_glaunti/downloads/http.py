@@ -80,7 +80,10 @@ def download(data: Dataset, file: File, folder: Path) -> Path:
         urls={file.path: mirrored(data.address(file))},
         retry_if_failed=RETRIES,
     )
-    _remove_half_downloads((folder / file.path).parent)
+    parent = (folder / file.path).parent
+    # pooch fails if another thread or process makes the folder at the same instant.
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_half_downloads(parent)
     return Path(store.fetch(file.path, downloader=_Polite(chunk_size=2**16, timeout=TIMEOUT)))
 
 

@@ -173,6 +173,18 @@ def test_two_processes_at_once_both_find_whole_files(server, place):
     assert lying_in(place) == CONTENT
 
 
+def test_a_folder_that_another_process_makes_at_the_same_instant_is_no_error(server, place, monkeypatch):
+    makedirs = os.makedirs
+
+    def too_late(path, mode=0o777, exist_ok=False):
+        if not exist_ok:
+            raise FileExistsError(path)
+        makedirs(path, mode, exist_ok)
+
+    monkeypatch.setattr(os, "makedirs", too_late)
+    assert store.fetch(DATA) == place
+
+
 def test_a_read_only_cache_is_read_and_never_written_to(server, place, tmp_path, monkeypatch):
     monkeypatch.setenv("OGGM_DOWNLOAD_CACHE_RO", "True")
     with pytest.raises(store.DataNotFoundError, match=r"is read-only, and there is no working directory"):
