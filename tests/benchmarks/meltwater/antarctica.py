@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from oggm_glaunti.companions.meltwater.antarctica import CELL_AREA, overpasses, read_antarctic_melt
 from oggm_glaunti.companions.meltwater.baselines import (
@@ -34,6 +35,7 @@ from oggm_glaunti.companions.meltwater.scores import (
 from oggm_glaunti.companions.meltwater.splits import Split, random_days, seasons_left_out
 from oggm_glaunti.companions.meltwater.stack import Floats, SceneStack
 from oggm_glaunti.companions.meltwater.training import predict_days, predict_features, prepare, train_network
+from oggm_glaunti.companions.meltwater.windows import decaying_window
 from tests.benchmarks.meltwater.lines import Verdict, head, mean_sd, score_line
 from tests.companions.meltwater.leak import BROKEN, broken_rule, movement
 from tests.real.measured import shared_data
@@ -182,9 +184,7 @@ def network_lines(full: SceneStack) -> list[Verdict]:
                 maps = {}
                 if kind == "unet":
                     of_parts = [predict_features(trained.network, trained.weights, part) for part in prepared]
-                    maps = calibrated_maps(kind, p, of_parts, (y_learn, y_check))
-                    bases = [part.base for part in prepared]
-                    maps |= calibrated_maps("decaying window", tested.base, bases, (y_learn, y_check))
+                    maps = calibrated_maps(kind, p, of_parts, [y_learn, y_check])
                 done.append(Scored(kind, key, found.brier / base.brier, found.f1 - base.f1, y, maps))
                 if kind == "unet" and key == "b":
                     rules = dict(of_scenes(stack, split, decay))
@@ -196,7 +196,7 @@ def network_lines(full: SceneStack) -> list[Verdict]:
     return [*gain_lines(done), *reliability_lines(done), *area_lines(areas), slowest]
 
 
-def calibrated_maps(name: str, p: Floats, of_parts: list[Floats], y_parts: tuple[Floats, Floats]) -> dict[str, Floats]:
+def calibrated_maps(name: str, p: Floats, of_parts: list[Floats], y_parts: list[Floats]) -> dict[str, Floats]:
     """As it is, calibrated on learning and on validation scenes, and wet above a threshold of the learning scenes."""
     learning, validation = (fit_calibration(*pair) for pair in zip(of_parts, y_parts, strict=True))
     print(f"    {name}: log-odds times slope plus offset: learning {learning.slope:.2f}, {learning.offset:+.2f}; "
@@ -226,29 +226,53 @@ def gain_lines(done: list[Scored]) -> list[Verdict]:
     return verdicts
 
 
+def print_calibrated(key: str, name: str, pairs: list[tuple[Floats, Floats]]) -> tuple[float, pd.DataFrame | None]:
+    """Scores of all draws of a rule, and how far its reliability is off in the bins that have cells enough."""
+    found = [pooled(*pair) for pair in pairs]
+    f1 = f"F1 {mean_sd([one.f1 for one in found])}"
+    if "threshold" in name:
+        print(f"  split {key}, {name}: {f1}")
+        return 0.0, None
+    table = reliability(*(np.concatenate([part.ravel() for part in parts]) for parts in zip(*pairs, strict=True)))
+    table = table[table.cells >= FEWEST_IN_BIN]
+    worst = float(np.abs(table.predicted - table.observed).max())
+    scores = f"Brier {mean_sd([one.brier for one in found])}, {f1}"
+    print(f"  split {key}, {name}: {scores}, reliability within {worst:.3f} in {len(table)} bins")
+    return worst, table
+
+
+def window_lines(full: SceneStack) -> list[Verdict]:
+    """Calibration of the window over many draws: on few validation scenes, and on the learning scenes it leaves out."""
+    head(f"The decaying window, calibrated, {MANY_DRAWS} draws")
+    name, worst = "decaying window", {}
+    for key in "ab":
+        maps: dict[str, list[tuple[Floats, Floats]]] = {}
+        for seed in range(MANY_DRAWS):
+            stack, splits = draw(full, seed)
+            split = splits[key]
+            decay = chosen_decay(stack, split)
+            parts = [decaying_window(stack, split, days, decay) for days in (split.test, split.learn, split.validation)]
+            y, *ys = (observed(stack, days) for days in (split.test, split.learn, split.validation))
+            for label, p in calibrated_maps(name, parts[0], parts[1:], ys).items():
+                maps.setdefault(label, []).append((p, y))
+        worst |= {(key, label): print_calibrated(key, label, pairs)[0] for label, pairs in maps.items()}
+    found, as_it_is = worst["a", f"{name}, {SET_RIGHT}"], worst["a", name]
+    what = f"reliability of the {name}, {SET_RIGHT}, split a, {MANY_DRAWS} draws: worst {found:.3f} <= {RELIABLE}"
+    return [Verdict(f"{what} (as it is: {as_it_is:.3f})", found <= RELIABLE)]
+
+
 def reliability_lines(done: list[Scored]) -> list[Verdict]:
-    """Reliability of all draws together, Brier score and F1, as they are and calibrated."""
-    worst, table = {}, None
+    """Reliability of the UNet over the draws it was trained on, as it is and calibrated."""
+    worst, tables = {}, {}
     for key in "ab":
         of_split = [one for one in done if one.maps and one.split == key]
         for name in of_split[0].maps:
-            pairs = [(one.maps[name], one.y) for one in of_split]
-            brier = f"Brier {mean_sd([pooled(*pair).brier for pair in pairs])}, "
-            f1 = f"F1 {mean_sd([pooled(*pair).f1 for pair in pairs])}"
-            if "threshold" in name:
-                print(f"  split {key}, {name}: {f1}")
-                continue
-            found = reliability(
-                *(np.concatenate([part.ravel() for part in parts]) for parts in zip(*pairs, strict=True))
+            worst[key, name], tables[key, name] = print_calibrated(
+                key, name, [(one.maps[name], one.y) for one in of_split]
             )
-            found = found[found.cells >= FEWEST_IN_BIN]
-            worst[key, name] = float(np.abs(found.predicted - found.observed).max())
-            print(f"  split {key}, {name}: {brier}{f1}, reliability within {worst[key, name]:.3f} in {len(found)} bins")
-            if (key, name) == ("a", f"unet, {SET_RIGHT}"):
-                table = found
+    table, found = tables["a", f"unet, {SET_RIGHT}"], worst["a", f"unet, {SET_RIGHT}"]
     assert table is not None
     print(f"  reliability of the UNet, {SET_RIGHT}, split a, all draws\n" + table.round(3).to_string())
-    found = worst["a", f"unet, {SET_RIGHT}"]
     what = f"reliability of the UNet, {SET_RIGHT}, split a, {len(table)} bins: worst {found:.3f} <= {RELIABLE}"
     return [Verdict(f"{what} (as it is: {worst['a', 'unet']:.3f})", found <= RELIABLE)]
 
@@ -302,4 +326,4 @@ def print_tables(stack: SceneStack, split: Split, p: Floats, y: Floats, gap: Flo
 
 def run() -> list[Verdict]:
     full = read_antarctic_melt(shared_data() / "data" / "antarctica_daily_melt")
-    return [*leak_lines(draw(full, 0)), *baseline_lines(full), *network_lines(full)]
+    return [*leak_lines(draw(full, 0)), *baseline_lines(full), *window_lines(full), *network_lines(full)]
