@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from oggm_glaunti.graphics.maps import Extent
 
-BAR_SHARE = 0.3  # of the width of a map that its scale bar takes at most
+BAR_SHARE = 0.25  # of the width of a map that its scale bar takes at most
 KM_PER_DEGREE = 111.195  # of latitude, on a sphere of 6371 km
 CORNERS = {"upper left": (1, 0), "upper right": (1, 1), "lower left": (0, 0), "lower right": (0, 1)}
 NORTHWARDS = 0.01  # degrees of latitude by which a place is moved to see where north is
@@ -133,7 +133,7 @@ def emptiest_corner(occupied: ArrayLike | None) -> str:
     if occupied is None:
         return next(iter(CORNERS))
     cells = np.asarray(occupied, bool)[::-1]  # from south to north
-    rows, cols = (max(1, round(share * size)) for share, size in zip((0.25, 0.4), cells.shape, strict=True))
+    rows, cols = (max(1, round(share * size)) for share, size in zip((0.25, 0.35), cells.shape, strict=True))
     share = {
         name: float(cells[-rows if up else 0 :][:rows][:, -cols if right else 0 :][:, :cols].mean())
         for name, (up, right) in CORNERS.items()
