@@ -356,7 +356,7 @@ def test_figures_show_volumes_their_slopes_and_months(hef_gdir):
         lines["dT +2 K, first order"], found["volume"] + 2.0 * found["d_volume"].sel(control="dT")
     )
     np.testing.assert_array_equal(lines["dT +2 K, whole run"], reruns[2.0])
-    assert below.get_ylabel() == "derivative\n(km³ per 1 K)"
+    assert below.get_ylabel() == "derivative, with its error\n(km$^3$ per 1 K)"
     months = volume_gradient(hef_gdir, **YEARS, controls=["dT", "dP"], by_month=True, **A)
     bars = [bar.get_height() for bar in plot_months(months).axes[0].patches]
     np.testing.assert_allclose(bars, months["d_volume"][:12])
