@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from oggm_glaunti.core.weights import Model
 
 WEIGHTS = dataset("weights")
-WEIGHTS_LICENCE = WEIGHTS.licence
 # SHA-256 of the published files.
 WEIGHTS_SHA256 = {file.path: file.sha256 for file in WEIGHTS.files}
 # Where a user has weights; None: not said.

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from oggm_glaunti.sample.aletsch_gdir import MASSA as CAMELS
 from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS
 
 ALETSCH = "RGI60-11.01450"
@@ -24,16 +25,7 @@ ROFENTAL_IDS = {
 ROFENTAL_WGMS = {"Hintereisferner": "00491", "Kesselwandferner": "00507", "Vernagtferner": "00489"}
 PARAMS = {"use_multiprocessing": False, "border": 80, "store_model_geometry": True, "continue_on_error": False}
 HEF_PARAMS = {**PARAMS, "baseline_climate": "CUSTOM", "prcp_fac": 2.5}
-# What process_daily_climate has to be told of the two files of daily weather.
-CAMELS = {
-    "source": "custom",
-    "time_name": "date",
-    "temp_name": "temperature_mean(degC)",
-    "prcp_name": "precipitation(mm/d)",
-    "temp_units": "degC",
-    "prcp_units": "mm/day",
-    "ref_hgt": 2929.36,
-}
+# What process_daily_climate has to be told of the Rofental's daily weather.
 ROFENTAL = {"source": "custom", "temp_units": "degC", "prcp_units": "m/day", "ref_hgt": 2919.0}
 
 

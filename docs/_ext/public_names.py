@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import functools
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 from docutils import nodes
 
+import oggm_glaunti
+
+# Each public package has a stub of its names; the tasks are a module.
+_HERE = Path(oggm_glaunti.__path__[0])
 PACKAGES = (
-    "oggm_glaunti",
+    *sorted(".".join(stub.relative_to(_HERE.parent).parent.parts) for stub in _HERE.rglob("__init__.pyi")),
     "oggm_glaunti.tasks",
-    "oggm_glaunti.core",
-    "oggm_glaunti.fit",
-    "oggm_glaunti.fit.readers",
-    "oggm_glaunti.analysis",
-    "oggm_glaunti.graphics",
-    "oggm_glaunti.region",
-    "oggm_glaunti.sample",
-    "oggm_glaunti.companions.dem",
-    "oggm_glaunti.companions.iceflow",
-    "oggm_glaunti.companions.meltwater",
 )
 
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from oggm_glaunti.sample import hef_files
-from oggm_glaunti.settings import GEOMETRY_TASKS, INVERSION_TASKS
+from oggm_glaunti.settings import INVERSION_TASKS
 
 if TYPE_CHECKING:
     from oggm import GlacierDirectory
@@ -41,30 +41,20 @@ def hintereisferner(working_dir: str | os.PathLike[str], params: dict[str, Any] 
     >>> gdir.rgi_id, gdir.name, gdir.has_file("model_flowlines")
     ('RGI60-11.00897', 'Hintereisferner', True)
     """
-    from oggm_glaunti.coupling.oggm.offline import start_offline
+    from oggm_glaunti.coupling.oggm.offline import directory_of_outline, run_tasks, start_offline
 
     folder = start_offline(working_dir, params={**PARAMS, **(params or {})})
     import geopandas as gpd
-    from oggm import GlacierDirectory, cfg, tasks
+    from oggm import tasks
 
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalanceA
     from oggm_glaunti.coupling.weather.task import process_daily_climate
 
-    cfg.PATHS["dem_file"] = str(hef_files.path("dem.tif"))
-    entity = gpd.read_file(hef_files.path("outline.geojson")).iloc[0]
-    gdir = GlacierDirectory(entity, base_dir=str(folder / "per_glacier"), reset=True)
-    tasks.define_glacier_region(gdir, entity=entity, source="USER")
-    _run(gdir, GEOMETRY_TASKS)
+    outline = gpd.read_file(hef_files.path("outline.geojson")).iloc[0]
+    gdir = directory_of_outline(folder, outline, hef_files.path("dem.tif"))
     process_daily_climate(gdir, path=hef_files.path("weather.csv"), also_monthly=True, **hef_files.WEATHER)
     tasks.apparent_mb_from_any_mb(
         gdir, mb_model_class=GlaUnTIMassBalanceA, mb_years=list(range(YEARS[0], YEARS[1] + 1))
     )
-    _run(gdir, INVERSION_TASKS)
+    run_tasks(gdir, INVERSION_TASKS)
     return gdir
-
-
-def _run(gdir: GlacierDirectory, names: tuple[str, ...]) -> None:
-    from oggm import tasks
-
-    for name in names:
-        getattr(tasks, name)(gdir)

@@ -261,12 +261,12 @@ def _run_dynamics(gdir: GlacierDirectory, model: str, climate: tuple[int, int]) 
 
     from oggm_glaunti.coupling.model import massbalance
     from oggm_glaunti.coupling.oggm.netcdf import HDF5_LOCK
+    from oggm_glaunti.coupling.oggm.offline import run_tasks
 
     first, last = climate
     mb_model_class = getattr(massbalance, f"GlaUnTIMassBalance{model}")
     tasks.apparent_mb_from_any_mb(gdir, mb_model_class=mb_model_class, mb_years=list(range(first, last + 1)))
-    for name in settings.INVERSION_TASKS:
-        getattr(tasks, name)(gdir)
+    run_tasks(gdir, settings.INVERSION_TASKS)
     tasks.run_random_climate(
         gdir,
         nyears=RUN_YEARS,

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from oggm_glaunti.files import replacing, write_text
-from oggm_glaunti.settings import GEOMETRY_TASKS
 
 if TYPE_CHECKING:
     import geopandas
@@ -164,18 +163,10 @@ def make_valley_glacier(working_dir: str | os.PathLike[str], params: dict[str, A
     oggm.GlacierDirectory
         ready for daily climate, features and the inversion
     """
-    from oggm_glaunti.coupling.oggm.offline import start_offline
+    from oggm_glaunti.coupling.oggm.offline import directory_of_outline, start_offline
 
     folder = start_offline(working_dir, params={"border": 80, "store_model_geometry": True, **(params or {})})
-    from oggm import GlacierDirectory, cfg, tasks
-
-    cfg.PATHS["dem_file"] = str(write_dem(folder / "dem.tif"))
-    entity = valley_outline().iloc[0]
-    gdir = GlacierDirectory(entity, base_dir=str(folder / "per_glacier"), reset=True)
-    tasks.define_glacier_region(gdir, entity=entity, source="USER")
-    for name in GEOMETRY_TASKS:
-        getattr(tasks, name)(gdir)
-    return gdir
+    return directory_of_outline(folder, valley_outline().iloc[0], write_dem(folder / "dem.tif"))
 
 
 def daily_weather(first_year: int = 1981, last_year: int = 2020, seed: int = 1) -> pd.DataFrame:

@@ -15,14 +15,18 @@ import re
 import socket
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 from oggm_glaunti import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from oggm import GlacierDirectory
 
 log = logging.getLogger(__name__)
 
@@ -177,3 +181,37 @@ def start_offline(
     path.mkdir(parents=True, exist_ok=True)
     cfg.PATHS["working_dir"] = str(path)
     return path
+
+
+def directory_of_outline(folder: Path, outline: pd.Series, dem: str | os.PathLike[str]) -> GlacierDirectory:
+    """Make the glacier directory of one outline anew, up to its downstream line.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        working directory, as :func:`start_offline` returns it
+    outline : pandas.Series
+        a row of an RGI table, with its ``geometry``
+    dem : str or path
+        raster of heights
+
+    Returns
+    -------
+    oggm.GlacierDirectory
+        ready for daily climate, corrector inputs and the inversion
+    """
+    from oggm import GlacierDirectory, cfg, tasks
+
+    cfg.PATHS["dem_file"] = str(dem)
+    gdir = GlacierDirectory(outline, base_dir=str(folder / "per_glacier"), reset=True)
+    tasks.define_glacier_region(gdir, entity=outline, source="USER")
+    run_tasks(gdir, settings.GEOMETRY_TASKS)
+    return gdir
+
+
+def run_tasks(gdir: GlacierDirectory, names: Iterable[str]) -> None:
+    """Run OGGM's entity tasks of these names, one after the other."""
+    from oggm import tasks
+
+    for name in names:
+        getattr(tasks, name)(gdir)

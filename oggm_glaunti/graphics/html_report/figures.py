@@ -16,7 +16,7 @@ from oggm_glaunti.graphics.style import COLOURS, SHADES
 # Bokeh's properties take much that its types do not know.
 Figure = Any
 
-INK, FAINT, NO_VALUE = "#222222", "#d8d8d8", "#c9c9c9"
+INK, NO_VALUE = "#222222", "#c9c9c9"
 PER_YEAR, WATER = "m w.e. a⁻¹", "m w.e."
 # Name: label, colour, dash and marker; each can be told from the others without colour.
 LINES = {
