@@ -230,15 +230,13 @@ def stack_velocity(
     data = series.displacements(vectors, days, still)
     place = np.stack([part.ravel() for part in np.meshgrid(one.row, one.col, indexing="ij")])
     try:
-        solved = series.solve(data, given, seasonal=seasonal)
-        off = distortions(data, solved, place)
+        solved, off = _solve(data, place, given, seasonal)
         if bad := distorted(off):
             _tell(images, off, bad, leave_out)
         if bad and leave_out:
             vectors = {pair: found for pair, found in vectors.items() if not set(pair) & set(bad)}
             data, images = data.without(bad), [image for k, image in enumerate(images) if k not in bad]
-            solved = series.solve(data, given, seasonal=seasonal)
-            off = distortions(data, solved, place)
+            solved, off = _solve(data, place, given, seasonal)
     except ValueError as err:
         raise InvalidParamsError(f"{images[0].path.parent}: {err}") from err
     if not solved.absolute:
@@ -249,11 +247,6 @@ def stack_velocity(
     shape = one.valid.shape
     valid = np.stack([found.valid for found in vectors.values()])
     middle = lambda name: _median_of_valid(np.stack([getattr(found, name) for found in vectors.values()]), valid)
-    words = {
-        "stable ground": f"stable ground, {int((data.stable & (solved.count > 0)).sum())} windows, with the ice",
-        "given": "the given shift of the last image, with the ice",
-        "none": "none: velocities are relative to each other",
-    }
     return Velocity(
         one.row,
         one.col,
@@ -268,12 +261,29 @@ def stack_velocity(
         solved.count.reshape(shape),
         list(images),
         solved.shifts.T,
-        words[solved.anchor],
+        _anchor_in_words(data, solved),
         data.stable.reshape(shape),
         solved.cycle and solved.cycle.reshaped(shape),
         solved.image_error,
         off,
     )
+
+
+def _solve(
+    data: series.Displacements, place: Floats, given: tuple[float, float] | None, seasonal: bool
+) -> tuple[series.Series, Floats]:
+    """Return the series, and how far the parts of each image are off its shift, px."""
+    solved = series.solve(data, given, seasonal=seasonal)
+    return solved, distortions(data, solved, place)
+
+
+def _anchor_in_words(data: series.Displacements, solved: series.Series) -> str:
+    words = {
+        "stable ground": f"stable ground, {int((data.stable & (solved.count > 0)).sum())} windows, with the ice",
+        "given": "the given shift of the last image, with the ice",
+        "none": "none: velocities are relative to each other",
+    }
+    return words[solved.anchor]
 
 
 def _tell(images: Sequence[Image], off: Floats, bad: list[int], leave_out: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oggm_glaunti.graphics.html_report.content import Content
 from oggm_glaunti.graphics.html_report.geography import Projection, extent_of, grid_of, rings_of
@@ -15,6 +16,7 @@ from oggm_glaunti.graphics.style import COLOURS, SHADES
 
 # Bokeh's properties take much that its types do not know.
 Figure = Any
+Floats = NDArray[np.float64]
 
 INK, NO_VALUE = "#222222", "#c9c9c9"
 PER_YEAR, WATER = "m w.e. a⁻¹", "m w.e."
@@ -30,7 +32,7 @@ SMALL = 0.02  # of the map's width: an outline of less is hard to see, so a disc
 
 def region_map(content: Content) -> Figure:
     """Draw outlines, and discs for glaciers that have none or a small one; values and colours come from the page."""
-    from bokeh.models import BoxZoomTool, ColorBar, ColumnDataSource, HoverTool, TapTool
+    from bokeh.models import BoxZoomTool, ColorBar, HoverTool, TapTool
     from bokeh.models.mappers import LinearColorMapper
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
@@ -45,6 +47,31 @@ def region_map(content: Content) -> Figure:
     fig.tags = [list(extent)]
     fig.add_tools(BoxZoomTool(match_aspect=True))
     fig.axis.visible = fig.grid.visible = False
+    _draw_grid(fig, projection, extent)
+    palette = [to_hex(colour) for colour in colormaps["RdBu"].resampled(SHADES)(np.arange(SHADES))]
+    colours = LinearColorMapper(palette=palette, low=-content.limit, high=content.limit, nan_color=NO_VALUE)
+    fill = {"fill_color": {"field": "value", "transform": colours}, "line_color": "#555555", "fill_alpha": 0.95}
+    width = extent[2] - extent[0]
+    small = [
+        row for row in range(len(content.ids)) if np.isfinite(places[row]).all() and _is_small(shapes.get(row), width)
+    ]
+    drawn = [*_draw_outlines(fig, shapes, fill), *_draw_discs(fig, small, content.area, places, fill)]
+    for renderer in drawn:  # what is not chosen is not pale
+        renderer.nonselection_glyph = renderer.selection_glyph = None
+    _draw_marks(fig)
+    fig.add_tools(HoverTool(renderers=drawn, tooltips="@label", point_policy="follow_mouse"), TapTool(renderers=drawn))
+    title = f"surface mass balance ({PER_YEAR}); hatched or grey: no value"
+    bar = ColorBar(color_mapper=colours, title=title, title_text_font_size="12px", height=12, border_line_color=None)
+    bar.major_label_text_font_size, bar.title_text_font_style, bar.title_standoff = "12px", "normal", 6
+    fig.add_layout(bar, "below")
+    fig.add_layout(_scale_bar(fig))
+    return fig
+
+
+def _draw_grid(fig: Figure, projection: Projection, extent: tuple[float, float, float, float]) -> None:
+    """Draw meridians and parallels below the glaciers, and their labels above them."""
+    from bokeh.models import ColumnDataSource
+
     grid = grid_of(projection, extent)
     lines = fig.multi_line([line[:, 0] for line in grid.lines], [line[:, 1] for line in grid.lines], color="#e3e3e3")
     lines.level = "underlay"
@@ -58,31 +85,40 @@ def region_map(content: Content) -> Figure:
         look: dict[str, Any] = {"text_font_size": "11px", "text_color": "#4d4d4d"}
         look |= {"background_fill_color": "#ffffff", "background_fill_alpha": 0.7}
         fig.text("x", "y", text="text", text_align="align", source=source, level="annotation", **look, **at)
-    palette = [to_hex(colour) for colour in colormaps["RdBu"].resampled(SHADES)(np.arange(SHADES))]
-    colours = LinearColorMapper(palette=palette, low=-content.limit, high=content.limit, nan_color=NO_VALUE)
-    fill = {"fill_color": {"field": "value", "transform": colours}, "line_color": "#555555", "fill_alpha": 0.95}
-    drawn = []
+
+
+def _draw_outlines(fig: Figure, shapes: dict[int, Any], fill: dict[str, Any]) -> list[Any]:
+    """Draw outlines, large ones below, and return their renderer, if there are any."""
+    from bokeh.models import ColumnDataSource
+
     rows = sorted(shapes, key=lambda row: -shapes[row].area)
-    if rows:
-        rings = [rings_of(shapes[row]) for row in rows]
-        source = ColumnDataSource(
-            _values(rows) | {"xs": [xs for xs, _ in rings], "ys": [ys for _, ys in rings]}, name="outlines"
-        )
-        drawn.append(fig.multi_polygons("xs", "ys", source=source, **fill, line_width=0.7))
-    width = extent[2] - extent[0]
-    rows = [
-        row for row in range(len(content.ids)) if np.isfinite(places[row]).all() and _is_small(shapes.get(row), width)
-    ]
-    if rows:
-        areas = np.nan_to_num(content.area[rows])
-        sizes = DISC * np.sqrt(areas / max(float(areas.mean()), 1e-9)) * min(1.0, 4.0 / np.sqrt(len(rows)))
-        order = [int(k) for k in np.argsort(-sizes, kind="stable")]
-        rows, sizes = [rows[k] for k in order], np.clip(sizes[order], SMALLEST_DISC, LARGEST_DISC)
-        columns: dict[str, Any] = _values(rows) | {"x": places[rows, 0], "y": places[rows, 1], "size": sizes}
-        source = ColumnDataSource(columns, name="discs")
-        drawn.append(fig.scatter("x", "y", size="size", source=source, **fill, line_width=0.6))
-    for renderer in drawn:  # what is not chosen is not pale
-        renderer.nonselection_glyph = renderer.selection_glyph = None
+    if not rows:
+        return []
+    rings = [rings_of(shapes[row]) for row in rows]
+    columns = _values(rows) | {"xs": [xs for xs, _ in rings], "ys": [ys for _, ys in rings]}
+    source = ColumnDataSource(columns, name="outlines")
+    return [fig.multi_polygons("xs", "ys", source=source, **fill, line_width=0.7)]
+
+
+def _draw_discs(fig: Figure, rows: list[int], area: Floats, places: Floats, fill: dict[str, Any]) -> list[Any]:
+    """Draw discs with the areas of glaciers, large ones below, and return their renderer, if there are any."""
+    from bokeh.models import ColumnDataSource
+
+    if not rows:
+        return []
+    areas = np.nan_to_num(area[rows])
+    sizes = DISC * np.sqrt(areas / max(float(areas.mean()), 1e-9)) * min(1.0, 4.0 / np.sqrt(len(rows)))
+    order = [int(k) for k in np.argsort(-sizes, kind="stable")]
+    rows, sizes = [rows[k] for k in order], np.clip(sizes[order], SMALLEST_DISC, LARGEST_DISC)
+    columns: dict[str, Any] = _values(rows) | {"x": places[rows, 0], "y": places[rows, 1], "size": sizes}
+    source = ColumnDataSource(columns, name="discs")
+    return [fig.scatter("x", "y", size="size", source=source, **fill, line_width=0.6)]
+
+
+def _draw_marks(fig: Figure) -> None:
+    """Draw what the page fills: glaciers without a value, and the chosen one."""
+    from bokeh.models import ColumnDataSource
+
     # A layer of its own: with a pattern for each glacier a browser takes half a minute for a thousand.
     without = ColumnDataSource({"xs": [], "ys": []}, name="without")
     look = {"hatch_pattern": "/", "hatch_color": "#8a8a8a", "hatch_scale": 7, "fill_alpha": 0, "line_width": 0}
@@ -91,13 +127,6 @@ def region_map(content: Content) -> Figure:
     fig.multi_polygons("xs", "ys", source=chosen, fill_alpha=0, line_color="#000000", line_width=2.5)
     ring = ColumnDataSource({"x": [], "y": []}, name="ring")
     fig.scatter("x", "y", source=ring, size=22, fill_alpha=0, line_color="#000000", line_width=2.5)
-    fig.add_tools(HoverTool(renderers=drawn, tooltips="@label", point_policy="follow_mouse"), TapTool(renderers=drawn))
-    title = f"surface mass balance ({PER_YEAR}); hatched or grey: no value"
-    bar = ColorBar(color_mapper=colours, title=title, title_text_font_size="12px", height=12, border_line_color=None)
-    bar.major_label_text_font_size, bar.title_text_font_style, bar.title_standoff = "12px", "normal", 6
-    fig.add_layout(bar, "below")
-    fig.add_layout(_scale_bar(fig))
-    return fig
 
 
 def _scale_bar(fig: Figure) -> Any:
