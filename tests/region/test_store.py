@@ -15,8 +15,9 @@ import xarray as xr
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import files
+from oggm_glaunti import files, settings
 from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalanceA, GlaUnTIMassBalanceC
+from oggm_glaunti.coupling.oggm.offline import run_tasks
 from oggm_glaunti.region import dataset, geometry, outputs, store
 from oggm_glaunti.region.dataset import region_sums
 from oggm_glaunti.workflows import valley
@@ -44,12 +45,7 @@ def gdirs(tmp_path_factory) -> Iterator[list]:
             entity["RGIId"] = rgi_id
             gdir = GlacierDirectory(entity, base_dir=str(Path(first.base_dir)), reset=True)
             tasks.define_glacier_region(gdir, entity=entity, source="USER")
-            for name in valley.GEOMETRY_TASKS:
-                getattr(tasks, name)(gdir)
-            tasks.apparent_mb_from_linear_mb(gdir)
-            tasks.prepare_for_inversion(gdir)
-            tasks.mass_conservation_inversion(gdir)
-            tasks.init_present_time_glacier(gdir)
+            run_tasks(gdir, (*settings.GEOMETRY_TASKS, "apparent_mb_from_linear_mb", *settings.INVERSION_TASKS))
             made.append(gdir)
         valley.make_daily_weather(made[0], first_year=2001, last_year=2005)
         valley.make_daily_weather(made[1], first_year=2003, last_year=2005, seed=2)
