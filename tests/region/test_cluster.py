@@ -25,7 +25,6 @@ from oggm_glaunti.region import run
 from oggm_glaunti.region.cluster import without_pauses
 from oggm_glaunti.workflows.valley import make_daily_weather, make_valley_glacier
 
-pytestmark = pytest.mark.timeout(240)
 GLACIERS = 12
 YEARS = {"first_year": 2000, "last_year": 2003}
 MODEL_A = {"mb_kwargs": {"model": "A"}, "progress": False}
@@ -197,13 +196,14 @@ def test_nothing_is_lost_when_a_worker_is_killed_half_way(client, gdirs, one, og
 
 
 @pytest.mark.slow
-def test_a_glacier_that_kills_every_worker_is_found_and_the_rest_goes_on(client, gdirs):
+def test_a_glacier_that_kills_every_worker_is_found_and_the_rest_goes_on(tmp_path, gdirs):
     from oggm import cfg
 
     cfg.PARAMS["continue_on_error"] = True
     gdirs, culprit = gdirs[:4], gdirs[0]
-    register_killer(client, culprit.rgi_id)
-    statuses = run(gdirs, client=client, chunk_size=2, **MODEL_A)
+    with local_cluster(tmp_path, failures=0) as client:
+        register_killer(client, culprit.rgi_id)
+        statuses = run(gdirs, client=client, chunk_size=2, **MODEL_A)
     failed = statuses[statuses["status"] == "failed"]
     assert list(failed.index) == [culprit.rgi_id], list(failed["message"])
     assert "every worker that made its table died" in statuses.loc[culprit.rgi_id, "message"]
