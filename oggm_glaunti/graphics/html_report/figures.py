@@ -42,7 +42,7 @@ def region_map(content: Content) -> Figure:
     places = projection.xy(content.lon, content.lat)
     extent = extent_of(places, shapes)
     fig = _figure(
-        name="map", height=430, tools="pan,wheel_zoom,reset", match_aspect=True, x_range=(0, 1), y_range=(0, 1)
+        name="map", height=450, tools="pan,wheel_zoom,reset", match_aspect=True, x_range=(0, 1), y_range=(0, 1)
     )
     fig.tags = [list(extent)]
     fig.add_tools(BoxZoomTool(match_aspect=True))
@@ -64,7 +64,7 @@ def region_map(content: Content) -> Figure:
     bar = ColorBar(color_mapper=colours, title=title, title_text_font_size="12px", height=12, border_line_color=None)
     bar.major_label_text_font_size, bar.title_text_font_style, bar.title_standoff = "12px", "normal", 6
     fig.add_layout(bar, "below")
-    fig.add_layout(_scale_bar(fig))
+    fig.add_layout(_scale_bar(fig), "above")  # on the map it would hide glaciers
     return fig
 
 
@@ -132,8 +132,9 @@ def _draw_marks(fig: Figure) -> None:
 def _scale_bar(fig: Figure) -> Any:
     from bokeh.models import Metric, ScaleBar
 
-    bar = ScaleBar(range=fig.x_range, unit="m", dimensional=Metric(base_unit="m"), location="top_left", bar_length=0.2)
-    bar.border_line_color, bar.background_fill_alpha, bar.label_text_font_size = None, 0.7, "12px"
+    bar = ScaleBar(range=fig.x_range, unit="m", dimensional=Metric(base_unit="m"), bar_length=0.2)
+    bar.border_line_color = bar.background_fill_color = None
+    bar.padding, bar.margin, bar.label_text_font_size = 6, 0, "12px"
     return bar
 
 
