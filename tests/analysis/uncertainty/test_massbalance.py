@@ -125,7 +125,7 @@ def test_small_draws_spread_around_the_plain_model_as_the_first_order_says(hef_g
         return np.sum(smb) * 900 * 365 * 86400 / 1000
 
     plain = whole(GlaUnTIMassBalance(hef_gdir))
-    models = [UncertainGlaUnTIMassBalance(hef_gdir, seed=seed, **small) for seed in range(40)]
+    models = [UncertainGlaUnTIMassBalance(hef_gdir, seed=seed, **small) for seed in range(24)]
     drawn = np.array([whole(model) - plain for model in models])
     # What a straight line makes of the very same draws: what chance does to both drops out.
     run = glacier_run(hef_gdir, year_type="calendar")
@@ -147,7 +147,7 @@ def test_small_draws_spread_around_the_plain_model_as_the_first_order_says(hef_g
     assert drawn.std() == pytest.approx(expected.std(), rel=0.05)
     assert np.corrcoef(drawn, expected)[0, 1] > 0.99
     assert drawn.mean() == pytest.approx(expected.mean(), abs=0.15 * sd)
-    # Forty draws know their spread to 11 %.
+    # So many draws know their spread to 15 %.
     assert drawn.std() == pytest.approx(sd, rel=0.3)
 
 

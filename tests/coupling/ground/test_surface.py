@@ -187,8 +187,8 @@ def weather_file(kind: str, climate, features, folder: Path) -> Path:
     [
         ("C", "series", False),
         ("C", "series", True),
-        ("C", "coarse", False),
         ("C", "own", True),
+        ("A", "coarse", False),
         ("A", "coarse", True),
         ("A", "own", False),
     ],

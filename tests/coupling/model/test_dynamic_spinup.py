@@ -97,12 +97,14 @@ def test_contexts_nest_and_the_innermost_class_counts(calibrated):
 
 
 @pytest.mark.slow
-def test_spinup_runs_with_the_class_given(calibrated):
+def test_spinup_runs_with_the_class_given_and_oggms_own_as_ever_afterwards(calibrated):
     before = state_of_oggm()
     model = dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2010, precision_percent=5)
     assert type(model.mb_model.flowline_mb_models[0]) is OtherBalance
     assert calibrated.get_diagnostics()["run_dynamic_spinup_success"]
     assert state_of_oggm() == before
+    model = tasks.run_dynamic_spinup(calibrated, ye=2005, precision_percent=5)
+    assert type(model.mb_model.flowline_mb_models[0]) is MonthlyTIModel
 
 
 @pytest.mark.slow
@@ -245,13 +247,6 @@ def test_a_version_that_takes_the_class_gets_it_and_nothing_is_swapped(calibrate
 
 
 @pytest.mark.slow
-def test_oggms_own_spinup_works_as_ever_afterwards(calibrated):
-    dynamic_spinup.run_dynamic_spinup(calibrated, mb_model_class=OtherBalance, ye=2005, precision_percent=5)
-    model = tasks.run_dynamic_spinup(calibrated, ye=2005, precision_percent=5)
-    assert type(model.mb_model.flowline_mb_models[0]) is MonthlyTIModel
-
-
-@pytest.mark.slow
 def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
     from oggm_glaunti.fit.calibration.own_mean import calibrate_glaunti
@@ -263,7 +258,7 @@ def test_spinup_and_melt_f_calibration_run_with_glaunti_itself(aletsch_gdir):
     assert type(model.mb_model.flowline_mb_models[0]) is GlaUnTIMassBalance
 
     model = dynamic_spinup.run_dynamic_melt_f_calibration(
-        aletsch_gdir, err_dmdtda_scaling_factor=0.2, kwargs_run_function={"precision_percent": 5}
+        aletsch_gdir, ys=1990, err_dmdtda_scaling_factor=0.2, kwargs_run_function={"precision_percent": 5}
     )
     found = aletsch_gdir.get_diagnostics()["melt_f_dynamic_calibration"]
     # Lowering of the surface is part of the run, so less melt a degree is needed than on the fixed one.
@@ -284,16 +279,18 @@ def test_a_calibration_beside_another_models_is_the_one_that_is_turned(aletsch_g
     gtasks.calibrate_glaunti(aletsch_gdir, mb_kwargs={"model": "C", "corrector": "off"}, **reference)
     gtasks.calibrate_glaunti(aletsch_gdir, mb_kwargs={"model": "A"}, filesuffix="_A", **reference)
     main, beside = (Path(aletsch_gdir.get_filepath("glaunti_params", filesuffix=suffix)) for suffix in ("", "_A"))
-    before = main.read_bytes()
+    before, static = main.read_bytes(), melt_f_of(beside)
     gtasks.run_dynamic_melt_f_calibration(
         aletsch_gdir,
         mb_model_class=GlaUnTIMassBalanceA,
-        err_dmdtda_scaling_factor=0.2,
-        ys=1985,
+        ys=1995,
         ye=2020,
-        target_yr=2003,
+        ref_dmdtda=-1100.0,
+        err_ref_dmdtda=50.0,
+        run_function=oggm_spinup.dynamic_melt_f_run,
+        fallback_function=oggm_spinup.dynamic_melt_f_run_fallback,
     )
     found = aletsch_gdir.get_diagnostics()["melt_f_dynamic_calibration"]
-    assert melt_f_of(beside) == found
+    assert melt_f_of(beside) == found != static
     assert main.read_bytes() == before
     assert GlaUnTIMassBalanceA(aletsch_gdir).melt_f == found
