@@ -56,7 +56,7 @@ class Glacier:
         fields = geometry_fields(self.outline, self.elevation, np.full_like(self.elevation, 5.0))
         swe = np.full(self.columns.rows.size, np.exp(model.ti.snow_depletion_centre_log), np.float32)
         found = []
-        run = jax.jit(run_year_on_columns)
+        run = jax.jit(run_year_on_columns, compiler_options=worlds.PLAINLY)
         for year in range(YEARS):
             n = self.n_days
             forcing = StationForcing(self.temp[year, :n], self.prcp[year, :n], self.columns.pixel_offset)

@@ -135,8 +135,9 @@ def test_threads_keep_double_precision():
 def test_threads_run_a_corrected_year_as_one_program_does():
     place = worlds.world((17, 22))
     model, swe = worlds.model("C"), np.full((17, 22), 0.05, np.float32)
-    expected = jax.jit(run_year)(model, swe, place.seasons, place.fields, place.climate)
-    found = threads.run_year_threaded(model, swe, place.seasons, place.fields, place.climate, threads=2)
+    arguments = (model, swe, place.seasons, place.fields, place.climate)
+    expected = jax.jit(run_year, compiler_options=worlds.PLAINLY)(*arguments)
+    found = threads.run_year_threaded(*arguments, threads=2)
     for name in ("swe", "smb", "ds", "response"):
         np.testing.assert_allclose(getattr(found, name), np.asarray(getattr(expected, name)), atol=2e-6, err_msg=name)
 
@@ -148,7 +149,7 @@ def test_threads_run_the_fast_path_as_one_program_does():
     columns = glacier_columns(place.outline, place.elevation, nodes, worlds.REF_HGT, worlds.GRADIENT)
     model, swe = worlds.model("C"), np.linspace(0.0, 1.0, columns.rows.size, dtype=np.float32)
     arguments = (model, swe, place.seasons, place.fields, place.climate, columns)
-    expected = jax.jit(run_year_on_columns)(*arguments)
+    expected = jax.jit(run_year_on_columns, compiler_options=worlds.PLAINLY)(*arguments)
     found = threads.run_year_threaded(*arguments, threads=2)
     for name in ("swe", "smb", "ds", "response"):
         np.testing.assert_allclose(getattr(found, name), np.asarray(getattr(expected, name)), atol=2e-6, err_msg=name)

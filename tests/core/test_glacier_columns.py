@@ -13,7 +13,7 @@ from oggm_glaunti.core.glaunti import Season, run_year
 from oggm_glaunti.core.smooth import even_heights
 from oggm_glaunti.core.threads import run_year_threaded
 
-from .worlds import GRADIENT, REF_HGT, model, weather, world
+from .worlds import GRADIENT, PLAINLY, REF_HGT, model, weather, world
 
 REF_HGTS = np.array([2300.0, 2900.0, 3300.0, 2600.0])
 
@@ -64,7 +64,7 @@ def runs(place):
     pixels = on_glacier(columns, place.swe)
     exact, fast, threaded = [(place.swe, None)], [(pixels, None)], [(pixels, None)]
     for _ in range(2):
-        year = eqx.filter_jit(run_year)(c, exact[-1][0], seasons, place.fields, place.climate)
+        year = eqx.filter_jit(run_year, compiler_options=PLAINLY)(c, exact[-1][0], seasons, place.fields, place.climate)
         exact.append((year.swe, year))
         year = eqx.filter_jit(run_year_on_columns)(c, fast[-1][0], seasons, place.fields, place.climate, columns)
         fast.append((year.swe, year))

@@ -13,7 +13,7 @@ from oggm_glaunti.core.network import convolve, convolve_by_products, in_groups,
 
 from . import plain
 from .plain_network import run_corrector as run_plainly
-from .worlds import model, x64
+from .worlds import PLAINLY, model, x64
 
 SLOTS, BUCKET = 5, (56, 56)
 sides = st.integers(16, 50)
@@ -42,7 +42,7 @@ def test_every_glacier_of_a_batch_is_as_if_it_were_alone(sizes):
         c, (inputs, climate) = model("C", "float64").corrector, glaciers(dtype="float64")
         together = batch(c, inputs, climate, np.array(sizes))
         for found, x, months, (h, w) in list(zip(together, inputs, climate, sizes, strict=True))[:1]:
-            expected = jax.jit(run_plainly)(c, as_published(x[:h, :w]), months)
+            expected = jax.jit(run_plainly, compiler_options=PLAINLY)(c, as_published(x[:h, :w]), months)
             np.testing.assert_allclose(found[:h, :w], np.moveaxis(expected, 0, -1), atol=1e-9)
             assert np.abs(found[h:]).max(initial=0.0) == np.abs(found[:, w:]).max(initial=0.0) == 0.0
 
@@ -116,7 +116,7 @@ def test_the_published_weights_give_what_they_gave(name, weights_dir):
         c = read_model(stream, name.upper())[0].corrector
     inputs, climate = glaciers(2, (40, 33), 6 if name == "c" else 15)
     sizes = np.array([(21, 30), (21, 30)])
-    plainly, published = jax.jit(run_plainly), jax.jit(run_corrector)
+    plainly, published = jax.jit(run_plainly, compiler_options=PLAINLY), jax.jit(run_corrector)
     for found, x, months, (h, w) in zip(batch(c, inputs, climate, sizes), inputs, climate, sizes, strict=True):
         expected = plainly(c, as_published(x[:h, :w]), months)
         np.testing.assert_allclose(np.moveaxis(found[:h, :w], -1, 0), expected, atol=1e-6)

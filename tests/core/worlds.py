@@ -17,6 +17,9 @@ REF_HGT = 2500.0
 GRADIENT = -0.006
 OCTOBER = np.datetime64("2018-10-01")
 
+PLAINLY = {"xla_backend_optimization_level": 0}
+"""Options of `jax.jit` for what a test compares with: it runs once, so it need not be fast, but be compiled soon."""
+
 
 CHECKED = os.environ.get("OGGM_GLAUNTI_CHECK_SHAPES", "0") != "0"
 """Whether all tests of core run with shapes and dtypes checked against the annotations."""

@@ -101,8 +101,7 @@ def test_loss_and_gradient_are_those_of_whole_maps(name):
     kinds = ("ti", "corrector") if name == "D" else USUAL[name]
     trained = trained_part(model, kinds)
     plainly = jax.value_and_grad(lambda trained: plain_loss(with_trained(model, trained), made, name == "D"))
-    # Most of the time is the compiler's, and the plain procedure need not be fast.
-    expected = jax.jit(plainly, compiler_options={"xla_backend_optimization_level": 0})(trained)
+    expected = jax.jit(plainly, compiler_options=worlds.PLAINLY)(trained)
     terms, gradient = glacier_terms(model, years_of(made, name), kinds)
     np.testing.assert_allclose(terms.total(), expected[0], rtol=2e-5)
     assert relative(gradient, expected[1]) < 2e-4
