@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -15,8 +16,10 @@ import pytest
 from tests.benchmarks import (
     __main__ as program,
     cases,
+    command,
     coupled,
     plain,
+    region_runs,
     regions,
     report,
     runner,
@@ -27,7 +30,19 @@ from tests.benchmarks import (
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA_CASES = ("corrected_table", "carried_snow", *(case.name for case in coupled.CASES))
+COMMANDS = tuple(case.name for case in (*command.CASES, *region_runs.CASES))
 REGIONS = tuple(case.name for case in (*regions.CASES, *world.CASES))
+COMPARED = ("gridded_c", "gradient_a", "gradient_c", "table")
+RUN_ONLY = [n for n in cases.all_cases() if n not in (*DATA_CASES, *REGIONS, *COMMANDS, *COMPARED)]
+
+
+@pytest.fixture
+def compiled_quickly():
+    """Programs that run once are not optimised."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +51,7 @@ def glacier():
 
 
 @pytest.mark.slow
-def test_the_plain_baseline_is_the_exact_path(glacier):
+def test_the_plain_baseline_is_the_exact_path(glacier, compiled_quickly):
     from tests.benchmarks import kernels, subjects
 
     for baseline, exact in ((kernels.plain_a, subjects.a_exact), (kernels.plain_c, subjects.c_exact)):
@@ -44,8 +59,8 @@ def test_the_plain_baseline_is_the_exact_path(glacier):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gridded_c", "gradient_a", "gradient_c", "table"])
-def test_all_sides_of_a_case_compute_the_same(name):
+@pytest.mark.parametrize("name", COMPARED)
+def test_all_sides_of_a_case_compute_the_same_and_it_runs(name, compiled_quickly, capsys):
     baseline, *others = (
         np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(subject.run())])
         for subject in cases.all_cases()[name].make(True)
@@ -53,6 +68,8 @@ def test_all_sides_of_a_case_compute_the_same(name):
     assert others
     for other in others:
         assert np.linalg.norm(other - baseline) < 1e-3 * np.linalg.norm(baseline)
+    assert program.main(["--quick", "--case", name]) == 0
+    assert f"<!-- {name} -->" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -174,10 +191,29 @@ def test_peak_memory_is_that_of_the_process_itself():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in cases.all_cases() if n not in (*DATA_CASES, *REGIONS)])
-def test_every_case_of_the_numerics_runs(name, capsys):
+@pytest.mark.parametrize("name", RUN_ONLY)
+def test_every_other_case_of_the_numerics_runs(name, compiled_quickly, capsys):
     assert program.main(["--quick", "--case", name]) == 0
     assert f"<!-- {name} -->" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_cases_of_the_command_run(shared, weights, capsys, monkeypatch, tmp_path):
+    run_module = command.last_line_of
+
+    def keeping(*arguments, **kwargs):
+        line = run_module(*arguments, **kwargs)
+        shutil.copytree(arguments[-1], tmp_path / "out", dirs_exist_ok=True)
+        return line
+
+    def kept(*arguments, **kwargs):
+        shutil.copytree(tmp_path / "out", arguments[-1])
+
+    # What the first case prepares serves the second.
+    for name, prepare in (("command", keeping), ("region_runs", kept)):
+        monkeypatch.setattr(command, "last_line_of", prepare)
+        assert program.main(["--quick", "--case", name]) == 0
+        assert f"<!-- {name} -->" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -197,18 +233,23 @@ def test_every_case_in_oggm_runs(weights_dir, oggm_env, capsys):
 
 @pytest.mark.slow
 def test_a_region_is_measured_in_a_process_of_its_own(weights):
-    measured = regions.measure_apart(2, 2)
-    assert (measured.glaciers, measured.years) == (2, 2)
+    measured = regions.measure_apart(1, 2)
+    assert (measured.glaciers, measured.years) == (1, 2)
     assert 0 < measured.warm < measured.first
     assert json.dumps(measured._asdict())
 
 
 @pytest.mark.slow
-def test_size_classes_of_the_world_and_clusters_are_measured(weights, oggm_env):
+def test_size_classes_of_the_world_and_clusters_are_measured(weights, oggm_env, monkeypatch, capsys):
+    def here(module, *arguments, timeout):
+        assert program.main([str(argument) for argument in arguments]) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    monkeypatch.setattr(world, "last_line_of", here)
     small = world.measure_apart(world.CLASSES[0], "A", 2, 2)
     assert small.glaciers == 2
     assert 0 < small.warm < small.first
-    ((cluster,), alone) = world.measure_clusters((2,), chunks=3, glaciers=2, chunk_size=1, size=3)
+    ((cluster,), alone) = world.measure_clusters((1,), chunks=3, glaciers=2, chunk_size=1, size=3)
     assert min(cluster.start, cluster.chunk, cluster.region, alone) > 0
     rows = {(model, world.CLASSES[0]): small for model in world.MODELS}
     assert "the largest glacier" in world.sums(rows, [cluster])

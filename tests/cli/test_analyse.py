@@ -29,12 +29,12 @@ def run(verb, directory, out, *more):
 def test_each_verb_leaves_its_tables_fields_and_figures(directory, tmp_path, capsys):
     out = tmp_path / "out"
     before = {path for path in directory.rglob("*") if path.is_file()}
-    assert run("invert", directory, out, "--years", "2010", "2019", "--glacier", ALETSCH) == 0
+    assert run("invert", directory, out, "--years", "2019", "2020", "--glacier", ALETSCH) == 0
     assert run("attribute", directory, out, "--year", "2003", "--reference", "2000", "2005") == 0
-    assert run("uncertainty", directory, out, "--years", "2018", "2020", "--sigma-temp", "1.0") == 0
+    assert run("uncertainty", directory, out, "--years", "2019", "2020", "--sigma-temp", "1.0") == 0
     assert run("measure", directory, out, "--years", "2019", "2020", "--n-best", "2") == 0
     both = tmp_path / "both"
-    assert run("uncertainty", directory, both, "--years", "2018", "2020", "--sigma-temp", "1.0", "--weather") == 0
+    assert run("uncertainty", directory, both, "--years", "2019", "2020", "--sigma-temp", "1.0", "--weather") == 0
     assert run("measure", directory, both, "--years", "2019", "2020", "--correlation-days", "30") == 0
     printed = capsys.readouterr().out
     for words in (

@@ -63,7 +63,6 @@ def test_every_analysis_follows_a_run_without_calibration(region, said):
     assert not gdir_file(region, "glaunti_features.nc").exists()  # model A needs no maps
     measured = said("measure", "--years", "2003", "2003")
     assert "glaunti_features.nc made from its outline and DEM" in measured
-    assert "glaunti_features.nc made" not in said("measure", "--years", "2003", "2003")
 
 
 @pytest.mark.slow
@@ -74,6 +73,7 @@ def test_uncertainty_and_measure_agree_if_they_hold_the_same_errors(said, tmp_pa
     priors = "of a fit's priors, as they were not fitted: prec_scale, ddf_snow, temp_gradient"
     said("features", out=None)
     measured = said("measure", "--years", "2003", "2003")
+    assert "glaunti_features.nc made" not in measured
     with_priors = said("uncertainty", "--years", "2003", "2003", "--priors")
     assert priors in measured
     assert priors in with_priors

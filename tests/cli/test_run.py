@@ -387,7 +387,9 @@ def test_version_7_of_the_inventory_needs_no_network(
 
 
 @pytest.mark.slow
-def test_glaciers_of_the_oetztal_with_model_c_by_two_workers(shared, weights_dir, tmp_path, monkeypatch):
+def test_glaciers_of_the_oetztal_with_model_c_by_two_workers(
+    shared, weights_dir, oggm_env, tmp_path, monkeypatch, capsys
+):
     from ..glaciers import write_hef_weather
     from ..region.oetztal import oetztal_outlines
 
@@ -397,11 +399,12 @@ def test_glaciers_of_the_oetztal_with_model_c_by_two_workers(shared, weights_dir
     weather = write_hef_weather(tmp_path / "weather.csv", shared)
     dem = shared / "data/oggm-sample-data/test-workflow/srtm_oetztal.tif"
     arguments = ["--shapefile", tmp_path / "oetztal.shp", "--dem", dem, "--climate", weather, "--ref-hgt", "2919"]
-    arguments += ["--temp-units", "degC", "--prcp-units", "m/day", "--years", "2014", "2022", "--border", "20"]
+    arguments += ["--temp-units", "degC", "--prcp-units", "m/day", "--years", "2018", "2022", "--border", "20"]
     arguments += ["--workers", "2", "--out", tmp_path / "out"]
-    done = call("run", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "2 of 2 glaciers done" in done.stdout
+    status = main(["run", *map(str, arguments)])
+    printed, error = capsys.readouterr()
+    assert status == 0, error
+    assert "2 of 2 glaciers done" in printed
     ds = output(tmp_path / "out")
     assert sorted(ds["rgi_id"].values) == sorted(outlines["RGIId"])
     mean = ds["specific_mb"].mean("time")

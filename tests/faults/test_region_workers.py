@@ -42,7 +42,8 @@ def spy(gdir, **kwargs):
 
 if __name__ == "__main__":
     method, model, *folders = sys.argv[1:]
-    params = {"use_multiprocessing": True, "mp_processes": 2, "use_mp_spawn": method == "spawn"}
+    spawn = method == "spawn"  # each spawned worker imports everything anew: one is enough
+    params = {"use_multiprocessing": True, "mp_processes": 1 if spawn else 2, "use_mp_spawn": spawn}
     start_offline(folders[0], params=params)
     gdirs = [oggm.GlacierDirectory("RGI60-11.99999", base_dir=f"{folder}/per_glacier") for folder in folders]
     # The same glacier twice; the task wants two names.

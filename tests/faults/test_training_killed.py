@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,32 +16,63 @@ from ..fit.synthetic import write_dataset
 REPOSITORY = Path(__file__).resolve().parents[2]
 EPOCHS = 3
 
-KILLED_IN_THE_MIDDLE_OF_AN_EPOCH = """
-import os, signal
-from oggm_glaunti.fit.training import epochs
-run, calls = epochs.glacier_terms, []
-def glacier_terms(model, glacier, kinds=()):
-    calls.append(glacier.name)
-    if len(calls) == 8:  # three glaciers train and one validates: the last one that trains, in the second epoch
-        os.kill(os.getpid(), signal.SIGKILL)
-    return run(model, glacier, kinds)
-epochs.glacier_terms = glacier_terms
-"""
-KILLED_WHILE_RENAMING = """
-import os, signal
+SCRIPT = """
+import json, os, signal, sys
 from oggm_glaunti import files
-class killing:
-    count = 0
-    def __getattr__(self, name):
-        return getattr(os, name)
-    def replace(self, source, target):
-        self.count += str(target).endswith("_checkpoint.npz")
-        if self.count == 1:
+from oggm_glaunti.cli.main import main
+from oggm_glaunti.fit.training import epochs
+import equinox, jax, optax, oggm_glaunti.cli.train, oggm_glaunti.fit.training.train
+
+
+def kill_in_the_middle_of_an_epoch():
+    run, calls = epochs.glacier_terms, []
+
+    def glacier_terms(model, glacier, kinds=()):
+        calls.append(glacier.name)
+        if len(calls) == 8:  # three glaciers train and one validates: the last one that trains, in the second epoch
             os.kill(os.getpid(), signal.SIGKILL)
-        os.replace(source, target)
-files.os = killing()
+        return run(model, glacier, kinds)
+
+    epochs.glacier_terms = glacier_terms
+
+
+def kill_while_renaming():
+    class Killing:
+        count = 0
+
+        def __getattr__(self, name):
+            return getattr(os, name)
+
+        def replace(self, source, target):
+            self.count += str(target).endswith("_checkpoint.npz")
+            if self.count == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            os.replace(source, target)
+
+    files.os = Killing()
+
+
+def status_of(killing, arguments):
+    # A process of its own: JAX is imported and not started.
+    pid = os.fork()
+    if pid == 0:
+        status = 3
+        try:
+            killing and globals()[killing]()
+            status = main(arguments)
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def found():
+    for killing, arguments in json.loads(sys.argv[1]):
+        log = arguments[arguments.index("--out") + 1] + "/a_log.csv"
+        yield status_of(killing, arguments), sum(1 for _ in open(log))
+
+
+print(json.dumps(list(found())))
 """
-COMMAND = "import sys; from oggm_glaunti.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.fixture(scope="module")
@@ -50,43 +82,33 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory) -> Path:
-    """Compiled programs, shared by all processes."""
-    return tmp_path_factory.mktemp("programs")
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_killed_twice_and_resumed_is_uninterrupted_to_the_last_byte(data, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "out"
 
+    def training(out: Path, *more: str) -> list[str]:
+        """Arguments of a training of model A."""
+        how = ["--epochs", str(EPOCHS), "--quiet", "--threads", "1", *more]
+        return ["train", "--model", "a", "--data", str(data), "--out", str(out), *how]
 
-def train(data: Path, out: Path, programs: Path, *more: str, before: str = "") -> subprocess.CompletedProcess:
-    """Train model A in a process of its own."""
-    arguments = ["train", "--model", "a", "--data", str(data), "--out", str(out), "--epochs", str(EPOCHS), "--quiet"]
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(programs), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05"}
-    return subprocess.run(
-        [sys.executable, "-c", f"{before}\n{COMMAND}", *arguments, "--threads", "1", *more],
+    runs = [
+        (None, training(whole)),
+        ("kill_in_the_middle_of_an_epoch", training(out)),
+        ("kill_while_renaming", training(out, "--resume")),
+        (None, training(out, "--resume")),
+    ]
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "programs")}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(runs)],
         cwd=REPOSITORY,
         env={**os.environ, **cache},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(data, programs, tmp_path_factory) -> bytes:
-    out = tmp_path_factory.mktemp("whole")
-    done = train(data, out, programs)
     assert done.returncode == 0, done.stderr
-    return (out / "a.eqx").read_bytes()
-
-
-@pytest.mark.slow
-def test_killed_twice_and_resumed_is_uninterrupted_to_the_last_byte(data, programs, uninterrupted, tmp_path):
-    out = tmp_path / "out"
-    for before, more in ((KILLED_IN_THE_MIDDLE_OF_AN_EPOCH, ()), (KILLED_WHILE_RENAMING, ("--resume",))):
-        killed = train(data, out, programs, *more, before=before)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        # The first epoch is whole, the second is not.
-        assert len((out / "a_log.csv").read_text().splitlines()) == 2
-    resumed = train(data, out, programs, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert (out / "a.eqx").read_bytes() == uninterrupted
-    assert len((out / "a_log.csv").read_text().splitlines()) == EPOCHS + 1
+    # Exit status and lines of the log: where it was killed, the first epoch is whole, the second is not.
+    ended, killed = [0, EPOCHS + 1], [-signal.SIGKILL, 2]
+    assert json.loads(done.stdout.splitlines()[-1]) == [ended, killed, killed, ended], done.stderr
+    assert (out / "a.eqx").read_bytes() == (whole / "a.eqx").read_bytes()

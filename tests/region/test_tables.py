@@ -283,12 +283,14 @@ for rgi_id in sys.argv[2:]:
     gdir = oggm.GlacierDirectory(rgi_id, base_dir=sys.argv[1] + "/per_glacier")
     print(float(GlaUnTIMassBalance(gdir).get_annual_mb(np.array([3000.0]), year=2019)[0]))
     print(gtasks.glaunti_tables([gdir])["status"].tolist())
+print(GlaUnTIMassBalanceA(gdir).get_ela([2018, 2019]).tolist())
 """
 
 
 @pytest.mark.slow
 def test_afterwards_the_tables_are_found_without_jax(gdirs, weights, oggm_env):
     run(gdirs[:2])
+    alone = GlaUnTIMassBalanceA(gdirs[1]).get_ela([2018, 2019])  # from a table that it has made itself
     environment = {**os.environ, "JAX_PLATFORMS": "no_such_platform", "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-W", "ignore", "-c", WITHOUT_JAX, str(oggm_env), *(gdir.rgi_id for gdir in gdirs[:2])]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
@@ -297,6 +299,7 @@ def test_afterwards_the_tables_are_found_without_jax(gdirs, weights, oggm_env):
     expected = [GlaUnTIMassBalance(gdir).get_annual_mb(np.array([3000.0]), year=2019)[0] for gdir in gdirs[:2]]
     assert [float(line) for line in lines[0:4:2]] == expected
     assert lines[1:4:2] == ["['valid']"] * 2
+    assert json.loads(lines[4]) == alone.tolist()
 
 
 @pytest.mark.slow

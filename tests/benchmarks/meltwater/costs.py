@@ -99,17 +99,17 @@ from oggm_glaunti.companions.meltwater.training import train_network
 from oggm_glaunti.companions.meltwater.fit_loop import FitOptions
 from oggm_glaunti.companions.meltwater.windows import Decay
 stack, split = small_stack()
-path = Path(sys.argv[1])
-found = train_network(stack, split, Decay(), width=4, levels=2, crop=16, checkpoint=path,
-                      options=FitOptions(epochs=6, patience=6), report=lambda row: print(row["epoch"], flush=True))
-print(hashlib.sha256(b"".join(leaf.tobytes() for leaf in jax.tree.leaves(found.weights))).hexdigest(), found.log)
+for path in map(Path, sys.argv[1:]):
+    found = train_network(stack, split, Decay(), width=4, levels=2, crop=16, checkpoint=path,
+                          options=FitOptions(epochs=4, patience=4), report=lambda row: print(row["epoch"], flush=True))
+    leaves = b"".join(leaf.tobytes() for leaf in jax.tree.leaves(found.weights))
+    print("found", hashlib.sha256(leaves).hexdigest(), found.log)
 """
 
 
 def killed_training(folder: Path) -> tuple[str, str]:
     """Last lines of a training that ran through, and of one killed after the second epoch and resumed."""
     command = [sys.executable, "-c", TRAIN]
-    whole = _last_line([*command, str(folder / "whole.npz")])
     process = subprocess.Popen([*command, str(folder / "killed.npz")], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
@@ -117,14 +117,15 @@ def killed_training(folder: Path) -> tuple[str, str]:
             process.send_signal(signal.SIGKILL)
             break
     process.wait()
-    return whole, _last_line([*command, str(folder / "killed.npz")])
-
-
-def _last_line(command: list[str]) -> str:
+    command += [str(folder / name) for name in ("killed.npz", "whole.npz")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    return done.stdout.splitlines()[-1]
+    lines = done.stdout.splitlines()
+    # A training that goes on begins with the third epoch.
+    assert [line for line in lines if not line.startswith("found")] == ["3", "4", "1", "2", "3", "4"], lines
+    resumed, whole = (line for line in lines if line.startswith("found"))
+    return whole, resumed
 
 
 def run() -> list[Verdict]:
