@@ -1,4 +1,4 @@
-"""A kill of each task that writes; by hand ``python -m tests.faults.kill --n 200``."""
+"""As many kills as there are tasks that write; by hand ``python -m tests.faults.kill --n 200``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest.importorskip("zarr")
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
-def test_a_kill_of_each_task_loses_and_mixes_nothing():
+def test_as_many_kills_as_there_are_tasks_lose_and_mix_nothing():
     command = [sys.executable, "-m", "tests.faults.kill", "--n", str(len(KILLED)), "--seed", "20"]
     repository = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=repository, timeout=1200)
