@@ -24,6 +24,7 @@ from oggm_glaunti.companions.meltwater.features import features, scales_of
 from oggm_glaunti.companions.meltwater.fit_loop import FitOptions
 from oggm_glaunti.companions.meltwater.scores import (
     FEWEST_IN_BIN,
+    WET,
     by_gap,
     by_season,
     date_errors,
@@ -159,7 +160,7 @@ def network_lines(full: SceneStack) -> list[Verdict]:
     """Networks on draws of scenes, each with a training seed of its own."""
     head(f"Networks that correct the decaying window; draws and training seeds: UNet {len(KINDS)}, DeepLabv3+ {DRAWS}")
     done: list[Scored] = []
-    seconds, areas = [], []
+    seconds, areas, dates = [], [], []
     for seed, kinds in KINDS.items():
         drawn = draw(full, seed)
         for key in "ab":
@@ -182,17 +183,20 @@ def network_lines(full: SceneStack) -> list[Verdict]:
                 p = predict_features(trained.network, trained.weights, tested)
                 found = pooled(p, y, prior)
                 print(score_line(f"draw {seed}, {key}: {kind}, epoch {trained.best_epoch}", found), flush=True)
-                maps = {}
+                maps, wet_above = {}, 0.5
                 if kind == "unet":
                     of_parts = [predict_features(trained.network, trained.weights, part) for part in prepared]
                     maps = calibrated_maps(kind, p, of_parts, [y_learn, y_check])
+                    wet_above = tuned_threshold(of_parts[0], y_learn).threshold
                 done.append(Scored(kind, key, found.brier / base.brier, found.f1 - base.f1, y, maps))
                 if kind == "unet" and key == "b":
                     rules = dict(of_scenes(stack, split, decay))
                     rules["unet"] = lambda days, of=(trained, stack, split): predict_days(*of, days)
                     areas.append(season_errors(full, drawn, split, rules))
+                    dates.append(season_dates(full, drawn, rules["unet"], wet_above))
                 if seed == DRAWS[0] and kind == "unet":
                     print_tables(stack, split, p, y, tested.gap, prior)
+    print_dates(dates)
     slowest = Verdict(f"slowest of {len(seconds)} trainings {max(seconds):.0f} s <= 300 s", max(seconds) <= 300)
     return [*gain_lines(done), *reliability_lines(done), *area_lines(areas), slowest]
 
@@ -292,11 +296,30 @@ def season_errors(full: SceneStack, drawn: Drawn, split: Split, rules: Mapping[s
             area = np.where(seen, p, 0).sum(dtype=np.float64)
             for label, factor in ((name, 1.0), (f"{name}, scaled", scale_to_scenes(p, scenes))):
                 found.setdefault(label, []).append(abs(factor * area - expected) * CELL_AREA)
-            if name == "unet" and season == LEFT_OUT[0]:
-                dates = (melt_dates(full.time[days], np.where(seen, m, 0) > 0.5) for m in (p, truth))
-                errors = {key: round(float(value), 1) for key, value in date_errors(*dates).items()}
-                print(f"  season {season}, UNet's dates against the radiometer's (days): {errors}")
     return {name: float(np.mean(values)) for name, values in found.items() if name != "nothing melts, scaled"}
+
+
+def season_dates(full: SceneStack, drawn: Drawn, rule: Predict, wet_above: float) -> dict[str, float]:
+    """Errors (days) of onset and end of the left-out seasons, wet above one half and above a tuned threshold."""
+    found: dict[str, list[float]] = {}
+    for season in LEFT_OUT:
+        days = np.flatnonzero(drawn.stack.seasons == season)
+        truth, p = observed(full, days), rule(days)
+        seen = np.isfinite(truth)
+        melted = melt_dates(full.time[days], np.where(seen, truth, 0) > WET)
+        for label, threshold in (("0.5", 0.5), ("a threshold of learning scenes", wet_above)):
+            modelled = melt_dates(full.time[days], np.where(seen, p, 0) > threshold)
+            both, either = (modelled.days > 0) & (melted.days > 0), (modelled.days > 0) | (melted.days > 0)
+            errors = date_errors(modelled, melted) | {"share of cells that melt in both": both.sum() / either.sum()}
+            for key, value in errors.items():
+                found.setdefault(f"above {label}, {key}", []).append(float(value))
+    return {key: float(np.mean(values)) for key, values in found.items()}
+
+
+def print_dates(dates: list[dict[str, float]]) -> None:
+    print(f"  first and last wet day of cells, split b, {len(dates)} draws, {len(LEFT_OUT)} seasons each (days):")
+    for key in dates[0]:
+        print(f"    UNet {key}: {mean_sd([one[key] for one in dates])}")
 
 
 def print_areas(title: str, areas: list[dict[str, float]]) -> None:
