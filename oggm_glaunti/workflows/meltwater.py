@@ -70,6 +70,8 @@ def train(
 def predict(folder: Path, out: Path, layers: Sequence[str], tile: int = TILE) -> Path:
     """Write melt probabilities of every day that has all layers to ``meltwater.nc``, tile by tile.
 
+    The attribute ``wet_above`` of ``melt_probability`` is what to compare it with for a map of wet and dry.
+
     Parameters
     ----------
     folder, out, layers
@@ -95,7 +97,7 @@ def predict(folder: Path, out: Path, layers: Sequence[str], tile: int = TILE) ->
     a, _, west, _, e, north = bench.grid.transform[:6]
     x, y = west + a * (np.arange(shape[1]) + 0.5), north + e * (np.arange(shape[0]) + 0.5)
     about = {"network": network.kind, "best_epoch": trained.best_epoch, "predictors": " ".join(trained.names)}
-    write_maps(out / MAPS, days, x, y, bench.grid.crs, probability, observed, gap, about)
+    write_maps(out / MAPS, days, x, y, bench.grid.crs, probability, observed, gap, about, trained.wet_above)
     return out / MAPS
 
 
@@ -137,5 +139,8 @@ def _maps(stack: SceneStack, split: Split, trained: Trained) -> tuple[dict[str, 
         rule = tuned_threshold(values[split.learn], stack.target[split.learn])
         label = f"{name} above {rule.threshold:.4g}"
         maps[label], hard[label] = rule.probability(values[split.test]), rule.wet(values[split.test])
-    maps[trained.network.kind] = predict_days(trained, stack, split, split.test)
+    p = predict_days(trained, stack, split, split.test)
+    tuned = f"{trained.network.kind} above {trained.wet_above:.4g}"
+    maps |= {trained.network.kind: p, tuned: p}
+    hard[tuned] = (p > trained.wet_above).astype(np.float32)
     return maps, hard

@@ -10,6 +10,7 @@ import xarray as xr
 
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.companions.meltwater.bench import LAYERS, write_bench
+from oggm_glaunti.companions.meltwater.network_file import read_network
 from tests.companions.meltwater.worlds import small_stack
 
 LAYER = ("--layers", "water")
@@ -31,9 +32,12 @@ def test_train_evaluate_and_predict(root, capsys):
     assert main(["meltwater", "evaluate", str(root), *LAYER]) == 0
     rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
     assert {"nothing melts", "climatology", "window 3+3", "decaying window", "unet"} <= set(rows)
+    wet_above = read_network(root / "glaunti" / "network.npz").wet_above
+    assert f"unet above {wet_above:.4g}" in rows
     assert main(["meltwater", "predict", str(root), *LAYER]) == 0
     with xr.open_dataset(root / "glaunti" / "meltwater.nc") as maps:
         stack, _ = small_stack()
+        assert maps.melt_probability.wet_above == pytest.approx(wet_above)
         assert maps.time.size == stack.time.size
         np.testing.assert_array_equal(np.isfinite(maps.melt_probability).all("time"), stack.valid)
     # A network is refused for other layers, in one line.

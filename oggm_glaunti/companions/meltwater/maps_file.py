@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from oggm_glaunti.companions.meltwater.scores import WET
 from oggm_glaunti.companions.meltwater.stack import Days, Floats, checked_days
 from oggm_glaunti.coupling.ground.rasters import PathLike
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError
@@ -88,6 +89,7 @@ def write_maps(
     observed: Floats,
     gap: Floats,
     about: dict[str, Any] | None = None,
+    wet_above: float = WET,
 ) -> None:
     """Write daily melt maps as CF NetCDF; the file appears complete or not at all.
 
@@ -104,6 +106,8 @@ def write_maps(
         days to the nearest scene of the season, 999 if it has none within reach
     about : dict, optional
         further attributes
+    wet_above : float
+        probability above which a cell counts as wet, an attribute of ``melt_probability``
     """
     seen = np.isfinite(observed)
     fields = {
@@ -125,6 +129,7 @@ def write_maps(
             )
             new.units, new.long_name, new.grid_mapping = units, long_name, "crs"
             new[:] = values
+        nc["melt_probability"].wet_above = np.float32(wet_above)
 
 
 def _coordinates(nc: netCDF4.Dataset, time: Days, x: NDArray[np.float64], y: NDArray[np.float64], crs: CRS) -> None:

@@ -15,7 +15,7 @@ from oggm_glaunti.companions.meltwater.training import Trained
 from oggm_glaunti.companions.meltwater.windows import Decay
 from oggm_glaunti.files import replacing
 
-FORMAT = "oggm-glaunti-meltwater-1"
+FORMAT = "oggm-glaunti-meltwater-2"
 
 
 def write_network(path: Path, trained: Trained) -> None:
@@ -29,6 +29,7 @@ def write_network(path: Path, trained: Trained) -> None:
         "names": list(trained.names),
         "best_epoch": trained.best_epoch,
         "log": trained.log,
+        "wet_above": trained.wet_above,
     }
     leaves: dict[str, Any] = {
         f"leaf_{k:03d}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(trained.weights))
@@ -61,6 +62,5 @@ def read_network(path: Path) -> Trained:
         raise ValueError(f"{path}: the weights are not those of {network}; the file is damaged")
     scales = Scales(head["mean"], head["sd"])
     weights = jax.tree.unflatten(structure, found)
-    return Trained(
-        network, weights, Decay(*head["decay"]), scales, tuple(head["names"]), head["best_epoch"], head["log"]
-    )
+    decay, names = Decay(*head["decay"]), tuple(head["names"])
+    return Trained(network, weights, decay, scales, names, head["best_epoch"], head["log"], head["wet_above"])

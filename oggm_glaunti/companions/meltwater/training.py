@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from oggm_glaunti.companions.meltwater.baselines import fit_logistic
+from oggm_glaunti.companions.meltwater.baselines import fit_logistic, tuned_threshold
 from oggm_glaunti.companions.meltwater.features import Features, Scales, features, scales_of
 from oggm_glaunti.companions.meltwater.fit_loop import FitOptions, fit_loop
 from oggm_glaunti.companions.meltwater.model import (
@@ -48,6 +48,9 @@ class Trained(NamedTuple):
     best_epoch : int
         0 if training did not improve on the baseline, which is then what is predicted
     log : list of dict
+    wet_above : float
+        probability above which a cell counts as wet with the best F1 on the learning scenes. Where melt is rare it is
+        well below one half
     """
 
     network: Network
@@ -57,6 +60,7 @@ class Trained(NamedTuple):
     names: tuple[str, ...]
     best_epoch: int
     log: list[dict[str, Any]]
+    wet_above: float
 
 
 def train_network(
@@ -150,7 +154,8 @@ def train_network(
     }
     done = fit_loop(first, _loss_of(loss, network), batches, validate, options, checkpoint, config, report)
     best = jax.tree.map(np.asarray, done.best)
-    return Trained(network, best, decay, scales, learn.names, done.best_epoch, done.log)
+    wet_above = tuned_threshold(predict_features(network, best, learn), targets[0]).threshold
+    return Trained(network, best, decay, scales, learn.names, done.best_epoch, done.log, wet_above)
 
 
 def prepare(stack: SceneStack, split: Split, decay: Decay, scales: Scales) -> tuple[Features, Features]:

@@ -183,17 +183,16 @@ def network_lines(full: SceneStack) -> list[Verdict]:
                 p = predict_features(trained.network, trained.weights, tested)
                 found = pooled(p, y, prior)
                 print(score_line(f"draw {seed}, {key}: {kind}, epoch {trained.best_epoch}", found), flush=True)
-                maps, wet_above = {}, 0.5
+                maps = {}
                 if kind == "unet":
                     of_parts = [predict_features(trained.network, trained.weights, part) for part in prepared]
                     maps = calibrated_maps(kind, p, of_parts, [y_learn, y_check])
-                    wet_above = tuned_threshold(of_parts[0], y_learn).threshold
                 done.append(Scored(kind, key, found.brier / base.brier, found.f1 - base.f1, y, maps))
                 if kind == "unet" and key == "b":
                     rules = dict(of_scenes(stack, split, decay))
                     rules["unet"] = lambda days, of=(trained, stack, split): predict_days(*of, days)
                     areas.append(season_errors(full, drawn, split, rules))
-                    dates.append(season_dates(full, drawn, rules["unet"], wet_above))
+                    dates.append(season_dates(full, drawn, rules["unet"], trained.wet_above))
                 if seed == DRAWS[0] and kind == "unet":
                     print_tables(stack, split, p, y, tested.gap, prior)
     print_dates(dates)

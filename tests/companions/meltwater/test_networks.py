@@ -13,6 +13,7 @@ from oggm_glaunti.companions.meltwater.features import features, scales_of
 from oggm_glaunti.companions.meltwater.fit_loop import FitOptions, fit_loop
 from oggm_glaunti.companions.meltwater.model import Network
 from oggm_glaunti.companions.meltwater.network_file import read_network, write_network
+from oggm_glaunti.companions.meltwater.scores import f1_of
 from oggm_glaunti.companions.meltwater.stack import checked_stack
 from oggm_glaunti.companions.meltwater.tiling import in_tiles, tile_windows
 from oggm_glaunti.companions.meltwater.training import predict_days, predict_features, train_network
@@ -128,6 +129,17 @@ def test_tiles_of_nothing_but_edge_are_refused():
 
 
 @pytest.mark.slow
+def test_the_threshold_of_a_network_has_the_best_f1_on_its_learning_scenes():
+    stack, split = small_stack()
+    trained = train_network(stack, split, Decay(), **TINY, options=FitOptions(epochs=1))
+    y = np.where(stack.valid, stack.target[split.learn], np.nan)
+    seen = np.isfinite(y)
+    p = predict_days(trained, stack, split, split.learn)[seen]
+    best = max(f1_of(p > threshold, y[seen] > 0.5) for threshold in np.linspace(0.05, 0.95, 19))
+    assert f1_of(p > trained.wet_above, y[seen] > 0.5) > best - 0.005
+
+
+@pytest.mark.slow
 def test_training_improves_on_the_baseline_and_can_be_written(tmp_path):
     stack, split = small_stack()
     options = FitOptions(epochs=2, rate=5e-3)
@@ -138,6 +150,7 @@ def test_training_improves_on_the_baseline_and_can_be_written(tmp_path):
     assert min(log) < np.nanmean((check.base - y) ** 2)
     write_network(tmp_path / "network.npz", trained)
     again = read_network(tmp_path / "network.npz")
+    assert again.wet_above == trained.wet_above
     days = split.test[:2]
     np.testing.assert_array_equal(predict_days(again, stack, split, days), predict_days(trained, stack, split, days))
     with pytest.raises(ValueError, match="predictors: trained with"):
