@@ -53,6 +53,7 @@ def iceflow_velocity(
     stable: ArrayLike | str = "outline",
     guess: str | None = None,
     longest: float = np.inf,
+    leave_out: bool = False,
     **tracking: Any,
 ) -> None:
     """Write velocities to ``gridded_data.nc``: tracked from images, or read from a file.
@@ -79,6 +80,8 @@ def iceflow_velocity(
         Maps of the directory to take a first guess of the motion from
     longest : float
         Longest time between the images of a pair, days
+    leave_out : bool
+        Whether to do without images that are distorted within, of three or more; they are named in any case
     **tracking
         `chips`, `step`, `search`, `method`, `sigma`, `least_peak` and `least_ratio` of the tracker
 
@@ -110,7 +113,7 @@ def iceflow_velocity(
             common = 0.0
         else:
             stack = read_stack(images, dates=dates, band=band, nodata=nodata)  # type: ignore[arg-type]
-            found = _tracked(gdir, maps, stack, stable, guess, longest, tracking)
+            found = _tracked(gdir, maps, stack, stable, guess, {"longest": longest, "leave_out": leave_out}, tracking)
             points = found.points(maps.crs)
             spacing = float(found.row[1] - found.row[0]) * float(found.images[0].pixel or np.nan)
             common = np.nan_to_num(found.common_error) * float(found.images[0].pixel or np.nan) * 365.25
@@ -176,7 +179,7 @@ def _tracked(
     stack: list[Image],
     stable: ArrayLike | str,
     guess: str | None,
-    longest: float,
+    solving: dict[str, Any],
     tracking: dict[str, Any],
 ) -> Velocity:
     if stack[0].crs is None:
@@ -192,7 +195,7 @@ def _tracked(
         tracking = {**tracking, "guess": _guess(gdir, maps, stack, guess, tracking)}
     if len(stack) == 2:
         return pair_velocity(Pair(*stack), ground, **tracking)
-    return stack_velocity(stack, ground, longest=longest, **tracking)
+    return stack_velocity(stack, ground, **solving, **tracking)
 
 
 def _around_glacier(maps: Maps, stack: list[Image], margin: int) -> list[Image]:

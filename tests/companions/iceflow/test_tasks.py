@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from oggm_glaunti import tasks as gtasks
-from oggm_glaunti.companions.iceflow import synthetic
+from oggm_glaunti.companions.iceflow import synthetic, velocity
 from oggm_glaunti.companions.iceflow.balance import band_targets
 from oggm_glaunti.companions.iceflow.gridded import maps_of, velocity_maps
 from oggm_glaunti.coupling.oggm.from_oggm import InvalidParamsError, InvalidWorkflowError
@@ -64,6 +64,18 @@ def test_images_become_velocities_in_oggms_conventions(aletsch_gdir, images):
     table = gtasks.compare_velocities(aletsch_gdir, one="iceflow", two="millan")
     assert table.loc["glacier", "cells"] > 5000
     assert list(table) == ["cells", "bias", "nmad", "direction", "direction_nmad"]
+
+
+@pytest.mark.slow
+def test_images_that_are_distorted_within_are_left_out_on_demand(aletsch_gdir, images, monkeypatch, caplog):
+    for date in ("20200309", "20200413"):
+        images.append(images[-1].with_name(f"{date}.tif"))
+        images[-1].write_bytes(images[1].read_bytes())
+    monkeypatch.setattr(velocity, "distortions", lambda data, *_: np.r_[0.04, 0.04, 0.04, 0.3][: data.days.size])
+    gtasks.iceflow_velocity(aletsch_gdir, images=images, leave_out=True, **{**HOW, "step": 32})
+    assert "parts of 20200413.tif (0.30 px) are off the image's shift" in caplog.text
+    with xr.open_dataset(aletsch_gdir.get_filepath("gridded_data")) as data:
+        assert data.iceflow_v.attrs["data_source"] == "20200101.tif 20200206T123600.tif 20200309.tif"
 
 
 def test_an_own_file_is_read_as_well(aletsch_gdir, images, tmp_path):
