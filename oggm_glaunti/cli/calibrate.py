@@ -108,8 +108,8 @@ def add_calibrate(subparsers: common.Subparsers) -> None:
         "--ref-mb", metavar="MB|geodetic|wgms", type=common.balance_or("geodetic", "wgms"), required=True, help=balance
     )
     parser.add_argument("--ref-mb-err", metavar="ERR", type=float, help="its standard error (default: of its source)")
-    period = "default: 2000-01-01_2020-01-01, last day excluded; wgms: all years there are"
-    parser.add_argument("--ref-period", metavar="P", help=period)
+    default = f"{common.PERIOD} (default: this one; wgms: all years there are)"
+    parser.add_argument("--ref-period", metavar="P", help=default)
     prior = "calibration with the parameters of a region, by fit --together (default: what is expected anywhere)"
     parser.add_argument("--prior", metavar="SUFFIX", help=prior)
     order = "turn these until the balance is met: some of melt_f prcp_fac temp_bias, in this order"
@@ -124,7 +124,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
     asked |= {"ref_source": args.ref_mb} if isinstance(args.ref_mb, str) else {"ref_mb": args.ref_mb}
 
     def calibrate(gdir: GlacierDirectory) -> None:
-        found = calibrate_glaunti(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked)
+        found = calibrate_glaunti(gdir, mb_kwargs=_mb_kwargs(gdir, args), **asked)
         turned = ", ".join(f"{name} {found[name]:.4g} {TUNABLE[name]}".strip() for name in found["calibrated"])
         period, source = found["reference_period"], found["reference_source"]
         made = f"{found['reference_mb'] + found['residual']:.0f} kg m-2 yr-1 in {period}"
@@ -164,7 +164,13 @@ def _add_parameters(
     add_directory(parser)
     group = add_chosen_model(parser, other_weather=verb == "fit")
     group.add_argument("--calibration", metavar="SUFFIX", help="of the glaunti_params that is written (default: none)")
+    days = "the published day, or the one whose snow conserves mass, which hydro needs (default: as calibrated before)"
+    group.add_argument("--variant", choices=("smooth", "mass_conserving"), help=days)
     return parser
+
+
+def _mb_kwargs(gdir: GlacierDirectory, args: argparse.Namespace) -> dict[str, Any]:
+    return mb_kwargs_of(gdir, args) | common.given(args, "variant")
 
 
 def run_fit(args: argparse.Namespace) -> int:
@@ -186,11 +192,11 @@ def run_fit(args: argparse.Namespace) -> int:
         print(f"left out: {len(others)} rows of glaciers not asked for or not there: {_some(set(others['glacier']))}")
     asked = {"observations": read, **common.given(args, "free", filesuffix="calibration")}
     if args.together:
-        kwargs = [mb_kwargs_of(gdir, args) for gdir in gdirs]
+        kwargs = [_mb_kwargs(gdir, args) for gdir in gdirs]
         _print_region(fit_glaunti_region(gdirs, mb_kwargs=kwargs[0], **asked))
         return common.OK
     for gdir in common.each(args, observed, "glacier"):
-        _print_fit(gdir.rgi_id, fit_glaunti(gdir, mb_kwargs=mb_kwargs_of(gdir, args), **asked))
+        _print_fit(gdir.rgi_id, fit_glaunti(gdir, mb_kwargs=_mb_kwargs(gdir, args), **asked))
     without = sorted({gdir.rgi_id for gdir in gdirs} - {gdir.rgi_id for gdir in observed})
     if without:
         print(f"without observations, left as they are: {_some(without)}")

@@ -176,6 +176,9 @@ def add_years(group: Any, **kwargs: Any) -> None:
     group.add_argument("--years", metavar=("FIRST", "LAST"), nargs=2, type=int, **kwargs)
 
 
+PERIOD = "2000-01-01_2020-01-01, say; its last day counts unless it is the first of a month"
+
+
 def balance_or(*words: str) -> Callable[[str], float | str | None]:
     """Return the type of an option that takes a balance (kg m-2 yr-1) or one of some words; ``none`` is None."""
 

@@ -24,7 +24,7 @@ EXAMPLE = """\
 examples:
   oggm-glaunti meltwater train helheim --out trained
   oggm-glaunti meltwater predict helheim --out trained
-  oggm-glaunti meltwater season glaunti_demo --years 2018 2019"""
+  oggm-glaunti meltwater season glaunti_demo/oggm_A --years 2018 2019"""
 
 
 def add_meltwater(subparsers: common.Subparsers) -> None:
@@ -87,9 +87,11 @@ def _season(args: argparse.Namespace) -> int:
     first, last = args.years or (None, None)
 
     def one(gdir: "GlacierDirectory") -> None:
-        chosen = {"ys": first, "ye": last, "mb_kwargs": mb_kwargs_of(gdir, args, maps=True)}
+        # Southern seasons end in the year after.
+        until = last and last + (gdir.hemisphere == "sh")
+        chosen = {"ys": first, "ye": until, "mb_kwargs": mb_kwargs_of(gdir, args, maps=True)}
         glaunti_smb(gdir, daily=True, output_filesuffix=DAILY, **chosen)
-        table = melt_season(gdir, smb_filesuffix=DAILY, **observed)
+        table = melt_season(gdir, ys=first, ye=last, smb_filesuffix=DAILY, **observed)
         print(f"{gdir.rgi_id}\n{table.T.to_string()}")
         if observed:
             found = compare_melt(gdir, smb_filesuffix=DAILY, **observed)

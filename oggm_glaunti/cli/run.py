@@ -73,7 +73,11 @@ def add_run(subparsers: common.Subparsers) -> None:
     common.add_weights(group, "file or folder, for models C and D")
     group.add_argument("--ref-mb", metavar="MB|geodetic|none", type=common.balance_or("geodetic", "none"), help=REF_MB)
     group.add_argument("--ref-mb-err", metavar="ERR", type=float, help="standard error of --ref-mb (default: 200)")
-    group.add_argument("--ref-period", metavar="P", help="of --ref-mb: 2000-01-01_2020-01-01, last year excluded")
+    group.add_argument(
+        "--ref-period",
+        metavar="P",
+        help="of --ref-mb: 2000-01-01_2020-01-01; the last day counts unless it is the first of a month",
+    )
     group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
     ice = "ice as well, whatever FILE of --config says"
     group.add_argument("--dynamics", dest="no_dynamics", action="store_false", default=False, help=ice)

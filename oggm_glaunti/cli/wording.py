@@ -17,6 +17,8 @@ VERBS = {
 _TASKS = re.compile(
     rf"(?<![\w.'\"/])(?:the task )?(?:oggm_glaunti\.)?(?:g?tasks\.)?({'|'.join(VERBS)})(?:\(gdir\))?(?![\w:]|\.\w)"
 )
+# A call of a task with more than the directory: left as it is.
+_CALL = re.compile(r"(?<![\w.'\"/])(?:\w+\.)*(\w+)\(gdir, (?:[^()]|\([^()]*\))*\)")
 _VALUE = r"=(?P<value>'[^']*'|\"[^\"]*\"|\.{3}|\([^)]*\)|[^\s,;:()]*[^\s,;:().])?"
 
 
@@ -42,7 +44,7 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
 
     An argument is recognised where it is written ``name=``, where it begins a message or a part of one (``name: ...``),
     as the key of a mapping, or by itself if it holds an underscore; a name within a path, a quotation or a longer name
-    is left alone.
+    is left alone. A call of a task with arguments is given as Python, after the verb that runs the task if any does.
 
     Parameters
     ----------
@@ -57,7 +59,17 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     'HEF: --years: no unit in a_years/b.csv; give --temp-units degC or --temp-units ...'
     >>> in_options("implausible; check=False takes it. Run the task glaunti_features first", options)
     'implausible; --force takes it. Run oggm-glaunti features first'
+    >>> in_options("no parameters: run fit_glaunti(gdir, years=(2000, 2001))", options)
+    'no parameters: run oggm-glaunti fit (in Python: fit_glaunti(gdir, years=(2000, 2001)))'
     """
+    calls: list[str] = []
+
+    def kept(match: re.Match[str]) -> str:
+        verb = VERBS.get(match[1])
+        calls.append(f"{verb} (in Python: {match[0]})" if verb else match[0])
+        return f"\0{len(calls) - 1}\0"
+
+    message = _CALL.sub(kept, message)
     for name in sorted(options, key=len, reverse=True):
         found = rf"(?<!attribute )(?<![\w/.'\"\[-]){re.escape(name)}"
         message = re.sub(found + _VALUE + r"(?!\w)", partial(_with_value, options[name]), message)
@@ -65,7 +77,8 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
         message = re.sub(rf"(?<=[{{ ])'{re.escape(name)}'(?=: )", options[name], message)
         if "_" in name:
             message = re.sub(rf"{found}(?![\w/=]|\.\w|['\"])", options[name], message)
-    return _TASKS.sub(lambda match: VERBS[match[1]], message)
+    message = _TASKS.sub(lambda match: VERBS[match[1]], message)
+    return re.sub(r"\0(\d+)\0", lambda match: calls[int(match[1])], message)
 
 
 def _with_value(option: str, match: re.Match[str]) -> str:

@@ -126,7 +126,7 @@ def run(
             from distributed import Client
         except ImportError as err:
             raise ImportError(
-                "a cluster needs Dask, which is not installed: pip install 'oggm-glaunti[region]'. Without client= "
+                "a cluster needs Dask, which is not installed: pip install distributed. Without client= "
                 "everything runs in this process."
             ) from err
         client = Client(client)

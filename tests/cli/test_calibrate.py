@@ -45,6 +45,17 @@ def test_features_are_made_for_the_model_that_is_chosen(monkeypatch, tmp_path, c
     assert bool(calls) == made
 
 
+@pytest.mark.parametrize("verb", ["calibrate --ref-mb -1100", "fit --observations x.csv"])
+def test_the_day_whose_snow_conserves_mass_can_be_calibrated(monkeypatch, verb):
+    monkeypatch.setattr(calibrate, "mb_kwargs_of", lambda gdir, args: {"model": "A"})
+    name, *options = verb.split()
+    parsed = [
+        make_parser().parse_args([name, "DIR", *options, *more]) for more in ((), ("--variant", "mass_conserving"))
+    ]
+    found = [calibrate._mb_kwargs(None, args) for args in parsed]
+    assert found == [{"model": "A"}, {"model": "A", "variant": "mass_conserving"}]
+
+
 def observations(tmp_path, text: str, *options: str):
     (tmp_path / "stakes.csv").write_text(text)
     argv = ["fit", "DIR", "--observations", str(tmp_path / "stakes.csv"), *options]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
+from oggm_glaunti import tasks
+from oggm_glaunti.cli import directories
 from oggm_glaunti.cli.main import main
 from oggm_glaunti.companions.meltwater.bench import LAYERS, write_bench
 from oggm_glaunti.companions.meltwater.network_file import read_network
@@ -65,3 +69,18 @@ def test_a_season_of_a_working_directory(hef, capsys):
     assert said.startswith("RGI60-11.00897\n")
     assert "melt_volume" in said
     assert hef.has_file("glaunti_meltwater")
+
+
+@pytest.mark.parametrize(("hemisphere", "until"), [("nh", 2019), ("sh", 2020)])
+def test_southern_seasons_have_the_days_of_two_calendar_years(monkeypatch, capsys, hemisphere, until):
+    asked = {}
+    gdir = SimpleNamespace(rgi_id="RGI60-18.02342", hemisphere=hemisphere)
+    monkeypatch.setattr(tasks, "glaunti_smb", lambda gdir, **how: asked.update(maps=(how["ys"], how["ye"])))
+    monkeypatch.setattr(
+        tasks, "melt_season", lambda gdir, ys, ye, **how: asked.update(season=(ys, ye)) or pd.DataFrame()
+    )
+    monkeypatch.setattr(directories, "for_each", lambda args, one: one(gdir))
+    monkeypatch.setattr(directories, "mb_kwargs_of", lambda *args, **kwargs: {})
+    main(["meltwater", "season", "DIR", "--years", "2018", "2019"])
+    assert asked == {"maps": (2018, until), "season": (2018, 2019)}
+    assert capsys.readouterr().out.startswith("RGI60-18.02342\n")

@@ -66,3 +66,13 @@ def test_aliases_are_added_to_the_options():
     parser = argparse.ArgumentParser()
     parser.add_argument("-r", "--ref-hgt")
     assert option_names(parser, {"height": "--ref-hgt"}) == {"ref_hgt": "--ref-hgt", "height": "--ref-hgt"}
+
+
+def test_a_call_with_arguments_is_given_as_python_after_its_verb():
+    """The first mistake with a directory: no daily weather."""
+    call = "oggm_glaunti.tasks.process_daily_climate(gdir, source=..., filesuffix='_daily')"
+    options = {"filesuffix": "--calibration", "filename": "--climate", "source": "--climate"}
+    found = in_options(f"HEF: no daily climate in a/b: filename='x'. Run {call}.", options)
+    assert found == f"HEF: no daily climate in a/b: --climate x. Run oggm-glaunti run (in Python: {call})."
+    other = "run oggm.tasks.define_glacier_region(gdir, source='USER') first"
+    assert in_options(other, {"source": "--climate"}) == other

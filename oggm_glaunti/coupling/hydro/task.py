@@ -103,7 +103,9 @@ def run_with_daily_hydro(
 
     Examples
     --------
+    >>> from oggm import cfg
     >>> from oggm_glaunti import tasks as gtasks
+    >>> cfg.PARAMS["store_model_geometry"] = True  # doctest: +SKIP
     >>> gtasks.run_with_daily_hydro(gdir, ys=2000, ye=2020, ref_area_from_y0=True)  # doctest: +SKIP
     """
     from oggm import tasks

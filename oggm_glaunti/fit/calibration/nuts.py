@@ -189,5 +189,5 @@ def _blackjax() -> Any:
     try:
         import blackjax
     except ImportError as err:
-        raise ImportError("sampling needs blackjax: pip install oggm-glaunti[nuts]") from err
+        raise ImportError("sampling needs blackjax: pip install blackjax") from err
     return blackjax
