@@ -11,6 +11,7 @@ from oggm_glaunti.cli import common
 from oggm_glaunti.cli.directories import (
     ALIASES,
     DIRECTORY,
+    OWN_BALANCE,
     Outputs,
     add_chosen_model,
     add_directory,
@@ -29,6 +30,15 @@ RESULTS = f"""\
 {DIRECTORY}
 Tables are CSV, fields NetCDF, figures PNG. The first glacier that cannot be analysed ends the command.
 """
+
+# What messages of invert advise in the words of Python.
+INSTEAD = "--target and --years instead of --geodetic"
+OF_GEODETIC = {
+    "target 'geodetic'": "--geodetic",
+    "Give a number and years instead": f"Give {INSTEAD}",
+    "give its mean as a number": "give its mean with --target",
+    OWN_BALANCE: f"a balance of your own ({INSTEAD})",
+}
 
 # Analyses one glacier directory and leaves files.
 Analysis = Callable[["GlacierDirectory", argparse.Namespace, Outputs], None]
@@ -85,7 +95,9 @@ def _add_analysis(
     def run(args: argparse.Namespace) -> int:
         return for_each(args, lambda gdir: analyse(gdir, args, Outputs(args.out, gdir.rgi_id)))
 
-    parser = common.add_verb(subparsers, verb, run, what, RESULTS, epilog, ALIASES, reads_calibration=True)
+    parser = common.add_verb(
+        subparsers, verb, run, what, RESULTS, epilog, ALIASES | OF_GEODETIC, reads_calibration=True
+    )
     add_directory(parser)
     common.add_out(parser)
     if lacks != "years":

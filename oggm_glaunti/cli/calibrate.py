@@ -13,6 +13,8 @@ from oggm_glaunti.cli import common
 from oggm_glaunti.cli.directories import (
     ALIASES,
     DIRECTORY,
+    OWN_BALANCE,
+    OWN_REF_MB,
     add_chosen_model,
     add_directory,
     for_each,
@@ -101,7 +103,9 @@ def add_calibrate(subparsers: common.Subparsers) -> None:
     """Add ``calibrate``."""
     example = "--ref-mb -1100 --ref-period 2000-01-01_2020-01-01 --model A"
     what = "parameters of each glacier to its mean balance"
-    aliases = {**ALIASES, "ref_source": "--ref-mb"}
+    aliases = {**ALIASES, "ref_source": "--ref-mb", OWN_BALANCE: OWN_REF_MB}
+    aliases["fit_glaunti_region"] = "oggm-glaunti fit --together"
+    aliases["add tunable parameters to order, or widen bounds"] = "or add parameters to --order"
     parser = _add_parameters(subparsers, "calibrate", run_calibrate, what, CALIBRATE, example, aliases)
     balance = "mean annual balance, kg m-2 yr-1; or geodetic (OGGM's table, network) or wgms"
     parser.add_argument(
@@ -137,7 +141,9 @@ def run_calibrate(args: argparse.Namespace) -> int:
 def add_fit(subparsers: common.Subparsers) -> None:
     """Add ``fit``."""
     example = "--observations stakes.csv --model A"
-    aliases = {**ALIASES, "observations": "--observations"}
+    aliases = {**ALIASES, "observations": "--observations", "free, spread": "--free"}
+    gauge = "where it is asked for: give its catchment, gauge=Gauge(units)"
+    aliases[gauge] = "in Python, where gauge=Gauge(units) gives its catchment"
     what = "parameters of glaciers to stakes and other observations"
     parser = _add_parameters(subparsers, "fit", run_fit, what, FIT, example, aliases)
     parser.add_argument("--observations", metavar="FILE", type=Path, required=True, help="a row for each balance")

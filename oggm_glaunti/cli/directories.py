@@ -28,6 +28,11 @@ ALIASES = {
     "check_calib_params": "--uncalibrated",
     "gdirs": "DIR",
 }
+# What messages advise in the words of Python.
+OWN_BALANCE = (
+    "a table (read_geodetic, file_path) or a balance (calibrate_glaunti, ref_mb, ref_mb_err and ref_period) of your own"
+)
+OWN_REF_MB = "a balance of your own (--ref-mb, --ref-mb-err and --ref-period)"
 
 
 class Outputs(NamedTuple):

@@ -23,6 +23,10 @@ examples:
   oggm-glaunti iceflow predict sentinel2 --stable rock.tif --weights gate.weights
   oggm-glaunti iceflow flux per_glacier/RGI60-11/RGI60-11.01/RGI60-11.01450 --velocity millan"""
 
+# What messages advise in the words of Python.
+DATES = "give its date (date=, dates= for several)"
+NO_MASK = "no mask (stable=None, 'none' in iceflow_velocity)"
+
 
 def add_iceflow(subparsers: common.Subparsers) -> None:
     """Add ``iceflow track|series|predict|flux``."""
@@ -59,7 +63,8 @@ def add_iceflow(subparsers: common.Subparsers) -> None:
     flux.add_argument("--out", metavar="FILE.csv", type=Path, help="table to write")
     _add_figure(flux, "apparent balance against GlaUnTI's")
     for of in (track, series, predict, flux):
-        names = option_names(of, {"date": "--dates", "out": "--out"})
+        dates = "give --dates" if of is track else "add it to the name"
+        names = option_names(of, {"date": "--dates", "out": "--out", DATES: dates, NO_MASK: "no --stable"})
         of.set_defaults(words=lambda text, names=names: in_options(text, names))
 
 

@@ -39,6 +39,7 @@ def add_meltwater(subparsers: common.Subparsers) -> None:
     parser.add_argument("--layers", metavar="NAME", nargs="*", choices=LAYERS, help="daily layers (default: pmw model)")
     parser.add_argument("--network", choices=("unet", "deeplab"), default="unet", help="default: %(default)s")
     parser.add_argument("--width", type=common.positive, default=12, help="of the network (default: %(default)s)")
+    parser.add_argument("--levels", type=common.positive, default=3, help="of the UNet (default: %(default)s)")
     parser.add_argument("--epochs", type=common.positive, default=20, help="default: %(default)s")
     parser.add_argument("--crop", type=common.positive, default=256, help="cells a side (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default: %(default)s)")
@@ -66,7 +67,8 @@ def run_meltwater(args: argparse.Namespace) -> int:
     if args.action == "evaluate":
         print(meltwater.evaluate(args.directory, out, layers).round(4).to_string())
         return common.OK
-    chosen = {name: getattr(args, name) for name in ("network", "width", "epochs", "crop", "rate", "seed")}
+    names = ("network", "width", "levels", "epochs", "crop", "rate", "seed")
+    chosen = {name: getattr(args, name) for name in names}
 
     def report(row: dict) -> None:
         validation = row["validation"]

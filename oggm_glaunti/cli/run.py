@@ -6,6 +6,7 @@ from pathlib import Path
 from oggm_glaunti import settings
 from oggm_glaunti.cli import common
 from oggm_glaunti.cli.config import OF_FILE, SOURCES, write_config
+from oggm_glaunti.cli.directories import OWN_BALANCE, OWN_REF_MB
 
 RUN_RESUMES = "the same call goes on from here"
 DESCRIPTION = """\
@@ -34,6 +35,16 @@ file of one series; {rgi_id} in its name is replaced, for a file per glacier"""
 # Arguments of the tasks of a run that are not called like the options.
 ALIASES = {"path": "--climate", "source": "--climate", "check": "--force", "dem_file": "--dem", "ys": "--years"}
 ALIASES |= {"ye": "--years", "take years without with y0 and y1 of process_daily_climate": "leave those years out"}
+ALIASES |= {"with order": "with oggm-glaunti calibrate DIR --order", OWN_BALANCE: OWN_REF_MB}
+ALIASES["hemisphere at a time, or take years='calendar'"] = "hemisphere at a time"
+# Months without temp_std.
+STD = "temp_std= (K, a number or 12)"
+IN_PYTHON = "other pre-processed directories (--prepro-url), or make the days in Python, with temp_std"
+ALIASES[f"give {STD}"] = f"take {IN_PYTHON}"
+ALIASES[
+    f"Give the standard deviation of daily temperature within a month, {STD}, or a daily series of the directory, "
+    "reference=''"
+] = f"Take {IN_PYTHON} or reference"
 ALIASES["set cfg.PARAMS['glaunti_memory'] (or memory=) to"] = "give --memory"
 REF_MB = """\
 estimate prcp_fac and melt_f of every glacier from this balance (kg m-2 yr-1), or from OGGM's geodetic table (network);

@@ -30,8 +30,8 @@ def option_names(parser: argparse.ArgumentParser, aliases: Mapping[str, str]) ->
     parser : ArgumentParser
         of the verb
     aliases : mapping
-        names of arguments that are not those of the options, ``{argument: option}``; left out if the verb has no such
-        option
+        names of arguments that are not those of the options, ``{argument: option}``, or advice that holds in Python
+        only and what holds for the verb; left out if it is an option that the verb has not
     """
     actions = [action for action in parser._actions if action.option_strings and action.dest != "help"]
     options = {action.dest: action.option_strings[-1] for action in reversed(actions)}  # the first is its own
@@ -43,8 +43,9 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     """Name options and verbs where a message names arguments and tasks.
 
     An argument is recognised where it is written ``name=``, where it begins a message or a part of one (``name: ...``),
-    as the key of a mapping, or by itself if it holds an underscore; a name within a path, a quotation or a longer name
-    is left alone. A call of a task with arguments is given as Python, after the verb that runs the task if any does.
+    as the key of a mapping, or by itself if it holds an underscore or a blank; a name within a path, a quotation or a
+    longer name is left alone. A call of a task with arguments is given as Python, after the verb that runs the task if
+    any does.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
         message = re.sub(found + _VALUE + r"(?!\w)", partial(_with_value, options[name]), message)
         message = re.sub(rf"(?:^|(?<=: )|(?<=[,;] )){re.escape(name)}(?=: |, \w+: )", options[name], message)
         message = re.sub(rf"(?<=[{{ ])'{re.escape(name)}'(?=: )", options[name], message)
-        if "_" in name:
+        if "_" in name or " " in name:
             message = re.sub(rf"{found}(?![\w/=]|\.\w|['\"])", options[name], message)
     message = _TASKS.sub(lambda match: VERBS[match[1]], message)
     return re.sub(r"\0(\d+)\0", lambda match: calls[int(match[1])], message)

@@ -36,6 +36,7 @@ def train(
     *,
     network: str = "unet",
     width: int = 12,
+    levels: int = 3,
     epochs: int = 20,
     crop: int = 256,
     rate: float = 1e-3,
@@ -53,15 +54,15 @@ def train(
         daily layers
     report : callable, optional
         gets the row of the log after every epoch
-    network, width, epochs, crop, rate, seed
+    network, width, levels, epochs, crop, rate, seed
         see :func:`~oggm_glaunti.companions.meltwater.training.train_network`
     """
     bench = _open(folder, layers)
     stack = bench.read()
     split = bench.split_of(stack)
     out.mkdir(parents=True, exist_ok=True)
-    more: dict[str, Any] = {"width": width, "crop": crop, "seed": seed, "options": FitOptions(epochs=epochs, rate=rate)}
-    more |= {"checkpoint": out / CHECKPOINT, "report": report}
+    more: dict[str, Any] = {"width": width, "levels": levels, "crop": crop, "seed": seed}
+    more |= {"options": FitOptions(epochs=epochs, rate=rate), "checkpoint": out / CHECKPOINT, "report": report}
     trained = train_network(stack, split, chosen_decay(stack, split), network, **more)
     write_network(out / NETWORK, trained)
     return trained

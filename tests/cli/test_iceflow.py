@@ -89,7 +89,7 @@ def test_options_are_named_as_they_are_typed(folder, tmp_path, capsys):
         tmp_path / "a.png", np.random.default_rng(0).integers(1, 99, (99, 99)).astype(np.uint8), crs=None
     )
     assert main(["iceflow", "track", str(image), str(image), "--out", str(tmp_path / "v.nc")]) == 2
-    assert "give --dates" in capsys.readouterr().err
+    assert "nor in its tags; give --dates\n" in capsys.readouterr().err
 
 
 def test_the_flux_of_a_directory_is_a_table_and_a_figure(aletsch_gdir, tmp_path, capsys):

@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_train_evaluate_and_predict(root, capsys):
-    options = ("--epochs", "1", "--width", "4", "--crop", "16")
+    options = ("--epochs", "1", "--width", "4", "--levels", "2", "--crop", "16")
     assert main(["meltwater", "train", str(root), *LAYER, *options]) == 0
     said = capsys.readouterr().out
     assert "epoch 1: loss 0." in said
@@ -36,7 +36,9 @@ def test_train_evaluate_and_predict(root, capsys):
     assert main(["meltwater", "evaluate", str(root), *LAYER]) == 0
     rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
     assert {"nothing melts", "climatology", "window 3+3", "decaying window", "unet"} <= set(rows)
-    wet_above = read_network(root / "glaunti" / "network.npz").wet_above
+    trained = read_network(root / "glaunti" / "network.npz")
+    assert trained.network.levels == 2
+    wet_above = trained.wet_above
     assert f"unet above {wet_above:.4g}" in rows
     assert main(["meltwater", "predict", str(root), *LAYER]) == 0
     with xr.open_dataset(root / "glaunti" / "meltwater.nc") as maps:

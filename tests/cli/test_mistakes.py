@@ -102,7 +102,7 @@ OTHERS = {
     "end before begin": ("fit {region} --observations {wrong}/backwards.csv", 2, "no row can be used, out of 1"),
     "no balances": ("fit {region} --observations {wrong}/no_value.csv", 2, "no column value"),
     "another layout": ("fit {region} --observations {wrong}/stakes.csv --layout glamos", 2, "no column glacier name"),
-    "no such parameter": ("fit {region} --observations {wrong}/stakes.csv --free ddf", 2, "--free, spread: expected"),
+    "no such parameter": ("fit {region} --observations {wrong}/stakes.csv --free ddf", 2, "--free: expected"),
     "a number as map": ("export {region} --what area --format geotiff --out x", 2, "area: a number for each glacier"),
     "ice that was not run": ("export {region} --what length --format csv --out x", 2, "run_output.nc: no such file"),
     "a negative uncertainty": ("features {region} --elevation-std -3", 2, "--elevation-std is -3.0; expected a number"),

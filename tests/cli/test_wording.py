@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import ast
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+import oggm_glaunti
 from oggm_glaunti.cli.main import make_parser
 from oggm_glaunti.cli.wording import in_options, option_names
 
-VERBS = next(a.choices for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
+
+def verbs_in(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    return next(a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+
+
+VERBS = verbs_in(make_parser())
 # Of two options that set the same argument, the first.
 OPTIONS = [
     (verb, dest, option)
@@ -54,6 +63,66 @@ def test_each_option_of_each_verb_is_named_as_it_is_typed(verb, name, option):
 )
 def test_arguments_with_other_names_and_tasks(verb, message, said):
     assert VERBS[verb].get_default("words")(message) == said
+
+
+@cache
+def texts() -> str:
+    """All texts of the package, as they are put together, a line each."""
+    root = Path(oggm_glaunti.__file__).parent
+    trees = [ast.parse(path.read_text()) for path in root.rglob("*.py") if root / "cli" not in path.parents]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return "\n".join(node.value for node in nodes if isinstance(node.value, str))
+
+
+OF_TABLE = (
+    "a table (read_geodetic, file_path) or a balance (calibrate_glaunti, ref_mb, ref_mb_err and ref_period) of your own"
+)
+OWN = "a balance of your own (--ref-mb, --ref-mb-err and --ref-period)"
+STD = "temp_std= (K, a number or 12)"
+OTHERS = "other pre-processed directories (--prepro-url), or make the days in Python, with temp_std"
+DATE, MASK = "give its date (date=, dates= for several)", "or no mask (stable=None, 'none' in iceflow_velocity)"
+
+
+@pytest.mark.parametrize(
+    ("verb", "advice", "said"),
+    [
+        ("run", "turn parameters to it with order=", "turn parameters to it with oggm-glaunti calibrate DIR --order"),
+        ("calibrate", "turn parameters to it with order=", "turn parameters to it with --order"),
+        ("calibrate", "add tunable parameters to order, or widen bounds.", "or add parameters to --order."),
+        ("calibrate", "expected one by fit_glaunti_region", "expected one by oggm-glaunti fit --together"),
+        ("fit", "free, spread: expected some of ", "--free: expected some of "),
+        ("run", "hemisphere at a time, or take years='calendar'", "hemisphere at a time"),
+        ("run", f"give {STD}", f"take {OTHERS}"),
+        (
+            "run",
+            f"Give the standard deviation of daily temperature within a month, {STD}, or a daily series of the "
+            "directory, reference=''",
+            f"Take {OTHERS} or reference",
+        ),
+        ("run", OF_TABLE, OWN),
+        ("calibrate", OF_TABLE, OWN),
+        ("invert", OF_TABLE, "a balance of your own (--target and --years instead of --geodetic)"),
+        ("invert", "target 'geodetic': the survey", "--geodetic: the survey"),
+        ("invert", "Give a number and years instead", "Give --target and --years instead of --geodetic"),
+        ("invert", "give its mean as a number", "give its mean with --target"),
+        (
+            "fit",
+            "only where it is asked for: give its catchment, gauge=Gauge(units)",
+            "only in Python, where gauge=Gauge(units) gives its catchment",
+        ),
+        ("hydro", "rename the column, to 'discharge(m3/s)'", "rename the column, to 'discharge(m3/s)'"),
+        ("meltwater", "a UNet of fewer levels (levels=)", "a UNet of fewer levels (--levels)"),
+        ("iceflow track", DATE, "give --dates"),
+        ("iceflow series", DATE, "add it to the name"),
+        ("iceflow track", MASK, "or no --stable"),
+        ("iceflow series", MASK, "or no --stable"),
+    ],
+)
+def test_advice_for_python_becomes_advice_for_the_verb(verb, advice, said):
+    assert advice in texts()
+    first, *more = verb.split()
+    parser = verbs_in(VERBS[first])[more[0]] if more else VERBS[first]
+    assert parser.get_default("words")(f"RGI60-11.00897: {advice}") == f"RGI60-11.00897: {said}"
 
 
 def test_an_argument_is_not_found_within_a_word_or_a_quotation():

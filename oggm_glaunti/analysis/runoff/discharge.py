@@ -19,6 +19,7 @@ _SPELLINGS = {
 }
 _NAMES = ("discharge", "streamflow", "qobs", "flow", "abfluss")
 DATES = ("date", "time", "datum", "day")
+RENAME = "rename the column, to 'discharge(m3/s)' if that is its unit"
 LEAST_YEAR, MOST_YEAR = 50.0, 15000.0  # mm a year that rivers carry; the wettest gauged basins reach about 10000
 
 
@@ -94,7 +95,7 @@ def _column_and_units(label: str, names: list[str], column: str | None, units: s
         raise InvalidParamsError(f"{label}: units: expected one of {UNITS}, found {units!r}")
     found = [column] if column else [name for name in names if name.lower().startswith(_NAMES)]
     if not found:
-        raise InvalidParamsError(f"{label}: no column of discharge found in {names[:12]}; name it with column=")
+        raise InvalidParamsError(f"{label}: no column of discharge found in {names[:12]}; {RENAME}")
     if units is not None:
         if len(found) > 1:
             raise InvalidParamsError(f"{label}: several columns of discharge: {found}; name one with column=")
@@ -103,10 +104,7 @@ def _column_and_units(label: str, names: list[str], column: str | None, units: s
     for unit in UNITS:
         if unit in of_units:
             return of_units[unit], unit
-    raise InvalidParamsError(
-        f"{label}: {found} do not say their unit; expected one of {UNITS} in the name, as in 'discharge(m3/s)': give "
-        "units="
-    )
+    raise InvalidParamsError(f"{label}: {found} do not say their unit; expected one of {UNITS} in the name: {RENAME}")
 
 
 def _says(name: str) -> str | None:

@@ -242,7 +242,9 @@ def _date_of(path: Path, date: Any, source: Any) -> Date:
         text = str(tags.get(name, "")).replace(":", "-", 2)
         if text.strip():
             return as_date(text.strip(), f"{path}: tag {name}")
-    raise InvalidParamsError(f"{path} has no date: none in its name (YYYYMMDD) nor in its tags; give date=")
+    raise InvalidParamsError(
+        f"{path} has no date: none in its name (YYYYMMDD) nor in its tags; give its date (date=, dates= for several)"
+    )
 
 
 def as_date(given: Any, label: str) -> Date:

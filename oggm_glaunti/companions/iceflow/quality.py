@@ -176,7 +176,8 @@ def stable_shift(rows: ArrayLike, cols: ArrayLike, stable: ArrayLike, least: int
     if count < least:
         raise ValueError(
             f"no stable ground: {count} windows on it have a vector, expected {least} or more. Give a larger mask of "
-            "stable ground, a smaller step, or a given reference; without one velocities hold the shift of the images"
+            "stable ground, a smaller step, or no mask (stable=None, 'none' in iceflow_velocity): velocities then hold "
+            "the shift of the images"
         )
     r, c = rows[used], cols[used]
     return StableShift(float(np.median(r)), float(np.median(c)), nmad(r), nmad(c), count)

@@ -202,7 +202,7 @@ def _side(network: Network, crop: int, shape: tuple[int, ...]) -> tuple[int, int
     if most < network.smallest:
         raise ValueError(
             f"the grid of {shape[0]} x {shape[1]} cells is smaller than the network's smallest tile, "
-            f"{network.smallest} x {network.smallest}; take a larger window, or a UNet of fewer levels"
+            f"{network.smallest} x {network.smallest}; take a larger window, or a UNet of fewer levels (levels=)"
         )
     rows, columns = (max(min(crop, n) // network.multiple * network.multiple, network.smallest) for n in shape)
     return rows, columns

@@ -323,7 +323,7 @@ def _most_probable(mb_model: GlaUnTIMassBalance, prior: Prior, observed: Observe
             f"{mb_model.gdir.rgi_id}: the reference balance of {1000.0 * observed.values[0]:.0f} kg m-2 yr-1 is out of "
             f"reach: the most probable parameters ({turned}) are {np.linalg.norm(found.x):.1f} standard deviations "
             f"from what is expected and miss it by {1000.0 * missed:.0f}. Check the climate and the reference, or turn "
-            "parameters to it with order"
+            "parameters to it with order="
         )
     cov = root @ np.linalg.inv(found.jac.T @ found.jac) @ root.T
     at = [mb_model.ti.prec_scale_log + np.log(mb_model.prcp_fac), np.log(mb_model.melt_f / 1000.0)]

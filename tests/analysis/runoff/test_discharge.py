@@ -50,12 +50,12 @@ def test_the_massa(shared):
 @pytest.mark.parametrize(
     ("columns", "kwargs", "words"),
     [
-        ({"discharge": FLOW}, {}, "do not say their unit.*units="),
+        ({"discharge": FLOW}, {}, r"do not say their unit.*rename the column, to 'discharge\(m3/s\)'"),
         ({"discharge(gpm)": FLOW}, {}, "do not say their unit"),
         ({"discharge(mm/d)": FLOW}, {}, "give the area"),
         ({"discharge(m3/s)": FLOW * 1e3}, {"area": 100.0}, r"no river carries.*\(l/s would fit\)"),
         ({"discharge(m3/s)": FLOW - 6.0}, {}, "discharge is not negative"),
-        ({"level(m)": FLOW}, {}, "no column of discharge"),
+        ({"level(m)": FLOW}, {}, "no column of discharge.*rename the column"),
         ({"discharge(m3/s)": FLOW}, {"column": "q"}, "no column 'q'"),
         ({"discharge(m3/s)": FLOW}, {"units": "cfs"}, "units: expected one of"),
         ({"discharge(m3/s)": np.full(DAYS.size, np.nan)}, {}, "holds no value"),
