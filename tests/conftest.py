@@ -6,6 +6,7 @@ import atexit
 import ctypes
 import gc
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -74,6 +75,12 @@ def pytest_runtest_logfinish(nodeid: str, location: tuple[str, int | None, str])
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_logged() -> None:
+    """The command line leaves the root logger at OGGM's level, at which later tests would see no warning."""
+    logging.root.setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")
