@@ -120,7 +120,7 @@ def test_draws_of_a_glacier_are_in_physical_units_and_start_from_its_fit(hef_gdi
 def test_without_blackjax_it_is_said_what_to_install(fit, monkeypatch):
     sites, rows, posterior = fit
     monkeypatch.setitem(sys.modules, "blackjax", None)
-    with pytest.raises(ImportError, match=r"pip install oggm-glaunti\[nuts\]"):
+    with pytest.raises(ImportError, match=r"pip install blackjax"):
         nuts.sample_posterior(posterior, stations.start(), sites, rows)
 
 
