@@ -57,6 +57,8 @@ MARGIN_CELLS = 15  # cells around the outline's bounding box
 MIN_CELLS = 16  # shortest side of the grid; three 2x2 pools need it
 MASS_BALANCE_YEAR_START = {"nh": 10, "sh": 4}  # month in which a mass-balance year begins
 
+VARIANTS = ("smooth", "mass_conserving")  # days of the temperature index, the published one first
+
 # Raised whenever the numerics change: tables and corrections made before are then computed anew.
 NUMERICS_VERSION = 2
 

@@ -171,7 +171,7 @@ def _add_parameters(
     group = add_chosen_model(parser, other_weather=verb == "fit")
     group.add_argument("--calibration", metavar="SUFFIX", help="of the glaunti_params that is written (default: none)")
     days = "the published day, or the one whose snow conserves mass, which hydro needs (default: as calibrated before)"
-    group.add_argument("--variant", choices=("smooth", "mass_conserving"), help=days)
+    group.add_argument("--variant", choices=settings.VARIANTS, help=days)
     return parser
 
 

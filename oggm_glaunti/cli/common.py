@@ -16,6 +16,7 @@ from oggm_glaunti.workflows.lists import first_lines
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 INTERRUPTED = 130  # as in shells: 128 plus the number of the signal
+PERIOD = "2000-01-01_2020-01-01, say; its last day counts unless it is the first of a month"
 
 # Adds a verb's parser to those of the command.
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -174,9 +175,6 @@ def add_weights(group: Any, what: str = "file or folder", otherwise: str = "") -
 def add_years(group: Any, **kwargs: Any) -> None:
     """Add ``--years FIRST LAST``."""
     group.add_argument("--years", metavar=("FIRST", "LAST"), nargs=2, type=int, **kwargs)
-
-
-PERIOD = "2000-01-01_2020-01-01, say; its last day counts unless it is the first of a month"
 
 
 def balance_or(*words: str) -> Callable[[str], float | str | None]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oggm_glaunti import settings
 from oggm_glaunti.cli import common
 from oggm_glaunti.cli.directories import (
     ALIASES,
@@ -59,10 +60,10 @@ def add_hydro(subparsers: common.Subparsers) -> None:
     model = add_chosen_model(parser)
     model.add_argument("--calibration", metavar="SUFFIX", help="suffix of glaunti_params (default: none)")
     model.add_argument("--uncalibrated", action="store_true", help="run as published if there is no calibration")
-    days, kinds = ("mass_conserving", "smooth"), ("none", "woodward", "cold_content")
+    kinds = ("none", "woodward", "cold_content")
     model.add_argument("--refreezing", choices=kinds, help="of rain and melt (default: none)")
     model.add_argument("--debris", action="store_true", help="ice melts as glaunti_debris.json says")
-    model.add_argument("--variant", choices=days, help="default: as calibrated, otherwise mass_conserving")
+    model.add_argument("--variant", choices=settings.VARIANTS, help="default: as calibrated, otherwise mass_conserving")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -77,7 +78,6 @@ def _hydro(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -
     from oggm_glaunti.coupling.hydro.task import run_with_daily_hydro
     from oggm_glaunti.coupling.model.massbalance import GlaUnTIMassBalance
     from oggm_glaunti.graphics import plot_runoff, save_png
-    from oggm_glaunti.settings import set_params
 
     measured = None if args.discharge is None else read_discharge(args.discharge, args.area)
     kwargs = mb_kwargs_of(gdir, args)
@@ -85,7 +85,7 @@ def _hydro(gdir: GlacierDirectory, args: argparse.Namespace, outputs: Outputs) -
     if args.variant or not calibrated:
         kwargs["variant"] = args.variant or "mass_conserving"
     kwargs |= common.given(args, "refreezing") | ({"debris": True} if args.debris else {})
-    set_params({"store_model_geometry": True})
+    settings.set_params({"store_model_geometry": True})
     mb_model = MultipleFlowlineMassBalance(gdir, mb_model_class=GlaUnTIMassBalance, **kwargs)
     record = mb_model.flowline_mb_models[0].years
     first, last = args.years or (int(record[0]), int(record[-1]))

@@ -87,7 +87,7 @@ def add_run(subparsers: common.Subparsers) -> None:
     group.add_argument(
         "--ref-period",
         metavar="P",
-        help="of --ref-mb: 2000-01-01_2020-01-01; the last day counts unless it is the first of a month",
+        help=f"of --ref-mb: {common.PERIOD}",
     )
     group.add_argument("--no-dynamics", action="store_true", help="balance of the mapped glaciers only")
     ice = "ice as well, whatever FILE of --config says"

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import netCDF4
@@ -107,6 +108,33 @@ def test_numpy_numbers_become_plain_json(hef_gdir):
 
 
 # --- killed ---
+
+
+ENDLESS = """
+from itertools import count
+print("ready", flush=True)
+for i in count():
+    GlaUnTIMassBalanceA(gdir, melt_f=4.0 + i % 2).get_annual_mb([3000.0], year=2018)
+    print(i, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_writer_leaves_a_whole_file(hef_gdir):
+    """Killed at some moment of writing again and again."""
+    writer = start(ENDLESS, hef_gdir)
+    for line in writer.stdout:
+        if line.strip() == "1":
+            break
+    time.sleep(0.013)
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    assert writer.returncode == -signal.SIGKILL
+    with netCDF4.Dataset(table_path(hef_gdir)) as nc:
+        assert np.isfinite(nc["smb"][:]).all()
+        assert nc.table_digest
+    # What it may have left has another name, and does not disturb.
+    assert np.isfinite(balance(hef_gdir)).all()
 
 
 KILLED_WHILE_WRITING = """

@@ -234,6 +234,22 @@ def test_after_a_killed_client_the_next_one_goes_on(tmp_path, client, gdirs):
 
 
 @pytest.mark.slow
+def test_a_glacier_that_kills_every_worker_is_found_and_the_rest_goes_on(tmp_path, gdirs):
+    from oggm import cfg
+
+    cfg.PARAMS["continue_on_error"] = True
+    gdirs, culprit = gdirs[:4], gdirs[0]
+    with local_cluster(tmp_path) as client:
+        register_killer(client, culprit.rgi_id)
+        statuses = run(gdirs, client=client, chunk_size=2, **MODEL_A)
+    failed = statuses[statuses["status"] == "failed"]
+    assert list(failed.index) == [culprit.rgi_id], list(failed["message"])
+    assert "every worker that made its table died" in statuses.loc[culprit.rgi_id, "message"]
+    assert tables(gdirs).keys() == {gdir.rgi_id for gdir in gdirs} - {culprit.rgi_id}
+    assert "every worker" in culprit.get_task_status("glaunti_tables")
+
+
+@pytest.mark.slow
 def test_a_worker_over_its_memory_limit_is_restarted_a_few_times_and_its_glacier_named(tmp_path, gdirs):
     from oggm import cfg
 

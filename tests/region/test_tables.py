@@ -21,8 +21,8 @@ import pytest
 from oggm import cfg
 from oggm.exceptions import InvalidParamsError, InvalidWorkflowError
 
-from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, tasks as gtasks
-from oggm_glaunti.coupling.model.params import VARIANTS, write_params
+from oggm_glaunti import GlaUnTIMassBalance, GlaUnTIMassBalanceA, settings, tasks as gtasks
+from oggm_glaunti.coupling.model.params import write_params
 from oggm_glaunti.coupling.table.band_corrections import compute_corrections
 from oggm_glaunti.coupling.table.file import read_corrections
 from oggm_glaunti.coupling.table.table import build_table
@@ -168,7 +168,11 @@ def test_glaciers_of_different_fits_and_variants_go_together(gdirs, weights):
         fit = physical_values(embedded_a().ti)
         fit["prec_scale"]["value"] *= 1.1 + 0.1 * index
         fit["snow_depletion_centre"]["value"] *= 2.0 + index
-        of_fit = {"parameters": fit, "variant": VARIANTS[index], "fitted_temp_gradient": -0.005 - 0.003 * index}
+        of_fit = {
+            "parameters": fit,
+            "variant": settings.VARIANTS[index],
+            "fitted_temp_gradient": -0.005 - 0.003 * index,
+        }
         write_params(gdir, {"model": "C", "melt_f": 4.0, "corrector": "yearly", **of_fit})
     own = [*gdirs[:2], gdirs[3]]
     assert run(own)["status"].tolist() == ["written"] * 3

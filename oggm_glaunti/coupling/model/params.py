@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 settings.register()
 log = logging.getLogger(__name__)
 
-VARIANTS = ("smooth", "mass_conserving")
 # The lapse rate of a fit, K m-1. The corrections of models C and D keep the one that they were trained with.
 FITTED_GRADIENT = "fitted_temp_gradient"
 GRADIENT_RANGE = (-0.012, 0.0)
@@ -213,8 +212,8 @@ def fitted_gradient(params: dict[str, Any], rgi_id: str = "") -> float | None:
 
 def checked_variant(variant: str, rgi_id: str) -> str:
     """Return a variant that glacier directories support, or raise InvalidParamsError."""
-    if variant not in VARIANTS:
-        raise InvalidParamsError(f"{rgi_id}: variant: expected one of {VARIANTS}, found {variant!r}")
+    if variant not in settings.VARIANTS:
+        raise InvalidParamsError(f"{rgi_id}: variant: expected one of {settings.VARIANTS}, found {variant!r}")
     return variant
 
 
