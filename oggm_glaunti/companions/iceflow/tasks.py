@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -103,41 +103,51 @@ def iceflow_velocity(
     maps = maps_of(gdir)
     try:
         if velocity is not None:
-            file = read_velocity(velocity)
-            points, spacing = _to_map(file.points, file.crs, maps), file.spacing
-            about: dict[str, Any] = {
-                "data_source": Path(velocity).name,
-                "dates": file.dates,
-                "shift_anchor": "that of the file",
-            }
-            common = 0.0
+            vectors = _of_file(velocity, maps)
         else:
             stack = read_stack(images, dates=dates, band=band, nodata=nodata)  # type: ignore[arg-type]
-            found = _tracked(gdir, maps, stack, stable, guess, {"longest": longest, "leave_out": leave_out}, tracking)
-            points = found.points(maps.crs)
-            spacing = float(found.row[1] - found.row[0]) * float(found.images[0].pixel or np.nan)
-            common = np.nan_to_num(found.common_error) * float(found.images[0].pixel or np.nan) * 365.25
-            about = {
-                "data_source": " ".join(image.path.name for image in found.images),
-                "dates": " ".join(image.date.isoformat() for image in found.images),
-                "shift_anchor": found.anchor,
-                "common_error": float(common),
-            }
+            solving = {"longest": longest, "leave_out": leave_out}
+            vectors = _of_images(_tracked(gdir, maps, stack, stable, guess, solving, tracking), maps)
     except InvalidParamsError as err:
         raise err if str(err).startswith(gdir.rgi_id) else InvalidParamsError(f"{gdir.rgi_id}: {err}") from err
-    on_cells = on_grid(points, maps.x, maps.y, spacing)
+    on_cells = on_grid(vectors.points, maps.x, maps.y, vectors.spacing)
     valid = np.isfinite(on_cells.vx)
     if not (valid & maps.glacier).any():
         raise InvalidParamsError(
             f"{gdir.rgi_id}: no valid velocity on the glacier, of {int(valid.sum())} cells with one on the map. Do the "
             "images cover the glacier, and is the search larger than the motion?"
         )
-    written = _variables(on_cells, valid, common, about)
-    write_maps(gdir, written)
+    write_maps(gdir, _variables(on_cells, valid, vectors.common, vectors.about))
     share = 100 * valid[maps.glacier].mean()
-    log.info(
-        "(%s) iceflow velocities on %.0f %% of the glacier, shift by %s", gdir.rgi_id, share, about["shift_anchor"]
-    )
+    anchor = vectors.about["shift_anchor"]
+    log.info("(%s) iceflow velocities on %.0f %% of the glacier, shift by %s", gdir.rgi_id, share, anchor)
+
+
+class _Vectors(NamedTuple):
+    """Velocities in the map's projection, their distance (m) and common error (m yr-1), and attributes of the maps."""
+
+    points: Points
+    spacing: float
+    common: float
+    about: dict[str, Any]
+
+
+def _of_file(velocity: PathLike, maps: Maps) -> _Vectors:
+    file = read_velocity(velocity)
+    about = {"data_source": Path(velocity).name, "dates": file.dates, "shift_anchor": "that of the file"}
+    return _Vectors(_to_map(file.points, file.crs, maps), file.spacing, 0.0, about)
+
+
+def _of_images(found: Velocity, maps: Maps) -> _Vectors:
+    pixel = float(found.images[0].pixel or np.nan)
+    common = float(np.nan_to_num(found.common_error) * pixel * 365.25)
+    about = {
+        "data_source": " ".join(image.path.name for image in found.images),
+        "dates": " ".join(image.date.isoformat() for image in found.images),
+        "shift_anchor": found.anchor,
+        "common_error": common,
+    }
+    return _Vectors(found.points(maps.crs), float(found.row[1] - found.row[0]) * pixel, common, about)
 
 
 def _variables(on_cells: Any, valid: Mask, common: float, about: dict[str, Any]) -> dict[str, Any]:
